@@ -1,0 +1,23 @@
+"""Mock devices to provision when there are none; they never import segctl."""
+
+from __future__ import annotations
+
+from segctl_mocks.fleet import Fleet, HostSpec, serve_fleet
+from segctl_mocks.panos.answers import Answer, ApiError
+from segctl_mocks.panos.faults import Request
+from segctl_mocks.panos.mock import PanosMock
+from segctl_mocks.panos.settings import LIMITS
+from segctl_mocks.tls import Authority, ServerCertificate
+
+__all__ = [
+    "LIMITS",
+    "Answer",
+    "ApiError",
+    "Authority",
+    "Fleet",
+    "HostSpec",
+    "PanosMock",
+    "Request",
+    "ServerCertificate",
+    "serve_fleet",
+]

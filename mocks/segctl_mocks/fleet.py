@@ -1,0 +1,159 @@
+"""A fleet of mock firewalls on loopback, and the inventory overlay that leads to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl_mocks.panos.mock import PanosMock
+from segctl_mocks.panos.provision import provision
+from segctl_mocks.tls import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """One host of a fleet: what it is, and what its administrators prepared on it."""
+
+    platform: str = "panos"
+    user: str = "admin"
+    password: str = "mock"  # noqa: S105  # of a mock on loopback
+    config: bytes | None = None
+    vsys: str = "vsys1"
+    zones: Mapping[str, Sequence[str]] = field(default_factory=dict[str, tuple[str, ...]])
+    profile_groups: Sequence[str] = ()
+    log_forwarding: Sequence[str] = ()
+    schedules: Sequence[str] = ()
+    sw_version: str = "11.1.6"
+    content_version: str = "8799-8509"
+    serial: str = "007000001222"
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Running mocks by host name."""
+
+    mocks: Mapping[str, PanosMock]
+    specs: Mapping[str, HostSpec]
+    ca_file: Path
+    overlay: Path
+
+    def __getitem__(self, host: str) -> PanosMock:
+        return self.mocks[host]
+
+    def inventory(self) -> str:
+        """Write the overlay: where each host is and how to log in (JSON, which is YAML)."""
+        hosts = {
+            name: {
+                "ansible_host": mock.host,
+                "ansible_port": mock.port,
+                "ansible_user": self.specs[name].user,
+                "ansible_password": self.specs[name].password,
+                "segctl_ca_file": str(self.ca_file),
+            }
+            for name, mock in self.mocks.items()
+        }
+        lines = ["all:", "  hosts:"]
+        for name, values in hosts.items():
+            lines.append(f"    {json.dumps(name)}:")
+            lines.extend(f"      {key}: {json.dumps(value)}" for key, value in values.items())
+        return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def serve_fleet(
+    hosts: Mapping[str, HostSpec],
+    *,
+    state: Path | None = None,
+    overlay: Path | None = None,
+    latency: float = 0.0,
+    job_seconds: float = 0.05,
+) -> Generator[Fleet]:
+    """Serve a mock for each host until the block ends; with ``state`` it survives restarts.
+
+    The overlay is written to ``overlay``, else to ``overlay.yml`` in the state folder or
+    in a temporary one.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segctl-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = Authority.load_or_create(folder)
+        ports = _read_ports(folder)
+        mocks: dict[str, PanosMock] = {}
+        for name, spec in hosts.items():
+            mock = _make(
+                name,
+                spec,
+                folder if state else None,
+                authority,
+                latency=latency,
+                job_seconds=job_seconds,
+            )
+            mocks[name] = stack.enter_context(_listening(mock, ports.get(name, 0)))
+        (folder / "ports.json").write_text(
+            json.dumps({**ports, **{name: mock.port for name, mock in mocks.items()}}), "utf-8"
+        )
+        target = (overlay or folder / "overlay.yml").resolve()
+        fleet = Fleet(mocks, dict(hosts), (folder / "ca.pem").resolve(), target)
+        target.touch(mode=0o600)
+        target.write_text(fleet.inventory(), "utf-8")
+        yield fleet
+
+
+def _make(  # what a mock is made of
+    name: str,
+    spec: HostSpec,
+    state: Path | None,
+    authority: Authority,
+    *,
+    latency: float,
+    job_seconds: float,
+) -> PanosMock:
+    if spec.platform != "panos":
+        message = f"{name}: no mock for platform {spec.platform!r}"
+        raise ValueError(message)
+    mock = PanosMock(
+        name,
+        spec.config,
+        serial=spec.serial,
+        sw_version=spec.sw_version,
+        content_version=spec.content_version,
+        users={spec.user: spec.password},
+        latency=latency,
+        job_seconds=job_seconds,
+        state_dir=state,
+        authority=authority,
+    )
+    if not mock.restored:
+        provision(
+            mock.device,
+            vsys=spec.vsys,
+            zones=spec.zones,
+            profile_groups=spec.profile_groups,
+            log_forwarding=spec.log_forwarding,
+            schedules=spec.schedules,
+        )
+        mock.save()
+    return mock
+
+
+@contextlib.contextmanager
+def _listening(mock: PanosMock, port: int) -> Generator[PanosMock]:
+    """Serve on the port of last time if it is free, else on any."""
+    mock.prefer_port(port)
+    with mock:
+        yield mock
+
+
+def _read_ports(folder: Path) -> dict[str, int]:
+    path = folder / "ports.json"
+    if not path.exists():
+        return {}
+    values: dict[str, int] = json.loads(path.read_text("utf-8"))
+    return values

@@ -1,0 +1,294 @@
+"""Requests of type=config: reading both configurations, changing the candidate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+from segctl_mocks.panos import schema, xpath
+from segctl_mocks.panos.answers import (
+    SUCCEEDED,
+    Answer,
+    ApiError,
+    invalid,
+    malformed,
+    result,
+    unauthorized,
+)
+from segctl_mocks.panos.check import InvalidError
+from segctl_mocks.panos.edits import CREATE, EDIT, RENAME, Editor, Touch
+from segctl_mocks.panos.locks import SHARED, Lock
+from segctl_mocks.panos.references import DEVICE, scope_of
+from segctl_mocks.panos.tree import (
+    Element,
+    MalformedError,
+    parse,
+    parse_fragment,
+    path_of,
+    serialize,
+    tag_of,
+    text_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from segctl_mocks.panos.device import PanosDevice
+
+CHANGES = frozenset(
+    {"set", "edit", "delete", "rename", "move", "clone", "override", "multi-move", "multi-clone"}
+)
+_KNOWN = sorted(CHANGES | {"get", "show", "complete", "multi-config"})
+_AUTO_LOCK = (
+    *DEVICE,
+    ("deviceconfig", ""),
+    ("setting", ""),
+    ("management", ""),
+    ("auto-acquire-commit-lock", ""),
+)
+_BIG = 1_000_000
+
+
+class Configurator:
+    """Answers type=config requests of one device."""
+
+    def __init__(self, device: PanosDevice) -> None:
+        self.device = device
+        self._cached: dict[str, tuple[tuple[int, int], bytes]] = {}
+
+    def handle(self, params: Mapping[str, str], admin: str) -> Answer:
+        """Answer one request."""
+        action = params.get("action", "")
+        match action:
+            case "get":
+                return self._get(params.get("xpath", ""))
+            case "show":
+                return self._show(params.get("xpath", ""))
+            case "complete":
+                return self._complete(params.get("xpath", ""))
+            case "multi-config":
+                return self._multi(params, admin)
+            case _ if action in CHANGES:
+                return self.change(action, params, admin)
+            case _:
+                names = ", ".join(_KNOWN)
+                raise ApiError("17", f"Illegal value for parameter action. Permitted: {names}")
+
+    # -- reading ------------------------------------------------------------------
+
+    def _get(self, path: str) -> Answer:
+        """Read the candidate: code 19 with a count, or 7 for nothing (vendor API guide)."""
+        if not path:
+            return result("", code="7")
+        if path.split("/")[:2] != ["", "config"]:
+            raise unauthorized()
+        candidate = self.device.candidate
+        state = (candidate.generation, self.device.journal.generation)
+        cached = self._cached.get(path)
+        if cached is not None and cached[0] == state:
+            return Answer(cached[1])
+        nodes = self._find(path)
+        if not nodes:
+            return result("", code="7")
+        body = b"".join(self._shown(node) for node in nodes)
+        head = (
+            f'<response status="success" code="19">'
+            f'<result total-count="{len(nodes)}" count="{len(nodes)}">'
+        )
+        answer = head.encode() + body + b"</result></response>"
+        if len(answer) > _BIG:
+            self._cached = {path: (state, answer)}
+        return Answer(answer)
+
+    def _find(self, path: str) -> list[Element]:
+        if path.startswith("/config/predefined"):
+            return xpath.select(self.device.predefined, path)
+        found = xpath.select(self.device.candidate, path)
+        return found or xpath.select(self.device.platform, path)
+
+    def _shown(self, node: Element) -> bytes:
+        candidate = self.device.candidate
+        if node.getroottree().getroot() is not candidate.root:
+            return serialize(node)
+        if not self.device.journal.changes:
+            return serialize(node)
+        return serialize(self.device.journal.marked(node, path_of(node)))
+
+    def _show(self, path: str) -> Answer:
+        """Read the running configuration: no code, no count (vendor API guide)."""
+        absolute = path if path.startswith("/") else f"/config/{path}"
+        if absolute.split("/")[:2] != ["", "config"]:
+            raise unauthorized()
+        nodes = xpath.select(self.device.running, absolute)
+        if len(nodes) != 1:
+            raise ApiError("", "No such node")
+        return result(serialize(nodes[0]))
+
+    def _complete(self, path: str) -> Answer:
+        """List what may stand at a path (observed on PAN-OS 11.x)."""
+        steps = xpath.parse(path)
+        node = schema.load() if steps else None
+        for step in (steps or ())[1:]:
+            node = node.child(step.tag) if node is not None else None
+        if node is None:
+            raise ApiError("6", "Invalid sequence")
+        values = list(node.enum)
+        for container in xpath.select(self.device.running, path.removesuffix("/entry")):
+            values.extend(self.device.running.entries(container))
+        completions = "".join(
+            f"<completion value={quoteattr(value)} "
+            f"vxpath={quoteattr(f'{path}/entry[@name={value!r}]')} help-string={quoteattr(value)}/>"
+            for value in values
+        )
+        text = (
+            '<response status="success" code="19">'
+            f"<completions>{completions}</completions></response>"
+        )
+        return Answer(text.encode())
+
+    # -- changing -----------------------------------------------------------------
+
+    def change(self, action: str, args: Mapping[str, str], admin: str) -> Answer:
+        """Carry out one change, or refuse it and leave the candidate as it was."""
+        with self.device.candidate.transaction():
+            touched, answer = self._apply(action, args, admin)
+        self._note(admin, touched)
+        return answer
+
+    def _note(self, admin: str, touched: Sequence[Touch]) -> None:
+        if not touched:
+            return
+        self.device.journal.add(admin, self.device.now(), touched)
+        wanted = text_of(self.device.candidate.at(_AUTO_LOCK)) == "yes"
+        held = any(lock.kind == "commit" for lock in self.device.locks.held)
+        if wanted and not held:
+            self.device.locks.take(Lock("commit", SHARED, admin, self.device.now()))
+
+    def _apply(
+        self, action: str, args: Mapping[str, str], admin: str, nodes: list[Element] | None = None
+    ) -> tuple[list[Touch], Answer]:
+        editor = Editor(self.device.references)
+        path = args.get("xpath", "")
+        if nodes is None and action in {"set", "edit", "override", "multi-move", "multi-clone"}:
+            nodes = _fragment(args.get("element", ""))
+        nodes = nodes or []
+        answer = Answer(SUCCEEDED)
+        match action:
+            case "set":
+                touched = editor.set(path, nodes)
+            case "edit":
+                touched = editor.edit(path, nodes)
+            case "delete":
+                touched = editor.delete(path)
+                answer = answer if touched else _nothing_deleted()
+            case "rename":
+                touched = editor.rename(path, args.get("newname", ""))
+            case "move":
+                touched = editor.move(path, args.get("where", ""), args.get("dst", ""))
+            case "clone":
+                newname = args.get("newname", "")
+                touched = editor.clone(path, args.get("from", ""), newname)
+                text = f'<response status="success" code="20" name={quoteattr(newname)}/>'
+                answer = Answer(text.encode())
+            case "multi-clone" | "multi-move":
+                touched, answer = self._several(editor, action, path, nodes)
+            case _:
+                raise ApiError("13", "Object cannot be overridden")
+        self._check(touched, admin)
+        return touched, answer
+
+    def _check(self, touched: Sequence[Touch], admin: str) -> None:
+        checker = self.device.checker
+        for touch in touched:
+            self.device.locks.refuse_edit(admin, scope_of(touch.path))
+            if touch.action not in {CREATE, EDIT, RENAME}:
+                continue
+            element = self.device.candidate.at(touch.path)
+            if element is None or not touch.path:
+                continue
+            try:
+                checker.check(element)
+            except InvalidError as error:
+                raise invalid(error.lines) from error
+
+    def _several(
+        self, editor: Editor, action: str, path: str, nodes: Sequence[Element]
+    ) -> tuple[list[Touch], Answer]:
+        """Move or clone entries of other containers (vendor API guide)."""
+        touched: list[Touch] = []
+        names: list[str] = []
+        for source in (each for node in nodes for each in node.iter("source")):
+            container = source.get("xpath") or ""
+            for member in source.iter("member"):
+                name = text_of(member)
+                new = name if action == "multi-move" else f"{name}-1"
+                original = f"{container}/entry[@name='{name}']"
+                touched.extend(editor.clone(path, original, new))
+                names.append(f"<member>{new}</member>")
+                if action == "multi-move":
+                    touched.extend(editor.delete(original))
+        text = f'<response status="success" to={quoteattr(path)}>{"".join(names)}</response>'
+        return touched, Answer(text.encode())
+
+    # -- one transaction ----------------------------------------------------------
+
+    def _multi(self, params: Mapping[str, str], admin: str) -> Answer:
+        """Carry out several changes, all or none (vendor documentation, pango)."""
+        try:
+            root = parse(params.get("element", "").encode())
+        except MalformedError as error:
+            raise malformed() from error
+        if params.get("strict-transactional") == "yes":
+            if self.device.jobs.active:
+                raise ApiError("13", "A commit is pending or in progress.")
+            self.device.committer.revert([admin])
+        responses: list[str] = []
+        touched: list[Touch] = []
+        try:
+            with self.device.candidate.transaction():
+                for child in list(root):
+                    touched.extend(self._one_of_many(child, admin, responses))
+        except ApiError:
+            inner = "".join(responses)
+            return Answer(f'<response status="error">{inner}</response>'.encode())
+        self._note(admin, touched)
+        inner = "".join(responses)
+        return Answer(f'<response status="success" code="20">{inner}</response>'.encode())
+
+    def _one_of_many(self, child: Element, admin: str, responses: list[str]) -> list[Touch]:
+        action = tag_of(child)
+        args = {str(name): str(value) for name, value in child.attrib.items()}
+        mark = f" id={quoteattr(args['id'])}" if "id" in args else ""
+        try:
+            if action not in CHANGES:
+                raise ApiError("17", f"{action} is unexpected here")  # noqa: TRY301
+            nodes = list(child)
+            for node in nodes:
+                child.remove(node)
+            touched, _ = self._apply(action, args, admin, nodes)
+        except ApiError as error:
+            code = f' code="{error.code}"' if error.code else ""
+            responses.append(f'<response status="error"{code}{mark}>{error.inner()}</response>')
+            raise
+        code = "20" if touched or action != "delete" else "7"
+        text = "command succeeded" if touched or action != "delete" else _MISSING
+        responses.append(
+            f'<response status="success" code="{code}"{mark}><msg>{text}</msg></response>'
+        )
+        return touched
+
+
+_MISSING = "Object doesn't exist"
+
+
+def _nothing_deleted() -> Answer:
+    """A delete of nothing succeeds with code 7 (observed on PAN-OS 11.x)."""
+    text = f'<response status="success" code="7"><msg>{_MISSING}</msg></response>'
+    return Answer(text.encode())
+
+
+def _fragment(text: str) -> list[Element]:
+    try:
+        return parse_fragment(text)
+    except MalformedError as error:
+        raise malformed() from error

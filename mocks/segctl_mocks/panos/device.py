@@ -1,0 +1,269 @@
+"""A PAN-OS firewall as a state machine: parameters of a request in, an answer out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl_mocks.panos import answers, baseline, content, reports
+from segctl_mocks.panos.answers import Answer, ApiError
+from segctl_mocks.panos.check import Checker
+from segctl_mocks.panos.commit import Committer
+from segctl_mocks.panos.configure import Configurator
+from segctl_mocks.panos.edits import DIRTY
+from segctl_mocks.panos.faults import Faults, Request
+from segctl_mocks.panos.jobs import Clock, Jobs, stamp
+from segctl_mocks.panos.journal import Journal
+from segctl_mocks.panos.locks import Locks
+from segctl_mocks.panos.operational import Operator
+from segctl_mocks.panos.references import References, is_slot
+from segctl_mocks.panos.tree import Tree, parse, strip_attributes
+from segctl_mocks.panos.userid import UserId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl_mocks.panos.settings import Settings
+
+READ_ACTIONS = frozenset({"get", "show", "complete"})
+READ_COMMANDS = ("<show", "<check", "<test", "<debug", "<ping", "<traceroute", "<less")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One configuration that was running."""
+
+    number: int
+    admin: str
+    time: str
+    description: str
+    xml: bytes
+
+
+class PanosDevice:
+    """Everything a device knows; no sockets and no threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        users: Mapping[str, str],
+        config: bytes | None = None,
+        clock: Clock = time.time,
+    ) -> None:
+        self.settings = settings
+        self.users = dict(users)
+        self.clock = clock
+        self.booted = clock()
+        self.predefined = content.predefined(settings.removed_applications)
+        self.platform = content.platform(settings.limits)
+        names = tuple(users)
+        document = config or baseline.factory(settings.hostname, settings.sw_version, names)
+        root = parse(document)
+        strip_attributes(root, DIRTY)
+        self.candidate = Tree(root, is_slot)
+        content.adopt(self.predefined, self.candidate, settings.removed_applications)
+        self.running = self.candidate.clone()
+        self.journal = Journal()
+        self.jobs = Jobs(clock)
+        self.locks = Locks(settings.release)
+        self.faults = Faults()
+        self.saved: dict[str, bytes] = {}
+        self.versions: list[Version] = []
+        self.keys: dict[str, str] = {}
+        self.hits: dict[str, int] = {}
+        self.auto_commit_until = 0.0
+        self.reject_writes = False
+        self.writes = 0
+        self.requests: list[Request] = []
+        self.references = References(self.candidate, self.predefined)
+        self.checker = Checker(self.references, settings.release, settings.limits)
+        self.configurator = Configurator(self)
+        self.committer = Committer(self)
+        self.operator = Operator(self)
+        self.userid = UserId()
+        self.remember("", "initial configuration")
+
+    # -- state --------------------------------------------------------------------
+
+    def now(self) -> str:
+        """The time as the device writes it."""
+        return stamp(self.clock())
+
+    def remember(self, admin: str, description: str) -> None:
+        """Keep the running configuration as a version."""
+        number = self.versions[-1].number + 1 if self.versions else 1
+        xml = self.running.to_bytes()
+        self.versions.append(Version(number, admin, self.now(), description, xml))
+
+    def load_candidate(self, tree: Tree) -> None:
+        """Put another candidate in place."""
+        self.candidate.replace_root(tree.root)
+
+    def checker_for(self, tree: Tree) -> Checker:
+        """Return a checker of another configuration of this device."""
+        references = References(tree, self.predefined)
+        return Checker(references, self.settings.release, self.settings.limits)
+
+    def start_over(self) -> None:
+        """Make the candidate what was running from the beginning."""
+        self.running = self.candidate.clone()
+        self.journal.forget(self.journal.by(None))
+        self.versions.clear()
+        self.remember("", "initial configuration")
+
+    def commit_now(self, admin: str) -> None:
+        """Commit what one administrator changed, at once."""
+        cmd = f"<commit><partial><admin><member>{admin}</member></admin></partial></commit>"
+        request = Request(type="commit", cmd=cmd, user=admin)
+        self.committer.handle(request)
+        for job in self.jobs.active:
+            if not job.stuck:
+                job.starts_at = job.ends_at = min(job.ends_at, self.clock())
+        self.jobs.settle()
+        outcome = self.jobs.jobs[-1].outcome if self.jobs.jobs else None
+        if outcome is not None and not outcome.ok:
+            raise ApiError("", *outcome.details)
+
+    def set_hits(self, rule: str, count: int, vsys: str) -> None:
+        """Set the hit count of a running rule."""
+        for entry in reports.rules_of(self.running, vsys):
+            if entry.get("name") == rule:
+                self.hits[entry.get("uuid") or rule] = count
+                return
+        self.hits[rule] = count
+
+    # -- requests -----------------------------------------------------------------
+
+    def request_of(self, params: Mapping[str, str], user: str, size: int) -> Request:
+        """Describe a request."""
+        kind, action = params.get("type", ""), params.get("action", "")
+        return Request(
+            type=kind,
+            action=action,
+            xpath=params.get("xpath", ""),
+            cmd=params.get("cmd", ""),
+            element=params.get("element", ""),
+            user=user,
+            size=size,
+            is_write=_is_write(kind, action, params.get("cmd", "")),
+        )
+
+    def handle(self, params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
+        """Answer one request; ``basic`` is ``user:password`` of HTTP authentication."""
+        self.jobs.settle()
+        if params.get("type") == "keygen":
+            self.requests.append(self.request_of(params, params.get("user", ""), size))
+            return self._keygen(params)
+        user = self.user_of(params, basic)
+        request = self.request_of(params, user, size)
+        self.requests.append(request)
+        if not user:
+            return self._refuse_credentials(params, basic)
+        if request.is_write:
+            self.writes += 1
+            if self.reject_writes:
+                return ApiError("15", "Operation denied: this device rejects writes").answer()
+        try:
+            return self._dispatch(request, params)
+        except ApiError as error:
+            return error.answer()
+        finally:
+            self.jobs.settle()
+
+    def _dispatch(self, request: Request, params: Mapping[str, str]) -> Answer:
+        match request.type:
+            case "config":
+                return self.configurator.handle(params, request.user)
+            case "op":
+                return self.operator.handle(request, params)
+            case "commit":
+                return self.committer.handle(request)
+            case "version":
+                return self._version()
+            case "export":
+                return self._export(params)
+            case "import":
+                return self._import(params)
+            case "user-id":
+                return self.userid.handle(params)
+            case other:
+                return answers.web_error(400, f'Illegal value for parameter "type" [{other}].')
+
+    def _version(self) -> Answer:
+        multi = "on" if self.settings.multi_vsys else "off"
+        return answers.result(
+            f"<sw-version>{self.settings.sw_version}</sw-version>"
+            f"<multi-vsys>{multi}</multi-vsys><model>{self.settings.model}</model>"
+            f"<serial>{self.settings.serial}</serial>"
+        )
+
+    def _export(self, params: Mapping[str, str]) -> Answer:
+        """The raw document, without envelope (observed on 11.1)."""
+        if params.get("category") != "configuration":
+            return answers.web_error(400, 'Illegal value for parameter "category"')
+        name = params.get("from", "")
+        if name and name != "running-config.xml":
+            if name not in self.saved:
+                raise ApiError("", f"{name} does not exist")
+            return Answer(self.saved[name])
+        return Answer(self.running.to_bytes())
+
+    def _import(self, params: Mapping[str, str]) -> Answer:
+        name = params.get("file-name", "")
+        if params.get("category") != "configuration" or not name:
+            return answers.web_error(400, 'Parameter "file" is required')
+        if not name.endswith(".xml"):
+            raise ApiError(
+                "",
+                f'cannot upload to reserved file name "{name}", which doesn\'t have expected '
+                'extension ".xml"',
+            )
+        self.saved[name] = params.get("file", "").encode()
+        body = f'<response status="success"><msg><line>{name} saved</line></msg></response>'
+        return Answer(body.encode())
+
+    # -- who ----------------------------------------------------------------------
+
+    def user_of(self, params: Mapping[str, str], basic: str) -> str:
+        """Return whose key or password a request carries."""
+        key = params.get("key", "")
+        for user, known in self.keys.items():
+            if key and secrets.compare_digest(known.encode(), key.encode()):
+                return user
+        name, colon, password = basic.partition(":")
+        return name if colon and self.users.get(name) == password else ""
+
+    def _keygen(self, params: Mapping[str, str]) -> Answer:
+        user, password = params.get("user", ""), params.get("password", "")
+        if user not in self.users or self.users[user] != password:
+            return answers.web_error(403, "Invalid Credential")
+        return answers.key_answer(self.key_of(user))
+
+    def key_of(self, user: str) -> str:
+        """Return the API key of a user; the same until keys are revoked."""
+        if user not in self.keys:
+            digest = hashlib.sha256(f"{user}:{secrets.token_hex(16)}".encode()).digest()
+            self.keys[user] = "LUFRPT1" + base64.b64encode(digest).decode().replace("+", "A")
+        return self.keys[user]
+
+    @staticmethod
+    def _refuse_credentials(params: Mapping[str, str], basic: str) -> Answer:
+        if params.get("key") or basic:
+            return answers.web_error(403, "Invalid Credential")
+        return answers.web_error(403, "Not Authenticated")
+
+
+def _is_write(kind: str, action: str, cmd: str) -> bool:
+    match kind:
+        case "config":
+            return action not in READ_ACTIONS
+        case "op":
+            return not cmd.lstrip().startswith(READ_COMMANDS)
+        case "commit" | "import" | "user-id":
+            return True
+        case _:
+            return False

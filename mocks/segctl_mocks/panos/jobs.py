@@ -1,0 +1,140 @@
+"""Jobs: queued, active, finished, by the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+from xml.sax.saxutils import escape
+
+from segctl_mocks.panos.answers import ApiError
+
+Clock: TypeAlias = Callable[[], float]
+
+
+def stamp(seconds: float) -> str:
+    """Write a time as the device does."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y/%m/%d %H:%M:%S")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended."""
+
+    ok: bool
+    details: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Job:
+    """One job; ``work`` runs when its time is over."""
+
+    number: int
+    kind: str
+    user: str
+    description: str
+    queued_at: float
+    starts_at: float
+    ends_at: float
+    work: Callable[[], Outcome]
+    outcome: Outcome | None = None
+    stuck: bool = False
+    lost: bool = False
+
+    def status(self, now: float) -> str:
+        """Say PEND, ACT or FIN."""
+        if self.outcome is not None:
+            return "FIN"
+        return "PEND" if now < self.starts_at else "ACT"
+
+    def progress(self, now: float) -> int:
+        """Say how far it is, in percent."""
+        if self.outcome is not None:
+            return 100
+        span = max(self.ends_at - self.starts_at, 1e-9)
+        return max(0, min(99, int(100 * (now - self.starts_at) / span)))
+
+    def to_xml(self, now: float, release: tuple[int, ...]) -> str:
+        """Write the job as ``show jobs`` does (observed on 8.1, 10.0 and 11.1)."""
+        if self.lost:
+            # A job lost in a restart has neither id nor status (vendor's Ansible issue 533).
+            return (
+                "<job><type>Failed-Job</type><details><line>job failed because of configd restart"
+                "</line></details><warnings/></job>"
+            )
+        status, percent = self.status(now), self.progress(now)
+        active = status != "FIN"
+        outcome = self.outcome or Outcome(ok=False, details=())
+        verdict = "PEND" if active else ("OK" if outcome.ok else "FAIL")
+        stoppable = "yes" if status == "ACT" and percent < 99 else "no"
+        full_date = release >= (11,)
+        ended = stamp(self.ends_at) if full_date else stamp(self.ends_at)[11:]
+        queued = "YES" if status == "PEND" else "NO"
+        return (
+            f"<job><tenq>{stamp(self.queued_at)}</tenq><tdeq>{stamp(self.starts_at)[11:]}</tdeq>"
+            f"<id>{self.number}</id><user>{escape(self.user)}</user><type>{self.kind}</type>"
+            f"<status>{status}</status><queued>{queued}</queued>"
+            f"<stoppable>{stoppable}</stoppable><result>{verdict}</result>"
+            f"<tfin>{'Still Active' if active else ended}</tfin>"
+            f"<description>{escape(self.description)}</description>"
+            f"<positionInQ>{1 if status == 'PEND' else 0}</positionInQ>"
+            f"<progress>{percent}</progress>"
+            f"<details>{_lines(outcome.details)}</details>"
+            f"<warnings>{_lines(outcome.warnings)}</warnings></job>"
+        )
+
+
+def _lines(lines: tuple[str, ...]) -> str:
+    written: list[str] = []
+    for line in lines:
+        special = "<" in line or "&" in line or line.startswith(" ")
+        cdata = special and "]]>" not in line
+        written.append(f"<line><![CDATA[{line}]]></line>" if cdata else _plain(line))
+    return "".join(written)
+
+
+def _plain(line: str) -> str:
+    return f"<line>{escape(line)}</line>"
+
+
+@dataclass(slots=True)
+class Jobs:
+    """All jobs of a device; one runs at a time, the others wait their turn."""
+
+    clock: Clock
+    jobs: list[Job] = field(default_factory=list[Job])
+    last_number: int = 0
+
+    def submit(
+        self, kind: str, user: str, description: str, seconds: float, work: Callable[[], Outcome]
+    ) -> Job:
+        """Queue a job."""
+        now = self.clock()
+        waiting = [job.ends_at for job in self.jobs if job.outcome is None and not job.stuck]
+        starts = max([now, *waiting])
+        self.last_number += 1
+        job = Job(self.last_number, kind, user, description, now, starts, starts + seconds, work)
+        self.jobs.append(job)
+        self.settle()
+        return job
+
+    def settle(self) -> None:
+        """End the jobs whose time is over, in order."""
+        now = self.clock()
+        for job in self.jobs:
+            if job.outcome is None and not job.stuck and now >= job.ends_at:
+                job.outcome = job.work()
+
+    @property
+    def active(self) -> list[Job]:
+        """The jobs that are not over."""
+        return [job for job in self.jobs if job.outcome is None]
+
+    def find(self, number: str) -> Job:
+        """Return a job; an unknown one is error 7 (observed on 11.1)."""
+        for job in self.jobs:
+            if str(job.number) == number:
+                return job
+        raise ApiError("7", f"job {number} not found")

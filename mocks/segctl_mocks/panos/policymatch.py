@@ -1,0 +1,132 @@
+"""``test security-policy-match``: the first running rule a flow meets."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, TypeAlias
+from xml.sax.saxutils import escape, quoteattr
+
+from segctl_mocks.panos.answers import ApiError
+from segctl_mocks.panos.references import SHARED, scope_path
+from segctl_mocks.panos.reports import rules_of
+from segctl_mocks.panos.tree import Element, Tree, text_of
+from segctl_mocks.panos.validate import members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segctl_mocks.panos.device import PanosDevice
+
+Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_PROTOCOLS = {"6": "tcp", "17": "udp"}
+
+
+def policy_match(device: PanosDevice, query: Element, vsys: str) -> str:
+    """Return the matching rules as the device lists them (form of 9.0 and later)."""
+    show_all = text_of(query.find("show-all")) == "yes"
+    rules = rules_of(device.running, vsys)
+    hits = (
+        _row(index, rule)
+        for index, rule in enumerate(rules, start=1)
+        if _matches(device.running, rule, query, vsys)
+    )
+    rows = list(hits) if show_all else [row for row in (next(hits, ""),) if row]
+    return f"<rules>{''.join(rows)}</rules>" if rows else ""
+
+
+def _row(index: int, rule: Element) -> str:
+    lists = "".join(
+        f"<{tag}>{escape(', '.join(members(rule, tag)))}</{tag}>"
+        for tag in ("from", "source", "to", "destination", "application", "service", "category")
+    )
+    action = text_of(rule.find("action"))
+    return (
+        f"<entry name={quoteattr(rule.get('name') or '')}><index>{index}</index>{lists}"
+        f"<action>{action}</action></entry>"
+    )
+
+
+def _matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
+    if text_of(rule.find("disabled")) == "yes":
+        return False
+    for tag in ("from", "to"):
+        wanted = text_of(query.find(tag))
+        if wanted and not {wanted, "any"} & set(members(rule, tag)):
+            return False
+    for tag in ("source", "destination"):
+        if not _address_matches(tree, rule, query, tag, vsys):
+            return False
+    application = text_of(query.find("application"))
+    if application and not {application, "any"} & set(members(rule, "application")):
+        return False
+    return _service_matches(tree, rule, query, vsys)
+
+
+def _address_matches(tree: Tree, rule: Element, query: Element, tag: str, vsys: str) -> bool:
+    text = text_of(query.find(tag))
+    if not text:
+        return True
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ApiError("17", f" {tag} '{text}' is an invalid ipv4/v6 address") from error
+    found = any(_covers(tree, name, address, vsys) for name in members(rule, tag))
+    return found != (text_of(rule.find(f"negate-{tag}")) == "yes")
+
+
+def _objects(tree: Tree, kind: str, name: str, vsys: str) -> Iterator[Element]:
+    for place in (scope_path(vsys), SHARED):
+        found = tree.at((*place, (kind, ""), ("entry", name)))
+        if found is not None:
+            yield found
+            return
+
+
+def _covers(tree: Tree, name: str, address: Address, vsys: str) -> bool:
+    if name == "any":
+        return True
+    for node in _objects(tree, "address", name, vsys):
+        literal = text_of(node.find("ip-netmask")) or text_of(node.find("ip-range"))
+        return _literal_covers(literal, address)
+    for group in _objects(tree, "address-group", name, vsys):
+        return any(_covers(tree, member, address, vsys) for member in members(group, "static"))
+    return _literal_covers(name, address)
+
+
+def _literal_covers(text: str, address: Address) -> bool:
+    low, hyphen, high = text.partition("-")
+    try:
+        if hyphen:
+            return int(ipaddress.ip_address(low)) <= int(address) <= int(ipaddress.ip_address(high))
+        return address in ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+
+
+def _service_matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
+    port = text_of(query.find("destination-port"))
+    protocol = _PROTOCOLS.get(text_of(query.find("protocol")), "")
+    names = members(rule, "service")
+    if not port or not protocol or {"any", "application-default"} & set(names):
+        return True
+    return any(_service_covers(tree, name, protocol, int(port), vsys) for name in names)
+
+
+def _service_covers(tree: Tree, name: str, protocol: str, port: int, vsys: str) -> bool:
+    for node in _objects(tree, "service", name, vsys):
+        return _in_ports(text_of(node.find(f"protocol/{protocol}/port")), port)
+    for group in _objects(tree, "service-group", name, vsys):
+        inner = members(group, "members")
+        return any(_service_covers(tree, each, protocol, port, vsys) for each in inner)
+    return protocol == "tcp" and port in {"service-http": {80, 8080}, "service-https": {443}}.get(
+        name, set[int]()
+    )
+
+
+def _in_ports(text: str, port: int) -> bool:
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        if low.isdigit() and int(low) <= port <= int(high or low):
+            return True
+    return False

@@ -1,0 +1,174 @@
+"""What show commands report: system info, HA state, rule hit counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+from segctl_mocks.panos.references import DEVICE
+from segctl_mocks.panos.tree import Element, Tree, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl_mocks.panos.device import PanosDevice
+    from segctl_mocks.panos.settings import Settings
+
+_DAY = 86400
+
+
+def _elements(values: Mapping[str, str]) -> str:
+    return "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in values.items())
+
+
+def clock(seconds: float) -> str:
+    """Write the time as ``show clock`` does: with a newline at its end."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%a %b %e %H:%M:%S %Z %Y\n")
+
+
+def _uptime(seconds: float) -> str:
+    rest = int(seconds) % _DAY
+    days, hours = int(seconds) // _DAY, rest // 3600
+    return f"{days} days, {hours}:{rest // 60 % 60:02}:{rest % 60:02}"
+
+
+def system_info(settings: Settings, now: float, uptime: float) -> str:
+    """Write ``show system info`` (order as a PA-VM sends it, names as of 11.x)."""
+    multi = "on" if settings.multi_vsys else "off"
+    date = "2024/01/09 17:20:19 PST"
+    values = {
+        "hostname": settings.hostname,
+        "ip-address": settings.ip_address,
+        "public-ip-address": "unknown",
+        "netmask": "255.0.0.0",
+        "default-gateway": "127.0.0.1",
+        "is-dhcp": "no",
+        "is-dhcp6": "no",
+        "ipv6-address": "unknown",
+        "ipv6-link-local-address": "fe80::5054:ff:fe68:eb58/64",
+        "ipv6-default-gateway": "",
+        "mac-address": "52:54:00:68:eb:58",
+        "time": datetime.fromtimestamp(now).astimezone().strftime("%a %b %e %H:%M:%S %Y\n"),
+        "uptime": _uptime(uptime),
+        "devicename": settings.hostname,
+        "family": "vm",
+        "model": settings.model,
+        "serial": settings.serial,
+        "vm-mac-base": "BA:DB:EE:FB:AD:00",
+        "vm-mac-count": "255",
+        "vm-uuid": "70602111-DCA5-49CF-A677-9E663B693DE2",
+        "vm-cpuid": "KVM:E3060500FFFB8B0F",
+        "vm-license": "VM-SERIES-4",
+        "vm-mode": "KVM",
+        "cloud-mode": "non-cloud",
+        "sw-version": settings.sw_version,
+        "global-protect-client-package-version": "0.0.0",
+        "device-dictionary-version": "1-211",
+        "device-dictionary-release-date": date,
+        "app-version": settings.content_version,
+        "app-release-date": date,
+        "av-version": "0",
+        "av-release-date": "",
+        "threat-version": settings.content_version,
+        "threat-release-date": date,
+        "wf-private-version": "0",
+        "wf-private-release-date": "unknown",
+        "url-db": "paloaltonetworks",
+        "wildfire-version": "0",
+        "wildfire-release-date": "",
+        "wildfire-rt": "Disabled",
+        "url-filtering-version": "0000.00.00.000",
+        "global-protect-datafile-version": "unknown",
+        "global-protect-datafile-release-date": "unknown",
+        "global-protect-clientless-vpn-version": "0",
+        "global-protect-clientless-vpn-release-date": "",
+        "logdb-version": "11.1.2",
+        "platform-family": "vm",
+        "vpn-disable-mode": "off",
+        "multi-vsys": multi,
+        "ZTP": "Disabled",
+        "operational-mode": "normal",
+        "advanced-routing": "off",
+        "device-certificate-status": "None",
+    }
+    return f"<system>{_elements(values)}</system>"
+
+
+def ha_state(settings: Settings) -> str:
+    """Write ``show high-availability state`` (shape recorded on a PA-VM 10.0.9)."""
+    if not settings.ha:
+        return (
+            "<enabled>no</enabled><local-info><encrypt-imported>no</encrypt-imported></local-info>"
+        )
+    peer_state = "passive" if settings.ha == "active" else "active"
+    common = {"build-rel": settings.sw_version, "app-version": settings.content_version}
+    common |= {"threat-version": settings.content_version, "platform-model": settings.model}
+    common |= {"mode": "Active-Passive", "priority": "100", "preemptive": "no", "version": "1"}
+    common |= {"state-duration": "44655"}
+    local = common | {"state": settings.ha, "state-sync": "Complete", "ha1-port": "management"}
+    local |= {"mgmt-ip": "127.0.0.1/8", "build-compat": "Match", "app-compat": "Match"}
+    peer = common | {"state": peer_state, "conn-status": "up", "mgmt-ip": "127.0.0.2/8"}
+    link = {"conn-status": "up", "conn-primary": "yes", "conn-desc": "heartbeat status"}
+    sync = "synchronized" if settings.ha_synchronized else "not synchronized"
+    return (
+        "<enabled>yes</enabled><group><mode>Active-Passive</mode>"
+        f"<local-info>{_elements(local)}</local-info>"
+        f"<peer-info>{_elements(peer)}<conn-ha1>{_elements(link)}</conn-ha1></peer-info>"
+        "<link-monitoring><failure-condition>any</failure-condition><enabled>yes</enabled>"
+        "<groups/></link-monitoring><path-monitoring><virtual-wire/>"
+        "<failure-condition>any</failure-condition><enabled>yes</enabled><vlan/>"
+        "<virtual-router/></path-monitoring>"
+        f"<running-sync>{sync}</running-sync><running-sync-enabled>yes</running-sync-enabled>"
+        "</group>"
+    )
+
+
+def rules_of(tree: Tree, vsys: str) -> list[Element]:
+    """Return the security rules of a virtual system, in order."""
+    place = (*DEVICE, ("vsys", ""), ("entry", vsys), ("rulebase", ""))
+    container = tree.at((*place, ("security", ""), ("rules", "")))
+    return [] if container is None else list(container.iterchildren("entry"))
+
+
+def hit_count(device: PanosDevice, command: Element) -> str:
+    """Write ``show rule-hit-count`` of the running rules (recorded on 11.1.6)."""
+    parts: list[str] = []
+    for vsys in command.iterfind("vsys/vsys-name/entry"):
+        name = vsys.get("name") or "vsys1"
+        bases = [_rule_base(device, name, base) for base in vsys.iterfind("rule-base/entry")]
+        parts.append(
+            f"<entry name={quoteattr(name)}><rule-base>{''.join(bases)}</rule-base></entry>"
+        )
+    return f"<rule-hit-count><vsys>{''.join(parts)}</vsys></rule-hit-count>"
+
+
+def _rule_base(device: PanosDevice, vsys: str, base: Element) -> str:
+    kind = base.get("name") or "security"
+    wanted = [text_of(member) for member in base.iterfind("rules/list/member")]
+    place = (*DEVICE, ("vsys", ""), ("entry", vsys), ("rulebase", ""), (kind, ""), ("rules", ""))
+    container = device.running.at(place)
+    rules = [] if container is None else list(container.iterchildren("entry"))
+    keys = [(rule.get("name") or "", rule.get("uuid") or "") for rule in rules]
+    if kind == "security":
+        keys += [(name, "") for name in ("intrazone-default", "interzone-default")]
+    rows = [_hits(device, name, uuid) for name, uuid in keys if not wanted or name in wanted]
+    return f"<entry name={quoteattr(kind)}><rules>{''.join(rows)}</rules></entry>"
+
+
+def _hits(device: PanosDevice, name: str, uuid: str) -> str:
+    """Counts belong to the uuid, so that they survive edits and renames."""
+    count = device.hits.get(uuid or name, 0)
+    last = int(device.clock()) if count else 0
+    created = int(device.booted)
+    values = {
+        "latest": "yes",
+        "hit-count": count,
+        "last-hit-timestamp": last,
+        "last-reset-timestamp": 0,
+        "first-hit-timestamp": created if count else 0,
+        "rule-creation-timestamp": created,
+        "rule-modification-timestamp": created,
+    }
+    inner = _elements({tag: str(value) for tag, value in values.items()})
+    return f"<entry name={quoteattr(name)}>{inner}</entry>"

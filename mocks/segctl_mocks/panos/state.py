@@ -1,0 +1,120 @@
+"""Keeping a device in a folder, and bringing it back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from segctl_mocks.panos.device import PanosDevice, Version
+from segctl_mocks.panos.journal import Change
+from segctl_mocks.panos.locks import Lock
+from segctl_mocks.panos.references import is_slot
+from segctl_mocks.panos.tree import Path as TreePath
+from segctl_mocks.panos.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Store:
+    """The folder of one device."""
+
+    folder: Path
+    saved: tuple[int, int, int, int] | None = None
+
+    def save(self, device: PanosDevice) -> None:
+        """Write what changed since the last time."""
+        state = (
+            id(device.running),
+            device.candidate.generation,
+            device.journal.generation,
+            hash((tuple(device.keys.items()), tuple(device.locks.held), len(device.jobs.jobs))),
+        )
+        if state == self.saved:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = self.saved or (0, -1, 0, 0)
+        if before[:2] != state[:2]:
+            self._write("candidate.xml", device.candidate.to_bytes())
+        if before[0] != state[0]:
+            self._write("running.xml", device.running.to_bytes())
+        for version in device.versions:
+            if not (self.folder / "versions" / f"{version.number}.xml").exists():
+                self._write(f"versions/{version.number}.xml", version.xml)
+        for name, xml in device.saved.items():
+            self._write(f"saved/{name}", xml)
+        self._write("state.json", json.dumps(_facts(device), indent=1).encode())
+        self.saved = state
+
+    def _write(self, name: str, data: bytes) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(data)
+        temporary.replace(path)
+
+    def restore(self, device: PanosDevice) -> bool:
+        """Bring a device back; say whether there was anything."""
+        facts = self.folder / "state.json"
+        if not facts.exists():
+            return False
+        running = (self.folder / "running.xml").read_bytes()
+        device.running = Tree.from_bytes(running, is_slot)
+        candidate = (self.folder / "candidate.xml").read_bytes()
+        device.load_candidate(Tree.from_bytes(candidate, is_slot))
+        saved = self.folder / "saved"
+        if saved.is_dir():
+            device.saved = {path.name: path.read_bytes() for path in saved.iterdir()}
+        self._restore_facts(device, json.loads(facts.read_text("utf-8")))
+        return True
+
+    def _restore_facts(self, device: PanosDevice, facts: dict[str, Any]) -> None:
+        device.keys = dict(facts["keys"])
+        device.hits = dict(facts["hits"])
+        device.jobs.last_number = facts["last_job"]
+        device.journal.last_id = facts["last_dirty_id"]
+        device.journal.changes = [_change(each) for each in facts["changes"]]
+        device.locks.held = [Lock(**each) for each in facts["locks"]]
+        versions: list[Version] = []
+        for each in facts["versions"]:
+            xml = (self.folder / "versions" / f"{each['number']}.xml").read_bytes()
+            versions.append(Version(xml=xml, **each))
+        device.versions = versions
+
+
+def _facts(device: PanosDevice) -> dict[str, Any]:
+    return {
+        "keys": device.keys,
+        "hits": device.hits,
+        "last_job": device.jobs.last_number,
+        "last_dirty_id": device.journal.last_id,
+        "changes": [asdict(change) for change in device.journal.changes],
+        "locks": [asdict(lock) for lock in device.locks.held],
+        "versions": [
+            {
+                "number": version.number,
+                "admin": version.admin,
+                "time": version.time,
+                "description": version.description,
+            }
+            for version in device.versions
+        ],
+    }
+
+
+def _change(values: dict[str, Any]) -> Change:
+    return Change(
+        dirty_id=values["dirty_id"],
+        admin=values["admin"],
+        time=values["time"],
+        action=values["action"],
+        path=_path(values["path"]),
+        old=_path(values["old"]),
+    )
+
+
+def _path(keys: list[list[str]]) -> TreePath:
+    return tuple((tag, name) for tag, name in keys)

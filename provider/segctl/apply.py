@@ -1,0 +1,115 @@
+"""Make a device what its plan says, or leave it as it was; the only module that changes a device.
+
+read → as desired? done │ as planned? lock → read again → push → read → as desired? confirm : revert
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from segctl.errors import ApplyError, PlanError, SegctlError, VerifyError
+from segctl.plan import check_fresh, is_as_desired, managed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from segctl.plan import DevicePlan
+    from segctl.providers.base import Live, Provider, Session, Target
+
+Status = Literal["applied", "unchanged", "failed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one device."""
+
+    device: str
+    status: Status
+    code: str = ""
+    message: str = ""
+    changes: int = 0
+
+
+def apply_device(
+    plan: DevicePlan,
+    provider: Provider,
+    target: Target,
+    *,
+    allow_purge: bool = False,
+    progress: Callable[[str], None],
+) -> Outcome:
+    """Apply one device's plan.
+
+    Args:
+        plan: what to do, and the basis on which it was decided.
+        provider: the platform's.
+        target: the device.
+        allow_purge: whether rules of others may be deleted as the plan says.
+        progress: told each step.
+
+    Raises:
+        StalePlanError: the device moved since the plan was made.
+        PlanError: findings forbid applying it, or a purge was not allowed.
+        DeviceError: the device cannot be reached, is locked, or refused; it holds what it held.
+        VerifyError: the device held something else after the commit, and was reverted.
+    """
+    if not plan.changes:
+        return Outcome(device=plan.name, status="unchanged")
+    if not plan.applyable:
+        reasons = "; ".join(str(f) for f in plan.findings if f.severity == "error")
+        raise PlanError(f"{plan.name}: not applied: {reasons}")
+    if plan.purge and not allow_purge:
+        raise PlanError(
+            f"{plan.name}: the plan deletes {plan.purge} rules of others "
+            "(segctl_unmanaged: purge): give --allow-purge if that is meant"
+        )
+    with provider.connect(target, read_only=False, progress=progress) as session:
+        live = provider.parse(session.read())
+        if is_as_desired(plan, live):
+            return Outcome(device=plan.name, status="unchanged")
+        check_fresh(plan, live)
+        with session.lock():
+            live = provider.parse(session.read())
+            check_fresh(plan, live)
+            session.push(plan.script)
+            _verify(plan, provider, session, live)
+    return Outcome(device=plan.name, status="applied", changes=len(plan.changes))
+
+
+def _verify(plan: DevicePlan, provider: Provider, session: Session, before: Live) -> None:
+    """Read back; keep what is as desired, take back anything else, an interrupt included."""
+    try:
+        after = provider.parse(session.read())
+        wrong = _difference(plan, before, after)
+        if wrong:
+            raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
+        session.confirm()
+    except BaseException:
+        session.revert()
+        raise
+
+
+def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
+    if not plan.purge and before.other_rules != after.other_rules:
+        names = sorted(
+            name
+            for name in {*before.other_rules, *after.other_rules}
+            if before.other_rules.get(name) != after.other_rules.get(name)
+        )
+        return f"rules of others are not what they were ({', '.join(names[:8])})"
+    if is_as_desired(plan, after):
+        return ""
+    held = managed(after, plan.covers)
+    if held.digest != plan.desired:
+        return "the device does not hold the planned policy"
+    return "our rules do not stand where they belong"
+
+
+def outcome_of(name: str, error: BaseException) -> Outcome:
+    """Return the outcome for a device whose apply raised."""
+    code = error.code if isinstance(error, SegctlError) else "interrupted"
+    message = str(error) or "interrupted: the device holds what it held before"
+    if isinstance(error, ApplyError | VerifyError):
+        message = error.message
+    return Outcome(device=name, status="failed", code=code, message=message)

@@ -1,0 +1,607 @@
+"""From zones and conduits to the policy of every firewall on the path.
+
+Pure: the same site on the same day gives the same policies, in the same order.
+Nothing here knows a platform; a provider fits the result to its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from segctl.errors import InventoryError, Problem
+from segctl.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Address,
+    AddressGroup,
+    DefaultRule,
+    FirewallZone,
+    Interval,
+    Policy,
+    Rule,
+    Schedule,
+    Service,
+    interval_text,
+    merge,
+    network_interval,
+    subtract,
+)
+from segctl.topology import Hop, Topology, topology
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from segctl.intent import (
+        Asset,
+        Conduit,
+        Device,
+        Endpoint,
+        Flow,
+        PortRange,
+        Site,
+        Source,
+        Zone,
+        ZoneBinding,
+    )
+    from segctl.intent import Schedule as DeclaredSchedule
+
+DEFAULT_SITE = "site"
+CLOSING_RULE = "segctl.deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """What one firewall should hold.
+
+    ``closing`` denies and logs between all our zones on the device; it belongs at the end of our
+    block wherever rules of others follow it.
+    """
+
+    device: Device
+    policy: Policy
+    closing: Rule | None = None
+    bindings: tuple[FirewallZone, ...] = ()
+    findings: tuple[Problem, ...] = ()
+
+
+def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
+    """Return the desired policy of every firewall of `site`, by host name, as of `today`.
+
+    Raises:
+        InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
+            addresses cannot be told from another's, or a missing threat profile.
+    """
+    compiler = _Compiler(site, today)
+    result = {device.name: compiler.device(device) for device in site.devices}
+    if compiler.problems:
+        raise InventoryError(tuple(dict.fromkeys(compiler.problems)))
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leg:
+    """One flow of one conduit from one zone to another, at one firewall."""
+
+    conduit: Conduit
+    flow: Flow
+    source: Zone
+    destination: Zone
+    hop: Hop
+    name: str
+
+
+class _Compiler:
+    """Holds the lookups of one run; every method but `problems` is a function of the site."""
+
+    def __init__(self, site: Site, today: date) -> None:
+        self.site = site
+        self.today = today
+        self.zones = {zone.key: zone for zone in site.zones}
+        self.topology: Topology = topology(site.devices)
+        self.problems: list[Problem] = []
+        self.owned = _Ownership(site, self.topology)
+        self.legs: dict[str, list[_Leg]] = {device.name: [] for device in site.devices}
+        self.expired: dict[str, list[Conduit]] = {}
+        self._hops: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+        for conduit in sorted(site.conduits, key=lambda conduit: conduit.key):
+            self._route(conduit)
+
+    # --- routing -----------------------------------------------------------------------------
+
+    def _route(self, conduit: Conduit) -> None:
+        if conduit.mode == "absent":
+            return
+        pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
+        legs = [
+            leg
+            for a, b in pairs
+            for leg in self._legs(conduit, self.zones[a], self.zones[b], many=len(pairs) > 1)
+        ]
+        if conduit.expired(self.today):
+            for device in dict.fromkeys(leg.hop.device for leg in legs):
+                self.expired.setdefault(device, []).append(conduit)
+            return
+        for leg in legs:
+            self.legs[leg.hop.device].append(leg)
+
+    def _legs(
+        self, conduit: Conduit, source: Zone, destination: Zone, *, many: bool
+    ) -> Iterator[_Leg]:
+        flows = [
+            flow
+            for flow in sorted(conduit.flows, key=lambda flow: flow.id)
+            if _touches(flow.sources, source) and _touches(flow.destinations, destination)
+        ]
+        if not flows:
+            return
+        hops = self.hops(conduit, source, destination)
+        crossings = [hop.device for hop in hops]
+        for flow in flows:
+            for hop in hops:
+                name = f"{label(conduit)}.{flow.id}"
+                if many:
+                    name += f".{source.id}-{destination.id}"
+                if crossings.count(hop.device) > 1:
+                    name += f".{self.zones[hop.enter].id}-{self.zones[hop.leave].id}"
+                yield _Leg(
+                    conduit=conduit,
+                    flow=flow,
+                    source=source,
+                    destination=destination,
+                    hop=hop,
+                    name=name,
+                )
+
+    def hops(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
+        """Return the firewalls that enforce `conduit` between two zones; none is a problem."""
+        key = (source.key, destination.key, conduit.via)
+        if key not in self._hops:
+            self._hops[key] = self._find_hops(*key)
+        found = self._hops[key]
+        missing = [name for name in conduit.via if name not in {hop.device for hop in found}]
+        if not found or missing:
+            why = (
+                f"via names {missing[0]}, which does not stand between them"
+                if missing
+                else self.topology.gap(source.key, destination.key)
+            )
+            self.problem(
+                conduit.declared,
+                f"conduit {conduit.key}: no path from zone {source.key} to {destination.key}",
+                f"{why}; add a zone to segctl_zone_map of a firewall between them",
+                path=f"segctl_conduits.{conduit.id}",
+            )
+        return found
+
+    def _find_hops(self, source: str, destination: str, via: tuple[str, ...]) -> tuple[Hop, ...]:
+        if not via:
+            return self.topology.hops(source, destination)
+        return tuple(
+            hop for name in via for hop in self.topology.hops_via(source, destination, name)
+        )
+
+    def problem(self, where: Source, message: str, hint: str, path: str = "") -> None:
+        """Note something that keeps the site from being compiled."""
+        self.problems.append(
+            Problem(
+                message=message,
+                hint=hint,
+                path=path,
+                file=where.file,
+                line=where.line,
+                column=where.column,
+            )
+        )
+
+    # --- one firewall ------------------------------------------------------------------------
+
+    def device(self, device: Device) -> Desired:
+        """Return everything one firewall should hold."""
+        bindings = {binding.zone: binding for binding in device.zones}
+        legs = self.legs[device.name]
+        objects = _Objects(self)
+        rules = [
+            rule for leg in legs if (rule := self._rule(device, bindings, leg, objects)) is not None
+        ]
+        rules += self._intrazone(device)
+        self._refuse_twice(device, [rule.name for rule in rules])
+        schedules = {leg.flow.schedule for leg in legs} & {s.name for s in device.schedules}
+        return Desired(
+            device=device,
+            policy=Policy(
+                zones=_device_zones(device) if device.manage_zones else (),
+                addresses=objects.addresses(),
+                address_groups=objects.groups(),
+                services=objects.services(),
+                schedules=tuple(
+                    _schedule(item) for item in device.schedules if item.name in schedules
+                ),
+                defaults=_defaults(device),
+                rules=tuple(rules),
+            ),
+            closing=_closing(device),
+            bindings=_device_zones(device),
+            findings=tuple(self._expired(device)),
+        )
+
+    def _refuse_twice(self, device: Device, names: list[str]) -> None:
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            self.problem(
+                device.declared,
+                f"two rules on {device.name} would be called {name!r}",
+                "ids joined by dots come out the same: rename a conduit, flow or zone",
+            )
+
+    def _expired(self, device: Device) -> Iterator[Problem]:
+        for conduit in self.expired.get(device.name, ()):
+            yield Problem(
+                message=f"conduit {label(conduit)} expired on {conduit.expires}: "
+                "its rules are not part of the policy any more",
+                hint="extend `expires` with a new ticket, or delete the conduit",
+                path=f"segctl_conduits.{conduit.id}",
+                file=conduit.declared.file,
+                line=conduit.declared.line,
+                column=conduit.declared.column,
+                severity="warning",
+            )
+
+    def _rule(
+        self,
+        device: Device,
+        bindings: Mapping[str, ZoneBinding],
+        leg: _Leg,
+        objects: _Objects,
+    ) -> Rule | None:
+        conduit, flow = leg.conduit, leg.flow
+        sources = self._members(leg, leg.source, flow.sources, objects)
+        destinations = self._members(leg, leg.destination, flow.destinations, objects)
+        if sources is None or destinations is None:
+            return None
+        if not objects.versions(sources) & objects.versions(destinations):
+            self.problem(
+                flow.declared,
+                f"flow {flow.id} of conduit {conduit.key}: its sources and destinations have no "
+                "IP version in common",
+                "add an address of the same version on both sides, or split the flow",
+                path=f"segctl_conduits.{conduit.id}.flows.{flow.id}",
+            )
+            return None
+        return Rule(
+            name=leg.name,
+            conduit=label(conduit),
+            flow=flow.id,
+            from_zones=(bindings[leg.hop.enter].name,),
+            to_zones=(bindings[leg.hop.leave].name,),
+            sources=sources,
+            destinations=destinations,
+            users=tuple(sorted(set(flow.users))) or (ANY,),
+            protocols=flow.protocols,
+            applications=tuple(sorted(set(flow.applications)))
+            or (() if flow.protocols else (ANY,)),
+            services=_service_names(flow, objects),
+            action="allow",
+            profile_group=self._profile(device, conduit),
+            log=flow.log or conduit.mode == "monitor",
+            log_setting=device.log_forwarding,
+            schedule=_schedule_name(device, flow.schedule),
+            description=_description(conduit),
+            essential=flow.essential,
+            enforce_functions=flow.functions == "enforced",
+        )
+
+    def _members(
+        self, leg: _Leg, zone: Zone, endpoints: Sequence[Endpoint], objects: _Objects
+    ) -> tuple[str, ...] | None:
+        if not endpoints:
+            name = objects.zone(zone)
+            names = (name,) if name else ()
+        else:
+            names = tuple(
+                name
+                for endpoint in endpoints
+                if endpoint.zone == zone.key
+                for name in objects.endpoint(zone, endpoint)
+            )
+        if names:
+            return tuple(sorted(set(names)))
+        self.problem(
+            zone.declared,
+            f"zone {zone.key} has no address of its own to write into a rule of conduit "
+            f"{leg.conduit.key}",
+            "another zone has the same network: list this zone's assets with their addresses",
+            path=f"segctl_zones.{zone.id}",
+        )
+        return None
+
+    def _profile(self, device: Device, conduit: Conduit) -> str:
+        profiles = dict(device.threat_profiles)
+        wanted = "alert" if conduit.mode == "monitor" else conduit.threat_prevention
+        if wanted is None:
+            wanted = "strict" if "strict" in profiles else "alert"
+            return profiles.get(wanted, "")
+        if wanted == "none":
+            return ""
+        if wanted not in profiles and conduit.threat_prevention is not None:
+            self.problem(
+                conduit.declared,
+                f"conduit {conduit.key} asks for threat prevention {wanted!r}, "
+                f"which {device.name} does not map to a profile group",
+                f"add {wanted!r} to segctl_threat_profiles of {device.name}",
+                path=f"segctl_conduits.{conduit.id}.threat_prevention",
+            )
+        return profiles.get(wanted, "")
+
+    def _intrazone(self, device: Device) -> Iterator[Rule]:
+        for binding in device.zones:
+            zone = self.zones[binding.zone]
+            if zone.intrazone == "deny":
+                yield Rule(
+                    name=f"segctl.intrazone-deny.{zone_label(zone)}",
+                    from_zones=(binding.name,),
+                    to_zones=(binding.name,),
+                    type="intrazone",
+                    action="deny",
+                    log_setting=device.log_forwarding,
+                    description=f"zone {zone_label(zone)} denies traffic inside itself",
+                )
+
+
+def label(conduit: Conduit) -> str:
+    """Return the conduit's id, with its site unless that is the default one."""
+    return conduit.id if conduit.site == DEFAULT_SITE else f"{conduit.site}.{conduit.id}"
+
+
+def zone_label(zone: Zone) -> str:
+    """Return the zone's id, with its site unless that is the default one."""
+    return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
+
+
+def _touches(endpoints: Sequence[Endpoint], zone: Zone) -> bool:
+    return not endpoints or any(endpoint.zone == zone.key for endpoint in endpoints)
+
+
+def _description(conduit: Conduit) -> str:
+    parts = [conduit.reason, f"owner {conduit.owner}"]
+    parts += [f"ticket {conduit.ticket}"] if conduit.ticket else []
+    parts += [f"expires {conduit.expires}"] if conduit.expires else []
+    parts += ["monitor"] if conduit.mode == "monitor" else []
+    return "; ".join(parts)
+
+
+def _service_names(flow: Flow, objects: _Objects) -> tuple[str, ...]:
+    if flow.services:
+        return tuple(sorted({objects.service(port) for port in flow.services}))
+    return (APPLICATION_DEFAULT,)
+
+
+def _schedule_name(device: Device, name: str) -> str:
+    own = {schedule.name for schedule in device.schedules}
+    return f"segctl-{name}" if name in own else name
+
+
+def _schedule(schedule: DeclaredSchedule) -> Schedule:
+    windows = [("daily", schedule.daily)] if schedule.daily else list(schedule.weekly)
+    return Schedule(name=f"segctl-{schedule.name}", windows=tuple(sorted(windows)))
+
+
+def _device_zones(device: Device) -> tuple[FirewallZone, ...]:
+    interfaces: dict[str, set[str]] = {}
+    for binding in device.zones:
+        interfaces.setdefault(binding.name, set()).update(binding.interfaces)
+    return tuple(
+        FirewallZone(name=name, interfaces=tuple(sorted(names)))
+        for name, names in sorted(interfaces.items())
+    )
+
+
+def _defaults(device: Device) -> tuple[DefaultRule, ...]:
+    if not device.zones:
+        return ()
+    return (
+        DefaultRule(
+            name="interzone-default", action="deny", log=True, log_setting=device.log_forwarding
+        ),
+    )
+
+
+def _closing(device: Device) -> Rule | None:
+    names = tuple(sorted({binding.name for binding in device.zones}))
+    if not names:
+        return None
+    return Rule(
+        name=CLOSING_RULE,
+        from_zones=names,
+        to_zones=names,
+        type="interzone",
+        action="deny",
+        log_setting=device.log_forwarding,
+        description="nothing else passes between these zones",
+    )
+
+
+# --- addresses -----------------------------------------------------------------------------------
+
+
+class _Ownership:
+    """Which addresses are a zone's own where zones overlap.
+
+    An address belongs to the zone that lists it as an asset, else to the zone with the longest
+    matching network; of two zones with the very same network neither owns what no asset names.
+    """
+
+    def __init__(self, site: Site, graph: Topology) -> None:
+        self._zones = site.zones
+        self._component = _components(site, graph)
+        self._known: dict[str, tuple[Interval, ...]] = {}
+
+    def of(self, zone: Zone) -> tuple[Interval, ...]:
+        """Return all addresses that are `zone`'s own."""
+        return merge([*self.networks(zone), *_asset_intervals(zone)])
+
+    def networks(self, zone: Zone) -> tuple[Interval, ...]:
+        """Return what `zone` owns of its networks, one or more parts a network."""
+        if zone.key not in self._known:
+            self._known[zone.key] = self._compute(zone)
+        return self._known[zone.key]
+
+    def _compute(self, zone: Zone) -> tuple[Interval, ...]:
+        networks = [network_interval(network) for network in zone.networks]
+        foreign = [
+            part
+            for other in (self._zones if networks else ())
+            if other.key != zone.key and self._near(zone, other)
+            for part in (*map(network_interval, other.networks), *_asset_intervals(other))
+            if any(_inside(part, network) for network in networks)
+        ]
+        parts = (part for network in networks for part in subtract([network], foreign))
+        return tuple(dict.fromkeys(parts))
+
+    def _near(self, zone: Zone, other: Zone) -> bool:
+        return zone.site == other.site or (
+            self._component.get(zone.key, zone.key) == self._component.get(other.key, other.key)
+        )
+
+
+def _inside(inner: Interval, outer: Interval) -> bool:
+    return inner[0] == outer[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+def _overlap(part: Interval, others: Iterable[Interval]) -> bool:
+    return any(part[0] == v and part[1] <= b and a <= part[2] for v, a, b in others)
+
+
+def _asset_intervals(zone: Zone) -> list[Interval]:
+    return [network_interval(address) for asset in zone.assets for address in asset.addresses]
+
+
+def _components(site: Site, graph: Topology) -> Mapping[str, str]:
+    result: dict[str, str] = {}
+    for zone in site.zones:
+        if zone.key not in result and zone.key in graph.devices_of:
+            for other in graph.distances(zone.key):
+                result[other] = zone.key
+    return result
+
+
+class _Objects:
+    """Collects the objects that the rules of one firewall use."""
+
+    def __init__(self, compiler: _Compiler) -> None:
+        self._compiler = compiler
+        self._owned = compiler.owned
+        self._addresses: dict[str, tuple[Interval, str]] = {}
+        self._groups: dict[str, tuple[str, ...]] = {}
+        self._services: dict[str, PortRange] = {}
+
+    def zone(self, zone: Zone) -> str:
+        """Return the group that stands for the whole zone; empty when it owns no address."""
+        name = zone_label(zone)
+        if name not in self._groups:
+            members = self._zone_members(zone)
+            if not members:
+                return ""
+            self._groups[name] = tuple(sorted(set(members)))
+        return name
+
+    def _zone_members(self, zone: Zone) -> list[str]:
+        parts = self._owned.networks(zone)
+        rest = subtract(_asset_intervals(zone), parts)
+        assets = [
+            asset
+            for asset in zone.assets
+            if any(_overlap(network_interval(address), rest) for address in asset.addresses)
+        ]
+        return [self._network(zone, part) for part in parts] + [
+            name for asset in assets for name in self._asset(zone, asset)
+        ]
+
+    def endpoint(self, zone: Zone, endpoint: Endpoint) -> Iterable[str]:
+        """Return the objects for one asset or one network of `zone`."""
+        if endpoint.network is not None:
+            wanted = network_interval(endpoint.network)
+            foreign = subtract([wanted], self._owned.of(zone))
+            return [self._network(zone, part) for part in subtract([wanted], foreign)]
+        asset = next(asset for asset in zone.assets if asset.name == endpoint.asset)
+        return self._asset(zone, asset)
+
+    def _asset(self, zone: Zone, asset: Asset) -> list[str]:
+        names: list[str] = []
+        for address in asset.addresses:
+            text = interval_text(network_interval(address))
+            name = f"{zone_label(zone)}.{asset.name}"
+            if len(asset.addresses) > 1:
+                name += f".{_spell(text)}"
+            self._keep(name, network_interval(address), asset.role, zone)
+            names.append(name)
+        return names
+
+    def _network(self, zone: Zone, part: Interval) -> str:
+        name = f"{zone_label(zone)}.net.{_spell(interval_text(part))}"
+        self._keep(name, part, "", zone)
+        return name
+
+    def _keep(self, name: str, part: Interval, role: str, zone: Zone) -> None:
+        if self._addresses.setdefault(name, (part, role)) != (part, role):
+            self._compiler.problem(
+                zone.declared,
+                f"two address objects would be called {name!r}",
+                "ids joined by dots come out the same: rename a zone or an asset",
+            )
+
+    def service(self, port: PortRange) -> str:
+        """Return the service object for a port range."""
+        name = f"segctl-{str(port).replace('/', '-')}"
+        self._services[name] = port
+        return name
+
+    def versions(self, names: Iterable[str]) -> frozenset[int]:
+        """Return the IP versions that the named objects have addresses of."""
+        return frozenset(
+            self._addresses[member][0][0]
+            for name in names
+            for member in self._groups.get(name, (name,))
+        )
+
+    def addresses(self) -> tuple[Address, ...]:
+        """Return the address objects, by name."""
+        return tuple(
+            Address(
+                name=name,
+                value=interval_text(part),
+                type="range" if "-" in interval_text(part) else "network",
+                description=role,
+            )
+            for name, (part, role) in sorted(self._addresses.items())
+        )
+
+    def groups(self) -> tuple[AddressGroup, ...]:
+        """Return the address groups, by name."""
+        return tuple(
+            AddressGroup(name=name, members=members)
+            for name, members in sorted(self._groups.items())
+        )
+
+    def services(self) -> tuple[Service, ...]:
+        """Return the service objects, by name."""
+        return tuple(
+            Service(
+                name=name,
+                protocol=port.protocol,
+                ports=str(port).split("/", 1)[1],
+            )
+            for name, port in sorted(self._services.items())
+        )
+
+
+def _spell(address: str) -> str:
+    """Write an address with characters that names may have."""
+    return address.replace("/", "-").replace(":", "_")
+
+
+def with_closing(desired: Desired) -> Policy:
+    """Return the policy with the rule that closes our block."""
+    if desired.closing is None:
+        return desired.policy
+    return replace(desired.policy, rules=(*desired.policy.rules, desired.closing))

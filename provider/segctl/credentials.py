@@ -1,0 +1,121 @@
+"""Who segctl logs in as: secrets by host name, resolved when a session opens and shown nowhere.
+
+Order: the environment (``SEGCTL_PASSWORD_<HOST>``, then ``SEGCTL_PASSWORD``), a file
+(``SEGCTL_PASSWORD_FILE``), the inventory (``ansible_password``, plain or from Ansible Vault), the
+operating system's keyring when the ``keyring`` package is installed. The user comes from
+``SEGCTL_USER_<HOST>``, ``SEGCTL_USER``, then ``ansible_user``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl.errors import AuthError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEYRING_SERVICE = "segctl"
+
+
+class Secret:
+    """A string that prints as asterisks; `reveal` is the only way to it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Never the secret."""
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the secrets."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        """Hash as the secret does."""
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Refuse to be pickled: secrets do not travel."""
+        message = "a Secret is not to be pickled"
+        raise TypeError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """An account on a device."""
+
+    user: str
+    password: Secret
+
+
+def login(
+    host: str,
+    *,
+    user: str = "",
+    password: Secret | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Login:
+    """Return the account for `host`.
+
+    Args:
+        host: inventory name of the device.
+        user: ``ansible_user`` of the host, if any.
+        password: ``ansible_password`` of the host, if any.
+        environment: instead of the process's own.
+
+    Raises:
+        AuthError: no user or no password is to be found; the message says where to put one.
+    """
+    env = os.environ if environment is None else environment
+    key = re.sub(r"[^A-Z0-9]", "_", host.upper())
+    name = env.get(f"SEGCTL_USER_{key}") or env.get("SEGCTL_USER") or user
+    if not name:
+        raise AuthError(host, f"no user: set ansible_user, SEGCTL_USER_{key} or SEGCTL_USER")
+    text = env.get(f"SEGCTL_PASSWORD_{key}") or env.get("SEGCTL_PASSWORD")
+    secret = (
+        Secret(text) if text else _from_file(host, env) or password or _from_keyring(host, name)
+    )
+    if secret is None:
+        raise AuthError(
+            host,
+            f"no password for {name}: set SEGCTL_PASSWORD_{key}, SEGCTL_PASSWORD_FILE, "
+            "ansible_password (in Ansible Vault) or store one in the keyring",
+        )
+    return Login(user=name, password=secret)
+
+
+def _from_file(host: str, env: Mapping[str, str]) -> Secret | None:
+    if not (name := env.get("SEGCTL_PASSWORD_FILE")):
+        return None
+    path = Path(name).expanduser()
+    try:
+        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            raise AuthError(host, f"{path} can be read by others: chmod 600 {path}")
+        return Secret(path.read_text(encoding="utf-8").rstrip("\r\n"))
+    except OSError as error:
+        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path}: {error.strerror}") from error
+
+
+def _from_keyring(host: str, user: str) -> Secret | None:
+    try:
+        keyring = import_module("keyring")
+    except ImportError:
+        return None
+    found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
+    return Secret(found) if isinstance(found, str) else None

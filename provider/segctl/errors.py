@@ -1,0 +1,156 @@
+"""Every error segctl raises on purpose.
+
+SegctlError
+├ UsageError                    the command line asks for what cannot be done
+├ InventoryError(problems)      all problems, each with file:line:column and a hint
+├ UnsupportedError              the platform cannot express it
+├ PlanError ─ StalePlanError, PlanFormatError
+└ DeviceError(device, message)
+  ├ ConnectError                no connection, or the other end is not who it should be
+  ├ AuthError                   the device refuses the account
+  ├ ParseError                  the device's answer is not understood
+  ├ LockedError                 somebody else holds the device
+  ├ ForeignChangesError         another administrator's uncommitted change is in the way
+  ├ ApplyError                  the device refused a change
+  └ VerifyError                 the device does not hold what was pushed
+
+Each error pickles: what it was made with is in ``args``.
+``code`` is the word machines read (``error.code`` in JSON output).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class SegctlError(Exception):
+    """Root of all errors that segctl raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class UsageError(SegctlError):
+    """The command line asks for something that cannot be done."""
+
+    code = "usage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in the inventory: where, what, and what to do about it."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    hint: str = ""
+    severity: str = "error"
+
+    @property
+    def where(self) -> str:
+        """``file:line:column``, as much of it as is known (lines and columns from 1)."""
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        """One line: place, key path, message, hint."""
+        head = ": ".join(part for part in (self.where, self.path, self.message) if part)
+        return f"{head} ({self.hint})" if self.hint else head
+
+
+class InventoryError(SegctlError):
+    """The inventory cannot be used; ``problems`` holds every reason at once."""
+
+    code = "inventory"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Return one line a problem."""
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class UnsupportedError(SegctlError):
+    """The platform cannot express what the inventory declares."""
+
+    code = "unsupported"
+
+
+class PlanError(SegctlError):
+    """A plan cannot be made, read or applied."""
+
+    code = "plan"
+
+
+class StalePlanError(PlanError):
+    """The device moved since the plan was made."""
+
+    code = "stale"
+
+
+class PlanFormatError(PlanError):
+    """The plan file is damaged, edited, or of another version."""
+
+    code = "plan_format"
+
+
+class DeviceError(SegctlError):
+    """Something went wrong between segctl and one device."""
+
+    code = "device"
+
+    def __init__(self, device: str, message: str) -> None:
+        super().__init__(device, message)
+        self.device = device
+        self.message = message
+
+    def __str__(self) -> str:
+        """Name the device first."""
+        return f"{self.device}: {self.message}"
+
+
+class ConnectError(DeviceError):
+    """No connection, a timeout, or an identity that does not verify."""
+
+    code = "unreachable"
+
+
+class AuthError(DeviceError):
+    """The device refuses the account or its role."""
+
+    code = "auth"
+
+
+class ParseError(DeviceError):
+    """The device's answer is not understood."""
+
+    code = "parse"
+
+
+class LockedError(DeviceError):
+    """Somebody else holds a lock on the device."""
+
+    code = "locked"
+
+
+class ForeignChangesError(DeviceError):
+    """Uncommitted changes of somebody else are in the way."""
+
+    code = "foreign_changes"
+
+
+class ApplyError(DeviceError):
+    """The device refused a change; nothing of it is live."""
+
+    code = "apply_failed"
+
+
+class VerifyError(DeviceError):
+    """The device does not hold what was pushed."""
+
+    code = "verify_failed"

@@ -1,0 +1,215 @@
+"""What a reader of a plan must know besides its changes: holes, cuts, doubts.
+
+Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
+A finding of kind `HOLE` counts as drift: the device permits what no conduit declares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.errors import Problem
+from segctl.policy import ANY, APPLICATION_DEFAULT, covers, resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from segctl.compile import Desired
+    from segctl.diff import Change
+    from segctl.policy import FirewallZone, Interval, Policy, Rule
+    from segctl.providers.base import Live
+
+HOLE = "hole"
+
+
+def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
+    """Compare the zones of the inventory with the device's own and their interfaces."""
+    held = {zone.name: zone for zone in live.zones}
+    for zone in expected:
+        found = held.get(zone.name)
+        if found is None and not managed:
+            yield Problem(
+                message=f"zone {zone.name} does not exist on the device",
+                hint="correct segctl_zone_map, or set segctl_manage_zones: true",
+                severity="error",
+            )
+        elif found is not None and not managed and zone.interfaces:
+            if set(found.interfaces) != set(zone.interfaces):
+                yield Problem(
+                    message=f"zone {zone.name} is bound to "
+                    f"{', '.join(found.interfaces) or 'no interface'} on the device, "
+                    f"to {', '.join(zone.interfaces)} in the inventory",
+                    hint="rules would apply to other cables than meant: correct one of the two",
+                    severity="error",
+                )
+
+
+def pending(live: Live) -> Iterator[Problem]:
+    """Report uncommitted changes: they are not part of what the plan compares with."""
+    owners = sorted({owner or "somebody" for owner, _ in live.pending})
+    if owners:
+        yield Problem(
+            message=f"uncommitted changes by {', '.join(owners)} are on the device",
+            hint="the plan compares with the running configuration; apply commits only its own",
+            severity="warning",
+        )
+
+
+def others_above(
+    live: Live, above: Sequence[str], desired: Policy, zones: set[str]
+) -> Iterator[Problem]:
+    """Judge the rules of others that traffic meets before our block."""
+    everything = live.effective()
+    resolve = resolver(everything)
+    resolve_desired = resolver(desired)
+    rules = {rule.name: rule for rule in live.others.rules}
+    for name in above:
+        rule = rules[name]
+        if rule.disabled or not _crosses(rule, zones):
+            continue
+        if rule.action == "allow":
+            if not any(
+                _covers(ours, rule, resolve_desired, resolve)
+                for ours in desired.rules
+                if ours.action == "allow"
+            ):
+                yield Problem(
+                    message=f"rule {name!r} of others stands above our block and permits "
+                    f"{_words(rule)}, which no conduit declares",
+                    hint="declare it as a conduit, narrow it, or move it below our block",
+                    path=HOLE,
+                    severity="warning",
+                )
+        else:
+            hit = [ours for ours in desired.rules if _denies(rule, ours, resolve, resolve_desired)]
+            if hit:
+                yield Problem(
+                    message=f"rule {name!r} of others stands above our block and denies "
+                    f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
+                    hint="set segctl_position so that our block comes before it",
+                    severity="warning",
+                )
+
+
+def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
+    """Name the rules of others that the end of our block keeps from matching."""
+    rules = {rule.name: rule for rule in live.others.rules}
+    shut = [
+        name
+        for name in below
+        if not rules[name].disabled
+        and rules[name].action == "allow"
+        and _crosses(rules[name], zones)
+    ]
+    if shut:
+        yield Problem(
+            message="between our zones these rules of others below our block do not match any "
+            f"more: {', '.join(shut[:10])}{' …' if len(shut) > 10 else ''}",
+            hint="declare what they are needed for as conduits before applying",
+            severity="warning",
+        )
+
+
+def essential(changes: Iterable[Change]) -> Iterator[Problem]:
+    """Refuse to cut a flow that the device's own rule calls essential."""
+    from segctl.policy import Rule
+
+    for change in changes:
+        before, after = change.before, change.after
+        if not isinstance(before, Rule) or not before.essential or change.op == "move":
+            continue
+        kept = isinstance(after, Rule) and not _narrower(before, after)
+        if not kept:
+            yield Problem(
+                message=f"rule {change.name!r} carries the essential flow {before.conduit}."
+                f"{before.flow}; this change would cut it",
+                hint="set `essential: false` on the flow and apply that first, if it may be cut",
+                severity="error",
+            )
+
+
+def _narrower(before: Rule, after: Rule) -> bool:
+    if after.disabled or after.action != "allow" or before.from_zones != after.from_zones:
+        return True
+    if before.to_zones != after.to_zones or (after.schedule and after.schedule != before.schedule):
+        return True
+    fields = ("sources", "destinations", "users", "applications", "services")
+    return any(
+        ANY not in getattr(after, field)
+        and not set(getattr(before, field)) <= set(getattr(after, field))
+        for field in fields
+    )
+
+
+def _crosses(rule: Rule, zones: set[str]) -> bool:
+    """Whether a rule says anything about traffic between two different zones of ours."""
+    if rule.type == "intrazone":
+        return False
+    sources = zones if ANY in rule.from_zones else zones & set(rule.from_zones)
+    targets = zones if ANY in rule.to_zones else zones & set(rule.to_zones)
+    return len(sources | targets) > 1 and bool(sources) and bool(targets)
+
+
+def _covers(
+    ours: Rule,
+    theirs: Rule,
+    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
+    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
+) -> bool:
+    if ANY in theirs.from_zones or ANY in theirs.to_zones:
+        return False
+    if theirs.negate_source or theirs.negate_destination or theirs.type != "universal":
+        return False
+    sources, targets = resolve_theirs(theirs.sources), resolve_theirs(theirs.destinations)
+    return (
+        bool(sources and targets)
+        and set(theirs.from_zones) <= set(ours.from_zones)
+        and set(theirs.to_zones) <= set(ours.to_zones)
+        and _within(theirs.applications, ours.applications)
+        and _within(theirs.services, ours.services)
+        and _within(theirs.users, ours.users)
+        and covers(resolve_ours(ours.sources), sources)
+        and covers(resolve_ours(ours.destinations), targets)
+    )
+
+
+def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    return ANY in outer or set(inner) <= set(outer)
+
+
+def _denies(
+    theirs: Rule,
+    ours: Rule,
+    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
+    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
+) -> bool:
+    if ours.action != "allow" or theirs.type == "intrazone":
+        return False
+    if ANY not in theirs.from_zones and not set(ours.from_zones) & set(theirs.from_zones):
+        return False
+    if ANY not in theirs.to_zones and not set(ours.to_zones) & set(theirs.to_zones):
+        return False
+    if ANY not in theirs.applications and not set(theirs.applications) & set(ours.applications):
+        return False
+    same_service = {ANY, APPLICATION_DEFAULT} & set(theirs.services) or set(theirs.services) & set(
+        ours.services
+    )
+    return bool(
+        same_service
+        and _meet(resolve_theirs(theirs.sources), resolve_ours(ours.sources))
+        and _meet(resolve_theirs(theirs.destinations), resolve_ours(ours.destinations))
+    )
+
+
+def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
+    return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
+
+
+def _words(rule: Rule) -> str:
+    def some(names: tuple[str, ...]) -> str:
+        return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+    return (
+        f"{some(rule.applications)} from {some(rule.from_zones)} ({some(rule.sources)}) "
+        f"to {some(rule.to_zones)} ({some(rule.destinations)})"
+    )

@@ -1,0 +1,165 @@
+"""Firewalls: the hosts with a network operating system segctl knows, and their bindings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, cast
+
+from segctl.intent import Device, Position, Schedule, Source, ZoneBinding
+from segctl.inventory.check import Checker, Node, Reference
+from segctl.inventory.convert import nearest
+from segctl.inventory.schema import DAYS
+
+_PLATFORMS: Final = {
+    "panos": "panos",
+    "paloaltonetworks.panos.panos": "panos",
+    "nftables": "nftables",
+    "asa": "asa",
+    "cisco.asa.asa": "asa",
+    "fortios": "fortios",
+    "fortinet.fortios.fortios": "fortios",
+    "junos": "junos",
+    "junipernetworks.junos.junos": "junos",
+}
+
+#: Looks up the key of the zone that a reference names from a site.
+ZoneKey = Callable[[Reference, str], "str | None"]
+
+
+def platform_of(network_os: str) -> str | None:
+    """Return the platform of an ``ansible_network_os``, or None when there is no provider."""
+    if network_os in _PLATFORMS:
+        return _PLATFORMS[network_os]
+    from importlib.metadata import entry_points  # noqa: PLC0415 - only for foreign platforms
+
+    name = network_os.rpartition(".")[2]
+    return name if entry_points(group="segctl.providers", name=name) else None
+
+
+def platform_hint(network_os: str) -> str:
+    """Return a hint for a network operating system without provider."""
+    return nearest(network_os, _PLATFORMS, f"one of {', '.join(_PLATFORMS)}")
+
+
+def read_schedules(value: object) -> tuple[Schedule, ...]:
+    """Return the schedules of a checked ``segctl_schedules``."""
+    schedules: list[Schedule] = []
+    for name, found in cast("dict[str, dict[str, object] | None]", value or {}).items():
+        fields = found or {}
+        weekly = cast("dict[str, tuple[str, ...]]", fields.get("weekly") or {})
+        schedules.append(
+            Schedule(
+                name=name,
+                daily=cast("tuple[str, ...]", fields.get("daily") or ()),
+                weekly=tuple((day, weekly[day]) for day in DAYS if day in weekly),
+            )
+        )
+    return tuple(schedules)
+
+
+def read_device(  # noqa: PLR0913 - one call, all by name
+    checker: Checker,
+    *,
+    name: str,
+    platform: str,
+    site: str,
+    nodes: Mapping[str, Node],
+    found: Mapping[str, object],
+    zone_key: ZoneKey,
+    declared: Source,
+) -> Device:
+    """Return the firewall a host is; `found` are its checked segctl variables."""
+    schedules = read_schedules(found.get("segctl_schedules"))
+    _check_schedules(checker, nodes, schedules)
+    profiles = cast("dict[str, str | None]", found.get("segctl_threat_profiles") or {})
+    return Device(
+        name=name,
+        platform=platform,
+        zones=_bindings(checker, nodes.get("segctl_zone_map"), found, site, zone_key),
+        position=_position(checker, nodes.get("segctl_position"), found.get("segctl_position")),
+        unmanaged=cast("Literal['report', 'purge']", found.get("segctl_unmanaged") or "report"),
+        vsys=str(found.get("segctl_vsys") or "vsys1"),
+        device_group=str(found.get("segctl_device_group") or ""),
+        manage_zones=found.get("segctl_manage_zones") is True,
+        threat_profiles=tuple(
+            (level, profile) for level, profile in sorted(profiles.items()) if profile
+        ),
+        log_forwarding=str(found.get("segctl_log_forwarding") or ""),
+        schedules=schedules,
+        declared=declared,
+    )
+
+
+def _bindings(
+    checker: Checker,
+    node: Node | None,
+    found: Mapping[str, object],
+    site: str,
+    zone_key: ZoneKey,
+) -> tuple[ZoneBinding, ...]:
+    table = cast("dict[str, dict[str, object] | None]", found.get("segctl_zone_map") or {})
+    if node is None:
+        return ()
+    nodes = {str(key): item for key, item in checker.children(node)}
+    bindings: list[ZoneBinding] = []
+    names: dict[str, str] = {}
+    interfaces: dict[str, str] = {}
+    for zone, fields in table.items():
+        at = nodes[zone]
+        place = at.place
+        by_key = Node(zone, place._replace(value_line=place.line, value_column=place.column),
+                      at.path)
+        key = zone_key(Reference(zone, by_key), site)
+        if key is None or fields is None:
+            continue
+        binding = ZoneBinding(
+            zone=key,
+            name=str(fields.get("zone") or zone.rpartition("/")[2]),
+            interfaces=cast("tuple[str, ...]", fields.get("interfaces") or ()),
+        )
+        bindings.append(binding)
+        _unique(checker, at, "zone name", binding.name, zone, names)
+        for interface in binding.interfaces:
+            _unique(checker, at, "interface", interface, zone, interfaces)
+    return tuple(bindings)
+
+
+def _unique(  # noqa: PLR0913, PLR0917 - one helper of `_bindings`
+    checker: Checker, node: Node, what: str, name: str, zone: str, seen: dict[str, str]
+) -> None:
+    first = seen.setdefault(name, zone)
+    if first != zone:
+        checker.report_key(
+            node,
+            f"{what} {name} is already used for zone {first}",
+            "two zones of ours need two on the device",
+        )
+
+
+def _position(checker: Checker, node: Node | None, value: object) -> Position:
+    if isinstance(value, str):
+        return Position(where=cast("Literal['first', 'last']", value))
+    if not isinstance(value, dict) or node is None:
+        return Position()
+    given = {key: rule for key, rule in cast("dict[str, str | None]", value).items() if rule}
+    if len(value) != 1:
+        checker.report(node, "must name exactly one rule", "write {before: R} or {after: R}")
+    for where, rule in given.items():
+        return Position(where=cast("Literal['before', 'after']", where), rule=rule)
+    return Position()
+
+
+def _check_schedules(
+    checker: Checker, nodes: Mapping[str, Node], schedules: tuple[Schedule, ...]
+) -> None:
+    node = nodes.get("segctl_schedules")
+    if node is None:
+        return
+    by_name = dict(checker.children(node))
+    for schedule in schedules:
+        if bool(schedule.daily) == bool(schedule.weekly) and schedule.name in by_name:
+            checker.report_key(
+                by_name[schedule.name],
+                "needs either daily or weekly windows",
+                'write {daily: ["08:00-17:00"]}',
+            )

@@ -1,0 +1,191 @@
+"""Everything the inventory reads from the world: files, folders, executable sources."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from segctl.errors import InventoryError, Problem
+from segctl.inventory.secret import Secret
+from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
+
+#: A file larger than this is refused: nobody writes it by hand.
+MAX_FILE: Final = 256 * 1024 * 1024
+_TIMEOUT: Final = 300.0
+_PREVIEW: Final = 400
+
+
+def problem(path: str, message: str, hint: str = "") -> InventoryError:
+    """Return the error for a file that cannot be used at all."""
+    return InventoryError((Problem(message=message, file=path, hint=hint),))
+
+
+def read_text(path: str, vault: VaultSecrets | None) -> str:
+    """Return the text of a file, decrypted when it is vaulted.
+
+    Raises:
+        InventoryError: the file cannot be read, decoded or decrypted.
+
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - Path.open costs half of reading it
+            data = file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise problem(path, f"cannot be read: {error.strerror}") from error
+    if len(data) > MAX_FILE:
+        raise problem(path, "is larger than 256 MiB", "split it")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise InventoryError((_encoding_problem(path, data, error),)) from error
+    if not is_encrypted(text):
+        return text
+    try:
+        return decrypt(text, vault)
+    except VaultError as error:
+        hint = "give --vault-password-file or --ask-vault-pass"
+        raise problem(path, f"is vaulted and cannot be opened: {error}", hint) from error
+
+
+def _encoding_problem(path: str, data: bytes, error: UnicodeDecodeError) -> Problem:
+    before = data[: error.start].decode(errors="replace")
+    utf16 = data[:2] in {b"\xff\xfe", b"\xfe\xff"}
+    return Problem(
+        message="is UTF-16, not UTF-8" if utf16 else f"is not UTF-8: {error.reason}",
+        file=path,
+        line=before.count("\n") + 1,
+        column=len(before) - before.rfind("\n"),
+        hint="save the file as UTF-8 without byte order mark",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The entries of one ``group_vars`` or ``host_vars`` folder: name to whether it is one."""
+
+    path: str
+    entries: Mapping[str, bool]
+
+
+def list_folder(path: str) -> Folder | None:
+    """Return the entries of a folder that exist, or None when it is no folder.
+
+    Raises:
+        InventoryError: the folder cannot be listed.
+
+    """
+    entries: dict[str, bool] = {}
+    try:
+        with os.scandir(path) as found:
+            for entry in found:
+                if not entry.is_symlink() or os.path.exists(entry.path):  # noqa: PTH110 - str
+                    entries[entry.name] = entry.is_dir()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise problem(path, f"cannot be listed: {error.strerror}") from error
+    return Folder(path, entries)
+
+
+def is_folder(path: str) -> bool:
+    """Tell whether `path` is a folder."""
+    return os.path.isdir(path)  # noqa: PTH112 - str paths throughout, for speed
+
+
+def exists(path: str) -> bool:
+    """Tell whether there is anything at `path`."""
+    return os.path.exists(path)  # noqa: PTH110 - str paths throughout, for speed
+
+
+def is_program(path: str) -> bool:
+    """Tell whether the file is meant to be run: executable, and a script or binary.
+
+    The executable bit alone says nothing on file systems that set it everywhere.
+    """
+    if not os.access(path, os.X_OK):
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - str paths throughout, for speed
+            start = file.read(4)
+    except OSError:
+        return False
+    return start.startswith(b"#!") or start == b"\x7fELF"
+
+
+def ask_ansible(paths: Sequence[str], wanted: str, password_files: Sequence[str] = ()) -> str:
+    """Return what ``ansible-inventory --list --export`` prints for `paths`.
+
+    Raises:
+        InventoryError: it is not installed, fails, or takes too long.
+
+    """
+    program = shutil.which("ansible-inventory")
+    if program is None:
+        raise problem(
+            wanted,
+            "only Ansible can read this source, and ansible-inventory is not installed",
+            "install ansible-core, or save its output as a static inventory",
+        )
+    command = [program, "--list", "--export"]
+    command += [part for path in paths for part in ("-i", path)]
+    command += [part for path in password_files for part in ("--vault-password-file", path)]
+    settings = {
+        "ANSIBLE_VARS_ENABLED": "",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+    }
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments, no shell
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+            env=dict(os.environ) | settings,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise problem(wanted, f"ansible-inventory could not be run: {error}") from error
+    if done.returncode:
+        what = " ".join(done.stderr.split())[-_PREVIEW:]
+        raise problem(wanted, f"ansible-inventory failed: {what}")
+    return done.stdout
+
+
+def vault_password(path: Path) -> Secret:
+    """Return the vault password in a file, or printed by it when it is executable.
+
+    Raises:
+        InventoryError: there is none.
+
+    """
+    name = str(path)
+    full = path.expanduser()
+    if not full.is_file():
+        raise problem(name, "the vault password file does not exist")
+    if os.access(full, os.X_OK):
+        password = _run_password_script(full)
+    else:
+        password = read_text(str(full), None).strip()
+    if not password:
+        raise problem(name, "the vault password file is empty")
+    return Secret(password)
+
+
+def _run_password_script(path: Path) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 - the file the user named, no shell
+            [str(path.absolute())], stdout=subprocess.PIPE, text=True, check=False
+        )
+    except OSError as error:
+        hint = "remove the executable bit if it is a plain file"
+        raise problem(
+            str(path), f"the vault password script does not run: {error.strerror}", hint
+        ) from error
+    if done.returncode:
+        raise problem(str(path), f"the vault password script failed ({done.returncode})")
+    return done.stdout.strip("\r\n")

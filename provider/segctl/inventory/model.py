@@ -1,0 +1,136 @@
+"""The inventory as read: groups, hosts, and each host's variables by Ansible's precedence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from segctl.inventory.tree import Group, Host
+from segctl.inventory.values import Origins, Places, Variables
+from segctl.inventory.vault import VaultSecrets
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Variables from one place, with the places of segctl's own among them."""
+
+    variables: Variables = field(default_factory=Variables)
+    origins: Origins = field(default_factory=Origins)
+
+    def onto(self, below: Layer) -> None:
+        """Put this layer's variables over those of `below`, in place."""
+        below.variables.update(self.variables)
+        below.origins.update(self.origins)
+
+
+@dataclass(frozen=True, slots=True)
+class VarsFolder:
+    """What ``group_vars`` and ``host_vars`` of one folder hold, by group and by host."""
+
+    groups: Mapping[str, Layer]
+    hosts: Mapping[str, Layer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything the sources declare."""
+
+    groups: Mapping[str, Group]
+    hosts: Mapping[str, Host]
+    depths: Mapping[str, int]
+    beside: tuple[VarsFolder, ...] = ()
+    adjacent: tuple[VarsFolder, ...] = ()
+    extra: Layer = field(default_factory=Layer)
+    files: tuple[str, ...] = ()
+    places: Places = field(default_factory=dict, repr=False)
+    vault: VaultSecrets | None = field(default=None, repr=False)
+
+    def groups_of(self, host: str) -> frozenset[str]:
+        """Return the names of all groups the host is in, directly or not."""
+        found: set[str] = set()
+        pending = list(self.hosts[host].groups)
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending.extend(self.groups[name].parents)
+        return frozenset(found)
+
+    def hosts_of(self, group: str) -> list[str]:
+        """Return all hosts of a group and of the groups below it, nearest groups first."""
+        names: dict[str, None] = {}
+        level = [group]
+        seen: set[str] = set()
+        while level:
+            below: list[str] = []
+            for name in level:
+                if name not in seen:
+                    seen.add(name)
+                    names.update(self.groups[name].hosts)
+                    below += self.groups[name].children
+            level = below
+        return list(names)
+
+    def group_layer(self, group: str) -> Layer:
+        """Return the variables of one group alone, its files included."""
+        own = self.groups[group]
+        layer = Layer(dict(own.variables), dict(own.origins))
+        for folder in self.beside:
+            if found := folder.groups.get(group):
+                found.onto(layer)
+        return layer
+
+    def host_layer(self, host: str) -> Layer:
+        """Return all variables of one host, merged by precedence."""
+        return next(layer for _, layer in self.host_layers((host,)))
+
+    def implicit_layer(self, name: str) -> Layer:
+        """Return the variables of this machine, which needs no inventory to be known."""
+        layer = self._from_groups(frozenset({"all"}))
+        layer.variables["ansible_connection"] = "local"
+        layer.variables["ansible_python_interpreter"] = sys.executable or "/usr/bin/python"
+        return self._host_files(name, layer)
+
+    def _host_files(self, name: str, layer: Layer) -> Layer:
+        for folder in (*self.beside, *self.adjacent):
+            if found := folder.hosts.get(name):
+                found.onto(layer)
+        self.extra.onto(layer)
+        return layer
+
+    def host_layers(self, hosts: Iterable[str] | None = None) -> Iterator[tuple[str, Layer]]:
+        """Yield each host with its merged variables; what groups give is merged once."""
+        merged: dict[frozenset[str], Layer] = {}
+        direct: dict[tuple[str, ...], frozenset[str]] = {}
+        for name in self.hosts if hosts is None else hosts:
+            host = self.hosts[name]
+            key = tuple(host.groups)
+            groups = direct.get(key)
+            if groups is None:
+                groups = direct[key] = self.groups_of(name)
+            base = merged.get(groups)
+            if base is None:
+                base = merged[groups] = self._from_groups(groups)
+            layer = Layer(base.variables | host.variables, base.origins | host.origins)
+            yield name, self._host_files(name, layer)
+
+    def _from_groups(self, names: frozenset[str]) -> Layer:
+        ranked = sorted(
+            (self.groups[name] for name in names if name != "all"),
+            key=lambda group: (self.depths[group.name], group.priority, group.name),
+        )
+        layer = Layer()
+        for group in (self.groups["all"], *ranked):
+            layer.variables.update(group.variables)
+            layer.origins.update(group.origins)
+        for folders in (self.beside, self.adjacent):
+            for folder in folders:
+                if found := folder.groups.get("all"):
+                    found.onto(layer)
+        for folders in (self.beside, self.adjacent):
+            for folder in folders:
+                for group in ranked:
+                    if found := folder.groups.get(group.name):
+                        found.onto(layer)
+        return layer

@@ -1,0 +1,162 @@
+"""What ``ansible-inventory`` prints: `--list`, `--host`, `--graph`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Final, cast
+
+from segctl.errors import InventoryError, Problem
+from segctl.inventory.model import Inventory
+from segctl.inventory.patterns import match, select, split
+from segctl.inventory.tree import LOCALHOST
+from segctl.inventory.values import Encrypted, Unsafe
+from segctl.inventory.vault import VaultError, decrypt
+
+_INTERNAL: Final = frozenset(
+    """
+    ansible_async_path ansible_collection_name ansible_config_file
+    ansible_dependent_role_names ansible_diff_mode ansible_facts ansible_forks
+    ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts
+    ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name
+    ansible_role_names ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version
+    inventory_dir inventory_file inventory_hostname inventory_hostname_short groups
+    group_names hostvars playbook_dir play_hosts role_name role_names role_path role_uuid
+    """.split()
+)
+
+
+def list_json(inventory: Inventory, limit: str | None = None) -> dict[str, object]:
+    """Return what ``ansible-inventory --list`` prints."""
+    hosts = select(inventory, limit)
+    available = frozenset(hosts)
+    result: dict[str, object] = {}
+    for name, group in inventory.groups.items():
+        entry: dict[str, object] = {}
+        members = [host for host in group.hosts if host in available]
+        if members and name != "all":
+            entry["hosts"] = members
+        if group.children:
+            entry["children"] = list(group.children)
+        if entry:
+            result[name] = entry
+    variables: dict[str, object] = {}
+    for host, layer in inventory.host_layers(hosts):
+        visible = _visible(layer.variables)
+        if visible:
+            variables[host] = _plain(visible, marked=True)
+    result["_meta"] = {"hostvars": variables, "profile": "inventory_legacy"}
+    return result
+
+
+def host_json(inventory: Inventory, pattern: str) -> dict[str, object]:
+    """Return what ``ansible-inventory --host`` prints.
+
+    Raises:
+        InventoryError: the pattern is not exactly one host.
+
+    """
+    hosts = match(inventory, split(pattern))
+    if not hosts and pattern in LOCALHOST:
+        variables = inventory.implicit_layer(pattern).variables
+    elif len(hosts) == 1:
+        variables = inventory.host_layer(hosts[0]).variables
+    else:
+        raise _error(f"{pattern!r} is not exactly one host")
+    visible = _visible(variables)
+    return {
+        cast("str", _key(name)): _host_value(value) for name, value in visible.items()
+    }
+
+
+def graph_text(inventory: Inventory, group: str = "all", *, variables: bool = False) -> str:
+    """Return what ``ansible-inventory --graph`` prints, with ``--vars`` when asked.
+
+    Raises:
+        InventoryError: there is no such group.
+
+    """
+    if group not in inventory.groups:
+        raise _error(f"{group!r} is not a group")
+    return "\n".join(_graph(inventory, group, 0, variables=variables))
+
+
+def _graph(inventory: Inventory, name: str, depth: int, *, variables: bool) -> Iterable[str]:
+    yield _indented(f"@{name}:", depth)
+    group = inventory.groups[name]
+    for child in group.children:
+        yield from _graph(inventory, child, depth + 1, variables=variables)
+    for host in group.hosts if name != "all" else ():
+        yield _indented(host, depth + 1)
+        if variables:
+            yield from _graph_variables(inventory, inventory.host_layer(host).variables, depth + 2)
+    if variables:
+        shown = dict(inventory.group_layer(name).variables)
+        if group.priority != 1:
+            shown["ansible_group_priority"] = group.priority
+        yield from _graph_variables(inventory, shown, depth + 1)
+
+
+def _graph_variables(
+    inventory: Inventory, variables: Mapping[str, object], depth: int
+) -> Iterable[str]:
+    for name, value in sorted(_visible(variables).items(), key=lambda item: str(item[0])):
+        shown = value
+        if isinstance(value, Encrypted):
+            try:
+                shown = decrypt(value.ciphertext, inventory.vault)
+            except VaultError as error:
+                raise _error(f"{name} is vaulted and cannot be opened: {error}") from error
+        yield _indented(f"{{{name} = {shown}}}", depth)
+
+
+def _indented(text: str, depth: int) -> str:
+    return f"{'  |' * depth}--{text}" if depth else text
+
+
+def _visible(variables: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in variables.items() if name not in _INTERNAL}
+
+
+def _host_value(value: object) -> object:
+    """Return the value of one variable; only below a key `vars` are unsafe strings marked."""
+    if not isinstance(value, dict):
+        return _plain(value)
+    items = cast("dict[object, object]", value).items()
+    return {
+        _key(key): _plain(item, marked=key == "vars" and isinstance(item, (dict, list)))
+        for key, item in items
+    }
+
+
+def _plain(value: object, *, marked: bool = False) -> object:
+    """Return a value as JSON can hold it, unsafe strings in Ansible's notation if `marked`."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None or kind is float:
+        return value
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value).items()
+        return {_key(key): _plain(item, marked=marked) for key, item in items}
+    if isinstance(value, list):
+        return [_plain(item, marked=marked) for item in cast("list[object]", value)]
+    if isinstance(value, Encrypted):
+        return {"__ansible_vault": value.ciphertext}
+    if isinstance(value, Unsafe):
+        return {"__ansible_unsafe": str(value)} if marked else str(value)
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _key(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    return json.dumps(key) if key is None or isinstance(key, (int, float)) else str(key)
+
+
+def _error(message: str) -> InventoryError:
+    return InventoryError((Problem(message=message),))
+
+
+def dump(value: object) -> str:
+    """Return JSON in the form ``ansible-inventory`` prints it."""
+    return json.dumps(value, sort_keys=True, indent=4, ensure_ascii=False)

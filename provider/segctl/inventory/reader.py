@@ -1,0 +1,311 @@
+"""Inventory sources, in order, into one `Inventory`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final, cast
+
+from segctl.errors import InventoryError, Problem
+from segctl.inventory import files
+from segctl.inventory.document import Document, parse
+from segctl.inventory.extra import parse_extra
+from segctl.inventory.groups import GroupsReader
+from segctl.inventory.ini import IniReader
+from segctl.inventory.model import Inventory, Layer, VarsFolder
+from segctl.inventory.names import HostPatternError, expand
+from segctl.inventory.tree import LOCALHOST, Tree
+from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
+from segctl.inventory.vault import VaultSecrets
+
+_IGNORED: Final = re.compile(
+    r"^\.|^host_vars$|^group_vars$|^vars_plugins$"
+    r"|(?:\.pyc|\.pyo|\.swp|\.bak|~|\.rpm|\.md|\.txt|\.rst|\.orig|\.cfg|\.retry)$"
+)
+_YAML: Final = (".yml", ".yaml", ".json")
+_EXTENSIONS: Final = ("", *_YAML)
+_INI_START: Final = re.compile(r"\s*(?:[#;][^\n]*\n\s*)*\[[^\]\n]+\]\s*(?:#.*)?$", re.MULTILINE)
+
+
+def read_inventory(
+    sources: Sequence[Path | str],
+    *,
+    extra_vars: Sequence[str] = (),
+    vault: VaultSecrets | None = None,
+    playbook_dir: Path | str = ".",
+) -> Inventory:
+    """Read all sources as ``ansible-inventory`` does.
+
+    `playbook_dir` is where Ansible also looks for ``group_vars`` and ``host_vars``.
+
+    Raises:
+        InventoryError: with everything that is wrong in any file.
+
+    """
+    reader = _Reader(vault)
+    for source in sources:
+        reader.source(str(source))
+    if not sources:
+        reader.problems.append(
+            Problem(message="no inventory given", hint="name one with -i/--inventory")
+        )
+    reader.attempt(reader.tree.reconcile)
+    beside = reader.folders([_beside(str(source)) for source in sources])
+    adjacent = reader.folders([str(playbook_dir) or "."])
+    extra = reader.extra(extra_vars)
+    if reader.problems:
+        raise InventoryError(tuple(reader.problems))
+    return Inventory(
+        groups=reader.tree.groups,
+        hosts=reader.tree.hosts,
+        depths=reader.tree.depths(),
+        beside=beside,
+        adjacent=adjacent,
+        extra=extra,
+        files=tuple(reader.files),
+        places=reader.places,
+        vault=vault,
+    )
+
+
+def _beside(source: str) -> str | None:
+    """Return the folder whose ``group_vars`` belong to a source."""
+    if files.is_folder(source):
+        return source
+    if "," in source and not files.exists(source):
+        return None
+    return os.path.dirname(source) or "."  # noqa: PTH120 - str paths throughout, for speed
+
+
+class _Reader:
+    """Reads files into one tree; collects problems and carries on."""
+
+    def __init__(self, vault: VaultSecrets | None) -> None:
+        self.tree = Tree()
+        self.files: dict[str, None] = {}
+        self.places: dict[int, Items] = {}
+        self.problems: list[Problem] = []
+        self._vault = vault
+        self._sources: list[str] = []
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Run `action`; what it raises becomes a problem."""
+        try:
+            action()
+        except InventoryError as error:
+            self.problems.extend(error.problems)
+        except (ValueError, RecursionError) as error:
+            self.problems.append(Problem(message=str(error)))
+
+    # Sources
+
+    def source(self, path: str) -> None:
+        """Read one source: a folder of sources, a file, or a list of hosts with commas."""
+        if files.is_folder(path):
+            folder = files.list_folder(path)
+            names = sorted(folder.entries) if folder else []
+            wanted = [name for name in names if not _IGNORED.search(name)]
+            for name in wanted:
+                self.source(os.path.join(path, name))  # noqa: PTH118 - str paths, for speed
+            if not wanted:
+                self._problem(path, "the inventory folder is empty", "add hosts.yml")
+        elif files.exists(path):
+            self.attempt(lambda: self._file(path))
+        elif "," in path:
+            self.attempt(lambda: self._host_list(path))
+        else:
+            hint = "give the inventory with -i/--inventory (default: inventory/)"
+            self._problem(path, "no such inventory file or folder", hint)
+
+    def _host_list(self, text: str) -> None:
+        for part in text.split(","):
+            if name := part.strip():
+                try:
+                    names, port = expand(name) if "[" not in name else ([name], None)
+                except HostPatternError:
+                    names, port = [name], None
+                for host in names:
+                    if host not in self.tree.hosts:
+                        self.tree.add_host(host, "ungrouped", port)
+
+    def _file(self, path: str) -> None:
+        self.files[path] = None
+        extension = os.path.splitext(path)[1]  # noqa: PTH122 - str paths, for speed
+        if extension == ".toml" or files.is_program(path):
+            self._ask_ansible(path)
+            return
+        text = files.read_text(path, self._vault)
+        if (extension and extension not in _YAML) or _INI_START.match(text):
+            self._ini(path, text)
+            return
+        document = self._parse(path, text)
+        data = document.value
+        if isinstance(data, dict):
+            self._yaml(path, cast("dict[object, object]", data), document)
+        elif document.problems and extension:
+            self.problems.extend(document.problems)
+        elif extension and data is not None:
+            self._problem(
+                path,
+                f"a YAML inventory is a mapping of groups, not {type(data).__name__}",
+                "begin with `all:` and `hosts:` below it",
+            )
+        else:
+            self._ini(path, text)
+            return
+        self._sources.append(path)
+
+    def _ini(self, path: str, text: str) -> None:
+        if text.startswith("\ufeff"):
+            hint = "save the file without byte order mark"
+            self._problem(path, "begins with a byte order mark", hint)
+            return
+        reader = IniReader(self.tree, path)
+        reader.read(text)
+        self.problems.extend(reader.problems)
+        self._sources.append(path)
+
+    def _yaml(self, path: str, data: Mapping[object, object], document: Document) -> None:
+        if data.get("plugin"):
+            self._ask_ansible(path)
+            return
+        self.problems.extend(document.problems)
+        reader = GroupsReader(self.tree, path, document.places)
+        reader.read(data)
+        self.problems.extend(reader.problems)
+
+    def _ask_ansible(self, path: str) -> None:
+        """Take over what Ansible makes of this source on top of those before it."""
+        self._sources.append(path)
+        text = files.ask_ansible(self._sources, path)
+        data = cast("dict[str, dict[str, object]]", parse(text, path).value)
+        meta = cast("dict[str, dict[str, dict[str, object]]]", data.pop("_meta", {}))
+        place = Place(path)
+        for name, group in data.items():
+            self.tree.add_group(name)
+            self._set(name, cast("Mapping[str, object]", group.get("vars", {})), place)
+        for name, group in data.items():
+            for host in cast("list[str]", group.get("hosts", [])):
+                self.tree.add_host(host, name)
+            for child in cast("list[str]", group.get("children", [])):
+                self.tree.add_group(child)
+                self.tree.add_child(name, child)
+        for host, variables in meta.get("hostvars", {}).items():
+            self._set(host, variables, place)
+
+    def _set(self, entity: str, variables: Mapping[str, object], place: Place) -> None:
+        owner = self.tree.groups.get(entity) or self.tree.hosts[entity]
+        for name, value in variables.items():
+            if name not in owner.variables or owner.variables[name] != value:
+                self.tree.set_variable(entity, name, value, place)
+
+    # Variable files
+
+    def folders(self, paths: Iterable[str | None]) -> tuple[VarsFolder, ...]:
+        """Read ``group_vars`` and ``host_vars`` of each folder, the last mention counting."""
+        unique = dict.fromkeys(path for path in reversed(list(paths)) if path is not None)
+        return tuple(self._folder(path) for path in reversed(unique))
+
+    def _folder(self, path: str) -> VarsFolder:
+        path = "" if path == "." else path
+        return VarsFolder(
+            self._layers(os.path.join(path, "group_vars"), self.tree.groups),  # noqa: PTH118
+            self._layers(os.path.join(path, "host_vars"), (*self.tree.hosts, *LOCALHOST)),  # noqa: PTH118
+        )
+
+    def _layers(self, path: str, names: Iterable[str]) -> dict[str, Layer]:
+        layers: dict[str, Layer] = {}
+        folder = files.list_folder(path)
+        if folder is None or not folder.entries:
+            return layers
+        for name in names:
+            found = self._find(folder, name)
+            if found:
+                layers[name] = self._layer(found)
+        return layers
+
+    def _find(self, folder: files.Folder, name: str) -> list[str]:
+        """Return the variable files of one group or host, in the order they apply."""
+        if name.startswith("/"):
+            return []
+        if "/" in name or name in {".", ".."}:
+            parent, _, last = os.path.join(folder.path, name).rpartition("/")  # noqa: PTH118
+            inner = files.list_folder(parent)
+            return self._find(inner, last) if inner and last not in {"", ".", ".."} else []
+        for extension in _EXTENSIONS:
+            entry = name + extension
+            is_folder = folder.entries.get(entry)
+            if is_folder is not None:
+                path = f"{folder.path}/{entry}"
+                return self._inside(path) if is_folder else [path]
+        return []
+
+    def _inside(self, path: str) -> list[str]:
+        """Return the variable files in a folder and the folders below, sorted."""
+        folder = files.list_folder(path)
+        found: list[str] = []
+        for name in sorted(folder.entries) if folder else ():
+            if folder is None or name.startswith(".") or name.endswith("~"):
+                continue
+            extension = os.path.splitext(name)[1]  # noqa: PTH122 - str paths, for speed
+            full = f"{path}/{name}"
+            if folder.entries[name]:
+                found += [] if extension else self._inside(full)
+            elif extension in _EXTENSIONS:
+                found.append(full)
+        return found
+
+    def _layer(self, paths: Sequence[str]) -> Layer:
+        layer = Layer()
+        for path in paths:
+            self.attempt(lambda path=path: self._variables(path).onto(layer))  # type: ignore[misc]
+        return layer
+
+    def _variables(self, path: str) -> Layer:
+        self.files[path] = None
+        document = self._parse(path, files.read_text(path, self._vault))
+        self.problems.extend(document.problems)
+        data = document.value
+        if not data or document.problems:
+            return Layer()
+        if not isinstance(data, dict):
+            hint = "write `name: value` lines"
+            self._problem(path, "a variable file must be a mapping", hint)
+            return Layer()
+        variables = cast("Variables", data)
+        return Layer(variables, _origins(variables, document, path))
+
+    def extra(self, options: Sequence[str]) -> Layer:
+        """Read ``--extra-vars``."""
+        layer = Layer()
+        for option in options:
+            if option.startswith("@"):
+                name = os.path.expanduser(option[1:])  # noqa: PTH111 - str paths, for speed
+                self.attempt(lambda name=name: self._variables(name).onto(layer))  # type: ignore[misc]
+            else:
+                self.attempt(lambda option=option: parse_extra(option).onto(layer))  # type: ignore[misc]
+        return layer
+
+    def _parse(self, path: str, text: str) -> Document:
+        document = parse(text, path, places=PREFIX in text)
+        self.places.update(document.places)
+        return document
+
+    def _problem(self, path: str, message: str, hint: str) -> None:
+        self.problems.append(Problem(message=message, file=path, hint=hint))
+
+
+def _origins(variables: Mapping[str, object], document: Document, path: str) -> Origins:
+    if not document.places:
+        own = [name for name in variables if str(name).startswith(PREFIX)]
+        return dict.fromkeys(own, Place(path))
+    places = document.places.get(id(variables), {})
+    return {
+        name: places.get(name, Place(path))
+        for name in variables
+        if type(name) is str and name.startswith(PREFIX)
+    }
+
+

@@ -1,0 +1,380 @@
+"""The segctl variables: one table that both the checker and the JSON Schema are made from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from segctl.intent import ACCESS_CLASSES, ZONE_KINDS
+from segctl.inventory.shapes import Either, Field, Many, Record, Scalar, Shape, Table
+
+#: Zone, conduit, flow, asset and site ids.
+ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+LEVELS: Final = ("0", "1", "2", "3", "3.5", "4", "5")
+DAYS: Final = (
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+)
+_WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
+_SERVICE_PATTERN: Final = r"^(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$"
+
+_ID: Final = Scalar(kind="id", pattern=ID_PATTERN)
+_TEXT: Final = Scalar(kind="text")
+_WORD: Final = Scalar(kind="word")
+_REFERENCE: Final = Scalar(kind="reference")
+_BOOLEAN: Final = Scalar(kind="boolean")
+_DATE: Final = Scalar(kind="date")
+_LEVEL_0_4: Final = Scalar(kind="integer", minimum=0, maximum=4)
+_SECONDS: Final = Scalar(kind="integer", minimum=1, maximum=86400)
+_WINDOWS: Final = Many(
+    item=Scalar(kind="window", pattern=_WINDOW_PATTERN), or_one=True, not_empty=True
+)
+
+
+def _choice(*choices: str) -> Scalar:
+    return Scalar(kind="choice", choices=choices)
+
+
+_ASSET: Final = Record(
+    fields=(
+        Field(
+            name="addresses",
+            shape=Many(item=Scalar(kind="address"), or_one=True, not_empty=True),
+            doc="Every address the asset has in this zone.",
+            required=True,
+        ),
+        Field(name="role", shape=_TEXT, doc="What the asset is, for example plc or hmi."),
+    )
+)
+
+_SECURITY_LEVEL: Final = Record(
+    fields=tuple(
+        Field(name=name, shape=_LEVEL_0_4, doc=doc)
+        for name, doc in (
+            ("iac", "FR 1 identification and authentication control"),
+            ("uc", "FR 2 use control"),
+            ("si", "FR 3 system integrity"),
+            ("dc", "FR 4 data confidentiality"),
+            ("rdf", "FR 5 restricted data flow"),
+            ("tre", "FR 6 timely response to events"),
+            ("ra", "FR 7 resource availability"),
+        )
+    )
+)
+
+ZONE: Final = Record(
+    fields=(
+        Field(name="name", shape=_TEXT, doc="What people call the zone."),
+        Field(
+            name="level",
+            shape=Scalar(kind="number", choices=LEVELS),
+            doc="Purdue level: 0, 1, 2, 3, 3.5, 4 or 5.",
+        ),
+        Field(name="kind", shape=_choice(*ZONE_KINDS), doc="What the zone is for."),
+        Field(
+            name="security_level",
+            shape=Either(plain=_LEVEL_0_4, mapping=_SECURITY_LEVEL),
+            doc="SL-T (IEC 62443-3-3): 0 to 4, or a vector over the foundational requirements.",
+        ),
+        Field(
+            name="networks",
+            shape=Many(item=Scalar(kind="network"), or_one=True),
+            doc="The zone's networks in CIDR notation.",
+        ),
+        Field(
+            name="assets",
+            shape=Table(
+                key=_ID,
+                item=Either(
+                    plain=Many(item=Scalar(kind="address"), or_one=True, not_empty=True),
+                    mapping=_ASSET,
+                ),
+            ),
+            doc="The zone's assets by name: an address, or addresses and a role.",
+        ),
+        Field(
+            name="intrazone",
+            shape=_choice("allow", "deny"),
+            doc="Whether assets of the zone may talk to each other through a firewall.",
+        ),
+    )
+)
+
+FLOW: Final = Record(
+    fields=(
+        Field(
+            name="source",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Assets or networks of the from zones; omitted: the whole zones.",
+        ),
+        Field(
+            name="destination",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Assets or networks of the to zones; omitted: the whole zones.",
+        ),
+        Field(
+            name="protocols",
+            shape=Table(
+                key=_REFERENCE,
+                item=Many(item=_choice(*ACCESS_CLASSES), or_one=True, not_empty=True),
+            ),
+            doc="Catalogue protocols and what may be done with each.",
+        ),
+        Field(
+            name="services",
+            shape=Many(
+                item=Scalar(kind="service", pattern=_SERVICE_PATTERN), or_one=True, not_empty=True
+            ),
+            doc="Plain layer-4 services such as tcp/8443 or udp/1000-2000.",
+        ),
+        Field(
+            name="applications",
+            shape=Many(item=_WORD, or_one=True, not_empty=True),
+            doc="The platform's own application names.",
+        ),
+        Field(
+            name="users",
+            shape=Many(item=Scalar(kind="user"), or_one=True, not_empty=True),
+            doc="Users or groups as the firewall knows them.",
+        ),
+        Field(name="schedule", shape=_REFERENCE, doc="Name of a schedule in segctl_schedules."),
+        Field(name="essential", shape=_BOOLEAN, doc="Must never be cut by a change."),
+        Field(name="log", shape=_BOOLEAN, doc="Whether sessions are logged (default true)."),
+        Field(
+            name="functions",
+            shape=_choice("enforced", "not-enforced"),
+            doc="not-enforced accepts that the platform cannot tell a protocol's functions apart.",
+        ),
+    )
+)
+
+CONDUIT: Final = Record(
+    fields=(
+        Field(
+            name="from",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Zone ids that open sessions; site/zone for a zone of another site.",
+            required=True,
+        ),
+        Field(
+            name="to",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Zone ids that answer; site/zone for a zone of another site.",
+            required=True,
+        ),
+        Field(name="reason", shape=_TEXT, doc="Why the conduit exists.", required=True),
+        Field(name="owner", shape=_TEXT, doc="Who answers for it.", required=True),
+        Field(name="ticket", shape=_TEXT, doc="The change that approved it."),
+        Field(name="expires", shape=_DATE, doc="The last day it is in force."),
+        Field(name="review_by", shape=_DATE, doc="The day by which it must be reviewed."),
+        Field(
+            name="mode",
+            shape=_choice("enforce", "monitor", "absent"),
+            doc="enforce, monitor (allow and alert) or absent.",
+        ),
+        Field(
+            name="threat_prevention",
+            shape=_choice("strict", "alert", "none"),
+            doc="Which threat profiles apply.",
+        ),
+        Field(
+            name="via",
+            shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
+            doc="Firewalls that enforce it, instead of those computed.",
+        ),
+        Field(
+            name="flows",
+            shape=Table(key=_ID, item=FLOW),
+            doc="The needs inside the conduit, by name.",
+            required=True,
+        ),
+    )
+)
+
+_BINDING: Final = Record(
+    fields=(
+        Field(name="zone", shape=_WORD, doc="The zone's name on the device (default: its id)."),
+        Field(
+            name="interfaces",
+            shape=Many(item=_WORD, or_one=True),
+            doc="The device's interfaces in the zone.",
+        ),
+    )
+)
+
+_SCHEDULE: Final = Record(
+    fields=(
+        Field(name="daily", shape=_WINDOWS, doc="Windows HH:MM-HH:MM on every day."),
+        Field(
+            name="weekly",
+            shape=Record(
+                fields=tuple(Field(name=day, shape=_WINDOWS, doc=f"On {day}.") for day in DAYS)
+            ),
+            doc="Windows HH:MM-HH:MM by day of the week.",
+        ),
+    )
+)
+
+#: Merged by zone or conduit id: every variable whose name begins with one of these.
+ZONES: Final = "segctl_zones"
+CONDUITS: Final = "segctl_conduits"
+
+SITE_WIDE: Final[dict[str, Shape]] = {
+    ZONES: Table(key=_ID, item=ZONE),
+    CONDUITS: Table(key=_ID, item=CONDUIT),
+}
+
+SITE: Final = Field(name="segctl_site", shape=_ID, doc="The site that zone and conduit ids are of.")
+
+#: Variables of one firewall.
+HOST: Final = Record(
+    fields=(
+        SITE,
+        Field(
+            name="segctl_zone_map",
+            shape=Table(key=_REFERENCE, item=_BINDING),
+            doc="Zones the firewall is attached to.",
+        ),
+        Field(
+            name="segctl_position",
+            shape=Either(
+                plain=_choice("first", "last"),
+                mapping=Record(
+                    fields=(
+                        Field(name="before", shape=_WORD, doc="Right before this rule."),
+                        Field(name="after", shape=_WORD, doc="Right after this rule."),
+                    )
+                ),
+            ),
+            doc="Where the managed rules sit among those of others.",
+        ),
+        Field(
+            name="segctl_unmanaged",
+            shape=_choice("report", "purge"),
+            doc="What to do with rules of others.",
+        ),
+        Field(name="segctl_vsys", shape=_WORD, doc="PAN-OS virtual system (default vsys1)."),
+        Field(name="segctl_device_group", shape=_WORD, doc="Panorama device group."),
+        Field(name="segctl_manage_zones", shape=_BOOLEAN, doc="Also create zones."),
+        Field(
+            name="segctl_threat_profiles",
+            shape=Record(
+                fields=(
+                    Field(name="strict", shape=_WORD, doc="Profile group that blocks."),
+                    Field(name="alert", shape=_WORD, doc="Profile group that only alerts."),
+                )
+            ),
+            doc="The device's profile groups by level of threat prevention.",
+        ),
+        Field(name="segctl_log_forwarding", shape=_WORD, doc="Log forwarding profile."),
+        Field(
+            name="segctl_schedules",
+            shape=Table(key=_WORD, item=_SCHEDULE),
+            doc="Schedules that flows name, in device time.",
+        ),
+        Field(name="segctl_ca_file", shape=Scalar(kind="path"), doc="CA certificates, PEM."),
+        Field(name="segctl_known_hosts", shape=Scalar(kind="path"), doc="SSH host keys."),
+        Field(
+            name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."
+        ),
+        Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
+        Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
+        Field(name="segctl_commit_timeout", shape=_SECONDS, doc="Seconds to wait for a commit."),
+        Field(
+            name="segctl_max_answer_mb",
+            shape=Scalar(kind="integer", minimum=1, maximum=4096),
+            doc="Largest answer accepted from the device.",
+        ),
+    )
+)
+
+_FORMATS: Final[dict[str, dict[str, object]]] = {
+    "id": {"type": "string", "pattern": ID_PATTERN},
+    "text": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
+    "word": {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f\"'`]+$"},
+    "user": {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f\"'`]+$"},
+    "reference": {"type": "string", "minLength": 1},
+    "network": {"type": "string", "minLength": 1},
+    "address": {"type": "string", "minLength": 1},
+    "service": {"type": "string"},
+    "integer": {"type": "integer"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "window": {"type": "string"},
+    "path": {"type": "string", "minLength": 1},
+}
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of variable files with segctl variables."""
+    properties = {field.name: _property(field) for field in HOST.fields}
+    patterns = {f"^{name}": _schema(shape) for name, shape in SITE_WIDE.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://segctl.dev/schema/inventory.json",
+        "title": "segctl variables in Ansible group_vars and host_vars",
+        "type": "object",
+        "properties": properties,
+        "patternProperties": patterns
+        | {_unknown_pattern(tuple(properties), tuple(SITE_WIDE)): False},
+    }
+
+
+def _unknown_pattern(names: tuple[str, ...], prefixes: tuple[str, ...]) -> str:
+    exact = "|".join(name.removeprefix("segctl_") + "$" for name in names)
+    begins = "|".join(prefix.removeprefix("segctl_") for prefix in prefixes)
+    return f"^segctl_(?!{exact}|{begins})"
+
+
+def _property(field: Field) -> dict[str, object]:
+    return {"description": field.doc, **_schema(field.shape)}
+
+
+def _schema(shape: Shape) -> dict[str, object]:
+    match shape:
+        case Scalar():
+            return _scalar_schema(shape)
+        case Many():
+            return _many_schema(shape)
+        case Table():
+            return {
+                "type": "object",
+                "propertyNames": _schema(shape.key),
+                "additionalProperties": _schema(shape.item),
+            }
+        case Record():
+            required = [field.name for field in shape.fields if field.required]
+            return {
+                "type": "object",
+                "properties": {field.name: _property(field) for field in shape.fields},
+                "additionalProperties": False,
+            } | ({"required": required} if required else {})
+        case Either():
+            return {"anyOf": [_schema(shape.plain), _schema(shape.mapping)]}
+
+
+def _many_schema(shape: Many) -> dict[str, object]:
+    item = _schema(shape.item)
+    listed: dict[str, object] = {"type": "array", "items": item}
+    if shape.not_empty:
+        listed["minItems"] = 1
+    return {"anyOf": [item, listed]} if shape.or_one else listed
+
+
+def _scalar_schema(shape: Scalar) -> dict[str, object]:
+    if shape.kind == "number":
+        return {"enum": [float(choice) if "." in choice else int(choice) for choice in LEVELS]}
+    if shape.kind == "choice":
+        return {"enum": list(shape.choices)}
+    schema = dict(_FORMATS[shape.kind])
+    if shape.pattern:
+        schema["pattern"] = shape.pattern
+    if shape.minimum is not None:
+        schema["minimum"] = shape.minimum
+    if shape.maximum is not None:
+        schema["maximum"] = shape.maximum
+    return schema

@@ -1,0 +1,84 @@
+"""The vocabulary in which the segctl variables are described, once for checking and schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "id",
+    "text",
+    "word",
+    "user",
+    "reference",
+    "network",
+    "address",
+    "service",
+    "integer",
+    "number",
+    "boolean",
+    "date",
+    "choice",
+    "window",
+    "path",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scalar:
+    """One value; `choices` or the range limit it further."""
+
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Many:
+    """A list, or with `or_one` also a single item instead of a list of one."""
+
+    item: Shape
+    or_one: bool = False
+    not_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A mapping whose keys are names of the user's choosing."""
+
+    item: Shape
+    key: Scalar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A mapping with the given keys and no others."""
+
+    fields: tuple[Field, ...]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all keys."""
+        return tuple(field.name for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Either:
+    """A shape for scalars and lists, another for mappings."""
+
+    plain: Scalar | Many
+    mapping: Record | Table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One key of a record."""
+
+    name: str
+    shape: Shape
+    doc: str
+    required: bool = False
+
+
+Shape = Scalar | Many | Table | Record | Either

@@ -1,0 +1,1 @@
+"""One module or folder a platform; loaded by name through entry points."""

@@ -1,0 +1,189 @@
+"""What a provider is: the seam between segctl's core and the code that speaks to one platform."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Protocol
+
+from segctl.credentials import Secret
+from segctl.errors import Problem, UnsupportedError
+from segctl.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from segctl.diff import Change
+    from segctl.intent import Device
+    from segctl.policy import FirewallZone
+
+ENTRY_POINTS = "segctl.providers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a platform can express, as values rather than branches."""
+
+    max_name: int = 63
+    groups: bool = True
+    ipv6: bool = True
+    applications: bool = False
+    users: bool = False
+    profiles: bool = False
+    timed_revert: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a device is and how its identity is checked; the password never leaves it."""
+
+    name: str
+    host: str
+    port: int = 0
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""), repr=False)
+    scope: str = "vsys1"
+    ca_file: Path | None = None
+    tls_fingerprint: str = ""
+    tls_verify: bool = True
+    known_hosts: Path | None = None
+    key_file: Path | None = None
+    timeout: float = 60.0
+    commit_timeout: float = 1200.0
+    max_answer: int = 512 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Which device answered."""
+
+    serial: str
+    os_version: str
+    content_version: str
+    scope: str
+    model: str = ""
+    hostname: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a device holds, parsed: ours apart from what others own."""
+
+    identity: Identity
+    policy: Policy
+    others: Policy
+    order: tuple[str, ...]
+    zones: tuple[FirewallZone, ...] = ()
+    #: names the policy may refer to without owning them, by kind
+    known: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    #: names in our scope that belong to others, by kind: ours must not be called the same
+    taken: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    #: names that others' rules and objects refer to
+    referenced: frozenset[str] = frozenset()
+    #: uncommitted changes: who, where
+    pending: tuple[tuple[str, str], ...] = ()
+    #: SHA-256 of each rule of others, in order, by name
+    other_rules: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: SHA-256 of each object of others that a rule of ours may refer to, by kind and name
+    other_objects: Mapping[str, str] = field(default_factory=dict[str, str])
+    counts: Mapping[str, int] = field(default_factory=dict[str, int])
+    findings: tuple[Problem, ...] = ()
+
+    def effective(self) -> Policy:
+        """Return everything the device enforces, ours and others', in its order."""
+        rules = {rule.name: rule for rule in (*self.policy.rules, *self.others.rules)}
+        ours, others = self.policy, self.others
+        return Policy(
+            zones=self.zones,
+            addresses=(*ours.addresses, *others.addresses),
+            address_groups=(*ours.address_groups, *others.address_groups),
+            services=(*ours.services, *others.services),
+            application_groups=(*ours.application_groups, *others.application_groups),
+            defaults=ours.defaults or others.defaults,
+            rules=tuple(rules[name] for name in self.order),
+        )
+
+
+class Session(Protocol):
+    """An open connection to one device.
+
+    A session opened read-only refuses every call that could change the device, in its transport.
+    """
+
+    def read(self) -> bytes:
+        """Return the device's configuration and state as one document for `Provider.parse`."""
+        ...
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep others from changing or committing the configuration meanwhile."""
+        ...
+
+    def push(self, script: str, *, revert_in: float | None = None) -> None:
+        """Make `script` live, all of it, or none of it and raise."""
+        ...
+
+    def confirm(self) -> None:
+        """Keep what was pushed."""
+        ...
+
+    def revert(self) -> None:
+        """Go back to the configuration from before `push`."""
+        ...
+
+
+class Provider(Protocol):
+    """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
+
+    @property
+    def name(self) -> str:
+        """The platform's word in the inventory."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can express."""
+        ...
+
+    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        """Return `policy` in the platform's own names, never wider, with warnings.
+
+        Raises:
+            UnsupportedError: the platform cannot express it.
+        """
+        ...
+
+    def parse(self, config: bytes) -> Live:
+        """Read a document from `Session.read`; what is not understood is an error."""
+        ...
+
+    def render(self, changes: Sequence[Change], live: Live) -> str:
+        """Return the text that `Session.push` will send."""
+        ...
+
+    def connect(
+        self,
+        target: Target,
+        *,
+        read_only: bool,
+        progress: Callable[[str], None] = ...,
+    ) -> AbstractContextManager[Session]:
+        """Open a session."""
+        ...
+
+
+def provider(platform: str) -> Provider:
+    """Return the provider of a platform, ours or a third party's.
+
+    Raises:
+        UnsupportedError: nobody provides it.
+    """
+    found = entry_points(group=ENTRY_POINTS)
+    for entry in found:
+        if entry.name == platform:
+            make: Callable[[], Provider] = entry.load()
+            return make()
+    names = ", ".join(sorted({entry.name for entry in found})) or "none"
+    message = f"no provider for platform {platform!r}; installed: {names}"
+    raise UnsupportedError(message)

@@ -1,0 +1,68 @@
+"""PAN-OS firewalls over the XML API."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from segctl.providers.base import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segctl.diff import Change
+    from segctl.errors import Problem
+    from segctl.intent import Device
+    from segctl.policy import Policy
+    from segctl.providers.base import Live, Session, Target
+
+CAPABILITIES = Capabilities(applications=True, users=True, profiles=True)
+
+
+def _silent(_step: str) -> None:
+    return
+
+
+class PanosProvider:
+    """What segctl knows of PAN-OS; the heavy libraries load in the call that needs them."""
+
+    @property
+    def name(self) -> str:
+        """``panos``."""
+        return "panos"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What PAN-OS can express."""
+        return CAPABILITIES
+
+    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        """Return `policy` in PAN-OS's own names, never wider."""
+        from segctl.providers.panos.fit import fit
+
+        return fit(policy, device)
+
+    def parse(self, config: bytes) -> Live:
+        """Read a snapshot document."""
+        from segctl.providers.panos.parse import parse
+
+        return parse(config)
+
+    def render(self, changes: Sequence[Change], live: Live) -> str:
+        """Return the configuration steps for `changes`."""
+        from segctl.providers.panos.render import render
+
+        return render(changes, live)
+
+    @contextmanager
+    def connect(
+        self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
+    ) -> Iterator[Session]:
+        """Open a session over HTTPS, its certificate verified before anything is sent."""
+        from segctl.providers.panos.session import PanosSession
+
+        session = PanosSession(target, read_only=read_only, progress=progress)
+        try:
+            yield session
+        finally:
+            session.close()

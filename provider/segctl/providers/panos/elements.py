@@ -1,0 +1,397 @@
+"""One configuration entry at a time: from PAN-OS XML to a policy value and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lxml import etree
+
+from segctl.policy import (
+    ANY,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    FirewallZone,
+    Rule,
+    Schedule,
+    Service,
+    Tag,
+    canonical_address,
+)
+from segctl.providers.panos import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from segctl.policy import AddressKind, Item
+
+Element = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
+
+_ANY = (ANY,)
+_ADDRESS_KINDS: dict[str, AddressKind] = {
+    "ip-netmask": "network",
+    "ip-range": "range",
+    "fqdn": "fqdn",
+    "ip-wildcard": "wildcard",
+}
+_ADDRESS_TAGS = {kind: tag for tag, kind in _ADDRESS_KINDS.items()}
+_RULE_LISTS = {
+    "from": "from_zones",
+    "to": "to_zones",
+    "source": "sources",
+    "destination": "destinations",
+    "source-user": "users",
+    "application": "applications",
+    "service": "services",
+    "tag": "tags",
+}
+_RULE_WORDS = {
+    "action": "action",
+    "log-setting": "log_setting",
+    "schedule": "schedule",
+    "description": "description",
+    "rule-type": "type",
+}
+_RULE_FLAGS = {
+    "log-end": "log",
+    "disabled": "disabled",
+    "negate-source": "negate_source",
+    "negate-destination": "negate_destination",
+}
+#: Children that say nothing when they hold this: the device's own default.
+_RULE_SILENT = {
+    "log-start": "no",
+    "category": ANY,
+    "source-hip": ANY,
+    "destination-hip": ANY,
+    "hip-profiles": ANY,
+    "icmp-unreachable": "no",
+}
+#: Written by the device or by Panorama, not by an administrator of this rule.
+_BOOKKEEPING = frozenset({"admin", "dirtyId", "time", "uuid", "loc", "src", "ptpl"})
+
+
+def text_of(element: Element) -> str:
+    """Return one spelling for an element and everything below it."""
+    parts = [element.tag if isinstance(element.tag, str) else "?"]
+    attributes = {
+        str(key): str(value) for key, value in element.attrib.items() if key not in _BOOKKEEPING
+    }
+    parts += [f"[{key}={value}]" for key, value in sorted(attributes.items())]
+    if len(element):
+        parts.append("{" + " ".join(text_of(child) for child in element) + "}")
+    elif element.text and element.text.strip():
+        parts.append(f"={element.text.strip()}")
+    return "".join(parts)
+
+
+def members(element: Element) -> tuple[str, ...]:
+    """Return the sorted text of the ``member`` children."""
+    found = [child.text or "" for child in element]
+    if len(found) == 1:
+        return _ANY if found[0] == ANY else (found[0],)
+    found.sort()
+    return tuple(found)
+
+
+def _text(element: Element) -> str:
+    return (element.text or "").strip()
+
+
+def parse_rule(element: Element) -> Rule:
+    """Read an entry of a security rulebase."""
+    values: dict[str, Any] = {"name": element.get("name", "")}
+    extras: list[str] = []
+    for child in element:
+        tag = child.tag
+        field = _RULE_LISTS.get(tag)
+        if field is not None:
+            values[field] = members(child)
+        elif (field := _RULE_WORDS.get(tag)) is not None:
+            values[field] = child.text or ""
+        elif (field := _RULE_FLAGS.get(tag)) is not None:
+            values[field] = child.text == "yes"
+        elif tag == "profile-setting":
+            _profile(child, values, extras)
+        elif not _silent(child):
+            extras.append(text_of(child))
+    if extras:
+        extras.sort()
+        values["extras"] = tuple(extras)
+    values.setdefault("from_zones", ())
+    values.setdefault("to_zones", ())
+    found = names.read_mark(values.get("description", ""))
+    if found is not None:
+        values["conduit"], values["flow"], values["essential"] = found
+    return Rule(**values)
+
+
+def _profile(element: Element, values: dict[str, Any], extras: list[str]) -> None:
+    group = element.find("group")
+    if group is not None and len(element) == 1 and len(group) <= 1:
+        values["profile_group"] = _text(group[0]) if len(group) else ""
+    elif len(element):
+        extras.append(text_of(element))
+
+
+def _silent(element: Element) -> bool:
+    silent = _RULE_SILENT.get(element.tag)
+    if silent is None:
+        return element.tag == "target" and not len(element)
+    if len(element):
+        return members(element) == (silent,)
+    return (element.text or silent) == silent
+
+
+def is_ours(rule: Rule) -> bool:
+    """Whether a rule carries our mark: the tag, or the beginning of its description."""
+    return names.TAG in rule.tags or names.read_mark(rule.description) is not None
+
+
+def tagged(element: Element) -> bool:
+    """Whether an object carries our tag."""
+    tag = element.find("tag")
+    return tag is not None and any(child.text == names.TAG for child in tag)
+
+
+def _described(element: Element, known: Iterable[str]) -> dict[str, Any]:
+    """Return name, description and extras: everything but `known` children and our tag."""
+    values: dict[str, Any] = {"name": element.get("name", "")}
+    extras: list[str] = []
+    for child in element:
+        if child.tag == "description":
+            values["description"] = child.text or ""
+        elif child.tag == "tag":
+            extras += [f"tag={text}" for text in members(child) if text != names.TAG]
+        elif child.tag not in known:
+            extras.append(text_of(child))
+    if extras:
+        values["extras"] = tuple(sorted(extras))
+    return values
+
+
+def parse_address(element: Element) -> Address:
+    """Read an address object."""
+    values = _described(element, _ADDRESS_KINDS)
+    for child in element:
+        kind = _ADDRESS_KINDS.get(child.tag)
+        if kind is not None:
+            text = _text(child)
+            values["value"] = canonical_address(text) if kind in ("network", "range") else text
+            values["type"] = kind
+    values.setdefault("value", "")
+    return Address(**values)
+
+
+def parse_address_group(element: Element) -> AddressGroup:
+    """Read an address group; a dynamic group has no members but says so in ``extras``."""
+    values = _described(element, ("static",))
+    static = element.find("static")
+    return AddressGroup(members=members(static) if static is not None else (), **values)
+
+
+def parse_service(element: Element) -> Service:
+    """Read a service object."""
+    values = _described(element, ("protocol",))
+    protocol, ports = "", ""
+    found = element.find("protocol")
+    extras = list(values.get("extras", ()))
+    for child in found if found is not None else ():
+        protocol = str(child.tag)
+        for part in child:
+            if part.tag == "port":
+                ports = _text(part)
+            elif text_of(part) != "override{no}":
+                extras.append(text_of(part))
+    if extras:
+        values["extras"] = tuple(sorted(extras))
+    return Service(protocol=protocol, ports=ports, **values)
+
+
+def parse_tag(element: Element) -> Tag:
+    """Read a tag object; its colour is the administrator's own business."""
+    comments = element.find("comments")
+    return Tag(
+        name=element.get("name", ""), comments=_text(comments) if comments is not None else ""
+    )
+
+
+def parse_application_group(element: Element) -> ApplicationGroup:
+    """Read an application group."""
+    found = element.find("members")
+    return ApplicationGroup(
+        name=element.get("name", ""), members=members(found) if found is not None else ()
+    )
+
+
+def parse_schedule(element: Element) -> Schedule:
+    """Read a schedule; one that is not recurring is kept as text."""
+    recurring = element.find("schedule-type/recurring")
+    windows: list[tuple[str, tuple[str, ...]]] = []
+    extras: tuple[str, ...] = ()
+    if recurring is None:
+        extras = tuple(text_of(child) for child in element)
+    else:
+        daily = recurring.find("daily")
+        if daily is not None:
+            windows.append(("daily", members(daily)))
+        weekly = recurring.find("weekly")
+        for day in weekly if weekly is not None else ():
+            windows.append((str(day.tag), members(day)))
+    return Schedule(name=element.get("name", ""), windows=tuple(sorted(windows)), extras=extras)
+
+
+def parse_zone(element: Element) -> FirewallZone:
+    """Read a zone: its type and interfaces; the rest of a zone is not segctl's."""
+    for kind in ("layer3", "layer2", "virtual-wire", "tap", "external"):
+        found = element.find(f"network/{kind}")
+        if found is not None:
+            return FirewallZone(name=element.get("name", ""), interfaces=members(found), type=kind)
+    return FirewallZone(name=element.get("name", ""), interfaces=(), type="")
+
+
+def parse_default_rule(element: Element) -> DefaultRule:
+    """Read an overridden default rule: its action and logging."""
+    name = element.get("name")
+    inside = name == "intrazone-default"
+    return DefaultRule(
+        name="intrazone-default" if inside else "interzone-default",
+        action=element.findtext("action") or ("allow" if inside else "deny"),
+        log=element.findtext("log-end") == "yes",
+        log_setting=element.findtext("log-setting") or "",
+    )
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def _entry(name: str) -> Element:
+    return etree.Element("entry", name=name)
+
+
+def _leaf(parent: Element, tag: str, text: str) -> None:
+    if text:
+        etree.SubElement(parent, tag).text = text
+
+
+def _list(parent: Element, tag: str, texts: Iterable[str]) -> Element:
+    element = etree.SubElement(parent, tag)
+    for text in texts:
+        etree.SubElement(element, "member").text = text
+    return element
+
+
+def _write_rule(rule: Item) -> Element:
+    assert isinstance(rule, Rule)
+    entry = _entry(rule.name)
+    for tag, field in _RULE_LISTS.items():
+        texts = getattr(rule, field)
+        if texts:
+            _list(entry, tag, texts)
+    _leaf(entry, "action", rule.action)
+    if rule.type != "universal":
+        _leaf(entry, "rule-type", rule.type)
+    if rule.profile_group:
+        setting = etree.SubElement(entry, "profile-setting")
+        _list(setting, "group", [rule.profile_group])
+    _leaf(entry, "log-end", "yes" if rule.log else "no")
+    _leaf(entry, "log-setting", rule.log_setting)
+    _leaf(entry, "schedule", rule.schedule)
+    _leaf(entry, "description", rule.description)
+    for tag in ("disabled", "negate-source", "negate-destination"):
+        if getattr(rule, _RULE_FLAGS[tag]):
+            _leaf(entry, tag, "yes")
+    return entry
+
+
+def _write_address(item: Item) -> Element:
+    assert isinstance(item, Address)
+    entry = _entry(item.name)
+    _leaf(entry, _ADDRESS_TAGS[item.type], item.value)
+    _leaf(entry, "description", item.description)
+    _list(entry, "tag", [names.TAG])
+    return entry
+
+
+def _write_address_group(item: Item) -> Element:
+    assert isinstance(item, AddressGroup)
+    entry = _entry(item.name)
+    _list(entry, "static", item.members)
+    _leaf(entry, "description", item.description)
+    _list(entry, "tag", [names.TAG])
+    return entry
+
+
+def _write_service(item: Item) -> Element:
+    assert isinstance(item, Service)
+    entry = _entry(item.name)
+    protocol = etree.SubElement(etree.SubElement(entry, "protocol"), item.protocol)
+    _leaf(protocol, "port", item.ports)
+    _leaf(entry, "description", item.description)
+    _list(entry, "tag", [names.TAG])
+    return entry
+
+
+def _write_tag(item: Item) -> Element:
+    assert isinstance(item, Tag)
+    entry = _entry(item.name)
+    _leaf(entry, "comments", item.comments)
+    return entry
+
+
+def _write_application_group(item: Item) -> Element:
+    assert isinstance(item, ApplicationGroup)
+    entry = _entry(item.name)
+    _list(entry, "members", item.members)
+    return entry
+
+
+def _write_schedule(item: Item) -> Element:
+    assert isinstance(item, Schedule)
+    entry = _entry(item.name)
+    kind = etree.SubElement(entry, "schedule-type")
+    recurring = etree.SubElement(kind, "recurring")
+    weekly: Element | None = None
+    for day, windows in item.windows:
+        if day == "daily":
+            _list(recurring, "daily", windows)
+        else:
+            weekly = etree.SubElement(recurring, "weekly") if weekly is None else weekly
+            _list(weekly, day, windows)
+    return entry
+
+
+def _write_zone(item: Item) -> Element:
+    assert isinstance(item, FirewallZone)
+    entry = _entry(item.name)
+    network = etree.SubElement(entry, "network")
+    _list(network, item.type or "layer3", item.interfaces)
+    return entry
+
+
+def _write_default_rule(item: Item) -> Element:
+    assert isinstance(item, DefaultRule)
+    entry = _entry(item.name)
+    _leaf(entry, "action", item.action)
+    _leaf(entry, "log-end", "yes" if item.log else "no")
+    _leaf(entry, "log-setting", item.log_setting)
+    return entry
+
+
+_WRITERS: dict[str, Callable[[Item], Element]] = {
+    "rule": _write_rule,
+    "address": _write_address,
+    "address-group": _write_address_group,
+    "service": _write_service,
+    "tag": _write_tag,
+    "application-group": _write_application_group,
+    "schedule": _write_schedule,
+    "zone": _write_zone,
+    "default-rule": _write_default_rule,
+}
+
+
+def write(item: Item) -> Element:
+    """Return the configuration entry for a policy value."""
+    return _WRITERS[item.kind_name](item)

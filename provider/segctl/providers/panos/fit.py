@@ -1,0 +1,187 @@
+"""A compiled policy in PAN-OS's own names: App-IDs for functions, marks, names that fit.
+
+Never wider than what came in: what PAN-OS cannot express raises `UnsupportedError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from segctl.errors import Problem, UnsupportedError
+from segctl.naming import shorten
+from segctl.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    ApplicationGroup,
+    Policy,
+    Rule,
+    Service,
+    Tag,
+)
+from segctl.protocols import catalogue, layer4_ports, panos_applications
+from segctl.providers.panos import names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from segctl.intent import Device
+
+TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are drift")
+
+
+def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    """Return `policy` as PAN-OS will hold it, with warnings about doubtful names.
+
+    Raises:
+        UnsupportedError: an application, name or length that PAN-OS does not have.
+    """
+    for zone in device.zones:
+        _check_length("zone", zone.name, names.MAX_SHORT_NAME)
+    new = _renamer(policy)
+    groups: dict[str, ApplicationGroup] = {}
+    services: dict[str, Service] = {}
+    warnings: dict[str, Problem] = {}
+    rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
+    return (
+        Policy(
+            zones=policy.zones,
+            tags=(TAG,) if rules else (),
+            addresses=tuple(
+                replace(item, name=new[item.name], description=_cut(item.description))
+                for item in policy.addresses
+            ),
+            address_groups=tuple(
+                replace(
+                    item,
+                    name=new[item.name],
+                    members=tuple(sorted(new[member] for member in item.members)),
+                )
+                for item in policy.address_groups
+            ),
+            services=tuple(
+                sorted((*policy.services, *services.values()), key=lambda item: item.name)
+            ),
+            application_groups=tuple(groups[name] for name in sorted(groups)),
+            schedules=tuple(
+                replace(item, name=_short(item.name, names.MAX_SHORT_NAME))
+                for item in policy.schedules
+            ),
+            defaults=policy.defaults,
+            rules=rules,
+        ),
+        tuple(warnings.values()),
+    )
+
+
+def _renamer(policy: Policy) -> Mapping[str, str]:
+    items = (*policy.addresses, *policy.address_groups, *policy.services)
+    return {ANY: ANY} | {item.name: _short(item.name, names.MAX_NAME) for item in items}
+
+
+def _short(name: str, limit: int) -> str:
+    return shorten(name, limit)
+
+
+def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _check_length(kind: str, name: str, limit: int) -> None:
+    if len(name) > limit or not names.plain(name):
+        message = (
+            f"{kind} {name!r}: PAN-OS takes letters, digits, spaces, '.', '_' and '-', "
+            f"at most {limit} characters"
+        )
+        raise UnsupportedError(message)
+
+
+def _rule(
+    rule: Rule,
+    new: Mapping[str, str],
+    groups: dict[str, ApplicationGroup],
+    services: dict[str, Service],
+    warnings: dict[str, Problem],
+) -> Rule:
+    if rule.profile_group:
+        _check_length("profile group", rule.profile_group, names.MAX_SHORT_NAME)
+    if rule.log_setting:
+        _check_length("log forwarding profile", rule.log_setting, names.MAX_NAME)
+    if rule.schedule:
+        _check_length("schedule", rule.schedule, names.MAX_SHORT_NAME)
+    for user in rule.users:
+        if len(user) > 1023:
+            message = f"rule {rule.name}: user names have at most 1023 characters"
+            raise UnsupportedError(message)
+    applications, ports = _applications(rule, warnings)
+    services.update({port.name: port for port in ports})
+    if len(applications) > names.MAX_LISTED_APPLICATIONS:
+        group = _group(rule, applications)
+        groups[group.name] = group
+        applications = (group.name,)
+    mark = names.mark(rule.conduit, rule.flow, essential=rule.essential)
+    return replace(
+        rule,
+        name=_short(rule.name, names.MAX_NAME),
+        sources=tuple(sorted(new[name] for name in rule.sources)),
+        destinations=tuple(sorted(new[name] for name in rule.destinations)),
+        protocols=(),
+        enforce_functions=True,
+        applications=applications,
+        services=tuple(port.name for port in ports) or rule.services,
+        tags=(names.TAG,),
+        description=_cut(mark + rule.description),
+    )
+
+
+def _applications(
+    rule: Rule, warnings: dict[str, Problem]
+) -> tuple[tuple[str, ...], tuple[Service, ...]]:
+    """Return the App-IDs of a rule, and services where a protocol has none and need not."""
+    if not rule.protocols:
+        for name in rule.applications:
+            _refuse_trap(rule, name)
+        return rule.applications, ()
+    found = set(rule.applications)
+    ports: list[Service] = []
+    for use in rule.protocols:
+        protocol = catalogue().get(use.protocol)
+        try:
+            applications = panos_applications(protocol, use.classes)
+        except UnsupportedError as error:
+            if rule.enforce_functions:
+                message = f"conduit {rule.conduit}, flow {rule.flow}: {error}"
+                raise UnsupportedError(message) from error
+            ports += [
+                Service(
+                    name=f"{names.PREFIX}{str(port).replace('/', '-')}",
+                    protocol=port.protocol,
+                    ports=str(port).split("/", 1)[1],
+                )
+                for port in layer4_ports(protocol)
+            ]
+            continue
+        found.update(applications.names)
+        for text in applications.warnings:
+            warnings.setdefault(text, Problem(message=text, severity="warning"))
+    if ports and (found or rule.services != (APPLICATION_DEFAULT,)):
+        message = (
+            f"conduit {rule.conduit}, flow {rule.flow}: a protocol without App-ID cannot share "
+            "a rule with others; give it a flow of its own"
+        )
+        raise UnsupportedError(message)
+    return tuple(sorted(found)) or (ANY,), tuple(sorted(ports, key=lambda item: item.name))
+
+
+def _refuse_trap(rule: Rule, name: str) -> None:
+    hint = catalogue().trap(name)
+    if hint:
+        message = f"conduit {rule.conduit}, flow {rule.flow}: application {name!r}: {hint}"
+        raise UnsupportedError(message)
+
+
+def _group(rule: Rule, applications: Iterable[str]) -> ApplicationGroup:
+    members = tuple(applications)
+    uses = "+".join(f"{use.protocol}-{'-'.join(use.classes)}" for use in rule.protocols)
+    name = shorten(f"{names.PREFIX}{uses or 'apps'}#{len(members)}{members}", names.MAX_SHORT_NAME)
+    return ApplicationGroup(name=name, members=members)

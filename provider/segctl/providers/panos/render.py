@@ -1,0 +1,267 @@
+"""From changes to the script that push sends: configuration steps in the XML API's own form.
+
+A script is one XML document, a step a line::
+
+    <segctl-push vsys="vsys1">
+    <set xpath="…/address"><entry name="a">…</entry></set>
+    <edit xpath="…/rules/entry[@name='r']"><entry name="r">…</entry></edit>
+    <move xpath="…/rules/entry[@name='r']" where="after" dst="q"/>
+    <rename xpath="…/rules/entry[@name='old']" newname="new"/>
+    <delete xpath="…/address/entry[@name='a']"/>
+    </segctl-push>
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING
+
+from lxml import etree
+
+from segctl.diff import Anchor, longest_increasing
+from segctl.policy import Schedule
+from segctl.providers.panos import elements, names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segctl.diff import Change
+    from segctl.policy import Item
+    from segctl.providers.base import Live
+    from segctl.providers.panos.elements import Element
+
+#: Entries written by one ``set``; keeps every step far below the 5 MB limit of a request.
+ENTRIES_PER_SET = 250
+
+CONTAINERS = {
+    "tag": "tag",
+    "zone": "zone",
+    "address": "address",
+    "address-group": "address-group",
+    "service": "service",
+    "application-group": "application-group",
+    "schedule": "schedule",
+    "default-rule": "rulebase/default-security-rules/rules",
+    "rule": "rulebase/security/rules",
+}
+#: Kinds that share one namespace: a name is taken by either.
+_SIBLINGS = {"address": "address-group", "address-group": "address"}
+
+
+def render(changes: Sequence[Change], live: Live) -> str:
+    """Return the script for `changes` on a device that holds `live`; empty for no change."""
+    if not changes:
+        return ""
+    root = etree.Element("segctl-push", vsys=live.identity.scope)
+    root.extend(_steps(changes, live, names.vsys_path(live.identity.scope)))
+    lines = [etree.tostring(step, encoding="unicode") for step in root]
+    head = f'<segctl-push vsys="{live.identity.scope}">'
+    return "\n".join([head, *lines, "</segctl-push>"]) + "\n"
+
+
+def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element]:
+    aside = _aside(changes)
+    for kind, name in aside:
+        yield _step("rename", path(base, kind, name), newname=_aside_name(name))
+    objects = [change for change in changes if change.kind != "rule"]
+    rules = [change for change in changes if change.kind == "rule"]
+    made = [change for change in objects if change.op == "create"]
+    for kind in CONTAINERS:
+        yield from _sets(base, kind, [c.after for c in made if c.kind == kind and c.after])
+    for change in objects:
+        if change.op == "update" and change.after is not None:
+            yield from _update(base, change.kind, change.after)
+    yield from _rule_steps(rules, live, base)
+    for change in objects:
+        if change.op == "delete":
+            moved = (change.kind, change.name) in aside
+            name = _aside_name(change.name) if moved else change.name
+            yield _step("delete", path(base, change.kind, name))
+
+
+def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
+    """Objects whose name another kind of the same namespace takes over in this script."""
+    created = {(change.kind, change.name) for change in changes if change.op == "create"}
+    return [
+        (change.kind, change.name)
+        for change in changes
+        if change.op == "delete" and (_SIBLINGS.get(change.kind, ""), change.name) in created
+    ]
+
+
+def _aside_name(name: str) -> str:
+    return f"{name[: names.MAX_NAME - 11]}.segctl-old"
+
+
+def _rule_steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element]:
+    order = _Order(live.order)
+    for change in changes:
+        if change.op == "rename" and change.before is not None:
+            yield _step("rename", path(base, "rule", change.before.name), newname=change.name)
+            order.rename(change.before.name, change.name)
+        elif change.op == "delete":
+            yield _step("delete", path(base, "rule", change.name))
+            order.remove(change.name)
+    created = [c.after for c in changes if c.op == "create" and c.after is not None]
+    yield from _sets(base, "rule", created)
+    for item in created:
+        order.append(item.name)
+    for change in changes:
+        if change.op == "update" and change.after is not None:
+            yield _step("edit", path(base, "rule", change.name), elements.write(change.after))
+    for change in changes:
+        if change.anchor is not None and not order.stands(change.name, change.anchor):
+            order.move(change.name, change.anchor)
+            yield _move(base, change.name, change.anchor)
+
+
+def _move(base: str, name: str, anchor: Anchor) -> Element:
+    step = _step("move", path(base, "rule", name), where=anchor.where)
+    if anchor.rule:
+        step.set("dst", anchor.rule)
+    return step
+
+
+def _sets(base: str, kind: str, items: Sequence[Item]) -> Iterator[Element]:
+    for start in range(0, len(items), ENTRIES_PER_SET):
+        step = _step("set", f"{base}/{CONTAINERS[kind]}")
+        step.extend(elements.write(item) for item in items[start : start + ENTRIES_PER_SET])
+        yield step
+
+
+def _update(base: str, kind: str, item: Item) -> Iterator[Element]:
+    """Write an object anew; of zones, default rules and tags only what is segctl's."""
+    entry = elements.write(item)
+    if kind == "zone":
+        network = entry[0]
+        yield _step("edit", f"{path(base, kind, item.name)}/network/{network[0].tag}", network[0])
+    elif kind in ("default-rule", "tag"):
+        for leaf in entry:
+            yield _step("edit", f"{path(base, kind, item.name)}/{leaf.tag}", leaf)
+    elif isinstance(item, Schedule):
+        yield _step("edit", f"{path(base, kind, item.name)}/schedule-type", entry[0])
+    else:
+        yield _step("edit", path(base, kind, item.name), entry)
+
+
+def path(base: str, kind: str, name: str) -> str:
+    """Return the xpath of one entry."""
+    return f"{base}/{CONTAINERS[kind]}/entry[@name={names.quote(name)}]"
+
+
+def _step(action: str, xpath: str, content: Element | None = None, **attributes: str) -> Element:
+    step = etree.Element(action, xpath=xpath, **attributes)
+    if content is not None:
+        step.append(content)
+    return step
+
+
+class _Order:
+    """The order of a rulebase while a script runs: a linked list, every step in constant time."""
+
+    def __init__(self, rules: Iterable[str]) -> None:
+        self._next: dict[str, str] = {}
+        self._previous: dict[str, str] = {}
+        self._last = ""
+        for name in rules:
+            self.append(name)
+
+    def append(self, name: str) -> None:
+        self._link(self._last, name)
+        self._last = name
+        self._link(name, "")
+
+    def _link(self, left: str, right: str) -> None:
+        self._next[left] = right
+        if right:
+            self._previous[right] = left
+
+    def remove(self, name: str) -> None:
+        before, after = self._previous.pop(name, ""), self._next.pop(name, "")
+        self._link(before, after)
+        if self._last == name:
+            self._last = before
+
+    def rename(self, old: str, new: str) -> None:
+        before, after = self._previous.pop(old, ""), self._next.pop(old, "")
+        self._link(before, new)
+        self._link(new, after)
+        if self._last == old:
+            self._last = new
+
+    def stands(self, name: str, anchor: Anchor) -> bool:
+        if anchor.where == "before":
+            return self._next.get(name, "") == anchor.rule
+        return self._previous.get(name, "") == anchor.rule
+
+    def move(self, name: str, anchor: Anchor) -> None:
+        self.remove(name)
+        before = self._previous.get(anchor.rule, "") if anchor.where == "before" else anchor.rule
+        after = self._next.get(before, "")
+        self._link(before, name)
+        self._link(name, after)
+        if not after:
+            self._last = name
+
+
+# --- going back ----------------------------------------------------------------------------------
+
+
+def restore(script: str, before: Element, now: Element) -> list[Element]:
+    """Return the steps that undo `script`, for what it touched and nothing else.
+
+    Args:
+        script: what was pushed.
+        before: the virtual system's entry as it was (``show`` answer, running).
+        now: the same entry as it is.
+    """
+    root = etree.fromstring(script.encode())
+    base = names.vsys_path(root.get("vsys", ""))
+    back: list[Element] = []
+    gone: list[Element] = []
+    for kind, container in CONTAINERS.items():
+        old, new = _entries(before, container), _entries(now, container)
+        for name in _touched(root, f"{base}/{container}"):
+            if name in old and (name not in new or not _same(old[name], new[name])):
+                back.append(_step("edit", path(base, kind, name), deepcopy(old[name])))
+            elif name not in old and name in new:
+                gone.append(_step("delete", path(base, kind, name)))
+    return [*back, *reversed(gone), *_reorder(base, before, now)]
+
+
+def _entries(vsys: Element, container: str) -> dict[str, Element]:
+    return {entry.get("name", ""): entry for entry in vsys.findall(f"{container}/entry")}
+
+
+def _same(left: Element, right: Element) -> bool:
+    return etree.tostring(left, method="c14n") == etree.tostring(right, method="c14n")
+
+
+def _touched(root: Element, container: str) -> list[str]:
+    """Return the names of the entries of one container that a script's steps change."""
+    found: dict[str, None] = {}
+    for step in root:
+        xpath = step.get("xpath", "")
+        if xpath == container:
+            found.update(dict.fromkeys(entry.get("name", "") for entry in step))
+        elif xpath.startswith(f"{container}/entry[@name="):
+            rest = xpath[len(container) + len("/entry[@name=") :]
+            found[rest[1 : rest.index(rest[0], 1)]] = None
+            if step.get("newname"):
+                found[step.get("newname", "")] = None
+    return list(found)
+
+
+def _reorder(base: str, before: Element, now: Element) -> Iterator[Element]:
+    """Move rules back to the order they had, as few as possible."""
+    wanted = list(_entries(before, CONTAINERS["rule"]))
+    held = [name for name in _entries(now, CONTAINERS["rule"]) if name in set(wanted)]
+    held += [name for name in wanted if name not in set(held)]  # edit appends what was gone
+    rank = {name: index for index, name in enumerate(wanted)}
+    stay = {held[index] for index in longest_increasing([rank[name] for name in held])}
+    previous = ""
+    for name in wanted:
+        if name not in stay:
+            where = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
+            yield _move(base, name, where)
+        previous = name

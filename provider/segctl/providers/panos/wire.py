@@ -1,0 +1,249 @@
+"""Requests to a PAN-OS management interface: verified TLS, bounded in time and size.
+
+Every byte segctl exchanges with a firewall passes `Wire.request`; a read-only wire refuses there
+whatever could change the device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.providers.base import Target
+
+#: The vendor's limit for one request is 5 MB (PAN-OS and Panorama API Usage Guide 9.1).
+MAX_REQUEST = 4_500_000
+_CHUNK = 1 << 18
+_READ_ACTIONS = frozenset({"get", "show", "complete"})
+_READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
+
+
+def is_write(params: Mapping[str, str]) -> bool:
+    """Whether a request could change the device; what is not known to be harmless could."""
+    kind = params.get("type")
+    if kind in ("keygen", "version"):
+        return False
+    if kind == "config":
+        return params.get("action") not in _READ_ACTIONS
+    if kind == "op":
+        return not _READ_COMMANDS.match(params.get("cmd", ""))
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A device's answer, whole."""
+
+    status: int
+    reason: str
+    content_type: str
+    body: bytes
+
+
+def context(target: Target) -> ssl.SSLContext:
+    """Return the TLS settings for a device: the system's store, or the inventory's CA file.
+
+    With ``segctl_tls_fingerprint`` the certificate is compared instead, before anything is sent.
+
+    Raises:
+        ConnectError: the CA file cannot be read.
+    """
+    made = ssl.create_default_context()
+    if target.ca_file is not None:
+        try:
+            made.load_verify_locations(cafile=str(target.ca_file))
+        except (OSError, ssl.SSLError) as error:
+            raise ConnectError(
+                target.name, f"cannot use segctl_ca_file {target.ca_file}: {error}"
+            ) from error
+    if target.tls_fingerprint or not target.tls_verify:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE  # the pinned fingerprint is checked instead, see _connect
+    return made
+
+
+class Wire:
+    """One device's HTTPS connection; kept open for reads, new for every write."""
+
+    def __init__(self, target: Target, *, read_only: bool) -> None:
+        self.target = target
+        self.read_only = read_only
+        self._context = context(target)
+        self._kept: http.client.HTTPSConnection | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def request(self, params: Mapping[str, str], *, timeout: float | None = None) -> Answer:
+        """Send one API request and return the answer.
+
+        Args:
+            params: the form's fields, the key among them.
+            timeout: seconds for the whole exchange; default the target's own.
+
+        Raises:
+            ApplyError: a write on a read-only session; nothing was sent.
+            AuthError: the device refuses the key or the role.
+            ConnectError: no connection, no answer in time, or an identity that does not verify.
+            ParseError: the answer is not XML, or larger than allowed.
+        """
+        write = is_write(params)
+        if write and self.read_only:
+            raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
+        if write:
+            self.close()
+        body = "&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode()
+        answer = self._exchange(body, timeout or self.target.timeout, fresh=self._kept is None)
+        if write:
+            self.close()
+        self._check(answer)
+        return answer
+
+    def _exchange(self, body: bytes, timeout: float, *, fresh: bool) -> Answer:
+        deadline = time.monotonic() + timeout
+        try:
+            return self._send(body, deadline)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            self.close()
+            if fresh:
+                raise self._lost("closed the connection without an answer") from None
+        except BaseException:
+            self.close()
+            raise
+        return self._exchange(body, timeout, fresh=True)  # the kept connection had been closed
+
+    def _send(self, body: bytes, deadline: float) -> Answer:
+        try:
+            connection = self._kept or self._connect(deadline)
+            self._kept = connection
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", "/api/", body=body, headers=headers)
+            response = connection.getresponse()
+            content = self._read(connection, response, deadline)
+        except TimeoutError as error:
+            raise self._lost(
+                f"no answer within {self.target.timeout:g} s (segctl_timeout)"
+            ) from error
+        except http.client.IncompleteRead as error:
+            raise self._lost("the answer ended early") from error
+        except ssl.SSLError as error:
+            raise self._lost(f"TLS: {error}") from error
+        except ConnectionError:
+            raise
+        except OSError as error:
+            raise self._lost(str(error)) from error
+        except http.client.HTTPException as error:
+            raise self._lost(f"not an HTTP answer: {error!r}") from error
+        if response.will_close:
+            self.close()
+        return Answer(
+            status=response.status,
+            reason=response.reason,
+            content_type=response.headers.get("Content-Type", ""),
+            body=content,
+        )
+
+    def _connect(self, deadline: float) -> http.client.HTTPSConnection:
+        target = self.target
+        connection = http.client.HTTPSConnection(
+            target.host,
+            target.port or 443,
+            timeout=max(0.1, deadline - time.monotonic()),
+            context=self._context,
+        )
+        try:
+            connection.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise self._lost(
+                f"its certificate does not verify: {error.verify_message}; nothing was sent. "
+                "Put its CA into segctl_ca_file, or its SHA-256 into segctl_tls_fingerprint"
+            ) from error
+        except ConnectionRefusedError as error:
+            raise self._lost(f"{target.host}:{target.port or 443} refuses connections") from error
+        except ConnectionError as error:
+            raise self._lost(f"{target.host} breaks off while connecting: {error}") from error
+        except socket.gaierror as error:
+            raise self._lost(f"the name {target.host} does not resolve") from error
+        if target.tls_fingerprint:
+            self._check_fingerprint(connection)
+        return connection
+
+    def _check_fingerprint(self, connection: http.client.HTTPSConnection) -> None:
+        sock = connection.sock
+        found = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        digest = hashlib.sha256(found or b"").hexdigest()
+        wanted = re.sub(r"[^0-9a-f]", "", self.target.tls_fingerprint.lower().split("sha256")[-1])
+        if digest != wanted:
+            connection.close()
+            raise self._lost(
+                f"its certificate is not the pinned one (it has SHA-256 {digest}); nothing was sent"
+            )
+
+    def _read(
+        self,
+        connection: http.client.HTTPSConnection,
+        response: http.client.HTTPResponse,
+        deadline: float,
+    ) -> bytes:
+        limit = self.target.max_answer
+        if response.length is not None and response.length > limit:
+            raise self._too_large(limit)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if connection.sock is not None:
+                connection.sock.settimeout(left)
+            chunk = response.read1(_CHUNK)
+            if not chunk:
+                break
+            size += len(chunk)
+            if size > limit:
+                raise self._too_large(limit)
+            chunks.append(chunk)
+        if response.length:
+            raise http.client.IncompleteRead(b"", response.length)
+        return b"".join(chunks)
+
+    def _too_large(self, limit: int) -> DeviceError:
+        return ParseError(
+            self.target.name,
+            f"its answer is larger than {limit / 2**20:g} MiB (segctl_max_answer_mb): not read",
+        )
+
+    def _lost(self, message: str) -> ConnectError:
+        return ConnectError(self.target.name, message)
+
+    def _check(self, answer: Answer) -> None:
+        name = self.target.name
+        if answer.status == 403:
+            raise AuthError(
+                name,
+                f"refuses the account {self.target.user!r} ({answer.reason}): "
+                "check user, password and the admin role's XML API rights",
+            )
+        if answer.status >= 500:
+            raise self._lost(f"answers HTTP {answer.status}: its management service is not up")
+        if "xml" not in answer.content_type:
+            raise ParseError(
+                name,
+                f"answers {answer.content_type or 'no content type'} instead of XML: "
+                "is this a firewall's management address?",
+            )
