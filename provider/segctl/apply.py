@@ -80,14 +80,17 @@ def apply_device(
 def _verify(plan: DevicePlan, provider: Provider, session: Session, before: Live) -> None:
     """Read back; keep what is as desired, take back anything else, an interrupt included."""
     try:
-        after = provider.parse(session.read())
-        wrong = _difference(plan, before, after)
-        if wrong:
-            raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
+        _check_held(plan, before, provider.parse(session.read()))
         session.confirm()
     except BaseException:
         session.revert()
         raise
+
+
+def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:
+    wrong = _difference(plan, before, after)
+    if wrong:
+        raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
 
 
 def _difference(plan: DevicePlan, before: Live, after: Live) -> str:

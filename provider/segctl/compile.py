@@ -294,6 +294,7 @@ class _Compiler:
     def _members(
         self, leg: _Leg, zone: Zone, endpoints: Sequence[Endpoint], objects: _Objects
     ) -> tuple[str, ...] | None:
+        names: tuple[str, ...]
         if not endpoints:
             name = objects.zone(zone)
             names = (name,) if name else ()

@@ -38,7 +38,10 @@ class UsageError(SegctlError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong in the inventory: where, what, and what to do about it."""
+    """One thing wrong in an inventory or on a device: where, what, and what to do about it.
+
+    `kind` is a word machines read, `subject` the name of the rule or object it is about.
+    """
 
     message: str
     file: str = ""
@@ -47,6 +50,8 @@ class Problem:
     path: str = ""
     hint: str = ""
     severity: str = "error"
+    kind: str = ""
+    subject: str = ""
 
     @property
     def where(self) -> str:

@@ -14,7 +14,6 @@ from segctl.policy import ANY, APPLICATION_DEFAULT, covers, resolver
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from segctl.compile import Desired
     from segctl.diff import Change
     from segctl.policy import FirewallZone, Interval, Policy, Rule
     from segctl.providers.base import Live
@@ -33,15 +32,14 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
                 severity="error",
             )
-        elif found is not None and not managed and zone.interfaces:
-            if set(found.interfaces) != set(zone.interfaces):
-                yield Problem(
-                    message=f"zone {zone.name} is bound to "
-                    f"{', '.join(found.interfaces) or 'no interface'} on the device, "
-                    f"to {', '.join(zone.interfaces)} in the inventory",
-                    hint="rules would apply to other cables than meant: correct one of the two",
-                    severity="error",
-                )
+        elif found is not None and not managed and zone.interfaces not in ((), found.interfaces):
+            yield Problem(
+                message=f"zone {zone.name} is bound to "
+                f"{', '.join(found.interfaces) or 'no interface'} on the device, "
+                f"to {', '.join(zone.interfaces)} in the inventory",
+                hint="rules would apply to other cables than meant: correct one of the two",
+                severity="error",
+            )
 
 
 def pending(live: Live) -> Iterator[Problem]:
@@ -77,7 +75,8 @@ def others_above(
                     message=f"rule {name!r} of others stands above our block and permits "
                     f"{_words(rule)}, which no conduit declares",
                     hint="declare it as a conduit, narrow it, or move it below our block",
-                    path=HOLE,
+                    kind=HOLE,
+                    subject=name,
                     severity="warning",
                 )
         else:

@@ -7,9 +7,11 @@ value is a string that should be a network or a date.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
 
 Network = IPv4Network | IPv6Network
 Host = IPv4Address | IPv6Address

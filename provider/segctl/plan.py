@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 import segctl
@@ -81,7 +81,7 @@ class DevicePlan:
     @property
     def holes(self) -> tuple[Problem, ...]:
         """Findings that say the device permits what no conduit declares."""
-        return tuple(finding for finding in self.findings if finding.path == findings.HOLE)
+        return tuple(finding for finding in self.findings if finding.kind == findings.HOLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +259,7 @@ def _place(name: str, others: Sequence[str], position: Position) -> int:
 
 
 def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
-    """Return what of `live` segctl answers for: what is marked, and the zones and defaults named."""
+    """Return what of `live` segctl answers for: what is marked, and what `covers` names."""
     zones, defaults = covers.get("zone", ()), covers.get("default-rule", ())
     return replace(
         live.policy,
@@ -474,21 +474,21 @@ def _moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         if old == value:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
-            what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
-            for name in sorted({*old, *value}):
-                if old.get(name) != value.get(name):
-                    verb = (
-                        "is gone"
-                        if name not in value
-                        else "is new"
-                        if name not in old
-                        else "changed"
-                    )
-                    yield f"{what}{name} {verb}"
+            yield from _moved_names(
+                part, cast("dict[str, str]", old), cast("dict[str, str]", value)
+            )
         elif isinstance(value, str):
             yield f"{_WORDS.get(part, part)} was {old}, is {value}"
         else:
             yield f"{_WORDS.get(part, part)} changed"
+
+
+def _moved_names(part: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            verb = "is gone" if name not in new else "is new" if name not in old else "changed"
+            yield f"{what}{name} {verb}"
 
 
 # --- reading a plan file -------------------------------------------------------------------------
@@ -501,12 +501,13 @@ def load_plan(path: Path) -> Plan:
         PlanFormatError: it cannot be read, is damaged, was edited, or has another version.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        found: object = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanFormatError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise PlanFormatError(f"{path} is not a plan file: {error}") from error
-    version = document.get("format_version") if isinstance(document, dict) else None
+    document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    version = document.get("format_version")
     if not isinstance(version, str):
         raise PlanFormatError(f"{path} is not a segctl plan: it has no format_version")
     if version.split(".", maxsplit=1)[0] != FORMAT_VERSION.split(".", maxsplit=1)[0]:
@@ -522,9 +523,9 @@ def load_plan(path: Path) -> Plan:
     return _plan(document)
 
 
-def schema() -> dict[str, Any]:
-    """Return the JSON Schema of plan files."""
-    text = resources.files("segctl").joinpath("schemas/plan.json").read_text(encoding="utf-8")
+def schema(kind: str = "plan") -> dict[str, Any]:
+    """Return the JSON Schema of ``plan`` files or ``drift`` documents."""
+    text = resources.files("segctl").joinpath(f"schemas/{kind}.json").read_text(encoding="utf-8")
     result: dict[str, Any] = json.loads(text)
     return result
 

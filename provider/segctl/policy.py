@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, fields
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -52,7 +53,7 @@ class AddressGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A named set of destination ports of one layer-4 protocol; ``ports`` is ``80,443,1000-2000``."""
+    """Destination ports of one layer-4 protocol; ``ports`` is ``80,443,1000-2000``."""
 
     kind_name: ClassVar[str] = "service"
     name: str
@@ -74,7 +75,7 @@ class ApplicationGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When a rule applies: windows ``HH:MM-HH:MM`` a day (``daily`` or a week day) in device time."""
+    """When a rule applies: ``HH:MM-HH:MM`` in device time, ``daily`` or by week day."""
 
     kind_name: ClassVar[str] = "schedule"
     name: str
@@ -168,10 +169,15 @@ Item = (
 _PROVENANCE = frozenset({"enforce_functions"})
 
 
-@cache
+_COMPARED: dict[type[Item], tuple[str, ...]] = {
+    cls: tuple(field.name for field in fields(cls) if field.name not in _PROVENANCE)
+    for cls in get_args(Item)
+}
+
+
 def compared_fields(cls: type[Item]) -> tuple[str, ...]:
     """Names of the fields that make two items of `cls` differ on a device."""
-    return tuple(field.name for field in fields(cls) if field.name not in _PROVENANCE)
+    return _COMPARED[cls]
 
 
 def as_dict(item: Item) -> dict[str, Any]:
@@ -184,9 +190,9 @@ def as_dict(item: Item) -> dict[str, Any]:
     return result
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401 - JSON values have no narrower common type
+def _plain(value: object) -> Any:
     if isinstance(value, tuple):
-        return [_plain(part) for part in value]  # pyright: ignore[reportUnknownVariableType] - tuple of anything
+        return [_plain(part) for part in cast("tuple[object, ...]", value)]
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)
 
 
@@ -287,7 +293,7 @@ def decider(policy: Policy) -> Callable[[Packet], Decision]:
     networks = resolver(policy)
     ports = {service.name: _ports(service) for service in policy.services}
     groups = {group.name: frozenset(group.members) for group in policy.application_groups}
-    defaults = {default.name: default for default in policy.defaults}
+    defaults: dict[str, DefaultRule] = {rule.name: rule for rule in policy.defaults}
 
     def matches(rule: Rule, packet: Packet) -> bool:
         return (
@@ -385,24 +391,28 @@ def resolver(policy: Policy) -> Callable[[Iterable[str]], tuple[Interval, ...]]:
     def walk(name: str, seen: frozenset[str]) -> Iterator[Interval]:
         if name == ANY:
             yield from EVERYTHING
-        elif name in addresses:
-            address = addresses[name]
+        elif (address := addresses.get(name)) is not None:
             if address.type in ("network", "range"):
                 yield interval(address.value)
-        elif name in groups and name not in seen:
-            for member in groups[name].members:
+        elif (group := groups.get(name)) is not None:
+            for member in group.members if name not in seen else ():
                 yield from walk(member, seen | {name})
-        elif name[:1].isdigit() or ":" in name:
-            try:
-                yield interval(name)
-            except ValueError:
-                return
+        else:
+            yield from _literal(name)
 
     @cache
     def many(names: tuple[str, ...]) -> tuple[Interval, ...]:
         return merge(part for name in names for part in one(name))
 
     return lambda names: many(tuple(names))
+
+
+def _literal(text: str) -> Iterator[Interval]:
+    """Yield the addresses that a rule names without an object; a region or the like has none."""
+    try:
+        yield interval(text)
+    except ValueError:
+        return
 
 
 def interval(value: str) -> Interval:
@@ -472,16 +482,23 @@ def interval_text(part: Interval) -> str:
     return f"{make(first)}-{make(last)}"
 
 
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#: What most addresses are: nothing about it could be spelled otherwise.
+_CANONICAL_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:[12]?[0-9]|3[01]))?")
+
+
 def canonical_address(value: str) -> str:
     """Return the one spelling of an address, network or range; text that is none stays as it is.
 
     A network with host bits set stays as written: it is a finding, not a spelling.
     """
+    if _CANONICAL_IPV4.fullmatch(value):
+        return value
     try:
         if "-" in value or "/" not in value:
             return interval_text(interval(value)) if "-" not in value else _range_text(value)
         network = ip_network(value, strict=False)
-        if str(network.network_address) != str(ip_address(value.split("/")[0])):
+        if str(network.network_address) != str(ip_address(value.split("/", maxsplit=1)[0])):
             return value
         return interval_text(network_interval(network))
     except ValueError:

@@ -65,6 +65,8 @@ class Checker:
             if duplicates:
                 self._duplicate(element, container)
             self._limit(element, container, path)
+            if container.kind_of_object == "zone":
+                self._one_zone_each(element)
         label = path[-1][1] or path[-1][0] if path else "config"
         if path and path[-1][0] == "member" and container is not None:
             self._member(element, container, path[-2][0], scope_of(path))
@@ -118,6 +120,21 @@ class Checker:
         if limit is None or parent is None or len(self.tree.entries(parent)) <= limit:
             return
         raise InvalidError(f"{label_of(path[:-1])} {_limit_text(container.limit)}")
+
+    def _one_zone_each(self, zone: Element) -> None:
+        """An interface is in one zone only."""
+        mine = {text_of(member) for member in zone.iterfind("network/*/member")}
+        zones = zone.getparent()
+        for other in zones if zones is not None and mine else ():
+            for member in other.iterfind("network/*/member"):
+                if other is not zone and text_of(member) in mine:
+                    parent = member.getparent()
+                    tag = "" if parent is None else tag_of(parent)
+                    raise InvalidError(
+                        f"{zone.get('name')} -> network -> {tag} '{text_of(member)}' "
+                        "is already in use",
+                        f"{zone.get('name')} -> network -> {tag} is invalid",
+                    )
 
     # -- nodes --------------------------------------------------------------------
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl_mocks.panos import validate
+from segctl_mocks.panos import validate, xpath
 from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_result, result
 from segctl_mocks.panos.edits import EDIT, Touch
 from segctl_mocks.panos.faults import COMMIT, Fault
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.journal import transplant
 from segctl_mocks.panos.references import is_slot
-from segctl_mocks.panos.tree import MalformedError, Tree, parse, text_of
+from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,11 +135,15 @@ class Committer:
                 user, description, snapshot=snapshot, mine=mine, others=others, fault=fault
             )
 
-        seconds = self.device.settings.job_seconds
-        job = self.device.jobs.submit("Commit", user, description, seconds, work)
-        if fault is not None:
-            job.stuck = fault.kind == "commit_stuck" or job.stuck
-            job.lost = fault.kind == "commit_lost" or job.lost
+        job = self.device.jobs.submit(
+            "Commit",
+            user,
+            description,
+            self.device.settings.job_seconds,
+            work,
+            stuck=fault is not None and fault.kind == "commit_stuck",
+            lost=fault is not None and fault.kind == "commit_lost",
+        )
         return job.number
 
     def _run(
@@ -247,7 +251,24 @@ class Committer:
             self.device.journal.forget(self.device.journal.by(None))
         else:
             self.device.journal.add(user, self.device.now(), [Touch(EDIT, ())])
-        return result(f"<msg><line><msg><line>Config loaded from {name}</line></msg></line></msg>")
+        return _loaded(name)
+
+    def load_partial(self, command: Element, user: str) -> Answer:
+        """Load a part of a saved file (observed on 11.1)."""
+        name, place = text_of(command.find("from")), text_of(command.find("from-xpath"))
+        if name not in self.device.saved:
+            raise ApiError("", f"{name} does not exist")
+        nodes = xpath.select(Tree(parse(self.device.saved[name])), f"/config/{place}")
+        if len(nodes) != 1:
+            raise _NothingToLoadError(place)
+        target = text_of(command.find("to-xpath"))
+        args = {"xpath": target, "element": serialize(nodes[0]).decode()}
+        action = "edit"
+        if text_of(command.find("mode")) != "replace":
+            action = "set"
+            args["element"] = b"".join(serialize(child) for child in nodes[0]).decode()
+        self.device.configurator.change(action, args, user)
+        return _loaded(name)
 
     def load_named(self, command: Element, user: str) -> Answer:
         """Load what ``load config`` names: running, a saved file, or a version."""
@@ -273,6 +294,23 @@ class _RevertFailedError(ApiError):
         """The message sits in the result here (observed on 11.1)."""
         text = f'<response status="error"><result>{self.inner()}</result></response>'
         return Answer(text.encode())
+
+
+class _NothingToLoadError(ApiError):
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            "",
+            f"input file doesn't have anything at {place}\n"
+            ".Failed to compose effective config to load.",
+        )
+
+    def inner(self) -> str:
+        """The message is nested here (observed on 11.1)."""
+        return f"<msg><line>{super().inner()}</line></msg>"
+
+
+def _loaded(name: str) -> Answer:
+    return result(f"<msg><line><msg><line>Config loaded from {name}</line></msg></line></msg>")
 
 
 def _paths(change: Change) -> tuple[Path, ...]:

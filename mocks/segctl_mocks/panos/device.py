@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl_mocks.panos import answers, baseline, content, reports
+from segctl_mocks.panos import answers, baseline, content, reports, showings
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
@@ -21,7 +21,7 @@ from segctl_mocks.panos.journal import Journal
 from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
 from segctl_mocks.panos.references import References, is_slot
-from segctl_mocks.panos.tree import Tree, parse, strip_attributes
+from segctl_mocks.panos.tree import Tree, parse, strip_attributes, text_of
 from segctl_mocks.panos.userid import UserId
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from segctl_mocks.panos.settings import Settings
 
+KEPT = 1_000_000
+"""So much of an element is kept in the list of requests."""
 READ_ACTIONS = frozenset({"get", "show", "complete"})
 READ_COMMANDS = ("<show", "<check", "<test", "<debug", "<ping", "<traceroute", "<less")
 
@@ -75,6 +77,7 @@ class PanosDevice:
         self.versions: list[Version] = []
         self.keys: dict[str, str] = {}
         self.hits: dict[str, int] = {}
+        self.comments: dict[str, str] = {}
         self.auto_commit_until = 0.0
         self.reject_writes = False
         self.writes = 0
@@ -146,7 +149,7 @@ class PanosDevice:
             action=action,
             xpath=params.get("xpath", ""),
             cmd=params.get("cmd", ""),
-            element=params.get("element", ""),
+            element=params.get("element", "")[:KEPT],
             user=user,
             size=size,
             is_write=_is_write(kind, action, params.get("cmd", "")),
@@ -235,11 +238,19 @@ class PanosDevice:
             if key and secrets.compare_digest(known.encode(), key.encode()):
                 return user
         name, colon, password = basic.partition(":")
-        return name if colon and self.users.get(name) == password else ""
+        return name if colon and self.knows(name, password) else ""
+
+    def knows(self, user: str, password: str) -> bool:
+        """Say whether this is the password of an administrator."""
+        if user in self.users:
+            return self.users[user] == password
+        place = (("mgt-config", ""), ("users", ""), ("entry", user), ("phash", ""))
+        hashed = showings.password_hash(password)
+        return any(text_of(tree.at(place)) == hashed for tree in (self.running, self.candidate))
 
     def _keygen(self, params: Mapping[str, str]) -> Answer:
         user, password = params.get("user", ""), params.get("password", "")
-        if user not in self.users or self.users[user] != password:
+        if not self.knows(user, password):
             return answers.web_error(403, "Invalid Credential")
         return answers.key_answer(self.key_of(user))
 

@@ -183,7 +183,9 @@ class Editor:
         self.tree.replace(existing, incoming)
         self._refuse_dangling(before)
         removed = [Touch(DELETE, gone) for gone in before if self.tree.at(gone) is None]
-        return _distinct([*removed, *_units(incoming, EDIT)])
+        units = list(_units(incoming, EDIT))
+        moved = [Touch(MOVE, unit.path) for unit in units] if below.moveable else []
+        return _distinct([*removed, *units, *moved])
 
     def _edit_root(self, incoming: Element) -> list[Touch]:
         if incoming.tag != "config":

@@ -108,14 +108,33 @@ class Jobs:
     last_number: int = 0
 
     def submit(
-        self, kind: str, user: str, description: str, seconds: float, work: Callable[[], Outcome]
+        self,
+        kind: str,
+        user: str,
+        description: str,
+        seconds: float,
+        work: Callable[[], Outcome],
+        *,
+        stuck: bool = False,
+        lost: bool = False,
     ) -> Job:
-        """Queue a job."""
+        """Queue a job; a stuck one never ends, a lost one is forgotten by the device."""
         now = self.clock()
         waiting = [job.ends_at for job in self.jobs if job.outcome is None and not job.stuck]
         starts = max([now, *waiting])
         self.last_number += 1
-        job = Job(self.last_number, kind, user, description, now, starts, starts + seconds, work)
+        job = Job(
+            number=self.last_number,
+            kind=kind,
+            user=user,
+            description=description,
+            queued_at=now,
+            starts_at=starts,
+            ends_at=starts + seconds,
+            work=work,
+            stuck=stuck,
+            lost=lost,
+        )
         self.jobs.append(job)
         self.settle()
         return job

@@ -133,12 +133,12 @@ class PanosMock:
     ) -> None:
         self.stop()
 
-    def save(self) -> None:
+    def save(self, *, lazily: bool = False) -> None:
         """Write the state to its folder, if it has one."""
         if self._store is not None:
             with self._lock:
                 self.device.jobs.settle()
-                self._store.save(self.device)
+                self._store.save(self.device, lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
 
@@ -292,8 +292,7 @@ class PanosMock:
         """Answer a request without sockets."""
         with self._lock:
             answer = self.device.handle(params, size, basic)
-        if self._store is not None:
-            self.save()
+        self.save(lazily=True)
         return answer
 
     def _respond(self, form: Form) -> Reply:

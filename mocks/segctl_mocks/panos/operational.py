@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from segctl_mocks.panos import reports
+from segctl_mocks.panos import reports, showings
 from segctl_mocks.panos import xpath as xpaths
 from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_result, result
 from segctl_mocks.panos.commit import scope_of_command
 from segctl_mocks.panos.locks import SHARED, Lock
 from segctl_mocks.panos.policymatch import policy_match
+from segctl_mocks.panos.showings import Call
 from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
 
 if TYPE_CHECKING:
@@ -32,8 +34,6 @@ class Operator:
     def __init__(self, device: PanosDevice) -> None:
         self.device = device
         self._commands: dict[Words, Callable[[Element, Call], Answer]] = {
-            ("show", "system", "info"): self._system_info,
-            ("show", "high-availability", "state"): self._ha_state,
             ("show", "jobs", "all"): self._jobs_all,
             ("show", "jobs", "pending"): self._jobs_all,
             ("show", "jobs", "processed"): self._jobs_all,
@@ -53,29 +53,21 @@ class Operator:
             ("show", "config-locks"): self._show_config_locks,
             ("show", "commit-locks"): self._show_commit_locks,
             ("show", "rule-hit-count"): self._hit_count,
-            ("show", "clock"): self._clock,
-            ("show", "chassis-ready"): self._chassis_ready,
-            ("show", "admins"): self._admins,
-            ("show", "devices", "all"): self._nothing,
-            ("show", "user", "ip-user-mapping"): self._ip_user_mapping,
-            ("show", "user", "group", "list"): self._nothing,
-            ("show", "object", "registered-ip"): self._registered_ip,
             ("show", "running", "security-policy"): self._running_policy,
             ("check", "pending-changes"): self._pending,
             ("check", "full-commit-required"): self._full_required,
             ("request", "config-lock"): self._config_lock,
             ("request", "commit-lock"): self._commit_lock,
             ("request", "config", "list", "commit-versions"): self._audit,
-            ("request", "high-availability", "sync-to-remote"): self._sync,
-            ("request", "api", "key", "expiration"): self._expire_keys,
             ("clear", "rule-hit-count"): self._clear_hits,
             ("save", "config"): self._save,
             ("load", "config"): self._load,
             ("revert", "config"): self._revert,
-            ("set", "audit-comment"): self._nothing,
             ("validate",): self._validate,
             ("test", "security-policy-match"): self._policy_match,
         }
+        for words, report in showings.COMMANDS.items():
+            self._commands[words] = partial(report, device)
         self._prefixes = {words[:size] for words in self._commands for size in range(len(words))}
 
     def handle(self, request: Request, params: Mapping[str, str]) -> Answer:
@@ -96,42 +88,8 @@ class Operator:
         call = Call(request, params.get("vsys", ""))
         return self._commands[words](node, call)
 
-    # -- the system ---------------------------------------------------------------
-
-    def _system_info(self, _node: Element, _call: Call) -> Answer:
-        return result(reports.system_info(self.device.settings, self.device.clock(), self._up()))
-
-    def _up(self) -> float:
-        return self.device.clock() - self.device.booted
-
-    def _ha_state(self, _node: Element, _call: Call) -> Answer:
-        return result(reports.ha_state(self.device.settings))
-
-    def _clock(self, _node: Element, _call: Call) -> Answer:
-        return result(reports.clock(self.device.clock()))
-
-    def _chassis_ready(self, _node: Element, _call: Call) -> Answer:
-        return result("yes")
-
-    def _admins(self, _node: Element, _call: Call) -> Answer:
-        rows = "".join(
-            f"<entry><admin>{escape(user)}</admin><from>127.0.0.1</from><type>Web</type>"
-            "<session-start></session-start><idle-for>00:00:00s</idle-for></entry>"
-            for user in self.device.keys
-        )
-        return result(f"<admins>{rows}</admins>")
-
     def _nothing(self, _node: Element, _call: Call) -> Answer:
         return result("")
-
-    def _sync(self, _node: Element, _call: Call) -> Answer:
-        if not self.device.settings.ha:
-            raise ApiError("", "HA is not enabled")
-        return result("HA synchronization job has been enqueued")
-
-    def _expire_keys(self, _node: Element, _call: Call) -> Answer:
-        self.device.keys.clear()
-        return result("All API keys are expired")
 
     # -- jobs ---------------------------------------------------------------------
 
@@ -255,8 +213,9 @@ class Operator:
         return result(f"Config saved to {name}")
 
     def _load(self, node: Element, call: Call) -> Answer:
-        if node.find("partial") is not None:
-            raise ApiError("17", " load -> config -> partial  is unexpected")
+        partial = node.find("partial")
+        if partial is not None:
+            return self.device.committer.load_partial(partial, call.request.user)
         return self.device.committer.load_named(node, call.request.user)
 
     def _revert(self, node: Element, call: Call) -> Answer:
@@ -283,34 +242,3 @@ class Operator:
         return result(policy_match(self.device, node, call.vsys or "vsys1"))
 
     # -- users --------------------------------------------------------------------
-
-    def _ip_user_mapping(self, _node: Element, _call: Call) -> Answer:
-        logins = self.device.userid.logins
-        rows = "".join(
-            f"<entry><ip>{escape(ip)}</ip><vsys>vsys1</vsys><type>XMLAPI</type>"
-            f"<user>{escape(user)}</user><idle_timeout>2700</idle_timeout>"
-            "<timeout>2700</timeout></entry>"
-            for ip, user in logins.items()
-        )
-        return result(rows + f"<count>{len(logins)}</count>" if logins else "")
-
-    def _registered_ip(self, _node: Element, _call: Call) -> Answer:
-        rows = "".join(
-            f'<entry ip={quoteattr(ip)} from_agent="0" persistent="1"><tag>'
-            + "".join(f"<member>{escape(tag)}</member>" for tag in sorted(tags))
-            + "</tag></entry>"
-            for ip, tags in self.device.userid.registered.items()
-            if tags
-        )
-        count = sum(1 for tags in self.device.userid.registered.values() if tags)
-        return result(rows + f"<count>{count}</count>")
-
-
-class Call:
-    """What comes with a command besides its words."""
-
-    __slots__ = ("request", "vsys")
-
-    def __init__(self, request: Request, vsys: str) -> None:
-        self.request = request
-        self.vsys = vsys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,15 +18,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_SLOW = 0.05
+
+
 @dataclass(slots=True)
 class Store:
     """The folder of one device."""
 
     folder: Path
     saved: tuple[int, int, int, int] | None = None
+    seconds: float = 0.0
 
-    def save(self, device: PanosDevice) -> None:
-        """Write what changed since the last time."""
+    def save(self, device: PanosDevice, *, lazily: bool = False) -> None:
+        """Write what changed; lazily: a large candidate waits for its commit or the end."""
+        same = self.saved is not None and self.saved[0] == id(device.running)
+        if lazily and same and self.seconds > _SLOW:
+            return
+        started = time.perf_counter()
+        self._save(device)
+        self.seconds = time.perf_counter() - started
+
+    def _save(self, device: PanosDevice) -> None:
         state = (
             id(device.running),
             device.candidate.generation,

@@ -143,12 +143,13 @@ class Tree:
     def entries(self, container: Element) -> dict[str, Element]:
         """Return the entries of a container by name; the first of each name."""
         found = self._entries.get(container)
-        if found is None:
-            found = {}
-            for node in container.iterchildren("entry"):
-                found.setdefault(node.get("name") or "", node)
-            self._entries[container] = found
-        return found
+        if found is not None:
+            return found
+        named: dict[str, Element] = {}
+        for node in container.iterchildren("entry"):
+            named.setdefault(node.get("name") or "", node)
+        self._entries[container] = named
+        return named
 
     def child(self, parent: Element, key: Key) -> Element | None:
         """Return the child with this key, if there is one."""

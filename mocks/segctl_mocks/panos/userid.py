@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
 
 from segctl_mocks.panos.answers import Answer, ApiError, malformed
 from segctl_mocks.panos.tree import MalformedError, parse, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from segctl_mocks.panos.tree import Element
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An entry that was refused."""
+
+    kind: str
+    address: str
+    message: str
 
 
 @dataclass(slots=True)
@@ -19,7 +29,7 @@ class UserId:
     """Mappings of users and tags to addresses."""
 
     logins: dict[str, str] = field(default_factory=dict[str, str])
-    registered: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    registered: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
 
     def handle(self, params: Mapping[str, str]) -> Answer:
         """Take one ``uid-message``."""
@@ -30,25 +40,56 @@ class UserId:
         payload = message.find("payload")
         if payload is None:
             raise ApiError("17", "payload is missing")
-        for node in payload:
-            self._take(node)
+        complaints = [each for node in payload for each in self._take(node)]
+        if complaints:
+            raise _RefusedError(complaints)
         return Answer(
             b'<response status="success"><result><uid-response><version>2.0</version>'
             b"<payload></payload></uid-response></result></response>"
         )
 
-    def _take(self, node: Element) -> None:
+    def _take(self, node: Element) -> Iterator[Complaint]:
+        kind = str(node.tag)
+        if kind == "clear":
+            self.registered.clear()
         for entry in node.iterchildren("entry"):
             address = entry.get("ip") or ""
-            tags = {text_of(member) for member in entry.iter("member")}
-            match str(node.tag):
-                case "login":
-                    self.logins[address] = entry.get("name") or ""
-                case "logout":
-                    self.logins.pop(address, None)
-                case "register":
-                    self.registered.setdefault(address, set()).update(tags)
-                case "unregister":
-                    self.registered.get(address, set()).difference_update(tags)
-                case _:
-                    pass
+            if kind == "login":
+                self.logins[address] = entry.get("name") or ""
+            elif kind == "logout":
+                self.logins.pop(address, None)
+            elif kind in {"register", "unregister"}:
+                tags = [text_of(member) for member in entry.iter("member")]
+                yield from self._register(kind, address, tags)
+
+    def _register(self, kind: str, address: str, tags: list[str]) -> Iterator[Complaint]:
+        """Repeats are complained about; pan-os-python knows their endings."""
+        have = self.registered.setdefault(address, {})
+        for tag in tags or list(have):
+            if kind == "register" and tag in have:
+                yield Complaint(kind, address, f"tag {tag} already exists, ignore")
+            elif kind == "unregister" and tag not in have:
+                yield Complaint(kind, address, f"tag {tag} does not exist, ignore unreg")
+            elif kind == "register":
+                have[tag] = None
+            else:
+                del have[tag]
+
+
+class _RefusedError(ApiError):
+    """Each entry that was refused, as attributes."""
+
+    def __init__(self, complaints: list[Complaint]) -> None:
+        super().__init__("")
+        self.complaints = complaints
+
+    def inner(self) -> str:
+        entries = "".join(
+            f"<{each.kind}><entry ip={quoteattr(each.address)} "
+            f"message={quoteattr(each.message)}/></{each.kind}>"
+            for each in self.complaints
+        )
+        return (
+            "<msg><line><uid-response><version>2.0</version>"
+            f"<payload>{entries}</payload></uid-response></line></msg>"
+        )

@@ -1,22 +1,55 @@
 """Ansible-style inventory files into the system under consideration.
 
 `load` is what commands use; `read_inventory` is the Ansible part alone.
+Names are imported at their first use: listing hosts needs nothing of zones and conduits.
 """
 
-from segctl.inventory.files import vault_password
-from segctl.inventory.load import Loaded, digest, load
-from segctl.inventory.model import Inventory
-from segctl.inventory.output import dump, graph_text, host_json, list_json
-from segctl.inventory.patterns import select
-from segctl.inventory.reader import read_inventory
-from segctl.inventory.schema import json_schema
-from segctl.inventory.secret import Secret
-from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, encrypt
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segctl.inventory.files import vault_password
+    from segctl.inventory.loading import Loaded, digest, load
+    from segctl.inventory.model import Inventory
+    from segctl.inventory.output import dump, graph_text, host_json, list_json
+    from segctl.inventory.patterns import select
+    from segctl.inventory.reader import read_inventory
+    from segctl.inventory.schema import json_schema
+    from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, encrypt
+
+_HOMES = {
+    "Inventory": "model",
+    "Loaded": "loading",
+    "VaultError": "vault",
+    "VaultSecrets": "vault",
+    "decrypt": "vault",
+    "digest": "loading",
+    "dump": "output",
+    "encrypt": "vault",
+    "graph_text": "output",
+    "host_json": "output",
+    "json_schema": "schema",
+    "list_json": "output",
+    "load": "loading",
+    "read_inventory": "reader",
+    "select": "patterns",
+    "vault_password": "files",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from the module that defines it."""
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
 
 __all__ = [
     "Inventory",
     "Loaded",
-    "Secret",
     "VaultError",
     "VaultSecrets",
     "decrypt",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import Problem
 from segctl.intent import Source
@@ -15,9 +14,23 @@ from segctl.inventory.shapes import Either, Many, Record, Scalar, Shape, Table
 from segctl.inventory.values import Encrypted, Place, Places
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
 _TEXTUAL: Final = frozenset(
-    {"id", "text", "word", "user", "reference", "network", "address", "service", "choice",
-     "window", "path"}
+    {
+        "id",
+        "text",
+        "word",
+        "user",
+        "reference",
+        "network",
+        "address",
+        "service",
+        "choice",
+        "window",
+        "path",
+    }
 )
 _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "id": convert.identifier,
@@ -97,11 +110,18 @@ class Checker:
         if isinstance(value, dict):
             for key, item in cast("dict[object, object]", value).items():
                 place = places.get(key, node.place)
-                yield key, Node(item, place, f"{node.path}.{key}")
+                written = place.key_text or key
+                yield key, Node(item, place, f"{node.path}.{written}")
         elif isinstance(value, list):
             for index, item in enumerate(cast("list[object]", value)):
                 place = places.get(index, node.place)
                 yield index, Node(item, place, f"{node.path}[{index}]")
+
+    def child(self, node: Node, key: str) -> Node:
+        """Return one item of a mapping, which must be there."""
+        mapping = cast("dict[object, object]", node.value)
+        place = self._places.get(id(mapping), {}).get(key, node.place)
+        return Node(mapping[key], place, f"{node.path}.{key}")
 
     def check(self, node: Node, shape: Shape) -> object:
         """Return the value as typed by `shape`; None where it is not usable."""
@@ -119,8 +139,8 @@ class Checker:
                 return self.check(node, shape.mapping if is_mapping else shape.plain)
 
     def _many(self, node: Node, shape: Many) -> tuple[object, ...]:
-        if not isinstance(node.value, list):
-            if shape.or_one and not isinstance(node.value, (dict, type(None))):
+        if type(node.value) is not list:
+            if shape.or_one and node.value is not None and type(node.value) is not dict:
                 found = self.check(node, shape.item)
                 return () if found is None else (found,)
             self._wrong_kind(node, "a list")
@@ -144,8 +164,9 @@ class Checker:
             place = item.place
             as_value = Node(
                 key,
-                Place(place.file, place.line, place.column, place.line, place.column,
-                      place.key_text),
+                Place(
+                    place.file, place.line, place.column, place.line, place.column, place.key_text
+                ),
                 item.path,
             )
             name = self.scalar(as_value, shape.key)
@@ -191,9 +212,11 @@ class Checker:
         if isinstance(value, str) and ("{{" in value or "{%" in value):
             self.report(node, "segctl does not evaluate templates", "write the value itself")
             return None
-        if value is None or isinstance(value, (dict, list)):
-            what = "must have a value" if value is None else f"must not be {describe(value)}"
-            self.report(node, what)
+        if value is None:
+            self.report(node, "must have a value")
+            return None
+        if isinstance(value, (dict, list)):
+            self.report(node, f"must not be {describe(node.value)}")
             return None
         try:
             return self._convert(node, value, shape)
@@ -235,10 +258,18 @@ class Checker:
 
 def describe(value: object) -> str:
     """Return what kind of thing a value is, in words."""
-    if isinstance(value, bool):
-        return "a boolean"
-    names = {dict: "a mapping", list: "a list", str: "text", int: "a number", float: "a number"}
-    return "empty" if value is None else names.get(type(value), type(value).__name__)
+    names: dict[type, str] = {
+        bool: "a boolean",
+        date: "a date",
+        dict: "a mapping",
+        float: "a number",
+        int: "a number",
+        list: "a list",
+        str: "text",
+        type(None): "empty",
+    }
+    kind: type = type(value)
+    return names.get(kind, kind.__name__)
 
 
 def _surprise(text: str, value: object) -> str:
@@ -283,7 +314,7 @@ def _as_number(value: object, text: str | None, shape: Scalar) -> int | float:
         return float(value)
     if not isinstance(value, int) or written != str(value):
         msg = _surprise(written, value) if isinstance(value, int) else f"{written} is not whole"
-        raise BadValueError(msg, f"write {int(value)}" if value == value else "")  # noqa: PLR0124
+        raise BadValueError(msg, f"write {value}" if isinstance(value, int) else "")
     return _within(value, shape)
 
 

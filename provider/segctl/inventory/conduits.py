@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import date
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from segctl.intent import (
     Asset,
@@ -19,10 +17,15 @@ from segctl.intent import (
     Zone,
 )
 from segctl.inventory import convert
-from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.convert import BadValueError, nearest
 from segctl.inventory.schema import CONDUIT
 from segctl.inventory.zones import contains
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from segctl.inventory.check import Checker, Node, Reference
 
 _ANY = frozenset({"any", "all", "*", "0.0.0.0/0", "::/0"})
 
@@ -100,9 +103,7 @@ class ConduitReader:
         for reference in references:
             if reference.text not in self._firewalls:
                 hint = nearest(reference.text, self._firewalls, "name a host that is a firewall")
-                self._checker.report(
-                    reference.node, f"{reference.text!r} is not a firewall", hint
-                )
+                self._checker.report(reference.node, f"{reference.text!r} is not a firewall", hint)
         return tuple(reference.text for reference in references)
 
     # Flows
@@ -112,7 +113,7 @@ class ConduitReader:
     ) -> tuple[Flow, ...]:
         if not isinstance(value, dict):
             return ()
-        at = dict(self._checker.children(node))["flows"]
+        at = self._checker.child(node, "flows")
         if not value:
             self._checker.report(at, "has no flow", "declare at least one need")
         nodes = dict(self._checker.children(at))
@@ -169,9 +170,9 @@ class ConduitReader:
     def _traps(self, node: Node, applications: tuple[str, ...]) -> None:
         if not applications:
             return
-        from segctl.protocols import catalogue  # noqa: PLC0415 - most flows need no catalogue
+        from segctl.protocols import catalogue
 
-        at = dict(self._checker.children(node))["applications"]
+        at = self._checker.child(node, "applications")
         items = [item for _, item in self._checker.children(at)] or [at]
         for item in items:
             if isinstance(item.value, str) and (hint := catalogue().trap(item.value)):
@@ -180,7 +181,7 @@ class ConduitReader:
     def _protocols(self, node: Node, value: object) -> tuple[ProtocolUse, ...]:
         if not isinstance(value, dict):
             return ()
-        at = dict(self._checker.children(node))["protocols"]
+        at = self._checker.child(node, "protocols")
         if not value:
             self._checker.report(at, "must not be empty", "name a protocol, or leave it out")
         nodes = dict(self._checker.children(at))
@@ -190,7 +191,7 @@ class ConduitReader:
         )
 
     def _classes(self, node: Node, name: str, classes: tuple[str, ...]) -> tuple[str, ...]:
-        from segctl.protocols import catalogue  # noqa: PLC0415 - most commands need no catalogue
+        from segctl.protocols import catalogue
 
         known = catalogue()
         if name not in known:
@@ -210,9 +211,7 @@ class ConduitReader:
 
     # Endpoints
 
-    def _endpoints(
-        self, value: object, zones: tuple[str, ...], side: str
-    ) -> tuple[Endpoint, ...]:
+    def _endpoints(self, value: object, zones: tuple[str, ...], side: str) -> tuple[Endpoint, ...]:
         endpoints: dict[Endpoint, None] = {}
         for reference in cast("tuple[Reference, ...]", value or ()):
             endpoints.update(dict.fromkeys(self._endpoint(reference, zones, side)))

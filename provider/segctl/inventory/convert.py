@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from segctl.intent import Network, PortRange
 from segctl.inventory.schema import ID_PATTERN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _ID: Final = re.compile(ID_PATTERN)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")

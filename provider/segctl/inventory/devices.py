@@ -30,7 +30,7 @@ def platform_of(network_os: str) -> str | None:
     """Return the platform of an ``ansible_network_os``, or None when there is no provider."""
     if network_os in _PLATFORMS:
         return _PLATFORMS[network_os]
-    from importlib.metadata import entry_points  # noqa: PLC0415 - only for foreign platforms
+    from importlib.metadata import entry_points
 
     name = network_os.rpartition(".")[2]
     return name if entry_points(group="segctl.providers", name=name) else None
@@ -57,7 +57,7 @@ def read_schedules(value: object) -> tuple[Schedule, ...]:
     return tuple(schedules)
 
 
-def read_device(  # noqa: PLR0913 - one call, all by name
+def read_device(
     checker: Checker,
     *,
     name: str,
@@ -102,13 +102,13 @@ def _bindings(
         return ()
     nodes = {str(key): item for key, item in checker.children(node)}
     bindings: list[ZoneBinding] = []
-    names: dict[str, str] = {}
-    interfaces: dict[str, str] = {}
+    used: dict[tuple[str, str], str] = {}
     for zone, fields in table.items():
         at = nodes[zone]
         place = at.place
-        by_key = Node(zone, place._replace(value_line=place.line, value_column=place.column),
-                      at.path)
+        by_key = Node(
+            zone, place._replace(value_line=place.line, value_column=place.column), at.path
+        )
         key = zone_key(Reference(zone, by_key), site)
         if key is None or fields is None:
             continue
@@ -118,22 +118,16 @@ def _bindings(
             interfaces=cast("tuple[str, ...]", fields.get("interfaces") or ()),
         )
         bindings.append(binding)
-        _unique(checker, at, "zone name", binding.name, zone, names)
-        for interface in binding.interfaces:
-            _unique(checker, at, "interface", interface, zone, interfaces)
+        uses = [("zone name", binding.name), *(("interface", one) for one in binding.interfaces)]
+        for use in uses:
+            first = used.setdefault(use, zone)
+            if first != zone:
+                checker.report_key(
+                    at,
+                    f"{use[0]} {use[1]} is already used for zone {first}",
+                    "two zones of ours need two on the device",
+                )
     return tuple(bindings)
-
-
-def _unique(  # noqa: PLR0913, PLR0917 - one helper of `_bindings`
-    checker: Checker, node: Node, what: str, name: str, zone: str, seen: dict[str, str]
-) -> None:
-    first = seen.setdefault(name, zone)
-    if first != zone:
-        checker.report_key(
-            node,
-            f"{what} {name} is already used for zone {first}",
-            "two zones of ours need two on the device",
-        )
 
 
 def _position(checker: Checker, node: Node | None, value: object) -> Position:
@@ -141,8 +135,9 @@ def _position(checker: Checker, node: Node | None, value: object) -> Position:
         return Position(where=cast("Literal['first', 'last']", value))
     if not isinstance(value, dict) or node is None:
         return Position()
-    given = {key: rule for key, rule in cast("dict[str, str | None]", value).items() if rule}
-    if len(value) != 1:
+    rules = cast("dict[str, str | None]", value)
+    given = {key: rule for key, rule in rules.items() if rule}
+    if len(rules) != 1:
         checker.report(node, "must name exactly one rule", "write {before: R} or {after: R}")
     for where, rule in given.items():
         return Position(where=cast("Literal['before', 'after']", where), rule=rule)

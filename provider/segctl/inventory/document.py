@@ -7,12 +7,11 @@ objects are made, and every event knows its line and column.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from yaml import YAMLError
-from yaml.cyaml import CParser
+from yaml._yaml import CParser
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -29,6 +28,16 @@ from segctl.errors import Problem
 from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.values import Encrypted, Place, Places, Unsafe
 
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Mark(Protocol):
+        """Where an event begins, counted from 0."""
+
+        line: int
+        column: int
+
+
 #: Deeper nesting than this is an error.
 MAX_DEPTH: Final = 200
 #: Aliases may repeat no more nodes than this in one document.
@@ -37,6 +46,8 @@ MAX_ALIASED: Final = 1_000_000
 _NO_KEY: Final = object()
 _MERGE: Final = object()
 _SURPRISING: Final = frozenset({"y", "Y", "n", "N"})
+#: A plain scalar that begins with none of these is text.
+_MAY_BE_TYPED: Final = frozenset("+-.0123456789~=<yYnNtTfFoO")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +99,35 @@ def _json_object(pairs: list[tuple[str, object]]) -> object:
     return mapping
 
 
-@dataclass(slots=True)
 class _Frame:
     """A mapping or sequence that is being read."""
 
-    value: dict[object, object] | list[object]
-    places: dict[object, Place] | None
-    anchor: str | None
-    start: int
-    unsafe: bool = False
-    key: object = _NO_KEY
-    key_line: int = 0
-    key_column: int = 0
-    key_text: str | None = None
-    line: int = 0
-    column: int = 0
-    merges: list[object] = field(default_factory=list[object])
+    __slots__ = (
+        "anchor",
+        "key",
+        "key_mark",
+        "key_text",
+        "mark",
+        "merges",
+        "places",
+        "start",
+        "unsafe",
+        "value",
+    )
+
+    def __init__(
+        self, value: dict[object, object] | list[object], places: dict[object, Place] | None
+    ) -> None:
+        self.value = value
+        self.places = places
+        self.key: object = _NO_KEY
+        self.key_mark: Mark | None = None
+        self.key_text: str | None = None
+        self.mark: Mark | None = None
+        self.anchor: str | None = None
+        self.start = 0
+        self.unsafe = False
+        self.merges: list[object] | None = None
 
 
 class _Builder:
@@ -115,8 +139,8 @@ class _Builder:
         self._places: dict[int, dict[object, Place]] = {}
         self._problems: list[Problem] = []
         self._anchors: dict[str, tuple[object, int]] = {}
-        self._stack: list[_Frame] = []
-        self._root: object = None
+        self._root: list[object] = []
+        self._stack: list[_Frame] = [_Frame(self._root, None)]
         self._unsafe = 0
         self._nodes = 0
         self._aliased = 0
@@ -129,10 +153,11 @@ class _Builder:
             self._problems.append(_syntax_problem(error, text, self._file))
         except _StopReadingError:
             pass
-        return Document(self._root, self._places, tuple(self._problems))
+        value = self._root[0] if self._root else None
+        return Document(value, self._places, tuple(self._problems))
 
     def _read(self, parser: CParser) -> None:
-        get = cast("Callable[[], Event | None]", parser.get_event)
+        get = parser.get_event
         while (event := get()) is not None:
             kind = type(event)
             if kind is ScalarEvent:
@@ -157,33 +182,36 @@ class _Builder:
     # Scalars
 
     def _scalar(self, event: ScalarEvent) -> None:
+        """Take one scalar; this runs for every word of every file, so it is written flat."""
         self._nodes += 1
         value: object = event.value
         text: str | None = None
+        frame = self._stack[-1]
         if event.implicit[0]:
-            if (first := event.value[:1]).isalpha() or not first:
-                pass
-            value = self._plain(event)
-            if type(value) is not str or value in _SURPRISING:
-                text = event.value
+            if not value or event.value[0] in _MAY_BE_TYPED:
+                value = self._plain(event)
+                if type(value) is not str or value in _SURPRISING:
+                    text = event.value
         elif event.tag is not None and not event.implicit[1]:
             value = self._tagged(event)
         if self._unsafe and type(value) is str and not self._at_key():
             value = Unsafe(value)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
-        self._attach(value, event, text)
+        if frame.key is not _NO_KEY and frame.places is None and frame.merges is None:
+            cast("dict[object, object]", frame.value)[frame.key] = value
+            frame.key = _NO_KEY
+        else:
+            self._attach(value, event.start_mark, text)
 
     def _plain(self, event: ScalarEvent) -> object:
         text = event.value
-        if text == "<<" and self._at_key():
-            return _MERGE
-        if text == "=" and self._at_key():
-            return text
+        if text in {"<<", "="} and self._at_key():
+            return _MERGE if text == "<<" else text
         try:
             return resolve(text)
         except ScalarError as error:
-            self._problem(event, f"{text!r} is not a value: {error}", f'quote it: "{text}"')
+            self._problem(event, f"{text!r} is not a value: {error}", f'correct it, or quote it: "{text}"')
             return text
 
     def _tagged(self, event: ScalarEvent) -> object:
@@ -215,42 +243,38 @@ class _Builder:
         value: dict[object, object] | list[object],
     ) -> None:
         self._nodes += 1
-        unsafe = event.tag == "!unsafe"
-        if event.tag is not None and not unsafe and not event.implicit:
-            self._bad_tag(event)
-        if len(self._stack) >= MAX_DEPTH:
+        frame = _Frame(value, {} if self._want_places else None)
+        if event.tag is not None:
+            frame.unsafe = event.tag == "!unsafe"
+            self._unsafe += frame.unsafe
+            if not frame.unsafe and not event.implicit:
+                self._bad_tag(event)
+        if len(self._stack) > MAX_DEPTH:
             self._problem(event, f"nested deeper than {MAX_DEPTH} levels", "")
             raise _StopReadingError
-        self._unsafe += unsafe
-        frame = _Frame(
-            value,
-            {} if self._want_places else None,
-            event.anchor,
-            self._nodes + self._aliased,
-            unsafe,
-        )
-        if self._want_places or self._stack:
-            frame.line, frame.column = event.start_mark.line + 1, event.start_mark.column + 1
+        frame.anchor = event.anchor
+        frame.start = self._nodes + self._aliased
+        frame.mark = event.start_mark
         self._stack.append(frame)
 
     def _close(self) -> None:
         frame = self._stack.pop()
         self._unsafe -= frame.unsafe
         value = frame.value
-        if frame.merges and isinstance(value, dict):
+        if frame.merges is not None and isinstance(value, dict):
             self._merge(frame, value)
         if frame.places is not None:
             self._places[id(value)] = frame.places
         if frame.anchor is not None:
             weight = self._nodes + self._aliased - frame.start + 1
             self._anchors[frame.anchor] = (value, weight)
-        self._attach(value, None, None, frame)
+        self._attach(value, frame.mark, None)
 
     def _merge(self, frame: _Frame, value: dict[object, object]) -> None:
         """Put what ``<<`` brings before the mapping's own keys, which win."""
         own, own_places = dict(value), dict(frame.places or {})
         value.clear()
-        for merge in frame.merges:
+        for merge in frame.merges or ():
             parts = cast("list[object]", merge) if isinstance(merge, list) else [merge]
             for part in reversed(parts):
                 if isinstance(part, dict):
@@ -259,8 +283,7 @@ class _Builder:
                         frame.places.update(self._places.get(id(cast("object", part)), {}))
                 else:
                     self._problem_at(
-                        frame.line,
-                        frame.column,
+                        frame.mark,
                         "<< needs a mapping or a list of mappings",
                         "merge an alias of a mapping: <<: *name",
                     )
@@ -284,68 +307,61 @@ class _Builder:
                 "write the values out, or split the file",
             )
             raise _StopReadingError
-        self._attach(value, event, None)
+        self._attach(value, event.start_mark, None)
 
     # Putting values where they belong
 
     def _at_key(self) -> bool:
-        if not self._stack:
-            return False
         frame = self._stack[-1]
         return frame.key is _NO_KEY and isinstance(frame.value, dict)
 
-    def _attach(
-        self, value: object, event: NodeEvent | None, text: str | None, inner: _Frame | None = None
-    ) -> None:
-        if not self._stack:
-            self._root = value
-            return
+    def _attach(self, value: object, mark: Mark | None, text: str | None) -> None:
         frame = self._stack[-1]
         target = frame.value
         if isinstance(target, list):
-            if frame.places is not None:
-                line, column = _start(event, inner)
+            if frame.places is not None and mark is not None:
+                line, column = mark.line + 1, mark.column + 1
                 frame.places[len(target)] = Place(self._file, line, column, line, column, text)
             target.append(value)
         elif frame.key is _NO_KEY:
-            self._key(frame, value, text, _start(event, inner))
+            self._key(frame, value, mark, text)
         elif frame.key is _MERGE:
-            frame.merges.append(value)
+            frame.merges = [*(frame.merges or ()), value]
             frame.key = _NO_KEY
         else:
-            if frame.places is not None:
-                line, column = _start(event, inner)
+            key_mark = frame.key_mark
+            if frame.places is not None and mark is not None and key_mark is not None:
                 frame.places[frame.key] = Place(
                     self._file,
-                    frame.key_line,
-                    frame.key_column,
-                    line,
-                    column,
+                    key_mark.line + 1,
+                    key_mark.column + 1,
+                    mark.line + 1,
+                    mark.column + 1,
                     text,
                     frame.key_text,
                 )
             target[frame.key] = value
             frame.key = _NO_KEY
 
-    def _key(
-        self, frame: _Frame, key: object, text: str | None, start: tuple[int, int]
-    ) -> None:
-        frame.key_line, frame.key_column = start
+    def _key(self, frame: _Frame, key: object, mark: Mark | None, text: str | None) -> None:
+        frame.key_mark = mark
         frame.key_text = text
-        if isinstance(key, (dict, list, Encrypted)):
+        if key is _MERGE:
+            frame.merges = frame.merges or []
+        elif isinstance(key, (dict, list, Encrypted)):
             self._problem_at(
-                *start,
+                mark,
                 "a mapping or list cannot be a key",
                 'a template must be quoted: "{{ name }}"',
             )
-            key = f"<{type(key).__name__}>"
-        mapping = cast("dict[object, object]", frame.value)
-        if key is not _MERGE and key in mapping:
+            key = f"<{type(cast('object', key)).__name__}>"
+        elif key in frame.value:
             first = (frame.places or {}).get(key)
             where = f"first on line {first.line}, " if first else ""
+            again = f"again on line {mark.line + 1}" if mark else ""
             self._problem_at(
-                *start,
-                f"duplicate key {key!r} ({where}again on line {start[0]})",
+                mark,
+                f"duplicate key {key!r} ({where}{again})",
                 "keep one of the two; Ansible would silently take the last",
                 key=key,
             )
@@ -354,18 +370,17 @@ class _Builder:
     # Problems
 
     def _problem(self, event: Event, message: str, hint: str) -> None:
-        mark = event.start_mark
-        self._problem_at(mark.line + 1, mark.column + 1, message, hint)
+        self._problem_at(event.start_mark, message, hint)
 
     def _problem_at(
-        self, line: int, column: int, message: str, hint: str, *, key: object = _NO_KEY
+        self, mark: Mark | None, message: str, hint: str, *, key: object = _NO_KEY
     ) -> None:
         self._problems.append(
             Problem(
                 message=message,
                 file=self._file,
-                line=line,
-                column=column,
+                line=mark.line + 1 if mark else 0,
+                column=mark.column + 1 if mark else 0,
                 path=self._path(key),
                 hint=hint,
             )
@@ -373,7 +388,7 @@ class _Builder:
 
     def _path(self, key: object) -> str:
         path = ""
-        for frame in self._stack:
+        for frame in self._stack[1:]:
             if isinstance(frame.value, list):
                 path += f"[{len(frame.value)}]"
             elif frame.key is not _NO_KEY and frame.key is not _MERGE:
@@ -385,13 +400,6 @@ class _Builder:
 
 class _StopReadingError(Exception):
     """The rest of the document cannot be read."""
-
-
-def _start(event: NodeEvent | None, inner: _Frame | None) -> tuple[int, int]:
-    if event is not None:
-        mark = event.start_mark
-        return mark.line + 1, mark.column + 1
-    return (inner.line, inner.column) if inner is not None else (0, 0)
 
 
 def _syntax_problem(error: YAMLError, text: str, file: str) -> Problem:

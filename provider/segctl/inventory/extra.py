@@ -33,15 +33,14 @@ def parse_extra(option: str) -> Layer:
         document = parse(option, _NAME)
         if document.problems:
             raise InventoryError(document.problems)
-        if not isinstance(document.value, dict):
+        value = document.value
+        if not isinstance(value, dict):
             raise _error("must be a mapping", "write {name: value}")
-        variables = cast("Variables", document.value)
+        variables = cast("Variables", value)
     else:
         variables = _words(option)
     origins = {
-        name: Place(_NAME)
-        for name in variables
-        if type(name) is str and name.startswith(PREFIX)
+        name: Place(_NAME) for name in variables if type(name) is str and name.startswith(PREFIX)
     }
     return Layer(variables, origins)
 

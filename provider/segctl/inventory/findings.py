@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import date, timedelta
-from itertools import combinations
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segctl.errors import Problem
-from segctl.intent import Conduit, Flow, Site, Source, Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segctl.intent import Conduit, Flow, Site, Source, Zone
 
 _SOON: Final = timedelta(days=30)
 _ENTERPRISE: Final = 4.0
@@ -88,9 +90,9 @@ def _unattached(site: Site) -> Iterator[Problem]:
 
 
 def _dates(conduit: Conduit, today: date) -> Iterator[Problem]:
-    warn: Callable[[str, str], Problem] = lambda message, hint: _warning(  # noqa: E731 - short
-        conduit.declared, conduit.key, message, hint
-    )
+    def warn(message: str, hint: str) -> Problem:
+        return _warning(conduit.declared, conduit.key, message, hint)
+
     if conduit.review_by is not None and conduit.review_by < today:
         yield warn(f"was to be reviewed by {conduit.review_by}", f"ask {conduit.owner}")
     if conduit.expires is None:
@@ -138,16 +140,21 @@ def _flow(conduit: Conduit, flow: Flow) -> Iterator[Problem]:
     path = f"{conduit.key}.{flow.id}"
     if flow.functions == "not-enforced":
         yield _warning(
-            flow.declared, path, "the functions of its protocols are not enforced",
+            flow.declared,
+            path,
+            "the functions of its protocols are not enforced",
             "use a platform that identifies them, or narrow the assets",
         )
     for service in flow.services:
         if str(service) == "tcp/23":
-            yield _warning(flow.declared, path, "permits Telnet, which sends passwords in clear",
-                           "use SSH")
+            yield _warning(
+                flow.declared, path, "permits Telnet, which sends passwords in clear", "use SSH"
+            )
         if service.last - service.first >= _WIDE:
             yield _warning(
-                flow.declared, path, f"permits a very wide range of ports: {service}",
+                flow.declared,
+                path,
+                f"permits a very wide range of ports: {service}",
                 "name the ports, or the application",
             )
     yield from _protocol_confidence(flow, path)
@@ -159,13 +166,15 @@ _WIDE: Final = 10_000
 def _protocol_confidence(flow: Flow, path: str) -> Iterator[Problem]:
     if not flow.protocols and not flow.applications:
         return
-    from segctl.protocols import catalogue  # noqa: PLC0415 - not every inventory needs it
+    from segctl.protocols import catalogue
 
     known = catalogue()
     for use in flow.protocols:
         if use.protocol in known and known.get(use.protocol).confidence == "low":
             yield _warning(
-                flow.declared, path, f"what the catalogue knows of {use.protocol} is not verified",
+                flow.declared,
+                path,
+                f"what the catalogue knows of {use.protocol} is not verified",
                 "check the application names on the firewall first",
             )
     for name in flow.applications:

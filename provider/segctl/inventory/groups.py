@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from segctl.errors import Problem
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import Tree, TreeError
 from segctl.inventory.values import Items, Place, Places
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SECTIONS = ("vars", "children", "hosts")
 
@@ -44,7 +46,7 @@ class GroupsReader:
             if value is None or section not in _SECTIONS:
                 continue
             where = f"{path}.{section}"
-            items = cast("object", {value: None} if isinstance(value, str) else value)
+            items: object = {value: None} if isinstance(value, str) else value
             if not isinstance(items, dict):
                 self._problem(
                     self._place(data, section),
@@ -55,9 +57,7 @@ class GroupsReader:
                 continue
             self._section(str(section), group, cast("dict[object, object]", items), where)
 
-    def _section(
-        self, section: str, group: str, items: dict[object, object], path: str
-    ) -> None:
+    def _section(self, section: str, group: str, items: dict[object, object], path: str) -> None:
         places = self._places.get(id(items), {})
         for key, value in items.items():
             place = places.get(key, Place(self._file))
@@ -82,7 +82,7 @@ class GroupsReader:
         if not isinstance(key, str):
             self._problem(place, path, f"a host name must be text, not {key!r}", "quote it")
             return
-        variables = cast("object", value or {})
+        variables: object = value or {}
         if not isinstance(variables, dict):
             self._problem(
                 place,
@@ -117,5 +117,11 @@ class GroupsReader:
 
 
 def _kind(value: object) -> str:
-    names = {list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    names: dict[type, str] = {
+        list: "a list",
+        str: "text",
+        bool: "a boolean",
+        int: "a number",
+        float: "a number",
+    }
     return names.get(type(value), type(value).__name__)

@@ -12,7 +12,7 @@ from typing import Final, cast
 from segctl.errors import Problem
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import Tree, TreeError
-from segctl.inventory.values import Place
+from segctl.inventory.values import Place, Unsafe
 
 _SECTION: Final = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?$")
 _GROUP: Final = re.compile(r"([^:\]\s]+)\s*(?:#.*)?$")
@@ -128,8 +128,8 @@ class IniReader:
             values[name] = literal(value)
         for host in names:
             self._tree.add_host(host, self._group, port)
-            for name, value in values.items():
-                self._tree.set_variable(host, name, value, self._at())
+            for name, content in values.items():
+                self._tree.set_variable(host, name, content, self._at())
 
     def _assignment(self, text: str, expected: str) -> tuple[str, str]:
         name, equals, value = text.partition("=")
@@ -181,5 +181,5 @@ def _plain(value: object, text: str) -> object:
     if isinstance(value, complex):
         return str(value)
     if isinstance(value, bytes):
-        return value.decode(errors="surrogateescape")
+        return Unsafe(value.decode(errors="surrogateescape"))
     return value

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from segctl.inventory.tree import Group, Host
-from segctl.inventory.values import Origins, Places, Variables
-from segctl.inventory.vault import VaultSecrets
+from segctl.inventory.values import Items, Origins, Places, Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.inventory.tree import Group, Host
+    from segctl.inventory.vault import VaultSecrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Inventory:
     adjacent: tuple[VarsFolder, ...] = ()
     extra: Layer = field(default_factory=Layer)
     files: tuple[str, ...] = ()
-    places: Places = field(default_factory=dict, repr=False)
+    places: Places = field(default_factory=dict[int, Items], repr=False)
     vault: VaultSecrets | None = field(default=None, repr=False)
 
     def groups_of(self, host: str) -> frozenset[str]:
@@ -55,7 +59,7 @@ class Inventory:
             if name not in found:
                 found.add(name)
                 pending.extend(self.groups[name].parents)
-        return frozenset(found)
+        return frozenset(found - self.hosts[host].outside)
 
     def hosts_of(self, group: str) -> list[str]:
         """Return all hosts of a group and of the groups below it, nearest groups first."""
@@ -102,10 +106,10 @@ class Inventory:
     def host_layers(self, hosts: Iterable[str] | None = None) -> Iterator[tuple[str, Layer]]:
         """Yield each host with its merged variables; what groups give is merged once."""
         merged: dict[frozenset[str], Layer] = {}
-        direct: dict[tuple[str, ...], frozenset[str]] = {}
+        direct: dict[tuple[object, ...], frozenset[str]] = {}
         for name in self.hosts if hosts is None else hosts:
             host = self.hosts[name]
-            key = tuple(host.groups)
+            key = (*host.groups, host.outside)
             groups = direct.get(key)
             if groups is None:
                 groups = direct[key] = self.groups_of(name)

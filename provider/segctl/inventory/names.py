@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+from functools import cache
 from typing import Final
 
 #: More hosts than this in one range is taken for a mistake.
@@ -37,9 +38,18 @@ def _ipv6_pattern() -> str:
     return "(?:" + "|".join(forms) + ")$"
 
 
-_IPV4: Final = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}$", re.IGNORECASE)
-_IPV6: Final = re.compile(_ipv6_pattern(), re.IGNORECASE)
-_HOSTNAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*$", re.IGNORECASE)
+@cache
+def _addresses() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Compile the address patterns, at the first name that is not a simple one."""
+    ipv4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}$"
+    return re.compile(ipv4, re.IGNORECASE), re.compile(_ipv6_pattern(), re.IGNORECASE)
+
+
+@cache
+def _hostname() -> re.Pattern[str]:
+    return re.compile(rf"{_LABEL}(?:\.{_LABEL})*$", re.IGNORECASE)
+
+
 _SIMPLE: Final = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*$", re.ASCII)
 
 
@@ -53,7 +63,7 @@ def split_port(pattern: str) -> tuple[str, int | None] | None:
     for form in (_BRACKETED, _WITH_PORT):
         if match := form.match(host):
             host, port = match[1], int(match[2])
-    if any(form.match(host) for form in (_IPV4, _IPV6, _HOSTNAME)):
+    if any(form.match(host) for form in (*_addresses(), _hostname())):
         return host, port
     return None
 
@@ -69,11 +79,6 @@ def expand(pattern: str) -> tuple[list[str], int | None]:
         return [pattern], None
     host, port = split_port(pattern) or (pattern, None)
     return (_expand_range(host), port) if "[" in host else ([host], port)
-
-
-def is_address(name: str) -> bool:
-    """Tell whether a host is named by its address."""
-    return bool(_IPV4.match(name) or _IPV6.match(name))
 
 
 def _expand_range(pattern: str) -> list[str]:
@@ -114,18 +119,15 @@ def _expand_first(pattern: str) -> list[str]:
 
 def _steps(begin: str, end: str, step: str) -> list[str]:
     letters = string.ascii_letters
+    first, last = letters.find(begin), letters.find(end)
+    if first >= 0 and last >= 0 and first > last:
+        msg = "begin must not come after end"
+        raise HostPatternError(msg)
     try:
         stride = int(step)
-        first, last = letters.find(begin), letters.find(end)
-        if first >= 0 and last >= 0:
-            if first > last:
-                msg = "begin must not come after end"
-                raise HostPatternError(msg)
-            if stride:
-                return list(letters[first : last + 1 : stride])
+        if first >= 0 and last >= 0 and stride:
+            return list(letters[first : last + 1 : stride])
         numbers = range(int(begin), int(end) + 1, stride)
-    except HostPatternError:
-        raise
     except ValueError as error:
         msg = f"[{begin}:{end}:{step}] is neither a range of numbers nor of letters"
         raise HostPatternError(msg) from error

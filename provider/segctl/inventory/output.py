@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
-from segctl.inventory.model import Inventory
 from segctl.inventory.patterns import match, select, split
 from segctl.inventory.tree import LOCALHOST
 from segctl.inventory.values import Encrypted, Unsafe
 from segctl.inventory.vault import VaultError, decrypt
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from segctl.inventory.model import Inventory
+
+#: Variables Ansible adds or reserves, and never prints.
 _INTERNAL: Final = frozenset(
-    """
-    ansible_async_path ansible_collection_name ansible_config_file
-    ansible_dependent_role_names ansible_diff_mode ansible_facts ansible_forks
-    ansible_inventory_sources ansible_limit ansible_play_batch ansible_play_hosts
-    ansible_play_hosts_all ansible_play_role_names ansible_playbook_python ansible_role_name
-    ansible_role_names ansible_run_tags ansible_skip_tags ansible_verbosity ansible_version
-    inventory_dir inventory_file inventory_hostname inventory_hostname_short groups
-    group_names hostvars playbook_dir play_hosts role_name role_names role_path role_uuid
-    """.split()
+    {
+        "ansible_async_path",
+        "ansible_collection_name",
+        "ansible_config_file",
+        "ansible_dependent_role_names",
+        "ansible_diff_mode",
+        "ansible_facts",
+        "ansible_forks",
+        "ansible_inventory_sources",
+        "ansible_limit",
+        "ansible_play_batch",
+        "ansible_play_hosts",
+        "ansible_play_hosts_all",
+        "ansible_play_role_names",
+        "ansible_playbook_python",
+        "ansible_role_name",
+        "ansible_role_names",
+        "ansible_run_tags",
+        "ansible_skip_tags",
+        "ansible_verbosity",
+        "ansible_version",
+        "group_names",
+        "groups",
+        "hostvars",
+        "inventory_dir",
+        "inventory_file",
+        "inventory_hostname",
+        "inventory_hostname_short",
+        "play_hosts",
+        "playbook_dir",
+        "role_name",
+        "role_names",
+        "role_path",
+        "role_uuid",
+    }
 )
 
 
@@ -42,10 +72,11 @@ def list_json(inventory: Inventory, limit: str | None = None) -> dict[str, objec
         if entry:
             result[name] = entry
     variables: dict[str, object] = {}
+    plain = _Plain(marked=True)
     for host, layer in inventory.host_layers(hosts):
         visible = _visible(layer.variables)
         if visible:
-            variables[host] = _plain(visible, marked=True)
+            variables[host] = {_key(name): plain.of(value) for name, value in visible.items()}
     result["_meta"] = {"hostvars": variables, "profile": "inventory_legacy"}
     return result
 
@@ -65,9 +96,7 @@ def host_json(inventory: Inventory, pattern: str) -> dict[str, object]:
     else:
         raise _error(f"{pattern!r} is not exactly one host")
     visible = _visible(variables)
-    return {
-        cast("str", _key(name)): _host_value(value) for name, value in visible.items()
-    }
+    return {_key(name): _host_value(value) for name, value in visible.items()}
 
 
 def graph_text(inventory: Inventory, group: str = "all", *, variables: bool = False) -> str:
@@ -122,29 +151,45 @@ def _visible(variables: Mapping[str, object]) -> dict[str, object]:
 def _host_value(value: object) -> object:
     """Return the value of one variable; only below a key `vars` are unsafe strings marked."""
     if not isinstance(value, dict):
-        return _plain(value)
+        return _Plain().of(value)
     items = cast("dict[object, object]", value).items()
     return {
-        _key(key): _plain(item, marked=key == "vars" and isinstance(item, (dict, list)))
+        _key(key): _Plain(marked=key == "vars" and type(item) in {dict, list}).of(item)
         for key, item in items
     }
 
 
-def _plain(value: object, *, marked: bool = False) -> object:
-    """Return a value as JSON can hold it, unsafe strings in Ansible's notation if `marked`."""
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None or kind is float:
-        return value
-    if isinstance(value, dict):
+class _Plain:
+    """Turns values into what JSON can hold, unsafe strings in Ansible's notation if `marked`.
+
+    Containers that many hosts share through their groups are turned once.
+    """
+
+    def __init__(self, *, marked: bool = False) -> None:
+        self._marked = marked
+        self._done: dict[int, object] = {}
+
+    def of(self, value: object) -> object:
+        """Return the value as JSON can hold it."""
+        kind = type(value)
+        if kind is str or kind is int or kind is bool or value is None or kind is float:
+            return value
+        if isinstance(value, (dict, list)):
+            known = id(cast("object", value))
+            if known not in self._done:
+                self._done[known] = self._container(cast("object", value))
+            return self._done[known]
+        if isinstance(value, Encrypted):
+            return {"__ansible_vault": value.ciphertext}
+        if isinstance(value, Unsafe):
+            return {"__ansible_unsafe": str(value)} if self._marked else str(value)
+        return value.isoformat() if isinstance(value, date) else str(value)
+
+    def _container(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self.of(item) for item in cast("list[object]", value)]
         items = cast("dict[object, object]", value).items()
-        return {_key(key): _plain(item, marked=marked) for key, item in items}
-    if isinstance(value, list):
-        return [_plain(item, marked=marked) for item in cast("list[object]", value)]
-    if isinstance(value, Encrypted):
-        return {"__ansible_vault": value.ciphertext}
-    if isinstance(value, Unsafe):
-        return {"__ansible_unsafe": str(value)} if marked else str(value)
-    return value.isoformat() if isinstance(value, date) else str(value)
+        return {_key(key): self.of(item) for key, item in items}
 
 
 def _key(key: object) -> str:

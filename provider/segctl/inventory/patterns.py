@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
-from segctl.inventory.model import Inventory
 from segctl.inventory.names import split_port
 from segctl.inventory.tree import LOCALHOST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from segctl.inventory.model import Inventory
 
 _SUBSCRIPT: Final = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]$")
 _COLON_LIST: Final = re.compile(r"(?:[^\s:\[\]]|\[[^\]]*\])+")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
@@ -18,7 +15,12 @@ from segctl.inventory.model import Inventory, Layer, VarsFolder
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
-from segctl.inventory.vault import VaultSecrets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from segctl.inventory.vault import VaultSecrets
 
 _IGNORED: Final = re.compile(
     r"^\.|^host_vars$|^group_vars$|^vars_plugins$"
@@ -54,7 +56,7 @@ def read_inventory(
     reader.attempt(reader.tree.reconcile)
     beside = reader.folders([_beside(str(source)) for source in sources])
     adjacent = reader.folders([str(playbook_dir) or "."])
-    extra = reader.extra(extra_vars)
+    extra = reader.extra_layer(extra_vars)
     if reader.problems:
         raise InventoryError(tuple(reader.problems))
     return Inventory(
@@ -76,7 +78,7 @@ def _beside(source: str) -> str | None:
         return source
     if "," in source and not files.exists(source):
         return None
-    return os.path.dirname(source) or "."  # noqa: PTH120 - str paths throughout, for speed
+    return files.parent(source)
 
 
 class _Reader:
@@ -89,6 +91,7 @@ class _Reader:
         self.problems: list[Problem] = []
         self._vault = vault
         self._sources: list[str] = []
+        self._folders: dict[str, VarsFolder] = {}
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Run `action`; what it raises becomes a problem."""
@@ -108,7 +111,7 @@ class _Reader:
             names = sorted(folder.entries) if folder else []
             wanted = [name for name in names if not _IGNORED.search(name)]
             for name in wanted:
-                self.source(os.path.join(path, name))  # noqa: PTH118 - str paths, for speed
+                self.source(files.join(path.rstrip("/") or path, name))
             if not wanted:
                 self._problem(path, "the inventory folder is empty", "add hosts.yml")
         elif files.exists(path):
@@ -132,7 +135,7 @@ class _Reader:
 
     def _file(self, path: str) -> None:
         self.files[path] = None
-        extension = os.path.splitext(path)[1]  # noqa: PTH122 - str paths, for speed
+        extension = files.extension(path)
         if extension == ".toml" or files.is_program(path):
             self._ask_ansible(path)
             return
@@ -140,7 +143,7 @@ class _Reader:
         if (extension and extension not in _YAML) or _INI_START.match(text):
             self._ini(path, text)
             return
-        document = self._parse(path, text)
+        document = self._parse(path, text, places=True)
         data = document.value
         if isinstance(data, dict):
             self._yaml(path, cast("dict[object, object]", data), document)
@@ -209,10 +212,15 @@ class _Reader:
         return tuple(self._folder(path) for path in reversed(unique))
 
     def _folder(self, path: str) -> VarsFolder:
-        path = "" if path == "." else path
+        key = files.absolute(path)
+        if key not in self._folders:
+            self._folders[key] = self._read_folder("" if path == "." else path)
+        return self._folders[key]
+
+    def _read_folder(self, path: str) -> VarsFolder:
         return VarsFolder(
-            self._layers(os.path.join(path, "group_vars"), self.tree.groups),  # noqa: PTH118
-            self._layers(os.path.join(path, "host_vars"), (*self.tree.hosts, *LOCALHOST)),  # noqa: PTH118
+            self._layers(files.join(path, "group_vars"), self.tree.groups),
+            self._layers(files.join(path, "host_vars"), (*self.tree.hosts, *LOCALHOST)),
         )
 
     def _layers(self, path: str, names: Iterable[str]) -> dict[str, Layer]:
@@ -231,7 +239,7 @@ class _Reader:
         if name.startswith("/"):
             return []
         if "/" in name or name in {".", ".."}:
-            parent, _, last = os.path.join(folder.path, name).rpartition("/")  # noqa: PTH118
+            parent, _, last = files.join(folder.path, name).rpartition("/")
             inner = files.list_folder(parent)
             return self._find(inner, last) if inner and last not in {"", ".", ".."} else []
         for extension in _EXTENSIONS:
@@ -249,7 +257,7 @@ class _Reader:
         for name in sorted(folder.entries) if folder else ():
             if folder is None or name.startswith(".") or name.endswith("~"):
                 continue
-            extension = os.path.splitext(name)[1]  # noqa: PTH122 - str paths, for speed
+            extension = files.extension(name)
             full = f"{path}/{name}"
             if folder.entries[name]:
                 found += [] if extension else self._inside(full)
@@ -277,20 +285,22 @@ class _Reader:
         variables = cast("Variables", data)
         return Layer(variables, _origins(variables, document, path))
 
-    def extra(self, options: Sequence[str]) -> Layer:
+    def extra_layer(self, options: Sequence[str]) -> Layer:
         """Read ``--extra-vars``."""
         layer = Layer()
         for option in options:
             if option.startswith("@"):
-                name = os.path.expanduser(option[1:])  # noqa: PTH111 - str paths, for speed
+                name = files.expand_home(option[1:])
                 self.attempt(lambda name=name: self._variables(name).onto(layer))  # type: ignore[misc]
             else:
                 self.attempt(lambda option=option: parse_extra(option).onto(layer))  # type: ignore[misc]
         return layer
 
-    def _parse(self, path: str, text: str) -> Document:
-        document = parse(text, path, places=PREFIX in text)
-        self.places.update(document.places)
+    def _parse(self, path: str, text: str, *, places: bool = False) -> Document:
+        own = PREFIX in text
+        document = parse(text, path, places=places or own)
+        if own:
+            self.places.update(document.places)
         return document
 
     def _problem(self, path: str, message: str, hint: str) -> None:
@@ -307,5 +317,3 @@ def _origins(variables: Mapping[str, object], document: Document, path: str) -> 
         for name in variables
         if type(name) is str and name.startswith(PREFIX)
     }
-
-

@@ -102,7 +102,10 @@ def _integer(text: str) -> int:
     if digits[0] == "0":
         return sign * int(digits, 8)
     if ":" in digits:
-        return sign * sum(int(part) * 60**power for power, part in enumerate(_sexagesimal(digits)))
+        total = 0
+        for part in digits.split(":"):
+            total = total * 60 + int(part)
+        return sign * total
     return sign * int(digits)
 
 

@@ -278,9 +278,7 @@ HOST: Final = Record(
         ),
         Field(name="segctl_ca_file", shape=Scalar(kind="path"), doc="CA certificates, PEM."),
         Field(name="segctl_known_hosts", shape=Scalar(kind="path"), doc="SSH host keys."),
-        Field(
-            name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."
-        ),
+        Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
         Field(name="segctl_commit_timeout", shape=_SECONDS, doc="Seconds to wait for a commit."),
@@ -347,14 +345,19 @@ def _schema(shape: Shape) -> dict[str, object]:
                 "additionalProperties": _schema(shape.item),
             }
         case Record():
-            required = [field.name for field in shape.fields if field.required]
-            return {
-                "type": "object",
-                "properties": {field.name: _property(field) for field in shape.fields},
-                "additionalProperties": False,
-            } | ({"required": required} if required else {})
+            return _record_schema(shape)
         case Either():
             return {"anyOf": [_schema(shape.plain), _schema(shape.mapping)]}
+
+
+def _record_schema(shape: Record) -> dict[str, object]:
+    schema: dict[str, object] = {
+        "type": "object",
+        "properties": {field.name: _property(field) for field in shape.fields},
+        "additionalProperties": False,
+    }
+    required = [field.name for field in shape.fields if field.required]
+    return schema | {"required": required} if required else schema
 
 
 def _many_schema(shape: Many) -> dict[str, object]:

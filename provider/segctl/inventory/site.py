@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from segctl.errors import Problem
 from segctl.intent import Conduit, Device, Site, Source, Zone
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
 from segctl.inventory.convert import nearest
 from segctl.inventory.devices import platform_hint, platform_of, read_device
-from segctl.inventory.model import Inventory, Layer
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
-from segctl.inventory.shapes import Table
 from segctl.inventory.values import Place
 from segctl.inventory.zones import read_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segctl.errors import Problem
+    from segctl.inventory.model import Inventory, Layer
+    from segctl.inventory.shapes import Table
 
 _SHAPES: Final = {one.name: one.shape for one in HOST.fields}
 _DEFAULT_SITE: Final = "site"
@@ -78,8 +81,7 @@ class _Builder:
 
     def _host(self, host: str, layer: Layer) -> None:
         nodes = {
-            name: Node(layer.variables[name], place, name)
-            for name, place in layer.origins.items()
+            name: Node(layer.variables[name], place, name) for name, place in layer.origins.items()
         }
         site = _DEFAULT_SITE
         if "segctl_site" in nodes:

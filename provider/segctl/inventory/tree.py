@@ -30,12 +30,16 @@ class Group:
 
 @dataclass(slots=True)
 class Host:
-    """One host with the variables its source gave it and the groups it is directly in."""
+    """One host with the variables its source gave it and the groups it is directly in.
+
+    `outside` are groups it left although one of its groups is below them.
+    """
 
     name: str
     variables: Variables = field(default_factory=Variables)
     origins: Origins = field(default_factory=Origins)
     groups: dict[str, None] = field(default_factory=dict[str, None])
+    outside: frozenset[str] = frozenset()
 
 
 class Tree:
@@ -116,15 +120,27 @@ class Tree:
         for name, group in self.groups.items():
             if name != "all" and not group.parents:
                 self.add_child("all", name)
-        ungrouped = self.groups["ungrouped"]
-        above = self.ancestors("ungrouped") | {"ungrouped"}
         for host in self.hosts.values():
-            if "ungrouped" in host.groups:
-                if host.groups.keys() - {"all", "ungrouped"} or above - {"all", "ungrouped"}:
-                    del host.groups["ungrouped"]
-                    del ungrouped.hosts[host.name]
-            elif not host.groups.keys() - {"all"}:
+            if "ungrouped" in (groups := self._groups_of(host)):
+                if groups - {"all", "ungrouped"}:
+                    self._leave_ungrouped(host, groups)
+            elif not groups - {"all"}:
                 self.add_child("ungrouped", host.name)
+
+    def _groups_of(self, host: Host) -> set[str]:
+        return set(host.groups).union(*(self.ancestors(name) for name in host.groups))
+
+    def _leave_ungrouped(self, host: Host, groups: set[str]) -> None:
+        """Take the host out of `ungrouped`, and out of what is only above that."""
+        if "ungrouped" not in host.groups:
+            return
+        del host.groups["ungrouped"]
+        del self.groups["ungrouped"].hosts[host.name]
+        left = {"ungrouped"}
+        for above in self.ancestors("ungrouped") - {"all"}:
+            if not any(above in self.ancestors(name) for name in groups - left):
+                left.add(above)
+        host.outside = frozenset(left)
 
     def depths(self) -> dict[str, int]:
         """Return for each group the length of the longest way down to it from `all`."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from binascii import Error as HexError
 from binascii import hexlify, unhexlify
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from segctl.inventory.secret import Secret
+from segctl.credentials import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HEADER: Final = "$ANSIBLE_VAULT"
 _ITERATIONS: Final = 10_000
@@ -108,7 +110,7 @@ def _header(line: str) -> tuple[str, str, str]:
 
 
 def _keys(secret: Secret, salt: bytes) -> tuple[bytes, bytes, bytes]:
-    import hashlib  # noqa: PLC0415 - only inventories with vaulted data pay for it
+    import hashlib
 
     derived = hashlib.pbkdf2_hmac(
         "sha256", secret.reveal().encode(), salt, _ITERATIONS, 2 * _KEY + _BLOCK
@@ -124,7 +126,7 @@ def _seal(secret: Secret, salt: bytes, plain: bytes) -> tuple[bytes, bytes]:
 
 
 def _open(secret: Secret, salt: bytes, digest: bytes, ciphertext: bytes) -> bytes | None:
-    import hmac  # noqa: PLC0415 - only inventories with vaulted data pay for it
+    import hmac
 
     key, sign, counter = _keys(secret, salt)
     if not hmac.compare_digest(_digest(sign, ciphertext), digest):
@@ -134,13 +136,13 @@ def _open(secret: Secret, salt: bytes, digest: bytes, ciphertext: bytes) -> byte
 
 
 def _digest(key: bytes, data: bytes) -> bytes:
-    import hmac  # noqa: PLC0415 - only inventories with vaulted data pay for it
+    import hmac
 
     return hmac.new(key, data, "sha256").digest()
 
 
 def _aes_ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
-    from cryptography.hazmat.primitives.ciphers import (  # noqa: PLC0415 - slow to import
+    from cryptography.hazmat.primitives.ciphers import (
         Cipher,
         algorithms,
         modes,

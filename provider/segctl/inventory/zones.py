@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from segctl.intent import Asset, Network, SecurityLevel, Zone
-from segctl.inventory.check import Checker, Node
 from segctl.inventory.schema import ZONE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.inventory.check import Checker, Node
 
 
 def read_zone(checker: Checker, node: Node, site: str, zone_id: str) -> Zone | None:
@@ -47,7 +50,7 @@ def _assets(
 ) -> tuple[Asset, ...]:
     if not isinstance(value, dict):
         return ()
-    nodes = dict(checker.children(dict(checker.children(node))["assets"]))
+    nodes = dict(checker.children(checker.child(node, "assets")))
     assets: list[Asset] = []
     for name, found in cast("dict[str, object]", value).items():
         at = nodes[name]

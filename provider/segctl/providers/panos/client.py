@@ -6,15 +6,19 @@ for either; so every request it makes goes through `Wire`.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import pan.xapi
-import panos.errors
 from lxml import etree
-from panos.base import PanDevice
-from panos.firewall import Firewall, FirewallCommit
 
-from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, LockedError
+from segctl.errors import (
+    ApplyError,
+    AuthError,
+    ConnectError,
+    DeviceError,
+    LockedError,
+    ParseError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +26,13 @@ if TYPE_CHECKING:
     from segctl.providers.base import Target
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.wire import Answer, Wire
+
+
+# pan-os-python and pan-python carry no types
+_PanDevice: Any = import_module("panos.base").PanDevice
+_Firewall: Any = import_module("panos.firewall").Firewall
+_FirewallCommit: Any = import_module("panos.firewall").FirewallCommit
+_XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
 class _Response:
@@ -43,23 +54,23 @@ class _Response:
         return self._answer.body
 
 
-class _Xapi(PanDevice.XapiWrapper):  # type: ignore[misc] # the base is untyped
+class _Xapi(_PanDevice.XapiWrapper):  # type: ignore[misc] # the base is untyped
     """pan-python's API object with the request itself replaced."""
 
     def __init__(self, wire: Wire, **kwargs: Any) -> None:
         self._wire = wire
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # pyright: ignore[reportUnknownMemberType] - untyped base
 
     def _PanXapi__api_request(self, query: Mapping[str, str]) -> _Response:  # noqa: N802 - the one place where pan-python opens a connection
         return _Response(self._wire.request(query))
 
 
-class _VerifiedFirewall(Firewall):  # type: ignore[misc] # the base is untyped
+class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
     """A firewall whose every request, key generation included, goes over the wire."""
 
     def __init__(self, wire: Wire, target: Target) -> None:
         self._wire = wire
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - untyped base
             hostname=target.host,
             api_username=target.user,
             api_password=target.password.reveal(),
@@ -95,7 +106,7 @@ class Client:
 
     def __init__(self, wire: Wire, target: Target) -> None:
         self._target = target
-        self._firewall = _VerifiedFirewall(wire, target)
+        self._firewall: Any = _VerifiedFirewall(wire, target)
 
     def key(self) -> str:
         """Return the API key, generated on the first call.
@@ -105,7 +116,7 @@ class Client:
         """
         try:
             return str(self._firewall.api_key)
-        except pan.xapi.PanXapiError as error:
+        except _XapiError as error:
             if "credential" in str(error).lower():
                 raise AuthError(
                     self._target.name, f"refuses the account {self._target.user!r}"
@@ -120,7 +131,7 @@ class Client:
         """
         try:
             self._firewall.xapi.op(cmd=command, vsys=vsys or None, cmd_xml=False)
-        except pan.xapi.PanXapiError as error:
+        except _XapiError as error:
             raise self._translated(error) from error
         return self._answer()
 
@@ -131,12 +142,12 @@ class Client:
             LockedError: somebody holds a commit lock.
             ApplyError: the device refuses to queue it.
         """
-        request = FirewallCommit(description=description, admins=[self._target.user])
+        request = _FirewallCommit(description=description, admins=[self._target.user])
         command = request.element_str()
         text = command.decode() if isinstance(command, bytes) else str(command)
         try:
             self._firewall.xapi.commit(cmd=text, action="partial", retry_on_peer=False)
-        except pan.xapi.PanXapiError as error:
+        except _XapiError as error:
             raise self._translated(error) from error
         return self._answer()
 
@@ -147,8 +158,10 @@ class Client:
 
     def _translated(self, error: Exception) -> DeviceError:
         name, text = self._target.name, str(error).strip()
-        if isinstance(error, panos.errors.PanConnectionTimeout | panos.errors.PanURLError):
+        if type(error).__name__ in ("PanConnectionTimeout", "PanURLError"):
             return ConnectError(name, text)
+        if "ParseError" in text or text.startswith(("no handler for", "no response element")):
+            return ParseError(name, f"its answer is not complete XML: {text}")
         if "lock" in text.lower():
             return LockedError(name, text)
         if "Unauthorized" in text:

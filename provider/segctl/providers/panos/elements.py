@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache, singledispatch
 from typing import TYPE_CHECKING, Any
 
 from lxml import etree
@@ -22,13 +23,12 @@ from segctl.policy import (
 from segctl.providers.panos import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from segctl.policy import AddressKind, Item
 
 Element = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
-_ANY = (ANY,)
 _ADDRESS_KINDS: dict[str, AddressKind] = {
     "ip-netmask": "network",
     "ip-range": "range",
@@ -86,41 +86,61 @@ def text_of(element: Element) -> str:
     return "".join(parts)
 
 
+def canonical(element: Element) -> bytes:
+    """Return canonical XML of an entry, less what the device itself writes on it."""
+    etree.strip_attributes(element, *_BOOKKEEPING)
+    return etree.tostring(element, method="c14n", with_tail=False)
+
+
 def members(element: Element) -> tuple[str, ...]:
     """Return the sorted text of the ``member`` children."""
     found = [child.text or "" for child in element]
     if len(found) == 1:
-        return _ANY if found[0] == ANY else (found[0],)
+        return _only(found[0])
     found.sort()
     return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _only(text: str) -> tuple[str, ...]:
+    """Return the one tuple of this text: most rules share their zones, applications and tags."""
+    return (text,)
+
+
+def _word(element: Element) -> str:
+    return element.text or ""
+
+
+def _flag(element: Element) -> bool:
+    return element.text == "yes"
 
 
 def _text(element: Element) -> str:
     return (element.text or "").strip()
 
 
+_RULE_READERS: dict[str, tuple[str, Callable[[Element], object]]] = {
+    **{tag: (field, members) for tag, field in _RULE_LISTS.items()},
+    **{tag: (field, _word) for tag, field in _RULE_WORDS.items()},
+    **{tag: (field, _flag) for tag, field in _RULE_FLAGS.items()},
+}
+
+
 def parse_rule(element: Element) -> Rule:
     """Read an entry of a security rulebase."""
-    values: dict[str, Any] = {"name": element.get("name", "")}
+    values: dict[str, Any] = {"name": element.get("name", ""), "from_zones": (), "to_zones": ()}
     extras: list[str] = []
     for child in element:
         tag = child.tag
-        field = _RULE_LISTS.get(tag)
-        if field is not None:
-            values[field] = members(child)
-        elif (field := _RULE_WORDS.get(tag)) is not None:
-            values[field] = child.text or ""
-        elif (field := _RULE_FLAGS.get(tag)) is not None:
-            values[field] = child.text == "yes"
+        if tag in _RULE_READERS:
+            field, read = _RULE_READERS[tag]
+            values[field] = read(child)
         elif tag == "profile-setting":
             _profile(child, values, extras)
         elif not _silent(child):
             extras.append(text_of(child))
     if extras:
-        extras.sort()
-        values["extras"] = tuple(extras)
-    values.setdefault("from_zones", ())
-    values.setdefault("to_zones", ())
+        values["extras"] = tuple(sorted(extras))
     found = names.read_mark(values.get("description", ""))
     if found is not None:
         values["conduit"], values["flow"], values["essential"] = found
@@ -128,10 +148,10 @@ def parse_rule(element: Element) -> Rule:
 
 
 def _profile(element: Element, values: dict[str, Any], extras: list[str]) -> None:
-    group = element.find("group")
-    if group is not None and len(element) == 1 and len(group) <= 1:
-        values["profile_group"] = _text(group[0]) if len(group) else ""
-    elif len(element):
+    children = list(element)
+    if len(children) == 1 and children[0].tag == "group" and len(children[0]) <= 1:
+        values["profile_group"] = next((_text(group) for group in children[0]), "")
+    elif children:
         extras.append(text_of(element))
 
 
@@ -149,55 +169,57 @@ def is_ours(rule: Rule) -> bool:
     return names.TAG in rule.tags or names.read_mark(rule.description) is not None
 
 
-def tagged(element: Element) -> bool:
-    """Whether an object carries our tag."""
-    tag = element.find("tag")
-    return tag is not None and any(child.text == names.TAG for child in tag)
+def tags(element: Element) -> tuple[str, ...]:
+    """Return the tags of an entry."""
+    for child in element.iterchildren("tag"):
+        return members(child)
+    return ()
 
 
-def _described(element: Element, known: Iterable[str]) -> dict[str, Any]:
-    """Return name, description and extras: everything but `known` children and our tag."""
+def _described(element: Element, known: Container[str]) -> tuple[dict[str, Any], list[Element]]:
+    """Return name, description and extras, and the children that are `known`."""
     values: dict[str, Any] = {"name": element.get("name", "")}
     extras: list[str] = []
+    rest: list[Element] = []
     for child in element:
-        if child.tag == "description":
+        tag = child.tag
+        if tag in known:
+            rest.append(child)
+        elif tag == "description":
             values["description"] = child.text or ""
-        elif child.tag == "tag":
+        elif tag == "tag":
             extras += [f"tag={text}" for text in members(child) if text != names.TAG]
-        elif child.tag not in known:
+        else:
             extras.append(text_of(child))
     if extras:
         values["extras"] = tuple(sorted(extras))
-    return values
+    return values, rest
 
 
 def parse_address(element: Element) -> Address:
     """Read an address object."""
-    values = _described(element, _ADDRESS_KINDS)
-    for child in element:
-        kind = _ADDRESS_KINDS.get(child.tag)
-        if kind is not None:
-            text = _text(child)
-            values["value"] = canonical_address(text) if kind in ("network", "range") else text
-            values["type"] = kind
-    values.setdefault("value", "")
+    values, found = _described(element, _ADDRESS_KINDS)
+    values["value"] = ""
+    for child in found:
+        kind = _ADDRESS_KINDS[child.tag]
+        text = _text(child)
+        values["value"] = canonical_address(text) if kind in ("network", "range") else text
+        values["type"] = kind
     return Address(**values)
 
 
 def parse_address_group(element: Element) -> AddressGroup:
     """Read an address group; a dynamic group has no members but says so in ``extras``."""
-    values = _described(element, ("static",))
-    static = element.find("static")
-    return AddressGroup(members=members(static) if static is not None else (), **values)
+    values, found = _described(element, ("static",))
+    return AddressGroup(members=members(found[0]) if found else (), **values)
 
 
 def parse_service(element: Element) -> Service:
     """Read a service object."""
-    values = _described(element, ("protocol",))
+    values, found = _described(element, ("protocol",))
     protocol, ports = "", ""
-    found = element.find("protocol")
     extras = list(values.get("extras", ()))
-    for child in found if found is not None else ():
+    for child in (protocol for one in found[:1] for protocol in one):
         protocol = str(child.tag)
         for part in child:
             if part.tag == "port":
@@ -237,8 +259,8 @@ def parse_schedule(element: Element) -> Schedule:
         if daily is not None:
             windows.append(("daily", members(daily)))
         weekly = recurring.find("weekly")
-        for day in weekly if weekly is not None else ():
-            windows.append((str(day.tag), members(day)))
+        days = weekly if weekly is not None else ()
+        windows += [(str(day.tag), members(day)) for day in days]
     return Schedule(name=element.get("name", ""), windows=tuple(sorted(windows)), extras=extras)
 
 
@@ -282,8 +304,14 @@ def _list(parent: Element, tag: str, texts: Iterable[str]) -> Element:
     return element
 
 
-def _write_rule(rule: Item) -> Element:
-    assert isinstance(rule, Rule)
+@singledispatch
+def write(item: Item) -> Element:
+    """Return the configuration entry for a policy value."""
+    raise TypeError(type(item).__name__)
+
+
+@write.register
+def _(rule: Rule) -> Element:
     entry = _entry(rule.name)
     for tag, field in _RULE_LISTS.items():
         texts = getattr(rule, field)
@@ -305,8 +333,8 @@ def _write_rule(rule: Item) -> Element:
     return entry
 
 
-def _write_address(item: Item) -> Element:
-    assert isinstance(item, Address)
+@write.register
+def _(item: Address) -> Element:
     entry = _entry(item.name)
     _leaf(entry, _ADDRESS_TAGS[item.type], item.value)
     _leaf(entry, "description", item.description)
@@ -314,8 +342,8 @@ def _write_address(item: Item) -> Element:
     return entry
 
 
-def _write_address_group(item: Item) -> Element:
-    assert isinstance(item, AddressGroup)
+@write.register
+def _(item: AddressGroup) -> Element:
     entry = _entry(item.name)
     _list(entry, "static", item.members)
     _leaf(entry, "description", item.description)
@@ -323,8 +351,8 @@ def _write_address_group(item: Item) -> Element:
     return entry
 
 
-def _write_service(item: Item) -> Element:
-    assert isinstance(item, Service)
+@write.register
+def _(item: Service) -> Element:
     entry = _entry(item.name)
     protocol = etree.SubElement(etree.SubElement(entry, "protocol"), item.protocol)
     _leaf(protocol, "port", item.ports)
@@ -333,22 +361,22 @@ def _write_service(item: Item) -> Element:
     return entry
 
 
-def _write_tag(item: Item) -> Element:
-    assert isinstance(item, Tag)
+@write.register
+def _(item: Tag) -> Element:
     entry = _entry(item.name)
     _leaf(entry, "comments", item.comments)
     return entry
 
 
-def _write_application_group(item: Item) -> Element:
-    assert isinstance(item, ApplicationGroup)
+@write.register
+def _(item: ApplicationGroup) -> Element:
     entry = _entry(item.name)
     _list(entry, "members", item.members)
     return entry
 
 
-def _write_schedule(item: Item) -> Element:
-    assert isinstance(item, Schedule)
+@write.register
+def _(item: Schedule) -> Element:
     entry = _entry(item.name)
     kind = etree.SubElement(entry, "schedule-type")
     recurring = etree.SubElement(kind, "recurring")
@@ -362,36 +390,18 @@ def _write_schedule(item: Item) -> Element:
     return entry
 
 
-def _write_zone(item: Item) -> Element:
-    assert isinstance(item, FirewallZone)
+@write.register
+def _(item: FirewallZone) -> Element:
     entry = _entry(item.name)
     network = etree.SubElement(entry, "network")
     _list(network, item.type or "layer3", item.interfaces)
     return entry
 
 
-def _write_default_rule(item: Item) -> Element:
-    assert isinstance(item, DefaultRule)
+@write.register
+def _(item: DefaultRule) -> Element:
     entry = _entry(item.name)
     _leaf(entry, "action", item.action)
     _leaf(entry, "log-end", "yes" if item.log else "no")
     _leaf(entry, "log-setting", item.log_setting)
     return entry
-
-
-_WRITERS: dict[str, Callable[[Item], Element]] = {
-    "rule": _write_rule,
-    "address": _write_address,
-    "address-group": _write_address_group,
-    "service": _write_service,
-    "tag": _write_tag,
-    "application-group": _write_application_group,
-    "schedule": _write_schedule,
-    "zone": _write_zone,
-    "default-rule": _write_default_rule,
-}
-
-
-def write(item: Item) -> Element:
-    """Return the configuration entry for a policy value."""
-    return _WRITERS[item.kind_name](item)

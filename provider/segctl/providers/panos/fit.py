@@ -23,7 +23,7 @@ from segctl.protocols import catalogue, layer4_ports, panos_applications
 from segctl.providers.panos import names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from segctl.intent import Device
 
@@ -64,7 +64,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
             ),
             application_groups=tuple(groups[name] for name in sorted(groups)),
             schedules=tuple(
-                replace(item, name=_short(item.name, names.MAX_SHORT_NAME))
+                replace(item, name=shorten(item.name, names.MAX_SHORT_NAME))
                 for item in policy.schedules
             ),
             defaults=policy.defaults,
@@ -75,12 +75,10 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
 
 
 def _renamer(policy: Policy) -> Mapping[str, str]:
-    items = (*policy.addresses, *policy.address_groups, *policy.services)
-    return {ANY: ANY} | {item.name: _short(item.name, names.MAX_NAME) for item in items}
-
-
-def _short(name: str, limit: int) -> str:
-    return shorten(name, limit)
+    held = [item.name for item in policy.addresses]
+    held += [item.name for item in policy.address_groups]
+    held += [item.name for item in policy.services]
+    return {ANY: ANY} | {name: shorten(name, names.MAX_NAME) for name in held}
 
 
 def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
@@ -122,7 +120,7 @@ def _rule(
     mark = names.mark(rule.conduit, rule.flow, essential=rule.essential)
     return replace(
         rule,
-        name=_short(rule.name, names.MAX_NAME),
+        name=shorten(rule.name, names.MAX_NAME),
         sources=tuple(sorted(new[name] for name in rule.sources)),
         destinations=tuple(sorted(new[name] for name in rule.destinations)),
         protocols=(),
@@ -138,9 +136,12 @@ def _applications(
     rule: Rule, warnings: dict[str, Problem]
 ) -> tuple[tuple[str, ...], tuple[Service, ...]]:
     """Return the App-IDs of a rule, and services where a protocol has none and need not."""
+    for name in rule.applications:
+        _refuse_trap(rule, name)
+        caution = catalogue().caution(name)
+        if caution:
+            warnings[caution] = Problem(message=caution, severity="warning", kind="doubt")
     if not rule.protocols:
-        for name in rule.applications:
-            _refuse_trap(rule, name)
         return rule.applications, ()
     found = set(rule.applications)
     ports: list[Service] = []
@@ -149,7 +150,7 @@ def _applications(
         try:
             applications = panos_applications(protocol, use.classes)
         except UnsupportedError as error:
-            if rule.enforce_functions:
+            if rule.enforce_functions or protocol.usable:
                 message = f"conduit {rule.conduit}, flow {rule.flow}: {error}"
                 raise UnsupportedError(message) from error
             ports += [
@@ -162,8 +163,8 @@ def _applications(
             ]
             continue
         found.update(applications.names)
-        for text in applications.warnings:
-            warnings.setdefault(text, Problem(message=text, severity="warning"))
+        _doubt(warnings, use.protocol, applications.warnings, "warning")
+        _doubt(warnings, use.protocol, applications.notes, "note")
     if ports and (found or rule.services != (APPLICATION_DEFAULT,)):
         message = (
             f"conduit {rule.conduit}, flow {rule.flow}: a protocol without App-ID cannot share "
@@ -171,6 +172,22 @@ def _applications(
         )
         raise UnsupportedError(message)
     return tuple(sorted(found)) or (ANY,), tuple(sorted(ports, key=lambda item: item.name))
+
+
+def _doubt(
+    warnings: dict[str, Problem], protocol: str, texts: Sequence[str], severity: str
+) -> None:
+    """Note what the catalogue is not sure of, or what App-ID cannot tell, once a protocol."""
+    if not texts:
+        return
+    more = len(texts) - 3
+    message = f"protocol {protocol}: {'; '.join(texts[:3])}{f' and {more} more' * (more > 0)}"
+    warnings[message] = Problem(
+        message=message,
+        hint=f"see segctl protocols {protocol}",
+        severity=severity,
+        kind="doubt",
+    )
 
 
 def _refuse_trap(rule: Rule, name: str) -> None:

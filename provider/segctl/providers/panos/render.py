@@ -23,7 +23,7 @@ from segctl.policy import Schedule
 from segctl.providers.panos import elements, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.diff import Change
     from segctl.policy import Item
@@ -69,8 +69,8 @@ def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element
     for kind in CONTAINERS:
         yield from _sets(base, kind, [c.after for c in made if c.kind == kind and c.after])
     for change in objects:
-        if change.op == "update" and change.after is not None:
-            yield from _update(base, change.kind, change.after)
+        if change.op == "update" and change.before is not None and change.after is not None:
+            yield from _update(base, change.kind, change.before, change.after)
     yield from _rule_steps(rules, live, base)
     for change in objects:
         if change.op == "delete":
@@ -129,14 +129,18 @@ def _sets(base: str, kind: str, items: Sequence[Item]) -> Iterator[Element]:
         yield step
 
 
-def _update(base: str, kind: str, item: Item) -> Iterator[Element]:
+def _update(base: str, kind: str, before: Item, item: Item) -> Iterator[Element]:
     """Write an object anew; of zones, default rules and tags only what is segctl's."""
     entry = elements.write(item)
     if kind == "zone":
         network = entry[0]
         yield _step("edit", f"{path(base, kind, item.name)}/network/{network[0].tag}", network[0])
     elif kind in ("default-rule", "tag"):
-        for leaf in entry:
+        wanted = {str(leaf.tag) for leaf in entry}
+        for leaf in elements.write(before):
+            if leaf.tag not in wanted:
+                yield _step("delete", f"{path(base, kind, item.name)}/{leaf.tag}")
+        for leaf in list(entry):
             yield _step("edit", f"{path(base, kind, item.name)}/{leaf.tag}", leaf)
     elif isinstance(item, Schedule):
         yield _step("edit", f"{path(base, kind, item.name)}/schedule-type", entry[0])
@@ -165,6 +169,12 @@ class _Order:
         self._last = ""
         for name in rules:
             self.append(name)
+
+    def names(self) -> Iterator[str]:
+        name = self._next.get("", "")
+        while name:
+            yield name
+            name = self._next.get(name, "")
 
     def append(self, name: str) -> None:
         self._link(self._last, name)
@@ -217,16 +227,61 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
     """
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
+    order = _Order(_entries(now, CONTAINERS["rule"]))
+    renames = _back_names(root, base, before, now)
+    for new, old in renames.items():
+        order.rename(new, old)
     back: list[Element] = []
     gone: list[Element] = []
     for kind, container in CONTAINERS.items():
         old, new = _entries(before, container), _entries(now, container)
+        if kind == "rule":
+            new = {renames.get(name, name): entry for name, entry in new.items()}
+        extra: list[str] = []
         for name in _touched(root, f"{base}/{container}"):
             if name in old and (name not in new or not _same(old[name], new[name])):
                 back.append(_step("edit", path(base, kind, name), deepcopy(old[name])))
+                if kind == "rule" and name not in new:
+                    order.append(name)
             elif name not in old and name in new:
-                gone.append(_step("delete", path(base, kind, name)))
-    return [*back, *reversed(gone), *_reorder(base, before, now)]
+                extra.append(name)
+        if extra and len(extra) == len(new) and before.find(container) is None:
+            gone.append(_step("delete", f"{base}/{_first_missing(before, container)}"))
+        else:
+            gone += [_step("delete", path(base, kind, name)) for name in reversed(extra)]
+        if kind == "rule":
+            for name in extra:
+                order.remove(name)
+    undo = [
+        _step("rename", path(base, "rule", new), newname=old) for new, old in renames.items()
+    ]
+    return [*undo, *back, *reversed(gone), *_reorder(base, list(_rules(before)), order)]
+
+
+def _rules(vsys: Element) -> Mapping[str, Element]:
+    return _entries(vsys, CONTAINERS["rule"])
+
+
+def _back_names(root: Element, base: str, before: Element, now: Element) -> dict[str, str]:
+    """Return the rules that the script renamed and that still have the new name, last first."""
+    old, new = _rules(before), _rules(now)
+    found: dict[str, str] = {}
+    container = f"{base}/{CONTAINERS['rule']}"
+    for step in reversed(root):
+        if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
+            name, newname = _named(step, container), step.get("newname", "")
+            if name in old and name not in new and newname in new and newname not in old:
+                found[newname] = name
+    return found
+
+
+def _first_missing(vsys: Element, container: str) -> str:
+    """Return the shallowest part of `container` below the rulebase that `vsys` does not have."""
+    parts = container.split("/")
+    for length in range(min(2, len(parts)), len(parts)):
+        if vsys.find("/".join(parts[:length])) is None:
+            return "/".join(parts[:length])
+    return container
 
 
 def _entries(vsys: Element, container: str) -> dict[str, Element]:
@@ -245,23 +300,27 @@ def _touched(root: Element, container: str) -> list[str]:
         if xpath == container:
             found.update(dict.fromkeys(entry.get("name", "") for entry in step))
         elif xpath.startswith(f"{container}/entry[@name="):
-            rest = xpath[len(container) + len("/entry[@name=") :]
-            found[rest[1 : rest.index(rest[0], 1)]] = None
+            found[_named(step, container)] = None
             if step.get("newname"):
                 found[step.get("newname", "")] = None
     return list(found)
 
 
-def _reorder(base: str, before: Element, now: Element) -> Iterator[Element]:
+def _named(step: Element, container: str) -> str:
+    """Return the name of the entry of `container` that a step is about."""
+    rest = step.get("xpath", "")[len(container) + len("/entry[@name=") :]
+    return rest[1 : rest.index(rest[0], 1)]
+
+
+def _reorder(base: str, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
     """Move rules back to the order they had, as few as possible."""
-    wanted = list(_entries(before, CONTAINERS["rule"]))
-    held = [name for name in _entries(now, CONTAINERS["rule"]) if name in set(wanted)]
-    held += [name for name in wanted if name not in set(held)]  # edit appends what was gone
     rank = {name: index for index, name in enumerate(wanted)}
+    held = [name for name in order.names() if name in rank]
     stay = {held[index] for index in longest_increasing([rank[name] for name in held])}
     previous = ""
     for name in wanted:
-        if name not in stay:
-            where = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
+        where = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
+        if name not in stay and not order.stands(name, where):
+            order.move(name, where)
             yield _move(base, name, where)
         previous = name

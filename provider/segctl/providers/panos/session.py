@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from lxml import etree
 
@@ -31,8 +32,8 @@ from segctl.providers.panos import names
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.parse import COUNTED_KINDS
 from segctl.providers.panos.render import CONTAINERS, restore
-from segctl.providers.panos.snapshot import Snapshot
-from segctl.providers.panos.wire import MAX_REQUEST, Wire
+from segctl.providers.panos.snapshot import Snapshot, load
+from segctl.providers.panos.wire import MAX_REQUEST, Wire, xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +52,11 @@ _SYSTEM = "<show><system><info></info></system></show>"
 _CHANGES = "<show><config><list><changes></changes></list></config></show>"
 _HA = "<show><high-availability><state></state></high-availability></show>"
 _POLL_FIRST, _POLL_MOST = 0.1, 2.0
+#: Pauses before another try at going back or at releasing a lock, when the line has dropped.
+_TRIES = (0.1, 1.0, 5.0, 0.0)
+
+#: Comments of the locks that runs in this process hold now.
+_HELD: set[str] = set()
 
 
 class PanosSession:
@@ -62,7 +68,8 @@ class PanosSession:
         self._wire = Wire(target, read_only=read_only)
         self._client = Client(self._wire, target)
         self._base = names.vsys_path(target.scope)
-        self._before = b""
+        self._before: bytes | memoryview = b""
+        self._undo: bytes | memoryview = b""
         self._version = ""
         self._script = ""
 
@@ -88,15 +95,16 @@ class PanosSession:
         for kind in COUNTED_KINDS:
             path = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
             parts[f"count {kind}"] = self._config("get", path)
-        self._before = parts["vsys"]
         found = re.search(rb"<sw-version>([^<]*)</sw-version>", parts["system"])
         self._version = found[1].decode() if found else ""
-        return Snapshot(
+        document = Snapshot(
             host=self._target.name,
             user=self._target.user,
             vsys=self._target.scope,
             parts=parts,
         ).dump()
+        self._before = load(document).parts["vsys"]
+        return document
 
     def _config(self, action: str, xpath: str) -> bytes:
         return self._get({"type": "config", "action": action, "xpath": xpath})
@@ -118,18 +126,21 @@ class PanosSession:
         """
         self._refuse_passive()
         self._progress("locking")
-        comment = f"segctl {socket.gethostname()} {os.getpid()} {int(time.time())}"
-        self._recover()
-        taken: list[tuple[str, str]] = []
+        comment = (
+            f"segctl {socket.gethostname()} {os.getpid()} {int(time.time())} {uuid4().hex[:8]}"
+        )
+        _HELD.add(comment)
         try:
+            self._recover()
             for kind, scope in (("commit", "shared"), ("config", self._target.scope)):
                 self._take(kind, scope, comment)
-                taken.append((kind, scope))
             self._refuse_pending()
             yield
         finally:
-            for kind, scope in reversed(taken):
-                self._release(kind, scope)
+            try:
+                self._unlock(comment)
+            finally:
+                _HELD.discard(comment)
 
     def _take(self, kind: str, scope: str, comment: str) -> None:
         command = (
@@ -147,19 +158,41 @@ class PanosSession:
                 "wait until it is released, or have its owner release it",
             ) from error
 
+    def _unlock(self, comment: str) -> None:
+        """Release this run's locks, also one whose answer was lost; changes go before them.
+
+        What cannot be released stays marked, and the next run cleans up (`_recover`).
+        """
+        problem = ""
+        for pause in _TRIES:
+            try:
+                if self._script:
+                    self._discard()
+                for kind in ("config", "commit"):
+                    for entry in self._locks(kind):
+                        if self._mine(entry) and _comment(entry) == comment:
+                            self._release(kind, entry.findtext("name") or "shared")
+            except ConnectError as error:
+                problem = error.message
+                time.sleep(pause)
+            except DeviceError as error:
+                problem = error.message
+                break
+            else:
+                return
+        self._progress(f"could not release the locks, the next run will: {problem}")
+
     def _release(self, kind: str, scope: str) -> None:
-        command = f"<request><{kind}-lock><remove></remove></{kind}-lock></request>"
-        try:
-            self._client.op(command, vsys=scope)
-        except (ConnectError, AuthError) as error:
-            self._progress(f"could not release the {kind} lock: {error.message}")
-        except DeviceError:
-            return  # a commit releases its owner's commit lock
+        self._client.op(
+            f"<request><{kind}-lock><remove></remove></{kind}-lock></request>", vsys=scope
+        )
+
+    def _mine(self, entry: Element) -> bool:
+        return entry.get("name") == self._target.user
 
     def _holder(self, kind: str) -> str:
         return "; ".join(
-            f"held by {entry.get('name')} since {entry.findtext('created')}"
-            f" ({(entry.findtext('comment') or '').strip()})"
+            f"held by {entry.get('name')} since {entry.findtext('created')} ({_comment(entry)})"
             for entry in self._locks(kind)
         )
 
@@ -168,11 +201,24 @@ class PanosSession:
         return self._client.op(command).findall(f"result/{kind}-locks/entry")
 
     def _recover(self) -> None:
-        """Clean up after a run of ours that died holding its locks."""
+        """Clean up after a run of ours that died holding its locks.
+
+        Raises:
+            LockedError: another administrator, or a run that is alive, holds one that concerns us.
+        """
         for kind in ("commit", "config"):
             for entry in self._locks(kind):
-                comment = (entry.findtext("comment") or "").strip()
-                if entry.get("name") != self._target.user or not comment.startswith("segctl "):
+                comment = _comment(entry)
+                scope = entry.findtext("name") or "shared"
+                if not self._mine(entry):
+                    if kind == "commit" or scope in ("shared", self._target.scope):
+                        raise LockedError(
+                            self._target.name,
+                            f"{kind} lock for {scope}: {self._holder(kind)}; "
+                            "wait until it is released, or have its owner release it",
+                        )
+                    continue
+                if not comment.startswith("segctl "):
                     continue
                 if not _abandoned(comment):
                     raise LockedError(
@@ -180,8 +226,9 @@ class PanosSession:
                         f"another segctl run holds the {kind} lock ({comment}); wait for it",
                     )
                 self._progress("cleaning up after a run that was cut off")
+                self._settle(self._deadline())
                 self._discard()
-                self._release(kind, entry.findtext("name") or "shared")
+                self._release(kind, scope)
 
     def _refuse_pending(self) -> None:
         for owner, xpath in self._pending():
@@ -228,7 +275,7 @@ class PanosSession:
         if revert_in is not None:
             message = f"{self._target.name}: PAN-OS has no timed revert of a commit"
             raise UnsupportedError(message)
-        self._script = script
+        self._script, self._undo = script, self._before
         steps = list(etree.fromstring(script.encode()))
         try:
             self._save()
@@ -252,26 +299,38 @@ class PanosSession:
         """
         if not self._script:
             return
-        try:
-            self._discard()
-            before = self._vsys(self._before)
-            now = self._vsys(self._config("show", self._base))
-            steps = restore(self._script, before, now)
-            if steps:
-                self._write(steps)
-                self._commit("revert")
-        except (DeviceError, OSError) as error:
-            message = error.message if isinstance(error, DeviceError) else str(error)
-            raise ApplyError(
-                self._target.name,
-                f"could not go back by itself ({message}). The configuration before this run is "
-                f"saved on the device as {SAVED_NAME}; run `segctl plan` to see what it holds now",
-            ) from error
-        self._script = ""
+        problem: DeviceError | None = None
+        for pause in _TRIES:
+            try:
+                if self._went_back():
+                    self._script = ""
+                    return
+            except ConnectError as error:
+                problem = error
+                time.sleep(pause)
+            except DeviceError as error:
+                problem = error
+                break
+        raise ApplyError(
+            self._target.name,
+            f"could not go back by itself ({problem.message if problem else 'it changed again'}). "
+            f"The configuration before this run is saved on the device as {SAVED_NAME}; "
+            "run `segctl plan` to see what it holds now",
+        ) from problem
 
-    def _vsys(self, body: bytes) -> Element:
-        root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, huge_tree=True))
-        found = root.find("result/entry")
+    def _went_back(self) -> bool:
+        """Take one step back; say whether the device was there already."""
+        self._settle(self._deadline())
+        self._discard()
+        before = self._vsys(self._undo)
+        steps = restore(self._script, before, self._vsys(self._config("show", self._base)))
+        if steps:
+            self._write(steps)
+            self._commit("revert")
+        return not steps
+
+    def _vsys(self, body: bytes | memoryview) -> Element:
+        found = xml(self._target, bytes(body)).find("result/entry")
         if found is None:
             raise ParseError(self._target.name, f"no longer shows {self._target.scope}")
         return found
@@ -308,7 +367,7 @@ class PanosSession:
             if len(step):
                 params["element"] = "".join(_xml(child) for child in step)
         answer = self._wire.request({**params, "key": self._client.key()})
-        root = etree.fromstring(answer.body, etree.XMLParser(resolve_entities=False))
+        root = xml(self._target, answer.body)
         if root.get("status") == "success":
             return
         failed = next(
@@ -331,27 +390,31 @@ class PanosSession:
         )
         job = answer.findtext("result/job")
         if job:
-            self._wait(job, "validation")
+            self._wait(job, "validation", self._deadline())
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._target.commit_timeout
 
     def _commit(self, what: str) -> None:
         self._progress("committing")
+        deadline = self._deadline()
         try:
             answer = self._client.commit(f"segctl {what}")
-            job = answer.findtext("result/job")
-            if job:
-                self._wait(job, "commit")
         except ConnectError:
-            self._settle()
+            self._settle(deadline)
+            return
+        job = answer.findtext("result/job")
+        if job:
+            self._wait(job, "commit", deadline)
 
-    def _settle(self) -> None:
-        """After a connection lost during a commit: wait until the device has no job running.
+    def _settle(self, deadline: float) -> None:
+        """Wait until the device has no job running, as after a connection lost during a commit.
 
         Whether the commit went through is for the caller to see in what it reads next.
         """
-        deadline = time.monotonic() + self._target.commit_timeout
         pause = _POLL_FIRST
         while True:
-            with suppress(ConnectError):
+            with suppress(ConnectError, ParseError):
                 jobs = self._client.op("<show><jobs><all></all></jobs></show>")
                 states = [job.findtext("status") for job in jobs.iterfind("result/job")]
                 if not any(state in ("ACT", "PEND") for state in states):
@@ -365,14 +428,13 @@ class PanosSession:
             time.sleep(pause)
             pause = min(pause * 2, _POLL_MOST)
 
-    def _wait(self, job: str, what: str) -> None:
+    def _wait(self, job: str, what: str, deadline: float) -> None:
         """Wait for a job; Ctrl-C meanwhile is kept until the device is done.
 
         Raises:
             ApplyError: the job failed, with the device's own lines.
             ConnectError: no end within ``segctl_commit_timeout`` seconds.
         """
-        deadline = time.monotonic() + self._target.commit_timeout
         pause, interrupted = _POLL_FIRST, False
         while True:
             try:
@@ -404,21 +466,25 @@ class PanosSession:
     def _job(self, job: str) -> Element | None:
         try:
             answer = self._client.op(f"<show><jobs><id>{job}</id></jobs></show>")
-        except ConnectError:
+        except (ConnectError, ParseError):
             return None  # the management service may be busy; the deadline decides
         return answer.find("result/job")
+
+
+def _comment(lock: Element) -> str:
+    return (lock.findtext("comment") or "").strip()
 
 
 def _abandoned(comment: str) -> bool:
     """Whether a lock comment of ours names a run that cannot be alive."""
     parts = comment.split()
-    if len(parts) != 4 or not (parts[2].isdigit() and parts[3].isdigit()):
+    if len(parts) != 5 or not (parts[2].isdigit() and parts[3].isdigit()):
         return False
     host, pid, began = parts[1], int(parts[2]), int(parts[3])
     if host != socket.gethostname():
         return datetime.now(UTC).timestamp() - began > ABANDONED_AFTER
     if pid == os.getpid():
-        return True
+        return comment not in _HELD
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from segctl.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAGIC = b"segctl-panos-snapshot "
 FORMAT = 1
@@ -22,7 +26,7 @@ class Snapshot:
     host: str
     user: str
     vsys: str
-    parts: dict[str, bytes]
+    parts: Mapping[str, bytes | memoryview]
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -38,7 +42,7 @@ class Snapshot:
 
 
 def load(document: bytes) -> Snapshot:
-    """Take a document apart.
+    """Take a document apart; the parts are views of it, not copies.
 
     Raises:
         ParseError: it is not one of ours, or damaged.
@@ -49,9 +53,10 @@ def load(document: bytes) -> Snapshot:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
         header = json.loads(line[len(MAGIC) :])
         offset = len(line) + 1
-        parts: dict[str, bytes] = {}
+        view = memoryview(document)
+        parts: dict[str, memoryview] = {}
         for name, size in header["parts"]:
-            parts[name] = document[offset : offset + size]
+            parts[name] = view[offset : offset + size]
             offset += size
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above

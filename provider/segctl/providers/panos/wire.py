@@ -16,7 +16,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
+from lxml import etree
+
 from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
+from segctl.providers.panos.parse import refuse_dtd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +55,18 @@ class Answer:
     body: bytes
 
 
+def xml(target: Target, body: bytes) -> etree._Element:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
+    """Read an answer.
+
+    Raises:
+        ParseError: it is not complete XML.
+    """
+    try:
+        return etree.fromstring(body, etree.XMLParser(resolve_entities=False, huge_tree=True))
+    except etree.XMLSyntaxError as error:
+        raise ParseError(target.name, f"its answer is not complete XML: {error}") from error
+
+
 def context(target: Target) -> ssl.SSLContext:
     """Return the TLS settings for a device: the system's store, or the inventory's CA file.
 
@@ -60,14 +75,12 @@ def context(target: Target) -> ssl.SSLContext:
     Raises:
         ConnectError: the CA file cannot be read.
     """
-    made = ssl.create_default_context()
-    if target.ca_file is not None:
-        try:
-            made.load_verify_locations(cafile=str(target.ca_file))
-        except (OSError, ssl.SSLError) as error:
-            raise ConnectError(
-                target.name, f"cannot use segctl_ca_file {target.ca_file}: {error}"
-            ) from error
+    try:
+        made = ssl.create_default_context(cafile=target.ca_file and str(target.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ConnectError(
+            target.name, f"cannot use segctl_ca_file {target.ca_file}: {error}"
+        ) from error
     if target.tls_fingerprint or not target.tls_verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE  # the pinned fingerprint is checked instead, see _connect
@@ -108,16 +121,17 @@ class Wire:
         if write:
             self.close()
         body = "&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode()
-        answer = self._exchange(body, timeout or self.target.timeout, fresh=self._kept is None)
+        seconds = timeout or self.target.timeout
+        answer = self._exchange(body, seconds, fresh=self._kept is None, keep=not write)
         if write:
             self.close()
         self._check(answer)
         return answer
 
-    def _exchange(self, body: bytes, timeout: float, *, fresh: bool) -> Answer:
+    def _exchange(self, body: bytes, timeout: float, *, fresh: bool, keep: bool) -> Answer:
         deadline = time.monotonic() + timeout
         try:
-            return self._send(body, deadline)
+            return self._send(body, deadline, keep=keep)
         except (ConnectionError, http.client.RemoteDisconnected):
             self.close()
             if fresh:
@@ -125,13 +139,19 @@ class Wire:
         except BaseException:
             self.close()
             raise
-        return self._exchange(body, timeout, fresh=True)  # the kept connection had been closed
+        # the kept connection had been closed
+        return self._exchange(body, timeout, fresh=True, keep=keep)
 
-    def _send(self, body: bytes, deadline: float) -> Answer:
+    def _send(self, body: bytes, deadline: float, *, keep: bool) -> Answer:
         try:
             connection = self._kept or self._connect(deadline)
             self._kept = connection
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            if connection.sock is not None:
+                connection.sock.settimeout(max(0.1, deadline - time.monotonic()))
+            headers = {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Connection": "keep-alive" if keep else "close",
+            }
             connection.request("POST", "/api/", body=body, headers=headers)
             response = connection.getresponse()
             content = self._read(connection, response, deadline)
@@ -141,6 +161,8 @@ class Wire:
             ) from error
         except http.client.IncompleteRead as error:
             raise self._lost("the answer ended early") from error
+        except ssl.SSLEOFError as error:
+            raise ConnectionResetError from error
         except ssl.SSLError as error:
             raise self._lost(f"TLS: {error}") from error
         except ConnectionError:
@@ -220,6 +242,7 @@ class Wire:
             chunks.append(chunk)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
+        response.close()  # it is whole: the connection may carry another request
         return b"".join(chunks)
 
     def _too_large(self, limit: int) -> DeviceError:
@@ -247,3 +270,4 @@ class Wire:
                 f"answers {answer.content_type or 'no content type'} instead of XML: "
                 "is this a firewall's management address?",
             )
+        refuse_dtd(name, answer.body)

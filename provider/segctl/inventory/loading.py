@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import date
 from pathlib import Path
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
-from segctl.intent import Site
+from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
-from segctl.inventory.model import Inventory
 from segctl.inventory.patterns import select
 from segctl.inventory.reader import read_inventory
-from segctl.inventory.secret import Secret
+from segctl.credentials import Secret
 from segctl.inventory.site import build_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from segctl.intent import Site
+    from segctl.inventory.model import Inventory
 
 #: Connection variables handed on as they are.
 _PLAIN: Final = (
@@ -90,20 +93,22 @@ def load(
 
 def digest(site: Site) -> str:
     """Return the SHA-256 of what is declared, wherever it stands in the files."""
-    text = json.dumps(_canonical(site), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_canonical(site, {}), sort_keys=True, separators=(",", ":"))
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _canonical(value: object) -> object:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            one.name: _canonical(getattr(value, one.name)) for one in fields(value) if one.compare
-        }
-    if isinstance(value, tuple):
-        return [_canonical(item) for item in cast("tuple[object, ...]", value)]
+def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
+    """Return what JSON can hold; `names` remembers the fields of each dataclass."""
     if value is None or isinstance(value, (str, int, float)):
         return value
-    return str(value)
+    if isinstance(value, tuple):
+        return [_canonical(item, names) for item in cast("tuple[object, ...]", value)]
+    if not is_dataclass(value) or isinstance(value, type):
+        return str(value)
+    kind = type(value)
+    if kind not in names:
+        names[kind] = tuple(one.name for one in fields(value) if one.compare)
+    return {name: _canonical(getattr(value, name), names) for name in names[kind]}
 
 
 def _connections(
@@ -126,7 +131,7 @@ def _connections(
                     continue
                 value = secret
             elif key in _PATHS:
-                value = os.path.expanduser(str(value))  # noqa: PTH111 - a value, not a file yet
+                value = expand_home(str(value))
             found[key] = value
         connections[name] = found
     return connections, problems

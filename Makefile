@@ -1,0 +1,53 @@
+# Two commands: `make demo` shows segctl at work, `make test` is the whole gate. Both set up .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit wheel bench clean
+
+help:
+	@echo "make demo   set up and run the main job on mock firewalls"
+	@echo "make test   set up and run every check and test"
+	@echo "make bench  set up and run the benchmarks (minutes)"
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("segctl needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --group test
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/segctl demo
+
+test: check unit wheel
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.test
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n $(JOBS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --skip-empty
+
+wheel: $(VENV)/.test
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/check-wheel-contents dist/*.whl
+
+bench: $(VENV)/.test
+	$(BIN)/python bench/run.py
+
+clean:
+	rm -rf $(VENV) dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

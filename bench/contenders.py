@@ -1,0 +1,226 @@
+"""One contender in a process of its own: do the work once, say how long and how much memory.
+
+Imports and set-up come before the clock starts; memory is the peak of the whole process.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+USER, PASSWORD = "admin", "mock"
+VSYS = "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
+_CHUNK = 1 << 16
+
+
+def _memory(field: str) -> float:
+    """Return a size of this process in MB; ru_maxrss would count the parent's, too."""
+    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@contextmanager
+def _measured(result: dict[str, Any]) -> Iterator[None]:
+    result["base_mb"] = _memory("VmRSS")
+    begin, cpu = time.perf_counter(), time.process_time()
+    yield
+    result["seconds"] = time.perf_counter() - begin
+    result["cpu_seconds"] = round(time.process_time() - cpu, 4)
+    result["peak_mb"] = _memory("VmHWM")
+
+
+# --- reading a firewall --------------------------------------------------------------------------
+
+
+def stream(port: str, ca_file: str) -> dict[str, Any]:
+    """Fetch the virtual system, feed lxml, make a tuple of every entry, clear it."""
+    from lxml import etree
+
+    result: dict[str, Any] = {}
+    with _measured(result):
+        context = ssl.create_default_context(cafile=ca_file)
+        connection = http.client.HTTPSConnection("127.0.0.1", int(port), context=context)
+        key = etree.fromstring(
+            _post(connection, type="keygen", user=USER, password=PASSWORD)
+        ).findtext("result/key")
+        body = _post(connection, type="config", action="show", xpath=VSYS, key=key or "")
+        parser = etree.XMLPullParser(events=("end",), tag="entry")
+        entries: list[tuple[object, ...]] = []
+        for start in range(0, len(body), _CHUNK):
+            parser.feed(body[start : start + _CHUNK])
+            for _, element in parser.read_events():
+                container = element.getparent()
+                if container is None or container.tag == "result":
+                    continue
+                fields = (
+                    (child.tag, *(member.text for member in child))
+                    if len(child)
+                    else (child.tag, child.text)
+                    for child in element
+                )
+                entries.append((element.get("name"), *fields))
+                element.clear()
+                container.remove(element)
+        parser.close()
+    return result | {"entries": len(entries), "bytes": len(body)}
+
+
+def _post(connection: http.client.HTTPSConnection, **form: str) -> bytes:
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "keep-alive"}
+    connection.request("POST", "/api/", body=urlencode(form), headers=headers)
+    return connection.getresponse().read()
+
+
+def segctl(port: str, ca_file: str) -> dict[str, Any]:
+    """Read and parse as every command does."""
+    from segctl.credentials import Secret
+    from segctl.providers.base import Target
+    from segctl.providers.panos import PanosProvider, parse, session
+
+    _ = parse, session
+    provider = PanosProvider()
+    target = Target(
+        name="bench",
+        host="127.0.0.1",
+        port=int(port),
+        user=USER,
+        password=Secret(PASSWORD),
+        ca_file=Path(ca_file),
+    )
+    result: dict[str, Any] = {}
+    with _measured(result), provider.connect(target, read_only=True) as opened:
+        live = provider.parse(opened.read())
+    return result | {"entries": sum(live.counts.values())}
+
+
+def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
+    """Read, parse, and plan for a policy that the device holds already."""
+    from bench.corpus import desired
+    from segctl.credentials import Secret
+    from segctl.plan import plan_device
+    from segctl.protocols import catalogue
+    from segctl.providers.base import Target
+    from segctl.providers.panos import PanosProvider, fit, parse, session
+
+    _ = fit, parse, session, catalogue()
+    provider = PanosProvider()
+    wanted = desired(int(rules))
+    target = Target(
+        name="bench",
+        host="127.0.0.1",
+        port=int(port),
+        user=USER,
+        password=Secret(PASSWORD),
+        ca_file=Path(ca_file),
+    )
+    result: dict[str, Any] = {}
+    with _measured(result), provider.connect(target, read_only=True) as opened:
+        made = plan_device(wanted, provider.parse(opened.read()), provider)
+    return result | {"changes": len(made.changes), "rules": made.rule_count}
+
+
+def pan_os_python(port: str, _ca_file: str) -> dict[str, Any]:
+    """Fill pan-os-python's object tree: its refreshall for each kind."""
+    from panos.device import Vsys
+    from panos.firewall import Firewall
+    from panos.objects import AddressGroup, AddressObject, ServiceObject
+    from panos.policies import Rulebase, SecurityRule
+
+    result: dict[str, Any] = {}
+    with _measured(result):
+        firewall = Firewall("127.0.0.1", USER, PASSWORD, port=int(port))
+        vsys = Vsys("vsys1")
+        firewall.add(vsys)
+        rulebase = Rulebase()
+        vsys.add(rulebase)
+        found = [
+            *SecurityRule.refreshall(rulebase),
+            *AddressObject.refreshall(vsys),
+            *AddressGroup.refreshall(vsys),
+            *ServiceObject.refreshall(vsys),
+        ]
+    return result | {"entries": len(found)}
+
+
+# --- writing -------------------------------------------------------------------------------------
+
+
+def create_each(port: str, count: str) -> dict[str, Any]:
+    """Create rules with pan-os-python, one call of create() each."""
+    from panos.device import Vsys
+    from panos.firewall import Firewall
+    from panos.policies import Rulebase, SecurityRule
+
+    firewall = Firewall("127.0.0.1", USER, PASSWORD, port=int(port))
+    vsys = Vsys("vsys1")
+    firewall.add(vsys)
+    rulebase = Rulebase()
+    vsys.add(rulebase)
+    result: dict[str, Any] = {}
+    with _measured(result):
+        for number in range(int(count)):
+            rule = SecurityRule(f"created-{number:06}", fromzone=["any"], tozone=["any"])
+            rulebase.add(rule)
+            rule.create()
+    return result
+
+
+# --- inventories ---------------------------------------------------------------------------------
+
+
+def inventory(folder: str) -> dict[str, Any]:
+    """List hosts and variables of an Ansible inventory with segctl."""
+    from segctl.inventory import list_json, read_inventory
+
+    result: dict[str, Any] = {}
+    with _measured(result):
+        text = list_json(read_inventory([Path(folder)]))
+    return result | {"size": len(json.dumps(text))}
+
+
+def bare_yaml(folder: str) -> dict[str, Any]:
+    """Load the same files with PyYAML's C loader and merge them by group, then by host."""
+    import yaml
+
+    def load(path: Path) -> dict[str, Any]:
+        with path.open("rb") as file:
+            return dict(yaml.load(file, Loader=yaml.CSafeLoader) or {})
+
+    root = Path(folder)
+    result: dict[str, Any] = {}
+    with _measured(result):
+        groups: dict[str, Any] = load(root / "hosts.yml")["all"]["children"]
+        everything = load(root / "group_vars/all.yml")
+        merged: dict[str, dict[str, Any]] = {}
+        for group, content in groups.items():
+            shared = everything | load(root / f"group_vars/{group}.yml")
+            for host, own in content["hosts"].items():
+                merged[host] = shared | (own or {}) | load(root / f"host_vars/{host}.yml")
+    return result | {"size": len(json.dumps(merged))}
+
+
+CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {
+    "stream": stream,
+    "segctl": segctl,
+    "plan": plan,
+    "pan-os-python": pan_os_python,
+    "create-each": create_each,
+    "inventory": inventory,
+    "bare-yaml": bare_yaml,
+}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    print(json.dumps(CONTENDERS[sys.argv[1]](*sys.argv[2:])))

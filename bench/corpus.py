@@ -1,0 +1,187 @@
+"""Configurations of any size: what firewalls hold, as XML and as policies."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from typing import TYPE_CHECKING
+
+from lxml import etree
+from segctl.compile import Desired
+from segctl.intent import Device, Position, ZoneBinding
+from segctl.policy import Address, AddressGroup, Policy, Rule, Service
+from segctl.providers.panos import elements, names
+from segctl.providers.panos.fit import fit
+from segctl.providers.panos.render import CONTAINERS
+from segctl_mocks.panos.baseline import factory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from segctl.policy import Item
+
+ZONES = tuple(f"zone-{number:02}" for number in range(40))
+APPLICATIONS = ("modbus-read-holding-registers", "dnp3-read", "ssl", "ssh", "ntp-base")
+_NETWORK = int(ipaddress.ip_address("10.0.0.0"))
+
+
+def with_entries(parts: dict[str, Iterable[str]]) -> bytes:
+    """Return a factory configuration whose vsys1 holds these entries, by container path."""
+    root = etree.fromstring(factory("bench", "11.1.6", ("admin",)))
+    vsys = root.find("devices/entry/vsys/entry")
+    assert vsys is not None
+    for path, entries in parts.items():
+        node = vsys
+        for tag in path.split("/"):
+            found = node.find(tag)
+            node = etree.SubElement(node, tag) if found is None else found
+        node.extend(etree.fromstring(f"<x>{''.join(entries)}</x>"))
+    return etree.tostring(root)
+
+
+# --- a grown firewall ----------------------------------------------------------------------------
+
+
+def grown(rules: int) -> bytes:
+    """Return a firewall with `rules` rules, twice as many addresses, half as many groups.
+
+    Every second rule and object carries segctl's mark; the others are an administrator's, with
+    every field that the web interface writes.
+    """
+    return with_entries(
+        {
+            "zone": (
+                f'<entry name="{zone}"><network><layer3/></network></entry>' for zone in ZONES
+            ),
+            "tag": ['<entry name="segctl"/>', '<entry name="legacy"/>'],
+            "address": (_address(n) for n in range(2 * rules)),
+            "address-group": (_group(n, 2 * rules) for n in range(rules // 2)),
+            "service": (_service(n) for n in range(rules // 4)),
+            "rulebase/security/rules": _rules(rules),
+        }
+    )
+
+
+def _tag(number: int) -> str:
+    return f"<tag><member>{'segctl' if number % 2 else 'legacy'}</member></tag>"
+
+
+def _address(number: int) -> str:
+    address = ipaddress.ip_address(_NETWORK + number)
+    return (
+        f'<entry name="host-{number:06}"><ip-netmask>{address}</ip-netmask>'
+        f"<description>asset {number} of the plant</description>{_tag(number)}</entry>"
+    )
+
+
+def _group(number: int, addresses: int) -> str:
+    members = "".join(
+        f"<member>host-{(number * 4 + step) % addresses:06}</member>" for step in range(6)
+    )
+    return f'<entry name="group-{number:06}"><static>{members}</static>{_tag(number)}</entry>'
+
+
+def _service(number: int) -> str:
+    return (
+        f'<entry name="port-{number:06}"><protocol><tcp><port>{1024 + number % 60000}</port>'
+        f"<override><no/></override></tcp></protocol>{_tag(number)}</entry>"
+    )
+
+
+def _rules(count: int) -> Iterator[str]:
+    pick = random.Random(62443)
+    groups, services = max(1, count // 2), max(1, count // 4)
+    for number in range(count):
+        text = f"flow {number} of the process network, agreed with operations"
+        if number % 2:
+            text = names.mark(f"conduit-{number // 8}", f"flow-{number}", essential=False) + text
+        lists = {
+            "to": [pick.choice(ZONES)],
+            "from": [pick.choice(ZONES)],
+            "source": [f"host-{pick.randrange(2 * count):06}", f"group-{number % groups:06}"],
+            "destination": [f"host-{pick.randrange(2 * count):06}" for _ in range(2)],
+            "source-user": ["any"],
+            "category": ["any"],
+            "application": [pick.choice(APPLICATIONS)],
+            "service": [f"port-{number % services:06}"],
+            "source-hip": ["any"],
+            "destination-hip": ["any"],
+            "tag": ["segctl" if number % 2 else "legacy"],
+        }
+        fields = "".join(
+            f"<{tag}>{''.join(f'<member>{text}</member>' for text in found)}</{tag}>"
+            for tag, found in lists.items()
+        )
+        uuid = f"{pick.getrandbits(128):032x}"
+        yield (
+            f'<entry name="rule-{number:06}" uuid="{uuid}">{fields}<action>allow</action>'
+            "<log-start>no</log-start><log-end>yes</log-end><disabled>no</disabled>"
+            "<profile-setting><group><member>default</member></group></profile-setting>"
+            f"<rule-type>universal</rule-type><description>{text}</description></entry>"
+        )
+
+
+# --- a firewall that is ours ---------------------------------------------------------------------
+
+
+def desired(rules: int) -> Desired:
+    """Return what one firewall should hold: `rules` rules and twice as many objects."""
+    addresses, groups, services = rules * 14 // 10, rules * 4 // 10, rules * 2 // 10
+    zones = tuple(ZoneBinding(zone=f"plant/{zone}", name=zone) for zone in ZONES)
+    policy = Policy(
+        addresses=tuple(
+            Address(name=f"host-{n:06}", value=str(ipaddress.ip_address(_NETWORK + n)))
+            for n in range(addresses)
+        ),
+        address_groups=tuple(
+            AddressGroup(
+                name=f"group-{n:06}",
+                members=tuple(f"host-{m:06}" for m in sorted({n % addresses, n * 3 % addresses})),
+            )
+            for n in range(groups)
+        ),
+        services=tuple(
+            Service(name=f"port-{n:06}", protocol="tcp", ports=str(1024 + n % 60000))
+            for n in range(services)
+        ),
+        rules=tuple(_rule(n, addresses, groups, services) for n in range(rules)),
+    )
+    device = Device(name="fw1", platform="panos", zones=zones, position=Position())
+    return Desired(device=device, policy=policy)
+
+
+def _rule(number: int, addresses: int, groups: int, services: int) -> Rule:
+    return Rule(
+        name=f"rule-{number:06}",
+        from_zones=(ZONES[number % len(ZONES)],),
+        to_zones=(ZONES[number * 7 % len(ZONES)],),
+        sources=(f"host-{number % addresses:06}",),
+        destinations=(f"group-{number % groups:06}",) if groups else ("any",),
+        applications=(APPLICATIONS[number % len(APPLICATIONS)],),
+        services=(f"port-{number % services:06}",) if services else ("application-default",),
+        conduit=f"conduit-{number // 4}",
+        flow=f"flow-{number}",
+        description=f"flow {number}",
+    )
+
+
+def held(wanted: Desired, rules: Iterable[Rule] | None = None) -> bytes:
+    """Return the configuration of a firewall that holds `wanted` as segctl writes it.
+
+    Args:
+        wanted: what it holds.
+        rules: its fitted rules in another order, or other rules.
+    """
+    fitted, _ = fit(wanted.policy, wanted.device)
+    entries: dict[str, Iterable[str]] = {
+        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+    }
+    entries["zone"] = [
+        f'<entry name="{zone}"><network><layer3/></network></entry>' for zone in ZONES
+    ]
+    entries[CONTAINERS["rule"]] = [_text(rule) for rule in (rules or fitted.rules)]
+    return with_entries({path: found for path, found in entries.items() if found})
+
+
+def _text(item: Item) -> str:
+    return etree.tostring(elements.write(item), encoding="unicode")

@@ -1,0 +1,726 @@
+"""The command line: reads arguments, calls the core, prints, and exits 0, 1 or 2.
+
+Global options may stand before or after a command's name. Heavy libraries load in the commands
+that need them, so that ``segctl --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+import segctl
+from segctl.errors import InventoryError, PlanError, SegctlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+
+    from rich.text import Text
+
+    from segctl.compile import Desired
+    from segctl.inventory import Loaded, VaultSecrets
+    from segctl.plan import DevicePlan, Plan
+    from segctl.rollout import Failure
+
+OK, ERROR, DIFFERS = 0, 1, 2
+#: What Typer raises for a command line it does not understand; it exports only this subclass.
+_CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+#: Global options by spelling, with whether a value follows.
+_GLOBAL = {
+    "-i": True,
+    "--inventory": True,
+    "-l": True,
+    "--limit": True,
+    "-e": True,
+    "--extra-vars": True,
+    "--vault-password-file": True,
+    "--ask-vault-pass": False,
+    "-f": True,
+    "--forks": True,
+    "--json": False,
+    "-v": False,
+    "--verbose": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The global options."""
+
+    inventory: tuple[Path, ...] = ()
+    limit: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    vault_password_file: Path | None = None
+    ask_vault_pass: bool = False
+    forks: int = 10
+    json: bool = False
+    verbose: bool = False
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The inventories to read."""
+        return self.inventory or (Path("inventory"),)
+
+
+app = typer.Typer(
+    name="segctl",
+    help="Provision firewalls for OT network segmentation from IEC 62443 zones and conduits.",
+    epilog="The global options may stand before or after the command. "
+    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode).",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+mock_app = typer.Typer(
+    help="Mock devices to try things on.", rich_markup_mode=None, no_args_is_help=True
+)
+app.add_typer(mock_app, name="mock")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:] if argv is None else argv))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line and return its exit status."""
+    hoisted = hoist(list(argv))
+    as_json = "--json" in hoisted[: _globals_end(hoisted)]
+    try:
+        code = app(args=hoisted, prog_name="segctl", standalone_mode=False)
+    except typer.Exit as error:
+        return error.exit_code
+    except _CommandLineError as error:
+        return _complain("usage", _usage(error), as_json=as_json)
+    except InventoryError as error:
+        return _complain(error.code, str(error), as_json=as_json, problems=error)
+    except SegctlError as error:
+        return _complain(error.code, str(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", "interrupted: nothing was changed", as_json=as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain("io", f"{where}{error.strerror or error}", as_json=as_json)
+    return code if isinstance(code, int) else OK
+
+
+def _usage(error: typer.BadParameter) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "segctl"
+    return f"{error.format_message()} (see: {command} --help)"
+
+
+def _complain(
+    code: str, message: str, *, as_json: bool, problems: InventoryError | None = None
+) -> int:
+    if as_json:
+        from segctl.report import problems_json
+
+        error: dict[str, Any] = {"code": code, "message": message}
+        if problems is not None:
+            error["problems"] = problems_json(problems.problems)
+        _print_json({"error": error})
+    print(message if problems else f"segctl: {message}", file=sys.stderr)  # noqa: T201 - the one place
+    if problems is not None:
+        count = len(problems.problems)
+        print(f"segctl: {count} problem{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201
+    return ERROR
+
+
+def hoist(argv: list[str]) -> list[str]:
+    """Return the arguments with global options moved before the command."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, equals, _ = word.partition("=")
+        short = word[:2] if word[:1] == "-" and word[:2] != "--" and len(word) > 2 else ""
+        if name in _GLOBAL and (equals or not _GLOBAL[name]):
+            front.append(word)
+        elif name in _GLOBAL:
+            front += [word, *([value] if (value := next(words, None)) is not None else [])]
+        elif short and _GLOBAL.get(short):
+            front.append(word)
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _globals_end(argv: Sequence[str]) -> int:
+    index = 0
+    while index < len(argv) and argv[index][:1] == "-":
+        name = argv[index]
+        index += 2 if _GLOBAL.get(name) else 1
+    return index
+
+
+# --- printing ------------------------------------------------------------------------------------
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    import json
+
+    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _print(lines: Iterable[Text]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(line)
+
+
+@contextmanager
+def _progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[[str, str], None]]:
+    """Show the step each device is at, on standard error; nothing when it is not a terminal."""
+    if not sys.stderr.isatty() or not devices:
+
+        def told(device: str, step: str) -> None:
+            if settings.verbose:
+                sys.stderr.write(f"{device}: {step}\n")
+
+        yield told
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        tasks = {name: shown.add_task(name, total=None) for name in devices}
+        yield lambda name, step: shown.update(tasks[name], description=f"{name}: {step}")
+
+
+# --- what every command needs --------------------------------------------------------------------
+
+
+def _settings(context: typer.Context) -> Settings:
+    found = context.find_object(Settings)
+    return found or Settings()
+
+
+def _vault(settings: Settings) -> VaultSecrets | None:
+    from segctl.credentials import Secret
+    from segctl.inventory import VaultSecrets, vault_password
+
+    if settings.vault_password_file is not None:
+        return VaultSecrets((("default", vault_password(settings.vault_password_file)),))
+    if settings.ask_vault_pass:
+        return VaultSecrets((("default", Secret(typer.prompt("Vault password", hide_input=True))),))
+    return None
+
+
+def _load(settings: Settings) -> Loaded:
+    from segctl.inventory import load
+
+    return load(
+        list(settings.sources),
+        limit=settings.limit,
+        extra_vars=settings.extra_vars,
+        vault=_vault(settings),
+        today=_today(),
+    )
+
+
+def _today() -> date:
+    return datetime.now(UTC).astimezone().date()
+
+
+def _desired(loaded: Loaded) -> list[Desired]:
+    """Return what every firewall that the limit selects should hold."""
+    from segctl.compile import compile_site
+
+    compiled = compile_site(loaded.site, _today())
+    chosen = [compiled[name] for name in loaded.hosts if name in compiled]
+    if not chosen:
+        raise UsageError(
+            "no firewall is selected: a host is one when it has ansible_network_os; "
+            f"the inventory has {', '.join(compiled) or 'none'}"
+        )
+    return chosen
+
+
+def _plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], list[Failure]]:
+    from segctl.plan import DevicePlan
+    from segctl.rollout import plan_devices
+
+    chosen = _desired(loaded)
+    names = [item.device.name for item in chosen]
+    with _progress(settings, names) as report:
+        results = plan_devices(chosen, loaded.connections, forks=settings.forks, report=report)
+    plans = [item for item in results if isinstance(item, DevicePlan)]
+    return plans, [item for item in results if not isinstance(item, DevicePlan)]
+
+
+def _intent(settings: Settings, loaded: Loaded) -> dict[str, Any]:
+    commit, dirty = _git(settings.sources[0])
+    return {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+
+
+def _git(path: Path) -> tuple[str, bool]:
+    """Return the commit the inventory stands at, and whether files differ from it."""
+    import subprocess
+
+    folder = path if path.is_dir() else path.parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit, bool(commit and git("status", "--porcelain", "--", "."))
+    except OSError:
+        return "", False
+
+
+# --- commands ------------------------------------------------------------------------------------
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - Click's own form of a callback
+    if value:
+        typer.echo(f"segctl {segctl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    *,
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("-i", "--inventory", help="Inventory file or folder; repeatable [inventory/]"),
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option("-l", "--limit", help="Only hosts of this pattern, as in Ansible")
+    ] = None,
+    extra_vars: Annotated[
+        list[str] | None,
+        typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
+    ] = None,
+    vault_password_file: Annotated[
+        Path | None, typer.Option(help="File or program that holds the Ansible Vault password")
+    ] = None,
+    ask_vault_pass: Annotated[bool, typer.Option(help="Ask for the Vault password")] = False,
+    forks: Annotated[
+        int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
+    ] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    del version
+    context.obj = Settings(
+        inventory=tuple(inventory or ()),
+        limit=limit,
+        extra_vars=tuple(extra_vars or ()),
+        vault_password_file=vault_password_file,
+        ask_vault_pass=ask_vault_pass,
+        forks=forks,
+        json=json,
+        verbose=verbose,
+    )
+
+
+@app.command()
+def validate(context: typer.Context) -> int:
+    """Check the inventory without any device: syntax, references, paths, policy findings."""
+    from segctl.compile import compile_site
+    from segctl.providers.base import provider
+    from segctl.report import problems_json
+    from segctl.rollout import unverified
+
+    settings = _settings(context)
+    loaded = _load(settings)
+    compiled = compile_site(loaded.site, _today())
+    warnings = list(loaded.warnings)
+    for name in compiled:
+        warnings += unverified(name, loaded.connections)
+    refused: list[SegctlError] = []
+    for item in compiled.values():
+        warnings += item.findings
+        try:
+            _, doubts = provider(item.device.platform).fit(item.policy, item.device)
+        except SegctlError as error:
+            refused.append(error)
+        else:
+            warnings += doubts
+    warnings = list(dict.fromkeys(warnings))
+    counts = {
+        "zones": len(loaded.site.zones),
+        "conduits": len(loaded.site.conduits),
+        "firewalls": len(loaded.site.devices),
+        "rules": sum(len(item.policy.rules) for item in compiled.values()),
+    }
+    if settings.json:
+        errors = [{"code": error.code, "message": str(error)} for error in refused]
+        _print_json(
+            {"ok": not refused, "warnings": problems_json(warnings), "errors": errors} | counts
+        )
+    else:
+        for warning in warnings:
+            typer.echo(f"{warning.severity}: {warning}")
+        for refusal in refused:
+            typer.echo(f"error: {refusal}")
+        typer.echo(", ".join(f"{number} {word}" for word, number in counts.items()))
+    return ERROR if refused else OK
+
+
+@app.command()
+def inventory(
+    context: typer.Context,
+    *,
+    list_: Annotated[bool, typer.Option("--list", help="All hosts and variables as JSON")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Variables of one host")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="The groups as a tree")] = False,
+    vars_: Annotated[bool, typer.Option("--vars", help="With --graph: variables too")] = False,
+    group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
+) -> None:
+    """Show the inventory exactly as ansible-inventory does."""
+    from segctl.inventory import dump, graph_text, host_json, list_json, read_inventory
+
+    settings = _settings(context)
+    if [list_, host is not None, graph].count(True) != 1:
+        raise UsageError("give one of --list, --host HOST and --graph")
+    found = read_inventory(
+        list(settings.sources), extra_vars=settings.extra_vars, vault=_vault(settings)
+    )
+    if host is not None:
+        typer.echo(dump(host_json(found, host)))
+    elif graph:
+        typer.echo(graph_text(found, group, variables=vars_))
+    else:
+        typer.echo(dump(list_json(found, settings.limit)))
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    *,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Save the plan for segctl apply FILE")
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    valid_for: Annotated[
+        float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
+    ] = 24.0,
+) -> int:
+    """Read the devices and show what would change; never writes to a device."""
+    settings = _settings(context)
+    made, failures = _make_plan(settings, valid_for=valid_for)
+    _show_plan(settings, made, failures, diff=diff)
+    if failures:
+        if out is not None:
+            typer.echo(f"segctl: {out} not written: not every device could be planned", err=True)
+        return ERROR
+    if out is not None:
+        _save(out, made.dumps())
+    if not made.applyable:
+        return ERROR
+    return DIFFERS if detailed_exitcode and made.changes else OK
+
+
+def _make_plan(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, list[Failure]]:
+    from segctl.plan import make_plan
+
+    loaded = _load(settings)
+    plans, failures = _plans(settings, loaded)
+    made = make_plan(plans, _intent(settings, loaded), valid_for=timedelta(hours=valid_for))
+    return made, failures
+
+
+def _show_plan(
+    settings: Settings, made: Plan, failures: Sequence[Failure] = (), *, diff: bool = False
+) -> None:
+    from segctl.report import plan_text
+
+    if settings.json:
+        document = made.as_json()
+        if failures:
+            document["errors"] = [asdict(failure) for failure in failures]
+        _print_json(document)
+    else:
+        _print(plan_text(made, failures, diff=diff))
+
+
+def _save(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        scratch.replace(path)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise PlanError(
+            f"cannot write {path}: {error.strerror}; nothing was saved and no device was changed"
+        ) from error
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
+    *,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+) -> None:
+    """Show a saved plan."""
+    from segctl.plan import load_plan
+
+    _show_plan(_settings(context), load_plan(file), diff=diff)
+
+
+@app.command()
+def apply(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="A plan saved by segctl plan -o")] = None,
+    *,
+    auto_approve: Annotated[
+        bool, typer.Option("--auto-approve", help="Do not ask before applying")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only plan")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what is sent")] = False,
+    allow_purge: Annotated[
+        bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
+    ] = False,
+) -> int:
+    """Make the devices what the inventory says: a saved plan verbatim, or plan and ask."""
+    settings = _settings(context)
+    if check:
+        made, failures = (_read_plan(file), []) if file else _make_plan(settings)
+        _show_plan(settings, made, failures, diff=diff)
+        return ERROR if failures or not made.applyable else OK
+    if file is not None:
+        made = _read_plan(file)
+        _refuse_used(file, made)
+    else:
+        _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
+        made, failures = _make_plan(settings)
+        if failures or not made.applyable:
+            _show_plan(settings, made, failures, diff=diff)
+            raise PlanError("not applied: not every device could be planned")
+        if not settings.json:
+            _show_plan(settings, made, diff=diff)
+        if made.changes and not (auto_approve or _approved()):
+            typer.echo("Not applied.", err=True)
+            return ERROR
+    code = _apply(settings, made, allow_purge=allow_purge)
+    if file is not None and code == OK:
+        _mark_used(file, made)
+    return code
+
+
+def _read_plan(file: Path) -> Plan:
+    from segctl.errors import StalePlanError
+    from segctl.plan import load_plan
+
+    made = load_plan(file)
+    if datetime.now(UTC) > datetime.fromisoformat(made.expires):
+        raise StalePlanError(f"{file} expired at {made.expires}: run segctl plan again")
+    return made
+
+
+def _marker(file: Path) -> Path:
+    return file.with_name(f"{file.name}.applied")
+
+
+def _refuse_used(file: Path, made: Plan) -> None:
+    marker = _marker(file)
+    if marker.exists() and made.plan_id in marker.read_text(encoding="utf-8"):
+        raise PlanError(f"{file} was applied already ({marker.name}): run segctl plan again")
+
+
+def _mark_used(file: Path, made: Plan) -> None:
+    moment = datetime.now(UTC).replace(microsecond=0).isoformat()
+    try:
+        _marker(file).write_text(f"{made.plan_id} {moment}\n", encoding="utf-8")
+    except OSError as error:
+        typer.echo(f"segctl: applied, but {error.filename}: {error.strerror}", err=True)
+
+
+def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
+    if not auto_approve and (as_json or not sys.stdin.isatty()):
+        raise UsageError(
+            "apply needs a plan file, --auto-approve, or a terminal to ask at; nothing was changed"
+        )
+
+
+def _approved() -> bool:
+    answer = typer.prompt("Apply these changes? Only 'yes' is accepted", default="no")
+    return str(answer).strip() == "yes"
+
+
+def _apply(settings: Settings, made: Plan, *, allow_purge: bool) -> int:
+    from segctl.report import outcomes_json, outcomes_text
+    from segctl.rollout import Brake, apply_plans
+
+    loaded = _load(settings)
+    names = [device.name for device in made.devices]
+    with _progress(settings, names) as report:
+        outcomes = apply_plans(
+            made.devices,
+            loaded.connections,
+            forks=settings.forks,
+            allow_purge=allow_purge,
+            brake=Brake(),
+            report=report,
+        )
+    if settings.json:
+        _print_json(outcomes_json(outcomes, made.plan_id))
+    else:
+        _print(outcomes_text(outcomes))
+    return ERROR if any(outcome.status == "failed" for outcome in outcomes) else OK
+
+
+@app.command()
+def drift(
+    context: typer.Context,
+    *,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Known drift, with owner and expiry (YAML)")
+    ] = None,
+) -> int:
+    """Compare the devices with the inventory; never writes and never locks."""
+    from segctl.baseline import read_baseline
+    from segctl.report import drift_json, drift_text
+
+    settings = _settings(context)
+    loaded = _load(settings)
+    accepted = read_baseline(baseline, _today()) if baseline else ()
+    plans, failures = _plans(settings, loaded)
+    by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
+    ordered = [by_name[name] for name in loaded.hosts if name in by_name]
+    document = drift_json(ordered, accepted)
+    if settings.json:
+        _print_json(document)
+    else:
+        _print(drift_text(document))
+    if failures:
+        return ERROR
+    return OK if document["in_sync"] else DIFFERS
+
+
+@app.command()
+def protocols(
+    context: typer.Context,
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One protocol")] = None,
+) -> None:
+    """Show the protocol catalogue, or one protocol's applications by access class."""
+    from segctl.protocols import catalogue, rows
+
+    one = catalogue().get(id_) if id_ else None
+    head, *table = rows(one)
+    if _settings(context).json:
+        names = [name.lower() for name in head]
+        _print_json({"protocols": [dict(zip(names, row, strict=True)) for row in table]})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(*head, box=None, pad_edge=False)
+    for row in table:
+        shown.add_row(*row)
+    Console(highlight=False).print(shown)
+    if one is not None:
+        for text in (one.caveat, one.notes, one.dependency_note):
+            if text:
+                typer.echo(f"\n{text}")
+
+
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
+) -> None:
+    """Print the JSON Schema of inventory variables, plan files or drift documents."""
+    from segctl.plan import schema as read_schema
+
+    if kind == "inventory":
+        from segctl.inventory import json_schema
+
+        _print_json(json_schema())
+    elif kind in ("plan", "drift"):
+        _print_json(read_schema(kind))
+    else:
+        raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")
+
+
+@mock_app.command("serve")
+def mock_serve(
+    context: typer.Context,
+    *,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Folder that keeps the mocks' state")
+    ] = None,
+    endpoints: Annotated[
+        Path | None, typer.Option("--endpoints", help="Inventory overlay to write")
+    ] = None,
+) -> None:
+    """Serve a mock device for every firewall of the inventory, until stopped."""
+    from segctl.demo import fleet
+
+    settings = _settings(context)
+    loaded = _load(settings)
+    with fleet(loaded, _today(), state=state, overlay=endpoints) as running:
+        names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in running.mocks.items())
+        typer.echo(f"serving {names}")
+        given = " ".join(f"-i {path}" for path in settings.sources)
+        typer.echo(f"use them with: {given} -i {running.overlay}")
+        sys.stdout.flush()
+        _until_stopped()
+
+
+def _until_stopped() -> None:
+    import signal
+    import threading
+
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        stopped.wait()
+    except KeyboardInterrupt:
+        return
+
+
+@app.command()
+def demo(context: typer.Context) -> int:
+    """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
+    from segctl.demo import story
+
+    settings = _settings(context)
+    return story(run, _today(), settings.inventory or None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The whole story on mock firewalls, with the same commands a user types."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+import zlib
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import segctl
+from segctl.compile import compile_site
+from segctl.inventory import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from datetime import date
+
+    from segctl.inventory import Loaded
+    from segctl_mocks import Fleet
+
+USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
+#: The part of the example inventory that the story is about.
+PLANT = "01-waterworks.yml"
+
+
+def example_inventory() -> Path:
+    """Return the example plant: in the wheel beside this module, in a checkout at its top."""
+    here = Path(segctl.__file__).parent
+    packaged = here / "example"
+    return packaged if packaged.is_dir() else here.parents[1] / "inventory"
+
+
+@contextmanager
+def fleet(
+    loaded: Loaded, today: date, *, state: Path | None = None, overlay: Path | None = None
+) -> Generator[Fleet]:
+    """Serve a mock for every firewall, with the zones and profiles its inventory expects."""
+    from segctl.credentials import Secret
+    from segctl_mocks import HostSpec, serve_fleet
+
+    specs: dict[str, HostSpec] = {}
+    for name, desired in compile_site(loaded.site, today).items():
+        device, connection = desired.device, loaded.connections.get(name, {})
+        if device.platform != "panos":
+            continue
+        password = connection.get("ansible_password")
+        own = {schedule.name for schedule in device.schedules}
+        used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
+        specs[name] = HostSpec(
+            user=str(connection.get("ansible_user") or USER),
+            password=password.reveal() if isinstance(password, Secret) else PASSWORD,
+            vsys=device.vsys,
+            serial=f"0070{zlib.crc32(name.encode()) % 10**8:08d}",
+            zones={zone.name: zone.interfaces for zone in desired.bindings},
+            profile_groups=sorted({profile for _, profile in device.threat_profiles}),
+            log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
+            schedules=sorted(used - {f"segctl-{name}" for name in own}),
+        )
+    with serve_fleet(specs, state=state, overlay=overlay) as running:
+        yield running
+
+
+def story(
+    run: Callable[[Sequence[str]], int], today: date, sources: Sequence[Path] | None = None
+) -> int:
+    """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits."""
+    with tempfile.TemporaryDirectory(prefix="segctl-demo-") as folder:
+        plant = Path(folder) / "inventory"
+        if sources:
+            paths = list(sources)
+        else:
+            shutil.copytree(example_inventory(), plant)
+            paths = [plant / PLANT]
+        loaded = load(paths, limit=None, today=today)
+        with fleet(loaded, today, overlay=Path(folder) / "mocks.yml") as running:
+            where = [word for path in (*paths, running.overlay) for word in ("-i", str(path))]
+            return _tell(run, where, running, Path(folder))
+
+
+def _tell(
+    run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet, folder: Path
+) -> int:
+    plan_file = str(folder / "plan.json")
+    steps: list[tuple[str, list[str], int]] = [
+        ("The inventory is checked without any device.", ["validate"], 0),
+        ("The plan: what the firewalls lack.", ["plan", "-o", plan_file], 0),
+        ("Exactly that plan is applied, read back, and kept.", ["apply", plan_file], 0),
+        ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
+    ]
+    wrong = sum(_step(run, where, *step) for step in steps)
+    host, rule = _tamper(running)
+    _say(f"Somebody changes rule {rule} on {host} by hand: any application.")
+    steps = [
+        ("Drift finds it.", ["drift"], 2),
+        ("Apply repairs it.", ["apply", "--auto-approve"], 0),
+        ("And the plant is in sync again.", ["drift"], 0),
+    ]
+    wrong += sum(_step(run, where, *step) for step in steps)
+    _say("Done." if not wrong else f"{wrong} steps did not end as they should.")
+    return 1 if wrong else 0
+
+
+def _step(
+    run: Callable[[Sequence[str]], int],
+    where: Sequence[str],
+    title: str,
+    command: Sequence[str],
+    expected: int,
+) -> bool:
+    _say(title)
+    shown = " ".join(Path(word).name if "/" in word else word for word in command)
+    sys.stdout.write(f"$ segctl {shown}\n")
+    sys.stdout.flush()
+    code = run([*where, *command])
+    if code != expected:
+        _say(f"segctl {command[0]} ended with {code} instead of {expected}")
+    return code != expected
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"\n# {text}\n")
+    sys.stdout.flush()
+
+
+def _tamper(running: Fleet) -> tuple[str, str]:
+    """Open one rule of the first firewall to every application, as another administrator would."""
+    from lxml import etree
+
+    from segctl.providers.panos import names
+    from segctl.providers.panos.elements import parse_rule
+
+    host, mock = next(iter(running.mocks.items()))
+    root = etree.fromstring(mock.running())
+    entries = root.findall(".//rulebase/security/rules/entry")
+    rule = next(rule for rule in map(parse_rule, entries) if rule.flow and rule.action == "allow")
+    path = f"{names.vsys_path('vsys1')}/rulebase/security/rules/entry[@name='{rule.name}']"
+    mock.edit(
+        "edit",
+        f"{path}/application",
+        "<application><member>any</member></application>",
+        admin="contractor",
+        commit=True,
+    )
+    return host, rule.name

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from support.panos import PanosHarness
+
+from segctl_mocks import PanosMock
+
+QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+settings.register_profile(
+    "ci",
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=QUIET,
+)
+settings.register_profile(
+    "thorough", max_examples=400, deadline=None, print_blob=True, suppress_health_check=QUIET
+)
+settings.load_profile(os.environ.get("SEGCTL_HYPOTHESIS", "ci"))
+
+
+@pytest.fixture
+def panos() -> Iterator[PanosHarness]:
+    """A PAN-OS provider with mocks to try it on."""
+    with PanosMock("fw1", job_seconds=0.0) as mock:
+        yield PanosHarness(mock)

@@ -1,0 +1,19 @@
+"""Every law for every provider."""
+
+from __future__ import annotations
+
+import pytest
+
+from segctl.testing import LAWS, ProviderHarness
+
+
+@pytest.fixture(params=["panos"])
+def harness(request: pytest.FixtureRequest) -> ProviderHarness:
+    """The providers and what they are tried on."""
+    found: ProviderHarness = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_law(law: str, harness: ProviderHarness) -> None:
+    LAWS[law](harness)
