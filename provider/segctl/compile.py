@@ -283,6 +283,7 @@ class _Compiler:
             services=_service_names(flow, objects),
             action="allow",
             profile_group=self._profile(device, conduit),
+            profile_asked=conduit.threat_prevention not in (None, "none"),
             log=flow.log or conduit.mode == "monitor",
             log_setting=device.log_forwarding,
             schedule=_schedule_name(device, flow.schedule),

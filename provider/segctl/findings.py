@@ -42,6 +42,20 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
             )
 
 
+def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Refuse interfaces that the device, if it says which it has, does not have."""
+    held = live.known.get("interface")
+    for zone in expected if held is not None else ():
+        missing = sorted(set(zone.interfaces) - (held or set()))
+        if missing:
+            yield Problem(
+                message=f"the device has no interface {', '.join(missing)} for zone {zone.name}; "
+                f"it has {', '.join(sorted(held or ()))}",
+                hint="correct segctl_zone_map",
+                severity="error",
+            )
+
+
 def pending(live: Live) -> Iterator[Problem]:
     """Report uncommitted changes: they are not part of what the plan compares with."""
     owners = sorted({owner or "somebody" for owner, _ in live.pending})

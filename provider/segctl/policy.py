@@ -148,6 +148,7 @@ class Rule:
     disabled: bool = False
     essential: bool = False
     enforce_functions: bool = True
+    profile_asked: bool = False
     negate_source: bool = False
     negate_destination: bool = False
     extras: tuple[str, ...] = ()
@@ -166,7 +167,7 @@ Item = (
 )
 
 #: Fields that say where a value came from rather than what the device holds.
-_PROVENANCE = frozenset({"enforce_functions"})
+_PROVENANCE = frozenset({"enforce_functions", "profile_asked"})
 
 
 _COMPARED: dict[type[Item], tuple[str, ...]] = {

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from segctl.errors import UnsupportedError
 from segctl.plan import OPS, DevicePlan
+from segctl.providers.base import provider
 from segctl.rollout import Failure
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ _LABELS = {
 }
 #: Findings that say how sure the catalogue is; `segctl validate` prints them, once.
 DOUBT = "doubt"
-_PLATFORMS = {"panos": "PAN-OS"}
 
 
 # --- plans ---------------------------------------------------------------------------------------
@@ -102,12 +103,20 @@ def device_text(device: DevicePlan, *, diff: bool = False) -> Iterator[Text]:
 
 
 def _device_head(device: DevicePlan) -> Text:
-    facts = [f"{_PLATFORMS.get(device.platform, device.platform)} {device.os_version}".strip()]
+    facts = [f"{_title(device.platform)} {device.os_version}".strip()]
     facts += [f"content {device.content_version}"] if device.content_version else []
     facts += [f"serial {device.serial}"] if device.serial else []
     facts += [device.scope] if device.scope else []
     facts += [_count(device.rule_count, "rule")]
     return Text.assemble((device.name, "bold"), f"  ({', '.join(facts)})")
+
+
+def _title(platform: str) -> str:
+    """Return what people call a platform; a saved plan may name one that is not installed."""
+    try:
+        return provider(platform).capabilities.title or platform
+    except UnsupportedError:
+        return platform
 
 
 def _finding(finding: Problem) -> Text:

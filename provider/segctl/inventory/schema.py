@@ -278,6 +278,16 @@ HOST: Final = Record(
         ),
         Field(name="segctl_ca_file", shape=Scalar(kind="path"), doc="CA certificates, PEM."),
         Field(name="segctl_known_hosts", shape=Scalar(kind="path"), doc="SSH host keys."),
+        Field(
+            name="segctl_ssh_fingerprint",
+            shape=_WORD,
+            doc="The device's SSH host key, as ssh-keygen -lf prints it: SHA256:….",
+        ),
+        Field(
+            name="segctl_transcript",
+            shape=Scalar(kind="path"),
+            doc="Folder for a transcript of SSH sessions, secrets masked.",
+        ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),

@@ -125,6 +125,7 @@ def _rule(
         destinations=tuple(sorted(new[name] for name in rule.destinations)),
         protocols=(),
         enforce_functions=True,
+        profile_asked=False,
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),

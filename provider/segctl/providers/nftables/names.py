@@ -1,0 +1,96 @@
+"""What things are called in our table, and which text may get there.
+
+No text of an inventory reaches a device but through `identifier`, `interface` or `comment`: nft
+has no escape for a quote, and a newline or semicolon would be the next command.
+"""
+
+from __future__ import annotations
+
+import re
+
+from segctl.errors import UnsupportedError
+
+TABLE = "inet segctl"
+FAMILY, NAME = "inet", "segctl"
+#: A counter with this name and comment says that the table is segctl's, and of which shape.
+MARK = "segctl"
+FORMAT = "made by segctl, format 1"
+LOCK = "lock"
+FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
+MAX_NAME = 63
+MAX_GROUP = 120
+MAX_LABEL = 50
+MAX_ZONE = 48
+#: Joins zone names in chains and members in groups: ids of inventories never hold it.
+JOIN = "/"
+#: NFLOG group unless ``segctl_log_forwarding`` names another, or ``kernel``.
+LOG_GROUP = "10"
+KERNEL_LOG = "kernel"
+#: Tag of a rule whose flow says ``functions: not-enforced``.
+NOT_ENFORCED = "functions-not-enforced"
+SERVICE_PREFIX = "segctl-"
+
+_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*", re.ASCII)
+_INTERFACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,14}", re.ASCII)
+_LABELS = re.compile(
+    r"(?P<conduit>[0-9A-Za-z._-]*)/(?P<flow>[0-9A-Za-z._-]*)"
+    r"(?P<essential> essential)?(?P<plain> not-enforced)?",
+    re.ASCII,
+)
+
+
+def identifier(kind: str, name: str, limit: int = MAX_NAME) -> str:
+    """Return `name` if nft takes it inside a name of ours.
+
+    Raises:
+        UnsupportedError: it holds something else than letters, digits, dot, hyphen, underscore.
+    """
+    if len(name) > limit or not _IDENTIFIER.fullmatch(name):
+        message = (
+            f"{kind} {name!r}: nftables names have letters, digits, '.', '_' and '-', "
+            f"at most {limit} here"
+        )
+        raise UnsupportedError(message)
+    return name
+
+
+def interface(name: str) -> str:
+    """Return `name` if Linux takes it for an interface and nft for no wildcard.
+
+    Raises:
+        UnsupportedError: it does not.
+    """
+    if not _INTERFACE.fullmatch(name):
+        message = f"interface {name!r} is no interface of Linux: at most 15 letters, digits, ._@:-"
+        raise UnsupportedError(message)
+    return name
+
+
+def labels(conduit: str, flow: str, *, essential: bool, enforced: bool) -> str:
+    """Return the comment that says whose a rule is; at most 128 bytes."""
+    text = f"{conduit}/{flow}"
+    return text + " essential" * essential + " not-enforced" * (not enforced)
+
+
+def read_labels(comment: str) -> tuple[str, str, bool, bool] | None:
+    """Return conduit, flow, essential and whether functions are enforced, or None."""
+    found = _LABELS.fullmatch(comment)
+    if found is None:
+        return None
+    return found["conduit"], found["flow"], bool(found["essential"]), not found["plain"]
+
+
+def pair(source: str, destination: str) -> str:
+    """Return how a zone pair is called."""
+    return f"{source}{JOIN}{destination}"
+
+
+def split_set(name: str) -> tuple[int, int, str] | None:
+    """Return IP version, revision and group of an address set's name, or None."""
+    found = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
+    return (int(found[1]), int(found[2] or 0), found[3]) if found else None
+
+
+def set_name(version: int, revision: int, group: str) -> str:
+    """Return the name of the set that holds a group's addresses of one IP version."""
+    return f"a{version}{f'.{revision}' if revision else ''}_{group}"
