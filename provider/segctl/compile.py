@@ -591,7 +591,7 @@ class _Objects:
             Service(
                 name=name,
                 protocol=port.protocol,
-                ports=str(port).split("/", 1)[1],
+                ports=str(port).partition("/")[2] or "0",
             )
             for name, port in sorted(self._services.items())
         )

@@ -20,7 +20,9 @@ DAYS: Final = (
     "sunday",
 )
 _WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
-_SERVICE_PATTERN: Final = r"^(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$"
+_SERVICE_PATTERN: Final = (
+    r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
+)
 
 _ID: Final = Scalar(kind="id", pattern=ID_PATTERN)
 _TEXT: Final = Scalar(kind="text")
@@ -129,7 +131,7 @@ FLOW: Final = Record(
             shape=Many(
                 item=Scalar(kind="service", pattern=_SERVICE_PATTERN), or_one=True, not_empty=True
             ),
-            doc="Plain layer-4 services such as tcp/8443 or udp/1000-2000.",
+            doc="Plain services such as tcp/8443 or udp/1000-2000; icmp is echo (ping).",
         ),
         Field(
             name="applications",

@@ -1,11 +1,13 @@
-"""The program that a Linux host runs for a push: POSIX sh, with nft, setsid and sleep.
+"""The programs that a Linux host runs for segctl: POSIX sh, with nft, setsid and sleep.
 
-It is sent with every call and leaves nothing behind but the boot file. Verbs::
+They are sent with every call and leave nothing behind but the boot file. `READER` changes
+nothing: it prints each answer between two lines that begin with a word of the caller's choice.
+`PROGRAM` has these verbs::
 
-    put ID NAME SIZE      stdin becomes a file of push ID, if it is SIZE bytes long
-    go ID SECONDS         check everything, start the guard, then run the transactions
+    go ID SECONDS SIZE    take a script of SIZE bytes from stdin; check it, start the guard, run it
     confirm ID            keep what was pushed, also for the next boot
     revert ID             go back now, or see to it that the push does not happen
+    unlock HOLDER GONE    release the lock if HOLDER has it; GONE 1: with the table, if it is empty
 
 Exit codes: 0 done; 3 refused: another push runs; 4 check failed, nothing changed; 5 a transaction
 failed, nothing changed; 6 no such push is pending (the guard was first); 7 the upload is not
@@ -25,34 +27,52 @@ BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
 CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE, CALLED_OFF = 4, 5, 6, 7, 8
 NO_PLACE, NO_BOOT_FILE = 9, 10
 
-PROGRAM = f"""
+READER = rf"""
+LC_ALL=C; export LC_ALL; WORD=$1; shift
+say() {{ printf '\n%s begin %s\n' "$WORD" "$1"; shift; "$@"; printf '\n%s end %s\n' "$WORD" $?; }}
+U=$(id -u); N=/usr/sbin/nft; [ "$U" = 0 ] || N="sudo -n $N"
+if [ $# -gt 0 ]; then for t in "$@"; do say "$t" $N -j -t list table $t; done; exit; fi
+say uid echo "$U"
+say nft /usr/sbin/nft --version
+say host uname -n -r
+say machine cat /etc/machine-id
+say links /usr/sbin/ip -j link
+say tables $N -j list tables
+say chains $N -j list chains
+if $N list tables 2>/dev/null | grep -qx "table {names.TABLE}"; then
+  say table $N -j list table {names.TABLE}
+fi
+say boot test -e {BOOT_FILE}
+"""
+
+PROGRAM = rf"""
 set -u; umask 077; trap '' HUP PIPE; LC_ALL=C; export LC_ALL
 SUDO=$1; VERB=$2; ID=$3; T="{names.TABLE}"; N="$SUDO /usr/sbin/nft"
 D=/run/segctl; [ "$(id -u)" = 0 ] || D=$HOME/.segctl
 mkdir -p "$D" && cd "$D" || exit 9
 busy() {{ n=0; until mkdir "busy.$ID" 2>/dev/null; do
   n=$((n+1)); [ $n -gt 600 ] && exit 3; sleep 0.1; done; trap 'rmdir "$D/busy.$ID"' EXIT; }}
-tidy() {{ rm -f "$ID".* "old.$ID" "all.$ID" "boot.$ID"; }}
+tidy() {{ rm -f "$ID".* "old.$ID" "boot.$ID"; }}
 back() {{ $N -f "old.$ID" && {{ $N delete set $T {names.LOCK} 2>/dev/null; true; }}; }}
 case $VERB in
-put) cat > "$ID.$4" || exit 9
-  [ "$(wc -c < "$ID.$4")" -eq "$5" ] || {{ rm -f "$ID.$4"; echo "incomplete" >&2; exit 7; }} ;;
-go) busy
+go) cat > "$ID.all" || exit 9
+  [ "$(wc -c < "$ID.all")" -eq "$5" ] || {{ tidy; echo "incomplete" >&2; exit 7; }}
+  busy
   [ -e "off.$ID" ] && exit 8
   rm -f confirmed.* reverted.* expired.* failed.*
   {{ echo "table $T"; echo "delete table $T"; }} > "old.$ID"
   if $N list tables | grep -qx "table $T"; then
     $N list table $T >> "old.$ID" || {{ echo "cannot save the table that is there" >&2; exit 4; }}
   fi
-  touch "$ID.prepare" "$ID.clean"
-  cat "$ID.prepare" "$ID.switch" "$ID.clean" > "all.$ID"
-  $N -c -f "all.$ID" || exit 4
+  : > "$ID.prepare"; : > "$ID.switch"; : > "$ID.clean"
+  awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" || exit 9
+  $N -c -f "$ID.all" || exit 4
   $N -c -f "old.$ID" || {{ echo "the saved table could not be put back" >&2; exit 4; }}
   : > "pending.$ID"
   if [ "$4" != 0 ]; then
     setsid sh -c 'cd "$1" && sleep "$2" && mv "pending.$3" "expired.$3" 2>/dev/null && {{
       n=0; until $4 -f "old.$3" || [ $n -ge 20 ]; do n=$((n+1)); sleep 1; done
-      $4 delete set {names.TABLE} {names.LOCK}; rm -f "$3".* "old.$3" "all.$3"; }}' \\
+      $4 delete set {names.TABLE} {names.LOCK}; rm -f "$3".* "old.$3"; }}' \
       segctl-guard "$D" "$4" "$ID" "$N" </dev/null >/dev/null 2>&1 &
   fi
   if [ -s "$ID.prepare" ] && ! $N -f "$ID.prepare"; then
@@ -60,7 +80,7 @@ go) busy
   fi
   if ! $N -f "$ID.switch"; then
     mv "pending.$ID" "failed.$ID" 2>/dev/null
-    sed -n 's/^add set \\(inet segctl [^ ]*\\) .*/delete set \\1/p' "$ID.prepare" > "undo.$ID"
+    sed -n 's/^add set \(inet segctl [^ ]*\) .*/delete set \1/p' "$ID.prepare" > "undo.$ID"
     [ ! -s "undo.$ID" ] || $N -f "undo.$ID"; rm -f "undo.$ID"; tidy; exit 5
   fi
   [ ! -s "$ID.clean" ] || $N -f "$ID.clean" || echo "some sets are left over" >&2 ;;
@@ -79,16 +99,29 @@ revert) busy; : > "off.$ID"
   if mv "pending.$ID" "reverted.$ID" 2>/dev/null; then back || {{
     mv "reverted.$ID" "pending.$ID"; exit 5; }}; fi
   tidy; [ ! -e "confirmed.$ID" ] || exit 6 ;;
+unlock)
+  if $N list set $T {names.LOCK} 2>/dev/null | grep -qF "\"$ID\""; then
+    $N delete set $T {names.LOCK} || exit 5
+  fi
+  [ "$4" = 0 ] || [ "$($N list table $T 2>/dev/null | tr -d ' \t\n')" != "tableinetsegctl{{}}" ] ||
+    $N delete table $T ;;
 *) exit 2 ;;
 esac
 """
 
 
+def reader(word: str, *tables: str) -> str:
+    """Return the command line that reads the host, or others' tables; it changes nothing."""
+    return _line(READER, "segctl-reader", word, *tables)
+
+
 def command(sudo: str, verb: str, push: str, *more: str) -> str:
     """Return the command line that runs one verb; all words are segctl's own."""
-    words = [sudo, verb, push, *more]
-    quoted = " ".join(f"'{word}'" for word in words)
-    return f"sh -c {_quoted(PROGRAM)} segctl-agent {quoted}"
+    return _line(PROGRAM, "segctl-agent", sudo, verb, push, *more)
+
+
+def _line(program: str, *words: str) -> str:
+    return " ".join(["sh -c", *(_quoted(word) for word in (program, *words))])
 
 
 def _quoted(text: str) -> str:

@@ -27,21 +27,22 @@ from segctl.providers.nftables.render import transactions
 from segctl.providers.ssh import Answer, SshSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from segctl.providers.base import Target
 
 NFT = "/usr/sbin/nft"
 #: Commands of a session that only reads; nothing else leaves it.
 READERS = (
-    re.compile(r"id -u|uname -n -r|cat /etc/machine-id|/usr/sbin/nft --version|/usr/sbin/ip -j link"),
-    re.compile(rf"(?:sudo -n )?{NFT} -j list (?:tables|chains|table inet segctl)"),
-    re.compile(rf"(?:sudo -n )?{NFT} -j -t list table [a-z0-9]+ [0-9A-Za-z_./-]+"),
-    re.compile(rf"ls {agent.BOOT_FILE}"),
+    re.compile(
+        re.escape(agent.reader("")).removesuffix("''")
+        + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
+    ),
 )
 #: Pauses before another try at going back or at unlocking, when the line has dropped.
+#: What a part of an answer is that is not there.
+_NOTHING = Answer(code=1, out="", err="")
 _TRIES = (0.0, 0.5, 2.0, 5.0)
-_LOCK_SET = "{ type mark; elements = { 1 comment "
 
 
 class NftSession:
@@ -85,31 +86,49 @@ class NftSession:
             AuthError: the account may not use it.
         """
         self._progress("reading")
-        self._sudo = "" if self._answer("id -u").strip() == "0" else "sudo -n "
-        version = self._answer(f"{NFT} --version")
-        hostname, _, kernel = self._answer("uname -n -r").strip().partition(" ")
-        tables = self._nft("-j list tables")
-        chains = self._nft("-j list chains")
-        self._had_table = self._ours(tables)
-        document = Document(
+        found = self._ask()
+        self._sudo = "" if self._part(found, "uid").strip() == "0" else "sudo -n"
+        hostname, _, kernel = self._part(found, "host").strip().partition(" ")
+        version = self._part(found, "nft").strip()
+        listed = {name: self._part(found, name) for name in ("tables", "chains")}
+        self._had_table = "table" in found
+        hooked = self._hooked(listed["chains"])
+        foreign = self._ask(*hooked) if hooked else {}
+        return Document(
             host=self._target.name,
-            nft=version.strip(),
+            nft=version,
             kernel=kernel,
             hostname=hostname,
-            machine=self._optional("cat /etc/machine-id").strip(),
-            table=self._nft(f"-j list table {names.TABLE}") if self._had_table else "",
-            chains=chains,
-            links=self._answer("/usr/sbin/ip -j link"),
-            foreign={table: self._foreign(table) for table in self._hooked(chains)},
-            boot=bool(self._optional(f"ls {agent.BOOT_FILE}")),
-        )
-        return document.dump()
+            machine=found.get("machine", _NOTHING).out.strip(),
+            table=self._part(found, "table") if self._had_table else "",
+            chains=listed["chains"],
+            links=self._part(found, "links"),
+            foreign={table: self._part(foreign, table) for table in hooked},
+            boot=found.get("boot", _NOTHING).code == 0,
+        ).dump()
 
-    def _ours(self, tables: str) -> bool:
-        return any(
-            kind == "table" and values["family"] == names.FAMILY and values["name"] == names.NAME
-            for kind, values in self._entries(tables)
-        )
+    def _ask(self, *tables: str) -> dict[str, Answer]:
+        """Run the reader; return its answers by name, each with the exit code of its command."""
+        word = uuid4().hex
+        answer = self._ssh.run(agent.reader(word, *tables))
+        found: dict[str, Answer] = {}
+        parts = re.split(rf"^{word} begin (.*)\n", answer.out, flags=re.MULTILINE)[1:]
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            out, ended, rest = text.rpartition(f"\n{word} end ")
+            if not ended:
+                raise ParseError(self._target.name, f"its answer breaks off in {name!r}")
+            found[name] = Answer(code=int(rest.split()[0]), out=out, err=answer.err)
+        if not found:
+            raise ParseError(self._target.name, f"did not answer: {answer.reason}")
+        return found
+
+    def _part(self, found: Mapping[str, Answer], name: str) -> str:
+        answer = found.get(name)
+        if answer is None:
+            raise ParseError(self._target.name, f"gave no answer for {name!r}")
+        if answer.code != 0:
+            raise self._refused(name, answer)
+        return answer.out
 
     def _entries(self, listing: str) -> list[tuple[str, Any]]:
         try:
@@ -119,41 +138,28 @@ class NftSession:
 
     def _hooked(self, chains: str) -> list[str]:
         self._entries(chains)
-        return hooked_tables(chains)
+        found = hooked_tables(chains)
+        for table in found:
+            if not re.fullmatch(r"[a-z0-9]+ [0-9A-Za-z_./-]+", table):
+                raise ParseError(self._target.name, f"has a table of an unusual name: {table!r}")
+        return found
 
-    def _foreign(self, table: str) -> str:
-        if not re.fullmatch(r"[a-z0-9]+ [0-9A-Za-z_./-]+", table):
-            raise ParseError(self._target.name, f"has a table of an unusual name: {table!r}")
-        return self._nft(f"-j -t list table {table}")
-
-    def _answer(self, command: str) -> str:
-        answer = self._ssh.run(command, timeout=self._target.timeout)
-        if answer.code != 0:
-            raise self._refused(command, answer)
-        return answer.out
-
-    def _optional(self, command: str) -> str:
-        answer = self._ssh.run(command)
-        return answer.out if answer.code == 0 else ""
-
-    def _nft(self, words: str) -> str:
-        return self._answer(f"{self._sudo}{NFT} {words}")
-
-    def _refused(self, command: str, answer: Answer) -> SegctlError:
+    def _refused(self, part: str, answer: Answer) -> SegctlError:
         name, reason = self._target.name, answer.reason
-        if NFT in command and (answer.code == 127 or "command not found" in reason):
-            if self._sudo and "sudo" in reason and "nft" not in reason:
-                return AuthError(name, f"has no sudo, which {self._target.user!r} needs for nft")
+        text = answer.err
+        if part == "nft" or ("nft" in text and "not found" in text):
             return UnsupportedError(f"{name}: has no {NFT}: install nftables")
-        if "sudo" in reason or "Operation not permitted" in reason:
+        if part == "links":
+            return ParseError(name, f"cannot list its interfaces: {reason}")
+        if "sudo" in text and "not found" in text:
+            return AuthError(name, f"has no sudo, which {self._target.user!r} needs for nft")
+        if "sudo" in text or "Operation not permitted" in text:
             return AuthError(
                 name,
                 f"{self._target.user!r} may not run nft ({reason}): log in as root, or give the "
-                f"account a line in sudoers: {self._target.user} ALL=(root) NOPASSWD: {NFT}, …",
+                f"account its line in sudoers (docs/nftables.md)",
             )
-        if answer.code in (134, 139, 255) or "dumped" in reason:
-            return ParseError(name, f"nft ended abnormally while listing ({reason})")
-        return ParseError(name, f"{command.split(' --')[0][:60]}: {reason}")
+        return ParseError(name, f"nft failed while listing {part} (exit {answer.code}): {reason}")
 
     # --- locking -----------------------------------------------------------------------------
 
@@ -178,7 +184,8 @@ class NftSession:
     def _take(self, who: str) -> None:
         text = (
             f"add table {names.TABLE}\n"
-            f'create set {names.TABLE} {names.LOCK} {_LOCK_SET}"{who}" }} }}\n'
+            f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+        f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
         )
         for _ in range(3):
             answer = self._write_nft(text)
@@ -199,10 +206,14 @@ class NftSession:
         raise LockedError(self._target.name, "the lock comes and goes: try again")
 
     def _write_nft(self, text: str) -> Answer:
-        return self._ssh.run(f"{self._sudo}{NFT} -f -", text.encode())
+        return self._ssh.run(f"{self._nft} -f -", text.encode())
+
+    @property
+    def _nft(self) -> str:
+        return f"{self._sudo} {NFT}".strip()
 
     def _holder(self) -> str:
-        answer = self._ssh.run(f"{self._sudo}{NFT} -j list set {names.TABLE} {names.LOCK}")
+        answer = self._ssh.run(f"{self._nft} -j list set {names.TABLE} {names.LOCK}")
         found = re.search(r'"comment": ?"(segctl [^"]*)"', answer.out)
         return found[1] if found else ""
 
@@ -214,22 +225,13 @@ class NftSession:
             try:
                 if pause:
                     self._again()
-                if self._holder() == who:
-                    self._write_nft(f"delete set {names.TABLE} {names.LOCK}\n")
-                if not self._had_table and self._is_empty():
-                    self._write_nft(f"delete table {names.TABLE}\n")
+                gone = "0" if self._had_table else "1"
+                self._check(self._ssh.run(agent.command(self._sudo, "unlock", who, gone)))
             except DeviceError as error:
                 problem = error.message
             else:
                 return
         self._progress(f"could not release the lock, the next run will: {problem}")
-
-    def _is_empty(self) -> bool:
-        answer = self._ssh.run(f"{self._sudo}{NFT} -j list table {names.TABLE}")
-        if answer.code != 0:
-            return False
-        kinds = [kind for kind, _ in self._entries(answer.out)]
-        return set(kinds) <= {"metainfo", "table"}
 
     # --- pushing -----------------------------------------------------------------------------
 
@@ -241,24 +243,19 @@ class NftSession:
             ConnectError: the connection ended; what had begun was taken back.
         """
         try:
-            parts = dict(zip(("prepare", "switch", "clean"), transactions(script), strict=True))
+            _, switch, _ = transactions(script)
         except ValueError as error:
             raise ApplyError(self._target.name, f"the script is not segctl's: {error}") from error
-        if parts["switch"].startswith("delete table") and "add table" in parts["switch"]:
-            parts["switch"] += self._lock_again()
+        if f"delete table {names.TABLE}\n" in switch and "add table" in switch:
+            script += self._lock_again()
         self._push = uuid4().hex[:12]
         try:
-            for name, text in parts.items():
-                if text:
-                    self._upload(name, text)
             self._progress("pushing")
             seconds = 0 if revert_in is None else max(1, round(revert_in))
-            self._check(
-                self._ssh.run(
-                    agent.command(self._sudo, "go", self._push, str(seconds)),
-                    timeout=self._target.commit_timeout,
-                )
-            )
+            data = script.encode()
+            size = str(len(data))
+            command = agent.command(self._sudo, "go", self._push, str(seconds), size)
+            self._check(self._ssh.run(command, data, timeout=self._target.commit_timeout))
         except BaseException:
             self._progress("going back")
             with suppress(DeviceError):
@@ -266,13 +263,12 @@ class NftSession:
             raise
 
     def _lock_again(self) -> str:
+        """Return what takes the lock again in a script that makes the whole table anew."""
         held = self._holder()
-        return f'create set {names.TABLE} {names.LOCK} {_LOCK_SET}"{held}" }} }}\n' if held else ""
-
-    def _upload(self, name: str, text: str) -> None:
-        data = text.encode()
-        command = agent.command(self._sudo, "put", self._push, name, str(len(data)))
-        self._check(self._ssh.run(command, data, timeout=self._target.commit_timeout))
+        return (
+            f"add set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{held}" }}\n'
+        )
 
     def _check(self, answer: Answer) -> None:
         if answer.code != 0:
