@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -125,26 +126,35 @@ class Lab:
             encoding="utf-8",
         )
         mounts = "; ".join(f"mkdir -p {path}; mount -t tmpfs -o mode=755 tmpfs {path}" for path in _OWN)
-        log = (self.folder / "sshd.log").open("wb")
-        self._sshd = subprocess.Popen(
+        with (self.folder / "sshd.log").open("wb") as log:
+            self._sshd = self._popen_sshd(mounts, config, log)
+        key = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()[:2]
+        (self.folder / "known_hosts").write_text(f"10.99.0.1 {' '.join(key)}\n", encoding="utf-8")
+        deadline = time.monotonic() + 10
+        while "Server listening" not in (self.folder / "sshd.log").read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline, (self.folder / "sshd.log").read_text(
+                encoding="utf-8"
+            )
+            time.sleep(0.02)
+
+    def _popen_sshd(self, mounts: str, config: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             [
                 "ip", "netns", "exec", self.ns("fw"), "unshare", "-m", "sh", "-c",
                 f"{mounts}; exec /usr/sbin/sshd -D -e -f {config}",
             ],
             stdout=log, stderr=log,
         )  # fmt: skip
-        key = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()[:2]
-        (self.folder / "known_hosts").write_text(f"10.99.0.1 {' '.join(key)}\n", encoding="utf-8")
-        deadline = time.monotonic() + 10
-        while "Server listening" not in (self.folder / "sshd.log").read_text(encoding="utf-8"):
-            assert time.monotonic() < deadline, (self.folder / "sshd.log").read_text(encoding="utf-8")
-            time.sleep(0.02)
 
     def stop(self) -> None:
         """End every process of the lab and take its namespaces away."""
         for process in self._running:
             process.kill()
             process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
         if self._sshd is not None:
             self._sshd.terminate()
             self._sshd.wait()

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.lab import Lab, refused
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A plant of namespaces of its own for every test module."""
+    reason = refused()
+    if reason:
+        pytest.skip(reason)
+    made = Lab(folder=Path(tmp_path_factory.mktemp("lab")))
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
