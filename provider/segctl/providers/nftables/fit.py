@@ -186,8 +186,7 @@ class _Fitter:
                 raise UnsupportedError(message)
             return (ANY,), _port_names(listed)
         found = functions.uses(rule, where)
-        for note in found.notes:
-            self._note(f"{self.device.name}: {where}: {note.message}", note.hint)
+        self.notes.update({note.message: note for note in found.notes})
         if not listed:
             listed = [
                 (port.protocol, port.first, port.last)

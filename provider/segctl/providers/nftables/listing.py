@@ -190,7 +190,7 @@ def _match(value: Values) -> str | None:
         mask = (0xFFFFFFFF << (32 - found["len"])) & 0xFFFFFFFF
         return f"ct mark & 0x{mask:08x} {sign or '== '}0x{found['addr']:08x}"
     if isinstance(left, dict) and "&" in left:
-        shown = _number(right)
+        shown = _number(right) if key.startswith("ct mark") else _raw_right(right)
         return None if shown is None else f"{key} {sign or '== '}{shown}"
     if key.startswith("@"):
         shown = _raw_right(right)

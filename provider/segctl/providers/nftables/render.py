@@ -375,7 +375,7 @@ def _sets(live: Table, wanted: Table, phases: _Phases, *, first: bool) -> list[s
                 late += _elements("add", name, item.elements - held.elements)
             continue
         kind = "map" if item.map else "set"
-        made = [f"add {kind} {names.TABLE} {name} {{ {item.declaration} }}"]
+        made = [f"add {kind} {names.TABLE} {name} {{ {item.made or item.declaration} }}"]
         if not item.map:
             made += _elements("add", name, item.elements)
         parts = names.split_set(name)

@@ -47,12 +47,16 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Set:
-    """A named set or verdict map; elements of a map are ``key : verdict``."""
+    """A named set or verdict map; elements of a map are ``key : verdict``.
+
+    `made` is how it is declared where a listing shows it otherwise.
+    """
 
     name: str
     declaration: str
     elements: frozenset[str] = frozenset()
     map: bool = False
+    made: str = field(default="", compare=False)
     comments: Mapping[str, str] = field(default_factory=dict[str, str], compare=False)
 
 
