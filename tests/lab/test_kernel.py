@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from support import probes
-from support.lab import ZONES, Lab, conduit, lines
+from support.lab import ZONES, Finished, Lab, conduit, lines
 
 PORTS = (22, 53, 443, 502)
 #: The full measure takes minutes: SEGCTL_LAB=full.
@@ -51,7 +51,7 @@ def plant(lab: Lab) -> Iterator[Lab]:
     yield lab
 
 
-def apply(lab: Lab, conduits: str, *more: str) -> subprocess.CompletedProcess[str]:
+def apply(lab: Lab, conduits: str, *more: str) -> Finished:
     """Apply a plant and expect it to work."""
     done = lab.segctl(lab.inventory(conduits), "apply", "--auto-approve", *more)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,12 +6,13 @@ at the end. The firewall has folders of its own in the place of those that segct
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,28 @@ def run(*words: str, stdin: str = "") -> str:
     return found.stdout
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What became of one run of segctl."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+#: Runs segctl for every line of arguments, as the program does.
+_SEGCTL = """
+import contextlib, io, json, os, sys
+os.environ["NO_COLOR"] = "1"
+from segctl.cli import run
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(json.loads(line))
+    print(json.dumps({"returncode": code, "stdout": out.getvalue(), "stderr": err.getvalue()}))
+"""
+
+
 @dataclass(slots=True)
 class Lab:
     """The firewall ``fw``, four zones with two hosts each, and a management link."""
@@ -50,6 +73,7 @@ class Lab:
     prefix: str = field(default_factory=lambda: f"sl{os.getpid() % 100000}")
     port: int = 22
     _sshd: subprocess.Popen[bytes] | None = None
+    _segctl: subprocess.Popen[str] | None = None
     _running: list[subprocess.Popen[Any]] = field(default_factory=list[subprocess.Popen[Any]])
 
     # --- names and addresses -----------------------------------------------------------------
@@ -184,18 +208,13 @@ class Lab:
         self._running.append(process)
         return process
 
-    def segctl(
-        self, inventory: Path, *words: str, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        """Run segctl from the management host."""
-        return subprocess.run(
-            [
-                "ip", "netns", "exec", self.ns("mgt"), sys.executable, "-m", "segctl.cli",
-                "-i", str(inventory), *words,
-            ],
-            capture_output=True, text=True, check=False,
-            env={**os.environ, "NO_COLOR": "1", **(environment or {})},
-        )  # fmt: skip
+    def segctl(self, inventory: Path, *words: str) -> Finished:
+        """Run segctl on the management host, in a process that stays for the next run."""
+        if self._segctl is None:
+            self._segctl = self.python("mgt", _SEGCTL)
+        lines(self._segctl.stdin).write(json.dumps(["-i", str(inventory), *words]) + "\n")
+        lines(self._segctl.stdin).flush()
+        return Finished(**json.loads(lines(self._segctl.stdout).readline()))
 
     def inventory(
         self, conduits: str, name: str = "plant", *, variables: Sequence[str] = ()
