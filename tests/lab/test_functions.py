@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
+
 from support import industrial as wire
 from support.lab import Lab, conduit, lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PORTS = {"modbus": 502, "dnp3": 20000, "iec104": 2404, "s7": 102}
 PLANT = conduit(
@@ -70,14 +74,14 @@ CASES: dict[str, tuple[str, Sequence[bytes], bool]] = {
 
 
 @pytest.fixture(scope="module")
-def plant(lab: Lab) -> Iterator[Lab]:
+def plant(lab: Lab) -> Lab:
     """The lab with functions judged, and a server that answers everything."""
     server = lab.python("ctrl1", wire.SINK, *map(str, PORTS.values()))
     assert lines(server.stdout).readline() == "ready\n"
     done = lab.segctl(lab.inventory(PLANT), "apply", "--auto-approve")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "overlapping segments" in done.stdout
-    yield lab
+    return lab
 
 
 def answered(lab: Lab, host: str, requests: Sequence[tuple[str, int, Sequence[bytes]]]) -> set[str]:
@@ -100,7 +104,9 @@ def test_reads_pass_and_nothing_else(plant: Lab) -> None:
 
 def test_a_flow_that_may_write_writes(plant: Lab) -> None:
     requests = [("read", 502, [READ]), ("write", 502, [WRITE]), ("both", 502, [READ + WRITE])]
-    assert answered(plant, "supv2", requests) == {f"{n} v{v}" for n in ("read", "write") for v in (4, 6)}
+    assert answered(plant, "supv2", requests) == {
+        f"{n} v{v}" for n in ("read", "write") for v in (4, 6)
+    }
 
 
 def test_an_old_connection_loses_its_functions_too(plant: Lab) -> None:

@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
 
 import pytest
+
 from support import probes
 from support.lab import ZONES, Finished, Lab, conduit, lines
 
@@ -43,12 +43,12 @@ def permitted(source: str, target: str, kind: str, port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def plant(lab: Lab) -> Iterator[Lab]:
+def plant(lab: Lab) -> Lab:
     """The lab with listeners on every host."""
     for host in lab.hosts:
         listener = lab.python(host, probes.ECHO, *map(str, PORTS))
         assert lines(listener.stdout).readline() == "ready\n"
-    yield lab
+    return lab
 
 
 def apply(lab: Lab, conduits: str, *more: str) -> Finished:
@@ -108,19 +108,17 @@ def test_reach_is_what_is_declared(plant: Lab) -> None:
 def test_no_packet_of_a_permitted_stream_is_lost(plant: Lab) -> None:
     apply(plant, DECLARED)
     streams = [
-        plant.python(
-            "supv1", probes.STREAM, plant.address("dmz2", version), "53", "600", "1000"
-        )
+        plant.python("supv1", probes.STREAM, plant.address("dmz2", version), "53", "600", "1000")
         for version in (4, 6)
     ]
     for stream in streams:
         assert lines(stream.stdout).readline() == "ready\n"
     for number in range(APPLIES):
         hosts = ("dmz1", "dmz2", "[dmz1, dmz2]")[number % 3]
-        more = conduit("more", "supv", "dmz", f"{{f: {{destination: {hosts}, services: [tcp/22]}}}}")
-        done = plant.segctl(
-            plant.inventory(DECLARED + more), "apply", "--auto-approve"
+        more = conduit(
+            "more", "supv", "dmz", f"{{f: {{destination: {hosts}, services: [tcp/22]}}}}"
         )
+        done = plant.segctl(plant.inventory(DECLARED + more), "apply", "--auto-approve")
         assert done.returncode == 0, done.stdout + done.stderr
     for stream in streams:
         out, _ = stream.communicate("stop\n", timeout=30)

@@ -12,11 +12,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ZONES = ("ctrl", "supv", "dmz", "ent")
 #: Folders of the machine that the firewall's sshd sees an empty one of its own in place of.
@@ -137,7 +139,16 @@ class Lab:
 
     def _start_sshd(self) -> None:
         for name in ("host", "user"):
-            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / f"{name}_key"))
+            run(
+                "ssh-keygen",
+                "-q",
+                "-t",
+                "ed25519",
+                "-N",
+                "",
+                "-f",
+                str(self.folder / f"{name}_key"),
+            )
         public = (self.folder / "user_key.pub").read_text(encoding="utf-8")
         allowed = self.folder / "authorized_keys"
         allowed.write_text(public, encoding="utf-8")
@@ -149,7 +160,9 @@ class Lab:
             "UseDNS no\nMaxStartups 100\nMaxSessions 100\n",
             encoding="utf-8",
         )
-        mounts = "; ".join(f"mkdir -p {path}; mount -t tmpfs -o mode=755 tmpfs {path}" for path in _OWN)
+        mounts = "; ".join(
+            f"mkdir -p {path}; mount -t tmpfs -o mode=755 tmpfs {path}" for path in _OWN
+        )
         with (self.folder / "sshd.log").open("wb") as log:
             self._sshd = self._popen_sshd(mounts, config, log)
         key = (self.folder / "host_key.pub").read_text(encoding="utf-8").split()[:2]
@@ -243,7 +256,8 @@ class Lab:
                 f'    networks: [10.{number}.0.0/24, "fd00:{number}::/64"]',
                 "    assets:",
                 *(
-                    f'      {zone}{one}: {{addresses: [10.{number}.0.1{one}, "fd00:{number}::1{one}"]}}'
+                    f"      {zone}{one}: {{addresses: "
+                    f'[10.{number}.0.1{one}, "fd00:{number}::1{one}"]}}'
                     for one in (1, 2)
                 ),
             ]

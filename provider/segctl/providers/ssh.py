@@ -104,7 +104,7 @@ class SshSession:
 
     @property
     def transport(self) -> Any:
-        """paramiko's transport."""
+        """The transport of paramiko."""
         return self._connection.remote_conn_pre.get_transport()
 
     def run(self, command: str, data: bytes = b"", *, timeout: float | None = None) -> Answer:
@@ -134,49 +134,32 @@ class SshSession:
         try:
             channel.settimeout(seconds)
             channel.exec_command(command)
-            out, err, rest, size = [b""], [b""], memoryview(data), 0
-            sending = True
+            flow = _Flow(channel, data)
             while True:
-                moved = False
-                if sending and not rest:
-                    channel.shutdown_write()
-                    sending = False
-                if sending and channel.send_ready():
-                    rest = rest[channel.send(rest[:_CHUNK]) :]
-                    moved = True
-                for ready, receive, parts in (
-                    (channel.recv_ready, channel.recv, out),
-                    (channel.recv_stderr_ready, channel.recv_stderr, err),
-                ):
-                    if ready():
-                        part = receive(_CHUNK)
-                        size += len(part)
-                        parts.append(part)
-                        moved = True
-                if size > self._target.max_answer:
-                    raise ParseError(
-                        self._target.name,
-                        f"answers with more than {self._target.max_answer >> 20} MB "
-                        "(segctl_max_answer_mb)",
-                    )
+                moved = flow.step()
+                self._check_size(flow.size)
                 if not moved and self._ended(channel):
                     break
                 if time.monotonic() > deadline:
                     raise ConnectError(
                         self._target.name,
-                        f"no answer within {seconds:g} s (segctl_timeout): "
-                        f"{command[:60].splitlines()[0]}",
+                        f"no answer within {seconds:g} s (segctl_timeout)",
                     )
                 if not moved:
                     time.sleep(_POLL)
-            if not channel.exit_status_ready():
-                raise EOFError("it was cut off before the command ended")
-            code = channel.recv_exit_status()
+            code = channel.recv_exit_status() if channel.exit_status_ready() else -1
             if code < 0:
                 raise EOFError("it was cut off before the command ended")
-            return Answer(code=code, out=self._text(out), err=self._text(err))
+            return Answer(code=code, out=self._text(flow.out), err=self._text(flow.err))
         finally:
             channel.close()
+
+    def _check_size(self, size: int) -> None:
+        if size > self._target.max_answer:
+            raise ParseError(
+                self._target.name,
+                f"answers with more than {self._target.max_answer >> 20} MB (segctl_max_answer_mb)",
+            )
 
     def _ended(self, channel: Any) -> bool:
         if channel.exit_status_ready() and channel.eof_received:
@@ -209,6 +192,42 @@ class SshSession:
         path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
         with path.open("a", encoding="utf-8") as stream:
             stream.write(text)
+
+
+class _Flow:
+    """What goes into a channel and comes out of it, a step at a time."""
+
+    def __init__(self, channel: Any, data: bytes) -> None:
+        self._channel = channel
+        self._rest = memoryview(data)
+        self._open = True
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
+        self.size = 0
+
+    def step(self) -> bool:
+        """Move what can be moved without waiting; say whether anything was."""
+        moved = self._send()
+        channel = self._channel
+        while channel.recv_ready():
+            moved = self._take(self.out, channel.recv(_CHUNK))
+        while channel.recv_stderr_ready():
+            moved = self._take(self.err, channel.recv_stderr(_CHUNK))
+        return moved
+
+    def _send(self) -> bool:
+        if self._open and not self._rest:
+            self._channel.shutdown_write()
+            self._open = False
+        if not (self._open and self._channel.send_ready()):
+            return False
+        self._rest = self._rest[self._channel.send(self._rest[:_CHUNK]) :]
+        return True
+
+    def _take(self, parts: list[bytes], part: bytes) -> bool:
+        self.size += len(part)
+        parts.append(part)
+        return bool(part)
 
 
 # --- logging in ----------------------------------------------------------------------------------
@@ -289,8 +308,8 @@ def _host_key(target: Target) -> Any:
     if target.ssh_fingerprint:
         wanted = _fingerprint_text(target.ssh_fingerprint)
         seen: list[str] = []
-        for kinds in _KEY_TYPES:
-            key = _offered_key(target, kinds)
+        for family in _KEY_TYPES:
+            key = _offered_key(target, family)
             if key is None:
                 continue
             if fingerprint(key) == wanted:
@@ -305,7 +324,7 @@ def _host_key(target: Target) -> Any:
     name = _known_name(target.host, target.port or 22)
     held = dict(entries)
     if not held:
-        key = _offered_key(target, tuple(kind for kinds in _KEY_TYPES for kind in kinds))
+        key = _offered_key(target, tuple(kind for family in _KEY_TYPES for kind in family))
         shown = f"{key.get_name()} {fingerprint(key)}" if key else "not offered"
         raise ConnectError(
             target.name,
@@ -339,7 +358,7 @@ def _known_keys(target: Target) -> tuple[Path, Iterator[tuple[str, Any]]]:
             known.load(str(path))
     except (OSError, paramiko.SSHException) as error:
         raise ConnectError(target.name, f"cannot read known hosts {path}: {error}") from error
-    found = known.lookup(_known_name(target.host, target.port or 22)) or {}
+    found: Any = known.lookup(_known_name(target.host, target.port or 22)) or {}
     return path, iter(found.items())
 
 
@@ -364,9 +383,11 @@ def _offered_key(target: Target, kinds: tuple[str, ...]) -> Any | None:
             return transport.get_remote_server_key()
         finally:
             transport.close()
-    except (paramiko.ssh_exception.IncompatiblePeer, ValueError):
+    except ValueError:
         return None
     except (paramiko.SSHException, OSError, EOFError) as error:
+        if type(error).__name__ == "IncompatiblePeer":
+            return None
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise ConnectError(target.name, f"does not speak SSH with segctl: {text}") from error
     finally:

@@ -98,7 +98,9 @@ def build(policy: Policy, given: Names) -> Table:
     for rule in policy.rules:
         if rule.type == "intrazone":
             name = f"rule_{rule.name}"
-            counters[name] = Counter(name=name, comment=names.labels("", "", essential=False, enforced=True))
+            counters[name] = Counter(
+                name=name, comment=names.labels("", "", essential=False, enforced=True)
+            )
     chains[names.FORWARD] = (
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
@@ -114,9 +116,7 @@ def build(policy: Policy, given: Names) -> Table:
             chains[item.name] = item.lines
     return Table(
         chains={
-            name: Chain(
-                name=name, lines=lines, hook=FORWARD_HOOK if name == names.FORWARD else ""
-            )
+            name: Chain(name=name, lines=lines, hook=FORWARD_HOOK if name == names.FORWARD else "")
             for name, lines in chains.items()
         },
         sets=sets,
@@ -167,9 +167,7 @@ def lines_of(rule: Rule, groups: Mapping[str, Sequence[str]], given: Names) -> R
         source = given.set(version, rule.sources[0])
         target = given.set(version, rule.destinations[0])
         for ask, answer in _services(rule.services, version):
-            out.append(
-                Line(f"{word} saddr @{source} {word} daddr @{target} {ask} {go} {chain}")
-            )
+            out.append(Line(f"{word} saddr @{source} {word} daddr @{target} {ask} {go} {chain}"))
             mirrored = f"{word} saddr @{target} {word} daddr @{source} {answer}"
             back.append(
                 Line(f"{mirrored} goto okf_{pair}", rule.name)
@@ -309,9 +307,7 @@ def _deny(defaults: Sequence[DefaultRule]) -> Iterator[Line]:
         setting = rule.log_setting if rule else ""
         group = _group(setting)
         snap = " snaplen 128" if group else ""
-        yield Line(
-            f'limit rate 20/second burst 40 packets log prefix "segctl deny "{group}{snap}'
-        )
+        yield Line(f'limit rate 20/second burst 40 packets log prefix "segctl deny "{group}{snap}')
     yield Line("drop")
 
 

@@ -67,9 +67,7 @@ def _zone(device: Device, name: str) -> FirewallZone:
             "name them in segctl_zone_map"
         )
         raise UnsupportedError(message)
-    return FirewallZone(
-        name=name, interfaces=tuple(sorted(map(names.interface, ports))), type=""
-    )
+    return FirewallZone(name=name, interfaces=tuple(sorted(map(names.interface, ports))), type="")
 
 
 @dataclass(slots=True)

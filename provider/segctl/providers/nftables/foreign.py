@@ -39,7 +39,9 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
         try:
             objects = list(entries(listing))
         except ValueError as error:
-            raise ParseError(document.host, f"its listing of table {table} is not understood") from error
+            raise ParseError(
+                document.host, f"its listing of table {table} is not understood"
+            ) from error
         yield from _table_findings(table, objects)
 
 
@@ -60,12 +62,16 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
         reached = "".join(_reached(str(chain["name"]), lines))
-        where = f"chain {chain['name']} of table {table} (hook {chain['hook']}, priority {chain.get('prio')})"
+        where = (
+            f"chain {chain['name']} of table {table} "
+            f"(hook {chain['hook']}, priority {chain.get('prio')})"
+        )
         drops = chain.get("policy") == "drop" or '"drop"' in reached or '"reject"' in reached
         if drops:
             how = "by policy" if chain.get("policy") == "drop" else "in a rule"
             yield Problem(
-                message=f"{where} can drop {how} what our conduits permit: a drop in any table is final",
+                message=f"{where} can drop {how} what our conduits permit: a drop in any table "
+                "is final",
                 hint="have its owner accept traffic between our zones",
                 severity="warning",
                 subject=f"{table} {chain['name']}",

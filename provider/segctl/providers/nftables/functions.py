@@ -136,7 +136,9 @@ SHAPES: Mapping[str, Shape] = {
 }
 
 NAMES: tuple[str, ...] = tuple(
-    f"{protocol}.{word}" for protocol, shape in SHAPES.items() for word in ("session", *shape.classes)
+    f"{protocol}.{word}"
+    for protocol, shape in SHAPES.items()
+    for word in ("session", *shape.classes)
 )
 
 
@@ -188,9 +190,9 @@ def _named(use: ProtocolUse, where: str) -> Iterator[str]:
     if shape is None:
         known = ", ".join(SHAPES)
         message = (
-            f"{where}: nftables cannot tell functions of {use.protocol} apart (it can for {known}); "
-            "permit all of its classes, put functions: not-enforced on the flow, or enforce it on "
-            "another firewall"
+            f"{where}: nftables cannot tell functions of {use.protocol} apart (it can for "
+            f"{known}); permit all of its classes, put functions: not-enforced on the flow, or "
+            "enforce it on another firewall"
         )
         raise UnsupportedError(message)
     asked = set(use.classes) - {"session"}

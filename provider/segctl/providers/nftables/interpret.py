@@ -24,10 +24,12 @@ from segctl.policy import (
 )
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import Marks, Names, build
-from segctl.providers.nftables.table import Line, Table
+from segctl.providers.nftables.table import Chain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.providers.nftables.table import Line, Table
 
 _LINE = re.compile(
     r"(?P<family>ip6?) saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
@@ -143,12 +145,12 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
             match = _LINE.fullmatch(line.text)
             if match is None:
                 continue
-            source, target = names.split_set(match["source"]), names.split_set(match["target"])
-            if source is None or target is None:
+            asking, asked = names.split_set(match["source"]), names.split_set(match["target"])
+            if asking is None or asked is None:
                 continue
             draft = drafts.setdefault((pair, match["rule"]), _Draft())
-            draft.sources.add(source[2])
-            draft.targets.add(target[2])
+            draft.sources.add(asking[2])
+            draft.targets.add(asked[2])
             draft.services.update(_service_names(match))
     for (pair, name), draft in drafts.items():
         source, _, target = pair.partition(names.JOIN)
@@ -256,14 +258,14 @@ def _with_extras(
     of_rules: dict[str, list[str]] = {rule.name: [] for rule in policy.rules}
     general: list[str] = list(table.strange)
     strays: list[Rule] = []
-    expected = build(policy, given)
+    expected, none = build(policy, given), Chain(name="")
     for name in sorted({*expected.chains, *chains}):
         wanted, held = expected.chains.get(name), table.chains.get(name)
         if wanted == held:
             continue
         kind, _, rest = name.partition("_")
         if f"{kind}_" in _BY_RULE:
-            strays += _compare_lines(name, wanted and wanted.lines, held and held.lines, of_rules)
+            strays += _compare_lines(name, wanted or none, held or none, of_rules)
         elif kind == "rule" and rest in of_rules:
             of_rules[rest].append(f"chain {name} is not as segctl writes it")
         else:
@@ -300,17 +302,17 @@ def _state(wanted: object, held: object) -> str:
 
 def _compare_lines(
     chain: str,
-    wanted: tuple[Line, ...] | None,
-    held: tuple[Line, ...] | None,
+    wanted: Chain,
+    held: Chain,
     of_rules: Mapping[str, list[str]],
 ) -> Iterator[Rule]:
     """Note lines that a rule lacks; a line too many is noted at its rule, or is a rule itself."""
-    missing = Tally(wanted or ())
-    missing.subtract(Tally(held or ()))
+    missing = Tally(wanted.lines)
+    missing.subtract(Tally(held.lines))
     for line, count in missing.items():
         if count > 0:
             of_rules[_owner(line)].append(f"{chain} lacks: {line}")
-    for line in held or ():
+    for line in held.lines:
         if missing[line] < 0:
             missing[line] += 1
             owner = _owner(line)
@@ -349,5 +351,3 @@ def _debris(
     unused = {name for name in table.sets if name not in sets and name != names.LOCK}
     yield from (f"set {name}" for name in sorted(unused - set(expected.sets)))
     yield from (f"counter {name}" for name in sorted({*table.counters} - {*expected.counters}))
-
-

@@ -97,17 +97,15 @@ def _line(values: Values) -> Line:
 
 
 def _set(kind: str, values: Values) -> Set:
-    keys = values.get("type")
-    key = " . ".join(map(str, cast("list[Any]", keys))) if isinstance(keys, list) else str(keys)
+    key = _listed(values.get("type"), " . ")
     value = f" : {values['map']}" if "map" in values else ""
-    flags = values.get("flags")
     declaration = f"type {key}{value};"
-    if flags:
-        declaration += f" flags {', '.join(flags) if isinstance(flags, list) else flags};"
+    if values.get("flags"):
+        declaration += f" flags {_listed(values['flags'], ', ')};"
     extra = {name: item for name, item in values.items() if name not in _SET_KEYS}
     if extra:
         declaration += f" ?{_plain(extra)}"
-    spell_key = _KEYS.get(str(keys), _key) if "ifname" not in key else _name_key
+    spell_key = _KEYS.get(key, _key) if "ifname" not in key else _name_key
     found: dict[str, str] = {}
     for element in cast("list[Any]", values.get("elem", [])):
         text, comment = _element(element, spell_key)
@@ -121,9 +119,17 @@ def _set(kind: str, values: Values) -> Set:
     )
 
 
+def _listed(value: Any, between: str) -> str:
+    return between.join(map(str, _items(value) if isinstance(value, list) else [value]))
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value)
+
+
 def _element(element: Any, spell_key: Callable[[Any], str]) -> tuple[str, str]:
     if isinstance(element, list):
-        key, value = cast("list[Any]", element)
+        key, value = _items(element)
         text, comment = _element(key, spell_key)
         return f"{text} : {spell(value)}", comment
     if isinstance(element, dict) and "elem" in element:
@@ -250,7 +256,7 @@ def _right(value: Any, *, quoted: bool = False) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, list):
-        return ",".join(_right(one, quoted=quoted) for one in cast("list[Any]", value))
+        return ",".join(_right(one, quoted=quoted) for one in _items(value))
     if isinstance(value, dict):
         found = cast("Values", value)
         if "prefix" in found:

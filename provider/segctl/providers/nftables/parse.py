@@ -75,7 +75,9 @@ def _table(found: Document) -> Table:
     try:
         table = read_table(found.table)
     except ValueError as error:
-        raise ParseError(found.host, "its listing of table inet segctl is not understood") from error
+        raise ParseError(
+            found.host, "its listing of table inet segctl is not understood"
+        ) from error
     held = table.counters.get(names.MARK)
     filled = table.chains or table.counters or {*table.sets} - {names.LOCK} or table.strange
     if filled and (held is None or not held.comment.startswith("made by segctl")):

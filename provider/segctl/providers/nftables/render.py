@@ -166,7 +166,9 @@ def _new_sets(wanted: Policy, live: NftLive) -> dict[tuple[int, str], str]:
 
 def _next_revision(table: Table, version: int, group: str) -> str:
     taken = [
-        parts[1] for name in table.sets if (parts := names.split_set(name)) and parts[::2] == (version, group)
+        parts[1]
+        for name in table.sets
+        if (parts := names.split_set(name)) and parts[::2] == (version, group)
     ]
     return names.set_name(version, max(taken, default=0) + 1, group)
 
@@ -182,9 +184,7 @@ class _Phases:
 
     def text(self) -> str:
         parts = ((PREPARE, self.prepare), (SWITCH, self.switch), (CLEAN, self.clean))
-        return "".join(
-            "\n".join([head, *lines]) + "\n" for head, lines in parts if lines
-        )
+        return "".join("\n".join([head, *lines]) + "\n" for head, lines in parts if lines)
 
 
 def script(live: Table, wanted: Table) -> str:
@@ -262,9 +262,7 @@ def _changed_counters(live: Table, wanted: Table) -> frozenset[str]:
     )
 
 
-def _remove_lines(
-    live: Table, wanted: Table, rewritten: Iterable[str], phases: _Phases
-) -> None:
+def _remove_lines(live: Table, wanted: Table, rewritten: Iterable[str], phases: _Phases) -> None:
     again = set(rewritten)
     for name in sorted(live.chains):
         if name in again:
@@ -379,9 +377,7 @@ def _sets(live: Table, wanted: Table, phases: _Phases, *, first: bool) -> list[s
         if not item.map:
             made += _elements("add", name, item.elements)
         parts = names.split_set(name)
-        aside = not first and not item.map and not (
-            parts and parts[1] == 0 and parts[2] in used
-        )
+        aside = not first and not item.map and not (parts and parts[1] == 0 and parts[2] in used)
         if aside:
             phases.prepare += made
         else:
@@ -405,7 +401,8 @@ def _remove_sets(live: Table, wanted: Table, phases: _Phases) -> None:
         line = f"delete {_kind(live.sets[name])} {names.TABLE} {name}"
         still = parts is not None and parts[1] == 0 and parts[2] in kept
         revised = any(
-            other and parts and other[::2] == parts[::2] for other in map(names.split_set, wanted.sets)
+            other and parts and other[::2] == parts[::2]
+            for other in map(names.split_set, wanted.sets)
         )
         if still and not revised:
             phases.switch.append(line)

@@ -27,7 +27,7 @@ from segctl.providers.nftables.render import transactions
 from segctl.providers.ssh import Answer, SshSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from segctl.providers.base import Target
 
@@ -164,7 +164,7 @@ class NftSession:
     # --- locking -----------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """Hold the lock, a set in our table that only one run can create.
 
         Raises:
@@ -185,7 +185,7 @@ class NftSession:
         text = (
             f"add table {names.TABLE}\n"
             f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
-        f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
+            f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
         )
         for _ in range(3):
             answer = self._write_nft(text)
@@ -337,5 +337,3 @@ class NftSession:
             f"could not go back ({problem.message if problem else ''}); unless the push is "
             "confirmed, the host goes back by itself: run `segctl plan` to see what it holds",
         ) from problem
-
-
