@@ -223,7 +223,7 @@ class _Compiler:
             ),
             closing=_closing(device),
             bindings=_device_zones(device),
-            findings=tuple(self._expired(device)),
+            findings=(*self._expired(device), *self._shared(device), *self._unprofiled(device)),
         )
 
     def _refuse_twice(self, device: Device, names: list[str]) -> None:
@@ -236,16 +236,38 @@ class _Compiler:
 
     def _expired(self, device: Device) -> Iterator[Problem]:
         for conduit in self.expired.get(device.name, ()):
-            yield Problem(
-                message=f"conduit {label(conduit)} expired on {conduit.expires}: "
+            yield _warning(
+                f"conduit {label(conduit)} expired on {conduit.expires}: "
                 "its rules are not part of the policy any more",
-                hint="extend `expires` with a new ticket, or delete the conduit",
-                path=f"segctl_conduits.{conduit.id}",
-                file=conduit.declared.file,
-                line=conduit.declared.line,
-                column=conduit.declared.column,
-                severity="warning",
+                "extend `expires` with a new ticket, or delete the conduit",
+                conduit.declared,
+                f"segctl_conduits.{conduit.id}",
             )
+
+    def _shared(self, device: Device) -> Iterator[Problem]:
+        """Warn where the firewall cannot tell two zones apart."""
+        for zone in _device_zones(device):
+            ours = [self.zones[b.zone] for b in device.zones if b.name == zone.name]
+            if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
+                yield _warning(
+                    f"zones {', '.join(zone_label(one) for one in ours)} are one zone, "
+                    f"{zone.name}, on this firewall: it passes everything between them",
+                    "give them zones of their own on the device, or one of them intrazone: deny",
+                    device.declared,
+                )
+
+    def _unprofiled(self, device: Device) -> Iterator[Problem]:
+        """Warn where a monitored conduit passes without anybody being alerted."""
+        if "alert" in dict(device.threat_profiles):
+            return
+        monitored = {leg.conduit.key: leg.conduit for leg in self.legs[device.name]}
+        for conduit in monitored.values():
+            if conduit.mode == "monitor":
+                yield _warning(
+                    f"conduit {label(conduit)} is monitored without a threat profile here",
+                    "map alert to a profile group in segctl_threat_profiles",
+                    conduit.declared,
+                )
 
     def _rule(
         self,
@@ -347,6 +369,18 @@ class _Compiler:
                     log_setting=device.log_forwarding,
                     description=f"zone {zone_label(zone)} denies traffic inside itself",
                 )
+
+
+def _warning(message: str, hint: str, where: Source, path: str = "") -> Problem:
+    return Problem(
+        message=message,
+        hint=hint,
+        path=path,
+        file=where.file,
+        line=where.line,
+        column=where.column,
+        severity="warning",
+    )
 
 
 def label(conduit: Conduit) -> str:

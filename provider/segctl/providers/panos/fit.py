@@ -6,6 +6,7 @@ Never wider than what came in: what PAN-OS cannot express raises `UnsupportedErr
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from segctl.errors import Problem, UnsupportedError
@@ -13,6 +14,7 @@ from segctl.naming import shorten
 from segctl.policy import (
     ANY,
     APPLICATION_DEFAULT,
+    Address,
     ApplicationGroup,
     Policy,
     Rule,
@@ -36,6 +38,12 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     Raises:
         UnsupportedError: an application, name or length that PAN-OS does not have.
     """
+    if device.device_group:
+        message = (
+            f"{device.name}: segctl_device_group is for Panorama, which this segctl does not "
+            "manage yet: name the firewalls themselves"
+        )
+        raise UnsupportedError(message)
     for zone in device.zones:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)
@@ -47,10 +55,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         Policy(
             zones=policy.zones,
             tags=(TAG,) if rules else (),
-            addresses=tuple(
-                replace(item, name=new[item.name], description=_cut(item.description))
-                for item in policy.addresses
-            ),
+            addresses=tuple(_address(item, new) for item in policy.addresses),
             address_groups=tuple(
                 replace(
                     item,
@@ -79,6 +84,13 @@ def _renamer(policy: Policy) -> Mapping[str, str]:
     held += [item.name for item in policy.address_groups]
     held += [item.name for item in policy.services]
     return {ANY: ANY} | {name: shorten(name, names.MAX_NAME) for name in held}
+
+
+def _address(item: Address, new: Mapping[str, str]) -> Address:
+    name, description = new[item.name], _cut(item.description)
+    if (name, description) == (item.name, item.description):
+        return item
+    return replace(item, name=name, description=description)
 
 
 def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
@@ -190,8 +202,13 @@ def _doubt(
     )
 
 
+@cache
+def _trap(name: str) -> str | None:
+    return catalogue().trap(name)
+
+
 def _refuse_trap(rule: Rule, name: str) -> None:
-    hint = catalogue().trap(name)
+    hint = _trap(name)
     if hint:
         message = f"conduit {rule.conduit}, flow {rule.flow}: application {name!r}: {hint}"
         raise UnsupportedError(message)
