@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from lxml import etree
+
 from segctl.compile import Desired
 from segctl.intent import Device, Position, ZoneBinding
 from segctl.policy import Address, AddressGroup, Policy, Rule, Service

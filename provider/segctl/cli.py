@@ -7,10 +7,13 @@ that need them, so that ``segctl --help`` answers at once.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -20,16 +23,25 @@ import segctl
 from segctl.errors import InventoryError, PlanError, SegctlError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
-    from rich.text import Text
+    from rich.console import Console
 
     from segctl.compile import Desired
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure
+    from segctl.report import Line
+    from segctl.rollout import Brake, Failure
 
 OK, ERROR, DIFFERS = 0, 1, 2
+#: How wide lines are where no terminal says it.
+_WIDTH = 100
+#: Shown at the end of every command's help.
+_EPILOG = (
+    "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
+    "--vault-password-file, --ask-vault-pass, -f/--forks, --json, -v/--verbose "
+    "(segctl --help explains them)."
+)
 #: What Typer raises for a command line it does not understand; it exports only this subclass.
 _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
 #: Global options by spelling, with whether a value follows.
@@ -72,29 +84,55 @@ class Settings:
 app = typer.Typer(
     name="segctl",
     help="Provision firewalls for OT network segmentation from IEC 62443 zones and conduits.",
-    epilog="The global options may stand before or after the command. "
+    epilog="These options may stand before or after the command. "
     "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode).",
-    no_args_is_help=True,
+    invoke_without_command=True,
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mock_app = typer.Typer(
-    help="Mock devices to try things on.", rich_markup_mode=None, no_args_is_help=True
+    help="Mock devices to try things on.",
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    rich_markup_mode=None,
 )
 app.add_typer(mock_app, name="mock")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+    code = run(sys.argv[1:] if argv is None else argv)
+    with suppress(OSError):
+        sys.stderr.flush()
+    sys.exit(code)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Take a pipeline's cancel, or a terminal that is closed, as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return its exit status."""
     hoisted = hoist(list(argv))
-    as_json = "--json" in hoisted[: _globals_end(hoisted)]
+    as_json = _asks_json(hoisted)
+    try:
+        code = _run(hoisted, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except OSError as error:
+        return _complain("io", f"standard output: {error.strerror}", as_json=False)
+    return code
+
+
+def _run(hoisted: list[str], *, as_json: bool) -> int:
     try:
         code = app(args=hoisted, prog_name="segctl", standalone_mode=False)
     except typer.Exit as error:
@@ -105,14 +143,21 @@ def run(argv: Sequence[str]) -> int:
         return _complain(error.code, str(error), as_json=as_json, problems=error)
     except SegctlError as error:
         return _complain(error.code, str(error), as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain("interrupted", "interrupted: nothing was changed", as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        message = str(error) or "interrupted: nothing was changed"
+        return _complain("interrupted", message, as_json=as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ERROR
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain("io", f"{where}{error.strerror or error}", as_json=as_json)
+    except Exception as error:  # the last resort: one line, not a traceback
+        if os.environ.get("SEGCTL_TRACEBACK"):
+            raise
+        from segctl.rollout import internal
+
+        message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
+        return _complain("internal", message, as_json=as_json)
     return code if isinstance(code, int) else OK
 
 
@@ -132,41 +177,73 @@ def _complain(
         if problems is not None:
             error["problems"] = problems_json(problems.problems)
         _print_json({"error": error})
-    print(message if problems else f"segctl: {message}", file=sys.stderr)  # noqa: T201 - the one place
-    if problems is not None:
+    if problems is None:
+        _tell(f"segctl: {message}")
+    else:
         count = len(problems.problems)
-        print(f"segctl: {count} problem{'' if count == 1 else 's'}", file=sys.stderr)  # noqa: T201
+        _tell(message)
+        _tell(f"segctl: {count} problem{'' if count == 1 else 's'} in the inventory")
     return ERROR
+
+
+def _tell(message: str) -> None:
+    """Write to standard error: wrapped for a terminal, whole lines otherwise."""
+    import shutil
+    import textwrap
+
+    with suppress(OSError):
+        columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 1 << 20
+        for line in message.splitlines():
+            shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+            wrapped = textwrap.wrap(
+                shown,
+                max(columns, 24),
+                subsequent_indent="  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            sys.stderr.write("\n".join(wrapped) + "\n")
+        sys.stderr.flush()
 
 
 def hoist(argv: list[str]) -> list[str]:
     """Return the arguments with global options moved before the command."""
     front: list[str] = []
     rest: list[str] = []
-    words = iter(argv)
-    for word in words:
+    words: Iterator[str] = iter(argv)
+    while (word := next(words, None)) is not None:
         if word == "--":
             rest += [word, *words]
             break
         name, equals, _ = word.partition("=")
-        short = word[:2] if word[:1] == "-" and word[:2] != "--" and len(word) > 2 else ""
+        cluster = word[:1] == "-" and word[:2] != "--" and len(word) > 2
         if name in _GLOBAL and (equals or not _GLOBAL[name]):
             front.append(word)
         elif name in _GLOBAL:
-            front += [word, *([value] if (value := next(words, None)) is not None else [])]
-        elif short and _GLOBAL.get(short):
+            value = next(words, None)
+            if value is None:
+                return [word]  # for Click to say that it needs a value
+            front += [word, value]
+        elif cluster and _GLOBAL.get(word[:2]):
             front.append(word)
+        elif cluster and word[:2] in _GLOBAL:
+            front.append(word[:2])
+            words = chain([f"-{word[2:]}"], words)
         else:
             rest.append(word)
     return front + rest
 
 
-def _globals_end(argv: Sequence[str]) -> int:
-    index = 0
-    while index < len(argv) and argv[index][:1] == "-":
-        name = argv[index]
-        index += 2 if _GLOBAL.get(name) else 1
-    return index
+def _asks_json(hoisted: Sequence[str]) -> bool:
+    words = iter(hoisted)
+    for word in words:
+        if word == "--json":
+            return True
+        if word[:1] != "-":
+            return False
+        if _GLOBAL.get(word):
+            next(words, None)
+    return False
 
 
 # --- printing ------------------------------------------------------------------------------------
@@ -178,32 +255,89 @@ def _print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def _print(lines: Iterable[Text]) -> None:
+def _print(lines: Iterable[Line]) -> None:
+    from segctl.report import laid_out
+
+    console = _console()
+    for line in laid_out(lines, console.width):
+        console.print(line, soft_wrap=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    """Return a console that writes no escape code where NO_COLOR is set or no terminal is."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=True)
-    for line in lines:
-        console.print(line)
+    console = Console(highlight=False, stderr=stderr, color_system=None if _plain() else "auto")
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH
+    return console
+
+
+def _plain() -> bool:
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 @contextmanager
 def _progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[[str, str], None]]:
-    """Show the step each device is at, on standard error; nothing when it is not a terminal."""
-    if not sys.stderr.isatty() or not devices:
+    """Show what each device is doing, on standard error: a display on a terminal, lines with -v."""
+    live = sys.stderr.isatty() and not _plain() and not settings.verbose
+    if not live or not devices:
 
         def told(device: str, step: str) -> None:
-            if settings.verbose:
-                sys.stderr.write(f"{device}: {step}\n")
+            if settings.verbose and step:
+                with suppress(OSError):  # who reads it may be gone; the work goes on
+                    sys.stderr.write(f"{device}: {step}\n")
+                    sys.stderr.flush()
 
         yield told
         return
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        tasks = {name: shown.add_task(name, total=None) for name in devices}
-        yield lambda name, step: shown.update(tasks[name], description=f"{name}: {step}")
+    with Progress(*columns, console=_console(stderr=True), transient=True) as shown:
+        total = shown.add_task(f"0 of {len(devices)} devices", total=len(devices))
+        tasks = {name: shown.add_task(name, total=None, visible=False) for name in devices}
+        lock, done = threading.Lock(), set[str]()
+
+        def display(device: str, step: str) -> None:
+            with lock, suppress(OSError):
+                if not step:
+                    done.add(device)
+                shown.update(tasks[device], description=f"{device}: {step}", visible=bool(step))
+                shown.update(total, description=f"{len(done)} of {len(devices)} devices")
+
+        yield display
+
+
+@contextmanager
+def _braked(brake: Brake) -> Generator[None]:
+    """Let Ctrl-C, and a pipeline's cancel, stop the devices at their next step and go back.
+
+    The second one leaves at once, whatever the devices are doing.
+    """
+
+    def press(_number: int, _frame: object) -> None:
+        if brake.pressed:
+            raise KeyboardInterrupt(
+                "interrupted twice: left while devices were going back; run segctl plan to see "
+                "what they hold (the next apply cleans up what this one left on them)"
+            )
+        brake.press()
+        message = b"\nsegctl: interrupted: going back; once more leaves without waiting\n"
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), message)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = threading.current_thread() is threading.main_thread()
+    chosen = [number for number in numbers if heeded and before[number] != signal.SIG_IGN]
+    for number in chosen:
+        signal.signal(number, press)
+    try:
+        yield
+    finally:
+        for number in chosen:
+            signal.signal(number, before[number])
 
 
 # --- what every command needs --------------------------------------------------------------------
@@ -215,14 +349,16 @@ def _settings(context: typer.Context) -> Settings:
 
 
 def _vault(settings: Settings) -> VaultSecrets | None:
+    if settings.vault_password_file is None and not settings.ask_vault_pass:
+        return None
     from segctl.credentials import Secret
     from segctl.inventory import VaultSecrets, vault_password
 
     if settings.vault_password_file is not None:
-        return VaultSecrets((("default", vault_password(settings.vault_password_file)),))
-    if settings.ask_vault_pass:
-        return VaultSecrets((("default", Secret(typer.prompt("Vault password", hide_input=True))),))
-    return None
+        password = vault_password(settings.vault_password_file)
+    else:
+        password = Secret(typer.prompt("Vault password", hide_input=True))
+    return VaultSecrets((("default", password),))
 
 
 def _load(settings: Settings) -> Loaded:
@@ -319,9 +455,14 @@ def _main(
         typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
     ] = None,
     vault_password_file: Annotated[
-        Path | None, typer.Option(help="File or program that holds the Ansible Vault password")
+        Path | None,
+        typer.Option(
+            "--vault-password-file", help="File or program that holds the Ansible Vault password"
+        ),
     ] = None,
-    ask_vault_pass: Annotated[bool, typer.Option(help="Ask for the Vault password")] = False,
+    ask_vault_pass: Annotated[
+        bool, typer.Option("--ask-vault-pass", help="Ask for the Vault password")
+    ] = False,
     forks: Annotated[
         int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
     ] = 10,
@@ -332,6 +473,7 @@ def _main(
     ] = False,
 ) -> None:
     del version
+    _needs_command(context)
     context.obj = Settings(
         inventory=tuple(inventory or ()),
         limit=limit,
@@ -344,7 +486,19 @@ def _main(
     )
 
 
-@app.command()
+def _needs_command(context: typer.Context) -> None:
+    """Show the help, as an error, where no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise UsageError("no command is given")
+
+
+@mock_app.callback()
+def _mock(context: typer.Context) -> None:
+    _needs_command(context)
+
+
+@app.command(epilog=_EPILOG)
 def validate(context: typer.Context) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
     from segctl.compile import compile_site
@@ -388,7 +542,7 @@ def validate(context: typer.Context) -> int:
     return ERROR if refused else OK
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def inventory(
     context: typer.Context,
     *,
@@ -415,7 +569,7 @@ def inventory(
         typer.echo(dump(list_json(found, settings.limit)))
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def plan(
     context: typer.Context,
     *,
@@ -485,7 +639,7 @@ def _save(path: Path, text: str) -> None:
         ) from error
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def show(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
@@ -498,7 +652,7 @@ def show(
     _show_plan(_settings(context), load_plan(file), diff=diff)
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def apply(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A plan saved by segctl plan -o")] = None,
@@ -600,7 +754,7 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool) -> int:
     return ERROR if any(outcome.status == "failed" for outcome in outcomes) else OK
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def drift(
     context: typer.Context,
     *,
@@ -628,7 +782,7 @@ def drift(
     return OK if document["in_sync"] else DIFFERS
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def protocols(
     context: typer.Context,
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One protocol")] = None,
@@ -655,7 +809,7 @@ def protocols(
                 typer.echo(f"\n{text}")
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def schema(
     kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
 ) -> None:
@@ -672,7 +826,7 @@ def schema(
         raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")
 
 
-@mock_app.command("serve")
+@mock_app.command("serve", epilog=_EPILOG)
 def mock_serve(
     context: typer.Context,
     *,
@@ -713,7 +867,7 @@ def _until_stopped() -> None:
         return
 
 
-@app.command()
+@app.command(epilog=_EPILOG)
 def demo(context: typer.Context) -> int:
     """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
     from segctl.demo import story

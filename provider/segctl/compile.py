@@ -432,7 +432,7 @@ def _device_zones(device: Device) -> tuple[FirewallZone, ...]:
 
 
 def _defaults(device: Device) -> tuple[DefaultRule, ...]:
-    if not device.zones:
+    if not device.zones or device.default_rules == "leave":
         return ()
     return (
         DefaultRule(
@@ -567,13 +567,13 @@ class _Objects:
             text = interval_text(network_interval(address))
             name = f"{zone_label(zone)}.{asset.name}"
             if len(asset.addresses) > 1:
-                name += f".{_spell(text)}"
+                name += f".{spell(text)}"
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
-        name = f"{zone_label(zone)}.net.{_spell(interval_text(part))}"
+        name = f"{zone_label(zone)}.net.{spell(interval_text(part))}"
         self._keep(name, part, "", zone)
         return name
 
@@ -630,7 +630,7 @@ class _Objects:
         )
 
 
-def _spell(address: str) -> str:
+def spell(address: str) -> str:
     """Write an address with characters that names may have."""
     return address.replace("/", "-").replace(":", "_")
 

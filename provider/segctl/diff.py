@@ -84,7 +84,6 @@ def diff(
     *,
     order: Sequence[str],
     position: Position,
-    keep: AbstractSet[str] = frozenset(),
 ) -> tuple[Change, ...]:
     """Return the changes that turn `live` into `desired`.
 
@@ -93,7 +92,6 @@ def diff(
         live: what the device holds that is ours.
         order: the names of all rules on the device, ours and others', first to last.
         position: where our block belongs among the rules of others.
-        keep: names of our objects that others refer to: they are not deleted.
 
     Raises:
         LookupError: `position` names a rule that is not among the others'.
@@ -101,14 +99,14 @@ def diff(
     creates: list[Change] = []
     deletes: list[Change] = []
     for (kind, wanted), (_, held) in zip(desired.objects(), live.objects(), strict=True):
-        made, removed = _objects(kind, wanted, held, keep)
+        made, removed = _objects(kind, wanted, held)
         creates += made
         deletes += removed
     return (*creates, *_rules(desired, live, order, position), *reversed(deletes))
 
 
 def _objects(
-    kind: str, wanted: Iterable[Item], held: Iterable[Item], keep: AbstractSet[str]
+    kind: str, wanted: Iterable[Item], held: Iterable[Item]
 ) -> tuple[list[Change], list[Change]]:
     live = {item.name: item for item in held}
     made: list[Change] = []
@@ -121,7 +119,6 @@ def _objects(
     removed = [
         Change(op="delete", kind=kind, name=name, before=item)
         for name, item in live.items()
-        if name not in keep
     ]
     return made, removed
 

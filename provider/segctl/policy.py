@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, fields
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 if TYPE_CHECKING:
@@ -244,9 +245,12 @@ def item_digest(item: Item) -> str:
     return hashlib.sha256(_canonical(item)).hexdigest()
 
 
+_COMPARED_VALUES = {cls: attrgetter(*names) for cls, names in _COMPARED.items()}
+_JSON = json.JSONEncoder(default=str, separators=(",", ":"))
+
+
 def _canonical(item: Item) -> bytes:
-    values = [getattr(item, name) for name in compared_fields(type(item))]
-    return json.dumps(values, default=str, separators=(",", ":")).encode() + b"\n"
+    return _JSON.encode(_COMPARED_VALUES[type(item)](item)).encode() + b"\n"
 
 
 # --- reference semantics -------------------------------------------------------------------------

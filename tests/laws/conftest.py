@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from support.panos import PanosHarness
 
 from segctl_mocks import PanosMock
@@ -16,10 +16,11 @@ settings.register_profile(
     deadline=None,
     derandomize=True,
     database=None,
+    phases=[Phase.explicit, Phase.generate],  # shrinking is for SEGCTL_HYPOTHESIS=thorough
     suppress_health_check=QUIET,
 )
 settings.register_profile(
-    "thorough", max_examples=400, deadline=None, print_blob=True, suppress_health_check=QUIET
+    "thorough", max_examples=int(os.environ.get("SEGCTL_EXAMPLES", "400")), deadline=None, print_blob=True, suppress_health_check=QUIET
 )
 settings.load_profile(os.environ.get("SEGCTL_HYPOTHESIS", "ci"))
 

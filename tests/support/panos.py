@@ -196,7 +196,7 @@ class PanosBench:
         self.try_edit("set", "/config/shared", shared)
         for _ in range(count):
             self._other_rule(data)
-        self.try_edit("set", RULES, "", commit=True)
+        self.publish()
 
     def _other_rule(self, data: DataObject) -> None:
         self.made += 1
@@ -232,7 +232,7 @@ class PanosBench:
     def disturb(self, data: DataObject) -> None:
         for _ in range(data.draw(st.integers(0, 6), "edits by hand")):
             self._tamper(data)
-        self.try_edit("set", RULES, "", commit=True)
+        self.publish()
 
     def _tamper(self, data: DataObject) -> None:
         ours = [name for name in self.rules() if not name.startswith("o-")]
@@ -290,6 +290,11 @@ class PanosBench:
             name = data.draw(st.sampled_from(names), "referred to")
             body = f"<source><member>{name}</member></source>"
             self.try_edit("set", RULES, other_rule(f"o-{self.made}", body))
+
+    def publish(self) -> None:
+        """Commit what the other administrator did, or take it back if the device refuses."""
+        if not self.try_edit("set", RULES, "", commit=True):
+            self.mock.device.committer.revert(["other"])
 
     def candidate(self) -> Element:
         """Return the virtual system's entry of the candidate."""

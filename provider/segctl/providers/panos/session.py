@@ -124,6 +124,7 @@ class PanosSession:
             ForeignChangesError: uncommitted changes in our virtual system, or of our own account.
             ApplyError: this is the passive peer of a pair.
         """
+        self._wire.refuse_write()
         self._refuse_passive()
         self._progress("locking")
         comment = (

@@ -102,6 +102,11 @@ class Wire:
             self._kept.close()
             self._kept = None
 
+    def refuse_write(self) -> None:
+        """Raise ApplyError on a read-only wire."""
+        if self.read_only:
+            raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
+
     def request(self, params: Mapping[str, str], *, timeout: float | None = None) -> Answer:
         """Send one API request and return the answer.
 
@@ -116,9 +121,8 @@ class Wire:
             ParseError: the answer is not XML, or larger than allowed.
         """
         write = is_write(params)
-        if write and self.read_only:
-            raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
         if write:
+            self.refuse_write()
             self.close()
         body = "&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode()
         seconds = timeout or self.target.timeout
