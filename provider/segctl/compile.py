@@ -247,7 +247,11 @@ class _Compiler:
     def _shared(self, device: Device) -> Iterator[Problem]:
         """Warn where the firewall cannot tell two zones apart."""
         for zone in _device_zones(device):
-            ours = [self.zones[b.zone] for b in device.zones if b.name == zone.name]
+            ours = [
+                self.zones[b.zone]
+                for b in device.zones
+                if b.name == zone.name and (b.interfaces or not zone.interfaces)
+            ]
             if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
                 yield _warning(
                     f"zones {', '.join(zone_label(one) for one in ours)} are one zone, "

@@ -117,8 +117,7 @@ def _objects(
         elif before != item:
             made.append(Change(op="update", kind=kind, name=item.name, before=before, after=item))
     removed = [
-        Change(op="delete", kind=kind, name=name, before=item)
-        for name, item in live.items()
+        Change(op="delete", kind=kind, name=name, before=item) for name, item in live.items()
     ]
     return made, removed
 

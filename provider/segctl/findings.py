@@ -124,6 +124,8 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
             continue
         name = renamed.get(rule.name, rule.name)
         found = after.get(name)
+        if found is not None and rule.seal and rule.seal == found.seal:
+            continue  # back to what was pushed: drift is repaired, nothing declared is cut
         if found is None or _narrower(rule, found, wide_before, wide_after):
             yield Problem(
                 message=f"rule {name!r} carries the essential flow {rule.conduit}."

@@ -346,9 +346,7 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     kept: dict[str, tuple[Item, ...]] = {}
     for (kind, items), (_, now) in zip(wanted.objects(), held.objects(), strict=True):
         names = {item.name for item in items}
-        kept[kind] = tuple(
-            item for item in now if item.name in needed and item.name not in names
-        )
+        kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
     if any(kept.values()):  # what stays keeps its mark
         marks = {tag.name for tag in wanted.tags}
         kept["tag"] = tuple(tag for tag in held.tags if tag.name not in marks)

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -43,7 +43,7 @@ _LABELS = {
     "users": "user",
     "applications": "application",
     "services": "service",
-    "profile_group": "threats",
+    "profile_group": "profile",
     "log_setting": "log to",
     "schedule": "schedule",
     "description": "reason",
@@ -118,7 +118,9 @@ def summary_text(plan: Plan, failures: Sequence[Failure] = ()) -> Iterator[Line]
     devices = _count(len(plan.devices) + len(failures), "device")
     failed = f"; {len(failures)} could not be planned" if failures else ""
     text = f"Plan: {_totals(plan.summary)} on {devices}{failed}."
-    if not plan.changes:
+    if not plan.devices:
+        text = f"No plan: {devices} could not be planned."
+    elif not plan.changes:
         text = f"No changes. {devices}{failed}."
     yield Line(text=text, style="bold")
     barred = [device.name for device in plan.devices if not device.applyable]
@@ -169,7 +171,7 @@ def _device_head(device: DevicePlan) -> Line:
     facts += [f"content {device.content_version}"] if device.content_version else []
     facts += [f"serial {device.serial}"] if device.serial else []
     facts += [device.scope] if device.scope else []
-    facts += [f"{_count(device.rule_count, 'rule')} now"]
+    facts += [_count(device.rule_count, "rule")]
     return Line(lead=f"{device.name}  ", text=f"({', '.join(facts)})", lead_style="bold")
 
 
@@ -220,18 +222,20 @@ def _by_conduit(
 
 
 def _rule(change: Mapping[str, Any]) -> Iterator[Line]:
-    note = f"  ({_place(change)})" if change["op"] in ("create", "move") else ""
-    yield _rule_head(change, "    ", note)
+    yield _rule_head(change, "    ")
     if change["op"] == "create":
         yield from _rule_fields(change["after"])
+        yield _row("place", _place(change))
+    elif change["op"] == "move":
+        yield _row("place", f"moves {_place(change)}", "cyan")
     elif change["op"] == "delete":
-        yield Line(lead="        ", text=_gist("rule", change["before"]), style="dim")
+        yield _row("", _gist("rule", change["before"]))
     elif change["op"] == "update":
         for field in change["fields"]:
             yield from _field(field, change["before"].get(field), change["after"].get(field))
 
 
-def _rule_head(change: Mapping[str, Any], indent: str, note: str) -> Line:
+def _rule_head(change: Mapping[str, Any], indent: str, note: str = "") -> Line:
     sign, style = _SIGNS[change["op"]]
     if change["op"] == "rename":
         note = f"  (is called {change['before'].get('name')} now)"
@@ -293,11 +297,8 @@ def _rule_fields(values: Mapping[str, Any]) -> Iterator[Line]:
         if value and value != ["any"]:
             negated = "not " if values.get(f"negate_{field.removesuffix('s')}") else ""
             yield _row(_LABELS[field], f"{negated}{', '.join(value)}")
-    profiled = [
-        f"{_LABELS[field]} {values[field]}"
-        for field in ("profile_group", "log_setting", "schedule")
-        if values.get(field)
-    ]
+    words = {"profile_group": "threat profile", "log_setting": "log to", "schedule": "schedule"}
+    profiled = [f"{word} {values[field]}" for field, word in words.items() if values.get(field)]
     profiled += [] if values.get("log", True) else ["not logged"]
     profiled += ["disabled"] if values.get("disabled") else []
     if profiled:
@@ -312,7 +313,7 @@ def _row(label: str, text: str, style: str = "dim") -> Line:
 
 def _value(field: str, value: Any) -> str:
     """Write one value of a field."""
-    if value in (None, "", []):
+    if value is None or (not value and isinstance(value, str | list)):
         return "nothing"
     if field == "windows":
         return _windows(value)
@@ -339,9 +340,7 @@ def _field(name: str, before: Any, after: Any) -> Iterator[Line]:
         if come:
             yield _row("" if gone else label, f"+ {', '.join(come)}", "green")
         return
-    was, will = _value(name, before), _value(name, after)
-    if was == will:  # they differ in what a reader is spared, such as our mark
-        was, will = str(before), str(after)
+    was, will = _values(name, before, after)
     yield _row(label, f"{was} → {will}", "yellow")
 
 
@@ -355,11 +354,18 @@ def _held(name: str, before: Any, after: Any) -> Iterator[Line]:
         yield _row("" if gone else label, f"only in the inventory: {', '.join(come)}", "green")
     if gone or come:
         return
-    was, will = _value(name, before), _value(name, after)
-    if was == will:
-        was, will = str(before), str(after)
+    was, will = _values(name, before, after)
     yield _row(label, f"on the device: {was}", "red")
     yield _row("", f"in the inventory: {will}", "green")
+
+
+def _values(name: str, before: Any, after: Any) -> tuple[str, str]:
+    """Write both values of a field, so that a reader sees how they differ."""
+    if isinstance(before, bool) or isinstance(after, bool):
+        return _value(name, bool(before)), _value(name, bool(after))
+    was, will = _value(name, before), _value(name, after)
+    # alike where they differ in what a reader is spared otherwise, such as our mark
+    return (was, will) if was != will else (str(before), str(after))
 
 
 def _label(name: str) -> str:
@@ -376,9 +382,12 @@ def _list_changes(name: str, before: Any, after: Any) -> tuple[list[str], list[s
 
 def _listed(value: Any) -> list[Any] | None:
     """Return a list as it stands in JSON; None where it is something else."""
-    if not value:
+    if value is None:
         return []
-    return cast("list[Any]", value) if isinstance(value, list) else None
+    if not isinstance(value, list):
+        return None
+    listed: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
+    return listed
 
 
 def list_changes(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[str], list[str]]:
@@ -517,7 +526,8 @@ _STATES = {
 
 
 def _drift_item(kind: str, change: Mapping[str, Any]) -> Iterator[Line]:
-    where = f" (conduit {change['conduit']})" if change["conduit"] else ""
+    told = not change["conduit"] or str(change["name"]).startswith(change["conduit"])
+    where = "" if told else f" (conduit {change['conduit']})"
     text = f"{change['kind']} {change['name']}{where}"
     yield Line(lead=f"  {kind}: ", text=text, style="yellow")
     if change["op"] == "rename":
@@ -529,6 +539,37 @@ def _drift_item(kind: str, change: Mapping[str, Any]) -> Iterator[Line]:
     elif change["op"] == "update":
         for field in change["fields"]:
             yield from _held(field, change["before"].get(field), change["after"].get(field))
+
+
+# --- validation ----------------------------------------------------------------------------------
+
+
+def validation_text(
+    warnings: Iterable[Problem],
+    refused: Iterable[Exception],
+    counts: Mapping[str, int],
+    *,
+    notes: bool = False,
+) -> Iterator[Line]:
+    """Yield what `segctl validate` found: errors first, then warnings; notes only when asked."""
+    hidden = 0
+    for refusal in refused:
+        yield Line(lead="error: ", text=str(refusal), style="bold red")
+    ranks = list(_SEVERITIES)
+    for problem in sorted(warnings, key=lambda each: ranks.index(each.severity)):
+        style = _SEVERITIES[problem.severity]
+        if problem.severity == "note" and not notes:
+            hidden += 1
+            continue
+        yield Line(lead=f"{problem.severity}: ", text=str(problem), lead_style=style)
+    if hidden:
+        text = f"{_count(hidden, 'note')} on how protocols are recognised: -v shows them"
+        yield Line(text=text, style="dim")
+    text = ", ".join(f"{number} {word}" for word, number in counts.items())
+    yield Line(text=text, style="bold")
+
+
+_SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 # --- outcomes ------------------------------------------------------------------------------------

@@ -240,7 +240,8 @@ def _failure(device: str, error: BaseException) -> Failure:
 
 def _outcome(device: str, error: BaseException) -> Outcome:
     if isinstance(error, SegctlError | KeyboardInterrupt):
-        return outcome_of(device, error)
+        found = outcome_of(device, error)
+        return replace(found, message=found.message.removeprefix(f"{device}: "))
     message = f"{internal(error)}; run segctl plan to see what the device holds"
     return Outcome(device=device, status="failed", code="internal", message=message)
 

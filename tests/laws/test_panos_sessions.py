@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from support.panos import ANCHOR, DEVICE, RULES, VSYS, PanosBench, other_rule
-from support.plants import flow, plant
+from lxml import etree
 
 from segctl.apply import apply_device, outcome_of
 from segctl.errors import (
@@ -23,16 +22,16 @@ from segctl.errors import (
     VerifyError,
 )
 from segctl.intent import Position
-from segctl.plan import plan_device
-from segctl.testing import apply, plan, reach, read
+from segctl.testing import apply, plan, reach
 from segctl_mocks import PanosMock
+from support.panos import ANCHOR, DEVICE, RULES, VSYS, PanosBench, other_rule
+from support.plants import flow, plant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.panos import PanosHarness
-
     from segctl.compile import Desired
+    from support.panos import PanosHarness
 
 SHARED = "/config/shared/address"
 WEB = flow("web", ports=(443,))
@@ -244,6 +243,64 @@ def test_a_device_that_holds_something_else_is_reverted(
     )
 
 
+# --- lines that drop -----------------------------------------------------------------------------
+
+STEPS = ("commit-lock><add", "config-lock><add", "<save>", "multi-config", "<validate>", "<commit>")
+
+
+@pytest.mark.parametrize("how", ["drop_before", "drop_after", "drop_at"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_line_that_drops_at_a_write(
+    step: str, how: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    before = bench.printed()
+    bench.mock.fail(how, contains=step)
+    if step == "<commit>" and how != "drop_before":
+        apply(panos, bench, made)
+        assert b"c1.web" in bench.mock.running()
+    else:
+        with pytest.raises((ConnectError, VerifyError)):
+            apply(panos, bench, made)
+        assert bench.printed() == before
+    assert bench.locks == 0
+    assert not bench.mock.device.journal.changes
+    assert not bench.mock.device.faults.waiting
+    reach(panos, bench, plant(WEB))
+    assert b"c1.web" in bench.mock.running()
+
+
+@pytest.mark.parametrize("how", ["drop_before", "drop_after", "drop_at"])
+@pytest.mark.parametrize("step", ["<revert>", "multi-config", "<commit>", "<remove>"])
+def test_a_line_that_drops_while_going_back(
+    step: str, how: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    before = bench.printed()
+    with panos.provider.connect(bench.target, read_only=False) as session:
+        session.read()
+        with session.lock():
+            session.push(made.script)
+            bench.mock.fail(how, contains=step)
+            session.revert()
+    assert not bench.mock.device.faults.waiting
+    assert bench.printed() == before
+    assert not bench.mock.device.journal.changes
+    assert bench.locks == 0
+
+
+def test_what_moves_before_the_lock_is_seen(panos: PanosHarness, bench: PanosBench) -> None:
+    made = plan(panos, bench, plant(WEB))
+
+    def meddle(step: str) -> None:
+        if step == "locking":
+            bench.mock.edit("set", RULE, DISABLED, commit=True)
+
+    with pytest.raises(StalePlanError, match=ANCHOR):
+        apply_device(made, panos.provider, bench.target, progress=meddle)
+    assert b"c1.web" not in bench.mock.running()
+
+
 # --- interrupts ----------------------------------------------------------------------------------
 
 
@@ -331,7 +388,13 @@ def test_a_plan_is_stale_when_what_it_rests_on_moved(
     reach(panos, bench, old)
     made = plan(panos, bench, plant(POLL, WEB, position=AFTER, profile="strict"))
     for action, xpath, values in MOVED[named]:
-        bench.mock.edit(action, xpath, **values)
+        bench.mock.edit(
+            action,
+            xpath,
+            values.get("element", ""),
+            newname=values.get("newname", ""),
+            where=values.get("where", ""),
+        )
     if MOVED[named]:
         bench.mock.edit("set", RULES, "", commit=True)
     else:
@@ -403,6 +466,40 @@ def test_essential_flows_are_not_cut_through_their_objects(
         apply(panos, bench, made)
 
 
+def test_an_essential_flow_widened_by_hand_is_repaired(
+    panos: PanosHarness, bench: PanosBench
+) -> None:
+    keep = flow("keep", ports=(443,), essential=True)
+    reach(panos, bench, plant(keep))
+    rule = f"{RULES}/entry[@name='c1.keep']"
+    anything = "<service><member>any</member></service>"
+    bench.mock.edit("edit", f"{rule}/service", anything, commit=True)
+    bench.mock.edit("edit", f"{rule}/disabled", "<disabled>yes</disabled>", commit=True)
+    reach(panos, bench, plant(keep))
+    assert plan(panos, bench, plant(keep)).changes == ()
+    bench.mock.edit("edit", f"{rule}/service", anything, commit=True)
+    with pytest.raises(PlanError, match="essential"):
+        reach(panos, bench, plant(flow("keep", ports=(8443,), essential=True)))
+
+
+def test_the_default_rule_is_written_in_full(panos: PanosHarness, bench: PanosBench) -> None:
+    path = f"{VSYS}/rulebase/default-security-rules/rules"
+    opened = (
+        '<entry name="interzone-default"><action>allow</action><log-end>no</log-end>'
+        "<log-setting>to-siem</log-setting><log-start>yes</log-start></entry>"
+    )
+    bench.mock.edit("set", path, opened, commit=True)
+    reach(panos, bench, plant(WEB))
+    assert plan(panos, bench, plant(WEB)).changes == ()
+    (entry,) = etree.fromstring(bench.mock.running()).findall(
+        ".//default-security-rules/rules/entry"
+    )
+    assert entry.findtext("action") == "deny"
+    assert entry.findtext("log-end") == "yes"
+    assert entry.findtext("log-setting") is None
+    assert entry.findtext("log-start") == "yes"
+
+
 def test_names_that_others_hold_are_refused(panos: PanosHarness, bench: PanosBench) -> None:
     bench.mock.edit("set", RULES, other_rule("c1.web"), commit=True)
     with pytest.raises(PlanError, match=r"rule c1\.web"):
@@ -468,7 +565,7 @@ def test_purge_needs_permission(panos: PanosHarness, bench: PanosBench) -> None:
     assert not plan(panos, bench, wanted).changes
 
 
-def test_outcomes_say_why(panos: PanosHarness, bench: PanosBench) -> None:
+def test_outcomes_say_why() -> None:
     assert outcome_of("fw1", LockedError("fw1", "held")).code == "locked"
     assert outcome_of("fw1", KeyboardInterrupt()).code == "interrupted"
     assert outcome_of("fw1", ApplyError("fw1", "refused")).message == "refused"

@@ -6,8 +6,6 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
 
-from support.panos import firewall
-
 from segctl.compile import compile_site
 from segctl.intent import (
     Asset,
@@ -21,6 +19,7 @@ from segctl.intent import (
     Zone,
 )
 from segctl.testing import TODAY
+from support.panos import firewall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

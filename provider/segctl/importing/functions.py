@@ -46,9 +46,7 @@ def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[
     return uses, tuple(sorted(left))
 
 
-def _classes(
-    protocol: Protocol, wanted: frozenset[str]
-) -> dict[tuple[str, str], frozenset[str]]:
+def _classes(protocol: Protocol, wanted: frozenset[str]) -> dict[tuple[str, str], frozenset[str]]:
     """Return the classes of one protocol that need nothing but `wanted`, with what they need."""
     found: dict[tuple[str, str], frozenset[str]] = {}
     for word in protocol.classes:

@@ -45,16 +45,24 @@ def inside(inner: Interval, outer: Interval) -> bool:
 
 
 def networks_of(parts: Iterable[Interval]) -> tuple[Network, ...]:
-    """Return networks whose owned pieces `parts` can be: the parts, and covers of ranges."""
+    """Return networks whose owned pieces `parts` can be: the parts, and covers of ranges.
+
+    A part in the cover of a range is a piece of that network, unless it lies in another part.
+    """
     held = list(dict.fromkeys(parts))
     covers = {network_interval(cover(part)) for part in held if not is_network(part)}
-    largest = {
-        one for one in covers if not any(one != other and inside(one, other) for other in covers)
-    }
+    largest = {one for one in covers if not _in_another(one, covers)}
     whole = {
-        part for part in held if is_network(part) and not any(inside(part, one) for one in largest)
+        part
+        for part in held
+        if is_network(part)
+        and (_in_another(part, held) or not any(inside(part, one) for one in largest))
     }
     return tuple(cover(part) for part in sorted(largest | whole))
+
+
+def _in_another(part: Interval, parts: Iterable[Interval]) -> bool:
+    return any(part != other and inside(part, other) for other in parts)
 
 
 def gaps(networks: Iterable[Network], parts: Iterable[Interval]) -> tuple[Interval, ...]:
@@ -68,5 +76,3 @@ def as_networks(part: Interval) -> tuple[Network, ...]:
     if version == 4:
         return tuple(summarize_address_range(IPv4Address(first), IPv4Address(last)))
     return tuple(summarize_address_range(IPv6Address(first), IPv6Address(last)))
-
-

@@ -217,19 +217,21 @@ def _take_rule(found: _Found, element: Element) -> None:
 
 
 def _take_address(found: _Found, element: Element) -> None:
-    _owner(found, "address", element).addresses.append(elements.parse_address(element))
+    item, tags = elements.parse_address(element)
+    _owner(found, item, tags, element).addresses.append(item)
 
 
 def _take_address_group(found: _Found, element: Element) -> None:
-    item = elements.parse_address_group(element)
-    owner = _owner(found, "address-group", element)
+    item, tags = elements.parse_address_group(element)
+    owner = _owner(found, item, tags, element)
     owner.address_groups.append(item)
     if owner is found.others:
         found.referenced.update(item.members)
 
 
 def _take_service(found: _Found, element: Element) -> None:
-    _owner(found, "service", element).services.append(elements.parse_service(element))
+    item, tags = elements.parse_service(element)
+    _owner(found, item, tags, element).services.append(item)
 
 
 _TAKERS: Mapping[str, Taker] = {
@@ -239,18 +241,17 @@ _TAKERS: Mapping[str, Taker] = {
 }
 
 
-def _owner(found: _Found, kind: str, element: Element) -> _Items:
+def _owner(found: _Found, item: Item, tags: tuple[str, ...], element: Element) -> _Items:
     """Return whose an object is; of others' objects the digest and the tags are noted."""
-    tags = elements.tags(element)
     if names.TAG in tags:
         return found.ours
-    found.digests[f"{kind} {element.get('name', '')}"] = _digest(element)
+    found.digests[f"{item.kind_name} {item.name}"] = _digest(element)
     found.referenced.update(tags)
     return found.others
 
 
 def _digest(element: Element) -> str:
-    return hashlib.sha256(elements.canonical(element)).hexdigest()
+    return hashlib.sha256(elements.content(element)).hexdigest()
 
 
 # --- the rest ------------------------------------------------------------------------------------
