@@ -248,12 +248,15 @@ def wide_sites(draw: DrawFn, anchor: str) -> tuple[Device, Site]:
             targets = list(order[1:])
         elif draw(st.booleans()) and zones[2] not in sources:
             targets = [zones[3]]
-        known: dict[str, ThreatPrevention] = {"strict": "strict", "alert": "alert"}
-        levels: list[ThreatPrevention | None] = [known[name] for name, _ in device.threat_profiles]
-        levels += [None, "none"]
+        held = dict(device.threat_profiles)
+        levels: list[ThreatPrevention | None] = [None, "none"]
+        if "strict" in held:
+            levels.append("strict")
+        if "alert" in held:
+            levels.append("alert")
         modes: tuple[Mode, ...] = ("enforce", "enforce", "monitor")
         mode = draw(st.sampled_from(modes))
-        if mode == "monitor" and "alert" not in levels:
+        if mode == "monitor" and "alert" not in held:
             levels = [None]
         conduits.append(
             Conduit(

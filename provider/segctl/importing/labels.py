@@ -112,10 +112,10 @@ def _prefixes(stems: _Stems, conduits: Sequence[str], hint: str) -> Iterator[str
             break
         common.append(words[0])
     candidates = [".".join(common[:size]) + "." for size in range(1, len(common) + 1)]
-    if f"{hint}." in candidates:
-        yield f"{hint}."
-    elif hint == DEFAULT_SITE:
+    if hint == DEFAULT_SITE:
         yield ""
+    elif hint and (f"{hint}." in candidates or not every):
+        yield f"{hint}."
     yield from candidates
     yield ""
 

@@ -42,6 +42,7 @@ from segctl.policy import (
 from segctl.protocols import catalogue, panos_applications
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.fit import TAG
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -489,3 +490,34 @@ def test_ours_keep_what_others_name_apart() -> None:
     assert ("site/ctrl-others", "CTRL") in bound
     # only the tag object that this device lacks
     assert {str(w.subject) for w in found.warnings if "our mark" in w.message} <= {"segctl"}
+
+
+def test_a_conduit_of_more_zones_than_are_seen_keeps_its_names() -> None:
+    """The other zones lie at other firewalls; the rule's name says that there are some."""
+    mine = rule(
+        name="c.f.supv-ctrl",
+        sources=("supv.hmi",),
+        destinations=("ctrl.plc",),
+        conduit="c",
+        flow="f",
+        description="[segctl conduit=c flow=f] r; owner o",
+        tags=("segctl",),
+    )
+    ours = Policy(
+        tags=(TAG,),
+        addresses=(
+            Address(name="ctrl.plc", value="10.1.0.11"),
+            Address(name="supv.hmi", value="10.2.0.9"),
+        ),
+        rules=(mine,),
+    )
+    found = import_device(
+        live(ours=ours),
+        PanosProvider(),
+        Device(name="fw1", platform="panos"),
+        site="",
+        connection={},
+        today=TODAY,
+    )
+    assert found.changes == 0
+    assert found.site.conduits[0].to_zones == ("site/ctrl", "site/unseen")

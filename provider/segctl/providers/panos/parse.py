@@ -85,7 +85,6 @@ class _Found:
     others: _Items = field(default_factory=_Items)
     order: list[str] = field(default_factory=list[str])
     referenced: set[str] = field(default_factory=set[str])
-    digests: dict[str, str] = field(default_factory=dict[str, str])
     rule_digests: dict[str, str] = field(default_factory=dict[str, str])
     rest: Element | None = None
 
@@ -150,7 +149,7 @@ def _parse(document: bytes) -> Live:
         referenced=frozenset(own.referenced | _texts(own.rest)),
         pending=pending,
         other_rules=own.rule_digests,
-        other_objects=shared.digests | own.digests | rest_shared.digests | rest.digests,
+        other_objects=rest_shared.digests | rest.digests,
         counts=counts,
     )
 
@@ -218,12 +217,12 @@ def _take_rule(found: _Found, element: Element) -> None:
 
 def _take_address(found: _Found, element: Element) -> None:
     item, tags = elements.parse_address(element)
-    _owner(found, item, tags, element).addresses.append(item)
+    _owner(found, tags).addresses.append(item)
 
 
 def _take_address_group(found: _Found, element: Element) -> None:
     item, tags = elements.parse_address_group(element)
-    owner = _owner(found, item, tags, element)
+    owner = _owner(found, tags)
     owner.address_groups.append(item)
     if owner is found.others:
         found.referenced.update(item.members)
@@ -231,7 +230,7 @@ def _take_address_group(found: _Found, element: Element) -> None:
 
 def _take_service(found: _Found, element: Element) -> None:
     item, tags = elements.parse_service(element)
-    _owner(found, item, tags, element).services.append(item)
+    _owner(found, tags).services.append(item)
 
 
 _TAKERS: Mapping[str, Taker] = {
@@ -241,11 +240,10 @@ _TAKERS: Mapping[str, Taker] = {
 }
 
 
-def _owner(found: _Found, item: Item, tags: tuple[str, ...], element: Element) -> _Items:
-    """Return whose an object is; of others' objects the digest and the tags are noted."""
+def _owner(found: _Found, tags: tuple[str, ...]) -> _Items:
+    """Return whose an object is; the tags of others' objects are noted as in use."""
     if names.TAG in tags:
         return found.ours
-    found.digests[f"{item.kind_name} {item.name}"] = _digest(element)
     found.referenced.update(tags)
     return found.others
 
