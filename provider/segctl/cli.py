@@ -283,8 +283,16 @@ def _console(*, stderr: bool = False) -> Console:
 
     console = Console(highlight=False, stderr=stderr, color_system=None if _plain() else "auto")
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _WIDTH
+        console.width = _seen_width()
     return console
+
+
+def _seen_width() -> int:
+    """Return how wide a reader of a pipe sees it: as the terminal behind it, if there is one."""
+    for descriptor in (2, 0):
+        with suppress(OSError):
+            return os.get_terminal_size(descriptor).columns or _WIDTH
+    return _WIDTH
 
 
 def _plain() -> bool:

@@ -202,17 +202,24 @@ def _each(
     waiting = deque(enumerate(items))
     ended: SimpleQueue[None] = SimpleQueue()
 
+    def begin() -> bool:
+        """Take one item and work on it; say whether there was one."""
+        try:
+            index, item = waiting.popleft()
+        except IndexError:
+            return False
+        try:
+            results[index] = work(item)
+        except BaseException as error:  # noqa: BLE001 - it is reported as this item's result
+            results[index] = error
+        return True
+
     def worker() -> None:
-        while waiting and not brake.pressed:
-            try:
-                index, item = waiting.popleft()
-            except IndexError:
-                break
-            try:
-                results[index] = work(item)
-            except BaseException as error:  # noqa: BLE001 - it is reported as this item's result
-                results[index] = error
-        ended.put(None)
+        try:
+            while not brake.pressed and begin():
+                pass
+        finally:
+            ended.put(None)
 
     count = min(forks, len(items))
     for _ in range(count):

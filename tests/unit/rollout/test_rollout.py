@@ -5,14 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl import rollout
+from segctl.compile import Desired
 from segctl.credentials import Secret
 from segctl.errors import AuthError, LockedError, PlanError
 from segctl.plan import DevicePlan
-from segctl.rollout import Brake, apply_plans, plan_devices, target, unverified
+from segctl.policy import Policy
+from segctl.providers.panos import PanosProvider
+from segctl.rollout import Brake, Failure, apply_plans, plan_devices, target, unverified
+from support.panos import firewall
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from segctl.providers.base import Session, Target
 
 each = rollout._each  # pyright: ignore[reportPrivateUsage] - the pool itself is under test
 failure = rollout._failure  # pyright: ignore[reportPrivateUsage] - as is what becomes of errors
@@ -127,6 +137,39 @@ def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
     assert [outcome.status for outcome in outcomes] == ["unchanged", "failed", "failed"]
     assert not any(outcome.message.startswith("fw") for outcome in outcomes)
     assert {device for device, step in told if not step} >= {"fw2"}
+
+
+class Asked(PanosProvider):
+    """A provider that only notes how it was asked to connect."""
+
+    def __init__(self) -> None:
+        self.read_only: list[bool] = []
+
+    def connect(
+        self, target: Target, *, read_only: bool, progress: object = None
+    ) -> AbstractContextManager[Session]:
+        del progress
+        self.read_only.append(read_only)
+        raise LockedError(target.name, "asked")
+
+
+def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked()
+    monkeypatch.setattr(rollout, "provider", lambda _platform: asked)
+    connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
+    desired = Desired(device=firewall("fw1"), policy=Policy())
+    (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
+    assert found == Failure(device="fw1", code="locked", message="asked")
+    plan = DevicePlan(name="fw1", platform="panos", changes=({"op": "create"},))
+    apply_plans(
+        [plan],
+        connections,
+        forks=1,
+        allow_purge=False,
+        brake=Brake(),
+        report=lambda _device, _step: None,
+    )
+    assert asked.read_only == [True, False]
 
 
 def test_no_device_is_no_work() -> None:
