@@ -325,7 +325,7 @@ def _value(field: str, value: Any) -> str:
     mark = _MARK.match(text) if field == "description" else None
     if mark is None:
         return text
-    kept = " (essential: no change may cut it)" if mark[1].endswith(" essential") else ""
+    kept = " (essential: no change may cut it)" if " essential=" in mark[1] else ""
     return f"{text[mark.end() :]}{kept}"
 
 

@@ -235,8 +235,18 @@ class _Reader:
             found = self._find(folder, name)
             if found:
                 layers[name] = self._layer(found)
-        self._warn_of_unread(folder, names)
+        if self._all_read(folder.path.rpartition("/")[0]):
+            self._warn_of_unread(folder, names)
         return layers
+
+    def _all_read(self, path: str) -> bool:
+        """Whether every inventory file of a folder was given: else others may own what we miss."""
+        folder = files.list_folder(path or ".")
+        return folder is None or all(
+            is_folder or _IGNORED.search(name) or files.join(path, name) in self.files
+            for name, is_folder in folder.entries.items()
+            if files.extension(name) in _YAML
+        )
 
     def _warn_of_unread(self, folder: files.Folder, names: Collection[str]) -> None:
         """Note variable files that hold segctl variables and belong to nothing."""

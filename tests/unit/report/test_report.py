@@ -57,7 +57,7 @@ RULE = {
     "profile_group": "ot-alert",
     "log_setting": "to-siem",
     "log": True,
-    "description": "[segctl conduit=a flow=poll essential] SCADA polls; owner ops",
+    "description": "[segctl conduit=a flow=poll essential=1f2e3d4c] SCADA polls; owner ops",
 }
 
 

@@ -15,14 +15,11 @@ from segctl.credentials import Secret
 from segctl.errors import AuthError, LockedError, PlanError
 from segctl.plan import DevicePlan
 from segctl.policy import Policy
-from segctl.providers.panos import PanosProvider
 from segctl.rollout import Brake, Failure, apply_plans, plan_devices, target, unverified
 from support.panos import firewall
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from segctl.providers.base import Session, Target
+    from segctl.providers.base import Target
 
 each = rollout._each  # pyright: ignore[reportPrivateUsage] - the pool itself is under test
 failure = rollout._failure  # pyright: ignore[reportPrivateUsage] - as is what becomes of errors
@@ -139,15 +136,13 @@ def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
     assert {device for device, step in told if not step} >= {"fw2"}
 
 
-class Asked(PanosProvider):
+class Asked:
     """A provider that only notes how it was asked to connect."""
 
     def __init__(self) -> None:
         self.read_only: list[bool] = []
 
-    def connect(
-        self, target: Target, *, read_only: bool, progress: object = None
-    ) -> AbstractContextManager[Session]:
+    def connect(self, target: Target, *, read_only: bool, progress: object) -> None:
         del progress
         self.read_only.append(read_only)
         raise LockedError(target.name, "asked")
@@ -155,7 +150,11 @@ class Asked(PanosProvider):
 
 def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = Asked()
-    monkeypatch.setattr(rollout, "provider", lambda _platform: asked)
+
+    def provider(_platform: str) -> Asked:
+        return asked
+
+    monkeypatch.setattr(rollout, "provider", provider)
     connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
     desired = Desired(device=firewall("fw1"), policy=Policy())
     (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
