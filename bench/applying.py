@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench import corpus
 from bench.contenders import PASSWORD, USER
 from bench.measure import Case, Claim, run
+
 from segctl.apply import apply_device
 from segctl.credentials import Secret
 from segctl.plan import plan_device

@@ -11,12 +11,13 @@ import ssl
 import sys
 import time
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterable
 
 USER, PASSWORD = "admin", "mock"
 VSYS = "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
@@ -32,7 +33,7 @@ def _memory(field: str) -> float:
 
 
 @contextmanager
-def _measured(result: dict[str, Any]) -> Iterator[None]:
+def _measured(result: dict[str, Any]) -> Generator[None]:
     result["base_mb"] = _memory("VmRSS")
     begin, cpu = time.perf_counter(), time.process_time()
     yield
@@ -60,7 +61,7 @@ def stream(port: str, ca_file: str) -> dict[str, Any]:
         entries: list[tuple[object, ...]] = []
         for start in range(0, len(body), _CHUNK):
             parser.feed(body[start : start + _CHUNK])
-            for _, element in parser.read_events():
+            for _, element in cast("Iterable[tuple[str, Any]]", parser.read_events()):
                 container = element.getparent()
                 if container is None or container.tag == "result":
                     continue
@@ -108,6 +109,7 @@ def segctl(port: str, ca_file: str) -> dict[str, Any]:
 def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
     """Read, parse, and plan for a policy that the device holds already."""
     from bench.corpus import desired
+
     from segctl.credentials import Secret
     from segctl.plan import plan_device
     from segctl.protocols import catalogue
@@ -132,26 +134,33 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
 
 
 def pan_os_python(port: str, _ca_file: str) -> dict[str, Any]:
-    """Fill pan-os-python's object tree: its refreshall for each kind."""
-    from panos.device import Vsys
-    from panos.firewall import Firewall
-    from panos.objects import AddressGroup, AddressObject, ServiceObject
-    from panos.policies import Rulebase, SecurityRule
+    """Fill pan-os-python's object tree: its refreshall for each kind.
 
+    Connected as its documentation and pan-os-ansible do, with the version read first, so that
+    it knows which fields the device's release has.
+    """
+    objects, policies = import_module("panos.objects"), import_module("panos.policies")
+    vsys, rulebase = _tree(port)
     result: dict[str, Any] = {}
     with _measured(result):
-        firewall = Firewall("127.0.0.1", USER, PASSWORD, port=int(port))
-        vsys = Vsys("vsys1")
-        firewall.add(vsys)
-        rulebase = Rulebase()
-        vsys.add(rulebase)
         found = [
-            *SecurityRule.refreshall(rulebase),
-            *AddressObject.refreshall(vsys),
-            *AddressGroup.refreshall(vsys),
-            *ServiceObject.refreshall(vsys),
+            *policies.SecurityRule.refreshall(rulebase),
+            *objects.AddressObject.refreshall(vsys),
+            *objects.AddressGroup.refreshall(vsys),
+            *objects.ServiceObject.refreshall(vsys),
         ]
     return result | {"entries": len(found)}
+
+
+def _tree(port: str) -> tuple[Any, Any]:
+    """Return a virtual system and its rulebase as pan-os-python has them; it has no types."""
+    firewall = import_module("panos.firewall").Firewall("127.0.0.1", USER, PASSWORD, port=int(port))
+    vsys = import_module("panos.device").Vsys("vsys1")
+    rulebase = import_module("panos.policies").Rulebase()
+    firewall.add(vsys)
+    vsys.add(rulebase)
+    firewall.refresh_system_info()
+    return vsys, rulebase
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -159,19 +168,12 @@ def pan_os_python(port: str, _ca_file: str) -> dict[str, Any]:
 
 def create_each(port: str, count: str) -> dict[str, Any]:
     """Create rules with pan-os-python, one call of create() each."""
-    from panos.device import Vsys
-    from panos.firewall import Firewall
-    from panos.policies import Rulebase, SecurityRule
-
-    firewall = Firewall("127.0.0.1", USER, PASSWORD, port=int(port))
-    vsys = Vsys("vsys1")
-    firewall.add(vsys)
-    rulebase = Rulebase()
-    vsys.add(rulebase)
+    make = import_module("panos.policies").SecurityRule
+    _, rulebase = _tree(port)
     result: dict[str, Any] = {}
     with _measured(result):
         for number in range(int(count)):
-            rule = SecurityRule(f"created-{number:06}", fromzone=["any"], tozone=["any"])
+            rule = make(f"created-{number:06}", fromzone=["any"], tozone=["any"])
             rulebase.add(rule)
             rule.create()
     return result

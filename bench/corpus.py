@@ -7,10 +7,11 @@ import random
 from typing import TYPE_CHECKING
 
 from lxml import etree
+
 from segctl.compile import Desired
 from segctl.intent import Device, Position, ZoneBinding
 from segctl.policy import Address, AddressGroup, Policy, Rule, Service
-from segctl.providers.panos import elements, names
+from segctl.providers.panos import elements
 from segctl.providers.panos.fit import fit
 from segctl.providers.panos.render import CONTAINERS
 from segctl_mocks.panos.baseline import factory
@@ -94,7 +95,7 @@ def _rules(count: int) -> Iterator[str]:
     for number in range(count):
         text = f"flow {number} of the process network, agreed with operations"
         if number % 2:
-            text = names.mark(f"conduit-{number // 8}", f"flow-{number}", essential=False) + text
+            text = f"[segctl conduit=conduit-{number // 8} flow=flow-{number}] {text}"
         lists = {
             "to": [pick.choice(ZONES)],
             "from": [pick.choice(ZONES)],

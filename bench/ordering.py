@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench import corpus
 from bench.measure import Case, Claim
+
 from segctl.diff import diff
 from segctl.intent import Position
 

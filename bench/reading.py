@@ -45,7 +45,7 @@ def _read_one(case: Case, rules: int, rounds: int, slow: int) -> None:
     case.claims += [
         Claim(
             text=f"{rules} rules: times faster than pan-os-python refreshall",
-            value=theirs.seconds / ours.seconds,
+            value=ratio(theirs, ours),
             relation=">=",
             target=15,
         ),

@@ -28,9 +28,14 @@ def read_baseline(path: Path, today: date) -> tuple[tuple[str, str, str], ...]:
         InventoryError: the file cannot be read or an entry lacks something.
     """
     try:
-        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
-    except (OSError, yaml.YAMLError) as error:
-        raise InventoryError((Problem(file=str(path), message=str(error)),)) from error
+        entries: object = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    except OSError as error:
+        message = error.strerror or str(error)
+        raise InventoryError((Problem(file=str(path), message=message),)) from error
+    except (ValueError, yaml.YAMLError) as error:
+        message = " ".join(str(error).split())
+        raise InventoryError((Problem(file=str(path), message=message),)) from error
+    entries = [] if entries is None else entries
     if not isinstance(entries, list):
         raise InventoryError((Problem(file=str(path), message="is not a list of entries"),))
     listed = cast("list[dict[str, Any]]", entries)
@@ -56,6 +61,6 @@ def _problem(entry: dict[str, Any]) -> str:
     unknown = [str(key) for key in entry if key not in _ALLOWED]
     if unknown:
         return f"does not know {', '.join(unknown)}; it knows {', '.join(_ALLOWED)}"
-    if not isinstance(entry["expires"], date):
+    if type(entry["expires"]) is not date:  # a datetime is one too, and does not compare
         return f"expires is {entry['expires']!r}, not a day such as 2027-01-31"
     return ""

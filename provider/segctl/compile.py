@@ -223,7 +223,7 @@ class _Compiler:
             ),
             closing=_closing(device),
             bindings=_device_zones(device),
-            findings=tuple(self._expired(device)),
+            findings=(*self._expired(device), *self._shared(device), *self._unprofiled(device)),
         )
 
     def _refuse_twice(self, device: Device, names: list[str]) -> None:
@@ -236,16 +236,42 @@ class _Compiler:
 
     def _expired(self, device: Device) -> Iterator[Problem]:
         for conduit in self.expired.get(device.name, ()):
-            yield Problem(
-                message=f"conduit {label(conduit)} expired on {conduit.expires}: "
+            yield _warning(
+                f"conduit {label(conduit)} expired on {conduit.expires}: "
                 "its rules are not part of the policy any more",
-                hint="extend `expires` with a new ticket, or delete the conduit",
-                path=f"segctl_conduits.{conduit.id}",
-                file=conduit.declared.file,
-                line=conduit.declared.line,
-                column=conduit.declared.column,
-                severity="warning",
+                "extend `expires` with a new ticket, or delete the conduit",
+                conduit.declared,
+                f"segctl_conduits.{conduit.id}",
             )
+
+    def _shared(self, device: Device) -> Iterator[Problem]:
+        """Warn where the firewall cannot tell two zones apart."""
+        for zone in _device_zones(device):
+            ours = [
+                self.zones[b.zone]
+                for b in device.zones
+                if b.name == zone.name and (b.interfaces or not zone.interfaces)
+            ]
+            if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
+                yield _warning(
+                    f"zones {', '.join(zone_label(one) for one in ours)} are one zone, "
+                    f"{zone.name}, on this firewall: it passes everything between them",
+                    "give them zones of their own on the device, or one of them intrazone: deny",
+                    device.declared,
+                )
+
+    def _unprofiled(self, device: Device) -> Iterator[Problem]:
+        """Warn where a monitored conduit passes without anybody being alerted."""
+        if "alert" in dict(device.threat_profiles):
+            return
+        monitored = {leg.conduit.key: leg.conduit for leg in self.legs[device.name]}
+        for conduit in monitored.values():
+            if conduit.mode == "monitor":
+                yield _warning(
+                    f"conduit {label(conduit)} is monitored without a threat profile here",
+                    "map alert to a profile group in segctl_threat_profiles",
+                    conduit.declared,
+                )
 
     def _rule(
         self,
@@ -350,6 +376,18 @@ class _Compiler:
                 )
 
 
+def _warning(message: str, hint: str, where: Source, path: str = "") -> Problem:
+    return Problem(
+        message=message,
+        hint=hint,
+        path=path,
+        file=where.file,
+        line=where.line,
+        column=where.column,
+        severity="warning",
+    )
+
+
 def label(conduit: Conduit) -> str:
     """Return the conduit's id, with its site unless that is the default one."""
     return conduit.id if conduit.site == DEFAULT_SITE else f"{conduit.site}.{conduit.id}"
@@ -399,7 +437,7 @@ def _device_zones(device: Device) -> tuple[FirewallZone, ...]:
 
 
 def _defaults(device: Device) -> tuple[DefaultRule, ...]:
-    if not device.zones:
+    if not device.zones or device.default_rules == "leave":
         return ()
     return (
         DefaultRule(
@@ -534,13 +572,13 @@ class _Objects:
             text = interval_text(network_interval(address))
             name = f"{zone_label(zone)}.{asset.name}"
             if len(asset.addresses) > 1:
-                name += f".{_spell(text)}"
+                name += f".{spell(text)}"
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
-        name = f"{zone_label(zone)}.net.{_spell(interval_text(part))}"
+        name = f"{zone_label(zone)}.net.{spell(interval_text(part))}"
         self._keep(name, part, "", zone)
         return name
 
@@ -597,7 +635,7 @@ class _Objects:
         )
 
 
-def _spell(address: str) -> str:
+def spell(address: str) -> str:
     """Write an address with characters that names may have."""
     return address.replace("/", "-").replace(":", "_")
 

@@ -111,9 +111,14 @@ def _from_file(host: str, env: Mapping[str, str]) -> Secret | None:
     try:
         if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
             raise AuthError(host, f"{path} can be read by others: chmod 600 {path}")
-        return Secret(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path} is not UTF-8 text") from None
+    if not text:
+        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path} is empty")
+    return Secret(text)
 
 
 def _from_keyring(host: str, user: str) -> Secret | None:
@@ -121,5 +126,10 @@ def _from_keyring(host: str, user: str) -> Secret | None:
         keyring = import_module("keyring")
     except ImportError:
         return None
-    found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
+    try:
+        found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
+    except Exception as error:  # backends raise what they like
+        raise AuthError(
+            host, f"the keyring does not answer ({error}): unlock it, or set SEGCTL_PASSWORD"
+        ) from error
     return Secret(found) if isinstance(found, str) else None

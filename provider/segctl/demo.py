@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,35 +67,36 @@ def story(
     run: Callable[[Sequence[str]], int], today: date, sources: Sequence[Path] | None = None
 ) -> int:
     """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits."""
-    with tempfile.TemporaryDirectory(prefix="segctl-demo-") as folder:
-        plant = Path(folder) / "inventory"
-        if sources:
-            paths = list(sources)
-        else:
-            shutil.copytree(example_inventory(), plant)
-            paths = [plant / PLANT]
+    given = [path.resolve() for path in sources or ()]
+    with tempfile.TemporaryDirectory(prefix="segctl-demo-") as folder, chdir(folder):
+        if not given:
+            shutil.copytree(example_inventory(), "inventory")
+        paths = given or [Path("inventory", PLANT)]
         loaded = load(paths, limit=None, today=today)
-        with fleet(loaded, today, overlay=Path(folder) / "mocks.yml") as running:
-            where = [word for path in (*paths, running.overlay) for word in ("-i", str(path))]
-            return _tell(run, where, running, Path(folder))
+        with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
+            where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
+            names = ", ".join(running.mocks)
+            _say(f"Mock firewalls {names} answer over HTTPS; every command gets: {' '.join(where)}")
+            return _tell(run, where, running)
 
 
-def _tell(
-    run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet, folder: Path
-) -> int:
-    plan_file = str(folder / "plan.json")
+def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet) -> int:
     steps: list[tuple[str, list[str], int]] = [
         ("The inventory is checked without any device.", ["validate"], 0),
-        ("The plan: what the firewalls lack.", ["plan", "-o", plan_file], 0),
-        ("Exactly that plan is applied, read back, and kept.", ["apply", plan_file], 0),
+        (
+            "The plan: what the firewalls lack, in brief (without --brief: every field).",
+            ["plan", "--brief", "-o", "plan.json"],
+            0,
+        ),
+        ("Exactly that plan is applied, read back, and kept.", ["apply", "plan.json"], 0),
         ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
     ]
     wrong = sum(_step(run, where, *step) for step in steps)
     host, rule = _tamper(running)
-    _say(f"Somebody changes rule {rule} on {host} by hand: any application.")
+    _say(f"A contractor opens rule {rule} on {host} to any application.")
     steps = [
         ("Drift finds it.", ["drift"], 2),
-        ("Apply repairs it.", ["apply", "--auto-approve"], 0),
+        ("Apply repairs it.", ["apply", "--auto-approve", "-l", host], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]
     wrong += sum(_step(run, where, *step) for step in steps)
@@ -111,8 +112,7 @@ def _step(
     expected: int,
 ) -> bool:
     _say(title)
-    shown = " ".join(Path(word).name if "/" in word else word for word in command)
-    sys.stdout.write(f"$ segctl {shown}\n")
+    sys.stdout.write(f"$ segctl {' '.join(command)}\n")
     sys.stdout.flush()
     code = run([*where, *command])
     if code != expected:

@@ -84,7 +84,6 @@ def diff(
     *,
     order: Sequence[str],
     position: Position,
-    keep: AbstractSet[str] = frozenset(),
     ordered: bool = True,
 ) -> tuple[Change, ...]:
     """Return the changes that turn `live` into `desired`.
@@ -94,7 +93,6 @@ def diff(
         live: what the device holds that is ours.
         order: the names of all rules on the device, ours and others', first to last.
         position: where our block belongs among the rules of others.
-        keep: names of our objects that others refer to: they are not deleted.
         ordered: whether the order of rules means something on the platform.
 
     Raises:
@@ -103,7 +101,7 @@ def diff(
     creates: list[Change] = []
     deletes: list[Change] = []
     for (kind, wanted), (_, held) in zip(desired.objects(), live.objects(), strict=True):
-        made, removed = _objects(kind, wanted, held, keep)
+        made, removed = _objects(kind, wanted, held)
         creates += made
         deletes += removed
     rules = _rules(desired, live, order, position if ordered else None)
@@ -111,7 +109,7 @@ def diff(
 
 
 def _objects(
-    kind: str, wanted: Iterable[Item], held: Iterable[Item], keep: AbstractSet[str]
+    kind: str, wanted: Iterable[Item], held: Iterable[Item]
 ) -> tuple[list[Change], list[Change]]:
     live = {item.name: item for item in held}
     made: list[Change] = []
@@ -122,9 +120,7 @@ def _objects(
         elif before != item:
             made.append(Change(op="update", kind=kind, name=item.name, before=before, after=item))
     removed = [
-        Change(op="delete", kind=kind, name=name, before=item)
-        for name, item in live.items()
-        if name not in keep
+        Change(op="delete", kind=kind, name=name, before=item) for name, item in live.items()
     ]
     return made, removed
 

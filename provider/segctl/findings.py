@@ -6,13 +6,14 @@ A finding of kind `HOLE` counts as drift: the device permits what no conduit dec
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.errors import Problem
 from segctl.policy import ANY, APPLICATION_DEFAULT, covers, resolver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.diff import Change
     from segctl.policy import FirewallZone, Interval, Policy, Rule
@@ -123,35 +124,82 @@ def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[
         )
 
 
-def essential(changes: Iterable[Change]) -> Iterator[Problem]:
-    """Refuse to cut a flow that the device's own rule calls essential."""
-    from segctl.policy import Rule
-
-    for change in changes:
-        before, after = change.before, change.after
-        if not isinstance(before, Rule) or not before.essential or change.op == "move":
+def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterator[Problem]:
+    """Refuse to cut a flow that the device's own rule calls essential, by rule or by object."""
+    renamed = {
+        change.before.name: change.name
+        for change in changes
+        if change.op == "rename" and change.before is not None
+    }
+    after = {rule.name: rule for rule in wanted.rules}
+    wide_before, wide_after = _width(held), _width(wanted)
+    for rule in held.rules:
+        if not rule.essential or rule.disabled or rule.action != "allow":
             continue
-        kept = isinstance(after, Rule) and not _narrower(before, after)
-        if not kept:
+        name = renamed.get(rule.name, rule.name)
+        found = after.get(name)
+        if found is not None and rule.seal and rule.seal == found.seal:
+            continue  # back to what was pushed: drift is repaired, nothing declared is cut
+        if found is None or _narrower(rule, found, wide_before, wide_after):
             yield Problem(
-                message=f"rule {change.name!r} carries the essential flow {before.conduit}."
-                f"{before.flow}; this change would cut it",
+                message=f"rule {name!r} carries the essential flow {rule.conduit}."
+                f"{rule.flow}; this change would cut it",
                 hint="set `essential: false` on the flow and apply that first, if it may be cut",
                 severity="error",
             )
 
 
-def _narrower(before: Rule, after: Rule) -> bool:
-    if after.disabled or after.action != "allow" or before.from_zones != after.from_zones:
-        return True
-    if before.to_zones != after.to_zones or (after.schedule and after.schedule != before.schedule):
-        return True
-    fields = ("sources", "destinations", "users", "applications", "services")
-    return any(
-        ANY not in getattr(after, field)
-        and not set(getattr(before, field)) <= set(getattr(after, field))
-        for field in fields
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Width:
+    """What the names in one policy's rules stand for."""
+
+    addresses: Callable[[Iterable[str]], tuple[Interval, ...]]
+    ports: Mapping[str, frozenset[str]]
+    applications: Mapping[str, frozenset[str]]
+
+
+def _width(policy: Policy) -> _Width:
+    return _Width(
+        addresses=resolver(policy),
+        ports={
+            service.name: frozenset(f"{service.protocol}/{p}" for p in service.ports.split(","))
+            for service in policy.services
+        },
+        applications={group.name: frozenset(group.members) for group in policy.application_groups},
     )
+
+
+def _narrower(before: Rule, after: Rule, wide_before: _Width, wide_after: _Width) -> bool:
+    if after.disabled or after.action != "allow" or after.type not in ("universal", before.type):
+        return True
+    if before.from_zones != after.from_zones or before.to_zones != after.to_zones:
+        return True
+    if after.schedule and after.schedule != before.schedule:
+        return True
+    if (before.negate_source, before.negate_destination) != (
+        after.negate_source,
+        after.negate_destination,
+    ):
+        return True
+    return not (
+        covers(wide_after.addresses(after.sources), wide_before.addresses(before.sources))
+        and covers(
+            wide_after.addresses(after.destinations), wide_before.addresses(before.destinations)
+        )
+        and _within(before.users, after.users)
+        and _within(
+            _spelled_out(before.applications, wide_before.applications),
+            _spelled_out(after.applications, wide_after.applications),
+        )
+        and _within(
+            _spelled_out(before.services, wide_before.ports),
+            _spelled_out(after.services, wide_after.ports),
+        )
+    )
+
+
+def _spelled_out(words: Iterable[str], known: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    return tuple(part for word in words for part in known.get(word, (word,)))
 
 
 def _crosses(rule: Rule, zones: set[str]) -> bool:

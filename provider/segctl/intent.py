@@ -214,6 +214,7 @@ class Device:
     vsys: str = "vsys1"
     device_group: str = ""
     manage_zones: bool = False
+    default_rules: Literal["manage", "leave"] = "manage"
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
     schedules: tuple[Schedule, ...] = ()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from segctl.compile import Desired
     from segctl.diff import Change
-    from segctl.policy import Rule
+    from segctl.policy import Item, Rule
     from segctl.providers.base import Live, Provider
 
 FORMAT_VERSION = "1.0"
@@ -212,13 +212,10 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     held = managed(live, covers)
     position = Position() if purge else device.position
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
+    kept = _kept(wanted, held, live)
+    wanted = _with(wanted, kept)
     changes = diff(
-        wanted,
-        held,
-        order=order,
-        position=position,
-        keep=live.referenced,
-        ordered=provider.capabilities.ordered,
+        wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
     )
     purged = _purge(live) if purge else ()
     zones = {binding.name for binding in device.zones}
@@ -231,13 +228,14 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.pending(live),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
-        *findings.essential(changes),
-        *_kept(wanted, held, live),
+        *findings.essential(changes, held, wanted),
+        *_staying(kept),
     )
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
     basis = basis_of(live, covers, position, references, applications=applications) if every else {}
+    digest = wanted.digest
     return DevicePlan(
         name=device.name,
         platform=device.platform,
@@ -245,8 +243,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         os_version=live.identity.os_version,
         content_version=live.identity.content_version,
         scope=live.identity.scope,
-        fingerprint=_fingerprint(basis) if basis else _fingerprint({"desired": wanted.digest}),
-        desired=wanted.digest,
+        fingerprint=_fingerprint(basis) if basis else _fingerprint({"desired": digest}),
+        desired=digest,
         rule_count=len(live.order),
         changes=tuple(change.as_json() for change in every),
         script=provider.render(every, live),
@@ -350,16 +348,50 @@ def _purge(live: Live) -> tuple[Change, ...]:
     )
 
 
-def _kept(wanted: Policy, held: Policy, live: Live) -> Iterator[Problem]:
+def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...]]:
+    """Return our objects that nothing of ours needs but that others refer to, by kind.
+
+    The members of a group that stays do too.
+    """
+    needed = set(live.referenced)
+    for group in held.address_groups:
+        if group.name in live.referenced:
+            needed.update(group.members)
+    kept: dict[str, tuple[Item, ...]] = {}
     for (kind, items), (_, now) in zip(wanted.objects(), held.objects(), strict=True):
         names = {item.name for item in items}
-        for item in now:
-            if item.name not in names and item.name in live.referenced:
-                yield Problem(
-                    message=f"{kind} {item.name!r} is no longer needed but rules or objects of "
-                    "others use it: it stays",
-                    severity="warning",
-                )
+        kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
+    if any(kept.values()):  # what stays keeps its mark
+        marks = {tag.name for tag in wanted.tags}
+        kept["tag"] = tuple(tag for tag in held.tags if tag.name not in marks)
+    return kept
+
+
+def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
+    fields = {
+        "tag": "tags",
+        "address": "addresses",
+        "address-group": "address_groups",
+        "service": "services",
+        "application-group": "application_groups",
+        "schedule": "schedules",
+    }
+    more = {
+        field: (*getattr(policy, field), *kept[kind])
+        for kind, field in fields.items()
+        if kept.get(kind)
+    }
+    return replace(policy, **more)
+
+
+def _staying(kept: Mapping[str, Sequence[Item]]) -> Iterator[Problem]:
+    for kind, items in kept.items():
+        for item in items if kind != "tag" else ():
+            yield Problem(
+                message=f"{kind} {item.name!r} is no longer needed but rules or objects of "
+                "others use it: it stays",
+                severity="warning",
+            )
 
 
 def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -431,6 +463,7 @@ def basis_of(
         "above": {name: live.other_rules.get(name, "")[:16] for name in others[:place]},
         "above_order": others[:place],
         "inside": _inside(live.order, ours),
+        "followed": place < len(others),
         "references": {key: live.other_objects.get(key, "")[:16] for key in references},
     }
 
@@ -462,6 +495,7 @@ _WORDS = {
     "order": "the order of our rules",
     "above_order": "the order of others' rules above our block",
     "inside": "others' rules inside our block",
+    "followed": "whether rules of others follow our block",
 }
 
 

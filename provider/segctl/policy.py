@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class Rule:
 
     ``protocols`` is what the inventory asked for and is empty once a provider has fitted the rule
     to its platform; ``applications`` and ``services`` then say it in the platform's own names.
+    ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
     ``extras`` holds, as text, whatever of a live rule this model has no field for.
     """
 
@@ -147,6 +149,7 @@ class Rule:
     description: str = ""
     disabled: bool = False
     essential: bool = False
+    seal: str = ""
     enforce_functions: bool = True
     profile_asked: bool = False
     negate_source: bool = False
@@ -167,7 +170,7 @@ Item = (
 )
 
 #: Fields that say where a value came from rather than what the device holds.
-_PROVENANCE = frozenset({"enforce_functions", "profile_asked"})
+_PROVENANCE = frozenset({"enforce_functions", "profile_asked", "seal"})
 
 
 _COMPARED: dict[type[Item], tuple[str, ...]] = {
@@ -245,9 +248,42 @@ def item_digest(item: Item) -> str:
     return hashlib.sha256(_canonical(item)).hexdigest()
 
 
+_COMPARED_VALUES = {cls: attrgetter(*names) for cls, names in _COMPARED.items()}
+_JSON = json.JSONEncoder(default=str, separators=(",", ":"))
+
+
 def _canonical(item: Item) -> bytes:
-    values = [getattr(item, name) for name in compared_fields(type(item))]
-    return json.dumps(values, default=str, separators=(",", ":")).encode() + b"\n"
+    return _JSON.encode(_COMPARED_VALUES[type(item)](item)).encode() + b"\n"
+
+
+def sealed(policy: Policy) -> Policy:
+    """Return `policy` with the seal of every essential rule: a digest of all it permits.
+
+    A device keeps the seal in the rule's mark. A change back to what was sealed repairs the flow;
+    any other narrowing of it is a cut.
+    """
+    if not any(rule.essential for rule in policy.rules):
+        return policy
+    addresses = resolver(policy)
+    ports = {item.name: (item.protocol, item.ports) for item in policy.services}
+    applications = {group.name: group.members for group in policy.application_groups}
+
+    def seal(rule: Rule) -> Rule:
+        if not rule.essential:
+            return rule
+        permitted = (
+            rule.from_zones,
+            rule.to_zones,
+            addresses(rule.sources),
+            addresses(rule.destinations),
+            rule.users,
+            sorted({app for name in rule.applications for app in applications.get(name, (name,))}),
+            sorted(str(ports.get(name, name)) for name in rule.services),
+            rule.schedule,
+        )
+        return replace(rule, seal=hashlib.sha256(repr(permitted).encode()).hexdigest()[:8])
+
+    return replace(policy, rules=tuple(map(seal, policy.rules)))
 
 
 # --- reference semantics -------------------------------------------------------------------------

@@ -6,9 +6,11 @@ A device that fails is a value among the results, never the end of the others.
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.apply import Outcome, apply_device, outcome_of
@@ -18,7 +20,7 @@ from segctl.plan import DevicePlan, plan_device
 from segctl.providers.base import Target, provider
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from segctl.compile import Desired
 
@@ -35,26 +37,31 @@ class Failure:
 
 
 class Brake:
-    """Ctrl-C for workers: each press interrupts every running device once, at its next step."""
+    """Ctrl-C for workers: once pressed, every device stops at its next step and goes back."""
 
     def __init__(self) -> None:
-        self._pressed = 0
-        self._lock = threading.Lock()
+        self._pressed = threading.Event()
 
-    def press(self) -> int:
-        """Ask all workers to stop; return how often it was asked."""
-        with self._lock:
-            self._pressed += 1
-            return self._pressed
+    def press(self) -> None:
+        """Ask all workers to stop; asking again changes nothing."""
+        self._pressed.set()
+
+    @property
+    def pressed(self) -> bool:
+        """Whether it was asked."""
+        return self._pressed.is_set()
 
     def watch(self, report: Callable[[str], None]) -> Callable[[str], None]:
-        """Return `report` made to raise KeyboardInterrupt once for every press."""
-        seen = 0
+        """Return `report` made to raise KeyboardInterrupt at the first step after the press.
+
+        It raises once: the steps of going back are not to be interrupted by the same press.
+        """
+        raised = False
 
         def step(text: str) -> None:
-            nonlocal seen
-            if self._pressed > seen:
-                seen += 1
+            nonlocal raised
+            if self._pressed.is_set() and not raised:
+                raised = True
                 raise KeyboardInterrupt
             report(text)
 
@@ -108,23 +115,29 @@ def plan_devices(
     forks: int,
     report: Callable[[str, str], None],
 ) -> tuple[DevicePlan | Failure, ...]:
-    """Read every device, write to none, and return a plan or a failure for each, in order."""
+    """Read every device, write to none, and return a plan or a failure for each, in order.
+
+    `report` is told every step of every device, and an empty one when the device is done.
+    """
+    brake = Brake()
 
     def one(item: Desired) -> DevicePlan:
         device = item.device
-        speaks = provider(device.platform)
-        where = target(device.name, connections.get(device.name, {}), device.vsys)
-        with speaks.connect(
-            where, read_only=True, progress=lambda step: report(device.name, step)
-        ) as session:
-            live = speaks.parse(session.read())
-        report(device.name, "comparing")
-        made = plan_device(item, live, speaks)
+        told = brake.watch(lambda step: report(device.name, step))
+        try:
+            speaks = provider(device.platform)
+            where = target(device.name, connections.get(device.name, {}), device.vsys)
+            with speaks.connect(where, read_only=True, progress=told) as session:
+                live = speaks.parse(session.read())
+            told("comparing")
+            made = plan_device(item, live, speaks)
+        finally:
+            report(device.name, "")
         return replace(made, findings=(*unverified(device.name, connections), *made.findings))
 
     return tuple(
         result if isinstance(result, DevicePlan) else _failure(item.device.name, result)
-        for item, result in zip(desired, _each(one, desired, forks), strict=True)
+        for item, result in zip(desired, _each(one, desired, forks, brake), strict=True)
     )
 
 
@@ -137,23 +150,30 @@ def apply_plans(
     brake: Brake,
     report: Callable[[str, str], None],
 ) -> tuple[Outcome, ...]:
-    """Apply the plans, each device on its own, and return what became of each, in order."""
+    """Apply the plans, each device on its own, and return what became of each, in order.
+
+    Once `brake` is pressed no further device is begun, and those that run go back.
+    `report` is told every step of every device, and an empty one when the device is done.
+    """
 
     def one(plan: DevicePlan) -> Outcome:
         def told(step: str) -> None:
             report(plan.name, step)
 
-        return apply_device(
-            plan,
-            provider(plan.platform),
-            target(plan.name, connections.get(plan.name, {}), plan.scope),
-            allow_purge=allow_purge,
-            progress=brake.watch(told),
-        )
+        try:
+            return apply_device(
+                plan,
+                provider(plan.platform),
+                target(plan.name, connections.get(plan.name, {}), plan.scope),
+                allow_purge=allow_purge,
+                progress=brake.watch(told),
+            )
+        finally:
+            told("")
 
     results = _each(one, plans, forks, brake)
     return tuple(
-        result if isinstance(result, Outcome) else outcome_of(plan.name, result)
+        result if isinstance(result, Outcome) else _outcome(plan.name, result)
         for plan, result in zip(plans, results, strict=True)
     )
 
@@ -175,46 +195,69 @@ def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> It
 
 
 def _each(
-    work: Callable[[Any], Result], items: Sequence[Any], forks: int, brake: Brake | None = None
+    work: Callable[[Any], Result], items: Sequence[Any], forks: int, brake: Brake
 ) -> list[Result | BaseException]:
-    """Run `work` on every item in at most `forks` threads; an exception stands for its result."""
+    """Run `work` on every item in at most `forks` threads; an exception stands for its result.
 
-    def guarded(item: Any) -> Result | BaseException:
+    The threads are daemons: who leaves with Ctrl-C does not wait for a device that hangs.
+    """
+    results: list[Result | BaseException] = [KeyboardInterrupt() for _ in items]
+    waiting = deque(enumerate(items))
+    ended: SimpleQueue[None] = SimpleQueue()
+
+    def begin() -> bool:
+        """Take one item and work on it; say whether there was one."""
         try:
-            return work(item)
-        except (SegctlError, OSError, KeyboardInterrupt) as error:
-            return error
-
-    if not items:
-        return []
-    with ThreadPoolExecutor(max_workers=min(forks, len(items))) as pool:
-        futures = [pool.submit(guarded, item) for item in items]
-        _wait(futures, brake)
-        return [
-            KeyboardInterrupt() if future.cancelled() else future.result() for future in futures
-        ]
-
-
-def _wait(futures: Iterable[Any], brake: Brake | None) -> None:
-    """Wait for all; on Ctrl-C start no further device and brake those that run."""
-    waiting = list(futures)
-    while True:
+            index, item = waiting.popleft()
+        except IndexError:
+            return False
         try:
-            for _ in as_completed(waiting):
+            results[index] = work(item)
+        except BaseException as error:  # noqa: BLE001 - it is reported as this item's result
+            results[index] = error
+        return True
+
+    def worker() -> None:
+        try:
+            while not brake.pressed and begin():
                 pass
-        except KeyboardInterrupt:
-            if brake is None:
-                raise
-            brake.press()
-            for future in waiting:
-                future.cancel()
-        else:
-            return
+        finally:
+            ended.put(None)
+
+    count = min(forks, len(items))
+    for _ in range(count):
+        threading.Thread(target=worker, daemon=True).start()
+    try:
+        for _ in range(count):
+            ended.get()
+    except BaseException:
+        brake.press()
+        raise
+    return results
 
 
 def _failure(device: str, error: BaseException) -> Failure:
     if isinstance(error, DeviceError):
         return Failure(device=device, code=error.code, message=error.message)
-    code = error.code if isinstance(error, SegctlError) else "error"
-    message = str(error).removeprefix(f"{device}: ")
-    return Failure(device=device, code=code, message=message)
+    if isinstance(error, SegctlError):
+        return Failure(
+            device=device, code=error.code, message=str(error).removeprefix(f"{device}: ")
+        )
+    if isinstance(error, KeyboardInterrupt):
+        return Failure(device=device, code="interrupted", message="interrupted: nothing was read")
+    return Failure(device=device, code="internal", message=internal(error))
+
+
+def _outcome(device: str, error: BaseException) -> Outcome:
+    if isinstance(error, SegctlError | KeyboardInterrupt):
+        found = outcome_of(device, error)
+        return replace(found, message=found.message.removeprefix(f"{device}: "))
+    message = f"{internal(error)}; run segctl plan to see what the device holds"
+    return Outcome(device=device, status="failed", code="internal", message=message)
+
+
+def internal(error: BaseException) -> str:
+    """Describe an error nobody foresaw: what, and where in the code."""
+    frames = extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"a defect in segctl, please report it: {type(error).__name__}: {error}{where}"

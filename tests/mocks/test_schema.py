@@ -297,3 +297,29 @@ def test_an_application_this_content_lacks(vsys: str) -> None:
         "key": device.key(),
     }
     assert b"'modbus-base' is not a valid reference" in device.handle(sent).content()
+
+
+def test_places_nobody_writes(config: Ask) -> None:
+    for path in (
+        "/config/predefined/service",
+        "/config/panorama/vsys",
+        "/config/devices/entry[@name='other']/vsys",
+    ):
+        assert config("set", path, "<entry name='x'/>").get("code") == "13"
+
+
+def test_one_virtual_system(config: Ask) -> None:
+    path = "/config/devices/entry[@name='localhost.localdomain']/vsys"
+    answer = config("set", f"{path}/entry[@name='vsys9']/tag", "<entry name='t'/>")
+    assert any("virtual systems reached" in line for line in lines(answer))
+    several = PanosMock(multi_vsys=True)
+    sent = {"type": "config", "action": "set", "key": several.key()}
+    sent |= {"xpath": f"{path}/entry[@name='vsys2']/tag", "element": "<entry name='t'/>"}
+    assert b"command succeeded" in several.handle(sent).content()
+
+
+def test_an_interface_is_in_one_zone(config: Ask, vsys: str) -> None:
+    port = "<entry name='z'><network><layer3><member>{}</member></layer3></network></entry>"
+    answer = config("set", f"{vsys}/zone", port.format("ethernet1/1"))
+    assert any("'ethernet1/1' is already in use" in line for line in lines(answer))
+    assert config("set", f"{vsys}/zone", port.format("ethernet1/5")).get("code") == "20"

@@ -21,7 +21,7 @@ from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.provision import provision
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from hypothesis.strategies import DataObject
 
@@ -34,7 +34,7 @@ DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
 VSYS = f"{DEVICE}/vsys/entry[@name='vsys1']"
 RULES = f"{VSYS}/rulebase/security/rules"
 ANCHOR = "o-anchor"
-ZONES = {"CTRL": ("ethernet1/1",), "SUPV": ("ethernet1/2",), "DMZ": ("ethernet1/3",)}
+ZONES = {"OT-CTRL": ("loopback.901",), "OT-SUPV": ("loopback.902",), "OT-DMZ": ("loopback.903",)}
 PROFILES = ("ot-strict", "ot-alert")
 #: Objects whose order means nothing.
 _UNORDERED = ("address", "address-group", "service", "tag", "application-group", "schedule", "zone")
@@ -46,7 +46,7 @@ def firewall(name: str = "fw1") -> Device:
         name=name,
         platform="panos",
         zones=tuple(
-            ZoneBinding(zone=f"site/{zone.lower()}", name=zone, interfaces=ports)
+            ZoneBinding(zone=f"site/{zone[3:].lower()}", name=zone, interfaces=ports)
             for zone, ports in ZONES.items()
         ),
         threat_profiles=(("alert", "ot-alert"), ("strict", "ot-strict")),
@@ -86,6 +86,7 @@ def boot(
     """Make a mock that is running a device fresh from the factory, prepared for segctl."""
     mock.device = PanosDevice(mock.settings, {"admin": "pw"}, config)
     provision(mock.device, zones=zones, profile_groups=PROFILES, log_forwarding=("to-siem",))
+    mock.device.locks.held.clear()  # where an edit takes the commit lock by itself
 
 
 def canonical(xml: bytes) -> str:
@@ -192,11 +193,13 @@ class PanosBench:
             "</protocol></entry></service>"
         )
         self.try_edit("set", VSYS, vsys)
-        shared = '<address><entry name="o-shared"><ip-netmask>10.3.0.0/24</ip-netmask></entry></address>'
+        shared = (
+            '<address><entry name="o-shared"><ip-netmask>10.3.0.0/24</ip-netmask></entry></address>'
+        )
         self.try_edit("set", "/config/shared", shared)
         for _ in range(count):
             self._other_rule(data)
-        self.try_edit("set", RULES, "", commit=True)
+        self.publish()
 
     def _other_rule(self, data: DataObject) -> None:
         self.made += 1
@@ -206,14 +209,18 @@ class PanosBench:
             st.sampled_from(
                 (
                     "",
-                    "<from><member>CTRL</member></from><to><member>SUPV</member></to>",
+                    "<from><member>OT-CTRL</member></from><to><member>OT-SUPV</member></to>",
                     "<service><member>o-port</member></service>",
-                    "<application><member>ssl</member></application>"
-                    "<service><member>application-default</member></service>",
+                    (
+                        "<application><member>ssl</member></application>"
+                        "<service><member>application-default</member></service>"
+                    ),
                     "<disabled>yes</disabled>",
                     "<qos><marking><ip-dscp>ef</ip-dscp></marking></qos>",
-                    "<destination><member>o-shared</member></destination>"
-                    "<negate-destination>yes</negate-destination>",
+                    (
+                        "<destination><member>o-shared</member></destination>"
+                        "<negate-destination>yes</negate-destination>"
+                    ),
                 )
             )
         )
@@ -232,7 +239,7 @@ class PanosBench:
     def disturb(self, data: DataObject) -> None:
         for _ in range(data.draw(st.integers(0, 6), "edits by hand")):
             self._tamper(data)
-        self.try_edit("set", RULES, "", commit=True)
+        self.publish()
 
     def _tamper(self, data: DataObject) -> None:
         ours = [name for name in self.rules() if not name.startswith("o-")]
@@ -291,6 +298,11 @@ class PanosBench:
             body = f"<source><member>{name}</member></source>"
             self.try_edit("set", RULES, other_rule(f"o-{self.made}", body))
 
+    def publish(self) -> None:
+        """Commit what the other administrator did, or take it back if the device refuses."""
+        if not self.try_edit("set", RULES, "", commit=True):
+            self.mock.device.committer.revert(["other"])
+
     def candidate(self) -> Element:
         """Return the virtual system's entry of the candidate."""
         found = etree.fromstring(self.mock.config()).find("devices/entry/vsys/entry")
@@ -327,13 +339,22 @@ _LEAVES = {
     "source": "<source><member>10.66.0.0/16</member></source>",
     "negate": "<negate-source>yes</negate-source>",
     "service": "<service><member>o-port</member></service>",
-    "zone": "<to><member>DMZ</member></to>",
+    "zone": "<to><member>OT-DMZ</member></to>",
     "qos": "<qos><marking><ip-dscp>ef</ip-dscp></marking></qos>",
     "user": "<source-user><member>plant\\intruder</member></source-user>",
     "note": "<tag><member>segctl</member></tag><log-setting>to-siem</log-setting>",
 }
-_ACTS = ("move", "move", "rename", "delete", "delete tag", "object", "object", "intruder")
-_ACTS = (*_ACTS, "user of ours")
+_ACTS = (
+    "move",
+    "move",
+    "rename",
+    "delete",
+    "delete tag",
+    "object",
+    "object",
+    "intruder",
+    "user of ours",
+)
 _VALUES = {
     "address": "<ip-netmask>10.77.0.1</ip-netmask>",
     "address-group": "<static><member>o-host</member></static>",
@@ -361,7 +382,7 @@ class PanosHarness:
     parts: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
 
     @contextmanager
-    def workbench(self) -> Iterator[PanosBench]:
+    def workbench(self) -> Generator[PanosBench]:
         boot(self.mock, self.config)
         self.mock.edit("set", RULES, other_rule(ANCHOR), commit=True)
         if not self.parts:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import validate, xpath
 from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_result, result
-from segctl_mocks.panos.edits import EDIT, Touch
 from segctl_mocks.panos.faults import COMMIT, Fault
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.journal import transplant
 from segctl_mocks.panos.references import is_slot
 from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
+from segctl_mocks.panos.units import EDIT, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +163,7 @@ class Committer:
         if others:
             target = self.device.running.clone()
             transplant(snapshot, target, mine, others)
-        lines = self._problems(target, mine)
+        lines = self._problems(target, mine, others)
         if lines:
             return _failed(lines)
         self.device.running = target
@@ -173,9 +173,11 @@ class Committer:
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
         return Outcome(ok=True, details=self._success(), warnings=warnings)
 
-    def _problems(self, target: Tree, mine: Sequence[Change]) -> tuple[str, ...]:
-        checker = self.device.checker_for(target)
-        return validate.problems(checker, (path for change in mine for path in _paths(change)))
+    def _problems(
+        self, target: Tree, mine: Sequence[Change], others: Sequence[Change]
+    ) -> tuple[str, ...]:
+        paths = [path for change in mine for path in _paths(change)]
+        return validate.problems(self.device.checker_for(target), paths, removals=bool(others))
 
     def _success(self) -> tuple[str, ...]:
         done = "Configuration committed successfully"
@@ -205,7 +207,7 @@ class Committer:
             if others:
                 target = self.device.running.clone()
                 transplant(snapshot, target, mine, others)
-            lines = self._problems(target, mine)
+            lines = self._problems(target, mine, others)
             if lines:
                 return Outcome(ok=False, details=("Validation Error:", *_blank(lines)))
             return Outcome(ok=True, details=("Configuration is valid",))

@@ -16,7 +16,7 @@ from segctl_mocks.panos.answers import (
     unauthorized,
 )
 from segctl_mocks.panos.check import InvalidError
-from segctl_mocks.panos.edits import CREATE, EDIT, RENAME, Editor, Touch
+from segctl_mocks.panos.edits import Editor
 from segctl_mocks.panos.locks import SHARED, Lock
 from segctl_mocks.panos.references import DEVICE, scope_of
 from segctl_mocks.panos.tree import (
@@ -29,6 +29,7 @@ from segctl_mocks.panos.tree import (
     tag_of,
     text_of,
 )
+from segctl_mocks.panos.units import CREATE, EDIT, RENAME, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,6 +200,7 @@ class Configurator:
 
     def _check(self, touched: Sequence[Touch], admin: str) -> None:
         checker = self.device.checker
+        self._limit_vsys()
         for touch in touched:
             self.device.locks.refuse_edit(admin, scope_of(touch.path))
             if touch.action not in {CREATE, EDIT, RENAME}:
@@ -210,6 +212,12 @@ class Configurator:
                 checker.check(element)
             except InvalidError as error:
                 raise invalid(error.lines) from error
+
+    def _limit_vsys(self) -> None:
+        container = self.device.candidate.at((*DEVICE, ("vsys", "")))
+        count = 0 if container is None else len(self.device.candidate.entries(container))
+        if count > 1 and count > self.device.max_vsys:
+            raise invalid(["vsys Maximum number of virtual systems reached", "vsys is invalid"])
 
     def _several(
         self, editor: Editor, action: str, path: str, nodes: Sequence[Element]

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import answers, baseline, content, reports, showings
@@ -20,7 +20,7 @@ from segctl_mocks.panos.jobs import Clock, Jobs, stamp
 from segctl_mocks.panos.journal import Journal
 from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
-from segctl_mocks.panos.references import References, is_slot
+from segctl_mocks.panos.references import DEVICE, References, is_slot
 from segctl_mocks.panos.tree import Tree, parse, strip_attributes, text_of
 from segctl_mocks.panos.userid import UserId
 
@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 KEPT = 1_000_000
 """So much of an element is kept in the list of requests."""
 READ_ACTIONS = frozenset({"get", "show", "complete"})
-READ_COMMANDS = ("<show", "<check", "<test", "<debug", "<ping", "<traceroute", "<less")
+READ_COMMANDS = (
+    "<show",
+    "<check",
+    "<test",
+    "<debug",
+    "<ping",
+    "<traceroute",
+    "<less",
+    "<request><config><list>",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,10 @@ class PanosDevice:
         self.candidate = Tree(root, is_slot)
         content.adopt(self.predefined, self.candidate, settings.removed_applications)
         self.running = self.candidate.clone()
+        container = self.running.at((*DEVICE, ("vsys", "")))
+        count = 1 if container is None else len(container)
+        self.settings = settings = replace(settings, multi_vsys=settings.multi_vsys or count > 1)
+        self.max_vsys = settings.limits.get("max-vsys", count) if settings.multi_vsys else count
         self.journal = Journal()
         self.jobs = Jobs(clock)
         self.locks = Locks(settings.release)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema, xpath
@@ -20,9 +19,21 @@ from segctl_mocks.panos.tree import (
     tag_of,
     text_of,
 )
+from segctl_mocks.panos.units import (
+    CREATE,
+    DELETE,
+    EDIT,
+    MOVE,
+    RENAME,
+    Touch,
+    distinct,
+    holds_objects,
+    touch,
+    units_in,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from segctl_mocks.panos.references import References
     from segctl_mocks.panos.schema import Node
@@ -30,17 +41,6 @@ if TYPE_CHECKING:
 
 DIRTY = ("admin", "dirtyId", "time")
 """Attributes of a dirty candidate; the device writes them, clients send them back."""
-
-CREATE, EDIT, DELETE, MOVE, RENAME = "CREATE", "EDIT", "DELETE", "MOVE", "RENAME"
-
-
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """One node that changed: the smallest unit an administrator commits."""
-
-    action: str
-    path: Path
-    old: Path = ()
 
 
 class Editor:
@@ -61,12 +61,12 @@ class Editor:
             touched.extend(self._set_one(target, node, incoming))
         if not fragment and created:
             touched.append(Touch(CREATE, path_of(target)))
-        return _distinct(touched)
+        return distinct(touched)
 
     def _set_one(self, target: Element, node: Node, incoming: Element) -> Iterator[Touch]:
         child = _child_schema(node, incoming, target)
         existed = self.tree.child(target, key_of(incoming)) is not None
-        if child.kind == "entries" or (_holds_objects(child) and len(incoming)):
+        if child.kind == "entries" or (holds_objects(child) and len(incoming)):
             place = self._ensure_child(target, node, key_of(incoming))
             for grandchild in list(incoming):
                 yield from self._set_one(place, child, grandchild)
@@ -74,7 +74,7 @@ class Editor:
                 yield Touch(EDIT if existed else CREATE, path_of(place))
             return
         merged = self._merge(target, incoming, node)
-        yield _touch(merged, EDIT if existed else CREATE)
+        yield touch(merged, EDIT if existed else CREATE)
 
     def _merge(self, target: Element, incoming: Element, node: Node) -> Element:
         key = key_of(incoming)
@@ -119,6 +119,8 @@ class Editor:
             key = step.key or self._only(element, step, path)
             found = self.tree.child(element, key)
             if found is None:
+                if node.tag == "devices":  # its one entry is a constant, never made
+                    raise _no_schema(path)
                 found = self._ensure_child(element, node, key)
                 created = True
             element, node = found, below
@@ -176,16 +178,16 @@ class Editor:
             self._drop_alternatives(parent, node, last.tag)
             self._give_uuids(incoming, node, below)
             self.tree.attach(parent, incoming)
-            return list(_units(incoming, CREATE))
+            return list(units_in(incoming, CREATE))
         before = self._below(existing)
         self._keep_uuids(existing, incoming, node, below)
         self._give_uuids(incoming, node, below)
         self.tree.replace(existing, incoming)
         self._refuse_dangling(before)
         removed = [Touch(DELETE, gone) for gone in before if self.tree.at(gone) is None]
-        units = list(_units(incoming, EDIT))
+        units = list(units_in(incoming, EDIT))
         moved = [Touch(MOVE, unit.path) for unit in units] if below.moveable else []
-        return _distinct([*removed, *units, *moved])
+        return distinct([*removed, *units, *moved])
 
     def _edit_root(self, incoming: Element) -> list[Touch]:
         if incoming.tag != "config":
@@ -232,13 +234,13 @@ class Editor:
         nodes = [node for node in self._select(path) if node.getparent() is not None]
         if not nodes:
             return []
-        touched = [_touch(node, DELETE) for node in nodes]
+        touched = [touch(node, DELETE) for node in nodes]
         objects = [named.path for node in nodes for named in self.references.objects_in(node)]
         for node in nodes:
             self.tree.detach(node)
         for each in objects:
             self._refuse_if_used(each)
-        return _distinct(touched)
+        return distinct(touched)
 
     def _refuse_if_used(self, path: Path) -> None:
         """Refuse a delete with one line a referrer (vendor API guide; observed on 11.1)."""
@@ -270,8 +272,8 @@ class Editor:
         touched = [Touch(RENAME, path_of(node), old)]
         for leaf in leaves:
             self.tree.set_text(leaf, newname)
-            touched.append(_touch(leaf, EDIT))
-        return _distinct(touched)
+            touched.append(touch(leaf, EDIT))
+        return distinct(touched)
 
     def _refuse_taken(self, container: Element, name: str) -> None:
         if not name:
@@ -342,7 +344,7 @@ class Editor:
             del duplicate.attrib["uuid"]
         self._give_uuid(duplicate, node)
         self.tree.attach(parent, duplicate)
-        return [_touch(duplicate, CREATE)]
+        return [touch(duplicate, CREATE)]
 
 
 # -- paths and units --------------------------------------------------------------------
@@ -377,50 +379,5 @@ def _child_schema(node: Node, incoming: Element, target: Element) -> Node:
     return child
 
 
-def _holds_objects(node: Node) -> bool:
-    """Say whether top-level objects lie somewhere below, so that a set descends."""
-    return node.kind == "sequence" and any(
-        child.top or _holds_objects(child) for child in node.children.values()
-    )
-
-
 def _clean(incoming: Element) -> None:
     strip_attributes(incoming, DIRTY)
-
-
-def top_entry(path: Path) -> Path | None:
-    """Return the path of the object a node belongs to; None outside of objects."""
-    node: Node | None = schema.load()
-    for depth, (tag, _) in enumerate(path):
-        if node is None:
-            return None
-        if tag == "entry" and node.top:
-            return path[: depth + 1]
-        node = node.child(tag)
-    return None
-
-
-def _touch(element: Element, action: str) -> Touch:
-    path = path_of(element)
-    top = top_entry(path)
-    if top is None or top == path:
-        return Touch(action, path)
-    return Touch(EDIT, top)
-
-
-def _units(element: Element, action: str) -> Iterator[Touch]:
-    """Yield the objects in a node that was put in as a whole; else the node itself."""
-    path = path_of(element)
-    if top_entry(path) is not None:
-        yield _touch(element, action)
-        return
-    node = schema.at(path)
-    if node is None or not (node.top or _holds_objects(node)) or not len(element):
-        yield Touch(action, path)
-        return
-    for child in element:
-        yield from _units(child, action)
-
-
-def _distinct(touched: Iterable[Touch]) -> list[Touch]:
-    return list(dict.fromkeys(touched))

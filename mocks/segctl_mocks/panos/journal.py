@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from segctl_mocks.panos import schema
-from segctl_mocks.panos.edits import CREATE, DELETE, MOVE, RENAME, Touch
 from segctl_mocks.panos.tree import Element, Path, Tree, key_of, xpath_of
+from segctl_mocks.panos.units import CREATE, DELETE, MOVE, RENAME, Touch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -77,6 +77,7 @@ class PanosMock:
             removed_applications=frozenset(removed_applications),
         )
         self.device = PanosDevice(self.settings, users or {"admin": "pw"}, config)
+        self.settings = self.device.settings
         self._store = Store(state_dir / name) if state_dir is not None else None
         self.restored = self._store is not None and self._store.restore(self.device)
         self.authority = authority or _authority(state_dir)

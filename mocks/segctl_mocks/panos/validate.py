@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.check import Checker, InvalidError
-from segctl_mocks.panos.edits import top_entry
 from segctl_mocks.panos.references import label_of, referrer_line, scope_of
 from segctl_mocks.panos.tree import Element, Path, path_of, tag_of, text_of
+from segctl_mocks.panos.units import top_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,17 +20,19 @@ _ZONE_TYPES = ("tap", "virtual-wire", "layer2", "layer3", "external", "tunnel")
 FINE: tuple[str, ...] = ()
 
 
-def problems(checker: Checker, paths: Iterable[Path]) -> tuple[str, ...]:
+def problems(checker: Checker, paths: Iterable[Path], *, removals: bool = True) -> tuple[str, ...]:
     """Return the lines of the first problem of a configuration, or nothing.
 
-    Only what changed is looked at: the rest was checked when it was written.
+    Only what changed is looked at: the rest was checked when it was written. A whole
+    candidate needs no check of ``removals``: each was checked against it.
     """
     units = list(dict.fromkeys(top_entry(path) or path for path in paths))
     try:
         for path in units:
             element = checker.tree.at(path)
             if element is None:
-                _refuse_dangling(checker, path)
+                if removals:
+                    _refuse_dangling(checker, path)
                 continue
             for unit in _objects(checker, element):
                 _check_unit(checker, unit)

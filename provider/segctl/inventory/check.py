@@ -139,8 +139,9 @@ class Checker:
                 return self.check(node, shape.mapping if is_mapping else shape.plain)
 
     def _many(self, node: Node, shape: Many) -> tuple[object, ...]:
-        if type(node.value) is not list:
-            if shape.or_one and node.value is not None and type(node.value) is not dict:
+        kind = type(node.value)
+        if kind is not list:
+            if shape.or_one and node.value is not None and kind is not dict:
                 found = self.check(node, shape.item)
                 return () if found is None else (found,)
             self._wrong_kind(node, "a list")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, cast
 
@@ -81,6 +82,9 @@ def read_device(
         vsys=str(found.get("segctl_vsys") or "vsys1"),
         device_group=str(found.get("segctl_device_group") or ""),
         manage_zones=found.get("segctl_manage_zones") is True,
+        default_rules=cast(
+            "Literal['manage', 'leave']", found.get("segctl_default_rules") or "manage"
+        ),
         threat_profiles=tuple(
             (level, profile) for level, profile in sorted(profiles.items()) if profile
         ),
@@ -102,6 +106,7 @@ def _bindings(
         return ()
     nodes = {str(key): item for key, item in checker.children(node)}
     bindings: list[ZoneBinding] = []
+    placed: list[tuple[str, Node]] = []
     used: dict[tuple[str, str], str] = {}
     for zone, fields in table.items():
         at = nodes[zone]
@@ -118,16 +123,31 @@ def _bindings(
             interfaces=cast("tuple[str, ...]", fields.get("interfaces") or ()),
         )
         bindings.append(binding)
-        uses = [("zone name", binding.name), *(("interface", one) for one in binding.interfaces)]
-        for use in uses:
-            first = used.setdefault(use, zone)
-            if first != zone:
-                checker.report_key(
-                    at,
-                    f"{use[0]} {use[1]} is already used for zone {first}",
-                    "two zones of ours need two on the device",
-                )
+        placed.append((zone, at))
+        for interface in binding.interfaces:
+            _once(checker, used, at, ("interface", interface), zone)
+    attached = Counter(binding.name for binding in bindings if binding.interfaces)
+    for binding, (zone, at) in zip(bindings, placed, strict=True):
+        if attached[binding.name] != 1:
+            _once(checker, used, at, ("zone name", binding.name), zone)
     return tuple(bindings)
+
+
+def _once(
+    checker: Checker, used: dict[tuple[str, str], str], at: Node, use: tuple[str, str], zone: str
+) -> None:
+    """Note a name of the device that a second zone of ours uses.
+
+    Zones without interfaces may share the name of one that has them: they lie behind it.
+    """
+    first = used.setdefault(use, zone)
+    if first != zone:
+        checker.report_key(
+            at,
+            f"{use[0]} {use[1]} is already used for zone {first}",
+            "two zones of ours need two on the device; one that lies behind another has no "
+            "interfaces of its own",
+        )
 
 
 def _position(checker: Checker, node: Node | None, value: object) -> Position:

@@ -211,7 +211,9 @@ class _Builder:
         try:
             return resolve(text)
         except ScalarError as error:
-            self._problem(event, f"{text!r} is not a value: {error}", f'correct it, or quote it: "{text}"')
+            self._problem(
+                event, f"{text!r} is not a value: {error}", f'correct it, or quote it: "{text}"'
+            )
             return text
 
     def _tagged(self, event: ScalarEvent) -> object:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import InventoryError, Problem
 from segctl.credentials import Secret
+from segctl.errors import InventoryError, Problem
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ def read_text(path: str, vault: VaultSecrets | None) -> str:
     except VaultError as error:
         hint = "give --vault-password-file or --ask-vault-pass"
         raise problem(path, f"is vaulted and cannot be opened: {error}", hint) from error
+
+
+def peek(path: str) -> str:
+    """Return the text of a file that is not part of the inventory, or nothing."""
+    try:
+        return read_text(path, None)
+    except InventoryError:
+        return ""
 
 
 def _encoding_problem(path: str, data: bytes, error: UnicodeDecodeError) -> Problem:
@@ -152,7 +161,9 @@ def ask_ansible(paths: Sequence[str], wanted: str, password_files: Sequence[str]
     import shutil
     import subprocess
 
-    program = shutil.which("ansible-inventory")
+    ours = os.path.dirname(sys.executable)  # noqa: PTH120 - paths are text, for speed
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), ours))
+    program = shutil.which("ansible-inventory", path=path)
     if program is None:
         raise problem(
             wanted,

@@ -8,23 +8,28 @@ from typing import TYPE_CHECKING, Final
 from segctl.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from segctl.intent import Conduit, Flow, Site, Source, Zone
 
 _SOON: Final = timedelta(days=30)
+#: Purdue levels from here up are the enterprise, below 3.5 is operations.
 _ENTERPRISE: Final = 4.0
-_CONTROL: Final = 2.0
-_DMZ_LEVEL: Final = 3.5
-_INTERACTIVE: Final = {"tcp/22": "SSH", "tcp/23": "Telnet", "tcp/3389": "RDP"}
+_DMZ: Final = 3.5
+#: More ports than this in one range are no longer a service.
+_WIDE: Final = 10_000
+#: Plain services that are never a good idea: own words after NIST SP 800-82.
+_CLEARTEXT: Final = {
+    "tcp/21": "FTP sends passwords in clear",
+    "tcp/23": "Telnet sends passwords in clear",
+    "udp/69": "TFTP asks for no password",
+}
 
 
 def find(site: Site, today: date) -> tuple[Problem, ...]:
     """Return all findings, each with the place that causes it."""
     zones = {zone.key: zone for zone in site.zones}
-    found: list[Problem] = []
-    found += _shared_networks(site)
-    found += _unattached(site)
+    found = [*_shared_networks(site), *_unattached(site)]
     for conduit in site.conduits:
         if conduit.mode == "absent":
             continue
@@ -35,45 +40,49 @@ def find(site: Site, today: date) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _warning(source: Source, path: str, message: str, hint: str = "") -> Problem:
+def _finding(kind: str, source: Source, subject: str, message: str, hint: str) -> Problem:
     return Problem(
         message=message,
         file=source.file,
         line=source.line,
         column=source.column,
-        path=path,
+        path=subject,
         hint=hint,
         severity="warning",
+        kind=kind,
+        subject=subject,
     )
+
+
+# Zones
 
 
 def _shared_networks(site: Site) -> Iterator[Problem]:
-    """Two zones in one subnet: only a layer-2 firewall could tell them apart."""
+    """Yield zones that share a subnet: only a layer-2 firewall could tell them apart."""
     ranges = sorted(
-        (
-            (network.version, int(network.network_address), int(network.broadcast_address), index)
-            for index, zone in enumerate(site.zones)
-            for network in zone.networks
-        ),
+        (network.version, int(network.network_address), int(network.broadcast_address), index)
+        for index, zone in enumerate(site.zones)
+        for network in zone.networks
     )
     seen: set[tuple[int, int]] = set()
-    open_ranges: list[tuple[int, int, int]] = []
+    still_open: list[tuple[int, int, int]] = []
     for version, first, last, index in ranges:
-        open_ranges = [one for one in open_ranges if one[0] == version and one[1] >= first]
-        for _, _, other in open_ranges:
+        still_open = [one for one in still_open if one[0] == version and one[1] >= first]
+        for _, _, other in still_open:
             pair = (min(index, other), max(index, other))
             if index != other and pair not in seen:
                 seen.add(pair)
-                yield _shares(site.zones[pair[0]], site.zones[pair[1]])
-        open_ranges.append((version, last, index))
+                yield _shared(site.zones[pair[0]], site.zones[pair[1]])
+        still_open.append((version, last, index))
 
 
-def _shares(one: Zone, other: Zone) -> Problem:
-    return _warning(
+def _shared(one: Zone, other: Zone) -> Problem:
+    return _finding(
+        "shared-network",
         other.declared,
         other.key,
         f"shares a network with zone {one.key} ({one.declared}): weak segmentation",
-        "give each zone its own network, or list the assets so that rules name addresses",
+        "give each zone its own network",
     )
 
 
@@ -81,7 +90,8 @@ def _unattached(site: Site) -> Iterator[Problem]:
     attached = {binding.zone for device in site.devices for binding in device.zones}
     for zone in site.zones:
         if zone.key not in attached:
-            yield _warning(
+            yield _finding(
+                "unattached-zone",
                 zone.declared,
                 zone.key,
                 "is attached to no firewall",
@@ -89,23 +99,28 @@ def _unattached(site: Site) -> Iterator[Problem]:
             )
 
 
-def _dates(conduit: Conduit, today: date) -> Iterator[Problem]:
-    def warn(message: str, hint: str) -> Problem:
-        return _warning(conduit.declared, conduit.key, message, hint)
+# Conduits
 
+
+def _dates(conduit: Conduit, today: date) -> Iterator[Problem]:
+    where = (conduit.declared, conduit.key)
     if conduit.review_by is not None and conduit.review_by < today:
-        yield warn(f"was to be reviewed by {conduit.review_by}", f"ask {conduit.owner}")
+        message = f"was to be reviewed by {conduit.review_by}"
+        yield _finding("review-overdue", *where, message, f"ask {conduit.owner}")
     if conduit.expires is None:
         return
     if conduit.expired(today):
-        yield warn(f"expired on {conduit.expires}: it is no longer in the policy", "remove it")
+        message = f"expired on {conduit.expires}: it is no longer in the policy"
+        yield _finding("expired", *where, message, "remove it, or have it approved again")
     elif conduit.expires <= today + _SOON:
-        yield warn(f"expires on {conduit.expires}", f"ask {conduit.owner} whether it is needed")
+        hint = f"ask {conduit.owner} whether it is still needed"
+        yield _finding("expires-soon", *where, f"expires on {conduit.expires}", hint)
     if not conduit.ticket:
-        yield warn("expires and has no ticket", "name the change that approved it")
+        hint = "name the change that approved it"
+        yield _finding("no-ticket", *where, "is temporary and names no ticket", hint)
 
 
-def _boundaries(conduit: Conduit, zones: dict[str, Zone]) -> Iterator[Problem]:
+def _boundaries(conduit: Conduit, zones: Mapping[str, Zone]) -> Iterator[Problem]:
     for from_key in conduit.from_zones:
         for to_key in conduit.to_zones:
             if from_key in zones and to_key in zones:
@@ -113,70 +128,51 @@ def _boundaries(conduit: Conduit, zones: dict[str, Zone]) -> Iterator[Problem]:
 
 
 def _boundary(conduit: Conduit, one: Zone, other: Zone) -> Iterator[Problem]:
-    if one.level is None or other.level is None:
-        return
-    low, high = sorted((one, other), key=lambda zone: zone.level or 0.0)
-    if (high.level or 0) >= _ENTERPRISE and (low.level or 0) < _DMZ_LEVEL:
-        serious = (low.level or 0) <= _CONTROL
-        yield _warning(
-            conduit.declared,
-            conduit.key,
-            f"skips the DMZ: {high.key} (level {high.level:g}) and {low.key} "
-            f"(level {low.level:g}) exchange traffic directly",
-            "end every session in a level 3.5 zone"
-            + (" (NIST SP 800-82: no direct traffic to control networks)" if serious else ""),
-        )
-    for zone in (one, other):
-        if zone.kind == "external" and (low.level or 0) < _DMZ_LEVEL and zone is not low:
-            yield _warning(
+    """Yield a finding when enterprise or external traffic meets operations directly."""
+    for outer, inner in ((one, other), (other, one)):
+        if inner.level is None or inner.level >= _DMZ:
+            continue
+        outside = outer.kind == "external" or (outer.level or 0) >= _ENTERPRISE
+        if outside:
+            yield _finding(
+                "skips-dmz",
                 conduit.declared,
                 conduit.key,
-                f"joins the external zone {zone.key} to {low.key} (level {low.level:g})",
-                "bring external traffic to the DMZ first",
+                f"skips the DMZ: {outer.key} and {inner.key} (level {inner.level:g}) "
+                "exchange traffic directly",
+                "end every session in a zone of level 3.5",
             )
+
+
+# Flows
 
 
 def _flow(conduit: Conduit, flow: Flow) -> Iterator[Problem]:
-    path = f"{conduit.key}.{flow.id}"
+    where = (flow.declared, f"{conduit.key}.{flow.id}")
     if flow.functions == "not-enforced":
-        yield _warning(
-            flow.declared,
-            path,
-            "the functions of its protocols are not enforced",
-            "use a platform that identifies them, or narrow the assets",
-        )
+        hint = "use a platform that identifies them, or narrow the assets"
+        message = "the functions of its protocols are not enforced"
+        yield _finding("functions-not-enforced", *where, message, hint)
     for service in flow.services:
-        if str(service) == "tcp/23":
-            yield _warning(
-                flow.declared, path, "permits Telnet, which sends passwords in clear", "use SSH"
-            )
+        if reason := _CLEARTEXT.get(str(service)):
+            yield _finding("cleartext", *where, f"permits {service}: {reason}", "use SSH or SFTP")
         if service.last - service.first >= _WIDE:
-            yield _warning(
-                flow.declared,
-                path,
-                f"permits a very wide range of ports: {service}",
-                "name the ports, or the application",
-            )
-    yield from _protocol_confidence(flow, path)
+            hint = "name the ports, or the application"
+            message = f"permits a very wide range of ports: {service}"
+            yield _finding("wide-service", *where, message, hint)
+    if flow.protocols or flow.applications:
+        yield from _names(flow, *where)
 
 
-_WIDE: Final = 10_000
-
-
-def _protocol_confidence(flow: Flow, path: str) -> Iterator[Problem]:
-    if not flow.protocols and not flow.applications:
-        return
+def _names(flow: Flow, source: Source, subject: str) -> Iterator[Problem]:
     from segctl.protocols import catalogue
 
     known = catalogue()
     for use in flow.protocols:
         if use.protocol in known and known.get(use.protocol).confidence == "low":
-            yield _warning(
-                flow.declared,
-                path,
-                f"what the catalogue knows of {use.protocol} is not verified",
-                "check the application names on the firewall first",
-            )
+            message = f"what the catalogue knows of {use.protocol} is not verified"
+            hint = "check the application names on the firewall first"
+            yield _finding("unverified-protocol", source, subject, message, hint)
     for name in flow.applications:
         if caution := known.caution(name):
-            yield _warning(flow.declared, path, caution)
+            yield _finding("application", source, subject, caution, "")

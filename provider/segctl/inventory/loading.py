@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from segctl.credentials import Secret
 from segctl.errors import InventoryError, Problem
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
 from segctl.inventory.patterns import select
 from segctl.inventory.reader import read_inventory
-from segctl.credentials import Secret
+from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from segctl.intent import Site
@@ -92,10 +93,30 @@ def load(
         site=site,
         hosts=select(inventory, limit),
         connections=connections,
-        warnings=(*find(site, today), *unopened),
+        warnings=(*inventory.unread, *_unused(inventory), *find(site, today), *unopened),
         digest=digest(site),
         files=tuple(Path(name) for name in inventory.files),
     )
+
+
+def _unused(inventory: Inventory) -> Iterator[Problem]:
+    """Yield zones and conduits of groups without hosts: nothing reads them."""
+    for name in inventory.groups:
+        origins = inventory.group_layer(name).origins
+        own = [one for one in origins if one.startswith((ZONES, CONDUITS))]
+        if own and not inventory.hosts_of(name):
+            place = origins[own[0]]
+            yield Problem(
+                message=f"{own[0]} is read by nothing: group {name!r} has no hosts",
+                file=place.file,
+                line=place.line,
+                column=place.column,
+                path=own[0],
+                hint="add the firewalls of the site to the group",
+                severity="warning",
+                kind="empty-group",
+                subject=name,
+            )
 
 
 def digest(site: Site) -> str:

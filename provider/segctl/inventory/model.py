@@ -11,6 +11,7 @@ from segctl.inventory.values import Items, Origins, Places, Variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from segctl.errors import Problem
     from segctl.inventory.tree import Group, Host
     from segctl.inventory.vault import VaultSecrets
 
@@ -38,7 +39,7 @@ class VarsFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything the sources declare."""
+    """Everything the sources declare; `unread` warns of files that no group or host reads."""
 
     groups: Mapping[str, Group]
     hosts: Mapping[str, Host]
@@ -47,6 +48,7 @@ class Inventory:
     adjacent: tuple[VarsFolder, ...] = ()
     extra: Layer = field(default_factory=Layer)
     files: tuple[str, ...] = ()
+    unread: tuple[Problem, ...] = ()
     places: Places = field(default_factory=dict[int, Items], repr=False)
     vault: VaultSecrets | None = field(default=None, repr=False)
 

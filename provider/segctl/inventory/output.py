@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
@@ -203,5 +205,39 @@ def _error(message: str) -> InventoryError:
 
 
 def dump(value: object) -> str:
-    """Return JSON in the form ``ansible-inventory`` prints it."""
-    return json.dumps(value, sort_keys=True, indent=4, ensure_ascii=False)
+    """Return JSON in the form ``ansible-inventory`` prints it: sorted, indented by four.
+
+    `json.dumps` does the same several times slower: with an indent it runs in Python, and it
+    knows nothing of what many hosts share.
+    """
+    return _Writer().text(value, "\n")
+
+
+class _Writer:
+    """Writes JSON values; a container met again at the same depth is written from memory."""
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[int, str], str] = {}
+
+    def text(self, value: object, newline: str) -> str:
+        """Return a value as JSON; `newline` ends in the indent of the line it begins on."""
+        if type(value) is str:
+            return encode_basestring(value)
+        if not isinstance(value, (dict, list)):
+            return json.dumps(value, ensure_ascii=False)
+        known = (id(cast("object", value)), newline)
+        if known not in self._written:
+            self._written[known] = self._container(cast("object", value), newline)
+        return self._written[known]
+
+    def _container(self, value: object, newline: str) -> str:
+        deeper = f"{newline}    "
+        text = self.text
+        if isinstance(value, list):
+            items = [text(item, deeper) for item in cast("list[object]", value)]
+            return f"[{deeper}{f',{deeper}'.join(items)}{newline}]" if items else "[]"
+        pairs = [
+            f"{encode_basestring(key)}: {text(item, deeper)}"
+            for key, item in sorted(cast("dict[str, object]", value).items(), key=itemgetter(0))
+        ]
+        return f"{{{deeper}{f',{deeper}'.join(pairs)}{newline}}}" if pairs else "{}"

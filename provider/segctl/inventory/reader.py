@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
@@ -17,7 +18,7 @@ from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from segctl.inventory.vault import VaultSecrets
@@ -67,6 +68,7 @@ def read_inventory(
         adjacent=adjacent,
         extra=extra,
         files=tuple(reader.files),
+        unread=tuple(reader.unread),
         places=reader.places,
         vault=vault,
     )
@@ -89,6 +91,7 @@ class _Reader:
         self.files: dict[str, None] = {}
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
+        self.unread: list[Problem] = []
         self._vault = vault
         self._sources: list[str] = []
         self._folders: dict[str, VarsFolder] = {}
@@ -223,7 +226,7 @@ class _Reader:
             self._layers(files.join(path, "host_vars"), (*self.tree.hosts, *LOCALHOST)),
         )
 
-    def _layers(self, path: str, names: Iterable[str]) -> dict[str, Layer]:
+    def _layers(self, path: str, names: Collection[str]) -> dict[str, Layer]:
         layers: dict[str, Layer] = {}
         folder = files.list_folder(path)
         if folder is None or not folder.entries:
@@ -232,7 +235,41 @@ class _Reader:
             found = self._find(folder, name)
             if found:
                 layers[name] = self._layer(found)
+        if self._all_read(folder.path.rpartition("/")[0]):
+            self._warn_of_unread(folder, names)
         return layers
+
+    def _all_read(self, path: str) -> bool:
+        """Whether every inventory file of a folder was given: else others may own what we miss."""
+        folder = files.list_folder(path or ".")
+        return folder is None or all(
+            is_folder or _IGNORED.search(name) or files.join(path, name) in self.files
+            for name, is_folder in folder.entries.items()
+            if files.extension(name) in _YAML
+        )
+
+    def _warn_of_unread(self, folder: files.Folder, names: Collection[str]) -> None:
+        """Note variable files that hold segctl variables and belong to nothing."""
+        known = {name + extension for name in names for extension in _EXTENSIONS}
+        for entry in sorted(folder.entries.keys() - known):
+            extension = files.extension(entry)
+            name = entry.removesuffix(extension)
+            if name.startswith(".") or entry.endswith("~") or extension not in _EXTENSIONS:
+                continue
+            path = f"{folder.path}/{entry}"
+            paths = self._inside(path) if folder.entries[entry] else [path]
+            if any(PREFIX in files.peek(one) for one in paths):
+                close = get_close_matches(name, list(names), n=1)
+                self.unread.append(
+                    Problem(
+                        message=f"is read by nothing: there is no group or host {name!r}",
+                        file=path,
+                        hint=f"did you mean {close[0]}?" if close else "rename or remove it",
+                        severity="warning",
+                        kind="unread-file",
+                        subject=name,
+                    )
+                )
 
     def _find(self, folder: files.Folder, name: str) -> list[str]:
         """Return the variable files of one group or host, in the order they apply."""

@@ -263,6 +263,11 @@ HOST: Final = Record(
         Field(name="segctl_device_group", shape=_WORD, doc="Panorama device group."),
         Field(name="segctl_manage_zones", shape=_BOOLEAN, doc="Also create zones."),
         Field(
+            name="segctl_default_rules",
+            shape=_choice("manage", "leave"),
+            doc="Whether traffic between zones that no rule matches is made deny and log.",
+        ),
+        Field(
             name="segctl_threat_profiles",
             shape=Record(
                 fields=(
@@ -325,7 +330,7 @@ def json_schema() -> dict[str, object]:
     patterns = {f"^{name}": _schema(shape) for name, shape in SITE_WIDE.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://segctl.dev/schema/inventory.json",
+        "$id": "urn:segctl:schema:inventory",
         "title": "segctl variables in Ansible group_vars and host_vars",
         "type": "object",
         "properties": properties,

@@ -8,18 +8,27 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
-from ansible.cli.inventory import InventoryCLI  # type: ignore[import-untyped]
-from ansible.parsing.vault import VaultSecretsContext  # type: ignore[import-untyped]
-from ansible.plugins.vars import host_group_vars  # type: ignore[import-untyped]
-from ansible.utils import context_objects, vars as ansible_vars  # type: ignore[import-untyped]
-from ansible.utils.display import Display  # type: ignore[import-untyped]
 
+def module(name: str) -> Any:
+    """Import a module of Ansible, which has no types."""
+    return import_module(f"ansible.{name}")
+
+
+CLI = module("cli.inventory")
+VAULT = module("parsing.vault")
+FILES = module("plugins.vars.host_group_vars")
+OPTIONS = module("utils.context_objects")
+VARS = module("utils.vars")
+DISPLAY = module("utils.display")
 LINES: list[str] = []
 
 
-def keep(_display: object, msg: object, *_args: object, stderr: bool = False, **_more: object) -> None:
+def keep(
+    _display: object, msg: object, *_args: object, stderr: bool = False, **_more: object
+) -> None:
     """Take the place of `Display.display`: keep what would be printed."""
     if not stderr:
         LINES.append(str(msg))
@@ -28,16 +37,16 @@ def keep(_display: object, msg: object, *_args: object, stderr: bool = False, **
 def forget() -> None:
     """Clear what Ansible remembers of the run before."""
     for function, name in (
-        (ansible_vars.load_extra_vars, "extra_vars"),
-        (ansible_vars.load_options_vars, "options_vars"),
+        (VARS.load_extra_vars, "extra_vars"),
+        (VARS.load_options_vars, "options_vars"),
     ):
         if hasattr(function, name):
             delattr(function, name)
-    host_group_vars.CANONICAL_PATHS.clear()
-    host_group_vars.FOUND.clear()
-    host_group_vars.NAK.clear()
-    VaultSecretsContext._current = None
-    context_objects.GlobalCLIArgs._Singleton__instance = None
+    FILES.CANONICAL_PATHS.clear()
+    FILES.FOUND.clear()
+    FILES.NAK.clear()
+    VAULT.VaultSecretsContext._current = None
+    OPTIONS.GlobalCLIArgs._Singleton__instance = None
     LINES.clear()
 
 
@@ -46,7 +55,7 @@ def run(request: dict[str, Any]) -> dict[str, object]:
     forget()
     os.chdir(request["cwd"])
     try:
-        command = InventoryCLI(["ansible-inventory", *request["args"]])
+        command = CLI.InventoryCLI(["ansible-inventory", *request["args"]])
         command.parse()
         command.run()
     except SystemExit as done:
@@ -57,6 +66,6 @@ def run(request: dict[str, Any]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    Display.display = keep
+    DISPLAY.Display.display = keep
     for line in sys.stdin:
         print(json.dumps(run(json.loads(line))), flush=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any
+
 import pytest
-from ansible.errors import AnsibleError
-from ansible.parsing.utils.addresses import parse_address
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segctl.inventory.names import HostPatternError, expand, split_port
+
+ADDRESSES: Any = import_module("ansible.parsing.utils.addresses")
 
 PIECES = st.sampled_from(
     ["fw", "a", "-", ".", ":", "::", "1", "01", "22", ":22", "[", "]", "[1:3]", "[01:10]",
@@ -24,8 +27,10 @@ PATTERNS = st.lists(PIECES, min_size=1, max_size=5).map("".join)
 @example("::ffff:1.2.3.4")
 def test_ports_are_split_as_ansible_splits_them(pattern: str) -> None:
     try:
-        expected = parse_address(pattern, allow_ranges=True)
-    except AnsibleError:
+        expected: tuple[str, int | None] | None = ADDRESSES.parse_address(
+            pattern, allow_ranges=True
+        )
+    except ADDRESSES.AnsibleError:
         expected = None
     assert split_port(pattern) == expected
 
@@ -34,7 +39,7 @@ def test_ports_are_split_as_ansible_splits_them(pattern: str) -> None:
     ("pattern", "names", "port"),
     [
         ("fw[01:03]", ["fw01", "fw02", "fw03"], None),
-        ("fw[1:7:3].example.com:830", ["fw1.example.com", "fw4.example.com", "fw7.example.com"], 830),
+        ("fw[1:7:3].ex.com:830", ["fw1.ex.com", "fw4.ex.com", "fw7.ex.com"], 830),
         ("[a:c]-[x:y]", ["a-x", "a-y", "b-x", "b-y", "c-x", "c-y"], None),
         ("fw[:2]", ["fw0", "fw1", "fw2"], None),
         ("[fe80::1]:22", ["fe80::1"], 22),

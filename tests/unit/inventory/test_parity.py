@@ -12,6 +12,7 @@ from textwrap import dedent
 
 import pytest
 
+from segctl.credentials import Secret
 from segctl.inventory import (
     VaultSecrets,
     dump,
@@ -22,7 +23,6 @@ from segctl.inventory import (
     read_inventory,
     vault_password,
 )
-from segctl.credentials import Secret
 
 Ansible = Callable[[Path, "list[str]"], str]
 
@@ -53,10 +53,30 @@ TREE = """\
       hosts: {lonely.example.com: }
     """
 LIMITS = (
-    "web:&db", "web:!db", "all:!plant", "web*", "~(web|plc)\\d+$", "web[0]", "web[-1]", "web[0:2]",
-    "web[1:]", "web,plant", "*.com", "plc0?", "plc[01:02]", "!web", "&db", "web1:db-a:!db-a",
-    "lonely.example.com", "ungrouped", "nothing", "@limit.txt", "plant:&~.*[34]", "[!w]*",
-    "cell?[0:1]", "web[0]:web[2]",
+    "web:&db",
+    "web:!db",
+    "all:!plant",
+    "web*",
+    "~(web|plc)\\d+$",
+    "web[0]",
+    "web[-1]",
+    "web[0:2]",
+    "web[1:]",
+    "web,plant",
+    "*.com",
+    "plc0?",
+    "plc[01:02]",
+    "!web",
+    "&db",
+    "web1:db-a:!db-a",
+    "lonely.example.com",
+    "ungrouped",
+    "nothing",
+    "@limit.txt",
+    "plant:&~.*[34]",
+    "[!w]*",
+    "cell?[0:1]",
+    "web[0]:web[2]",
 )
 
 CASES: Mapping[str, Case] = {

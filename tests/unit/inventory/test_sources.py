@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.errors import InventoryError
 from segctl.inventory import graph_text, host_json, list_json, read_inventory, select
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Write = Callable[[Mapping[str, str]], None]
 
@@ -84,6 +88,7 @@ def test_without_ansible_it_says_so(
 ) -> None:
     write({"aws.yml": "plugin: amazon.aws.aws_ec2\n"})
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(InventoryError) as caught:
         read_inventory(["aws.yml"])
     (problem,) = caught.value.problems

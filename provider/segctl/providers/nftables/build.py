@@ -83,13 +83,7 @@ def build(policy: Policy, given: Names) -> Table:
             found = lines_of(rule, groups, given)
             chains[f"rule_{rule.name}"] = found.verdict
             counters[f"rule_{rule.name}"] = Counter(
-                name=f"rule_{rule.name}",
-                comment=names.labels(
-                    rule.conduit,
-                    rule.flow,
-                    essential=rule.essential,
-                    enforced=names.NOT_ENFORCED not in rule.tags,
-                ),
+                name=f"rule_{rule.name}", comment=names.labels(rule)
             )
     crossing = _crossings(pairs)
     for pair in crossing:
@@ -98,9 +92,7 @@ def build(policy: Policy, given: Names) -> Table:
     for rule in policy.rules:
         if rule.type == "intrazone":
             name = f"rule_{rule.name}"
-            counters[name] = Counter(
-                name=name, comment=names.labels("", "", essential=False, enforced=True)
-            )
+            counters[name] = Counter(name=name, comment=names.labels(rule))
     chains[names.FORWARD] = (
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),

@@ -19,6 +19,7 @@ from segctl.policy import (
     Rule,
     interval_text,
     resolver,
+    sealed,
 )
 from segctl.protocols import catalogue, layer4_ports
 from segctl.providers.nftables import functions, names
@@ -44,7 +45,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     fitter = _Fitter(policy, device)
     zones = tuple(_zone(device, binding.name) for binding in device.zones)
     rules = tuple(sorted(map(fitter.rule, policy.rules), key=rule_order))
-    return (
+    fitted = sealed(
         Policy(
             zones=tuple(sorted(zones, key=lambda zone: zone.name)),
             address_groups=tuple(fitter.groups[name] for name in sorted(fitter.groups)),
@@ -53,9 +54,9 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
                 replace(item, log_setting=fitter.log_setting) for item in policy.defaults
             ),
             rules=rules,
-        ),
-        tuple(fitter.notes.values()),
+        )
     )
+    return fitted, tuple(fitter.notes.values())
 
 
 def _zone(device: Device, name: str) -> FirewallZone:

@@ -168,8 +168,7 @@ def _service_names(match: re.Match[str]) -> Iterator[str]:
 
 def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> Rule:
     counter = table.counters.get(f"rule_{name}")
-    labels = names.read_labels(counter.comment) if counter else None
-    conduit, flow, essential, enforced = labels or ("", "", False, True)
+    labels = names.read_labels(counter.comment) if counter else names.Labels()
     chain = table.chains.get(f"rule_{name}")
     text = "\n".join(line.text for line in chain.lines) if chain else ""
     log = re.search(rf"^ct state new .*{_LOG.pattern}$", text, re.MULTILINE)
@@ -181,12 +180,13 @@ def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> R
         destinations=tuple(sorted(draft.targets)),
         applications=tuple(sorted(re.findall(r"^jump fn_(\S+)$", text, re.MULTILINE))) or (ANY,),
         services=tuple(sorted(draft.services)),
-        conduit=conduit,
-        flow=flow,
+        conduit=labels.conduit,
+        flow=labels.flow,
         log=log is not None,
         log_setting=_setting(log[1]) if log else "",
-        tags=() if enforced else (names.NOT_ENFORCED,),
-        essential=essential,
+        tags=() if labels.enforced else (names.NOT_ENFORCED,),
+        essential=labels.seal is not None,
+        seal=labels.seal or "",
     )
 
 

@@ -7,8 +7,13 @@ has no escape for a quote, and a newline or semicolon would be the next command.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from segctl.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from segctl.policy import Rule
 
 TABLE = "inet segctl"
 FAMILY, NAME = "inet", "segctl"
@@ -19,7 +24,7 @@ LOCK = "lock"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63
 MAX_GROUP = 120
-MAX_LABEL = 50
+MAX_LABEL = 47
 MAX_ZONE = 48
 #: Joins zone names in chains and members in groups: ids of inventories never hold it.
 JOIN = "/"
@@ -34,7 +39,7 @@ _IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*", re.ASCII)
 _INTERFACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,14}", re.ASCII)
 _LABELS = re.compile(
     r"(?P<conduit>[0-9A-Za-z._-]*)/(?P<flow>[0-9A-Za-z._-]*)"
-    r"(?P<essential> essential)?(?P<plain> not-enforced)?",
+    r"(?: essential=(?P<seal>[0-9a-f]*))?(?P<plain> not-enforced)?",
     re.ASCII,
 )
 
@@ -66,18 +71,33 @@ def interface(name: str) -> str:
     return name
 
 
-def labels(conduit: str, flow: str, *, essential: bool, enforced: bool) -> str:
+def labels(rule: Rule) -> str:
     """Return the comment that says whose a rule is; at most 128 bytes."""
-    text = f"{conduit}/{flow}"
-    return text + " essential" * essential + " not-enforced" * (not enforced)
+    essential = f" essential={rule.seal}" if rule.essential else ""
+    return f"{rule.conduit}/{rule.flow}{essential}" + " not-enforced" * (NOT_ENFORCED in rule.tags)
 
 
-def read_labels(comment: str) -> tuple[str, str, bool, bool] | None:
-    """Return conduit, flow, essential and whether functions are enforced, or None."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What the comment of a rule's counter says; `seal` is None where it is not essential."""
+
+    conduit: str = ""
+    flow: str = ""
+    seal: str | None = None
+    enforced: bool = True
+
+
+def read_labels(comment: str) -> Labels:
+    """Return what a comment says; nothing where it is not one of ours."""
     found = _LABELS.fullmatch(comment)
     if found is None:
-        return None
-    return found["conduit"], found["flow"], bool(found["essential"]), not found["plain"]
+        return Labels()
+    return Labels(
+        conduit=found["conduit"],
+        flow=found["flow"],
+        seal=found["seal"],
+        enforced=not found["plain"],
+    )
 
 
 def pair(source: str, destination: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from segctl.providers.base import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from segctl.diff import Change
     from segctl.errors import Problem
@@ -57,7 +57,7 @@ class PanosProvider:
     @contextmanager
     def connect(
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
-    ) -> Iterator[Session]:
+    ) -> Generator[Session]:
         """Open a session over HTTPS, its certificate verified before anything is sent."""
         from segctl.providers.panos.session import PanosSession
 

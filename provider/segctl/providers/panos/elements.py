@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, singledispatch
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lxml import etree
 
@@ -24,11 +24,15 @@ from segctl.providers.panos import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
+    from typing import TypeAlias
 
     from segctl.policy import AddressKind, Item
 
+    Tags: TypeAlias = tuple[str, ...]
+
 Element = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
+_MARKED = (names.TAG,)
 _ADDRESS_KINDS: dict[str, AddressKind] = {
     "ip-netmask": "network",
     "ip-range": "range",
@@ -74,7 +78,8 @@ _BOOKKEEPING = frozenset({"admin", "dirtyId", "time", "uuid", "loc", "src", "ptp
 
 def text_of(element: Element) -> str:
     """Return one spelling for an element and everything below it."""
-    parts = [element.tag if isinstance(element.tag, str) else "?"]
+    tag = cast("object", element.tag)  # of a comment it is a function
+    parts = [tag if isinstance(tag, str) else "?"]
     attributes = {
         str(key): str(value) for key, value in element.attrib.items() if key not in _BOOKKEEPING
     }
@@ -86,19 +91,17 @@ def text_of(element: Element) -> str:
     return "".join(parts)
 
 
-def canonical(element: Element) -> bytes:
-    """Return canonical XML of an entry, less what the device itself writes on it."""
+def content(element: Element) -> bytes:
+    """Return the XML of an entry, less what the device itself writes on it."""
     etree.strip_attributes(element, *_BOOKKEEPING)
-    return etree.tostring(element, method="c14n", with_tail=False)
+    return etree.tostring(element, encoding="utf-8", with_tail=False)
 
 
 def members(element: Element) -> tuple[str, ...]:
     """Return the sorted text of the ``member`` children."""
-    found = [child.text or "" for child in element]
-    if len(found) == 1:
-        return _only(found[0])
-    found.sort()
-    return tuple(found)
+    if len(element) == 1:
+        return _only(element[0].text or "")
+    return tuple(sorted([child.text or "" for child in element]))
 
 
 @lru_cache(maxsize=4096)
@@ -143,7 +146,7 @@ def parse_rule(element: Element) -> Rule:
         values["extras"] = tuple(sorted(extras))
     found = names.read_mark(values.get("description", ""))
     if found is not None:
-        values["conduit"], values["flow"], values["essential"] = found
+        values.update(found)
     return Rule(**values)
 
 
@@ -169,18 +172,14 @@ def is_ours(rule: Rule) -> bool:
     return names.TAG in rule.tags or names.read_mark(rule.description) is not None
 
 
-def tags(element: Element) -> tuple[str, ...]:
-    """Return the tags of an entry."""
-    for child in element.iterchildren("tag"):
-        return members(child)
-    return ()
-
-
-def _described(element: Element, known: Container[str]) -> tuple[dict[str, Any], list[Element]]:
-    """Return name, description and extras, and the children that are `known`."""
+def _described(
+    element: Element, known: Container[str]
+) -> tuple[dict[str, Any], Tags, list[Element]]:
+    """Return name, description and extras; the tags; and the children that are `known`."""
     values: dict[str, Any] = {"name": element.get("name", "")}
-    extras: list[str] = []
+    tags: Tags = ()
     rest: list[Element] = []
+    extras: list[str] = []
     for child in element:
         tag = child.tag
         if tag in known:
@@ -188,35 +187,37 @@ def _described(element: Element, known: Container[str]) -> tuple[dict[str, Any],
         elif tag == "description":
             values["description"] = child.text or ""
         elif tag == "tag":
-            extras += [f"tag={text}" for text in members(child) if text != names.TAG]
+            tags = members(child)
         else:
             extras.append(text_of(child))
+    if tags != _MARKED:
+        extras += [f"tag={text}" for text in tags if text != names.TAG]
     if extras:
         values["extras"] = tuple(sorted(extras))
-    return values, rest
+    return values, tags, rest
 
 
-def parse_address(element: Element) -> Address:
-    """Read an address object."""
-    values, found = _described(element, _ADDRESS_KINDS)
+def parse_address(element: Element) -> tuple[Address, Tags]:
+    """Read an address object and its tags."""
+    values, tags, found = _described(element, _ADDRESS_KINDS)
     values["value"] = ""
     for child in found:
         kind = _ADDRESS_KINDS[child.tag]
         text = _text(child)
         values["value"] = canonical_address(text) if kind in ("network", "range") else text
         values["type"] = kind
-    return Address(**values)
+    return Address(**values), tags
 
 
-def parse_address_group(element: Element) -> AddressGroup:
-    """Read an address group; a dynamic group has no members but says so in ``extras``."""
-    values, found = _described(element, ("static",))
-    return AddressGroup(members=members(found[0]) if found else (), **values)
+def parse_address_group(element: Element) -> tuple[AddressGroup, Tags]:
+    """Read an address group and its tags; a dynamic one has no members but ``extras``."""
+    values, tags, found = _described(element, ("static",))
+    return AddressGroup(members=members(found[0]) if found else (), **values), tags
 
 
-def parse_service(element: Element) -> Service:
-    """Read a service object."""
-    values, found = _described(element, ("protocol",))
+def parse_service(element: Element) -> tuple[Service, Tags]:
+    """Read a service object and its tags."""
+    values, tags, found = _described(element, ("protocol",))
     protocol, ports = "", ""
     extras = list(values.get("extras", ()))
     for child in (protocol for one in found[:1] for protocol in one):
@@ -228,7 +229,7 @@ def parse_service(element: Element) -> Service:
                 extras.append(text_of(part))
     if extras:
         values["extras"] = tuple(sorted(extras))
-    return Service(protocol=protocol, ports=ports, **values)
+    return Service(protocol=protocol, ports=ports, **values), tags
 
 
 def parse_tag(element: Element) -> Tag:

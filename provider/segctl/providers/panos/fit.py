@@ -5,7 +5,9 @@ Never wider than what came in: what PAN-OS cannot express raises `UnsupportedErr
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from segctl.errors import Problem, UnsupportedError
@@ -13,11 +15,13 @@ from segctl.naming import shorten
 from segctl.policy import (
     ANY,
     APPLICATION_DEFAULT,
+    Address,
     ApplicationGroup,
     Policy,
     Rule,
     Service,
     Tag,
+    sealed,
 )
 from segctl.protocols import catalogue, layer4_ports, panos_applications
 from segctl.providers.panos import names
@@ -30,47 +34,59 @@ if TYPE_CHECKING:
 TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are drift")
 
 
+_UNWRITABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+
 def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     """Return `policy` as PAN-OS will hold it, with warnings about doubtful names.
 
     Raises:
         UnsupportedError: an application, name or length that PAN-OS does not have.
     """
+    if device.device_group:
+        message = (
+            f"{device.name}: segctl_device_group is for Panorama, which this segctl does not "
+            "manage yet: name the firewalls themselves"
+        )
+        raise UnsupportedError(message)
     for zone in device.zones:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)
     groups: dict[str, ApplicationGroup] = {}
-    services: dict[str, Service] = {}
+    services = {item.name: item for item in policy.services}
     warnings: dict[str, Problem] = {}
     rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
-    return (
-        Policy(
-            zones=policy.zones,
-            tags=(TAG,) if rules else (),
-            addresses=tuple(
-                replace(item, name=new[item.name], description=_cut(item.description))
-                for item in policy.addresses
-            ),
-            address_groups=tuple(
-                replace(
-                    item,
-                    name=new[item.name],
-                    members=tuple(sorted(new[member] for member in item.members)),
-                )
-                for item in policy.address_groups
-            ),
-            services=tuple(
-                sorted((*policy.services, *services.values()), key=lambda item: item.name)
-            ),
-            application_groups=tuple(groups[name] for name in sorted(groups)),
-            schedules=tuple(
-                replace(item, name=shorten(item.name, names.MAX_SHORT_NAME))
-                for item in policy.schedules
-            ),
-            defaults=policy.defaults,
-            rules=rules,
+    fitted = Policy(
+        zones=policy.zones,
+        tags=(TAG,) if rules else (),
+        addresses=tuple(_address(item, new) for item in policy.addresses),
+        address_groups=tuple(
+            replace(
+                item,
+                name=new[item.name],
+                members=tuple(sorted(new[member] for member in item.members)),
+            )
+            for item in policy.address_groups
         ),
-        tuple(warnings.values()),
+        services=tuple(services[name] for name in sorted(services)),
+        application_groups=tuple(groups[name] for name in sorted(groups)),
+        schedules=tuple(
+            replace(item, name=shorten(item.name, names.MAX_SHORT_NAME))
+            for item in policy.schedules
+        ),
+        defaults=policy.defaults,
+        rules=rules,
+    )
+    return _marked(sealed(fitted)), tuple(warnings.values())
+
+
+def _marked(policy: Policy) -> Policy:
+    return replace(
+        policy,
+        rules=tuple(
+            replace(rule, description=_cut(names.mark(rule) + rule.description))
+            for rule in policy.rules
+        ),
     )
 
 
@@ -79,6 +95,13 @@ def _renamer(policy: Policy) -> Mapping[str, str]:
     held += [item.name for item in policy.address_groups]
     held += [item.name for item in policy.services]
     return {ANY: ANY} | {name: shorten(name, names.MAX_NAME) for name in held}
+
+
+def _address(item: Address, new: Mapping[str, str]) -> Address:
+    name, description = new[item.name], _cut(item.description)
+    if (name, description) == (item.name, item.description):
+        return item
+    return replace(item, name=name, description=description)
 
 
 def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
@@ -123,7 +146,9 @@ def _rule(
         group = _group(rule, applications)
         groups[group.name] = group
         applications = (group.name,)
-    mark = names.mark(rule.conduit, rule.flow, essential=rule.essential)
+    if _UNWRITABLE.search(rule.description):
+        message = f"rule {rule.name}: its description has characters that XML cannot carry"
+        raise UnsupportedError(message)
     return replace(
         rule,
         name=shorten(rule.name, names.MAX_NAME),
@@ -135,7 +160,6 @@ def _rule(
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),
-        description=_cut(mark + rule.description),
     )
 
 
@@ -197,8 +221,13 @@ def _doubt(
     )
 
 
+@cache
+def _trap(name: str) -> str | None:
+    return catalogue().trap(name)
+
+
 def _refuse_trap(rule: Rule, name: str) -> None:
-    hint = catalogue().trap(name)
+    hint = _trap(name)
     if hint:
         message = f"conduit {rule.conduit}, flow {rule.flow}: application {name!r}: {hint}"
         raise UnsupportedError(message)

@@ -7,6 +7,10 @@ zones, application groups, schedules, profile groups 31; rule descriptions 1024)
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segctl.policy import Rule
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
 TAG = "segctl"
@@ -17,25 +21,32 @@ MAX_DESCRIPTION = 1023
 #: More applications than this in a rule are written as an application group.
 MAX_LISTED_APPLICATIONS = 32
 
-_MARK = re.compile(r"^\[segctl(?: conduit=(\S+) flow=(\S+))?( essential)?\] ?")
+_MARK = re.compile(r"^\[segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\w*))?\] ?")
 _PLAIN = re.compile(r"^[0-9A-Za-z_][ 0-9A-Za-z._-]*$")
 
 DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
 SHARED = "/config/shared"
 
 
-def mark(conduit: str, flow: str, *, essential: bool) -> str:
+def mark(rule: Rule) -> str:
     """Return the beginning of a rule's description that says whose it is."""
-    flows = f" conduit={conduit} flow={flow}" if flow else ""
-    return f"[segctl{flows}{' essential' if essential else ''}] "
+    flow = f" conduit={rule.conduit} flow={rule.flow}" if rule.flow else ""
+    essential = f" essential={rule.seal}" if rule.essential else ""
+    return f"[segctl{flow}{essential}] "
 
 
-def read_mark(description: str) -> tuple[str, str, bool] | None:
-    """Return conduit, flow and whether it is essential from a description of ours, else None."""
+def read_mark(description: str) -> dict[str, Any] | None:
+    """Return the fields of a rule that a description of ours tells, None for any other."""
     found = _MARK.match(description)
     if found is None:
         return None
-    return found[1] or "", found[2] or "", bool(found[3])
+    conduit, flow, seal = found.groups()
+    return {
+        "conduit": conduit or "",
+        "flow": flow or "",
+        "essential": seal is not None,
+        "seal": seal or "",
+    }
 
 
 def vsys_path(vsys: str) -> str:

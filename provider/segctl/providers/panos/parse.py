@@ -6,7 +6,9 @@ tree (zones, schedules, NAT rules, profiles, …) is read once at the end.
 
 from __future__ import annotations
 
+import gc
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -31,7 +33,7 @@ from segctl.providers.panos import elements, names
 from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from segctl.providers.panos.elements import Element
@@ -83,7 +85,6 @@ class _Found:
     others: _Items = field(default_factory=_Items)
     order: list[str] = field(default_factory=list[str])
     referenced: set[str] = field(default_factory=set[str])
-    digests: dict[str, str] = field(default_factory=dict[str, str])
     rule_digests: dict[str, str] = field(default_factory=dict[str, str])
     rest: Element | None = None
 
@@ -98,6 +99,23 @@ def parse(document: bytes) -> Live:
     Raises:
         ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
     """
+    with _uncollected():
+        return _parse(document)
+
+
+@contextmanager
+def _uncollected() -> Generator[None]:
+    """Keep the cycle collector away: loading makes no cycles, and its looking costs a fifth."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _parse(document: bytes) -> Live:
     snapshot = load(document)
     host, vsys = snapshot.host, snapshot.vsys
     system = _small(host, "system", snapshot.parts["system"])
@@ -131,7 +149,7 @@ def parse(document: bytes) -> Live:
         referenced=frozenset(own.referenced | _texts(own.rest)),
         pending=pending,
         other_rules=own.rule_digests,
-        other_objects=shared.digests | own.digests | rest_shared.digests | rest.digests,
+        other_objects=rest_shared.digests | rest.digests,
         counts=counts,
     )
 
@@ -198,19 +216,21 @@ def _take_rule(found: _Found, element: Element) -> None:
 
 
 def _take_address(found: _Found, element: Element) -> None:
-    _owner(found, "address", element).addresses.append(elements.parse_address(element))
+    item, tags = elements.parse_address(element)
+    _owner(found, tags).addresses.append(item)
 
 
 def _take_address_group(found: _Found, element: Element) -> None:
-    item = elements.parse_address_group(element)
-    owner = _owner(found, "address-group", element)
+    item, tags = elements.parse_address_group(element)
+    owner = _owner(found, tags)
     owner.address_groups.append(item)
     if owner is found.others:
         found.referenced.update(item.members)
 
 
 def _take_service(found: _Found, element: Element) -> None:
-    _owner(found, "service", element).services.append(elements.parse_service(element))
+    item, tags = elements.parse_service(element)
+    _owner(found, tags).services.append(item)
 
 
 _TAKERS: Mapping[str, Taker] = {
@@ -220,18 +240,16 @@ _TAKERS: Mapping[str, Taker] = {
 }
 
 
-def _owner(found: _Found, kind: str, element: Element) -> _Items:
-    """Return whose an object is; of others' objects the digest and the tags are noted."""
-    tags = elements.tags(element)
+def _owner(found: _Found, tags: tuple[str, ...]) -> _Items:
+    """Return whose an object is; the tags of others' objects are noted as in use."""
     if names.TAG in tags:
         return found.ours
-    found.digests[f"{kind} {element.get('name', '')}"] = _digest(element)
     found.referenced.update(tags)
     return found.others
 
 
 def _digest(element: Element) -> str:
-    return hashlib.sha256(elements.canonical(element)).hexdigest()
+    return hashlib.sha256(elements.content(element)).hexdigest()
 
 
 # --- the rest ------------------------------------------------------------------------------------

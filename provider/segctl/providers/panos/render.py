@@ -154,7 +154,7 @@ def path(base: str, kind: str, name: str) -> str:
 
 
 def _step(action: str, xpath: str, content: Element | None = None, **attributes: str) -> Element:
-    step = etree.Element(action, xpath=xpath, **attributes)
+    step = etree.Element(action, {"xpath": xpath, **attributes})
     if content is not None:
         step.append(content)
     return step
@@ -185,6 +185,12 @@ class _Order:
         self._next[left] = right
         if right:
             self._previous[right] = left
+
+    def change(self, gone: Iterable[str], made: Iterable[str]) -> None:
+        for name in gone:
+            self.remove(name)
+        for name in made:
+            self.append(name)
 
     def remove(self, name: str) -> None:
         before, after = self._previous.pop(name, ""), self._next.pop(name, "")
@@ -227,38 +233,47 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
     """
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
-    order = _Order(_entries(now, CONTAINERS["rule"]))
     renames = _back_names(root, base, before, now)
-    for new, old in renames.items():
-        order.rename(new, old)
+    undo = [
+        _step("rename", path(base, "rule", name), newname=former)
+        for name, former in renames.items()
+    ]
+    order = _Order(_rules(now))
+    for name, former in renames.items():
+        order.rename(name, former)
     back: list[Element] = []
     gone: list[Element] = []
     for kind, container in CONTAINERS.items():
         old, new = _entries(before, container), _entries(now, container)
         if kind == "rule":
-            new = {renames.get(name, name): entry for name, entry in new.items()}
-        extra: list[str] = []
-        for name in _touched(root, f"{base}/{container}"):
-            if name in old and (name not in new or not _same(old[name], new[name])):
-                back.append(_step("edit", path(base, kind, name), deepcopy(old[name])))
-                if kind == "rule" and name not in new:
-                    order.append(name)
-            elif name not in old and name in new:
-                extra.append(name)
-        if extra and len(extra) == len(new) and before.find(container) is None:
+            new = _under_former_names(new, renames)
+        touched = _touched(root, f"{base}/{container}")
+        lost = [
+            name
+            for name in touched
+            if name in old and not (name in new and _same(old[name], new[name]))
+        ]
+        made = [name for name in touched if name not in old and name in new]
+        back += [_step("edit", path(base, kind, name), deepcopy(old[name])) for name in lost]
+        if made and len(made) == len(new) and before.find(container) is None:
             gone.append(_step("delete", f"{base}/{_first_missing(before, container)}"))
         else:
-            gone += [_step("delete", path(base, kind, name)) for name in reversed(extra)]
+            gone += [_step("delete", path(base, kind, name)) for name in reversed(made)]
         if kind == "rule":
-            for name in extra:
-                order.remove(name)
-    undo = [
-        _step("rename", path(base, "rule", new), newname=old) for new, old in renames.items()
-    ]
+            order.change(made, [name for name in lost if name not in new])
     return [*undo, *back, *reversed(gone), *_reorder(base, list(_rules(before)), order)]
 
 
-def _rules(vsys: Element) -> Mapping[str, Element]:
+def _under_former_names(
+    entries: Mapping[str, Element], renames: Mapping[str, str]
+) -> dict[str, Element]:
+    found = {renames.get(name, name): entry for name, entry in entries.items()}
+    for name, entry in found.items():
+        entry.set("name", name)
+    return found
+
+
+def _rules(vsys: Element) -> dict[str, Element]:
     return _entries(vsys, CONTAINERS["rule"])
 
 

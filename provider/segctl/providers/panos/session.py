@@ -36,7 +36,7 @@ from segctl.providers.panos.snapshot import Snapshot, load
 from segctl.providers.panos.wire import MAX_REQUEST, Wire, xml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from segctl.providers.base import Target
     from segctl.providers.panos.elements import Element
@@ -116,7 +116,7 @@ class PanosSession:
     # --- locking -----------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> Generator[None]:
         """Hold the configuration and commit locks; refuse where changes of others are in the way.
 
         Raises:
@@ -124,6 +124,7 @@ class PanosSession:
             ForeignChangesError: uncommitted changes in our virtual system, or of our own account.
             ApplyError: this is the passive peer of a pair.
         """
+        self._wire.refuse_write()
         self._refuse_passive()
         self._progress("locking")
         comment = (
@@ -414,12 +415,16 @@ class PanosSession:
         """
         pause = _POLL_FIRST
         while True:
+            busy = False
             with suppress(ConnectError, ParseError):
                 jobs = self._client.op("<show><jobs><all></all></jobs></show>")
                 states = [job.findtext("status") for job in jobs.iterfind("result/job")]
-                if not any(state in ("ACT", "PEND") for state in states):
+                busy = any(state in ("ACT", "PEND") for state in states)
+                if not busy:
                     return
             if time.monotonic() > deadline:
+                if busy:
+                    raise ApplyError(self._target.name, "a job on the device does not end")
                 raise ConnectError(
                     self._target.name,
                     "the connection was lost during the commit and did not come back: the device "

@@ -11,7 +11,9 @@ import http.client
 import re
 import socket
 import ssl
+import threading
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
@@ -22,7 +24,7 @@ from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, Pars
 from segctl.providers.panos.parse import refuse_dtd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from segctl.providers.base import Target
 
@@ -55,7 +57,7 @@ class Answer:
     body: bytes
 
 
-def xml(target: Target, body: bytes) -> etree._Element:  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
+def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
     """Read an answer.
 
     Raises:
@@ -87,6 +89,28 @@ def context(target: Target) -> ssl.SSLContext:
     return made
 
 
+@contextmanager
+def _bounded(connection: http.client.HTTPConnection, deadline: float) -> Generator[None]:
+    """Cut the line at the deadline: a socket's own timeout begins anew with every byte."""
+
+    def cut() -> None:
+        if connection.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if time.monotonic() >= deadline:
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
+
+
 class Wire:
     """One device's HTTPS connection; kept open for reads, new for every write."""
 
@@ -102,6 +126,11 @@ class Wire:
             self._kept.close()
             self._kept = None
 
+    def refuse_write(self) -> None:
+        """Raise ApplyError on a read-only wire."""
+        if self.read_only:
+            raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
+
     def request(self, params: Mapping[str, str], *, timeout: float | None = None) -> Answer:
         """Send one API request and return the answer.
 
@@ -116,9 +145,8 @@ class Wire:
             ParseError: the answer is not XML, or larger than allowed.
         """
         write = is_write(params)
-        if write and self.read_only:
-            raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
         if write:
+            self.refuse_write()
             self.close()
         body = "&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode()
         seconds = timeout or self.target.timeout
@@ -153,7 +181,8 @@ class Wire:
                 "Connection": "keep-alive" if keep else "close",
             }
             connection.request("POST", "/api/", body=body, headers=headers)
-            response = connection.getresponse()
+            with _bounded(connection, deadline):
+                response = connection.getresponse()
             content = self._read(connection, response, deadline)
         except TimeoutError as error:
             raise self._lost(

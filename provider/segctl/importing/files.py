@@ -1,0 +1,241 @@
+"""What was read off a device, as the text of inventory files: pure, and always in one order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.compile import DEFAULT_SITE
+from segctl.importing.words import group_name, one_line
+from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from segctl.intent import Asset, Conduit, Device, Endpoint, Flow, Position, Site, Zone
+
+_LONGEST_COMMENT = 200
+
+
+def inventory_files(
+    *,
+    site: Site,
+    device: Device,
+    connection: Mapping[str, object],
+    zone_notes: Mapping[str, tuple[str, ...]],
+    conduit_notes: Mapping[str, tuple[str, ...]],
+    left: Iterable[str],
+    site_id: str,
+) -> dict[str, str]:
+    """Return the files of an inventory by path below its folder."""
+    group = group_name(site_id, device.name)
+    texts = {
+        "hosts.yml": _hosts(device, group, connection),
+        f"host_vars/{device.name}.yml": _host_vars(device, site_id),
+        f"group_vars/{group}/zones.yml": _zones(site, device, zone_notes, site_id),
+        f"group_vars/{group}/conduits.yml": _conduits(site, device, conduit_notes, left),
+    }
+    return {path: "\n".join(lines) + "\n" for path, lines in texts.items()}
+
+
+def _short(texts: Iterable[str]) -> list[str]:
+    plain = (one_line(text) for text in texts)
+    return [
+        text if len(text) <= _LONGEST_COMMENT else f"{text[:_LONGEST_COMMENT]}…" for text in plain
+    ]
+
+
+# --- the host ------------------------------------------------------------------------------------
+
+
+def _hosts(device: Device, group: str, connection: Mapping[str, object]) -> list[str]:
+    body = [
+        entry(10, name, value)
+        for name, value in sorted(connection.items())
+        if isinstance(value, str | int)
+    ]
+    return [
+        f"# {device.name} as `segctl import` found it. There is no password here: give it as",
+        "# SEGCTL_PASSWORD, or as ansible_password in a file made with ansible-vault.",
+        "all:",
+        "  children:",
+        f"    {scalar(group)}:",
+        "      hosts:",
+        *mapping(8, device.name, body),
+    ]
+
+
+def _host_vars(device: Device, site: str) -> list[str]:
+    interfaced = {binding.name for binding in device.zones if binding.interfaces}
+    body: list[str] = []
+    for binding in device.zones:
+        zone = binding.zone.removeprefix(f"{site}/")
+        body += mapping(2, zone, [entry(4, "zone", binding.name)])
+        if binding.interfaces:
+            body += listed(4, "interfaces", binding.interfaces)
+        elif binding.name in interfaced:
+            body[-2] += "  # lies behind: remove it here once its own firewall is in the inventory"
+    lines = [
+        "# The zones this firewall is attached to, by our id: `zone` is what the device calls it.",
+        *mapping(0, "segctl_zone_map", body),
+        "",
+        entry(0, "segctl_vsys", device.vsys),
+        *_position(device.position),
+    ]
+    if device.threat_profiles:
+        profiles = [entry(2, level, name) for level, name in device.threat_profiles]
+        lines += ["", "# What strict and alert mean here: profile groups of the device."]
+        lines += mapping(0, "segctl_threat_profiles", profiles)
+    if device.log_forwarding:
+        lines += ["", entry(0, "segctl_log_forwarding", device.log_forwarding)]
+    if device.default_rules == "leave":
+        lines += [
+            "",
+            "# Traffic that no rule matches is not denied and logged here as segctl would have it.",
+            "# Delete this line to let segctl do so.",
+            entry(0, "segctl_default_rules", "leave"),
+        ]
+    lines += _schedules(device)
+    return lines
+
+
+def _position(position: Position) -> list[str]:
+    note = "# Where our rules stand among those of others."
+    if position.where in {"first", "last"}:
+        return [note, entry(0, "segctl_position", position.where)]
+    return [note, "segctl_position:", entry(2, position.where, position.rule)]
+
+
+def _schedules(device: Device) -> list[str]:
+    if not device.schedules:
+        return []
+    body: list[str] = []
+    for schedule in device.schedules:
+        if schedule.daily:
+            windows = [f"    daily: {_quoted(schedule.daily)}"]
+        else:
+            days = [f"      {day}: {_quoted(found)}" for day, found in schedule.weekly]
+            windows = ["    weekly:", *days]
+        body += mapping(2, schedule.name, windows)
+    return ["", *mapping(0, "segctl_schedules", body)]
+
+
+def _quoted(windows: Iterable[str]) -> str:
+    return "[" + ", ".join(f'"{window}"' for window in windows) + "]"
+
+
+# --- zones ---------------------------------------------------------------------------------------
+
+
+def _zones(
+    site: Site, device: Device, notes: Mapping[str, tuple[str, ...]], site_id: str
+) -> list[str]:
+    lines = [
+        f"# Zones as the rules and objects of {device.name} tell them.",
+        "# For you to add, as no firewall knows it: name, level, kind and security_level; networks",
+        "# and assets that no rule has named so far.",
+    ]
+    if site_id != DEFAULT_SITE:
+        lines += [entry(0, "segctl_site", site_id), ""]
+    body = [line for zone in site.zones for line in _zone(zone, notes.get(zone.id, ()))]
+    return [*lines, *mapping(0, "segctl_zones", body)]
+
+
+def _zone(zone: Zone, notes: Iterable[str]) -> list[str]:
+    body = comments(4, ("level: ?", *_short(notes)))
+    if zone.networks:
+        body += listed(4, "networks", zone.networks)
+    if zone.assets:
+        assets = [f"      {scalar(asset.name)}: {_asset(asset)}" for asset in zone.assets]
+        body += mapping(4, "assets", assets)
+    if zone.intrazone == "deny":
+        body.append(entry(4, "intrazone", "deny"))
+    return ["", *mapping(2, zone.id, body)]
+
+
+def _asset(asset: Asset) -> str:
+    addresses = [str(network.network_address) for network in asset.addresses]
+    if asset.role.strip():
+        return f"{{addresses: {flow(addresses)}, role: {scalar(one_line(asset.role))}}}"
+    return scalar(addresses[0]) if len(addresses) == 1 else flow(addresses)
+
+
+# --- conduits ------------------------------------------------------------------------------------
+
+
+def _conduits(
+    site: Site, device: Device, notes: Mapping[str, tuple[str, ...]], left: Iterable[str]
+) -> list[str]:
+    ours = [conduit for conduit in site.conduits if conduit.id not in notes]
+    suggested = [conduit for conduit in site.conduits if conduit.id in notes]
+    body: list[str] = []
+    for conduit in ours:
+        body += _conduit(conduit, ())
+    if suggested:
+        body += [
+            "",
+            "  # --- Suggestions: rules of others on the device, first to last ---",
+            "  # They compile to nothing while `mode` is absent. One at a time: find the owner and",
+            "  # the reason, narrow the flow, set `mode: enforce`, apply, delete the old rule.",
+        ]
+    for conduit in suggested:
+        body += _conduit(conduit, notes[conduit.id])
+    rest = _short(left)
+    if rest:
+        rest = ["", "# Rules of others that suggest no conduit:", *comments(0, rest)]
+    return [
+        f"# What may pass between zones, as the rules of {device.name} have it.",
+        *mapping(0, "segctl_conduits", body),
+        *rest,
+    ]
+
+
+def _conduit(conduit: Conduit, notes: Iterable[str]) -> list[str]:
+    body = comments(4, _short(notes))
+    body += _side("from", conduit.from_zones, conduit.site)
+    body += _side("to", conduit.to_zones, conduit.site)
+    body += [entry(4, "reason", conduit.reason), entry(4, "owner", conduit.owner)]
+    if conduit.ticket:
+        body.append(entry(4, "ticket", conduit.ticket))
+    if conduit.expires:
+        body.append(f"    expires: {conduit.expires.isoformat()}")
+    if conduit.mode != "enforce":
+        body.append(entry(4, "mode", conduit.mode))
+    if conduit.threat_prevention:
+        body.append(entry(4, "threat_prevention", conduit.threat_prevention))
+    flows = [line for one in conduit.flows for line in _flow(one)]
+    body += mapping(4, "flows", flows)
+    return ["", *mapping(2, conduit.id, body)]
+
+
+def _side(key: str, zones: Iterable[str], site: str) -> list[str]:
+    ids = [zone.removeprefix(f"{site}/") for zone in zones]
+    return [entry(4, key, ids[0])] if len(ids) == 1 else listed(4, key, ids)
+
+
+def _flow(found: Flow) -> list[str]:
+    body: list[str] = []
+    if found.sources:
+        body += listed(8, "source", _ends(found.sources))
+    if found.destinations:
+        body += listed(8, "destination", _ends(found.destinations))
+    if found.protocols:
+        uses = [line for use in found.protocols for line in listed(10, use.protocol, use.classes)]
+        body += mapping(8, "protocols", uses)
+    for key, values in (
+        ("services", tuple(map(str, found.services))),
+        ("applications", found.applications),
+        ("users", found.users),
+    ):
+        if values:
+            body += listed(8, key, values)
+    if found.schedule:
+        body.append(entry(8, "schedule", found.schedule))
+    if found.essential:
+        body.append(entry(8, "essential", value=True))
+    if not found.log:
+        body.append(entry(8, "log", value=False))
+    return mapping(6, found.id, body)
+
+
+def _ends(endpoints: Iterable[Endpoint]) -> list[str]:
+    return list(dict.fromkeys(end.asset or str(end.network) for end in endpoints))

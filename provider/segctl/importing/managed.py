@@ -1,0 +1,417 @@
+"""From the rules that carry our mark back to the conduits and flows they were compiled from.
+
+Total: a rule that was edited by hand comes back as near as the inventory can say it. Whether
+compiling gives exactly the device's policy is not judged here, but by planning back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from segctl.compile import CLOSING_RULE
+from segctl.errors import Problem
+from segctl.importing.functions import ordered_for, protocol_uses
+from segctl.importing.labels import Labels, read_labels, spelled
+from segctl.importing.networks import networks_of
+from segctl.importing.services import port_ranges
+from segctl.importing.times import declared_schedule
+from segctl.importing.words import is_id, is_word, make_id, one_line
+from segctl.importing.zones import is_host, read_zones
+from segctl.intent import Conduit, Endpoint, Flow, Schedule, Zone
+from segctl.policy import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from segctl.intent import Device, Mode, PortRange, ProtocolUse, ThreatPrevention
+    from segctl.policy import Policy, Rule
+    from segctl.providers.base import Live, Provider
+
+UNKNOWN = "unknown"
+#: Stands in a conduit for the zones of it that only other firewalls see.
+UNSEEN = "unseen"
+_MARK = re.compile(r"^\[segctl[^\]]*\] ?")
+_INTRAZONE = re.compile(r"^zone (\S+) denies traffic inside itself$")
+_INTRAZONE_NAME = "segctl.intrazone-deny."
+_DESCRIPTION = re.compile(
+    r"^(?P<reason>.*); owner (?P<owner>.*?)(?:; ticket (?P<ticket>.*?))?"
+    r"(?:; expires (?P<expires>[0-9]{4}-[0-9]{2}-[0-9]{2}))?(?P<monitor>; monitor)?$",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """What the marked rules say: the site, its zones and conduits, and the firewall's settings.
+
+    `attached` is the device's zone of each zone id, in the order in which they are to be bound:
+    a zone that has the interfaces first, then those that lie behind it.
+    """
+
+    site: str
+    zones: tuple[Zone, ...] = ()
+    attached: tuple[tuple[str, str], ...] = ()
+    conduits: tuple[Conduit, ...] = ()
+    profiles: tuple[tuple[str, str], ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    log_forwarding: str = ""
+    warnings: tuple[Problem, ...] = ()
+
+
+def read_managed(live: Live, provider: Provider, device: Device, site: str) -> Managed:
+    """Return what the rules of ours on a device were compiled from.
+
+    Args:
+        live: the device.
+        provider: the platform's.
+        device: what the inventory says of the host; its profiles name ``strict`` and ``alert``.
+        site: the site the inventory gives the host.
+    """
+    reader = _Reader(live, provider, device, site)
+    zones, attached = reader.zones()
+    conduits = reader.conduits()
+    if any(UNSEEN in {*one.from_zones, *one.to_zones} for one in conduits):
+        zones = (*zones, Zone(site=reader.labels.site, id=UNSEEN))
+    site_id = reader.labels.site
+    return Managed(
+        site=site_id,
+        zones=zones,
+        attached=attached,
+        conduits=tuple(_keyed(conduit) for conduit in conduits),
+        profiles=reader.profiles,
+        schedules=tuple(reader.schedules[name] for name in sorted(reader.schedules)),
+        log_forwarding=_most(rule.log_setting for rule in live.policy.rules),
+        warnings=tuple(reader.warnings),
+    )
+
+
+def _keyed(conduit: Conduit) -> Conduit:
+    """Return the conduit with zone keys where it has zone ids."""
+    from dataclasses import replace
+
+    def keys(zones: Iterable[str]) -> tuple[str, ...]:
+        return tuple(f"{conduit.site}/{zone}" for zone in zones)
+
+    def ends(endpoints: Iterable[Endpoint]) -> tuple[Endpoint, ...]:
+        return tuple(replace(end, zone=f"{conduit.site}/{end.zone}") for end in endpoints)
+
+    return replace(
+        conduit,
+        from_zones=keys(conduit.from_zones),
+        to_zones=keys(conduit.to_zones),
+        flows=tuple(
+            replace(flow, sources=ends(flow.sources), destinations=ends(flow.destinations))
+            for flow in conduit.flows
+        ),
+    )
+
+
+def _most(words: Iterable[str]) -> str:
+    counted = Counter(word for word in words if word)
+    return counted.most_common(1)[0][0] if counted else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the text after the mark of a rule says."""
+
+    reason: str
+    owner: str = UNKNOWN
+    ticket: str = ""
+    expires: date | None = None
+    mode: Mode = "enforce"
+
+
+def read_description(description: str) -> _Described:
+    """Take the description of a rule of ours apart."""
+    text = one_line(_MARK.sub("", description))
+    found = _DESCRIPTION.match(text)
+    if found is None or not found["reason"].strip() or not found["owner"].strip():
+        return _Described(text if text.strip() else UNKNOWN)
+    ticket, expires = found["ticket"] or "", found["expires"]
+    try:
+        day = date.fromisoformat(expires) if expires else None
+    except ValueError:
+        return _Described(text)
+    if found["ticket"] is not None and not ticket.strip():
+        return _Described(text)
+    mode: Mode = "monitor" if found["monitor"] else "enforce"
+    return _Described(found["reason"], found["owner"], ticket, day, mode)
+
+
+class _Reader:
+    """Holds what is known of one device while its rules are read."""
+
+    def __init__(self, live: Live, provider: Provider, device: Device, site: str) -> None:
+        self._live = live
+        self._policy: Policy = live.policy
+        self._provider = provider
+        self._device = device
+        self._limit = provider.capabilities.max_name
+        self.warnings: list[Problem] = []
+        self.schedules: dict[str, Schedule] = {}
+        self._flows = [rule for rule in self._policy.rules if rule.conduit and rule.flow]
+        self._inside = self._intrazone()
+        self.labels: Labels = read_labels(self._policy, self._inside, site, self._limit)
+        self._groups = {group.name: group for group in self._policy.application_groups}
+        services = (*live.others.services, *self._policy.services)
+        self._services = {service.name: service for service in services}
+        self.profiles = self._read_profiles()
+
+    def _warn(self, message: str, rule: Rule, hint: str = "") -> None:
+        self.warnings.append(
+            Problem(
+                message=message, hint=hint, severity="warning", kind="import", subject=rule.name
+            )
+        )
+
+    # --- zones -------------------------------------------------------------------------------
+
+    def _intrazone(self) -> dict[str, str]:
+        """Return the zones that deny traffic inside themselves, with the device's zone."""
+        found: dict[str, str] = {}
+        for rule in self._policy.rules:
+            if rule.flow or rule.type != "intrazone" or len(rule.from_zones) != 1:
+                continue
+            described = _INTRAZONE.match(_MARK.sub("", rule.description))
+            if described is not None:
+                found[described[1]] = rule.from_zones[0]
+            elif rule.name.startswith(_INTRAZONE_NAME):
+                found[rule.name.removeprefix(_INTRAZONE_NAME)] = rule.from_zones[0]
+        return found
+
+    def _sides(self) -> Iterable[tuple[str, Sequence[str], Sequence[str]]]:
+        """Yield the zone, the device's zones and the objects of each side of each rule."""
+        for rule in self._flows:
+            yield self.labels.zone(rule.sources), rule.from_zones, rule.sources
+            yield self.labels.zone(rule.destinations), rule.to_zones, rule.destinations
+
+    def zones(self) -> tuple[tuple[Zone, ...], tuple[tuple[str, str], ...]]:
+        """Return the zones of the site, and where each is attached."""
+        used: dict[str, set[str]] = {label: set() for label in self._inside}
+        places: dict[str, Counter[str]] = {
+            label: Counter({zone: len(self._flows) + 1}) for label, zone in self._inside.items()
+        }
+        for label, seen_in, names in self._sides():
+            if label:
+                used.setdefault(label, set()).update(names)
+                places.setdefault(label, Counter()).update(seen_in)
+        zones = read_zones(self.labels, dict(used), frozenset(self._inside))
+        attached = self._attached(
+            {label: seen.most_common(1)[0][0] for label, seen in places.items()}
+        )
+        known = {zone.id for zone in zones}
+        more = tuple(
+            Zone(site=self.labels.site, id=zone_id)
+            for zone_id, _ in attached
+            if zone_id not in known
+        )
+        return (*zones, *more), attached
+
+    def _attached(self, places: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """Return the device's zone of every zone, those that have its interfaces first.
+
+        Where rules of one device zone name several zones of ours, all but one lie behind it: that
+        is the one called like it, or one of which nothing is known but that it is there.
+        """
+        behind: dict[str, list[str]] = {name: [] for name in self._bound()}
+        for label, name in sorted(places.items()):
+            behind.setdefault(name, []).append(label)
+        taken = {self.labels.id(label) for label in places}
+        result: list[tuple[str, str]] = []
+        for name in self._in_order(behind):
+            ids = [self.labels.id(label) for label in behind[name]]
+            denying = [self.labels.id(label) for label in self._inside if label in behind[name]]
+            like = make_id(name, lower=True)
+            if denying or like in ids or len(ids) == 1:
+                direct = (denying or [like] if like in ids or denying else ids)[0]
+            else:
+                direct = make_id(name, taken, lower=True)
+                taken.add(direct)
+            result += [(one, name) for one in dict.fromkeys((direct, *ids))]
+        return tuple(result)
+
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        """Return zones of the device by name, those that deny inside in the order of their rules.
+
+        The inventory's order of zones is the order of these rules.
+        """
+        ordered = sorted(names)
+        denying = [name for name in dict.fromkeys(self._inside.values()) if name in ordered]
+        turns = iter(denying)
+        return [next(turns) if name in denying else name for name in ordered]
+
+    def _bound(self) -> list[str]:
+        """Return the zones of the device that belong to the inventory.
+
+        The rule that closes our block names them all; without it they are all of the device's.
+        """
+        held = [zone.name for zone in self._live.zones]
+        for rule in self._policy.rules:
+            if rule.name == CLOSING_RULE and not rule.flow:
+                return [name for name in held if name in rule.from_zones]
+        return held
+
+    # --- conduits ----------------------------------------------------------------------------
+
+    def conduits(self) -> tuple[Conduit, ...]:
+        """Return the conduits, by id; zones and endpoints by zone id."""
+        by_label: dict[str, list[Rule]] = {}
+        for rule in self._flows:
+            if not (self.labels.zone(rule.sources) and self.labels.zone(rule.destinations)):
+                self._warn(f"rule {rule.name}: its addresses are not those of any zone", rule)
+                continue
+            by_label.setdefault(rule.conduit, []).append(rule)
+        for rule in self._policy.rules:
+            if not rule.flow and rule.name != CLOSING_RULE and rule.type != "intrazone":
+                self._warn(
+                    f"rule {rule.name} has our tag but does not say whose conduit it is", rule
+                )
+        found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
+        return tuple(conduit for conduit in found if conduit.flows)
+
+    def _conduit(self, label: str, rules: list[Rule]) -> Conduit:
+        texts = [_MARK.sub("", rule.description) for rule in rules]
+        described = read_description(max(texts, key=len))  # a long one is cut where it is shown
+        by_flow: dict[str, list[Rule]] = {}
+        for rule in rules:
+            by_flow.setdefault(rule.flow, []).append(rule)
+        flows = [
+            flow
+            for flow_id, found in sorted(by_flow.items())
+            if (flow := self._flow(flow_id, found, described.mode)) is not None
+        ]
+        labels = self.labels
+        sources = list(dict.fromkeys(labels.id(labels.zone(rule.sources)) for rule in rules))
+        targets = list(dict.fromkeys(labels.id(labels.zone(rule.destinations)) for rule in rules))
+        if len(sources) == len(targets) == 1 and self._one_of_many(rules, sources[0], targets[0]):
+            if all(flow.destinations for flow in flows):
+                targets.append(UNSEEN)
+            elif all(flow.sources for flow in flows):
+                sources.append(UNSEEN)
+        profile = _most(rule.profile_group for rule in rules)
+        return Conduit(
+            site=labels.site,
+            id=labels.id(label),
+            from_zones=tuple(sources),
+            to_zones=tuple(zone for zone in targets if zone not in sources),
+            reason=described.reason,
+            owner=described.owner,
+            flows=tuple(flows),
+            ticket=described.ticket,
+            expires=described.expires,
+            mode=described.mode,
+            threat_prevention=self._threat(profile, described.mode),
+        )
+
+    def _one_of_many(self, rules: Iterable[Rule], source: str, target: str) -> bool:
+        """Whether the rules' names say that the conduit joins more zones than are seen here."""
+        return any(rule.name == spelled(rule, source, target, self._limit) for rule in rules)
+
+    def _flow(self, flow_id: str, rules: list[Rule], mode: Mode) -> Flow | None:
+        first = rules[0]
+        sources = self._endpoints([rule.sources for rule in rules])
+        targets = self._endpoints([rule.destinations for rule in rules])
+        if sources is None or targets is None:
+            self._warn(f"rule {first.name}: its addresses cannot be told", first)
+            return None
+        services, unknown = port_ranges(first.services, self._services)
+        if unknown:
+            self._warn(f"rule {first.name}: {', '.join(unknown)} is no service of ours", first)
+        uses, applications = self._permitted(first, services)
+        if not (uses or applications or services):
+            return None
+        return Flow(
+            id=flow_id if is_id(flow_id) else make_id(flow_id),
+            sources=sources,
+            destinations=targets,
+            protocols=uses,
+            services=services,
+            applications=applications,
+            users=tuple(user for user in first.users if user != ANY and is_word(user)),
+            schedule=self._schedule(first),
+            essential=first.essential,
+            log=first.log or mode == "monitor",
+        )
+
+    def _endpoints(self, sides: Iterable[Sequence[str]]) -> tuple[Endpoint, ...] | None:
+        """Return the endpoints of one side of a flow, () for whole zones, None for what is none."""
+        found: dict[Endpoint, None] = {}
+        for names in sides:
+            label = self.labels.zone(names)
+            if label in names:
+                return ()
+            zone = self.labels.id(label)
+            pieces = self.labels.of(label, names)
+            networks = networks_of(piece.part for piece in pieces if not piece.asset)
+            ends = [Endpoint(zone=zone, network=network) for network in networks]
+            ends += [
+                Endpoint(zone=zone, asset=piece.asset)
+                for piece in pieces
+                if piece.asset and is_host(piece.part)
+            ]
+            if not ends:
+                return None
+            found.update(dict.fromkeys(ends))
+        return tuple(found)
+
+    def _permitted(
+        self, rule: Rule, services: Sequence[PortRange]
+    ) -> tuple[tuple[ProtocolUse, ...], tuple[str, ...]]:
+        """Return the protocols and applications that a rule permits."""
+        if rule.applications == (ANY,):
+            return (), () if services else (ANY,)
+        names: set[str] = set()
+        for name in rule.applications:
+            group = self._groups.get(name)
+            names.update(group.members if group is not None else (name,))
+        uses, applications = protocol_uses(names)
+        grouped = len(rule.applications) == 1 and rule.applications[0] in self._groups
+        if grouped and uses and not applications:
+            uses = ordered_for(rule, uses, self._provider, self._device)
+        return uses, tuple(name for name in applications if is_word(name))
+
+    def _schedule(self, rule: Rule) -> str:
+        if not rule.schedule:
+            return ""
+        schedule = declared_schedule(rule.schedule, self._policy, self._live.others)
+        if schedule is None:
+            self._warn(
+                f"rule {rule.name}: schedule {rule.schedule} is none the inventory can say", rule
+            )
+            return ""
+        self.schedules[schedule.name] = schedule
+        return schedule.name
+
+    # --- threat prevention -------------------------------------------------------------------
+
+    def _read_profiles(self) -> tuple[tuple[str, str], ...]:
+        """Return which profile groups of the device the words strict and alert mean."""
+        used = Counter(rule.profile_group for rule in self._flows if rule.profile_group)
+        declared = {level: name for level, name in self._device.threat_profiles if name in used}
+        watching = Counter(
+            rule.profile_group
+            for rule in self._flows
+            if rule.profile_group and read_description(rule.description).mode == "monitor"
+        )
+        names = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0]))]
+        levels = dict(declared)
+        for name in names:
+            if name in levels.values():
+                continue
+            mild = name in watching or "alert" in name.lower()
+            for level in ("alert", "strict") if mild else ("strict", "alert"):
+                if level not in levels:
+                    levels[level] = name
+                    break
+        return tuple(sorted(levels.items()))
+
+    def _threat(self, profile: str, mode: Mode) -> ThreatPrevention | None:
+        for level, name in self.profiles:
+            if name == profile and mode != "monitor":
+                return "strict" if level == "strict" else "alert"
+        return None if mode == "monitor" else "none"

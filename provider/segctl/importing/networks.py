@@ -1,0 +1,78 @@
+"""From the pieces of networks that a firewall holds back to networks in CIDR notation.
+
+Where zones overlap, a zone's objects hold only what is its own: a network less the parts of other
+zones. Going back, a piece that is no network stands in the smallest one that holds it, and what
+that has too much (a gap) must belong to some other zone.
+"""
+
+from __future__ import annotations
+
+from ipaddress import (
+    IPv4Address,
+    IPv6Address,
+    ip_network,
+    summarize_address_range,
+)
+from typing import TYPE_CHECKING
+
+from segctl.policy import network_interval, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from segctl.intent import Network
+    from segctl.policy import Interval
+
+
+def cover(part: Interval) -> Network:
+    """Return the smallest network that holds all of `part`."""
+    version, first, last = part
+    bits = 32 if version == 4 else 128
+    size = (first ^ last).bit_length()
+    start = first >> size << size
+    address = IPv4Address(start) if version == 4 else IPv6Address(start)
+    return ip_network(f"{address}/{bits - size}")
+
+
+def is_network(part: Interval) -> bool:
+    """Whether `part` is exactly one network."""
+    return network_interval(cover(part)) == part
+
+
+def inside(inner: Interval, outer: Interval) -> bool:
+    """Whether all of `inner` is in `outer`."""
+    return inner[0] == outer[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+
+
+def networks_of(parts: Iterable[Interval]) -> tuple[Network, ...]:
+    """Return networks whose owned pieces `parts` can be: the parts, and covers of ranges.
+
+    A part in the cover of a range is a piece of that network, unless it lies in another part.
+    """
+    held = list(dict.fromkeys(parts))
+    covers = {network_interval(cover(part)) for part in held if not is_network(part)}
+    largest = {one for one in covers if not _in_another(one, covers)}
+    whole = {
+        part
+        for part in held
+        if is_network(part)
+        and (_in_another(part, held) or not any(inside(part, one) for one in largest))
+    }
+    return tuple(cover(part) for part in sorted(largest | whole))
+
+
+def _in_another(part: Interval, parts: Iterable[Interval]) -> bool:
+    return any(part != other and inside(part, other) for other in parts)
+
+
+def gaps(networks: Iterable[Network], parts: Iterable[Interval]) -> tuple[Interval, ...]:
+    """Return what of `networks` is in none of `parts`."""
+    return subtract([network_interval(network) for network in networks], parts)
+
+
+def as_networks(part: Interval) -> tuple[Network, ...]:
+    """Return an interval as the fewest networks."""
+    version, first, last = part
+    if version == 4:
+        return tuple(summarize_address_range(IPv4Address(first), IPv4Address(last)))
+    return tuple(summarize_address_range(IPv6Address(first), IPv6Address(last)))

@@ -1,0 +1,499 @@
+"""From rules of others to conduits that an operator can take over one by one.
+
+Every suggestion is `absent`: it compiles to nothing until somebody who knows the plant says
+otherwise. Nothing is guessed: what the inventory cannot say of a rule is noted beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from segctl.errors import Problem, UnsupportedError
+from segctl.importing.functions import protocol_uses
+from segctl.importing.managed import UNKNOWN
+from segctl.importing.networks import cover, inside, is_network
+from segctl.importing.services import port_ranges
+from segctl.importing.times import declared_schedule
+from segctl.importing.words import is_word, make_id, one_line
+from segctl.importing.zones import is_host, parts_of
+from segctl.intent import Asset, Conduit, Endpoint, Flow, Zone
+from segctl.policy import ANY, APPLICATION_DEFAULT, Service, interval, network_interval
+from segctl.protocols import catalogue, panos_applications
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.importing.managed import Managed
+    from segctl.intent import Network, ProtocolUse, Schedule
+    from segctl.policy import Interval, Rule
+    from segctl.providers.base import Live
+
+#: The one flow of a suggested conduit.
+FLOW = "traffic"
+#: Services that PAN-OS has without configuration.
+_PREDEFINED = (
+    Service(name="service-http", protocol="tcp", ports="80,8080"),
+    Service(name="service-https", protocol="tcp", ports="443"),
+)
+_LONGEST_NOTE = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """What rules of others suggest: zones with what they name, conduits, and notes.
+
+    `zones` and `attached` hold those of `Managed` too; `notes` are by zone and conduit id.
+    """
+
+    zones: tuple[Zone, ...]
+    attached: tuple[tuple[str, str], ...]
+    conduits: tuple[Conduit, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
+    zone_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    conduit_notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    left: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def suggest(live: Live, managed: Managed) -> Suggested:
+    """Return a conduit for each rule of others that allows traffic between zones."""
+    return _Suggester(live, managed).suggest()
+
+
+class _UnsaidError(Exception):
+    """The inventory cannot say a rule at all, or only by guessing."""
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What to know of one suggestion: `lost` is what the inventory could not take over."""
+
+    lost: list[str] = field(default_factory=list[str])
+    said: list[str] = field(default_factory=list[str])
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A zone that takes up addresses; `ours` are zones whose objects carry our mark."""
+
+    zone: Zone
+    ours: bool = False
+    hosts: dict[Interval, str] = field(default_factory=dict["Interval", str])
+    networks: dict[Interval, Network] = field(default_factory=dict["Interval", "Network"])
+    added: list[Asset] = field(default_factory=list[Asset])
+
+    @property
+    def parts(self) -> tuple[Interval, ...]:
+        """What the zone listed before it grew."""
+        return parts_of(self.zone)
+
+    def finished(self) -> Zone:
+        """Return the zone; where it has networks, they hold its assets."""
+        assets = sorted((*self.zone.assets, *self.added), key=lambda asset: asset.name)
+        zone = replace(self.zone, assets=tuple(assets))
+        if self.ours or not self.networks:
+            return zone
+        return replace(zone, networks=_outermost({**dict.fromkeys(self.hosts), **self.networks}))
+
+
+def _outermost(parts: Iterable[Interval]) -> tuple[Network, ...]:
+    """Return the networks among `parts` that lie in no other."""
+    kept: list[Interval] = []
+    for part in sorted(parts, key=lambda part: (part[0], part[1], -part[2])):
+        if not kept or not inside(part, kept[-1]):
+            kept.append(part)
+    return tuple(map(cover, kept))
+
+
+class _Places:
+    """The zones, growing by what the rules of others name, never at the cost of ours."""
+
+    def __init__(self, managed: Managed) -> None:
+        self.site = managed.site
+        self.attached = list(managed.attached)
+        bound = {zone_id for zone_id, _ in managed.attached}
+        self.zones = {
+            zone.id: _grown(zone, ours=bool(parts_of(zone)) or zone.id not in bound)
+            for zone in managed.zones
+        }
+        self._direct: dict[str, str] = {}
+        for zone_id, name in managed.attached:
+            self._direct.setdefault(name, zone_id)
+        self._beside: dict[str, str] = {}
+        every = [asset for zone in managed.zones for asset in zone.assets]
+        self._names = {asset.name for asset in every}
+        self._called = {
+            network_interval(asset.addresses[0]): asset.name
+            for asset in every
+            if len(asset.addresses) == 1
+        }
+
+    def direct(self, name: str) -> str:
+        """Return our zone for a zone of the device, made when there is none."""
+        if name not in self._direct:
+            zone_id = make_id(name, self.zones, lower=True)
+            self.zones[zone_id] = _Growing(Zone(site=self.site, id=zone_id))
+            self._direct[name] = zone_id
+        return self._direct[name]
+
+    def put(self, name: str, part: Interval, called: str) -> Endpoint | None:
+        """Return the endpoint for an address that rules name in a zone of the device.
+
+        None when it lies in the networks of another zone of ours: it would be taken from it.
+        """
+        zone_id = self.direct(name)
+        place = self.zones[zone_id]
+        others = [one for key, one in self.zones.items() if one.ours and key != zone_id]
+        if place.ours:
+            if part in place.hosts:
+                return self._add(zone_id, part, called)
+            if _within(part, [place]) and not any(
+                _meets(part, one) for other in others for one in other.parts
+            ):
+                return self._add(zone_id, part, called)
+            zone_id = self._next_to(name, zone_id)
+            others.append(place)
+        return None if _within(part, others) else self._add(zone_id, part, called)
+
+    def _next_to(self, name: str, zone_id: str) -> str:
+        """Return the zone beside one of ours that takes up what ours does not have."""
+        if name not in self._beside:
+            other = make_id(f"{zone_id}-others", self.zones)
+            self.zones[other] = _Growing(Zone(site=self.site, id=other))
+            self._beside[name] = other
+            if (zone_id, name) in self.attached:
+                self.attached.insert(self.attached.index((zone_id, name)) + 1, (other, name))
+        return self._beside[name]
+
+    def _add(self, zone_id: str, part: Interval, called: str) -> Endpoint:
+        place = self.zones[zone_id]
+        if not is_host(part):
+            place.networks.setdefault(part, cover(part))
+            return Endpoint(zone=f"{self.site}/{zone_id}", network=cover(part))
+        if part not in place.hosts:
+            name = self._name(called, part)
+            place.hosts[part] = name
+            place.added.append(Asset(name=name, addresses=(cover(part),)))
+        return Endpoint(zone=f"{self.site}/{zone_id}", asset=place.hosts[part])
+
+    def _name(self, called: str, part: Interval) -> str:
+        """Return one name for one address, whichever zones it is in."""
+        if part not in self._called:
+            self._called[part] = make_id(called, self._names)
+            self._names.add(self._called[part])
+        return self._called[part]
+
+    def finished(self) -> tuple[Zone, ...]:
+        """Return the zones, by id."""
+        return tuple(self.zones[zone_id].finished() for zone_id in sorted(self.zones))
+
+
+def _grown(zone: Zone, *, ours: bool) -> _Growing:
+    return _Growing(
+        zone=zone,
+        ours=ours,
+        hosts={
+            network_interval(asset.addresses[0]): asset.name
+            for asset in zone.assets
+            if len(asset.addresses) == 1
+        },
+        networks={network_interval(network): network for network in zone.networks},
+    )
+
+
+def _within(part: Interval, places: Iterable[_Growing]) -> bool:
+    return any(
+        inside(part, one) for place in places for one in map(network_interval, place.zone.networks)
+    )
+
+
+def _meets(part: Interval, other: Interval) -> bool:
+    return part[0] == other[0] and other[1] <= part[2] and part[1] <= other[2]
+
+
+class _Suggester:
+    """Goes through the rules of others, first to last."""
+
+    def __init__(self, live: Live, managed: Managed) -> None:
+        self._live = live
+        self._places = _Places(managed)
+        policies = (live.others, live.policy)
+        self._addresses = {item.name: item for one in policies for item in one.addresses}
+        self._groups = {item.name: item for one in policies for item in one.address_groups}
+        self._services = {item.name: item for item in _PREDEFINED}
+        self._services |= {item.name: item for one in policies for item in one.services}
+        self._applications = {
+            item.name: item for one in policies for item in one.application_groups
+        }
+        self._zones = [zone.name for zone in live.zones]
+        self._schedules = {schedule.name: schedule for schedule in managed.schedules}
+        self._taken = {conduit.id for conduit in managed.conduits}
+        self._notes: dict[str, tuple[str, ...]] = {}
+        self._whole: dict[str, list[str]] = {}
+        self._left: list[str] = []
+        self._warnings: list[Problem] = []
+
+    def suggest(self) -> Suggested:
+        conduits = [conduit for rule in self._live.others.rules for conduit in self._conduits(rule)]
+        return Suggested(
+            zones=self._places.finished(),
+            attached=tuple(self._places.attached),
+            conduits=tuple(conduits),
+            schedules=tuple(self._schedules[name] for name in sorted(self._schedules)),
+            zone_notes={zone: tuple(notes) for zone, notes in self._zone_notes().items()},
+            conduit_notes=self._notes,
+            left=tuple(self._left),
+            warnings=tuple(self._warnings),
+        )
+
+    def _zone_notes(self) -> dict[str, list[str]]:
+        return {
+            zone: [
+                f"networks: ? the whole zone stands in rule{'s' * (len(names) > 1)} "
+                + ", ".join(names[:5])
+                + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+            ]
+            for zone, names in self._whole.items()
+            if not self._places.zones[zone].ours
+        }
+
+    def _conduits(self, rule: Rule) -> list[Conduit]:
+        name = one_line(rule.name)
+        if rule.disabled or rule.action != "allow":
+            state = f"{rule.action}, disabled" if rule.disabled else rule.action
+            self._left.append(f"{name}: {state}")
+            return []
+        notes = _Notes()
+        try:
+            made = self._allow(rule, notes)
+        except _UnsaidError as error:
+            self._left.append(f"{name}: allow; {error}")
+            self._warn(rule, f"no conduit is suggested: {error}")
+            return []
+        for text in notes.lost:
+            self._warn(rule, text)
+        described = one_line(rule.description).strip()[:_LONGEST_NOTE]
+        every = (*([described] if described else []), *notes.said, *notes.lost)
+        self._notes |= {conduit.id: every for conduit in made}
+        return made
+
+    def _warn(self, rule: Rule, text: str) -> None:
+        self._warnings.append(
+            Problem(
+                message=f"rule {one_line(rule.name)} of others: {text}",
+                severity="warning",
+                kind="import",
+                subject=rule.name,
+            )
+        )
+
+    def _allow(self, rule: Rule, notes: _Notes) -> list[Conduit]:
+        pairs = self._pairs(rule)
+        flow = self._flow(rule, notes)
+        made: list[Conduit] = []
+        for number, (sources, targets) in enumerate(pairs, 1):
+            wanted = rule.name if len(pairs) == 1 else f"{rule.name}-{number}"
+            name = make_id(wanted, self._taken, lower=True)
+            ends = self._side(rule, sources, rule.sources, notes)
+            far = self._side(rule, targets, rule.destinations, notes)
+            self._taken.add(name)
+            made.append(
+                Conduit(
+                    site=self._places.site,
+                    id=name,
+                    from_zones=self._keys(sources, ends),
+                    to_zones=self._keys(targets, far),
+                    reason=f"imported from rule {one_line(rule.name)}",
+                    owner=UNKNOWN,
+                    mode="absent",
+                    flows=(replace(flow, sources=ends, destinations=far),),
+                )
+            )
+        return made
+
+    def _pairs(self, rule: Rule) -> list[tuple[list[str], list[str]]]:
+        """Return the zones of the device that a rule joins, no zone with itself.
+
+        A zone that stands on both sides makes one pair for each source.
+        """
+        if ANY in rule.from_zones and ANY in rule.to_zones:
+            raise _UnsaidError("it joins any zone to any zone: say which traffic it is for")
+        sources = self._zones if ANY in rule.from_zones else list(rule.from_zones)
+        targets = self._zones if ANY in rule.to_zones else list(rule.to_zones)
+        strange = sorted({*sources, *targets} - set(self._zones))
+        if strange:
+            raise _UnsaidError(f"the device has no zone {', '.join(strange)}")
+        if ANY in rule.from_zones:
+            sources = [zone for zone in sources if zone not in targets]
+        if ANY in rule.to_zones:
+            targets = [zone for zone in targets if zone not in sources]
+        if rule.type == "intrazone":
+            raise _UnsaidError("traffic inside a zone is governed by its intrazone setting")
+        if not set(sources) & set(targets):
+            pairs = [(sources, targets)]
+        else:
+            pairs = [([zone], [one for one in targets if one != zone]) for zone in sources]
+        found = [pair for pair in pairs if pair[0] and pair[1]]
+        if not found:
+            raise _UnsaidError("traffic inside a zone is governed by its intrazone setting")
+        return found
+
+    def _keys(self, zones: Sequence[str], ends: Iterable[Endpoint]) -> tuple[str, ...]:
+        """Return the zones of the endpoints; without any, those of the device's zones."""
+        named = [end.zone for end in ends] or [
+            f"{self._places.site}/{self._places.direct(zone)}" for zone in zones
+        ]
+        return tuple(dict.fromkeys(named))
+
+    # --- addresses ---------------------------------------------------------------------------
+
+    def _side(
+        self, rule: Rule, zones: Sequence[str], names: Sequence[str], notes: _Notes
+    ) -> tuple[Endpoint, ...]:
+        """Return the endpoints of one side, () where the rule means the whole zones."""
+        if ANY in names:
+            for zone in zones:
+                self._whole.setdefault(self._places.direct(zone), []).append(one_line(rule.name))
+            return ()
+        found: dict[Endpoint, None] = {}
+        unsaid: dict[str, None] = {}
+        for name, called, part in self._resolved(names):
+            if isinstance(part, str):
+                unsaid[f"{called} ({part})"] = None
+                continue
+            ends = [self._places.put(zone, part, name) for zone in zones]
+            found.update((end, None) for end in ends if end is not None)
+            if None in ends:
+                unsaid[f"{called} (in the networks of another zone)"] = None
+        if unsaid:
+            text = ", ".join(unsaid)
+            if not found:
+                raise _UnsaidError(f"the inventory cannot say {text}")
+            notes.lost.append(f"not taken over: {text}")
+        if len(zones) > 1:
+            notes.said.append(
+                f"its addresses are listed in each of {', '.join(zones)}: keep them where they are"
+            )
+        return tuple(found)
+
+    def _resolved(self, names: Iterable[str]) -> Iterator[tuple[str, str, Interval | str]]:
+        """Yield every object below `names`: its name, what to call it, its addresses or why not."""
+        waiting, seen = list(names), set[str]()
+        while waiting:
+            name = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
+            group = self._groups.get(name)
+            if group is not None and group.members:
+                waiting += group.members
+            else:
+                yield name, one_line(name), self._part(name)
+
+    def _part(self, name: str) -> Interval | str:
+        address = self._addresses.get(name)
+        if address is None and name in self._groups:
+            return "a dynamic group"
+        if address is not None and address.type not in {"network", "range"}:
+            return f"{address.type} {one_line(address.value)}"
+        try:
+            part = interval(address.value if address is not None else name)
+        except ValueError:
+            return "neither an address nor a network"
+        return part if is_network(part) else "a range"
+
+    # --- what is permitted -------------------------------------------------------------------
+
+    def _flow(self, rule: Rule, notes: _Notes) -> Flow:
+        """Return what a rule permits, without endpoints."""
+        if rule.negate_source or rule.negate_destination:
+            raise _UnsaidError("it means all addresses but those it names")
+        services, unknown = port_ranges(rule.services, self._services)
+        if unknown:
+            notes.lost.append(f"not taken over: service {', '.join(map(one_line, unknown))}")
+        uses, applications = self._permitted(rule, notes)
+        if applications == (ANY,):
+            if services:
+                applications = ()
+            elif unknown:
+                raise _UnsaidError(f"the inventory cannot say service {', '.join(unknown)}")
+            else:
+                notes.lost.append("permits every application: narrow it before it is enforced")
+        elif not services and APPLICATION_DEFAULT not in rule.services and not unknown:
+            notes.lost.append("permits its applications on any port; here on their own ports only")
+        self._limits(rule, notes)
+        users = tuple(user for user in rule.users if user != ANY)
+        odd = [user for user in users if not is_word(user)]
+        if odd:
+            raise _UnsaidError(f"the inventory cannot say user {', '.join(map(one_line, odd))}")
+        return Flow(
+            id=FLOW,
+            protocols=uses,
+            services=services,
+            applications=applications,
+            users=users,
+            schedule=self._schedule(rule, notes),
+            log=rule.log,
+        )
+
+    def _limits(self, rule: Rule, notes: _Notes) -> None:
+        if rule.extras:
+            tags = sorted({text.split("=")[0].split("{")[0].split("[")[0] for text in rule.extras})
+            notes.lost.append(f"the rule also says {', '.join(tags)}, which the inventory does not")
+        if rule.profile_group:
+            notes.said.append(f"profile group {one_line(rule.profile_group)}")
+
+    def _permitted(
+        self, rule: Rule, notes: _Notes
+    ) -> tuple[tuple[ProtocolUse, ...], tuple[str, ...]]:
+        """Return the protocols and applications of a rule; a container is all its protocol has."""
+        if ANY in rule.applications:
+            return (), (ANY,)
+        known = catalogue()
+        names: set[str] = set()
+        lost: list[str] = []
+        for name in self._expanded(rule.applications):
+            container = known.containers.get(name)
+            if container is not None and container.protocol and not container.passed:
+                try:
+                    protocol = known.protocols[container.protocol]
+                    names.update(panos_applications(protocol, protocol.classes).names)
+                except (KeyError, UnsupportedError):
+                    lost.append(name)
+            elif known.trap(name) or not is_word(name):
+                lost.append(name)
+            else:
+                names.add(name)
+        if lost:
+            text = ", ".join(map(one_line, lost))
+            if not names:
+                raise _UnsaidError(f"the inventory cannot say application {text}")
+            notes.lost.append(f"not taken over: application {text}")
+        return protocol_uses(names)
+
+    def _expanded(self, names: Iterable[str]) -> Iterator[str]:
+        waiting, seen = list(names), set[str]()
+        while waiting:
+            name = waiting.pop(0)
+            if name in seen:
+                continue
+            seen.add(name)
+            group = self._applications.get(name)
+            if group is not None:
+                waiting += group.members
+            else:
+                yield name
+
+    def _schedule(self, rule: Rule, notes: _Notes) -> str:
+        if not rule.schedule:
+            return ""
+        schedule = declared_schedule(rule.schedule, self._live.policy, self._live.others)
+        if schedule is None or not is_word(schedule.name):
+            notes.lost.append(f"schedule {one_line(rule.schedule)} is not taken over")
+            return ""
+        known = self._schedules.setdefault(schedule.name, schedule)
+        if known != schedule:
+            notes.lost.append(f"schedule {schedule.name} is not taken over: there is another")
+            return ""
+        return schedule.name

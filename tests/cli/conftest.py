@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli_support import Plant, serve, write_plant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plant's files, in the working directory."""
+    write_plant(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def plant(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Plant]:
+    """The plant, with firewalls as they came from the factory."""
+    with serve(folder) as fleet:
+        yield Plant(folder, fleet, capsys)
+
+
+@pytest.fixture
+def applied(plant: Plant) -> Plant:
+    """The plant, provisioned."""
+    assert plant("apply", "--auto-approve").code == 0
+    return plant

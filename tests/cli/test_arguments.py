@@ -1,0 +1,227 @@
+"""Arguments: global options before or after the command, help, usage errors, what loads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli_support import ROOT, Plant, environment
+from segctl.cli import hoist, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = {
+    "validate": (),
+    "inventory": ("--list", "--host", "--graph", "--vars"),
+    "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
+    "show": ("FILE", "--diff", "--brief"),
+    "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
+    "drift": ("--baseline",),
+    "protocols": ("ID",),
+    "schema": ("inventory|plan|drift",),
+    "mock serve": ("--state", "--endpoints"),
+    "demo": (),
+}
+GLOBAL = (
+    "-i",
+    "--inventory",
+    "-l",
+    "--limit",
+    "-e",
+    "--extra-vars",
+    "--vault-password-file",
+    "--ask-vault-pass",
+    "-f",
+    "--forks",
+    "--json",
+    "-v",
+)
+HEAVY = (
+    "cryptography",
+    "deepdiff",
+    "jsonschema",
+    "lxml",
+    "netmiko",
+    "panos",
+    "pydantic",
+    "rich",
+    "segctl.inventory",
+    "segctl.plan",
+    "segctl_mocks",
+    "yaml",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["plan", "-i", "X"], ["-i", "X", "plan"]),
+        (["plan", "-iX"], ["-iX", "plan"]),
+        (["plan", "--inventory=X", "-o", "f"], ["--inventory=X", "plan", "-o", "f"]),
+        (["plan", "-v", "--json", "-f", "3"], ["-v", "--json", "-f", "3", "plan"]),
+        (["plan", "-vl", "fw1"], ["-v", "-l", "fw1", "plan"]),
+        (["-i", "X", "plan", "-l", "a:!b"], ["-i", "X", "-l", "a:!b", "plan"]),
+        (["apply", "--", "-i"], ["apply", "--", "-i"]),
+        (["plan", "-l"], ["-l"]),
+        (
+            ["mock", "serve", "-i", "X", "--state", "s"],
+            ["-i", "X", "mock", "serve", "--state", "s"],
+        ),
+    ],
+)
+def test_global_options_move_to_the_front(words: list[str], expected: list[str]) -> None:
+    assert hoist(words) == expected
+
+
+def test_wherever_global_options_stand_they_mean_the_same(plant: Plant) -> None:
+    def devices(*words: str) -> list[str]:
+        plant.capsys.readouterr()
+        assert run(words) == 0
+        found = json.loads(plant.capsys.readouterr().out)
+        return [device["name"] for device in found["devices"]]
+
+    both = ["-i", "hosts.yml", "-i", "mocks.yml"]
+    assert devices(*both, "--json", "plan") == ["fw1", "fw2"]
+    assert devices("plan", "--json", *both) == ["fw1", "fw2"]
+    assert devices("plan", "--inventory=hosts.yml", "--inventory=mocks.yml", "--json") == [
+        "fw1",
+        "fw2",
+    ]
+    assert devices("-ihosts.yml", "plan", "-imocks.yml", "--json", "-f1") == ["fw1", "fw2"]
+    assert devices("plan", *both, "-lfw2", "--json") == ["fw2"]
+    assert devices("--limit", "fw2", "plan", *both, "--json", "--forks=1") == ["fw2"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_inventory_folder_is_the_default(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inner = folder / "inventory"
+    inner.mkdir()
+    for name in ("hosts.yml", "group_vars", "host_vars"):
+        (folder / name).rename(inner / name)
+    assert run(["validate"]) == 0
+    assert "2 firewalls" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_mentions_every_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    wanted = [*COMMANDS[command], *GLOBAL]
+    assert [word for word in wanted if word.lower() not in text.lower()] == []
+    assert run([*command.split(), "-h"]) == 0
+
+
+def test_the_help_of_segctl_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    text = capsys.readouterr().out
+    missing = [name for name in COMMANDS if f"\n  {name.split()[0]} " not in text]
+    assert missing == []
+    assert [word for word in GLOBAL if word not in text] == []
+    assert "Exit status" in text
+    assert run(["--version"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no command"),
+        (["mock"], "no command"),
+        (["pln"], "Did you mean 'plan'?"),
+        (["plan", "--nope"], "No such option: --nope"),
+        (["plan", "--limit"], "--limit"),
+        (["plan", "-o"], "-o"),
+        (["plan", "surplus"], "surplus"),
+        (["plan", "--forks", "many"], "many"),
+        (["plan", "--forks", "0"], "0"),
+        (["apply", "--valid-for", "1"], "--valid-for"),
+        (["show"], "FILE"),
+        (["schema", "plans"], "plans"),
+        (["inventory"], "--list"),
+        (["inventory", "--list", "--graph"], "--list"),
+        (["protocols", "typo"], "typo"),
+        (["show", "absent.json"], "absent.json"),
+        (["plan", "-i", "absent"], "absent"),
+        (["plan", "-o", "absent/plan.json"], "no folder absent"),
+        (["drift", "--baseline", "absent.yml"], "absent.yml"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_usage_error_is_one_message_and_exit_1(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = words if "-i" in words else ["-i", "hosts.yml", *words] if words else words
+    assert run(given) == 1
+    out, err = capsys.readouterr()
+    assert not out
+    assert message.lower() in err.lower()
+    assert "Traceback" not in err
+    assert run(["--json", *given]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["code"] in {"usage", "inventory", "plan_format", "error"}
+    assert err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from segctl.cli import run\n"
+        "assert run(['--help']) == 0\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(done.stderr.split())
+    assert "segctl.cli" in loaded
+    assert [name for name in HEAVY if name in loaded] == []
+
+
+def test_an_internal_error_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_words: object, **_values: object) -> None:
+        raise ZeroDivisionError("so it goes")
+
+    monkeypatch.setattr("segctl.inventory.loading.load", broken)
+    monkeypatch.delenv("SEGCTL_TRACEBACK", raising=False)
+    assert run(["-i", str(folder / "hosts.yml"), "validate"]) == 1
+    assert "a defect in segctl" in (err := capsys.readouterr().err)
+    assert "ZeroDivisionError: so it goes" in err
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_no_error_message(plant: Plant) -> None:
+    command = [*plant.command("plan", "--diff"), "|", "head", "-1"]
+    shell = " ".join(command)
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=plant.folder,
+        env=environment(),
+    )
+    assert done.stdout.startswith("fw1")
+    assert not done.stderr
+
+
+def test_nothing_is_lost_silently_on_a_full_disk(plant: Plant) -> None:
+    shell = " ".join([*plant.command("plan", "--json"), ">", "/dev/full"])
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=plant.folder,
+        env=environment(),
+    )
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,160 @@
+"""Ctrl-C and a pipeline's cancel, sent to a real process at every stage of an apply."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cli_support import Plant, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+#: A job takes this long, so that there is something to interrupt.
+JOB = 0.5
+
+
+def pace(plant: Plant, seconds: float) -> None:
+    for mock in plant.fleet.mocks.values():
+        mock.device.settings = replace(mock.device.settings, job_seconds=seconds)
+
+
+@pytest.fixture
+def slow(plant: Plant) -> Plant:
+    """A plant whose first firewall somebody changed by hand, and whose jobs take their time."""
+    assert plant("apply", "--auto-approve", "-l", "fw1").code == 0
+    plant.by_hand()
+    pace(plant, JOB)
+    return plant
+
+
+class Running:
+    """A command in a process of its own, and what it has said on standard error."""
+
+    def __init__(self, plant: Plant, process: subprocess.Popen[str]) -> None:
+        self.plant = plant
+        self.process = process
+        self.said = ""
+
+    def until(self, text: str) -> None:
+        assert self.process.stderr is not None
+        while text not in self.said:
+            line = self.process.stderr.readline()
+            assert line, f"ended without {text!r}: {self.said}"
+            self.said += line
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def end(self, within: float) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=within)
+        self.said += err
+        for text in (out, self.said):
+            assert "Traceback" not in text
+            self.plant.assert_no_secret(text)
+        return self.process.returncode, out, self.said
+
+
+@contextmanager
+def running(plant: Plant, *words: str) -> Generator[Running]:
+    process = subprocess.Popen(
+        plant.command("-l", "fw1", *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        cwd=plant.folder,
+        env=environment(),
+    )
+    try:
+        yield Running(plant, process)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def repaired(plant: Plant) -> None:
+    """No lock is left, and the next run converges."""
+    assert plant.locks == 0
+    pace(plant, 0.0)
+    assert plant("apply", "--auto-approve", "-l", "fw1").code == 0
+    assert plant("drift", "-l", "fw1").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_reading_it_ends_at_once(slow: Plant, number: int) -> None:
+    slow.fleet["fw1"].fail("hang", seconds=4, type="config")
+    with slow.untouched(), running(slow, "plan", "-v", "--json") as command:
+        command.until("fw1: reading")
+        time.sleep(0.3)
+        command.send(number)
+        code, out, err = command.end(within=3.5)
+    assert code == 1
+    assert json.loads(out)["error"] == {
+        "code": "interrupted",
+        "message": "interrupted: nothing was changed",
+    }
+    assert "segctl: interrupted: nothing was changed" in err
+
+
+STAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "reading": ("fw1: reading", {"contains": "system"}),
+    "writing": ("fw1: writing", {"writes_only": True, "type": "config"}),
+    "validating": ("fw1: validation", {}),
+    "committing": ("fw1: commit ", {}),
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [*((stage, signal.SIGINT) for stage in STAGES), ("committing", signal.SIGTERM)],
+)
+def test_an_apply_goes_back_and_a_rerun_converges(slow: Plant, stage: str, number: int) -> None:
+    sign, pause = STAGES[stage]
+    assert slow("plan", "-l", "fw1", "-o", "plan.json").code == 0
+    if pause:
+        slow.fleet["fw1"].fail("hang", seconds=0.5, **pause)
+    with slow.unchanged(), running(slow, "apply", "plan.json", "-v", "--json") as command:
+        command.until(sign)
+        command.send(number)
+        code, out, err = command.end(within=15)
+        assert code == 1
+        (outcome,) = json.loads(out)["outcomes"]
+        assert (outcome["status"], outcome["code"]) == ("failed", "interrupted")
+        assert "holds what it held before" in outcome["message"]
+        assert "interrupted: going back" in err
+    repaired(slow)
+
+
+def test_the_second_ctrl_c_leaves_at_once_and_says_so(slow: Plant) -> None:
+    slow.fleet["fw1"].fail("commit_stuck", skip=1)
+    with running(slow, "apply", "--auto-approve", "-v", "--json") as command:
+        command.until("fw1: commit ")
+        command.send(signal.SIGINT)
+        command.until("once more leaves without waiting")
+        time.sleep(0.2)
+        command.send(signal.SIGINT)
+        code, out, _ = command.end(within=3)
+    assert code == 1
+    assert json.loads(out)["error"]["code"] == "interrupted"
+    assert "run segctl plan to see what they hold" in json.loads(out)["error"]["message"]
+
+
+def test_no_further_device_is_begun(plant: Plant) -> None:
+    pace(plant, JOB)
+    words = ("-l", "all", "-f", "1", "apply", "-v", "--auto-approve", "--json")
+    with plant.unchanged(), running(plant, *words) as command:
+        command.until("fw1: validation")
+        command.send(signal.SIGINT)
+        code, out, _ = command.end(within=15)
+    assert code == 1
+    codes = [outcome["code"] for outcome in json.loads(out)["outcomes"]]
+    assert codes == ["interrupted", "interrupted"]
+    assert plant.fleet["fw2"].writes == 0

@@ -1,0 +1,79 @@
+"""The benchmarks run, say what they promise to say, and their counts hold at any size."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("bench") / "result.json"
+    command = [sys.executable, str(ROOT / "bench/run.py"), "--quick", "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True, cwd=out.parent)
+    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
+def claims(document: dict[str, Any], case: str) -> dict[str, Any]:
+    return {claim["claim"]: claim for claim in document["cases"][case]["claims"]}
+
+
+def test_it_names_the_machine(document: dict[str, Any]) -> None:
+    machine = document["machine"]
+
+    assert machine["cpu"]
+    assert machine["cores"] > 0
+    assert set(machine["packages"]) >= {"segctl", "lxml", "pan-os-python"}
+    assert document["quick"] is True
+
+
+def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
+    assert list(document["cases"]) == [
+        "read",
+        "plan",
+        "apply",
+        "edit",
+        "order",
+        "startup",
+        "inventory",
+    ]
+    for case in document["cases"].values():
+        assert case["what"]
+        assert case["results"]
+        assert all({"claim", "value", "target", "met"} == set(one) for one in case["claims"])
+
+
+def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
+    (result,) = document["cases"]["read"]["results"]
+    contenders = ("stream", "segctl", "pan-os-python")
+
+    assert result["segctl"]["entries"] == result["pan-os-python"]["entries"] > 0
+    assert all(result[name]["peak_mb"] > 0 for name in contenders)
+
+
+@pytest.mark.parametrize(
+    ("case", "claim"),
+    [
+        ("plan", "changes planned"),
+        ("plan", "requests for 60 rules less requests for 6 rules"),
+        ("apply", "write requests before commit"),
+        ("apply", "write requests of pan-os-python create() for each rule"),
+        ("edit", "changes"),
+        ("edit", "configuration writes"),
+        ("edit", "moves"),
+        ("order", "moves beyond n less the LIS"),
+        ("startup", "exit code"),
+    ],
+)
+def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:
+    found = claims(document, case)[claim]
+
+    assert found["met"], found

@@ -1,0 +1,246 @@
+"""The line to a firewall: who is at its end, how long it may take, what may come back."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.credentials import Secret
+from segctl.errors import AuthError, ConnectError, DeviceError, ParseError
+from segctl.providers.base import Target
+from segctl.providers.panos import PanosProvider
+from segctl_mocks import Authority, PanosMock, ServerCertificate
+from support.panos import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def read(target: Target) -> bytes:
+    with PanosProvider().connect(target, read_only=True) as session:
+        return session.read()
+
+
+def passwords_sent(mock: PanosMock) -> int:
+    return len(mock.requests)
+
+
+# --- identity ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(certificate: ServerCertificate, authority: Authority) -> Generator[PanosMock]:
+    with PanosMock("fw1", authority=authority, certificate=certificate, job_seconds=0.0) as mock:
+        yield mock
+
+
+def test_a_certificate_of_an_unknown_authority(tmp_path: Path) -> None:
+    ours, theirs = Authority.create(), Authority.create("somebody else")
+    with serving(theirs.issue(["fw1"]), theirs) as mock:
+        target = replace(target_of(mock), ca_file=ours.write(tmp_path / "ca.pem"))
+        with pytest.raises(ConnectError, match=r"does not verify.*nothing was sent"):
+            read(target)
+        assert passwords_sent(mock) == 0
+
+
+def test_the_systems_store_does_not_know_the_mock(mock: PanosMock) -> None:
+    with pytest.raises(ConnectError, match="does not verify"):
+        read(replace(target_of(mock), ca_file=None))
+    assert passwords_sent(mock) == 0
+
+
+def test_an_expired_certificate() -> None:
+    authority = Authority.create()
+    with serving(authority.issue(["fw1"], expired=True), authority) as mock:
+        with pytest.raises(ConnectError, match="expired"):
+            read(target_of(mock))
+        assert passwords_sent(mock) == 0
+
+
+def test_a_certificate_of_another_host() -> None:
+    authority = Authority.create()
+    with serving(authority.issue(["other.example"], loopback=False), authority) as mock:
+        with pytest.raises(ConnectError, match=r"not valid for '127\.0\.0\.1'"):
+            read(target_of(mock))
+        assert passwords_sent(mock) == 0
+
+
+def test_a_pinned_certificate(mock: PanosMock) -> None:
+    pem = ssl.get_server_certificate(mock.address)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+    colons = ":".join(digest[i : i + 2] for i in range(0, 64, 2)).upper()
+    bare = replace(target_of(mock), ca_file=None)
+    for written in (digest, f"sha256:{digest}", f"SHA256:{colons}"):
+        assert read(replace(bare, tls_fingerprint=written))
+    mock.device.requests.clear()
+    with pytest.raises(ConnectError, match=f"not the pinned one.*{digest}.*nothing was sent"):
+        read(replace(bare, tls_fingerprint="00" * 32))
+    assert passwords_sent(mock) == 0
+
+
+def test_verification_off_is_explicit(mock: PanosMock) -> None:
+    assert read(replace(target_of(mock), ca_file=None, tls_verify=False))
+
+
+def test_a_ca_file_that_is_none(mock: PanosMock, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("nonsense", encoding="utf-8")
+    for name in ("gone.pem", "ca.pem"):
+        with pytest.raises(ConnectError, match=f"segctl_ca_file.*{name}"):
+            read(replace(target_of(mock), ca_file=tmp_path / name))
+
+
+def test_wrong_password(mock: PanosMock) -> None:
+    with pytest.raises(AuthError, match="'admin'") as error:
+        read(replace(target_of(mock), password=Secret("not-this-one")))
+    assert "not-this-one" not in str(error.value)
+
+
+def test_a_port_where_nobody_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with pytest.raises(ConnectError, match="refuses connections"):
+        read(at_port(port))
+
+
+def test_a_name_that_does_not_resolve(mock: PanosMock) -> None:
+    with pytest.raises(ConnectError, match="does not resolve"):
+        read(replace(target_of(mock), host="no-such-host.invalid"))
+
+
+# --- what comes back -----------------------------------------------------------------------------
+
+WHERE = ("keygen", "<system>", "changes", "vsys1", "/config/shared", "predefined")
+
+
+def fail(mock: PanosMock, kind: str, where: str) -> None:
+    if where == "keygen":
+        mock.fail(kind, type="keygen")
+    else:
+        mock.fail(kind, contains=where)
+
+
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize(
+    ("kind", "error", "text"),
+    [
+        ("html", ParseError, "instead of XML"),
+        ("truncate", ParseError, "not complete XML"),
+        ("bomb", ParseError, "entities"),
+        ("drop_at", ConnectError, "ended early"),
+    ],
+)
+def test_answers_that_are_none(
+    kind: str, error: type[DeviceError], text: str, where: str, mock: PanosMock
+) -> None:
+    fail(mock, kind, where)
+    with pytest.raises(error, match=text):
+        PanosProvider().parse(read(target_of(mock)))
+
+
+def test_an_answer_without_end_is_not_read(mock: PanosMock) -> None:
+    mock.fail("endless", contains="vsys1")
+    began = time.monotonic()
+    with pytest.raises(ParseError, match=r"larger than 8 MiB.*segctl_max_answer_mb"):
+        read(replace(target_of(mock), max_answer=8 * 2**20))
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "options"),
+    [
+        ("status", ConnectError, {"code": 503}),
+        ("status", ParseError, {"code": 404}),
+        ("key_invalid", AuthError, {}),
+        ("unauthorized", ParseError, {}),
+        ("drop_before", ConnectError, {"times": 2}),
+    ],
+)
+def test_refusals(
+    kind: str, error: type[DeviceError], options: dict[str, int], mock: PanosMock
+) -> None:
+    mock.fail(kind, contains="vsys1", **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - options of the fault
+    with pytest.raises(error):
+        PanosProvider().parse(read(target_of(mock)))
+
+
+def test_a_kept_connection_that_was_closed_is_opened_again(mock: PanosMock) -> None:
+    mock.fail("drop_before", contains="vsys1")
+    assert read(target_of(mock))
+
+
+def test_one_connection_carries_a_read(mock: PanosMock) -> None:
+    opened: list[int] = []
+    server = mock._server  # pyright: ignore[reportPrivateUsage] - counts what it accepts
+    assert server is not None
+    accept = server.get_request
+
+    def count() -> tuple[socket.socket, tuple[str, int]]:
+        opened.append(1)
+        return accept()
+
+    server.get_request = count  # type: ignore[method-assign]
+    read(target_of(mock))
+    assert len(opened) == 1
+
+
+def test_a_device_that_hangs_is_given_up(mock: PanosMock) -> None:
+    mock.fail("hang", contains="vsys1", seconds=30)
+    began = time.monotonic()
+    with pytest.raises(ConnectError, match=r"no answer within 0\.5 s"):
+        read(replace(target_of(mock), timeout=0.5))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nX-"])
+def test_a_device_that_drips_is_given_up(head: bytes) -> None:
+    """Each byte comes in time, the answer never."""
+    with dripping(head) as (port, ca_file):
+        began = time.monotonic()
+        with pytest.raises(ConnectError):
+            read(replace(at_port(port), ca_file=ca_file, timeout=0.6))
+        assert time.monotonic() - began < 3
+
+
+@contextmanager
+def dripping(head: bytes) -> Generator[tuple[int, Path]]:
+    """Serve TLS that sends `head` and then a byte at a time, for ever."""
+    authority = Authority.create()
+    context = authority.issue(["fw1"]).context()
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            try:
+                raw, _ = server.accept()
+                with context.wrap_socket(raw, server_side=True) as line:
+                    line.sendall(head)
+                    while head and not over.wait(0.05):
+                        line.sendall(b"x")
+                    over.wait(5)
+            except OSError:
+                continue
+
+    with socket.create_server(("127.0.0.1", 0)) as server, tempfile.TemporaryDirectory() as folder:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1], authority.write(Path(folder) / "ca.pem")
+        finally:
+            over.set()
+            with socket.create_connection(server.getsockname()):
+                pass
+            thread.join(5)
+
+
+def at_port(port: int) -> Target:
+    return Target(name="fw1", host="127.0.0.1", port=port, user="admin", password=Secret("pw"))

@@ -1,0 +1,345 @@
+"""What people read: plans, drift and outcomes as lines of text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from segctl.apply import Outcome
+from segctl.errors import Problem, UnsupportedError
+from segctl.plan import DevicePlan, make_plan
+from segctl.report import (
+    Line,
+    drift_json,
+    drift_text,
+    laid_out,
+    list_changes,
+    outcomes_json,
+    outcomes_text,
+    plan_text,
+    printable,
+    validation_text,
+)
+from segctl.rollout import Failure
+
+INTENT = {"git_commit": "", "dirty": False, "digest": "sha256:0"}
+
+
+def change(op: str, kind: str = "rule", name: str = "a.poll", **values: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "conduit": "a" if kind == "rule" else "",
+        "before": {},
+        "after": {},
+        "fields": [],
+    }
+    return {"op": op, "kind": kind, "name": name, "anchor": None} | found | values
+
+
+def device(*changes: dict[str, Any], **values: Any) -> DevicePlan:
+    return DevicePlan(name="fw1", platform="panos", os_version="11.1.6", changes=changes, **values)
+
+
+def text(*devices: DevicePlan, width: int = 80, **values: Any) -> str:
+    plan = make_plan(devices, INTENT)
+    return "\n".join(line.plain for line in laid_out(plan_text(plan, **values), width))
+
+
+RULE = {
+    "from_zones": ["SUPV"],
+    "to_zones": ["CTRL"],
+    "action": "allow",
+    "sources": ["scada1"],
+    "destinations": ["plc1", "plc2"],
+    "applications": ["modbus-base", "modbus-read-holding-registers", "modbus-read-coils"],
+    "services": ["application-default"],
+    "profile_group": "ot-alert",
+    "log_setting": "to-siem",
+    "log": True,
+    "description": "[segctl conduit=a flow=poll essential=1f2e3d4c] SCADA polls; owner ops",
+}
+
+
+def test_a_plan_reads_like_this() -> None:
+    created = change("create", after=RULE, anchor={"where": "after", "rule": "allow-mgmt"})
+    found = text(
+        device(
+            change("create", "address", "plc1", after={"value": "10.20.1.11"}),
+            created,
+            rule_count=7,
+            findings=(Problem(message="zone CTRL is missing", hint="make it", severity="error"),),
+        )
+    )
+    assert (
+        found
+        == """\
+fw1  (PAN-OS 11.1.6, 7 rules)
+  ! error: zone CTRL is missing — make it
+  conduit a
+    + rule a.poll
+        allow        SUPV → CTRL
+        source       scada1
+        destination  plc1, plc2
+        application  modbus-base, modbus-read-holding-registers,
+                     modbus-read-coils
+        service      application-default
+        with         threat profile ot-alert, log to to-siem
+        reason       SCADA polls; owner ops (essential: no change may cut it)
+        place        after allow-mgmt
+  zones, objects and default rules
+    + address  plc1  10.20.1.11
+
+Plan: 2 to create on 1 device.
+It cannot be applied before the errors of fw1 are resolved."""
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "before", "after", "shown"),
+    [
+        (["action"], {"action": "deny"}, {"action": "allow"}, "action       deny → allow"),
+        (["log"], {"log": False}, {"log": True}, "log          no → yes"),
+        (["disabled"], {"disabled": True}, {}, "disabled     yes → no"),
+        (["schedule"], {}, {"schedule": "day"}, "schedule     nothing → day"),
+        (["users"], {"users": ["any"]}, {"users": ["x"]}, "user         any → x"),
+        (
+            ["applications"],
+            {"applications": ["a", "b", "c", "d"]},
+            {"applications": ["b", "c", "d", "e", "f"]},
+            "application  - a\n                     + e, f",
+        ),
+        (["applications"], {"applications": list("abcd")}, {"applications": list("bcd")}, "- a"),
+        (
+            ["description"],
+            {"description": "[segctl conduit=a flow=x] same"},
+            {"description": "[segctl conduit=a flow=y] same"},
+            "reason       [segctl conduit=a flow=x] same → [segctl conduit=a flow=y]\n",
+        ),
+    ],
+)
+def test_an_update_shows_old_and_new(
+    fields: list[str], before: dict[str, Any], after: dict[str, Any], shown: str
+) -> None:
+    found = text(device(change("update", fields=fields, before=before, after=after)))
+    assert "    ~ rule a.poll\n" in found
+    assert shown in found
+
+
+def test_a_move_a_rename_and_a_deletion() -> None:
+    found = text(
+        device(
+            change("move", after=RULE, before=RULE, anchor={"where": "top", "rule": ""}),
+            change("rename", name="a.new", before=RULE | {"name": "a.old"}, after=RULE),
+            change("delete", name="a.gone", before=RULE),
+        )
+    )
+    assert "    > rule a.poll\n        place        moves to the top\n" in found
+    assert "    = rule a.new  (is called a.old now)\n" in found
+    assert "    - rule a.gone\n                     allow SUPV → CTRL\n" in found
+    assert "Plan: 1 to move, 1 to delete, 1 to rename on 1 device." in found
+
+
+@pytest.mark.parametrize(
+    ("kind", "after", "shown"),
+    [
+        ("service", {"protocol": "tcp", "ports": "8443"}, "tcp/8443"),
+        ("default-rule", {"action": "deny", "log": True}, "deny, logged"),
+        ("default-rule", {"action": "deny", "log": False}, "deny, not logged"),
+        ("tag", {"comments": "ours"}, "ours"),
+        ("zone", {"interfaces": ["ethernet1/1"]}, "ethernet1/1"),
+        ("address-group", {"members": ["a", "b"]}, "a, b"),
+        (
+            "schedule",
+            {"windows": [["friday", ["07:00-15:00"]], ["monday", ["07:00-17:00"]]]},
+            "monday 07:00-17:00; friday 07:00-15:00",
+        ),
+        (
+            "schedule",
+            {"windows": [["tuesday", ["07:00-17:00"]], ["monday", ["07:00-17:00"]]]},
+            "monday, tuesday 07:00-17:00",
+        ),
+    ],
+)
+def test_an_object_is_one_line(kind: str, after: dict[str, Any], shown: str) -> None:
+    assert f"    + {kind}  x  {shown}\n" in text(device(change("create", kind, "x", after=after)))
+
+
+def test_an_object_that_changes_shows_both_values() -> None:
+    changed = change(
+        "update", "address", "plc1", fields=["value"], before={"value": "1"}, after={"value": "2"}
+    )
+    assert "    ~ address  plc1\n        value        1 → 2\n" in text(device(changed))
+
+
+def test_in_brief_rules_are_lines_and_objects_are_counted() -> None:
+    changes = [change("create", "address", f"a{n}", after={"value": "1"}) for n in range(3)]
+    found = text(
+        device(change("create", after=RULE), *changes, change("delete", "tag", "t")), brief=True
+    )
+    assert "  + rule a.poll  allow SUPV → CTRL\n  + 3 addresses\n  - 1 tag\n" in found
+
+
+def test_a_purge_is_said_first() -> None:
+    found = text(device(change("delete", name="theirs", conduit="", before=RULE), purge=2))
+    assert found.index("deletes 2 rules of others") < found.index("theirs")
+
+
+def test_the_script_is_shown_as_it_is() -> None:
+    script = "<script>\n  <set   xpath='" + "x" * 200 + "'/>\n</script>"
+    found = text(device(change("create", after=RULE), script=script), diff=True)
+    assert "\n".join(f"    {line}" for line in script.splitlines()) in found
+
+
+def test_a_device_in_sync_and_one_that_failed() -> None:
+    found = text(device(), failures=[Failure(device="fw2", code="locked", message="by jane")])
+    assert "\n  in sync\n" in found
+    assert "fw2\n  ! locked: by jane\n" in found
+    assert found.endswith("No changes. 2 devices; 1 could not be planned.")
+    only = text(failures=[Failure(device="fw2", code="locked", message="by jane")])
+    assert only.endswith("No plan: 1 device could not be planned.")
+
+
+def test_doubts_about_the_catalogue_are_left_to_validate() -> None:
+    doubt = Problem(message="not sure", severity="warning", kind="doubt")
+    assert "not sure" not in text(device(findings=(doubt,)))
+    lines = validation_text(
+        [doubt, replace(doubt, severity="note", message="hm")], [], {"zones": 2}
+    )
+    shown = "\n".join(line.plain for line in laid_out(lines, 80))
+    assert shown == (
+        "warning: not sure\n1 note on how protocols are recognised: -v shows them\n2 zones"
+    )
+
+
+def test_validation_shows_refusals_first_and_notes_when_asked() -> None:
+    note = Problem(message="hm", severity="note")
+    lines = validation_text([note], [UnsupportedError("fw1: no")], {"zones": 2}, notes=True)
+    shown = [line.plain for line in laid_out(lines, 80)]
+    assert shown == ["error: fw1: no", "note: hm", "2 zones"]
+
+
+# --- lines ---------------------------------------------------------------------------------------
+
+
+def test_long_text_goes_on_where_it_began() -> None:
+    shown = list(laid_out([Line(lead="  key  ", text="word " * 12)], 40))
+    assert len(shown) > 1
+    assert all(len(line.plain) <= 40 for line in shown)
+    assert all(line.plain.startswith("       word") for line in shown[1:])
+
+
+def test_long_words_stay_whole() -> None:
+    word = "x" * 60
+    assert [line.plain for line in laid_out([Line(lead="  ", text=f"a {word}")], 30)] == [
+        "  a",
+        f"  {word}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain → text", "plain → text"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\u202eabc\x9b", "\\u202eabc\\x9b"),
+        ("two\nlines", "two\\nlines"),
+    ],
+)
+def test_nothing_steers_the_terminal(raw: str, shown: str) -> None:
+    assert printable(raw) == shown
+    assert [line.plain for line in laid_out([Line(text=raw)], 80)] == [shown]
+
+
+def test_list_changes_ignores_order() -> None:
+    assert list_changes(["a", "b"], ["b", "a"]) == ([], [])
+    assert list_changes(["a", "b"], ["b", "c", "d"]) == (["a"], ["c", "d"])
+    assert list_changes([], ["a"]) == ([], ["a"])
+
+
+# --- drift and outcomes --------------------------------------------------------------------------
+
+
+def drifted(*plans: DevicePlan | Failure) -> str:
+    return "\n".join(line.plain for line in laid_out(drift_text(drift_json(plans)), 80))
+
+
+def test_drift_says_what_stands_where() -> None:
+    found = drifted(
+        device(
+            change(
+                "update",
+                fields=["applications", "action", "schedule"],
+                before={"applications": ["any"], "action": "deny", "schedule": "x"},
+                after={"applications": ["ssl"], "action": "allow"},
+            ),
+            change("create", name="a.missing", after=RULE),
+            change("delete", name="a.more", before=RULE),
+            change("rename", name="a.new", before={"name": "a.old"}),
+            change("move", name="a.moved", anchor={"where": "after", "rule": "x"}),
+        )
+    )
+    assert (
+        found
+        == """\
+fw1  drift
+  missing: rule a.missing
+  changed: rule a.poll
+        application  only on the device: any
+                     only in the inventory: ssl
+        action       on the device: deny
+                     in the inventory: allow
+        schedule     on the device: x
+                     in the inventory: nothing
+  changed: rule a.new
+        name         on the device: a.old
+  moved: rule a.moved
+        place        belongs after x
+  unexpected: rule a.more
+                     allow SUPV → CTRL
+
+0 in sync, 1 drifted, 0 could not be checked"""
+    )
+
+
+def test_a_hole_is_drift() -> None:
+    hole = Problem(
+        message="opens all", kind="hole", subject="r", severity="warning", hint="close it"
+    )
+    document = drift_json([device(findings=(hole,))])
+    assert document["in_sync"] is False
+    assert "  ! open: opens all — close it" in drifted(device(findings=(hole,)))
+    assert drift_json([device(findings=(hole,))], [("fw1", "rule", "r")])["in_sync"] is True
+
+
+def test_a_device_that_cannot_be_read_is_never_in_sync() -> None:
+    document = drift_json([device(), Failure(device="fw2", code="auth", message="no")])
+    assert document["in_sync"] is False
+    assert document["error"] == {"code": "auth", "message": "no"}
+    assert document["summary"] == {"in_sync": 1, "drift": 0, "error": 1}
+
+
+def test_many_rules_of_others_are_counted() -> None:
+    others = tuple({"name": f"r{n}", "action": "allow", "above": False} for n in range(14))
+    assert "rules of others: r0, r1" in (found := drifted(device(unmanaged=others)))
+    assert "r9 and 4 more" in found
+
+
+def test_outcomes() -> None:
+    outcomes = [
+        Outcome(device="fw1", status="applied", changes=1),
+        Outcome(device="fw2", status="unchanged"),
+        Outcome(device="fw3", status="failed", code="locked", message="held by jane"),
+    ]
+    shown = [line.plain for line in laid_out(outcomes_text(outcomes), 80)]
+    assert shown == [
+        "fw1  applied 1 change, read back, as planned",
+        "fw2  nothing to do: it holds what was planned",
+        "fw3  locked: held by jane",
+        "",
+        "1 of 3 devices failed: fw3.",
+    ]
+    document = outcomes_json(outcomes, "id")
+    assert document["summary"] == {"applied": 1, "unchanged": 1, "failed": 1}
+    assert document["error"] == {"code": "locked", "message": "held by jane"}
+    assert "error" not in outcomes_json(outcomes[:2], "id")

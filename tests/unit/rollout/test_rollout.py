@@ -1,0 +1,210 @@
+"""Many devices at once: one that fails is a value, and Ctrl-C stops each of them once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl import rollout
+from segctl.compile import Desired
+from segctl.credentials import Secret
+from segctl.errors import AuthError, LockedError, PlanError
+from segctl.plan import DevicePlan
+from segctl.policy import Policy
+from segctl.rollout import Brake, Failure, apply_plans, plan_devices, target, unverified
+from support.panos import firewall
+
+if TYPE_CHECKING:
+    from segctl.providers.base import Target
+
+each = rollout._each  # pyright: ignore[reportPrivateUsage] - the pool itself is under test
+failure = rollout._failure  # pyright: ignore[reportPrivateUsage] - as is what becomes of errors
+
+
+def names(count: int) -> list[str]:
+    return [f"fw{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize("forks", [1, 3, 50])
+def test_results_stand_in_the_order_of_the_items(forks: int) -> None:
+    def work(name: str) -> str:
+        time.sleep(0.01 if name == "fw0" else 0)
+        return name.upper()
+
+    assert each(work, names(9), forks, Brake()) == [name.upper() for name in names(9)]
+    assert each(work, [], forks, Brake()) == []
+
+
+def test_no_more_than_forks_run_at_a_time() -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def work(_name: str) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+
+    each(work, names(8), 3, Brake())
+    assert most == 3
+
+
+def test_a_failure_is_a_value() -> None:
+    errors = {"fw0": AuthError("fw0", "no"), "fw1": ValueError("bad"), "fw2": KeyboardInterrupt()}
+
+    def work(name: str) -> str:
+        if name in errors:
+            raise errors[name]
+        return name
+
+    assert each(work, names(4), 2, Brake()) == [*errors.values(), "fw3"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (LockedError("fw1", "held by jane"), "locked", "held by jane"),
+        (PlanError("fw1: no such rule"), "plan", "no such rule"),
+        (KeyboardInterrupt(), "interrupted", "interrupted: nothing was read"),
+        (ValueError("bad"), "internal", "a defect in segctl, please report it: ValueError: bad"),
+    ],
+)
+def test_a_failure_names_its_cause(error: BaseException, code: str, message: str) -> None:
+    found = failure("fw1", error)
+    assert (found.device, found.code, found.message) == ("fw1", code, message)
+
+
+def test_a_defect_is_found_by_its_place() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        divmod(1, 0)
+    assert "ZeroDivisionError: " in (said := rollout.internal(caught.value))
+    assert " at test_rollout.py:" in said
+
+
+def test_the_brake_stops_each_device_once() -> None:
+    brake, told = Brake(), list[str]()
+    step = brake.watch(told.append)
+    step("reading")
+    brake.press()
+    brake.press()
+    with pytest.raises(KeyboardInterrupt):
+        step("writing")
+    step("going back")
+    assert told == ["reading", "going back"]
+    other = brake.watch(told.append)
+    with pytest.raises(KeyboardInterrupt):
+        other("reading")
+
+
+def test_after_the_brake_no_further_device_is_begun() -> None:
+    brake, begun = Brake(), list[str]()
+
+    def work(name: str) -> str:
+        begun.append(name)
+        brake.press()
+        return name
+
+    first, *others = each(work, names(4), 1, brake)
+    assert (first, begun) == ("fw0", ["fw0"])
+    assert all(isinstance(other, KeyboardInterrupt) for other in others)
+
+
+def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
+    plans = [
+        DevicePlan(name="fw1", platform="panos"),
+        DevicePlan(name="fw2", platform="nonsense", changes=({"op": "create"},)),
+        DevicePlan(name="fw3", platform="panos", changes=({"op": "create"},)),
+    ]
+    told: list[tuple[str, str]] = []
+    outcomes = apply_plans(
+        plans,
+        {name: {"ansible_user": "me", "ansible_password": Secret("x")} for name in ("fw1", "fw2")},
+        forks=2,
+        allow_purge=False,
+        brake=Brake(),
+        report=lambda device, step: told.append((device, step)),
+    )
+    assert [outcome.code for outcome in outcomes] == ["", "unsupported", "auth"]
+    assert [outcome.status for outcome in outcomes] == ["unchanged", "failed", "failed"]
+    assert not any(outcome.message.startswith("fw") for outcome in outcomes)
+    assert {device for device, step in told if not step} >= {"fw2"}
+
+
+class Asked:
+    """A provider that only notes how it was asked to connect."""
+
+    def __init__(self) -> None:
+        self.read_only: list[bool] = []
+
+    def connect(self, target: Target, *, read_only: bool, progress: object) -> None:
+        del progress
+        self.read_only.append(read_only)
+        raise LockedError(target.name, "asked")
+
+
+def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked()
+
+    def provider(_platform: str) -> Asked:
+        return asked
+
+    monkeypatch.setattr(rollout, "provider", provider)
+    connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
+    desired = Desired(device=firewall("fw1"), policy=Policy())
+    (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
+    assert found == Failure(device="fw1", code="locked", message="asked")
+    plan = DevicePlan(name="fw1", platform="panos", changes=({"op": "create"},))
+    apply_plans(
+        [plan],
+        connections,
+        forks=1,
+        allow_purge=False,
+        brake=Brake(),
+        report=lambda _device, _step: None,
+    )
+    assert asked.read_only == [True, False]
+
+
+def test_no_device_is_no_work() -> None:
+    assert plan_devices([], {}, forks=4, report=lambda _device, _step: None) == ()
+
+
+def test_a_target_is_read_from_the_connection_variables() -> None:
+    found = target(
+        "fw1",
+        {
+            "ansible_host": "192.0.2.1",
+            "ansible_port": 4443,
+            "ansible_user": "me",
+            "ansible_password": Secret("x"),
+            "segctl_ca_file": "/ca.pem",
+            "segctl_timeout": 2.5,
+            "segctl_commit_timeout": 30,
+            "segctl_max_answer_mb": 2,
+        },
+        "vsys2",
+    )
+    assert (found.host, found.port, found.user, found.scope) == ("192.0.2.1", 4443, "me", "vsys2")
+    assert (found.ca_file, found.timeout, found.commit_timeout) == (Path("/ca.pem"), 2.5, 30.0)
+    assert found.max_answer == 2 * 2**20
+    assert found.tls_verify is True
+    bare = target("fw1", {"ansible_user": "me", "ansible_password": Secret("x")}, "vsys1")
+    assert (bare.host, bare.port, bare.tls_verify, bare.ca_file) == ("fw1", 0, True, None)
+
+
+def test_only_an_explicit_false_turns_verification_off_and_it_is_said() -> None:
+    account = {"ansible_user": "me", "ansible_password": Secret("x")}
+    for value in (None, "", 0, "false"):
+        assert target("fw1", {**account, "segctl_tls_verify": value}, "").tls_verify is True
+    assert target("fw1", {**account, "segctl_tls_verify": False}, "").tls_verify is False
+    (said,) = unverified("fw1", {"fw1": {"segctl_tls_verify": False}})
+    assert "NOT verified" in said.message
+    assert not list(unverified("fw1", {"fw1": {}}))
+    pinned = {"segctl_tls_verify": False, "segctl_tls_fingerprint": "ab"}
+    assert not list(unverified("fw1", {"fw1": pinned}))
