@@ -46,12 +46,23 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
 def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
     """Refuse interfaces that the device, if it says which it has, does not have."""
     held = live.known.get("interface")
-    for zone in expected if held is not None else ():
-        missing = sorted(set(zone.interfaces) - (held or set()))
+    if held is None:
+        return
+    zones = list(expected)
+    free = sorted(held - {"lo"} - {port for zone in zones for port in zone.interfaces})
+    if free and zones:
+        yield Problem(
+            message=f"interfaces in no zone: {', '.join(free)}: nothing passes between them and "
+            "our zones",
+            hint="name them in segctl_zone_map if conduits use them",
+            severity="note",
+        )
+    for zone in zones:
+        missing = sorted(set(zone.interfaces) - held)
         if missing:
             yield Problem(
                 message=f"the device has no interface {', '.join(missing)} for zone {zone.name}; "
-                f"it has {', '.join(sorted(held or ()))}",
+                f"it has {', '.join(sorted(held))}",
                 hint="correct segctl_zone_map",
                 severity="error",
             )

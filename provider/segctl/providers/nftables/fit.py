@@ -42,8 +42,14 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         UnsupportedError: applications, users, threat prevention, schedules, functions that nft
             cannot judge, names it does not take, or a zone without interfaces.
     """
+    if device.default_rules == "leave":
+        message = (
+            f"{device.name}: segctl_default_rules: leave has no meaning on nftables: segctl's "
+            "table denies what no conduit permits between its zones, and leaves other interfaces"
+        )
+        raise UnsupportedError(message)
     fitter = _Fitter(policy, device)
-    zones = tuple(_zone(device, binding.name) for binding in device.zones)
+    zones = [_zone(device, name) for name in {binding.name for binding in device.zones}]
     rules = tuple(sorted(map(fitter.rule, policy.rules), key=rule_order))
     fitted = sealed(
         Policy(
@@ -135,6 +141,12 @@ class _Fitter:
     def _refuse(self, rule: Rule, where: str) -> None:
         if rule.action != "allow" or len(rule.from_zones) != 1 or len(rule.to_zones) != 1:
             message = f"{where}: nftables rules of segctl permit between two zones, no more"
+            raise UnsupportedError(message)
+        if rule.from_zones == rule.to_zones:
+            message = (
+                f"{self.device.name}: {where}: both zones lie behind {rule.from_zones[0]}: "
+                "on nftables a zone is its interfaces"
+            )
             raise UnsupportedError(message)
         for what, present, hint in (
             (

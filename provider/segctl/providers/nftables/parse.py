@@ -11,6 +11,7 @@ from segctl.errors import ParseError, Problem
 from segctl.policy import Policy
 from segctl.providers.base import Identity, Live
 from segctl.providers.nftables import functions, names
+from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
 from segctl.providers.nftables.foreign import foreign_findings
@@ -58,11 +59,13 @@ def parse(document: bytes) -> NftLive:
             "application": frozenset(functions.NAMES),
             "interface": frozenset(str(link.get("ifname")) for link in links),
         },
+        pending=tuple((who, "its lock") for who in _holders(table)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
             *_enslaved(links, meaning.policy),
             *foreign_findings(found),
             *_debris(meaning.debris),
+            *_unkept(found, table),
         ),
         table=table,
         names=meaning.names,
@@ -112,6 +115,20 @@ def _enslaved(links: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[Pr
                 hint=f"name {link['master']} in segctl_zone_map",
                 severity="warning",
             )
+
+
+def _holders(table: Table) -> tuple[str, ...]:
+    lock = table.sets.get(names.LOCK)
+    return tuple(lock.comments.values()) if lock else ()
+
+
+def _unkept(found: Document, table: Table) -> Iterator[Problem]:
+    if table.chains and not found.boot:
+        yield Problem(
+            message=f"there is no {BOOT_FILE}: after a restart the host has no policy of ours",
+            hint="let the account write it (docs/nftables.md) and apply again",
+            severity="warning",
+        )
 
 
 def _debris(debris: Sequence[str]) -> Iterator[Problem]:
