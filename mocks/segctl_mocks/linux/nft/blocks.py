@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from segctl_mocks.linux.nft import ruleparser, terms, types
 from segctl_mocks.linux.nft.errors import NOWHERE, NftError, Span
-from segctl_mocks.linux.nft.stream import Stream
 from segctl_mocks.linux.nft.syntax import (
     BaseTerm,
     ChainTerm,
@@ -15,7 +14,11 @@ from segctl_mocks.linux.nft.syntax import (
     SetTerm,
     TableTerm,
 )
-from segctl_mocks.linux.nft.types import Symbol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.types import Symbol
+    from segctl_mocks.linux.nft.stream import Stream
 
 PRIORITIES = {
     "raw": -300,

@@ -34,9 +34,7 @@ class Context:
     def __post_init__(self) -> None:
         self.network = _FAMILY.get(self.family, "")
 
-    def need(
-        self, header: HeaderField, span: Span, before: Sequence[Statement]
-    ) -> list[Statement]:
+    def need(self, header: HeaderField, span: Span, before: Sequence[Statement]) -> list[Statement]:
         """Settle on a header's protocol; return the matches nft adds for it."""
         del before
         protocol = header.protocol

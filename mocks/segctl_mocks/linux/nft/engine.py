@@ -67,7 +67,9 @@ class Nft:
             try:
                 source = Source(file, read(file))
             except OSError as error:
-                text = f'internal:0:0-0: Error: Could not open file "{file}": {error.strerror}\n\n\n'
+                text = (
+                    f'internal:0:0-0: Error: Could not open file "{file}": {error.strerror}\n\n\n'
+                )
                 return Result(1, "", text)
         return self.script(source, flags)
 
@@ -210,9 +212,7 @@ def _options(arguments: Sequence[str]) -> tuple[frozenset[str], str | None, list
 def _tables(rules: Ruleset, command: Command) -> list[Table]:
     place = command.place
     if not place.table:
-        return [
-            table for key, table in rules.tables.items() if place.family in {"", key[0]}
-        ]
+        return [table for key, table in rules.tables.items() if place.family in {"", key[0]}]
     table = rules.tables.get((place.family, place.table))
     if table is None:
         raise NftError(errors.NO_FILE, place.table_span)
@@ -303,8 +303,6 @@ def _half_way(transaction: Transaction) -> Ruleset | None:
     for key, names in empty.items():
         table = half.tables[key].clone()
         for name in names:
-            table.sets[name] = NamedSet(
-                name, table.sets[name].handle, table.sets[name].declaration
-            )
+            table.sets[name] = NamedSet(name, table.sets[name].handle, table.sets[name].declaration)
         half.tables[key] = table
     return half

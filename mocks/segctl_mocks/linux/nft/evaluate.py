@@ -131,7 +131,8 @@ class Evaluator:
             wanted = "ip" if statement.kind == "icmp" else "ip6"
             if network and network != wanted:
                 raise NftError(
-                    f"conflicting protocols specified: {network} vs {wanted}", term.name or term.span
+                    f"conflicting protocols specified: {network} vs {wanted}",
+                    term.name or term.span,
                 )
         elif term.name is None and network:
             if self.table.family == "inet":
@@ -363,7 +364,7 @@ class Evaluator:
 
     def _mangle(self, term: MangleTerm) -> None:
         key = term.key.expression
-        if not isinstance(key, Meta | Ct) or key.key not in {"mark"}:
+        if not isinstance(key, Meta | Ct) or key.key != "mark":
             raise NftError("unsupported statement", term.span)
         self.out.append(Mangle(key, self._mark(term.value, key.kind)))
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segctl_mocks.linux.nft import types
-from segctl_mocks.linux.nft.types import DataType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.types import DataType
 
 LINK, NETWORK, TRANSPORT, INNER = "ll", "nh", "th", "ih"
 

@@ -204,3 +204,4 @@ def _listing(stream: Stream, verb: str) -> Command:
     if what in {"chain", "set", "map", "counter"}:
         return Command(verb, what, _place(stream, names=2), NOWHERE)
     stream.fail(token=token)
+    return None

@@ -102,9 +102,7 @@ def _merge_run(
         if isinstance(first, Match):
             raw = Raw(*where)
             merged = Match(raw, first.operator, Value(raw.kind, value))
-            named = [
-                out[member] for member in members
-            ]
+            named = [out[member] for member in members]
             if all(isinstance(each, Match) and _is_named(each) for each in named):
                 extra[members[0]] = [each for each in named if each is not None]
             else:
@@ -139,9 +137,7 @@ def _expanded(statement: Statement, context: Context) -> list[Statement]:
     found: list[Statement] = []
     at, end = raw.offset, raw.offset + raw.bits
     headers = {
-        header.offset: header
-        for (name, _), header in fields.FIELDS.items()
-        if name == protocol
+        header.offset: header for (name, _), header in fields.FIELDS.items() if name == protocol
     }
     while at < end:
         header = headers.get(at)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TYPE_CHECKING
 
 from segctl_mocks.linux.nft import fields, types
-from segctl_mocks.linux.nft.fields import HeaderField
-from segctl_mocks.linux.nft.types import DataType, Json
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.fields import HeaderField
+    from segctl_mocks.linux.nft.types import DataType, Json
 
 #: One component of a set element: the first and the last value.
 Interval: TypeAlias = tuple[int, int]
@@ -340,7 +342,5 @@ def sort_key(kinds: tuple[DataType, ...], key: Key) -> int:
     """Return by what nft sorts the elements of a hash set."""
     if len(kinds) == 1 and kinds[0] not in {types.IFNAME, types.IFINDEX}:
         return key[0][0]
-    data = b"".join(
-        kind.export(interval[0]) for kind, interval in zip(kinds, key, strict=True)
-    )
+    data = b"".join(kind.export(interval[0]) for kind, interval in zip(kinds, key, strict=True))
     return int.from_bytes(data, "little")

@@ -15,7 +15,6 @@ from segctl_mocks.linux.nft.statements import (
     Notrack,
     Reject,
 )
-from segctl_mocks.linux.nft.stream import Stream
 from segctl_mocks.linux.nft.syntax import (
     Bitwise,
     Look,
@@ -28,9 +27,15 @@ from segctl_mocks.linux.nft.syntax import (
     Term,
     VmapTerm,
 )
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.stream import Stream
 
 COMMENT_LIMIT = 128
-_COMPARISONS = frozenset({"==", "!=", "<", ">", "<=", ">=", "!", "eq", "ne", "lt", "gt", "le", "ge"})
+_COMPARISONS = frozenset(
+    {"==", "!=", "<", ">", "<=", ">=", "!", "eq", "ne", "lt", "gt", "le", "ge"}
+)
 _WORDS = {"eq": "==", "ne": "!=", "lt": "<", "gt": ">", "le": "<=", "ge": ">="}
 _UNITS = {"bytes": 1, "kbytes": 1024, "mbytes": 1024 * 1024, "gbytes": 1 << 30}
 
@@ -59,9 +64,7 @@ def comment_text(stream: Stream) -> str:
     start = stream.peek()
     token = stream.string()
     if len(token.text.encode()) > COMMENT_LIMIT:
-        raise NftError(
-            f"comment too long, {COMMENT_LIMIT} characters maximum allowed", start.span
-        )
+        raise NftError(f"comment too long, {COMMENT_LIMIT} characters maximum allowed", start.span)
     return token.text
 
 
@@ -84,6 +87,7 @@ def _statement(stream: Stream) -> StatementTerm:
         if stream.peek().kind in {"newline", "end"}:
             stream.fail()
     stream.fail()
+    return None
 
 
 def _simple(stream: Stream) -> StatementTerm | None:
@@ -274,7 +278,7 @@ def _comparison(stream: Stream) -> StatementTerm:
     if token.text in _COMPARISONS and token.kind in {"punct", "string"}:
         stream.take()
         operator = _WORDS.get(token.text, token.text)
-    elif isinstance(left, Bitwise) and not stream.at("{", "@") and token.kind in {"string"}:
+    elif isinstance(left, Bitwise) and not stream.at("{", "@") and token.kind == "string":
         stream.fail()
     right = terms.right(stream)
     mask: Term | None = None

@@ -9,9 +9,9 @@ from segctl_mocks.linux.nft.errors import NftError
 from segctl_mocks.linux.nft.nodes import Concat
 from segctl_mocks.linux.nft.state import Declaration
 from segctl_mocks.linux.nft.syntax import Look, SetTerm
-from segctl_mocks.linux.nft.types import Symbol
 
 if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.types import Symbol
     from segctl_mocks.linux.nft.types import DataType
 
 
@@ -76,6 +76,7 @@ def _named_data(symbol: Symbol) -> tuple[str, DataType | None, str]:
 
 def same(old: Declaration, new: Declaration) -> bool:
     """Say whether a set may be declared again like this."""
+
     def shape(each: Declaration) -> tuple[object, ...]:
         kinds = tuple((kind.name, kind.bits) for kind in each.kinds)
         return kinds, each.is_map, each.data_kind, each.flags, each.timeout

@@ -114,8 +114,7 @@ class NamedSet:
     def _bucket(self, key: Key) -> tuple[tuple[bool, ...], tuple[int, ...]]:
         shifts = [_SHIFT.get(kind.bits, 0) for kind in self.declaration.kinds]
         pairs = [
-            (low >> shift, high >> shift)
-            for (low, high), shift in zip(key, shifts, strict=True)
+            (low >> shift, high >> shift) for (low, high), shift in zip(key, shifts, strict=True)
         ]
         return (
             tuple(low == high for low, high in pairs),

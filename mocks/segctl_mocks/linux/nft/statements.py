@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TYPE_CHECKING
 
 from segctl_mocks.linux.nft.nodes import (
     Anonymous,
@@ -22,7 +22,9 @@ from segctl_mocks.linux.nft.nodes import (
     Value,
     Verdict,
 )
-from segctl_mocks.linux.nft.types import Json
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.types import Json
 
 
 @dataclass(frozen=True, slots=True)

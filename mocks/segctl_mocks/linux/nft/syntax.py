@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TYPE_CHECKING
 
-from segctl_mocks.linux.nft.errors import Span
-from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
-from segctl_mocks.linux.nft.statements import Statement
-from segctl_mocks.linux.nft.types import Symbol
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
+    from segctl_mocks.linux.nft.types import Symbol
+    from segctl_mocks.linux.nft.errors import Span
+    from segctl_mocks.linux.nft.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)

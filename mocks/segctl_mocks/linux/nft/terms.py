@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from segctl_mocks.linux.nft import fields, types
 from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
-from segctl_mocks.linux.nft.stream import Stream
 from segctl_mocks.linux.nft.syntax import (
     Bitwise,
     Element,
@@ -17,8 +16,12 @@ from segctl_mocks.linux.nft.syntax import (
     Term,
     VerdictTerm,
 )
-from segctl_mocks.linux.nft.tokens import Token
 from segctl_mocks.linux.nft.types import Symbol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.tokens import Token
+    from segctl_mocks.linux.nft.stream import Stream
 
 VERDICTS = frozenset({"accept", "drop", "continue", "return", "jump", "goto"})
 OPERATORS = {"&": "&", "and": "&", "|": "|", "or": "|", "^": "^", "xor": "^"}
@@ -79,6 +82,7 @@ def _single(stream: Stream) -> Payload | Raw | Meta | Ct | Fib:
     if token.text in fields.UNQUALIFIED and token.kind == "string":
         return Meta(token.text)
     stream.fail(token=token)
+    return None
 
 
 def _ct(stream: Stream) -> Ct:

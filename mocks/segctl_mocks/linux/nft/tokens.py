@@ -10,18 +10,7 @@ from segctl_mocks.linux.nft.errors import NftError, Span
 
 #: Words that nft 1.0.6 takes as keywords wherever a name may stand (tried one by one).
 KEYWORDS = frozenset(
-    """
-    accept add ah all and arp auto-merge bridge chain comment comp constant continue counter cpu
-    create ct day dccp define delete describe dnat drop dst dup dynamic ecn element elements eq
-    esp ether exists expires export exthdr fib flags flow flush frag fwd gc-interval ge get goto
-    gt handle hbh hook hour ibriport ibrname icmp icmpv6 igmp iif iifgroup iifname iiftype
-    import include index inet insert interval ip ip6 ipsec jhash jump le limit list log lshift
-    lt map mark masquerade meta meter mh missing monitor ne netdev nftrace not notrack numgen
-    obriport obrname offload oif oifgroup oifname oiftype or osf pkttype policy position
-    priority queue quota redefine redirect reject rename replace reset return rshift rt rt0 rt2
-    rtclassid rule ruleset sctp secmark set size skgid snat socket srh symhash synproxy tcp th
-    time timeout tproxy type typeof udp udplite undefine update vlan vmap xor xt
-    """.split()
+    ["accept", "add", "ah", "all", "and", "arp", "auto-merge", "bridge", "chain", "comment", "comp", "constant", "continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "eq", "esp", "ether", "exists", "expires", "export", "exthdr", "fib", "flags", "flow", "flush", "frag", "fwd", "gc-interval", "ge", "get", "goto", "gt", "handle", "hbh", "hook", "hour", "ibriport", "ibrname", "icmp", "icmpv6", "igmp", "iif", "iifgroup", "iifname", "iiftype", "import", "include", "index", "inet", "insert", "interval", "ip", "ip6", "ipsec", "jhash", "jump", "le", "limit", "list", "log", "lshift", "lt", "map", "mark", "masquerade", "meta", "meter", "mh", "missing", "monitor", "ne", "netdev", "nftrace", "not", "notrack", "numgen", "obriport", "obrname", "offload", "oif", "oifgroup", "oifname", "oiftype", "or", "osf", "pkttype", "policy", "position", "priority", "queue", "quota", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rshift", "rt", "rt0", "rt2", "rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "snat", "socket", "srh", "symhash", "synproxy", "tcp", "th", "time", "timeout", "tproxy", "type", "typeof", "udp", "udplite", "undefine", "update", "vlan", "vmap", "xor", "xt"]
 )
 
 _TOKEN = re.compile(

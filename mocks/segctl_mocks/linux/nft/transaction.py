@@ -212,9 +212,7 @@ class Transaction:
         name, span = command.place.name, command.place.name_span
         base = None
         if body.base is not None:
-            base = Base(
-                body.base.kind, body.base.hook, body.base.priority, body.policy or "accept"
-            )
+            base = Base(body.base.kind, body.base.hook, body.base.priority, body.policy or "accept")
             if base.kind == "nat" and base.hook == "forward":
                 raise KernelError(errors.UNSUPPORTED, body.base.kind_span)
             if base.kind == "route" and base.hook != "output":

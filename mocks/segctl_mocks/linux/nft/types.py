@@ -12,7 +12,7 @@ from segctl_mocks.linux.nft.errors import NftError, Span
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Json: TypeAlias = "None | bool | int | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 _INTERFACE_LENGTH = 16
 
@@ -137,9 +137,7 @@ def _service(symbol: Symbol, kind: DataType) -> int:
         return _bounded(symbol, kind, value)
     if symbol.text in names.SERVICES:
         return names.SERVICES[symbol.text]
-    raise NftError(
-        "Could not resolve service: Servname not supported for ai_socktype", symbol.span
-    )
+    raise NftError("Could not resolve service: Servname not supported for ai_socktype", symbol.span)
 
 
 def _protocol(symbol: Symbol, kind: DataType) -> int:
@@ -333,9 +331,7 @@ PROTO = DataType(
     lambda value: names.PROTOCOLS.get(value, value),
     per_line=5,
 )
-SERVICE = DataType(
-    "inet_service", "internet network service", 16, _service, str, int, per_line=5
-)
+SERVICE = DataType("inet_service", "internet network service", 16, _service, str, int, per_line=5)
 MARK = DataType(
     "mark",
     "packet mark",
@@ -380,9 +376,7 @@ HOUR = DataType(
     _show_clock,
     little=True,
 )
-PERIOD = DataType(
-    "time", "relative time", 32, _period, lambda value: f"{value}s", int, little=True
-)
+PERIOD = DataType("time", "relative time", 32, _period, lambda value: f"{value}s", int, little=True)
 STATE = _symbols("ct_state", "conntrack state", 32, names.CT_STATES, little=True, bitmask=True,
                  per_line=2, shown=hex)  # fmt: skip
 STATUS = _symbols("ct_status", "conntrack status", 32, names.CT_STATUS, little=True, bitmask=True,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import types
 from segctl_mocks.linux.nft.errors import NftError, Span
-from segctl_mocks.linux.nft.nodes import Interval, Key
 from segctl_mocks.linux.nft.syntax import Bitwise, Elements, Joined, Look, Mapped, Named, Pair, Term
 from segctl_mocks.linux.nft.types import DataType, Symbol, parse_number
+import itertools
 
 if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.nodes import Interval, Key
     from collections.abc import Collection, Sequence
 
 _ADDRESSES = frozenset({"ipv4_addr", "ipv6_addr"})
@@ -121,7 +122,7 @@ def has_range(term: Term, kinds: Sequence[DataType]) -> bool:
 def conflict(found: Sequence[tuple[Key, Span]]) -> None:
     """Raise if two ranges of one component overlap and are not the same."""
     ordered = sorted(found, key=lambda each: each[0][0])
-    for (before, other), (after, span) in zip(ordered, ordered[1:], strict=False):
+    for (before, other), (after, span) in itertools.pairwise(ordered):
         if before != after and after[0][0] <= before[0][1]:
             raise NftError("conflicting intervals specified", span, other)
 
