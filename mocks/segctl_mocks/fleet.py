@@ -71,7 +71,8 @@ class Fleet:
                 "ansible_port": mock.port,
                 "ansible_user": self.specs[name].user,
                 "ansible_password": self.specs[name].password,
-                **self._trust(name),
+                "segctl_ca_file": str(self.ca_file),
+                "segctl_known_hosts": str(self.known_hosts),
             }
             for name, mock in self.everything.items()
         }
@@ -80,11 +81,6 @@ class Fleet:
             lines.append(f"    {json.dumps(name)}:")
             lines.extend(f"      {key}: {json.dumps(value)}" for key, value in values.items())
         return "\n".join(lines) + "\n"
-
-    def _trust(self, name: str) -> dict[str, str]:
-        if name in self.linux:
-            return {"segctl_known_hosts": str(self.known_hosts)}
-        return {"segctl_ca_file": str(self.ca_file)}
 
 
 @contextlib.contextmanager
@@ -123,7 +119,7 @@ def serve_fleet(
                 job_seconds=job_seconds,
             )
             mocks[name] = stack.enter_context(_listening(mock, ports.get(name, 0)))
-        used = {name: mock.port for name, mock in {**mocks, **linux}.items()}
+        used = {name: mock.port for part in (mocks, linux) for name, mock in part.items()}
         (folder / "ports.json").write_text(json.dumps({**ports, **used}), "utf-8")
         target = (overlay or folder / "overlay.yml").resolve()
         known_hosts = (folder / "known_hosts").resolve()

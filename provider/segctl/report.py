@@ -160,7 +160,7 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
     if brief:
         yield from _brief(device.changes)
     else:
-        yield from _changes(device.changes)
+        yield from _changes(device.changes, placed=_ordered(device.platform))
     if diff:
         yield Line(text="  script", style="bold")
         for line in device.script.splitlines():
@@ -184,6 +184,14 @@ def _title(platform: str) -> str:
         return platform
 
 
+def _ordered(platform: str) -> bool:
+    """Whether rules of a platform have places, so that a new one's is worth a line."""
+    try:
+        return provider(platform).capabilities.ordered
+    except UnsupportedError:
+        return True
+
+
 def _finding(finding: Problem) -> Line:
     style = "bold red" if finding.severity == "error" else "yellow"
     where = f"{finding.where}: " if finding.where else ""
@@ -193,7 +201,7 @@ def _finding(finding: Problem) -> Line:
     )
 
 
-def _changes(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def _changes(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterator[Line]:
     for conduit, group in _by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
         yield Line(lead=title, style="bold")
@@ -202,7 +210,7 @@ def _changes(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
         names = min(max((len(change["name"]) for change in objects), default=0), 44)
         for change in group:
             if change["kind"] == "rule":
-                yield from _rule(change)
+                yield from _rule(change, placed=placed)
             else:
                 yield from _object(change, kinds, names)
 
@@ -230,11 +238,12 @@ def _by_conduit(
     return dict(sorted(grouped.items(), key=lambda item: (not item[0], item[0])))
 
 
-def _rule(change: Mapping[str, Any]) -> Iterator[Line]:
+def _rule(change: Mapping[str, Any], *, placed: bool) -> Iterator[Line]:
     yield _rule_head(change, "    ")
     if change["op"] == "create":
         yield from _rule_fields(change["after"])
-        yield _row("place", _place(change))
+        if placed:
+            yield _row("place", _place(change))
     elif change["op"] == "move":
         yield _row("place", f"moves {_place(change)}", "cyan")
     elif change["op"] == "delete":
