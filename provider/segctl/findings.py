@@ -57,6 +57,7 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
             hint="name them in segctl_zone_map if conduits use them",
             severity="note",
         )
+    yield from _ports(zones, live)
     for zone in zones:
         missing = sorted(set(zone.interfaces) - held)
         if missing:
@@ -65,6 +66,19 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
                 f"it has {', '.join(sorted(held))}",
                 hint="correct segctl_zone_map",
                 severity="error",
+            )
+
+
+def _ports(zones: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Name interfaces that packets never come from: ports of a bridge or a bond."""
+    ours = {port for zone in zones for port in zone.interfaces}
+    for name, _, master in sorted(one.partition(" ") for one in live.known.get("port", ())):
+        if name in ours:
+            yield Problem(
+                message=f"interface {name} is a port of {master}: routed packets come from "
+                f"{master}, and no rule of ours meets them",
+                hint=f"name {master} in segctl_zone_map",
+                severity="warning",
             )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass, field, replace
+import tempfile
+from dataclasses import dataclass, field
 from datetime import date
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from segctl.compile import compile_site
 from segctl.intent import (
@@ -28,6 +29,7 @@ from segctl.providers.nftables.render import transactions
 
 if TYPE_CHECKING:
     from segctl.compile import Desired
+    from segctl.intent import ThreatPrevention
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live
 
@@ -74,7 +76,11 @@ def asset(zone: str, name: str) -> Endpoint:
     return Endpoint(zone=f"site/{zone}", asset=name)
 
 
-def desired(*flows: Flow, device: Device | None = None, **conduit: str) -> Desired:
+def desired(
+    *flows: Flow,
+    device: Device | None = None,
+    threat_prevention: ThreatPrevention | None = None,
+) -> Desired:
     """Return what one conduit from `supv` to `ctrl` compiles to."""
     one = Conduit(
         site="site",
@@ -84,26 +90,33 @@ def desired(*flows: Flow, device: Device | None = None, **conduit: str) -> Desir
         reason="r",
         owner="o",
         flows=flows,
+        threat_prevention=threat_prevention,
     )
     wanted = device or firewall()
-    made = replace(one, **conduit)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - any field
-    site = Site(zones=zones(), conduits=(made,) if flows else (), devices=(wanted,))
+    site = Site(zones=zones(), conduits=(one,) if flows else (), devices=(wanted,))
     return compile_site(site, date(2026, 1, 1))[wanted.name]
 
 
-def live(table: str = "", **parts: str) -> Live:
+def live(
+    table: str = "",
+    *,
+    nft: str = "nftables v1.0.6 (Lester Gooch #5)",
+    links: list[dict[str, str]] | None = None,
+    foreign: dict[str, str] | None = None,
+) -> Live:
     """Return what a host with these listings holds."""
-    answers = {
-        "host": "fw",
-        "nft": "nftables v1.0.6 (Lester Gooch #5)",
-        "kernel": "6.18",
-        "hostname": "fw",
-        "machine": "m",
-        "chains": EMPTY,
-        "links": json.dumps([{"ifname": f"e{number}"} for number in range(1, 4)]),
-        **parts,
-    }
-    return PROVIDER.parse(Document(table=table, foreign={}, **answers).dump())
+    document = Document(
+        host="fw",
+        nft=nft,
+        kernel="6.18",
+        hostname="fw",
+        machine="m",
+        table=table,
+        chains=EMPTY,
+        links=json.dumps(links or [{"ifname": f"e{number}"} for number in range(1, 4)]),
+        foreign=foreign or {},
+    )
+    return PROVIDER.parse(document.dump())
 
 
 @dataclass(slots=True)
@@ -112,21 +125,31 @@ class Kernel:
 
     _shell: subprocess.Popen[str] = field(
         default_factory=lambda: subprocess.Popen(
-            ["unshare", "-n", "sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            ["unshare", "-n", "-m", "sh", "-c", "mount -t tmpfs tmpfs /run; exec sh"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
     )
 
-    def run(self, command: str, text: str = "") -> str:
-        """Run one command with `text` as its input; fail with what it says."""
+    def run(self, command: str, text: str = "", *, code: int = 0) -> str:
+        """Run one command with `text` as its input; fail with what it says unless it ends so."""
         stdin, stdout = self._shell.stdin, self._shell.stdout
         assert stdin is not None
         assert stdout is not None
-        stdin.write(f"{command} 2>&1 <<'END'\n{text}END\necho \"== $?\"\n")
-        stdin.flush()
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir="/tmp") as given:
+            given.write(text)
+            given.flush()
+            stdin.write(f'{command} 2>&1 <{given.name}\necho "== $?"\n')
+            stdin.flush()
+            return self._answer(stdout, code)
+
+    @staticmethod
+    def _answer(stdout: IO[str], code: int) -> str:
         lines: list[str] = []
         for line in stdout:
             if line.startswith("== "):
-                assert line == "== 0\n", "".join(lines)
+                assert line == f"== {code}\n", line + "".join(lines)
                 return "".join(lines)
             lines.append(line)
         raise AssertionError("the shell ended")

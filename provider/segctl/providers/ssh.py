@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import re
 import socket
 import tempfile
@@ -244,6 +245,8 @@ def _connect(target: Target, device_type: str) -> Any:
     import netmiko
     import paramiko
 
+    # without a handler Python prints what paramiko logs; what matters of it is in our errors
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
     key = _host_key(target)
     port = target.port or 22
     known = paramiko.HostKeys()

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.nft import PROVIDER, desired, firewall, tcp
 
 from segctl.errors import UnsupportedError
 from segctl.intent import Flow, PortRange, ProtocolUse, Schedule, ZoneBinding
-from segctl.policy import Policy, Rule
+from support.nft import PROVIDER, desired, firewall, tcp
+
+if TYPE_CHECKING:
+    from segctl.policy import Policy, Rule
 
 
 def use(protocol: str, *classes: str) -> ProtocolUse:
     return ProtocolUse(protocol=protocol, classes=classes)
 
 
-def fit(flow: Flow, **conduit: str) -> tuple[Policy, str]:
-    wanted = desired(flow, **conduit)
+def fit(flow: Flow) -> tuple[Policy, str]:
+    wanted = desired(flow)
     policy, notes = PROVIDER.fit(wanted.policy, wanted.device)
     return policy, "\n".join(str(note) for note in notes)
 

@@ -75,10 +75,11 @@ def interpret(table: Table) -> Meaning:
         defaults=tuple(_default(table)),
         rules=rules,
     )
+    expected = build(policy, given)
     return Meaning(
-        policy=_with_extras(policy, table, given, chains, sets),
+        policy=_with_extras(policy, table, expected, chains, sets),
         names=given,
-        debris=tuple(_debris(table, policy, given, chains, sets)),
+        debris=tuple(_debris(table, expected, chains, sets)),
     )
 
 
@@ -250,7 +251,7 @@ def _default(table: Table) -> Iterator[DefaultRule]:
 def _with_extras(
     policy: Policy,
     table: Table,
-    given: Names,
+    expected: Table,
     chains: frozenset[str],
     sets: frozenset[str],
 ) -> Policy:
@@ -258,7 +259,7 @@ def _with_extras(
     of_rules: dict[str, list[str]] = {rule.name: [] for rule in policy.rules}
     general: list[str] = list(table.strange)
     strays: list[Rule] = []
-    expected, none = build(policy, given), Chain(name="")
+    none = Chain(name="")
     for name in sorted({*expected.chains, *chains}):
         wanted, held = expected.chains.get(name), table.chains.get(name)
         if wanted == held:
@@ -341,12 +342,10 @@ def _stray(chain: str, line: Line) -> Rule:
 
 def _debris(
     table: Table,
-    policy: Policy,
-    given: Names,
+    expected: Table,
     chains: frozenset[str],
     sets: frozenset[str],
 ) -> Iterator[str]:
-    expected = build(policy, given)
     yield from (f"chain {name}" for name in table.chains if name not in chains)
     unused = {name for name in table.sets if name not in sets and name != names.LOCK}
     yield from (f"set {name}" for name in sorted(unused - set(expected.sets)))

@@ -58,11 +58,13 @@ def parse(document: bytes) -> NftLive:
         known={
             "application": frozenset(functions.NAMES),
             "interface": frozenset(str(link.get("ifname")) for link in links),
+            "port": frozenset(
+                f"{link['ifname']} {link['master']}" for link in links if "master" in link
+            ),
         },
         pending=tuple((who, "its lock") for who in _holders(table)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
-            *_enslaved(links, meaning.policy),
             *foreign_findings(found),
             *_debris(meaning.debris),
             *_unkept(found, table),
@@ -102,19 +104,6 @@ def _links(found: Document) -> Sequence[Mapping[str, Any]]:
         return cast("list[dict[str, Any]]", json.loads(found.links))
     except ValueError as error:
         raise ParseError(found.host, "its list of interfaces is not understood") from error
-
-
-def _enslaved(links: Sequence[Mapping[str, Any]], policy: Policy) -> Iterator[Problem]:
-    """Name interfaces of ours that packets never come from: ports of a bridge or a bond."""
-    ours = {port for zone in policy.zones for port in zone.interfaces}
-    for link in links:
-        if link.get("ifname") in ours and link.get("master"):
-            yield Problem(
-                message=f"interface {link['ifname']} is a port of {link['master']}: routed packets "
-                f"come from {link['master']}, and no rule of ours meets them",
-                hint=f"name {link['master']} in segctl_zone_map",
-                severity="warning",
-            )
 
 
 def _holders(table: Table) -> tuple[str, ...]:

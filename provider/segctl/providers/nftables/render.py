@@ -102,9 +102,10 @@ def _new_marks(wanted: Policy, live: NftLive) -> dict[str, Marks]:
     fresh = _fresh(used)
     result: dict[str, Marks] = {}
     held = _signatures(live.policy)
+    by_zones = by_pair(wanted.rules)
     for pair, signature in _signatures(wanted).items():
         old = live.names.marks.get(pair)
-        rules = by_pair(wanted.rules)[pair]
+        rules = by_zones[pair]
         complete = old is not None and (
             all(old.judged for rule in rules if judged(rule))
             and all(old.plain for rule in rules if not judged(rule))
