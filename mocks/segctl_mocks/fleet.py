@@ -56,6 +56,7 @@ class Fleet:
                 "ansible_user": self.specs[name].user,
                 "ansible_password": self.specs[name].password,
                 "segctl_ca_file": str(self.ca_file),
+                "segctl_known_hosts": str(self.ca_file.with_name("known_hosts")),
             }
             for name, mock in self.mocks.items()
         }
@@ -99,6 +100,7 @@ def serve_fleet(
         (folder / "ports.json").write_text(
             json.dumps({**ports, **{name: mock.port for name, mock in mocks.items()}}), "utf-8"
         )
+        (folder / "known_hosts").touch()
         target = (overlay or folder / "overlay.yml").resolve()
         fleet = Fleet(mocks, dict(hosts), (folder / "ca.pem").resolve(), target)
         target.touch(mode=0o600)

@@ -110,7 +110,6 @@ def test_without_a_place_for_the_overlay_it_says_where_it_is(folder: Path) -> No
     assert not os.path.exists(path)  # noqa: PTH110 - a word of the output
 
 
-@pytest.mark.xfail(reason="serve_fleet writes no segctl_known_hosts yet", strict=True)
 def test_the_overlay_names_known_hosts(folder: Path) -> None:
     with serving(folder, "--endpoints", "over.yml"):
         for values in overlay(folder / "over.yml").values():
