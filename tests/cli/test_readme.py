@@ -19,8 +19,9 @@ PLANT = TOP / "inventory" / "01-waterworks.yml"
 
 
 def test_the_first_plan_is_what_the_readme_shows(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     readme = (TOP / "README.md").read_text(encoding="utf-8")
     today = datetime.now(UTC).date()
     with fleet(load([PLANT], today=today), today, overlay=tmp_path / "mocks.yml") as running:
