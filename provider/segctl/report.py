@@ -54,6 +54,7 @@ _LABELS = {
 DOUBT = "doubt"
 #: Our mark at the beginning of a description.
 _MARK = re.compile(r"^\[segctl\b([^\]]*)\]\s*")
+_ESSENTIAL = re.compile(r" essential(=|$)")
 _LABEL_WIDTH = max(map(len, _LABELS.values())) + 2
 
 
@@ -343,7 +344,7 @@ def _value(field: str, value: Any) -> str:
     mark = _MARK.match(text) if field == "description" else None
     if mark is None:
         return text
-    kept = " (essential: no change may cut it)" if " essential=" in mark[1] else ""
+    kept = " (essential: no change may cut it)" if _ESSENTIAL.search(mark[1]) else ""
     return f"{text[mark.end() :]}{kept}"
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "show": ("FILE", "--diff", "--brief"),
     "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
     "drift": ("--baseline",),
+    "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("inventory|plan|drift",),
     "mock serve": ("--state", "--endpoints"),

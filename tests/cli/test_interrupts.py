@@ -120,11 +120,11 @@ def test_an_apply_goes_back_and_a_rerun_converges(slow: Plant, stage: str, numbe
     sign, pause = STAGES[stage]
     assert slow("plan", "-l", "fw1", "-o", "plan.json").code == 0
     if pause:
-        slow.fleet["fw1"].fail("hang", seconds=0.5, **pause)
+        slow.fleet["fw1"].fail("hang", seconds=1.5, **pause)
     with slow.unchanged(), running(slow, "apply", "plan.json", "-v", "--json") as command:
         command.until(sign)
         command.send(number)
-        code, out, err = command.end(within=15)
+        code, out, err = command.end(within=60)
         assert code == 1
         (outcome,) = json.loads(out)["outcomes"]
         assert (outcome["status"], outcome["code"]) == ("failed", "interrupted")
@@ -153,7 +153,7 @@ def test_no_further_device_is_begun(plant: Plant) -> None:
     with plant.unchanged(), running(plant, *words) as command:
         command.until("fw1: validation")
         command.send(signal.SIGINT)
-        code, out, _ = command.end(within=15)
+        code, out, _ = command.end(within=60)
     assert code == 1
     codes = [outcome["code"] for outcome in json.loads(out)["outcomes"]]
     assert codes == ["interrupted", "interrupted"]

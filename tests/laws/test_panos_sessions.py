@@ -22,6 +22,7 @@ from segctl.errors import (
     VerifyError,
 )
 from segctl.intent import Position
+from segctl.policy import Address, AddressGroup
 from segctl.testing import apply, plan, reach
 from segctl_mocks import PanosMock
 from support.panos import ANCHOR, DEVICE, RULES, VSYS, PanosBench, other_rule
@@ -498,6 +499,30 @@ def test_the_default_rule_is_written_in_full(panos: PanosHarness, bench: PanosBe
     assert entry.findtext("log-end") == "yes"
     assert entry.findtext("log-setting") is None
     assert entry.findtext("log-start") == "yes"
+
+
+def test_a_name_may_pass_from_an_address_to_a_group(panos: PanosHarness, bench: PanosBench) -> None:
+    wanted = plant(flow("web", ports=(443,), from_asset="a0"))
+    asset = Address(name="ctrl.a0", value="10.1.0.10")
+    assert asset in wanted.policy.addresses
+    other = replace(asset, name="other")
+    grouped = replace(
+        wanted,
+        policy=replace(
+            wanted.policy,
+            addresses=(
+                *(item for item in wanted.policy.addresses if item != asset),
+                other,
+            ),
+            address_groups=(
+                *wanted.policy.address_groups,
+                AddressGroup(name=asset.name, members=("other",)),
+            ),
+        ),
+    )
+    for one in (wanted, grouped, wanted):
+        reach(panos, bench, one)
+        assert plan(panos, bench, one).changes == ()
 
 
 def test_names_that_others_hold_are_refused(panos: PanosHarness, bench: PanosBench) -> None:

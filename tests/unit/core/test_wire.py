@@ -161,7 +161,7 @@ def test_an_answer_without_end_is_not_read(mock: PanosMock) -> None:
         ("status", ConnectError, {"code": 503}),
         ("status", ParseError, {"code": 404}),
         ("key_invalid", AuthError, {}),
-        ("unauthorized", ParseError, {}),
+        ("unauthorized", AuthError, {}),
         ("drop_before", ConnectError, {"times": 2}),
     ],
 )

@@ -181,8 +181,7 @@ def _stream(host: str, part: Part, root: str) -> _Found:
     if status == "error" and "No such node" in "".join(str(t) for t in tree_root.itertext()):
         return found
     if status != "success":
-        message = " ".join(str(t).strip() for t in tree_root.itertext()).strip()
-        raise ParseError(host, f"refused to show the configuration: {message or status}")
+        raise ParseError(host, f"refuses to show the configuration: {_message(tree_root)}")
     found.rest = tree_root.find(f"result/{root}")
     return found
 
@@ -440,9 +439,17 @@ def refuse_dtd(host: str, part: Part) -> None:
 def _small(host: str, name: str, part: Part) -> Element:
     refuse_dtd(host, part)
     try:
-        return etree.fromstring(bytes(part), etree.XMLParser(resolve_entities=False))
+        root = etree.fromstring(bytes(part), etree.XMLParser(resolve_entities=False))
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
+    if root.get("status") != "success":
+        raise ParseError(host, f"refuses to tell {name}: {_message(root)}")
+    return root
+
+
+def _message(root: Element) -> str:
+    text = " ".join(str(part).strip() for part in root.itertext()).strip()
+    return text or f"status {root.get('status') or 'missing'}, no reason given"
 
 
 def _pending(root: Element) -> Iterator[tuple[str, str]]:

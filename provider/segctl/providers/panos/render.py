@@ -72,6 +72,7 @@ def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element
         if change.op == "update" and change.before is not None and change.after is not None:
             yield from _update(base, change.kind, change.before, change.after)
     yield from _rule_steps(rules, live, base)
+    yield from _back_to_names(aside, changes, live, base)
     for change in objects:
         if change.op == "delete":
             moved = (change.kind, change.name) in aside
@@ -87,6 +88,21 @@ def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
         for change in changes
         if change.op == "delete" and (_SIBLINGS.get(change.kind, ""), change.name) in created
     ]
+
+
+def _back_to_names(
+    aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, base: str
+) -> Iterator[Element]:
+    """Write what followed a renamed object anew: it means whoever has the name now."""
+    taken = {name for _, name in aside}
+    written = {(change.kind, change.name) for change in changes if change.op != "move"}
+    for group in live.policy.address_groups:
+        if taken & set(group.members) and ("address-group", group.name) not in written:
+            yield _step("edit", path(base, "address-group", group.name), elements.write(group))
+    for rule in live.policy.rules:
+        used = {*rule.sources, *rule.destinations}
+        if taken & used and ("rule", rule.name) not in written:
+            yield _step("edit", path(base, "rule", rule.name), elements.write(rule))
 
 
 def _aside_name(name: str) -> str:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 #: The vendor's limit for one request is 5 MB (PAN-OS and Panorama API Usage Guide 9.1).
 MAX_REQUEST = 4_500_000
 _CHUNK = 1 << 18
+_UNAUTHORIZED = re.compile(rb"""\s*<response\s[^>]*status\s*=\s*["']unauth["']""")
 _READ_ACTIONS = frozenset({"get", "show", "complete"})
 _READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
 
@@ -183,7 +184,8 @@ class Wire:
             connection.request("POST", "/api/", body=body, headers=headers)
             with _bounded(connection, deadline):
                 response = connection.getresponse()
-            content = self._read(connection, response, deadline)
+            with response:
+                content = self._read(connection, response, deadline)
         except TimeoutError as error:
             raise self._lost(
                 f"no answer within {self.target.timeout:g} s (segctl_timeout)"
@@ -293,6 +295,12 @@ class Wire:
             )
         if answer.status >= 500:
             raise self._lost(f"answers HTTP {answer.status}: its management service is not up")
+        if _UNAUTHORIZED.match(answer.body):
+            raise AuthError(
+                name,
+                f"does not let {self.target.user!r} do this: give its admin role XML API rights "
+                "for configuration and operational requests, and for commit to apply",
+            )
         if "xml" not in answer.content_type:
             raise ParseError(
                 name,
