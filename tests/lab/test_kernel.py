@@ -14,7 +14,7 @@ from support.lab import ZONES, Finished, Lab, conduit, lines
 
 PORTS = (22, 53, 443, 502)
 #: The full measure takes minutes: SEGCTL_LAB=full.
-APPLIES = 50 if os.environ.get("SEGCTL_LAB") == "full" else 8
+APPLIES = 50 if os.environ.get("SEGCTL_LAB") == "full" else 4
 
 #: What the plant declares: zones, then per flow its hosts and services.
 DECLARED = (
@@ -145,6 +145,12 @@ def test_kept_sessions_go_on_and_revoked_ones_stop(plant: Lab) -> None:
     assert silence > 0.8
 
 
+def packets(plant: Lab, counter: str) -> int:
+    """Return how many packets a counter of ours has seen."""
+    listed = plant.nft("list", "counter", "inet", "segctl", counter)
+    return int(listed.split("packets ")[1].split()[0])
+
+
 def test_others_and_counters_are_left_alone(plant: Lab) -> None:
     apply(plant, DECLARED)
     plant.nft("-f", "-", stdin=(
@@ -153,11 +159,11 @@ def test_others_and_counters_are_left_alone(plant: Lab) -> None:
     ))  # fmt: skip
     before = plant.nft("-a", "list", "table", "ip", "other")
     assert ("supv1", "ctrl1", 4, "tcp", 502) in matrix(plant)
-    counted = plant.nft("list", "counter", "inet", "segctl", "rule_poll.modbus")
-    assert "packets 0" not in counted
+    counted = packets(plant, "rule_poll.modbus")
+    assert counted > 0
     done = apply(plant, DECLARED + conduit("more", "ent", "ctrl", "{f: {services: [tcp/22]}}"))
     assert plant.nft("-a", "list", "table", "ip", "other") == before
-    assert plant.nft("list", "counter", "inet", "segctl", "rule_poll.modbus") == counted
+    assert packets(plant, "rule_poll.modbus") >= counted  # a last FIN may have come late
     assert "can drop in a rule" in " ".join(done.stdout.replace("\n", " ").split())
     plant.nft("delete", "table", "ip", "other")
 
