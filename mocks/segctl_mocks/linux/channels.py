@@ -69,7 +69,8 @@ class Execution:
             self._channel.write_error(fault.data("err"))
             return int(fault.number("code", 1))
         if fault is not None and fault.kind == "drop_upload":
-            return self._half(fault)
+            self._half(fault)
+            return None
         status = self._run()
         if fault is not None and fault.kind in {"drop_after", "drop_at"}:
             self._channel.cut()

@@ -390,7 +390,7 @@ def _write(path: Path, data: bytes) -> None:
 def _new_key() -> tuple[bytes, str]:
     import asyncssh
 
-    key = asyncssh.generate_private_key("ssh-ed25519")
+    key = asyncssh.generate_private_key("ssh-ed25519")  # pyright: ignore[reportUnknownMemberType] - options of any type
     data = bytes(key.export_private_key())
     return data, _public(data)
 

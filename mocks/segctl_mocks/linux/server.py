@@ -125,39 +125,8 @@ class SshServer:
 
         self._stopped = asyncio.Event()
         key = asyncssh.import_private_key(self._host_key)
-        outer = self
-
-        class Login(asyncssh.SSHServer):
-            def connection_made(self, conn: Any) -> None:
-                self.connection = conn
-                outer._connections.add(conn)
-
-            def connection_lost(self, exc: Exception | None) -> None:
-                del exc
-                outer._connections.discard(self.connection)
-
-            def begin_auth(self, username: str) -> bool:
-                lines = outer._accounts.keys.get(username)
-                if lines:
-                    text = "".join(f"{line.strip()}\n" for line in lines)
-                    self.connection.set_authorized_keys(asyncssh.import_authorized_keys(text))
-                return True
-
-            def password_auth_supported(self) -> bool:
-                return True
-
-            def public_key_auth_supported(self) -> bool:
-                return True
-
-            def validate_password(self, username: str, password: str) -> bool:
-                return outer._may_enter(username, password)
-
-            def auth_completed(self) -> None:
-                user = str(self.connection.get_extra_info("username"))
-                outer._accounts.logins.append(user)
-
         server = await asyncssh.create_server(
-            Login,
+            self._login(),
             "127.0.0.1",
             self._port,
             server_host_keys=[key],
@@ -180,6 +149,42 @@ class SshServer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _login(self) -> type:
+        """Return the class that asyncssh asks about each connection."""
+        import asyncssh
+
+        connections, accounts, may_enter = self._connections, self._accounts, self._may_enter
+
+        class Login(asyncssh.SSHServer):
+            def connection_made(self, conn: Any) -> None:
+                self.connection = conn
+                connections.add(conn)
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                del exc
+                connections.discard(self.connection)
+
+            def begin_auth(self, username: str) -> bool:
+                lines = accounts.keys.get(username)
+                if lines:
+                    text = "".join(f"{line.strip()}\n" for line in lines)
+                    self.connection.set_authorized_keys(asyncssh.import_authorized_keys(text))
+                return True
+
+            def password_auth_supported(self) -> bool:
+                return True
+
+            def public_key_auth_supported(self) -> bool:
+                return True
+
+            def validate_password(self, username: str, password: str) -> bool:
+                return may_enter(username, password)
+
+            def auth_completed(self) -> None:
+                accounts.logins.append(str(self.connection.get_extra_info("username")))
+
+        return Login
 
     def _may_enter(self, username: str, password: str) -> bool:
         if self._accounts.refused > 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from segctl_mocks.linux.nft import ruleparser, terms, types
 from segctl_mocks.linux.nft.errors import NOWHERE, NftError, Span
 from segctl_mocks.linux.nft.syntax import (
@@ -14,11 +16,11 @@ from segctl_mocks.linux.nft.syntax import (
     SetTerm,
     TableTerm,
 )
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.types import Symbol
     from segctl_mocks.linux.nft.stream import Stream
+    from segctl_mocks.linux.nft.tokens import Token
+    from segctl_mocks.linux.nft.types import Symbol
 
 PRIORITIES = {
     "raw": -300,
@@ -37,9 +39,7 @@ def table(stream: Stream, verb: str, place: Place) -> list[Command]:
     """Read the block of a table as commands, in the order nft sends them."""
     stream.expect("{")
     head = TableTerm()
-    chains: list[tuple[Place, ChainTerm]] = []
-    objects: list[Command] = []
-    sets: list[Command] = []
+    inside: list[Command] = []
     while True:
         stream.skip_newlines()
         if stream.accept("}"):
@@ -50,29 +50,38 @@ def table(stream: Stream, verb: str, place: Place) -> list[Command]:
         elif stream.accept("flags"):
             head.flags = (*head.flags, stream.take().text)
         elif stream.at("chain", "set", "map", "counter"):
-            what = stream.take().text
-            name = stream.name()
-            here = Place(place.family, place.table, name.text, place.table_span, name.span)
-            if what == "chain":
-                chains.append((here, chain(stream)))
-            elif what == "counter":
-                objects.append(Command("add", what, here, NOWHERE, counter(stream)))
-            else:
-                body = set_or_map(stream, is_map=what == "map")
-                sets.append(Command("add", what, here, NOWHERE, body))
+            inside.append(_inside(stream, place))
         else:
             stream.fail(token=token)
         stream.end_of_statement()
-    commands = [Command(verb, "table", place, NOWHERE, head)]
-    commands += [Command("add", "chain", here, NOWHERE, body) for here, body in chains]
-    commands += objects + sets
-    for command in sets:
-        body = command.body
+    return [Command(verb, "table", place, NOWHERE, head), *_in_order(inside)]
+
+
+def _inside(stream: Stream, place: Place) -> Command:
+    """Read what a table holds."""
+    what = stream.take().text
+    name = stream.name()
+    here = Place(place.family, place.table, name.text, place.table_span, name.span)
+    if what == "chain":
+        return Command("add", what, here, NOWHERE, chain(stream))
+    if what == "counter":
+        return Command("add", what, here, NOWHERE, counter(stream))
+    return Command("add", what, here, NOWHERE, set_or_map(stream, is_map=what == "map"))
+
+
+def _in_order(inside: list[Command]) -> list[Command]:
+    """Chains, counters, sets, then elements, then rules: so that all names are known."""
+    kinds = {"chain": 0, "counter": 1, "set": 2, "map": 2}
+    commands = sorted(inside, key=lambda command: kinds[command.what])
+    elements: list[Command] = []
+    rules: list[Command] = []
+    for command in commands:
+        body, here = command.body, command.place
         if isinstance(body, SetTerm) and body.elements is not None:
-            commands.append(Command("add", "element", command.place, NOWHERE, body.elements))
-    for here, body in chains:
-        commands += [Command("add", "rule", here, rule.span, rule) for rule in body.rules]
-    return commands
+            elements.append(Command("add", "element", here, NOWHERE, body.elements))
+        elif isinstance(body, ChainTerm):
+            rules += [Command("add", "rule", here, rule.span, rule) for rule in body.rules]
+    return [*commands, *elements, *rules]
 
 
 def chain(stream: Stream) -> ChainTerm:
@@ -154,7 +163,7 @@ def set_or_map(stream: Stream, *, is_map: bool) -> SetTerm:
         stream.skip_newlines()
         end = stream.accept("}")
         if end is not None:
-            found.span = start.span.to(end.span)
+            found.span = start.span.to(stream.tokens[stream.position - 2].span)
             break
         _set_line(stream, found)
         stream.end_of_statement()
@@ -169,17 +178,31 @@ def set_or_map(stream: Stream, *, is_map: bool) -> SetTerm:
 def _set_line(stream: Stream, found: SetTerm) -> None:
     token = stream.take()
     match token.text:
-        case "type":
-            found.keys = tuple(_joined_types(stream))
-            if found.is_map:
-                stream.expect(":", hint="colon")
-                found.data = terms.symbol(stream.take())
-        case "typeof":
-            found.keys = _typeof(stream)
-            if found.is_map:
-                stream.expect(":", hint="colon")
-                verdict = stream.at("verdict", "counter")
-                found.data = terms.symbol(stream.take()) if verdict else _typeof(stream)
+        case "type" | "typeof":
+            _set_type(stream, found, like=token.text == "typeof")
+        case "comment":
+            found.comment = ruleparser.comment_text(stream)
+        case "elements":
+            stream.expect("=", hint="'='")
+            found.elements = terms.elements(stream)
+        case "counter":
+            found.counter = True
+        case "auto-merge":
+            found.auto_merge = True
+        case _:
+            _set_property(stream, found, token)
+
+
+def _set_type(stream: Stream, found: SetTerm, *, like: bool) -> None:
+    found.keys = _typeof(stream) if like else tuple(_joined_types(stream))
+    if found.is_map:
+        stream.expect(":", hint="colon")
+        plain = not like or stream.at("verdict", "counter")
+        found.data = terms.symbol(stream.take()) if plain else _typeof(stream)
+
+
+def _set_property(stream: Stream, found: SetTerm, token: Token) -> None:
+    match token.text:
         case "flags":
             flags = [stream.expect(*_SET_FLAGS).text]
             while stream.accept(","):
@@ -191,17 +214,8 @@ def _set_line(stream: Stream, found: SetTerm) -> None:
             found.gc_interval = types.parse_period(stream.take().text)
         case "size":
             found.size = stream.number()
-        case "auto-merge":
-            found.auto_merge = True
-        case "counter":
-            found.counter = True
         case "policy":
             stream.expect("performance", "memory")
-        case "comment":
-            found.comment = ruleparser.comment_text(stream)
-        case "elements":
-            stream.expect("=", hint="'='")
-            found.elements = terms.elements(stream)
         case _:
             stream.fail(token=token)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NFPROTO = {2: "ip", 10: "ip6"}
 _ETHER = {0x0800: "ip", 0x86DD: "ip6", 0x0806: "arp"}
+_ICMP = {"icmp": ("ip", 2), "icmpv6": ("ip6", 10)}
 _FAMILY = {"ip": "ip", "ip6": "ip6"}
 
 
@@ -29,36 +30,45 @@ class Context:
     network: str = ""
     transport: str = ""
     shown_transport: str = ""
+    shown_network: str = ""
+    transports: list[str] = field(default_factory=list[str])  # all that a set of them allows
     icmp_types: set[str] = field(default_factory=set[str])
+    added_sets: int = 0
 
     def __post_init__(self) -> None:
-        self.network = _FAMILY.get(self.family, "")
+        self.network = self.shown_network = _FAMILY.get(self.family, "")
 
-    def need(self, header: HeaderField, span: Span, before: Sequence[Statement]) -> list[Statement]:
+    def need(self, header: HeaderField, span: Span) -> list[Statement]:
         """Settle on a header's protocol; return the matches nft adds for it."""
-        del before
         protocol = header.protocol
         if header.base == fields.NETWORK:
             if self.network and self.network != protocol:
                 raise _conflict(self.network, protocol, span)
             known, self.network = self.network, protocol
+            self.shown_network = protocol
             if known or self.family != "inet":
                 return []
             number = 2 if protocol == "ip" else 10
             return [Match(Meta("nfproto"), "==", Value(types.NFPROTO, number), implied=True)]
         if header.base != fields.TRANSPORT or protocol == "th":
             return []
-        if self.transport and self.transport != protocol:
-            raise _conflict(self.transport, protocol, span)
+        for other in self.transports:
+            if other != protocol:
+                raise _conflict(other, protocol, span)
         known = self.transport
+        self.transports = self.transports or [protocol]
         self.transport = self.shown_transport = protocol
+        if protocol in _ICMP and not known and not self.network and self.family == "inet":
+            self.network = self.shown_network = _ICMP[protocol][0]
         added: list[Statement] = []
         if not known:
             number = fields.L4[protocol]
             value = Value(types.PROTO, number)
             added.append(Match(Meta("l4proto"), "==", value, implied=True))
-        if header.name in {"id", "sequence"} and protocol not in self.icmp_types:
+        echoes = protocol in {"icmp", "icmpv6"} and header.name in {"id", "sequence"}
+        if echoes and protocol not in self.icmp_types:
             added.append(_echo(protocol))
+            self.added_sets += 1
             self.icmp_types.add(protocol)
         return added
 
@@ -66,9 +76,7 @@ class Context:
         """Return the field as listed: ``th`` gets the protocol's name once that is known."""
         header = payload.field
         if header.protocol == "th" and self.shown_transport:
-            found = fields.FIELDS.get((self.shown_transport, header.name))
-            if found is not None:
-                return Payload(found)
+            return Payload(_same_place(header, self.shown_transport))
         return payload
 
     def shown_raw(self, raw: Raw) -> Payload | Raw:
@@ -91,17 +99,33 @@ class Context:
         if isinstance(match.right, Value):
             numbers, single = [match.right.number], True
         elif isinstance(match.right, Anonymous):
-            numbers, single = [each[0][0] for each, _ in match.right.elements], False
+            numbers, single = [each[0][0] for each in match.right.written], False
         else:
             return
         for number in numbers:
             if key == "transport":
-                self.transport = fields.L4_NAMES.get(number, self.transport)
-                if single:
-                    self.shown_transport = fields.L4_NAMES.get(number, "")
-            else:
-                table = _NFPROTO if key == "nfproto" else _ETHER
-                self.network = table.get(number, self.network)
+                self._learn_transport(number, single=single, field=isinstance(match.left, Payload))
+                continue
+            table = _NFPROTO if key == "nfproto" else _ETHER
+            self.network = table.get(number, self.network)
+            if single:
+                self.shown_network = table.get(number, self.shown_network)
+
+    def _learn_transport(self, number: int, *, single: bool, field: bool) -> None:
+        known = fields.L4_NAMES.get(number, "" if field else "unknown")
+        if not known:
+            return
+        self.transport = known
+        self.transports.append(known)
+        if single and known in fields.L4:
+            self.shown_transport = known
+
+    def name_ports(self, out: list[Statement]) -> None:
+        """Show ``th`` as what the rule turned out to be about."""
+        self.transport = self.shown_transport = "tcp"
+        for position, statement in enumerate(out):
+            if isinstance(statement, Match) and isinstance(statement.left, Payload):
+                out[position] = replace(statement, left=self.shown(statement.left))
 
     def hide_network(self, out: list[Statement]) -> None:
         """Hide the match of the family, which a reject of that family implies."""
@@ -115,7 +139,16 @@ class Context:
 
     def finish(self, out: Sequence[Statement]) -> tuple[Statement, ...]:
         """Return the statements as listed: payloads merged, dependencies hidden."""
-        return tuple(_hide(merging.merge(out, self), self.family))
+        return tuple(_hide(merging.merge(out, self)))
+
+
+def _same_place(header: HeaderField, protocol: str) -> HeaderField:
+    """Return the field of a protocol at the place of another; the same if it has none."""
+    place = (header.base, header.offset, header.bits)
+    for (name, _), found in fields.FIELDS.items():
+        if name == protocol and (found.base, found.offset, found.bits) == place:
+            return found
+    return header
 
 
 def _conflict(known: str, new: str, span: Span) -> NftError:
@@ -150,9 +183,8 @@ def _is_meta(match: Match, key: str) -> bool:
     return plain and isinstance(match.left, Meta) and match.left.key == key
 
 
-def _hide(statements: Sequence[Statement], family: str) -> list[Statement]:
+def _hide(statements: Sequence[Statement]) -> list[Statement]:
     """Drop the matches of a protocol that a later field of it implies."""
-    del family
     kept: list[Statement | None] = []
     pending: dict[str, int] = {}
     for statement in statements:
@@ -162,9 +194,10 @@ def _hide(statements: Sequence[Statement], family: str) -> list[Statement]:
             continue
         for part in _looks(statement):
             for base in _implied_by(part):
-                position = pending.pop(base, None)
-                if position is not None:
+                position = pending.get(base)
+                if position is not None and _agrees(kept[position], part):
                     kept[position] = None
+                    del pending[base]
         if isinstance(statement, Match):
             if _is_meta(statement, "nfproto"):
                 pending[fields.NETWORK] = len(kept) - 1
@@ -182,6 +215,16 @@ def _looks(statement: Match | Vmap) -> list[object]:
     while isinstance(left, Binary):
         left = left.left
     return [*left.parts] if isinstance(left, Concat) else [left]
+
+
+def _agrees(dependency: object, part: object) -> bool:
+    """Say whether the family a rule names is that of an ICMP field that follows."""
+    if not isinstance(dependency, Match) or not isinstance(part, Payload):
+        return True
+    family = _ICMP.get(part.field.protocol)
+    if family is None or not _is_meta(dependency, "nfproto"):
+        return True
+    return isinstance(dependency.right, Value) and dependency.right.number == family[1]
 
 
 def _implied_by(part: object) -> tuple[str, ...]:

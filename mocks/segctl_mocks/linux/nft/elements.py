@@ -56,11 +56,9 @@ class Changer:
         """Check ranges against each other and against the set, or merge them into it."""
         if self.found.declaration.auto_merge:
             return self._auto_merged(pairs)
-        values.conflict([(key, item.span) for key, item in pairs])
-        for key, item in sorted(pairs, key=lambda pair: pair[0]):
-            if any(other != key for other in self.found.overlapping(key[0])):
-                raise NftError("interval overlaps with an existing one", item.span)
-        return pairs
+        nearby = {other: None for key, _ in pairs for other in self.found.overlapping(key[0])}
+        values.conflict([(key, item.span) for key, item in pairs], [*nearby])
+        return sorted(pairs, key=lambda pair: pair[0])
 
     def _auto_merged(self, pairs: list[tuple[Key, ElementTerm]]) -> list[tuple[Key, ElementTerm]]:
         top = self.found.declaration.kinds[0].top
@@ -121,6 +119,13 @@ class Changer:
             return item.data.text
         raise NftError("Could not parse verdict", item.span)
 
+    def _named(self, key: Key) -> Key:
+        """Return the element that goes; the kernel looks for its first point only."""
+        declaration = self.found.declaration
+        if key in self.found.elements or declaration.tree or not declaration.interval:
+            return key
+        return self.found.holds(tuple(low for low, _ in key)) or key
+
     def delete(self, term: Elements, *, missing_ok: bool) -> None:
         """Take elements away."""
         pairs = [(self._key(item), item) for item in term.items]
@@ -128,7 +133,8 @@ class Changer:
             for key, item in pairs:
                 if key not in self.found.elements:
                     raise NftError("element does not exist", item.span)
-        for key, item in pairs:
+        for wanted, item in pairs:
+            key = self._named(wanted)
             if key not in self.found.elements:
                 if missing_ok:
                     continue

@@ -14,7 +14,7 @@ from segctl_mocks.linux.nft.state import NamedSet, Ruleset, Table
 from segctl_mocks.linux.nft.transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from segctl_mocks.linux.nft.syntax import Command
     from segctl_mocks.linux.nft.types import Json
@@ -81,13 +81,18 @@ class Nft:
             return Result(1, "", source.show(error))
         transaction = Transaction(self.live, self.interfaces)
         changes = [each for each in commands if each.verb not in {"list", "reset"}]
-        if not transaction.run(changes):
+        done = transaction.run(changes)
+        if not done or "check" in flags:
+            transaction.use_handles()
+        if not done:
             return Result(1, "", "".join(source.show(each) for each in transaction.errors))
         out: list[str] = []
         try:
-            for command in commands:
-                if command.verb in {"list", "reset"}:
-                    out.append(self.listing(transaction.new, command, flags))
+            out += [
+                self.listing(transaction.new, command, flags)
+                for command in commands
+                if command.verb in {"list", "reset"}
+            ]
         except NftError as error:
             return Result(1, "", source.show(error))
         if changes and "check" not in flags:
@@ -216,7 +221,12 @@ def _tables(rules: Ruleset, command: Command) -> list[Table]:
     table = rules.tables.get((place.family, place.table))
     if table is None:
         raise NftError(errors.NO_FILE, place.table_span)
-    known = {"chain": table.chains, "set": table.sets, "map": table.sets, "counter": table.counters}
+    known: dict[str, Container[str]] = {
+        "chain": table.chains,
+        "set": table.sets,
+        "map": table.sets,
+        "counter": table.counters,
+    }
     if place.name and place.name not in known.get(command.what, {}):
         raise NftError(errors.NO_FILE, place.name_span)
     return [table]
@@ -228,33 +238,34 @@ def _chosen_sets(table: Table, *, maps: bool) -> list[NamedSet]:
 
 def _text(tables: list[Table], command: Command, options: Options) -> str:
     listing = TextListing(options)
-    name = command.place.name
-    out: list[str] = []
-    for table in tables:
-        match command.what:
-            case "tables":
-                out.append(f"table {table.family} {table.name}\n")
-            case "ruleset" | "table":
-                out.append(listing.table(table))
-            case "chains":
-                parts = [listing.bare_chain(each) for each in table.chains.values()]
-                out.append(listing.table(table, parts))
-            case "chain":
-                out.append(listing.table(table, [listing.chain(table.chains[name])]))
-            case "set" | "map":
-                out.append(listing.table(table, [listing.set(table.sets[name])]))
-            case "sets" | "maps":
-                found = _chosen_sets(table, maps=command.what == "maps")
-                out.append(listing.table(table, [listing.set(each) for each in found]))
-            case "counter":
-                out.append(listing.table(table, [listing.counter(table.counters[name])]))
-            case "counters":
-                if table.counters:
-                    parts = [listing.counter(each) for each in table.counters.values()]
-                    out.append(listing.table(table, parts))
-            case _:
-                out.append(listing.table(table, []))
-    return "".join(out)
+    return "".join(_table_text(table, command, listing) for table in tables)
+
+
+def _table_text(table: Table, command: Command, listing: TextListing) -> str:
+    what, name = command.what, command.place.name
+    if what == "tables":
+        return f"table {table.family} {table.name}\n"
+    if what in {"ruleset", "table"}:
+        return listing.table(table)
+    if what == "counters" and not table.counters:
+        return ""
+    parts: list[str] = []
+    match what:
+        case "chains":
+            parts = [listing.bare_chain(each) for each in table.chains.values()]
+        case "chain":
+            parts = [listing.chain(table.chains[name])]
+        case "set" | "map":
+            parts = [listing.set(table.sets[name])]
+        case "sets" | "maps":
+            parts = [listing.set(each) for each in _chosen_sets(table, maps=what == "maps")]
+        case "counter":
+            parts = [listing.counter(table.counters[name])]
+        case "counters":
+            parts = [listing.counter(each) for each in table.counters.values()]
+        case _:
+            pass
+    return listing.table(table, parts)
 
 
 def _json_parts(table: Table, command: Command, listing: JsonListing) -> list[Json]:
@@ -289,12 +300,12 @@ def _half_way(transaction: Transaction) -> Ruleset | None:
     same transaction made becomes visible only at the end of the commit.
     """
     empty: dict[tuple[str, str], list[str]] = {}
-    for family, table, name in transaction.fresh_sets:
-        found = transaction.new.tables.get((family, table))
+    for family, owner, name in transaction.fresh_sets:
+        found = transaction.new.tables.get((family, owner))
         if found is not None and name in found.sets:
             fresh = found.sets[name]
             if fresh.declaration.interval and fresh.elements:
-                empty.setdefault((family, table), []).append(name)
+                empty.setdefault((family, owner), []).append(name)
     if not empty:
         return None
     half = Ruleset(

@@ -78,6 +78,7 @@ class Evaluator:
                 )
             if self._statement(statement):
                 last = statement.span
+        self.anonymous += self.context.added_sets
         return self.context.finish(self.out)
 
     def _statement(self, term: object) -> bool:
@@ -120,23 +121,27 @@ class Evaluator:
 
     def _reject(self, statement: Reject, term: Plain) -> None:
         context = self.context
-        network = context.network
+        network = context.shown_network
         if statement.kind == "tcp reset":
             if context.transport not in {"", "tcp"}:
                 raise NftError("you cannot use tcp reset with this protocol", term.span)
             if not context.transport:
                 six = Value(types.PROTO, fields.L4["tcp"])
+                context.name_ports(self.out)
+                context.hide_network(self.out)
                 self.out.insert(0, Match(Meta("l4proto"), "==", six))
         elif statement.kind in {"icmp", "icmpv6"}:
             wanted = "ip" if statement.kind == "icmp" else "ip6"
-            if network and network != wanted:
+            if context.network and context.network != wanted:
                 raise NftError(
-                    f"conflicting protocols specified: {network} vs {wanted}",
+                    f"conflicting protocols specified: {context.network} vs {wanted}",
                     term.name or term.span,
                 )
+        elif term.name is None and context.network and not network:
+            statement = Reject("", "")
         elif term.name is None and network:
             if self.table.family == "inet":
-                self.context.hide_network(self.out)
+                context.hide_network(self.out)
             kind = "icmp" if network == "ip" else "icmpv6"
             statement = Reject(kind, "port-unreachable")
         self.out.append(statement)
@@ -159,7 +164,7 @@ class Evaluator:
         context = self.context
         match expression:
             case Payload(header):
-                self.out += context.need(header, span, self.out)
+                self.out += context.need(header, span)
                 return context.shown(expression)
             case Raw():
                 return context.shown_raw(expression)
@@ -182,6 +187,11 @@ class Evaluator:
                 )
             kind = types.IPV4 if network == "ip" else types.IPV6
             return Ct(f"{network} {key}", direction, kind)
+        family = key.partition(" ")[0]
+        if family in {"ip", "ip6"} and self.context.network not in {"", family}:
+            raise NftError(
+                f"conflicting protocols specified: {self.context.network} vs. {family}", span
+            )
         if key in {"proto-src", "proto-dst"}:
             if joined:
                 raise NftError(
@@ -205,7 +215,9 @@ class Evaluator:
             self._add(Match(left, operator, SetRef(term.right.name)))
             return
         if isinstance(term.right, Elements):
-            self._add(Match(left, operator, self._anonymous(term.right, kinds)))
+            found = self._anonymous(term.right, kinds)
+            flag = isinstance(found, Value) and found.kind.bitmask and not term.operator
+            self._add(Match(left, "in" if flag else operator, found))
             return
         if len(kinds) != 1 or isinstance(left, Concat):
             self._add(Match(left, operator, self._single_concat(term.right, kinds)))
@@ -216,9 +228,9 @@ class Evaluator:
             number = values.number(term.right, kind)
             self._add(_with_mask(left, operator, Value(kind, number), mask))
             return
+        if isinstance(left, Fib) and left.result != "type" and _is_index(term.right):
+            kind = types.FIB_INDEX
         right = self._right(term.right, kind)
-        if isinstance(left, Fib) and left.result != "type":
-            right = _fib_value(term.right, right)
         if kind is types.HOUR and isinstance(right, Range) and right.low > right.high:
             right = Range(kind, right.high, right.low)
             operator = "!=" if operator == "==" else "=="
@@ -301,11 +313,13 @@ class Evaluator:
         if len(keys) == 1 and len(kinds) == 1:
             return self._right(term.items[0].key, kinds[0])
         self.anonymous += 1
+        written = tuple(keys)
         if ranged and len(kinds) == 1:
             keys = _merge(keys)
         elif not ranged:
             keys = sorted(dict.fromkeys(keys), key=lambda each: sort_key(kinds, each))
-        return Anonymous(kinds, tuple((each, None) for each in keys))
+        elements = tuple((each, None) for each in keys)
+        return Anonymous(kinds, elements, written=written)
 
     def _vmap(self, term: VmapTerm) -> None:
         key = self._look(term.key)
@@ -409,6 +423,8 @@ def _combine(
     """The kernel keeps a mask and an xor: ``x & m | v`` comes back as ``x & (m|v) | v``."""
     if operator == "|" and isinstance(inner, Binary) and inner.operator == "&":
         mask = inner.right.number | value.number
+        if value.number == 0:
+            return inner
         if mask == value.kind.top:
             return Binary("|", inner.left, value)
         return Binary("|", Binary("&", inner.left, Value(value.kind, mask)), value)
@@ -442,7 +458,7 @@ def _with_mask(
         return Match(left, operator, right, mask)
     if kind.prefix and operator in {"==", "!="}:
         inverse = ~mask.number & kind.top
-        if inverse & (inverse + 1) == 0 and right.number & inverse == 0:
+        if inverse & (inverse + 1) == 0:
             length = kind.bits - inverse.bit_length()
             if length == kind.bits:
                 return Match(left, operator, right)
@@ -461,9 +477,8 @@ def _aligned(left: Raw, operator: str, right: Value | Prefix | Range) -> Match:
     return Match(Binary("&", whole, mask), operator, Value(whole.kind, number << shift))
 
 
-def _fib_value(term: Term, right: Value | Prefix | Range) -> Value | Prefix | Range:
-    del term
-    return right
+def _is_index(term: Term) -> bool:
+    return isinstance(term, types.Symbol) and term.text not in {"exists", "missing"}
 
 
 def _merge(keys: list[Key]) -> list[Key]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import types
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segctl_mocks.linux.nft.types import DataType
@@ -93,7 +93,13 @@ FIELDS = _rows()
 PROTOCOLS = frozenset(protocol for protocol, _ in FIELDS)
 #: What ``meta l4proto`` is for each transport protocol.
 L4 = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "icmpv6": 58, "sctp": 132}
-L4_NAMES = {number: name for name, number in L4.items()}
+L4_NAMES = {number: name for name, number in L4.items()} | {
+    2: "igmp",
+    50: "esp",
+    51: "ah",
+    108: "comp",
+    136: "udplite",
+}
 
 #: Keys of ``meta``; those in BARE need no ``meta`` before them and lose it in listings.
 META: dict[str, DataType] = {

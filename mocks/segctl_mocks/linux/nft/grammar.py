@@ -35,7 +35,7 @@ def parse(text: str, *, destroy: bool = False) -> list[Command]:
         first = stream.peek()
         found = _command(stream, destroy=destroy)
         last = stream.tokens[stream.position - 1]
-        span = Span(first.line, first.column, _line_end(stream, first.line, last.span))
+        span = Span(first.line, first.column, _line_end(stream, first.line, last.span) + 1)
         commands += [_with_span(command, span) for command in found]
         stream.end_of_statement()
 

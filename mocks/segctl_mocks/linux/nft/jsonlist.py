@@ -119,7 +119,7 @@ class JsonListing:
         return {"map" if declaration.is_map else "set": out}
 
     def _element(self, declaration: Declaration, key: Key, element: Element) -> Json:
-        shown = key_json(declaration.kinds, key)
+        shown: Json = key_json(declaration.kinds, key)
         more: dict[str, Json] = {}
         if element.timeout and element.timeout != declaration.timeout:
             more["timeout"] = element.timeout // 1000
@@ -132,7 +132,8 @@ class JsonListing:
             stateless = self.options.stateless
             more["counter"] = None if stateless else {"packets": packets, "bytes": octets}
         if more:
-            shown = {"elem": {"val": shown, **more}}
+            inside: dict[str, Json] = {"val": shown, **more}
+            shown = {"elem": inside}
         data = element.data
         if data is None:
             return shown
@@ -152,6 +153,4 @@ def _details(declaration: Declaration) -> dict[str, Json]:
         out["timeout"] = declaration.timeout // 1000
     if declaration.gc_interval:
         out["gc-interval"] = declaration.gc_interval // 1000
-    if declaration.auto_merge:
-        out["auto-merge"] = True
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import fields
@@ -30,11 +31,11 @@ def merge(statements: Sequence[Statement], context: Context) -> list[Statement]:
             run.append(position)
     _merge_run(out, run, context, extra)
     result: list[Statement] = []
-    for position, statement in enumerate(out):
+    for position, kept in enumerate(out):
         if position in extra:
             result += extra[position]
-        elif statement is not None:
-            result += _expanded(statement, context)
+        elif kept is not None:
+            result += _expanded(kept, context)
     return result
 
 
@@ -58,57 +59,63 @@ def _place(left: object) -> tuple[str, int, int]:
 _ORDER = {"ll": 0, "nh": 1, "th": 2, "ih": 4}
 
 
+@dataclass(slots=True)
+class _Group:
+    """Comparisons that become one, as positions in the rule."""
+
+    members: list[int]
+    place: tuple[str, int, int]
+    operator: str
+    number: int
+
+
 def _merge_run(
     out: list[Statement | None],
     run: list[int],
     context: Context,
     extra: dict[int, list[Statement]],
 ) -> None:
-    if len(run) < 2:
-        return
-
-    def order(position: int) -> tuple[int, int]:
-        statement = out[position]
-        if not isinstance(statement, Match):
-            raise TypeError(statement)
-        base, offset, _ = _place(statement.left)
-        return _ORDER[base], offset
-
-    ordered = sorted(run, key=order)
-    group: list[int] = []
-    place = ("", 0, 0)
-    number = 0
-    groups: list[tuple[list[int], tuple[str, int, int], int]] = []
-    for position in ordered:
-        statement = out[position]
-        if not isinstance(statement, Match) or not isinstance(statement.right, Value):
+    for group in _groups(out, run):
+        if len(group.members) < 2:
             continue
-        base, offset, bits = _place(statement.left)
-        first = out[group[0]] if group else None
-        same = isinstance(first, Match) and first.operator == statement.operator
-        if group and same and _joins(place, (base, offset, bits)):
-            number = number << bits | statement.right.number
-            place = (base, place[1], place[2] + bits)
-            group.append(position)
+        named = [each for at in group.members if isinstance(each := out[at], Match)]
+        keeper = next((at for at in group.members if _names_protocol(out[at])), group.members[0])
+        if all(_is_named(each) for each in named):
+            extra[keeper] = [*named]
         else:
-            if group:
-                groups.append((group, place, number))
-            group, place, number = [position], (base, offset, bits), statement.right.number
-    groups.append((group, place, number))
-    for members, where, value in groups:
-        if len(members) < 2:
-            continue
-        first = out[members[0]]
-        if isinstance(first, Match):
-            raw = Raw(*where)
-            merged = Match(raw, first.operator, Value(raw.kind, value))
-            named = [out[member] for member in members]
-            if all(isinstance(each, Match) and _is_named(each) for each in named):
-                extra[members[0]] = [each for each in named if each is not None]
-            else:
-                extra[members[0]] = _expanded(merged, context)
-            for member in members[1:]:
-                out[member] = None
+            raw = Raw(*group.place)
+            merged = Match(raw, group.operator, Value(raw.kind, group.number))
+            extra[keeper] = _expanded(merged, context)
+        for at in group.members:
+            out[at] = out[at] if at == keeper else None
+
+
+def _groups(out: list[Statement | None], run: list[int]) -> list[_Group]:
+    """Group comparisons by what one load can fetch, in the order of the packet."""
+    found: list[tuple[tuple[str, int, int], int, Match, int]] = []
+    for at in run:
+        statement = out[at]
+        if isinstance(statement, Match) and isinstance(statement.right, Value):
+            found.append((_place(statement.left), at, statement, statement.right.number))
+    found.sort(key=lambda each: (_ORDER[each[0][0]], each[0][1]))
+    groups: list[_Group] = []
+    for place, at, match, number in found:
+        last = groups[-1] if groups else None
+        if last is not None and last.operator == match.operator and _joins(last.place, place):
+            last.number = last.number << place[2] | number
+            last.place = (place[0], last.place[1], last.place[2] + place[2])
+            last.members.append(at)
+        else:
+            groups.append(_Group([at], place, match.operator, number))
+    return groups
+
+
+def _names_protocol(statement: object) -> bool:
+    """Say whether a comparison says which protocol comes next."""
+    if not isinstance(statement, Match) or not isinstance(statement.left, Payload):
+        return False
+    header = statement.left.field
+    return header.name in {"protocol", "nexthdr"} or header.base == fields.LINK
 
 
 def _is_named(match: Match) -> bool:

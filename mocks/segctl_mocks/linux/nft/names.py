@@ -15,6 +15,7 @@ PROTOCOLS: dict[int, str] = {
 }  # fmt: skip
 
 PROTOCOL_NUMBERS: dict[str, int] = {
+    "icmpv6": 58,
     **{name: number for number, name in PROTOCOLS.items()},
     "AX.25": 93, "CPHB": 73, "DCCP": 33, "DDP": 37, "EGP": 8, "EIGRP": 88, "ENCAP": 98, "ETHERIP":
     97, "Ethernet": 143, "FC": 133, "GGP": 3, "GRE": 47, "HIP": 139, "HMP": 20, "HOPOPT": 0,

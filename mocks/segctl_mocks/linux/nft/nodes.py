@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias, TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from segctl_mocks.linux.nft import fields, types
 
@@ -216,6 +216,7 @@ class Anonymous:
     kinds: tuple[DataType, ...]
     elements: tuple[tuple[Key, Verdict | Value | None], ...]
     decimal: bool = False  # keys of a vmap over raw bits are printed without 0x
+    written: tuple[Key, ...] = field(default=(), compare=False)  # in the order of the input
 
     def text(self) -> str:
         """As the text listing has it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from segctl_mocks.linux.nft import names, terms
 from segctl_mocks.linux.nft.errors import NO_FILE, NftError, Span
 from segctl_mocks.linux.nft.nodes import Verdict
@@ -27,7 +29,6 @@ from segctl_mocks.linux.nft.syntax import (
     Term,
     VmapTerm,
 )
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segctl_mocks.linux.nft.stream import Stream
@@ -109,7 +110,7 @@ def _simple(stream: Stream) -> StatementTerm | None:
         case "queue" | "flow":
             while stream.peek().kind != "end" and not stream.at("\n", ";", "}", "accept"):
                 stream.take()
-            return Refused(NO_FILE, token.span.to(stream.tokens[stream.position - 1].span))
+            return Refused(NO_FILE, token.span)
         case _:
             return None
 
@@ -175,9 +176,14 @@ def _limit(stream: Stream) -> Plain:
     stream.accept("until")
     rate = stream.number()
     unit = ""
-    if stream.at(*_UNITS):
-        unit = stream.take().text
     slash = stream.peek()
+    joined = slash.text.partition("/")
+    if slash.kind == "string" and joined[0] in _UNITS and joined[2]:
+        unit = joined[0]
+        slash = slash._replace(text=f"/{joined[2]}")
+    elif stream.at(*_UNITS):
+        unit = stream.take().text
+        slash = stream.peek()
     if slash.text.startswith("/") and len(slash.text) > 1:
         stream.take()
         per = slash.text[1:]

@@ -11,8 +11,7 @@ from segctl_mocks.linux.nft.state import Declaration
 from segctl_mocks.linux.nft.syntax import Look, SetTerm
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.types import Symbol
-    from segctl_mocks.linux.nft.types import DataType
+    from segctl_mocks.linux.nft.types import DataType, Symbol
 
 
 def declare(term: SetTerm) -> Declaration:

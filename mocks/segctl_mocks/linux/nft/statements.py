@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from segctl_mocks.linux.nft.nodes import (
     Anonymous,
@@ -42,6 +42,8 @@ class Match:
         """As the text listing has it."""
         del stateless
         right = self.right.text()
+        if self._is_number():
+            right = hex(self.right.number) if isinstance(self.right, Value) else right
         if self.mask is not None:
             sign = "!= " if self.operator == "!=" else ""
             return f"{self.left.text()} {sign}{right} / {self.mask.text()}"
@@ -60,15 +62,29 @@ class Match:
             return "=="
         return ""
 
+    def _is_number(self) -> bool:
+        """Say whether several flags compared for equality are shown as their number."""
+        right = self.right
+        flags = isinstance(right, Value) and right.kind.bitmask and right.number.bit_count() > 1
+        return flags and self.operator == "==" and self.mask is None
+
     def json(self, *, stateless: bool = False) -> Json:
         """As the JSON listing has it."""
         del stateless
-        left, right = self.left.json(), self.right.json()
+        left: Json = self.left.json()
+        right: Json = self.right.json()
+        if self._is_number() and isinstance(self.right, Value):
+            right = self.right.number
         if self.mask is not None:
-            left = {"&": [left, self.mask.json()]}
+            masked: list[Json] = [left, self.mask.json()]
+            both: dict[str, Json] = {"&": masked}
+            left = both
         elif self.operator == "!=" and isinstance(right, list):
-            right = {"|": right}
-        return {"match": {"op": self.operator, "left": left, "right": right}}
+            either: dict[str, Json] = {"|": right}
+            right = either
+        found: dict[str, Json] = {"op": self.operator}
+        found["left"], found["right"] = left, right
+        return {"match": found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +252,7 @@ class Reject:
         del stateless
         if self.kind == "tcp reset":
             return "reject with tcp reset"
-        if (self.kind, self.reason) == ("icmpx", "port-unreachable"):
+        if not self.kind or (self.kind, self.reason) == ("icmpx", "port-unreachable"):
             return "reject"
         return f"reject with {self.kind} {self.reason}"
 
@@ -245,6 +261,8 @@ class Reject:
         del stateless
         if self.kind == "tcp reset":
             return {"reject": {"type": "tcp reset"}}
+        if not self.kind:  # after a set of families, nft 1.0.6 has nothing to say
+            return {"reject": None}
         return {"reject": {"type": self.kind, "expr": self.reason}}
 
 

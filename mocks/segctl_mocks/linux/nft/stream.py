@@ -71,7 +71,17 @@ class Stream:
         token = self.peek()
         if token.kind != "string" or token.text in KEYWORDS:
             self.fail(hint)
-        return self.take()
+        self.take()
+        colon, rest = self.peek(), self.peek(1)
+        at = token.column + len(token.text)
+        if (
+            colon.text == ":"
+            and (colon.line, colon.column) == (token.line, at)
+            and rest.column == at + 1
+        ):
+            self.take()
+            return token._replace(text=f"{token.text}:{self.take().text}")
+        return token
 
     def number(self, hint: str = "number") -> int:
         """Take a number."""

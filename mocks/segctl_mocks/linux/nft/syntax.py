@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
-    from segctl_mocks.linux.nft.types import Symbol
     from segctl_mocks.linux.nft.errors import Span
+    from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
     from segctl_mocks.linux.nft.statements import Statement
+    from segctl_mocks.linux.nft.types import Symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from segctl_mocks.linux.nft import fields, types
 from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
 from segctl_mocks.linux.nft.syntax import (
@@ -17,11 +19,10 @@ from segctl_mocks.linux.nft.syntax import (
     VerdictTerm,
 )
 from segctl_mocks.linux.nft.types import Symbol
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.tokens import Token
     from segctl_mocks.linux.nft.stream import Stream
+    from segctl_mocks.linux.nft.tokens import Token
 
 VERDICTS = frozenset({"accept", "drop", "continue", "return", "jump", "goto"})
 OPERATORS = {"&": "&", "and": "&", "|": "|", "or": "|", "^": "^", "xor": "^"}

@@ -9,9 +9,20 @@ from typing import NamedTuple
 from segctl_mocks.linux.nft.errors import NftError, Span
 
 #: Words that nft 1.0.6 takes as keywords wherever a name may stand (tried one by one).
-KEYWORDS = frozenset(
-    ["accept", "add", "ah", "all", "and", "arp", "auto-merge", "bridge", "chain", "comment", "comp", "constant", "continue", "counter", "cpu", "create", "ct", "day", "dccp", "define", "delete", "describe", "dnat", "drop", "dst", "dup", "dynamic", "ecn", "element", "elements", "eq", "esp", "ether", "exists", "expires", "export", "exthdr", "fib", "flags", "flow", "flush", "frag", "fwd", "gc-interval", "ge", "get", "goto", "gt", "handle", "hbh", "hook", "hour", "ibriport", "ibrname", "icmp", "icmpv6", "igmp", "iif", "iifgroup", "iifname", "iiftype", "import", "include", "index", "inet", "insert", "interval", "ip", "ip6", "ipsec", "jhash", "jump", "le", "limit", "list", "log", "lshift", "lt", "map", "mark", "masquerade", "meta", "meter", "mh", "missing", "monitor", "ne", "netdev", "nftrace", "not", "notrack", "numgen", "obriport", "obrname", "offload", "oif", "oifgroup", "oifname", "oiftype", "or", "osf", "pkttype", "policy", "position", "priority", "queue", "quota", "redefine", "redirect", "reject", "rename", "replace", "reset", "return", "rshift", "rt", "rt0", "rt2", "rtclassid", "rule", "ruleset", "sctp", "secmark", "set", "size", "skgid", "snat", "socket", "srh", "symhash", "synproxy", "tcp", "th", "time", "timeout", "tproxy", "type", "typeof", "udp", "udplite", "undefine", "update", "vlan", "vmap", "xor", "xt"]
-)
+_WORDS = """
+    accept add ah all and arp auto-merge bridge chain comment comp constant continue counter
+    cpu create ct day dccp define delete describe dnat drop dst dup dynamic ecn element
+    elements eq esp ether exists expires export exthdr fib flags flow flush frag fwd
+    gc-interval ge get goto gt handle hbh hook hour ibriport ibrname icmp icmpv6 igmp iif
+    iifgroup iifname iiftype import include index inet insert interval ip ip6 ipsec jhash jump
+    le limit list log lshift lt map mark masquerade meta meter mh missing monitor ne netdev
+    nftrace not notrack numgen obriport obrname offload oif oifgroup oifname oiftype or osf
+    pkttype policy position priority queue quota redefine redirect reject rename replace reset
+    return rshift rt rt0 rt2 rtclassid rule ruleset sctp secmark set size skgid snat socket
+    srh symhash synproxy table tcp th time timeout tproxy type typeof udp udplite undefine
+    update vlan vmap xor xt
+"""
+KEYWORDS = frozenset(_WORDS.split())
 
 _TOKEN = re.compile(
     r"""
@@ -87,23 +98,34 @@ def tokenize(text: str) -> list[Token]:
             if value == "\\\n":
                 line, start = line + 1, position
             continue
-        if kind == "ip6" and not _is_ip6(value):
-            kind, position, value = "punct", begin + 1, text[begin]
-            if value != ":":
-                found = re.compile(r"[0-9a-zA-Z_.-]+").match(text, begin)
-                if found is not None:
-                    value, position = found.group(), found.end()
-                    kind = "number" if re.fullmatch(r"0x[0-9a-fA-F]+|\d+", value) else "string"
-        if kind == "odd":
-            kind = "string"
-        if kind == "op":
-            kind = "punct"
+        if kind in _AMBIGUOUS:
+            kind, value = _decide(kind, value, text, begin)
+            position = begin + len(value)
         tokens.append(Token(kind, value, line, begin - start + 1))
         if kind == "newline" or "\n" in value:
             line += value.count("\n")
             start = begin + value.rindex("\n") + 1
     tokens.append(Token("end", "", line, position - start + 1))
     return tokens
+
+
+_AMBIGUOUS = frozenset({"ip6", "odd", "op"})
+_PLAIN = re.compile(r"[0-9a-zA-Z_.-]+")
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+")
+
+
+def _decide(kind: str, value: str, text: str, begin: int) -> tuple[str, str]:
+    """Return what a match of an ambiguous pattern is, and how much of it."""
+    if kind == "op":
+        return "punct", value
+    if kind == "odd":
+        return "number", value[: len(value) - len(value.lstrip("0123456789"))]
+    if _is_ip6(value):
+        return kind, value
+    found = _PLAIN.match(text, begin)
+    if found is None:
+        return "punct", text[begin]
+    return ("number" if _NUMBER.fullmatch(found.group()) else "string"), found.group()
 
 
 def _is_ip6(text: str) -> bool:

@@ -72,6 +72,16 @@ class Transaction:
         self.errors = early or found
         return not found
 
+    def use_handles(self) -> None:
+        """Let what was undone keep its handles: the kernel gives none twice."""
+        if any(not isinstance(error, KernelError) for error in self.errors):
+            return
+        self.live.last_handle = max(self.live.last_handle, self.new.last_handle)
+        for key, table in self.new.tables.items():
+            live = self.live.tables.get(key)
+            if live is not None and live.handle == table.handle:
+                live.last_handle = max(live.last_handle, table.last_handle)
+
     def _one(self, command: Command) -> None:
         match command.what:
             case "table":
@@ -210,13 +220,7 @@ class Transaction:
 
     def _add_chain(self, table: Table, command: Command, body: ChainTerm) -> None:
         name, span = command.place.name, command.place.name_span
-        base = None
-        if body.base is not None:
-            base = Base(body.base.kind, body.base.hook, body.base.priority, body.policy or "accept")
-            if base.kind == "nat" and base.hook == "forward":
-                raise KernelError(errors.UNSUPPORTED, body.base.kind_span)
-            if base.kind == "route" and base.hook != "output":
-                raise KernelError(errors.UNSUPPORTED, body.base.kind_span)
+        base = _base_of(body)
         if name not in table.chains:
             _check_name(name, span)
             if body.base is None and body.policy is not None:
@@ -229,19 +233,25 @@ class Transaction:
         if command.verb == "create":
             raise KernelError(errors.EXISTS, span)
         chain = self.chain(table, name, span)
-        if base is None and body.policy is None:
-            return
-        if chain.base is None:
-            kind = errors.EXISTS if base is not None else errors.UNSUPPORTED
-            raise KernelError(kind, command.span if base is not None else span)
-        if base is not None:
-            same = (base.kind, base.hook, base.priority)
-            if same != (chain.base.kind, chain.base.hook, chain.base.priority):
-                other = (base.kind, base.hook) != (chain.base.kind, chain.base.hook)
-                kind = errors.EXISTS if other else errors.UNSUPPORTED
-                raise KernelError(kind, command.span)
-        if body.policy is not None:
-            chain.base = replace(chain.base, policy=body.policy)
+        if base is not None or body.policy is not None:
+            self._change_chain(chain, command, base, body.policy)
+
+    @staticmethod
+    def _change_chain(
+        chain: Chain, command: Command, base: Base | None, policy: str | None
+    ) -> None:
+        """Change the policy of a base chain; nothing else of it can change."""
+        held = chain.base
+        if held is None:
+            if base is None:
+                raise KernelError(errors.UNSUPPORTED, command.place.name_span)
+            raise KernelError(errors.EXISTS, command.span)
+        if base is not None and (base.kind, base.hook) != (held.kind, held.hook):
+            raise KernelError(errors.EXISTS, command.span)
+        if base is not None and base.priority != held.priority:
+            raise KernelError(errors.UNSUPPORTED, command.span)
+        if policy is not None:
+            chain.base = replace(held, policy=policy)
 
     def _flush_chain(self, table: Table, chain: Chain) -> None:
         for rule in chain.rules:
@@ -305,18 +315,7 @@ class Transaction:
             case "add" | "create":
                 if not isinstance(command.body, SetTerm):
                     raise TypeError(command)
-                declaration = sets.declare(command.body)
-                known = table.sets.get(name)
-                if known is not None:
-                    if command.verb == "create" or not sets.same(known.declaration, declaration):
-                        raise KernelError(errors.EXISTS, span)
-                    return
-                _check_name(name, span)
-                fresh = NamedSet(name, table.next_handle(), declaration)
-                self._own.add(id(fresh))
-                self._keep.append(fresh)
-                table.sets[name] = fresh
-                self.fresh_sets.add((table.family, table.name, name))
+                self._add_set(table, command, command.body)
             case "delete" | "destroy":
                 if command.verb == "destroy" and name not in table.sets:
                     return
@@ -334,6 +333,21 @@ class Transaction:
                 found.clear()
             case _:
                 raise NftError(f"unsupported: {command.verb} {command.what}", command.span)
+
+    def _add_set(self, table: Table, command: Command, body: SetTerm) -> None:
+        name, span = command.place.name, command.place.name_span
+        declaration = sets.declare(body)
+        known = table.sets.get(name)
+        if known is not None:
+            if command.verb == "create" or not sets.same(known.declaration, declaration):
+                raise KernelError(errors.EXISTS, span)
+            return
+        _check_name(name, span)
+        fresh = NamedSet(name, table.next_handle(), declaration)
+        self._own.add(id(fresh))
+        self._keep.append(fresh)
+        table.sets[name] = fresh
+        self.fresh_sets.add((table.family, table.name, name))
 
     def _element(self, command: Command) -> None:
         place = command.place
@@ -387,6 +401,18 @@ class Transaction:
             for chain in table.chains.values():
                 if chain.base is not None and _depth(chain.name, edges, depth, []) > _STACK:
                     raise KernelError(errors.TOO_MANY_LINKS, self._last)
+
+
+def _base_of(body: ChainTerm) -> Base | None:
+    if body.base is None:
+        return None
+    found = Base(body.base.kind, body.base.hook, body.base.priority, body.policy or "accept")
+    impossible = (found.kind == "nat" and found.hook == "forward") or (
+        found.kind == "route" and found.hook != "output"
+    )
+    if impossible:
+        raise KernelError(errors.UNSUPPORTED, body.base.kind_span)
+    return found
 
 
 def _check_name(name: str, span: Span) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 
 _INTERFACE_LENGTH = 16
+_IDS = frozenset({"user ID", "group ID"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,10 @@ def _bounded(symbol: Symbol, kind: DataType, value: int) -> int:
     return value
 
 
-def _number(symbol: Symbol, kind: DataType) -> int:
-    value = parse_number(symbol.text)
-    if value is None:
-        raise NftError(f"Could not parse {kind.title}", symbol.span)
-    return _bounded(symbol, kind, value)
-
-
 def _integer(symbol: Symbol, kind: DataType) -> int:
     value = parse_number(symbol.text)
+    if value is None and kind.title in _IDS and symbol.text == "root":
+        return 0
     if value is None:
         raise NftError("Could not parse integer", symbol.span)
     return _bounded(symbol, kind, value)
@@ -283,10 +279,14 @@ def _symbols(  # one row of the table of types
     )
 
 
+def _json_number(value: int) -> Json:
+    return value if value < 1 << 64 else hex(value)
+
+
 def integer(bits: int, *, hexadecimal: bool = False) -> DataType:
     """Return the type of a number of so many bits."""
     show: Callable[[int], str] = hex if hexadecimal else str
-    return DataType("integer", "integer", bits, _integer, show, int, per_line=5)
+    return DataType("integer", "integer", bits, _integer, show, _json_number, per_line=5)
 
 
 def host_integer(bits: int, title: str = "integer") -> DataType:
@@ -357,6 +357,14 @@ IFINDEX = DataType(
     128,
     _interface,
     lambda value: f'"{_string(value)}"',
+    _string,
+)
+FIB_INDEX = DataType(
+    "string",
+    "network interface index",
+    128,
+    _interface,
+    lambda value: _string(value) if _string(value).isdigit() else f'"{_string(value)}"',
     _string,
 )
 HELPER = DataType(

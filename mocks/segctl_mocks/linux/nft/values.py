@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import types
-from segctl_mocks.linux.nft.errors import NftError, Span
+from segctl_mocks.linux.nft.errors import NOWHERE, NftError, Span
 from segctl_mocks.linux.nft.syntax import Bitwise, Elements, Joined, Look, Mapped, Named, Pair, Term
 from segctl_mocks.linux.nft.types import DataType, Symbol, parse_number
-import itertools
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.nodes import Interval, Key
     from collections.abc import Collection, Sequence
+
+    from segctl_mocks.linux.nft.nodes import Interval, Key
 
 _ADDRESSES = frozenset({"ipv4_addr", "ipv6_addr"})
 
@@ -119,12 +120,17 @@ def has_range(term: Term, kinds: Sequence[DataType]) -> bool:
     )
 
 
-def conflict(found: Sequence[tuple[Key, Span]]) -> None:
-    """Raise if two ranges of one component overlap and are not the same."""
-    ordered = sorted(found, key=lambda each: each[0][0])
-    for (before, other), (after, span) in itertools.pairwise(ordered):
-        if before != after and after[0][0] <= before[0][1]:
+def conflict(found: Sequence[tuple[Key, Span]], held: Sequence[Key] = ()) -> None:
+    """Raise if ranges of one component overlap, with each other or with those ``held``."""
+    everything: list[tuple[Key, Span | None]] = [*found, *((key, None) for key in held)]
+    everything.reverse()  # of two that begin alike nft takes the later first
+    everything.sort(key=lambda each: each[0][0][0])
+    for (before, other), (after, span) in itertools.pairwise(everything):
+        if before == after or after[0][0] > before[0][1]:
+            continue
+        if span is not None and other is not None:
             raise NftError("conflicting intervals specified", span, other)
+        raise NftError("interval overlaps with an existing one", span or other or NOWHERE)
 
 
 def title(kinds: Sequence[DataType]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import fnmatch
-import operator
 import re
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from segctl_mocks.linux.shell.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segctl_mocks.linux.shell.shell import Shell
 
@@ -87,24 +86,17 @@ def _globbed(shell: Shell, field: list[tuple[str, bool]]) -> list[str]:
 def _pieces(shell: Shell, word: Word, *, fields: bool = False) -> list[tuple[str, bool, str]]:
     """Return text, whether it is quoted, and ``split`` if blanks in it separate words."""
     found: list[tuple[str, bool, str]] = []
+    spread = fields and _spreads(word)
     for position, part in enumerate(word.parts):
         match part:
             case Literal(text, quoted):
-                if position == 0 and not quoted and (text == "~" or text.startswith("~/")):
-                    text = shell.home + text[1:]
-                if text or quoted:
-                    found.append((text, quoted, ""))
+                plain = _home(shell, text) if position == 0 and not quoted else text
+                if plain or (quoted and not spread):
+                    found.append((plain, quoted, ""))
             case Document():
                 found.append((part.text, True, ""))
             case Parameter(name, _, _, quoted) if name == "@" and quoted and fields:
-                if len(word.parts) <= 3:
-                    found = [piece for piece in found if piece[0]]
-                for number, argument in enumerate(shell.arguments):
-                    if number:
-                        found.append(("", False, "next"))
-                    found.append((argument, True, ""))
-                if _only_empty(word):
-                    return found
+                found += _arguments(shell)
             case Parameter():
                 found += _parameter(shell, part)
             case Substitution(body, quoted):
@@ -114,9 +106,24 @@ def _pieces(shell: Shell, word: Word, *, fields: bool = False) -> list[tuple[str
     return found
 
 
-def _only_empty(word: Word) -> bool:
-    others = [part for part in word.parts if not isinstance(part, Parameter)]
-    return all(isinstance(part, Literal) and not part.text for part in others)
+def _home(shell: Shell, text: str) -> str:
+    return shell.home + text[1:] if text == "~" or text.startswith("~/") else text
+
+
+def _spreads(word: Word) -> bool:
+    """Say whether a word holds ``"$@"``: without arguments it is no word at all."""
+    return any(
+        isinstance(part, Parameter) and part.name == "@" and part.quoted for part in word.parts
+    )
+
+
+def _arguments(shell: Shell) -> list[tuple[str, bool, str]]:
+    found: list[tuple[str, bool, str]] = []
+    for argument in shell.arguments:
+        if found:
+            found.append(("", False, "next"))
+        found.append((argument, True, ""))
+    return found
 
 
 def _captured(shell: Shell, body: object) -> str:
@@ -196,20 +203,20 @@ def _cut(text: str, sign: str, glob: str) -> str:
     return text
 
 
-_BINARY = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
+_BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: lambda left, right: left + right,
+    ast.Sub: lambda left, right: left - right,
+    ast.Mult: lambda left, right: left * right,
+    ast.FloorDiv: lambda left, right: left // right,
+    ast.Mod: lambda left, right: left % right,
 }
-_COMPARE = {
-    ast.Lt: operator.lt,
-    ast.Gt: operator.gt,
-    ast.LtE: operator.le,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+_COMPARE: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
+    ast.Lt: lambda left, right: left < right,
+    ast.Gt: lambda left, right: left > right,
+    ast.LtE: lambda left, right: left <= right,
+    ast.GtE: lambda left, right: left >= right,
+    ast.Eq: lambda left, right: left == right,
+    ast.NotEq: lambda left, right: left != right,
 }
 
 

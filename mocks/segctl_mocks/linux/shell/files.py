@@ -7,9 +7,13 @@ import posixpath
 import threading
 from dataclasses import dataclass, field
 
-_FOLDERS = ("/", "/bin", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sbin", "/tmp", "/usr",
-            "/usr/bin", "/usr/sbin", "/var", "/var/lib", "/var/tmp")  # fmt: skip
-_OPEN = ("/tmp", "/var/tmp", "/dev/null", "/dev/shm")  # noqa: S108  # of the mock, in memory
+_LAYOUT = """
+    / /bin /dev /etc /home /proc /root /run /sbin /tmp /usr /usr/bin /usr/sbin /var /var/lib
+    /var/tmp
+"""
+_SHARED = "/tmp /var/tmp /dev/null /dev/shm"  # noqa: S108  # of the mock, in memory
+_FOLDERS = frozenset(_LAYOUT.split())
+_OPEN = tuple(_SHARED.split())
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from segctl_mocks.linux.shell.shell import Shell
 
+_QUOTES = "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+
 
 def _split(words: list[str]) -> tuple[set[str], list[str]]:
     """Return the option letters and the other words."""
@@ -112,7 +114,8 @@ def _mkdir(shell: Shell, words: list[str]) -> int:
                 _changed(shell, name)
             shell.host.files.make_folder(path, parents="p" in letters)
         except OSError as error:
-            status = _complain(shell, f"mkdir: cannot create directory ‘{name}’", error)
+            what = f"mkdir: cannot create directory {_QUOTES[0]}{name}{_QUOTES[1]}"
+            status = _complain(shell, what, error)
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.shell.syntax import (
     AndOr,
@@ -25,6 +26,9 @@ from segctl_mocks.linux.shell.syntax import (
     Substitution,
     Word,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SPECIAL = "@*#?$!-0123456789"
@@ -189,11 +193,16 @@ class Parser:
             body = self._list(frozenset({"}"}))
             self._expect_word("}")
             return Command(Group(body, own_shell=False), self._redirects())
-        reader = {"if": self._if, "while": self._loop, "until": self._loop, "for": self._for,
-                  "case": self._case}.get(word)  # fmt: skip
-        if reader is not None:
+        readers: dict[str, Callable[[str], If | Loop | For | Case]] = {
+            "if": self._if,
+            "while": self._loop,
+            "until": self._loop,
+            "for": self._for,
+            "case": self._case,
+        }
+        if word in readers:
             self.at += len(word)
-            return Command(reader(word), self._redirects())
+            return Command(readers[word](word), self._redirects())
         if word in _RESERVED:
             self._fail(word)
         if _NAME.fullmatch(word):
@@ -330,12 +339,7 @@ class Parser:
             if sign in _END_OF_WORD:
                 break
             if sign == "'":
-                end = self.text.find("'", self.at + 1)
-                if end < 0:
-                    message = "Syntax error: Unterminated quoted string"
-                    raise ShellSyntaxError(message)
-                parts.append(Literal(self.text[self.at + 1 : end], quoted=True))
-                self.at = end + 1
+                parts.append(self._single())
             elif sign == '"':
                 self.at += 1
                 parts += self._double()
@@ -354,6 +358,15 @@ class Parser:
         if not parts and not empty:
             self._fail(self.text[self.at : self.at + 1])
         return Word(tuple(parts))
+
+    def _single(self) -> Literal:
+        end = self.text.find("'", self.at + 1)
+        if end < 0:
+            message = "Syntax error: Unterminated quoted string"
+            raise ShellSyntaxError(message)
+        found = Literal(self.text[self.at + 1 : end], quoted=True)
+        self.at = end + 1
+        return found
 
     def _double(self) -> list[Part]:
         parts: list[Part] = [Literal("", quoted=True)]

@@ -235,27 +235,33 @@ class Shell:
         match command.what:
             case Simple():
                 return self._simple(command.what)
-            case If(clauses, otherwise):
-                for condition, body in clauses:
-                    if self._condition(condition) == 0:
-                        return self.list(body)
-                return self.list(otherwise) if otherwise is not None else 0
+            case If():
+                return self._if(command.what)
             case Loop(condition, body, until):
                 return self._loop(condition, body, until=until)
             case For():
                 return self._for(command.what)
-            case Case(word, branches):
-                text = expand.one(self, word)
-                for patterns, body in branches:
-                    if any(_matches(text, expand.pattern(self, each)) for each in patterns):
-                        self.status = 0
-                        return self.list(body)
-                return 0
+            case Case():
+                return self._case(command.what)
             case Group(body, own_shell):
                 return self.copy().run_script(body) if own_shell else self.list(body)
             case Function(name, body):
                 self.functions[name] = body
                 return 0
+
+    def _if(self, found: If) -> int:
+        for condition, body in found.clauses:
+            if self._condition(condition) == 0:
+                return self.list(body)
+        return self.list(found.otherwise) if found.otherwise is not None else 0
+
+    def _case(self, found: Case) -> int:
+        text = expand.one(self, found.word)
+        for patterns, body in found.branches:
+            if any(_matches(text, expand.pattern(self, each)) for each in patterns):
+                self.status = 0
+                return self.list(body)
+        return 0
 
     def _condition(self, script: Script) -> int:
         kept, self.options = self.options, self.options - {"e"}

@@ -56,6 +56,15 @@ def _lines(text: str) -> list[str]:
     return text.split("\n")[:-1] if text.endswith("\n") else (text.split("\n") if text else [])
 
 
+def _alternatives(patterns: list[str], letters: set[str]) -> re.Pattern[str]:
+    if "F" in letters:
+        patterns = [re.escape(each) for each in patterns]
+    elif "E" not in letters:
+        patterns = [basic_pattern(each) for each in patterns]
+    joined = "|".join(f"(?:{each})" for each in patterns)
+    return re.compile(joined, re.IGNORECASE if "i" in letters else 0)
+
+
 def _grep(shell: Shell, words: list[str]) -> int:
     letters: set[str] = set()
     rest = words[1:]
@@ -70,12 +79,7 @@ def _grep(shell: Shell, words: list[str]) -> int:
         letters |= set(word[1:])
     if not patterns:
         patterns = rest.pop(0).split("\n")
-    if "F" in letters:
-        patterns = [re.escape(each) for each in patterns]
-    elif "E" not in letters:
-        patterns = [basic_pattern(each) for each in patterns]
-    joined = "|".join(f"(?:{each})" for each in patterns)
-    search = re.compile(joined, re.IGNORECASE if "i" in letters else 0)
+    search = _alternatives(patterns, letters)
     try:
         text = _inputs(shell, rest)
     except OSError as error:
