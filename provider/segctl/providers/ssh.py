@@ -247,6 +247,7 @@ def _connect(target: Target, device_type: str) -> Any:
 
     # without a handler Python prints what paramiko logs; what matters of it is in our errors
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    _check_key_file(target)
     key = _host_key(target)
     port = target.port or 22
     known = paramiko.HostKeys()
@@ -291,11 +292,30 @@ def _connect(target: Target, device_type: str) -> Any:
             ValueError,
         ) as error:
             text = " ".join(str(error).split())[:300] or type(error).__name__
-            if isinstance(error, paramiko.PasswordRequiredException):
-                raise AuthError(
-                    target.name, f"key {target.key_file} is encrypted: use one that is not"
-                ) from error
             raise ConnectError(target.name, f"no SSH session: {text}") from error
+
+
+def _check_key_file(target: Target) -> None:
+    """Say what is wrong with our key: to the device a key that cannot be read is a wrong one.
+
+    Raises:
+        AuthError: it is not there, no key, or encrypted and there is no password.
+    """
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    if target.key_file is None:
+        return
+    where = f"key {target.key_file}"
+    try:
+        paramiko.PKey.from_path(target.key_file.expanduser())
+    except OSError as error:
+        raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
+    except TypeError as error:
+        if not target.password.reveal():
+            raise AuthError(target.name, f"{where} is encrypted: use one that is not") from error
+    except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
+        raise AuthError(target.name, f"{where} is no private key that segctl can use") from error
 
 
 def _known_name(host: str, port: int) -> str:

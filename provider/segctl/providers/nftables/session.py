@@ -39,9 +39,9 @@ READERS = (
         + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
     ),
 )
-#: Pauses before another try at going back or at unlocking, when the line has dropped.
 #: What a part of an answer is that is not there.
 _NOTHING = Answer(code=1, out="", err="")
+#: Pauses before another try at going back or at unlocking, when the line has dropped.
 _TRIES = (0.0, 0.5, 2.0, 5.0)
 
 
@@ -172,12 +172,13 @@ class NftSession:
         """
         self._progress("locking")
         who = holder.new()
+        had_table = self._had_table  # what is read under the lock has the table of the lock
         try:
             self._take(who)
             try:
                 yield
             finally:
-                self._unlock(who)
+                self._unlock(who, had_table=had_table)
         finally:
             holder.done(who)
 
@@ -217,15 +218,15 @@ class NftSession:
         found = re.search(r'"comment": ?"(segctl [^"]*)"', answer.out)
         return found[1] if found else ""
 
-    def _unlock(self, who: str) -> None:
+    def _unlock(self, who: str, *, had_table: bool) -> None:
         """Release the lock, if it still is this run's; what fails the next run cleans up."""
         problem = ""
+        gone = "0" if had_table else "1"
         for pause in _TRIES:
             time.sleep(pause)
             try:
                 if pause:
                     self._again()
-                gone = "0" if self._had_table else "1"
                 self._check(self._ssh.run(agent.command(self._sudo, "unlock", who, gone)))
             except DeviceError as error:
                 problem = error.message
