@@ -327,7 +327,8 @@ exit $code
 """
 _SETUP = """
 set -e
-for path in /run/segctl /etc/nftables.d /run/sshd; do
+# an empty home: what the account's shell does at login is no matter here
+for path in /run/segctl /etc/nftables.d /run/sshd /root; do
   mkdir -p $path; mount -t tmpfs -o mode=755 tmpfs $path
 done
 mount --bind {noting} /usr/sbin/nft
