@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segctl_mocks.fleet import Fleet, HostSpec, serve_fleet
+from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.faults import Request
 from segctl_mocks.panos.mock import PanosMock
@@ -16,6 +17,7 @@ __all__ = [
     "Authority",
     "Fleet",
     "HostSpec",
+    "LinuxMock",
     "PanosMock",
     "Request",
     "ServerCertificate",

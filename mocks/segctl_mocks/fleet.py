@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.provision import provision
 from segctl_mocks.tls import Authority
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSpec:
-    """One host of a fleet: what it is, and what its administrators prepared on it."""
+    """One host of a fleet: what it is, and what its administrators prepared on it.
+
+    Of a host of platform ``nftables``, ``config`` is nft text that others loaded.
+    """
 
     platform: str = "panos"
     user: str = "admin"
@@ -33,19 +37,31 @@ class HostSpec:
     sw_version: str = "11.1.6"
     content_version: str = "8799-8509"
     serial: str = "007000001222"
+    interfaces: Sequence[str] = ()
+    sudo: str = "nopasswd"
+    nft_version: str = "1.0.6"
+    kernel: str = "6.1.0"
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Running mocks by host name."""
+    """Running mocks by host name: ``mocks`` speak PAN-OS, ``linux`` nftables over SSH."""
 
     mocks: Mapping[str, PanosMock]
     specs: Mapping[str, HostSpec]
     ca_file: Path
     overlay: Path
+    linux: Mapping[str, LinuxMock] = field(default_factory=dict[str, LinuxMock])
+    known_hosts: Path = Path("known_hosts")
 
     def __getitem__(self, host: str) -> PanosMock:
         return self.mocks[host]
+
+    @property
+    def everything(self) -> Mapping[str, PanosMock | LinuxMock]:
+        """All mocks, in the order of the hosts."""
+        both: dict[str, PanosMock | LinuxMock] = {**self.mocks, **self.linux}
+        return {name: both[name] for name in self.specs}
 
     def inventory(self) -> str:
         """Write the overlay: where each host is and how to log in (JSON, which is YAML)."""
@@ -56,9 +72,9 @@ class Fleet:
                 "ansible_user": self.specs[name].user,
                 "ansible_password": self.specs[name].password,
                 "segctl_ca_file": str(self.ca_file),
-                "segctl_known_hosts": str(self.ca_file.with_name("known_hosts")),
+                "segctl_known_hosts": str(self.known_hosts),
             }
-            for name, mock in self.mocks.items()
+            for name, mock in self.everything.items()
         }
         lines = ["all:", "  hosts:"]
         for name, values in hosts.items():
@@ -87,7 +103,13 @@ def serve_fleet(
         authority = Authority.load_or_create(folder)
         ports = _read_ports(folder)
         mocks: dict[str, PanosMock] = {}
+        linux: dict[str, LinuxMock] = {}
         for name, spec in hosts.items():
+            if spec.platform == "nftables":
+                gateway = _make_linux(name, spec, folder if state else None, latency=latency)
+                gateway.prefer_port(ports.get(name, 0))
+                linux[name] = stack.enter_context(gateway)
+                continue
             mock = _make(
                 name,
                 spec,
@@ -97,12 +119,14 @@ def serve_fleet(
                 job_seconds=job_seconds,
             )
             mocks[name] = stack.enter_context(_listening(mock, ports.get(name, 0)))
-        (folder / "ports.json").write_text(
-            json.dumps({**ports, **{name: mock.port for name, mock in mocks.items()}}), "utf-8"
-        )
-        (folder / "known_hosts").touch()
+        used = {name: mock.port for part in (mocks, linux) for name, mock in part.items()}
+        (folder / "ports.json").write_text(json.dumps({**ports, **used}), "utf-8")
         target = (overlay or folder / "overlay.yml").resolve()
-        fleet = Fleet(mocks, dict(hosts), (folder / "ca.pem").resolve(), target)
+        known_hosts = (folder / "known_hosts").resolve()
+        lines = [f"{gateway.host_key_line}\n" for gateway in linux.values()]
+        known_hosts.write_text("".join(lines), "utf-8")
+        ca_file = (folder / "ca.pem").resolve()
+        fleet = Fleet(mocks, dict(hosts), ca_file, target, linux, known_hosts)
         target.touch(mode=0o600)
         target.write_text(fleet.inventory(), "utf-8")
         yield fleet
@@ -143,6 +167,20 @@ def _make(  # what a mock is made of
         )
         mock.save()
     return mock
+
+
+def _make_linux(name: str, spec: HostSpec, state: Path | None, *, latency: float) -> LinuxMock:
+    return LinuxMock(
+        name,
+        interfaces=spec.interfaces,
+        users={spec.user: spec.password},
+        sudo=spec.sudo,
+        nft_version=spec.nft_version,
+        kernel=spec.kernel,
+        ruleset=(spec.config or b"").decode(),
+        latency=latency,
+        state_dir=state,
+    )
 
 
 @contextlib.contextmanager

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live, Provider, Session, Target
 
+#: Seconds after which a device with a timed revert goes back unless it was confirmed.
+REVERT_IN = 60.0
+
 Status = Literal["applied", "unchanged", "failed"]
 
 
@@ -72,7 +75,8 @@ def apply_device(
         with session.lock():
             live = provider.parse(session.read())
             check_fresh(plan, live)
-            session.push(plan.script)
+            timed = provider.capabilities.timed_revert
+            session.push(plan.script, revert_in=REVERT_IN if timed else None)
             _verify(plan, provider, session, live)
     return Outcome(device=plan.name, status="applied", changes=len(plan.changes))
 

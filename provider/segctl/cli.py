@@ -999,7 +999,8 @@ def mock_serve(
     settings = _settings(context)
     loaded = _load(settings)
     with fleet(loaded, _today(), state=state, overlay=endpoints) as running:
-        names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in running.mocks.items())
+        served = running.everything.items()
+        names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         typer.echo(f"serving {names}")
         given = " ".join(f"-i {path}" for path in settings.sources)
         typer.echo(f"use them with: {given} -i {running.overlay}")

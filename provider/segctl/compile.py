@@ -309,6 +309,7 @@ class _Compiler:
             services=_service_names(flow, objects),
             action="allow",
             profile_group=self._profile(device, conduit),
+            profile_asked=conduit.threat_prevention not in (None, "none"),
             log=flow.log or conduit.mode == "monitor",
             log_setting=device.log_forwarding,
             schedule=_schedule_name(device, flow.schedule),
@@ -628,7 +629,7 @@ class _Objects:
             Service(
                 name=name,
                 protocol=port.protocol,
-                ports=str(port).split("/", 1)[1],
+                ports=str(port).partition("/")[2] or "0",
             )
             for name, port in sorted(self._services.items())
         )

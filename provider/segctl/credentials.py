@@ -69,6 +69,7 @@ def login(
     *,
     user: str = "",
     password: Secret | None = None,
+    key_file: str = "",
     environment: Mapping[str, str] | None = None,
 ) -> Login:
     """Return the account for `host`.
@@ -77,6 +78,7 @@ def login(
         host: inventory name of the device.
         user: ``ansible_user`` of the host, if any.
         password: ``ansible_password`` of the host, if any.
+        key_file: its SSH key, if any: then a password is not needed.
         environment: instead of the process's own.
 
     Raises:
@@ -91,6 +93,8 @@ def login(
     secret = (
         Secret(text) if text else _from_file(host, env) or password or _from_keyring(host, name)
     )
+    if secret is None and key_file:
+        return Login(user=name, password=Secret(""))
     if secret is None:
         raise AuthError(
             host,

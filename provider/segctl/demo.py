@@ -15,15 +15,18 @@ from segctl.compile import compile_site
 from segctl.inventory import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import date
 
+    from segctl.compile import Desired
     from segctl.inventory import Loaded
-    from segctl_mocks import Fleet
+    from segctl_mocks import Fleet, HostSpec, PanosMock
 
 USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
 #: The part of the example inventory that the story is about.
 PLANT = "01-waterworks.yml"
+#: Platforms that there are mocks of, and how they answer.
+MOCKED = {"panos": "HTTPS", "nftables": "SSH"}
 
 
 def example_inventory() -> Path:
@@ -38,29 +41,37 @@ def fleet(
     loaded: Loaded, today: date, *, state: Path | None = None, overlay: Path | None = None
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects."""
-    from segctl.credentials import Secret
-    from segctl_mocks import HostSpec, serve_fleet
+    from segctl_mocks import serve_fleet
 
-    specs: dict[str, HostSpec] = {}
-    for name, desired in compile_site(loaded.site, today).items():
-        device, connection = desired.device, loaded.connections.get(name, {})
-        if device.platform != "panos":
-            continue
-        password = connection.get("ansible_password")
-        own = {schedule.name for schedule in device.schedules}
-        used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
-        specs[name] = HostSpec(
-            user=str(connection.get("ansible_user") or USER),
-            password=password.reveal() if isinstance(password, Secret) else PASSWORD,
-            vsys=device.vsys,
-            serial=f"0070{zlib.crc32(name.encode()) % 10**8:08d}",
-            zones={zone.name: zone.interfaces for zone in desired.bindings},
-            profile_groups=sorted({profile for _, profile in device.threat_profiles}),
-            log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
-            schedules=sorted(used - {f"segctl-{name}" for name in own}),
-        )
+    specs = {
+        name: _spec(desired, loaded.connections.get(name, {}))
+        for name, desired in compile_site(loaded.site, today).items()
+        if desired.device.platform in MOCKED
+    }
     with serve_fleet(specs, state=state, overlay=overlay) as running:
         yield running
+
+
+def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
+    """Return the host a firewall's inventory expects: its account, interfaces and zones."""
+    from segctl.credentials import Secret
+    from segctl_mocks import HostSpec
+
+    device, password = desired.device, connection.get("ansible_password")
+    own = {schedule.name for schedule in device.schedules}
+    used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
+    return HostSpec(
+        platform=device.platform,
+        user=str(connection.get("ansible_user") or USER),
+        password=password.reveal() if isinstance(password, Secret) else PASSWORD,
+        vsys=device.vsys,
+        serial=f"0070{zlib.crc32(device.name.encode()) % 10**8:08d}",
+        zones={zone.name: zone.interfaces for zone in desired.bindings},
+        profile_groups=sorted({profile for _, profile in device.threat_profiles}),
+        log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
+        schedules=sorted(used - {f"segctl-{name}" for name in own}),
+        interfaces=sorted({port for zone in desired.bindings for port in zone.interfaces}),
+    )
 
 
 def story(
@@ -75,8 +86,10 @@ def story(
         loaded = load(paths, limit=None, today=today)
         with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
             where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
-            names = ", ".join(running.mocks)
-            _say(f"Mock firewalls {names} answer over HTTPS; every command gets: {' '.join(where)}")
+            names = ", ".join(
+                f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
+            )
+            _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
             return _tell(run, where, running)
 
 
@@ -92,11 +105,12 @@ def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fl
         ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
     ]
     wrong = sum(_step(run, where, *step) for step in steps)
-    host, rule = _tamper(running)
-    _say(f"A contractor opens rule {rule} on {host} to any application.")
+    changed = dict(_tamper(running))
+    for host, what in changed.items():
+        _say(f"A contractor, on {host}: {what}")
     steps = [
         ("Drift finds it.", ["drift"], 2),
-        ("Apply repairs it.", ["apply", "--auto-approve", "-l", host], 0),
+        ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]
     wrong += sum(_step(run, where, *step) for step in steps)
@@ -125,14 +139,21 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _tamper(running: Fleet) -> tuple[str, str]:
-    """Open one rule of the first firewall to every application, as another administrator would."""
+def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:
+    """Change the first firewall of each platform as another administrator would; say what."""
+    for host, mock in [*running.mocks.items()][:1]:
+        yield host, f"opens rule {_open(mock)} to any application."
+    for host, gateway in [*running.linux.items()][:1]:
+        gateway.edit("nft insert rule inet segctl forward accept")
+        yield host, "lets everything pass, before all rules."
+
+
+def _open(mock: PanosMock) -> str:
     from lxml import etree
 
     from segctl.providers.panos import names
     from segctl.providers.panos.elements import parse_rule
 
-    host, mock = next(iter(running.mocks.items()))
     root = etree.fromstring(mock.running())
     entries = root.findall(".//rulebase/security/rules/entry")
     rule = next(rule for rule in map(parse_rule, entries) if rule.flow and rule.action == "allow")
@@ -144,4 +165,4 @@ def _tamper(running: Fleet) -> tuple[str, str]:
         admin="contractor",
         commit=True,
     )
-    return host, rule.name
+    return rule.name

@@ -84,6 +84,7 @@ def diff(
     *,
     order: Sequence[str],
     position: Position,
+    ordered: bool = True,
 ) -> tuple[Change, ...]:
     """Return the changes that turn `live` into `desired`.
 
@@ -92,6 +93,7 @@ def diff(
         live: what the device holds that is ours.
         order: the names of all rules on the device, ours and others', first to last.
         position: where our block belongs among the rules of others.
+        ordered: whether the order of rules means something on the platform.
 
     Raises:
         LookupError: `position` names a rule that is not among the others'.
@@ -102,7 +104,8 @@ def diff(
         made, removed = _objects(kind, wanted, held)
         creates += made
         deletes += removed
-    return (*creates, *_rules(desired, live, order, position), *reversed(deletes))
+    rules = _rules(desired, live, order, position if ordered else None)
+    return (*creates, *rules, *reversed(deletes))
 
 
 def _objects(
@@ -123,7 +126,7 @@ def _objects(
 
 
 def _rules(
-    desired: Policy, live: Policy, order: Sequence[str], position: Position
+    desired: Policy, live: Policy, order: Sequence[str], position: Position | None
 ) -> Iterator[Change]:
     held = {rule.name: rule for rule in live.rules}
     renamed = dict(_renames(desired, held))
@@ -141,7 +144,9 @@ def _rules(
         if name not in wanted:
             yield Change(op="delete", kind="rule", name=name, before=rule)
     names = [renamed[name].name if name in renamed else name for name in order]
-    placed = placements(names, tuple(wanted), held=now.keys(), position=position)
+    placed = (
+        placements(names, tuple(wanted), held=now.keys(), position=position) if position else {}
+    )
     for name, rule in wanted.items():
         before = now.get(name)
         anchor = placed.get(name)

@@ -43,6 +43,45 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
             )
 
 
+def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Refuse interfaces that the device, if it says which it has, does not have."""
+    held = live.known.get("interface")
+    if held is None:
+        return
+    zones = list(expected)
+    free = sorted(held - {"lo"} - {port for zone in zones for port in zone.interfaces})
+    if free and zones:
+        yield Problem(
+            message=f"interfaces in no zone: {', '.join(free)}: nothing passes between them and "
+            "our zones",
+            hint="name them in segctl_zone_map if conduits use them",
+            severity="note",
+        )
+    yield from _ports(zones, live)
+    for zone in zones:
+        missing = sorted(set(zone.interfaces) - held)
+        if missing:
+            yield Problem(
+                message=f"the device has no interface {', '.join(missing)} for zone {zone.name}; "
+                f"it has {', '.join(sorted(held))}",
+                hint="correct segctl_zone_map",
+                severity="error",
+            )
+
+
+def _ports(zones: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Name interfaces that packets never come from: ports of a bridge or a bond."""
+    ours = {port for zone in zones for port in zone.interfaces}
+    for name, _, master in sorted(one.partition(" ") for one in live.known.get("port", ())):
+        if name in ours:
+            yield Problem(
+                message=f"interface {name} is a port of {master}: routed packets come from "
+                f"{master}, and no rule of ours meets them",
+                hint=f"name {master} in segctl_zone_map",
+                severity="warning",
+            )
+
+
 def pending(live: Live) -> Iterator[Problem]:
     """Report uncommitted changes: they are not part of what the plan compares with."""
     owners = sorted({owner or "somebody" for owner, _ in live.pending})

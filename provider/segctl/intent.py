@@ -95,14 +95,16 @@ class Zone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortRange:
-    """A plain layer-4 service: ``tcp`` or ``udp`` and an inclusive port range."""
+    """A plain service: ``tcp`` or ``udp`` and an inclusive port range, or ``icmp``: echo."""
 
-    protocol: Literal["tcp", "udp"]
+    protocol: Literal["tcp", "udp", "icmp"]
     first: int
     last: int
 
     def __str__(self) -> str:
-        """``tcp/502`` or ``tcp/1000-2000``."""
+        """``tcp/502``, ``tcp/1000-2000`` or ``icmp``."""
+        if self.protocol == "icmp":
+            return self.protocol
         ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
         return f"{self.protocol}/{ports}"
 

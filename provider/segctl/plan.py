@@ -202,8 +202,11 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     wanted = _as_bound(wanted, live)
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
+    owns = provider.capabilities.owns_zones
     covers = {
-        "zone": tuple(zone.name for zone in wanted.zones),
+        "zone": tuple(
+            sorted({zone.name for zone in (*wanted.zones, *(live.zones if owns else ()))})
+        ),
         "default-rule": tuple(rule.name for rule in wanted.defaults),
     }
     held = managed(live, covers)
@@ -211,13 +214,17 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
     kept = _kept(wanted, held, live)
     wanted = _with(wanted, kept)
-    changes = diff(wanted, held, order=order, position=position)
+    changes = diff(
+        wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
+    )
     purged = _purge(live) if purge else ()
     zones = {binding.name for binding in device.zones}
     notes = (
         *desired.findings,
         *warnings,
-        *findings.bindings(desired.bindings, live, managed=device.manage_zones),
+        *findings.bindings(desired.bindings, live, managed=owns or device.manage_zones),
+        *findings.interfaces(desired.bindings, live),
+        *live.findings,
         *findings.pending(live),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
@@ -295,22 +302,29 @@ def _check_known(name: str, wanted: Policy, live: Live) -> None:
     missing = sorted(used - applications)
     if missing:
         raise UnsupportedError(
-            f"{name}: content {live.identity.content_version or 'unknown'} (PAN-OS "
-            f"{live.identity.os_version}) has no application {', '.join(missing)}: "
-            "update its content, or take them out of the inventory"
+            f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
+            "update the device, or take them out of the inventory"
         )
     schedules = known.get("schedule", frozenset()) | {item.name for item in wanted.schedules}
     for kind, attribute, held in (
-        ("profile group", "profile_group", known.get("profile-group", frozenset())),
-        ("log forwarding profile", "log_setting", known.get("log-setting", frozenset())),
+        ("profile group", "profile_group", known.get("profile-group")),
+        ("log forwarding profile", "log_setting", known.get("log-setting")),
         ("schedule", "schedule", schedules),
     ):
+        if held is None:
+            continue  # the platform has none: its provider's fit has decided
         absent = sorted({getattr(rule, attribute) for rule in wanted.rules} - held - {""})
         if absent:
             raise UnsupportedError(
                 f"{name}: has no {kind} {', '.join(absent)}: create it there, or correct "
                 f"the inventory; it has {', '.join(sorted(held)[:8]) or 'none'}"
             )
+
+
+def _versions(live: Live) -> str:
+    identity = live.identity
+    content = f", content {identity.content_version}" if identity.content_version else ""
+    return f"version {identity.os_version or 'unknown'}{content}"
 
 
 def _check_taken(name: str, wanted: Policy, live: Live) -> None:
@@ -476,7 +490,7 @@ def is_as_desired(plan: DevicePlan, live: Live) -> bool:
 
 _WORDS = {
     "serial": "the serial number",
-    "os_version": "the PAN-OS version",
+    "os_version": "the version of its operating system",
     "content_version": "the content version",
     "order": "the order of our rules",
     "above_order": "the order of others' rules above our block",

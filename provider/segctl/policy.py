@@ -151,6 +151,7 @@ class Rule:
     essential: bool = False
     seal: str = ""
     enforce_functions: bool = True
+    profile_asked: bool = False
     negate_source: bool = False
     negate_destination: bool = False
     extras: tuple[str, ...] = ()
@@ -169,7 +170,7 @@ Item = (
 )
 
 #: Fields that say where a value came from rather than what the device holds.
-_PROVENANCE = frozenset({"enforce_functions", "seal"})
+_PROVENANCE = frozenset({"enforce_functions", "profile_asked", "seal"})
 
 
 _COMPARED: dict[type[Item], tuple[str, ...]] = {

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from segctl.errors import UnsupportedError
 from segctl.plan import OPS, DevicePlan
+from segctl.providers.base import provider
 from segctl.rollout import Failure
 
 if TYPE_CHECKING:
@@ -50,7 +52,6 @@ _LABELS = {
 }
 #: Findings that say how sure the catalogue is; `segctl validate` prints them, once.
 DOUBT = "doubt"
-_PLATFORMS = {"panos": "PAN-OS"}
 #: Our mark at the beginning of a description.
 _MARK = re.compile(r"^\[segctl\b([^\]]*)\]\s*")
 _ESSENTIAL = re.compile(r" essential(=|$)")
@@ -160,7 +161,7 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
     if brief:
         yield from _brief(device.changes)
     else:
-        yield from _changes(device.changes)
+        yield from _changes(device.changes, placed=_ordered(device.platform))
     if diff:
         yield Line(text="  script", style="bold")
         for line in device.script.splitlines():
@@ -168,12 +169,28 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
 
 
 def _device_head(device: DevicePlan) -> Line:
-    facts = [f"{_PLATFORMS.get(device.platform, device.platform)} {device.os_version}".strip()]
+    facts = [f"{_title(device.platform)} {device.os_version}".strip()]
     facts += [f"content {device.content_version}"] if device.content_version else []
     facts += [f"serial {device.serial}"] if device.serial else []
     facts += [device.scope] if device.scope else []
     facts += [_count(device.rule_count, "rule")]
     return Line(lead=f"{device.name}  ", text=f"({', '.join(facts)})", lead_style="bold")
+
+
+def _title(platform: str) -> str:
+    """Return what people call a platform; a saved plan may name one that is not installed."""
+    try:
+        return provider(platform).capabilities.title or platform
+    except UnsupportedError:
+        return platform
+
+
+def _ordered(platform: str) -> bool:
+    """Whether rules of a platform have places, so that a new one's is worth a line."""
+    try:
+        return provider(platform).capabilities.ordered
+    except UnsupportedError:
+        return True
 
 
 def _finding(finding: Problem) -> Line:
@@ -185,7 +202,7 @@ def _finding(finding: Problem) -> Line:
     )
 
 
-def _changes(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def _changes(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterator[Line]:
     for conduit, group in _by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
         yield Line(lead=title, style="bold")
@@ -194,7 +211,7 @@ def _changes(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
         names = min(max((len(change["name"]) for change in objects), default=0), 44)
         for change in group:
             if change["kind"] == "rule":
-                yield from _rule(change)
+                yield from _rule(change, placed=placed)
             else:
                 yield from _object(change, kinds, names)
 
@@ -222,11 +239,12 @@ def _by_conduit(
     return dict(sorted(grouped.items(), key=lambda item: (not item[0], item[0])))
 
 
-def _rule(change: Mapping[str, Any]) -> Iterator[Line]:
+def _rule(change: Mapping[str, Any], *, placed: bool) -> Iterator[Line]:
     yield _rule_head(change, "    ")
     if change["op"] == "create":
         yield from _rule_fields(change["after"])
-        yield _row("place", _place(change))
+        if placed:
+            yield _row("place", _place(change))
     elif change["op"] == "move":
         yield _row("place", f"moves {_place(change)}", "cyan")
     elif change["op"] == "delete":

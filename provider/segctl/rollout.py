@@ -86,6 +86,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         host,
         user=text("ansible_user"),
         password=password if isinstance(password, Secret) else None,
+        key_file=text("ansible_ssh_private_key_file"),
     )
     return Target(
         name=host,
@@ -99,6 +100,8 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         tls_verify=connection.get("segctl_tls_verify") is not False,
         known_hosts=path("segctl_known_hosts"),
         key_file=path("ansible_ssh_private_key_file"),
+        ssh_fingerprint=text("segctl_ssh_fingerprint"),
+        transcript=path("segctl_transcript"),
         timeout=float(text("segctl_timeout") or 60),
         commit_timeout=float(text("segctl_commit_timeout") or 1200),
         max_answer=int(float(text("segctl_max_answer_mb") or 512) * 2**20),

@@ -25,6 +25,8 @@ from support.panos import others
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from segctl_mocks import Fleet
+
 PLANTS = sorted(path.name for path in (ROOT / "inventory").glob("0*.yml"))
 TODAY = datetime.now(UTC).astimezone().date()
 #: The sites that others' rules are added to, and where they came from.
@@ -64,6 +66,87 @@ def test_it_is_planned_and_applied_once(
         assert code == 0
         assert not any(again["summary"].values())
         assert answer(capsys, *where, "drift")[0] == 0
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Generator[tuple[list[str], Fleet]]:
+    """The water works: firewalls of two makes, and the arguments that lead to their mocks."""
+    source = ROOT / "inventory" / "01-waterworks.yml"
+    loaded = load([source], today=TODAY)
+    with fleet(loaded, TODAY, overlay=tmp_path / "mocks.yml") as running:
+        yield ["-i", str(source), "-i", str(running.overlay)], running
+
+
+def test_one_conduit_crosses_two_makes_of_firewall(
+    works: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, running = works
+    code, planned = answer(capsys, *where, "plan")
+    assert code == 0
+    found = {device["name"]: device for device in planned["devices"]}
+    assert {name: device["platform"] for name, device in found.items()} == {
+        "edge-fw": "panos",
+        "core-fw": "panos",
+        "cell-fw": "nftables",
+    }
+    poll = "waterworks.scada-polls-dosing.state"
+    rules = {
+        name: change["after"]
+        for name, device in found.items()
+        for change in device["changes"]
+        if change["name"] == poll
+    }
+    assert set(rules) == {"core-fw", "cell-fw"}
+    assert rules["cell-fw"]["applications"] == ["modbus.read"]
+    assert not any("write" in name for name in rules["core-fw"]["applications"])
+    code, applied = answer(capsys, *where, "apply", "--auto-approve")
+    assert code == 0
+    assert [item["status"] for item in applied["outcomes"]] == ["applied"] * 3
+    assert f'counter name "rule_{poll}"' in running.linux["cell-fw"].config()
+    assert poll.encode() in running["core-fw"].running()
+
+
+def test_drift_of_both_makes_is_one_report(
+    works: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, running = works
+    assert run([*where, "apply", "--auto-approve"]) == 0
+    gateway = running.linux["cell-fw"]
+    assert gateway.edit("nft insert rule inet segctl forward accept").status == 0
+    writes = gateway.writes
+    code, found = answer(capsys, *where, "drift")
+    assert code == 2
+    assert {item["name"]: item["status"] for item in found["devices"]} == {
+        "edge-fw": "in_sync",
+        "core-fw": "in_sync",
+        "cell-fw": "drift",
+    }
+    assert gateway.writes == writes
+    assert run([*where, "apply", "--auto-approve", "-l", "cell-fw"]) == 0
+    assert run([*where, "drift"]) == 0
+
+
+def test_one_make_that_cannot_be_reached_does_not_hide_the_other(
+    works: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, running = works
+    running.linux["cell-fw"].change_host_key()
+    code, planned = answer(capsys, *where, "plan")
+    assert code == 1
+    assert [device["name"] for device in planned["devices"]] == ["edge-fw", "core-fw"]
+    (failure,) = planned["errors"]
+    assert failure["device"] == "cell-fw"
+    assert "host key" in failure["message"]
+
+
+def test_a_gateway_s_plan_says_nothing_of_order(
+    works: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, _ = works
+    assert run([*where, "plan", "-l", "cell-fw"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("cell-fw  (nftables 1.0.6, serial ")
+    assert "        place " not in shown
 
 
 @pytest.mark.parametrize("words", [("--list",), ("--graph",), ("--host", "core-fw")])

@@ -7,6 +7,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from segctl_mocks import PanosMock
+from segctl_mocks.linux.mock import LinuxMock
+from support.lab import refused
+from support.nft_harness import (
+    INTERFACES,
+    KernelMachine,
+    MockMachine,
+    NftHarness,
+    examples,
+    pooled,
+)
 from support.panos import PanosHarness
 
 if TYPE_CHECKING:
@@ -37,3 +47,37 @@ def panos() -> Iterator[PanosHarness]:
     """A PAN-OS provider with mocks to try it on."""
     with PanosMock("fw1", job_seconds=0.0) as mock:
         yield PanosHarness(mock)
+
+
+@pytest.fixture(scope="session")
+def nft_mock_machine() -> Iterator[MockMachine]:
+    """A mock Linux host; whoever uses it empties it first."""
+    with LinuxMock("fw", interfaces=INTERFACES) as mock:
+        yield MockMachine(mock)
+
+
+@pytest.fixture(scope="session")
+def nft_kernel_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KernelMachine]:
+    """A namespace of this kernel; whoever uses it empties it first."""
+    reason = refused()
+    if reason:
+        pytest.skip(reason)
+    machine = KernelMachine(tmp_path_factory.mktemp("kernel"))
+    try:
+        yield machine
+    finally:
+        machine.close()
+
+
+@pytest.fixture
+def nft_mock(nft_mock_machine: MockMachine) -> Iterator[NftHarness]:
+    """The nftables provider on a mock host."""
+    with pooled(), examples(6):
+        yield NftHarness(nft_mock_machine)
+
+
+@pytest.fixture
+def nft_kernel(nft_kernel_machine: KernelMachine) -> Iterator[NftHarness]:
+    """The nftables provider on a kernel."""
+    with pooled(), examples(3):
+        yield NftHarness(nft_kernel_machine)

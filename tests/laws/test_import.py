@@ -288,6 +288,7 @@ def _example() -> list[tuple[str, str]]:
         (plant.name, device.name)
         for plant in plants
         for device in load([plant], today=TODAY).site.devices
+        if device.platform == "panos"
     ]
 
 

@@ -97,6 +97,8 @@ def address(text: str) -> Network:
 
 def services(text: str) -> tuple[PortRange, ...]:
     """Return the port ranges of a service such as ``tcp/80,443`` or ``udp/1000-2000``."""
+    if text == "icmp":
+        return (PortRange(protocol="icmp", first=0, last=0),)
     protocol, slash, ports = text.partition("/")
     if not slash or protocol not in {"tcp", "udp"}:
         msg = f"{text!r} is not a service"

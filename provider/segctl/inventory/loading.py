@@ -35,14 +35,21 @@ _PLAIN: Final = (
     "ansible_connection",
     "ansible_httpapi_use_ssl",
     "ansible_httpapi_port",
+    "segctl_ssh_fingerprint",
     "segctl_tls_fingerprint",
+    "segctl_transcript",
     "segctl_tls_verify",
     "segctl_timeout",
     "segctl_commit_timeout",
     "segctl_max_answer_mb",
 )
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
-_PATHS: Final = ("ansible_ssh_private_key_file", "segctl_ca_file", "segctl_known_hosts")
+_PATHS: Final = (
+    "ansible_ssh_private_key_file",
+    "segctl_ca_file",
+    "segctl_known_hosts",
+    "segctl_transcript",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,9 @@ DAYS: Final = (
     "sunday",
 )
 _WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
-_SERVICE_PATTERN: Final = r"^(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*$"
+_SERVICE_PATTERN: Final = (
+    r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
+)
 
 _ID: Final = Scalar(kind="id", pattern=ID_PATTERN)
 _TEXT: Final = Scalar(kind="text")
@@ -129,7 +131,7 @@ FLOW: Final = Record(
             shape=Many(
                 item=Scalar(kind="service", pattern=_SERVICE_PATTERN), or_one=True, not_empty=True
             ),
-            doc="Plain layer-4 services such as tcp/8443 or udp/1000-2000.",
+            doc="Plain services such as tcp/8443 or udp/1000-2000; icmp is echo (ping).",
         ),
         Field(
             name="applications",
@@ -283,6 +285,16 @@ HOST: Final = Record(
         ),
         Field(name="segctl_ca_file", shape=Scalar(kind="path"), doc="CA certificates, PEM."),
         Field(name="segctl_known_hosts", shape=Scalar(kind="path"), doc="SSH host keys."),
+        Field(
+            name="segctl_ssh_fingerprint",
+            shape=_WORD,
+            doc="The device's SSH host key, as ssh-keygen -lf prints it: SHA256:….",
+        ),
+        Field(
+            name="segctl_transcript",
+            shape=Scalar(kind="path"),
+            doc="Folder for a transcript of SSH sessions, secrets masked.",
+        ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),

@@ -24,8 +24,13 @@ ENTRY_POINTS = "segctl.providers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a platform can express, as values rather than branches."""
+    """What a platform can express, as values rather than branches.
 
+    `title` is what people call it. With `owns_zones` a zone is made by segctl, of interfaces; else
+    it is there before. Where rules are not `ordered`, none ever moves.
+    """
+
+    title: str = ""
     max_name: int = 63
     groups: bool = True
     ipv6: bool = True
@@ -33,6 +38,8 @@ class Capabilities:
     users: bool = False
     profiles: bool = False
     timed_revert: bool = False
+    owns_zones: bool = False
+    ordered: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +57,8 @@ class Target:
     tls_verify: bool = True
     known_hosts: Path | None = None
     key_file: Path | None = None
+    ssh_fingerprint: str = ""
+    transcript: Path | None = None
     timeout: float = 60.0
     commit_timeout: float = 1200.0
     max_answer: int = 512 * 2**20

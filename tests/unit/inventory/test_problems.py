@@ -300,7 +300,7 @@ MISTAKES = (
     Mistake(PROTOCOLS, "log: true", "19:7", F, "permits nothing", "services"),
     Mistake(PROTOCOLS, "services: [tcp/0]", "22:20", f"{F}.services[0]", "between 1 and 65535"),
     Mistake(PROTOCOLS, "services: [tcp/80, tcp/65536]", "22:28", f"{F}.services[1]", "65535"),
-    Mistake(PROTOCOLS, "services: icmp", "22:19", f"{F}.services", "is not a service", "tcp/8443"),
+    Mistake(PROTOCOLS, "services: igmp", "22:19", f"{F}.services", "is not a service", "tcp/8443"),
     Mistake(PROTOCOLS, "services: [tcp/http]", "22:20", f"{F}.services[0]", "'http' is no port"),
     Mistake(
         PROTOCOLS,

@@ -271,7 +271,7 @@ def test_layer4_refusals(protocol: str, message: str) -> None:
 @given(protocols)
 def test_layer4_ports_are_ports_of_the_protocol(protocol: Protocol) -> None:
     """No port comes from anywhere else, and none is known from memory only."""
-    known = {(one.protocol, one.first, one.last): one for one in protocol.ports}
+    known = {(str(one.protocol), one.first, one.last): one for one in protocol.ports}
     try:
         found = layer4_ports(protocol)
     except UnsupportedError:

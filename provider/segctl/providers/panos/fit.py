@@ -134,6 +134,12 @@ def _rule(
         if len(user) > 1023:
             message = f"rule {rule.name}: user names have at most 1023 characters"
             raise UnsupportedError(message)
+    if "segctl-icmp" in rule.services:
+        message = (
+            f"conduit {rule.conduit}, flow {rule.flow}: PAN-OS has no ICMP service; declare "
+            "applications: [ping] in a flow of its own"
+        )
+        raise UnsupportedError(message)
     applications, ports = _applications(rule, warnings)
     services.update({port.name: port for port in ports})
     if len(applications) > names.MAX_LISTED_APPLICATIONS:
@@ -150,6 +156,7 @@ def _rule(
         destinations=tuple(sorted(new[name] for name in rule.destinations)),
         protocols=(),
         enforce_functions=True,
+        profile_asked=False,
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),

@@ -1,0 +1,1 @@
+"""A mock Linux host: SSH, a small shell, and an nftables engine."""

@@ -1,0 +1,69 @@
+"""Linux hosts with nftables, over SSH."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from segctl.providers.base import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from segctl.diff import Change
+    from segctl.errors import Problem
+    from segctl.intent import Device
+    from segctl.policy import Policy
+    from segctl.providers.base import Live, Session, Target
+    from segctl.providers.nftables.parse import NftLive
+
+CAPABILITIES = Capabilities(title="nftables", timed_revert=True, owns_zones=True, ordered=False)
+
+
+def _silent(_step: str) -> None:
+    return
+
+
+class NftablesProvider:
+    """What segctl knows of nftables; the heavy libraries load in the call that needs them."""
+
+    @property
+    def name(self) -> str:
+        """``nftables``."""
+        return "nftables"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What nftables can express."""
+        return CAPABILITIES
+
+    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        """Return `policy` as nft will hold it, never wider."""
+        from segctl.providers.nftables.fit import fit
+
+        return fit(policy, device)
+
+    def parse(self, config: bytes) -> Live:
+        """Read a document of the host's answers."""
+        from segctl.providers.nftables.parse import parse
+
+        return parse(config)
+
+    def render(self, changes: Sequence[Change], live: Live) -> str:
+        """Return the transactions for `changes`."""
+        from segctl.providers.nftables.render import render
+
+        return render(changes, cast("NftLive", live))
+
+    @contextmanager
+    def connect(
+        self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
+    ) -> Generator[Session]:
+        """Open a session over SSH, the host's key verified before anything is sent."""
+        from segctl.providers.nftables.session import NftSession
+
+        session = NftSession(target, read_only=read_only, progress=progress)
+        try:
+            yield session
+        finally:
+            session.close()

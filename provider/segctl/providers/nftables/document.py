@@ -1,0 +1,49 @@
+"""Everything one read of a Linux host returned, as one JSON document of named answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from segctl.errors import ParseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FORMAT = "segctl-nftables 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """The answers by name; `table` is empty where the host has no table of ours."""
+
+    host: str
+    nft: str
+    kernel: str
+    hostname: str
+    machine: str
+    table: str
+    chains: str
+    links: str
+    foreign: Mapping[str, str]
+    boot: bool = True
+
+    def dump(self) -> bytes:
+        """Return the document."""
+        return json.dumps({"format": FORMAT, **asdict(self)}).encode()
+
+
+def load(document: bytes) -> Document:
+    """Take a document apart.
+
+    Raises:
+        ParseError: it is not one of ours, or damaged.
+    """
+    try:
+        found = cast("dict[str, Any]", json.loads(document))
+        if found.pop("format") != FORMAT:
+            raise ValueError  # noqa: TRY301 - one place says what a damaged document is
+        return Document(**found)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ParseError("nftables", "not a document of this version, or damaged") from error

@@ -1,0 +1,231 @@
+"""A compiled policy as nft will hold it: sets for names, ports, and functions it can judge.
+
+Never wider than what came in: what nft cannot express raises `UnsupportedError`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from segctl.errors import Problem, UnsupportedError
+from segctl.naming import shorten
+from segctl.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    AddressGroup,
+    FirewallZone,
+    Policy,
+    Rule,
+    interval_text,
+    resolver,
+    sealed,
+)
+from segctl.protocols import catalogue, layer4_ports
+from segctl.providers.nftables import functions, names
+from segctl.providers.nftables.interpret import inside_rule, rule_order, services_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from segctl.intent import Device
+    from segctl.policy import Interval, Service
+
+_GROUP = r"[^0-9A-Za-z._/-]"
+_UNSAFE = frozenset(chr(code) for code in (*range(32), 127))
+
+
+def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    """Return `policy` as nft will hold it, with what to know about it.
+
+    Raises:
+        UnsupportedError: applications, users, threat prevention, schedules, functions that nft
+            cannot judge, names it does not take, or a zone without interfaces.
+    """
+    if device.default_rules == "leave":
+        message = (
+            f"{device.name}: segctl_default_rules: leave has no meaning on nftables: segctl's "
+            "table denies what no conduit permits between its zones, and leaves other interfaces"
+        )
+        raise UnsupportedError(message)
+    fitter = _Fitter(policy, device)
+    zones = [_zone(device, name) for name in {binding.name for binding in device.zones}]
+    rules = tuple(sorted(map(fitter.rule, policy.rules), key=rule_order))
+    fitted = sealed(
+        Policy(
+            zones=tuple(sorted(zones, key=lambda zone: zone.name)),
+            address_groups=tuple(fitter.groups[name] for name in sorted(fitter.groups)),
+            services=services_of(name for rule in rules for name in rule.services if name != ANY),
+            defaults=tuple(
+                replace(item, log_setting=fitter.log_setting) for item in policy.defaults
+            ),
+            rules=rules,
+        )
+    )
+    return fitted, tuple(fitter.notes.values())
+
+
+def _zone(device: Device, name: str) -> FirewallZone:
+    names.identifier("zone", name, names.MAX_ZONE)
+    ports = {port for one in device.zones if one.name == name for port in one.interfaces}
+    if not ports:
+        message = (
+            f"{device.name}: zone {name} has no interfaces: on nftables a zone is its interfaces, "
+            "name them in segctl_zone_map"
+        )
+        raise UnsupportedError(message)
+    return FirewallZone(name=name, interfaces=tuple(sorted(map(names.interface, ports))), type="")
+
+
+@dataclass(slots=True)
+class _Fitter:
+    """Fits rules one by one and gathers the groups they use."""
+
+    policy: Policy
+    device: Device
+    groups: dict[str, AddressGroup] = field(default_factory=dict[str, AddressGroup])
+    notes: dict[str, Problem] = field(default_factory=dict[str, Problem])
+    log_setting: str = field(init=False)
+    _resolve: Callable[[Iterable[str]], tuple[Interval, ...]] = field(init=False)
+    _services: dict[str, Service] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._resolve = resolver(self.policy)
+        self._services = {item.name: item for item in self.policy.services}
+        self.log_setting = self._log_setting(self.device.log_forwarding)
+
+    def _log_setting(self, wanted: str) -> str:
+        if wanted in ("", names.LOG_GROUP):
+            return ""
+        if wanted == names.KERNEL_LOG:
+            return wanted
+        if wanted.isascii() and wanted.isdigit() and int(wanted) <= 65535:
+            return str(int(wanted))
+        self._note(
+            f"{self.device.name}: log forwarding {wanted!r} means nothing on nftables: logs go to "
+            f"NFLOG group {names.LOG_GROUP}",
+            hint="set segctl_log_forwarding of this host to a group number, or to kernel",
+        )
+        return ""
+
+    def _note(self, message: str, hint: str = "", severity: str = "warning") -> None:
+        self.notes[message] = Problem(message=message, hint=hint, severity=severity)
+
+    def rule(self, rule: Rule) -> Rule:
+        """Return one rule as nft will hold it."""
+        where = f"conduit {rule.conduit}, flow {rule.flow}" if rule.flow else f"rule {rule.name}"
+        if any(letter in _UNSAFE for text in (rule.name, rule.description) for letter in text):
+            message = f"{where}: control characters reach no device"
+            raise UnsupportedError(message)
+        name = names.identifier("rule", shorten(rule.name, names.MAX_NAME))
+        if rule.type == "intrazone":
+            return inside_rule(name, rule.from_zones[0], self.log_setting)
+        self._refuse(rule, where)
+        applications, services = self._services_of(rule, where)
+        return Rule(
+            name=name,
+            from_zones=rule.from_zones,
+            to_zones=rule.to_zones,
+            sources=(self._group(rule.sources, where),),
+            destinations=(self._group(rule.destinations, where),),
+            applications=applications,
+            services=services,
+            conduit=shorten(rule.conduit, names.MAX_LABEL),
+            flow=shorten(rule.flow, names.MAX_LABEL),
+            log=rule.log,
+            log_setting=self.log_setting if rule.log else "",
+            tags=() if rule.enforce_functions or not rule.protocols else (names.NOT_ENFORCED,),
+            essential=rule.essential,
+        )
+
+    def _refuse(self, rule: Rule, where: str) -> None:
+        if rule.action != "allow" or len(rule.from_zones) != 1 or len(rule.to_zones) != 1:
+            message = f"{where}: nftables rules of segctl permit between two zones, no more"
+            raise UnsupportedError(message)
+        if rule.from_zones == rule.to_zones:
+            message = (
+                f"{self.device.name}: {where}: both zones lie behind {rule.from_zones[0]}: "
+                "on nftables a zone is its interfaces"
+            )
+            raise UnsupportedError(message)
+        for what, present, hint in (
+            (
+                f"applications {', '.join(rule.applications)}",
+                set(rule.applications) - {ANY},
+                "declare protocols or services instead",
+            ),
+            (
+                f"users {', '.join(rule.users)}",
+                set(rule.users) - {ANY},
+                "enforce users on a firewall that knows them",
+            ),
+            (f"schedule {rule.schedule}", rule.schedule, "leave it out"),
+            (
+                "threat prevention",
+                rule.profile_group and rule.profile_asked,
+                "set threat_prevention: none, or inspect on another firewall of the path",
+            ),
+        ):
+            if present:
+                message = f"{self.device.name}: {where}: nftables knows no {what}; {hint}"
+                raise UnsupportedError(message)
+
+    def _group(self, listed: Sequence[str], where: str) -> str:
+        name = shorten(names.JOIN.join(sorted(listed)), names.MAX_GROUP, _GROUP)
+        found = tuple(sorted(map(interval_text, self._resolve(listed))))
+        if not found:
+            message = f"{where}: {', '.join(listed)} has no address that nftables could match"
+            raise UnsupportedError(message)
+        group = AddressGroup(name=name, members=found)
+        if self.groups.setdefault(name, group) != group:
+            message = f"{where}: two address groups would be called {name!r}"
+            raise UnsupportedError(message)
+        return name
+
+    def _services_of(self, rule: Rule, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return functions (or any) and ports of a rule."""
+        ports = [self._services[name] for name in rule.services if name in self._services]
+        listed = [
+            (service.protocol, int(first), int(last or first))
+            for service in ports
+            for part in service.ports.split(",")
+            for first, _, last in [part.partition("-")]
+        ]
+        if not rule.protocols:
+            if not listed or APPLICATION_DEFAULT in rule.services:
+                message = f"{where}: nftables needs services or protocols"
+                raise UnsupportedError(message)
+            return (ANY,), _port_names(listed)
+        found = functions.uses(rule, where)
+        self.notes.update({note.message: note for note in found.notes})
+        if not listed:
+            listed = [
+                (port.protocol, port.first, port.last)
+                for use in rule.protocols
+                for port in layer4_ports(catalogue().get(use.protocol))
+            ]
+        if found.names and any(protocol != "tcp" for protocol, _, _ in listed):
+            message = f"{where}: functions can be judged over TCP only"
+            raise UnsupportedError(message)
+        return found.names or (ANY,), _port_names(listed)
+
+
+def _port_names(listed: Iterable[tuple[str, int, int]]) -> tuple[str, ...]:
+    merged: list[tuple[str, int, int]] = []
+    for protocol, first, last in sorted(listed):
+        if merged and merged[-1][0] == protocol and first <= merged[-1][2] + 1:
+            merged[-1] = (protocol, merged[-1][1], max(merged[-1][2], last))
+        else:
+            merged.append((protocol, first, last))
+    return tuple(
+        sorted(
+            names.SERVICE_PREFIX + _port_text(protocol, first, last)
+            for protocol, first, last in merged
+        )
+    )
+
+
+def _port_text(protocol: str, first: int, last: int) -> str:
+    if protocol == "icmp":
+        return "icmp"
+    return f"{protocol}-{first}" if first == last else f"{protocol}-{first}-{last}"

@@ -1,0 +1,98 @@
+"""What tables of others do to traffic between our zones, as findings.
+
+A drop in any base chain is final, wherever ours stands; an accept is not, ours still judges.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segctl.errors import ParseError, Problem
+from segctl.providers.nftables import names
+from segctl.providers.nftables.listing import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from segctl.providers.nftables.document import Document
+
+_HOOKS = frozenset({"forward", "ingress", "egress", "prerouting", "postrouting"})
+
+
+def hooked_tables(chains: str) -> list[str]:
+    """Return ``family name`` of others' tables with base chains that forwarded packets meet.
+
+    Raises:
+        ValueError: `chains` is no listing.
+    """
+    found: dict[str, None] = {}
+    for kind, values in entries(chains):
+        table = f"{values.get('family')} {values.get('table')}"
+        if kind == "chain" and values.get("hook") in _HOOKS and table != names.TABLE:
+            found[table] = None
+    return list(found)
+
+
+def foreign_findings(document: Document) -> Iterator[Problem]:
+    """Judge others' base chains on the way of forwarded packets."""
+    for table, listing in document.foreign.items():
+        try:
+            objects = list(entries(listing))
+        except ValueError as error:
+            raise ParseError(
+                document.host, f"its listing of table {table} is not understood"
+            ) from error
+        yield from _table_findings(table, objects)
+
+
+def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:
+    lines: dict[str, list[Any]] = {}
+    for kind, values in objects:
+        if kind == "rule":
+            lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
+        elif kind == "flowtable":
+            yield Problem(
+                message=f"flowtable {values.get('name')} of table {table} takes connections past "
+                "every forward chain after their first packets",
+                hint="take our interfaces out of it: a revoked connection would go on",
+                severity="warning",
+                subject=table,
+            )
+    for kind, chain in objects:
+        if kind != "chain" or chain.get("hook") not in _HOOKS:
+            continue
+        reached = "".join(_reached(str(chain["name"]), lines))
+        where = (
+            f"chain {chain['name']} of table {table} "
+            f"(hook {chain['hook']}, priority {chain.get('prio')})"
+        )
+        drops = chain.get("policy") == "drop" or '"drop"' in reached or '"reject"' in reached
+        if drops:
+            how = "by policy" if chain.get("policy") == "drop" else "in a rule"
+            yield Problem(
+                message=f"{where} can drop {how} what our conduits permit: a drop in any table "
+                "is final",
+                hint="have its owner accept traffic between our zones",
+                severity="warning",
+                subject=f"{table} {chain['name']}",
+            )
+        elif '"accept"' in reached and chain["hook"] == "forward":
+            yield Problem(
+                message=f"{where} accepts packets; table {names.TABLE} still judges them",
+                severity="note",
+                subject=f"{table} {chain['name']}",
+            )
+
+
+def _reached(start: str, lines: Mapping[str, list[Any]]) -> Iterator[str]:
+    import json
+
+    waiting, seen = [start], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        text = json.dumps(lines.get(name, []))
+        yield text
+        waiting += [other for other in lines if f'"target": "{other}"' in text]

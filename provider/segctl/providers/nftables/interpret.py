@@ -1,0 +1,352 @@
+"""From a table back to the policy that it enforces; nothing in it goes unseen.
+
+What the lines say is read into rules, groups and zones; then the table of exactly that policy is
+built again, and whatever differs is noted in ``extras`` of the rule it belongs to, or of the
+default rule. Only what no packet can meet (a set that no line uses, a chain that nothing leads
+to) is left aside, as debris that the next push removes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter as Tally
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from segctl.policy import (
+    ANY,
+    AddressGroup,
+    DefaultRule,
+    FirewallZone,
+    Policy,
+    Rule,
+    Service,
+)
+from segctl.providers.nftables import names
+from segctl.providers.nftables.build import Marks, Names, build
+from segctl.providers.nftables.table import Chain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.providers.nftables.table import Line, Table
+
+_LINE = re.compile(
+    r"(?P<family>ip6?) saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
+    r"(?:(?P<protocol>tcp|udp) dport (?:(?P<ports>[0-9]+(?:-[0-9]+)?)|\{ (?P<list>[0-9, ]+) \})"
+    r"|(?P<echo>icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
+)
+_MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000")
+_LOG = re.compile(r'log prefix "[^"]*"(?: group ([0-9]+))?')
+_INSIDE = re.compile(r'counter name "rule_(\S+)" goto deny')
+_PAIR = re.compile(r'"([^"]+)" \. "([^"]+)" : goto pair_([^/\s]+)/([^/\s]+)')
+#: Chains of which each line belongs to one rule, and order means nothing.
+_BY_RULE = ("out_", "fun_", "back_")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a table says: the policy, what of names is not policy, and what nothing uses."""
+
+    policy: Policy
+    names: Names
+    debris: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What the lines of one rule have said so far."""
+
+    sources: set[str] = field(default_factory=set[str])
+    targets: set[str] = field(default_factory=set[str])
+    services: set[str] = field(default_factory=set[str])
+
+
+def interpret(table: Table) -> Meaning:
+    """Return what `table` means."""
+    chains, sets = table.reachable()
+    given = Names(marks=_marks(table), sets=dict(_sets_in_use(sets)))
+    rules = _sorted([*_permitting(table, chains), *_inside(table, chains)])
+    groups = tuple(_groups(table, given, rules))
+    policy = Policy(
+        zones=_zones(table),
+        address_groups=groups,
+        services=_services(rules),
+        defaults=tuple(_default(table)),
+        rules=rules,
+    )
+    expected = build(policy, given)
+    return Meaning(
+        policy=_with_extras(policy, table, expected, chains, sets),
+        names=given,
+        debris=tuple(_debris(table, expected, chains, sets)),
+    )
+
+
+def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    return tuple(sorted(rules, key=rule_order))
+
+
+def rule_order(rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Sort rules as segctl does here, where their order means nothing: by zone pair and name."""
+    return rule.from_zones, rule.to_zones, rule.name
+
+
+def services_of(listed: Iterable[str]) -> tuple[Service, ...]:
+    """Return the service objects of fitted names."""
+    result: list[Service] = []
+    for name in sorted(set(listed)):
+        protocol, _, ports = name.removeprefix(names.SERVICE_PREFIX).partition("-")
+        result.append(Service(name=name, protocol=protocol, ports=ports or "0"))
+    return tuple(result)
+
+
+def _services(rules: Iterable[Rule]) -> tuple[Service, ...]:
+    return services_of(name for rule in rules for name in rule.services if name != ANY)
+
+
+def _marks(table: Table) -> dict[str, Marks]:
+    found: dict[str, dict[str, int]] = {}
+    for chain in table.chains.values():
+        kind, _, pair = chain.name.partition("_")
+        if kind in ("ok", "okf"):
+            for line in chain.lines[:1]:
+                if match := _MARK.fullmatch(line.text):
+                    field_name = "plain" if kind == "ok" else "judged"
+                    found.setdefault(pair, {})[field_name] = int(match[1], 16)
+    return {pair: Marks(**values) for pair, values in found.items()}
+
+
+def _sets_in_use(used: Iterable[str]) -> Iterator[tuple[tuple[int, str], str]]:
+    for name in sorted(used):
+        if parts := names.split_set(name):
+            yield (parts[0], parts[2]), name
+
+
+def _zones(table: Table) -> tuple[FirewallZone, ...]:
+    held: dict[str, set[str]] = {}
+    pairs = table.sets.get(names.PAIRS)
+    for element in pairs.elements if pairs else ():
+        match = _PAIR.fullmatch(element)
+        if match and match[3] == match[4]:
+            held.setdefault(match[3], set()).update((match[1], match[2]))
+    return tuple(
+        FirewallZone(name=name, interfaces=tuple(sorted(ports)), type="")
+        for name, ports in sorted(held.items())
+    )
+
+
+def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
+    drafts: dict[tuple[str, str], _Draft] = {}
+    for chain in sorted(reachable):
+        kind, _, pair = chain.partition("_")
+        if kind not in ("out", "fun") or pair.count(names.JOIN) != 1:
+            continue
+        for line in table.chains[chain].lines:
+            match = _LINE.fullmatch(line.text)
+            if match is None:
+                continue
+            asking, asked = names.split_set(match["source"]), names.split_set(match["target"])
+            if asking is None or asked is None:
+                continue
+            draft = drafts.setdefault((pair, match["rule"]), _Draft())
+            draft.sources.add(asking[2])
+            draft.targets.add(asked[2])
+            draft.services.update(_service_names(match))
+    for (pair, name), draft in drafts.items():
+        source, _, target = pair.partition(names.JOIN)
+        yield _rule(table, name, source, target, draft)
+
+
+def _service_names(match: re.Match[str]) -> Iterator[str]:
+    if match["echo"]:
+        yield f"{names.SERVICE_PREFIX}icmp"
+        return
+    ports = [match["ports"]] if match["ports"] else match["list"].split(", ")
+    for port in ports:
+        yield f"{names.SERVICE_PREFIX}{match['protocol']}-{port}"
+
+
+def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> Rule:
+    counter = table.counters.get(f"rule_{name}")
+    labels = names.read_labels(counter.comment) if counter else names.Labels()
+    chain = table.chains.get(f"rule_{name}")
+    text = "\n".join(line.text for line in chain.lines) if chain else ""
+    log = re.search(rf"^ct state new .*{_LOG.pattern}$", text, re.MULTILINE)
+    return Rule(
+        name=name,
+        from_zones=(source,),
+        to_zones=(target,),
+        sources=tuple(sorted(draft.sources)),
+        destinations=tuple(sorted(draft.targets)),
+        applications=tuple(sorted(re.findall(r"^jump fn_(\S+)$", text, re.MULTILINE))) or (ANY,),
+        services=tuple(sorted(draft.services)),
+        conduit=labels.conduit,
+        flow=labels.flow,
+        log=log is not None,
+        log_setting=_setting(log[1]) if log else "",
+        tags=() if labels.enforced else (names.NOT_ENFORCED,),
+        essential=labels.seal is not None,
+        seal=labels.seal or "",
+    )
+
+
+def _setting(group: str | None) -> str:
+    if group is None:
+        return names.KERNEL_LOG
+    return "" if group == names.LOG_GROUP else group
+
+
+def _inside(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
+    setting = next((one.log_setting for one in _default(table)), "")
+    for chain in sorted(reachable):
+        kind, _, pair = chain.partition("_")
+        source, _, target = pair.partition(names.JOIN)
+        if kind != "pair" or source != target:
+            continue
+        for line in table.chains[chain].lines:
+            if match := _INSIDE.fullmatch(line.text):
+                yield inside_rule(match[1], source, setting)
+
+
+def inside_rule(name: str, zone: str, log_setting: str) -> Rule:
+    """Return the rule that denies traffic inside a zone, as this platform holds it."""
+    return Rule(
+        name=name,
+        from_zones=(zone,),
+        to_zones=(zone,),
+        type="intrazone",
+        action="deny",
+        log_setting=log_setting,
+    )
+
+
+def _groups(table: Table, given: Names, rules: Iterable[Rule]) -> Iterator[AddressGroup]:
+    used = {name for rule in rules for name in (*rule.sources, *rule.destinations)} - {ANY}
+    for group in sorted(used):
+        found: list[str] = []
+        for version in (4, 6):
+            held = table.sets.get(given.set(version, group))
+            if held is not None:
+                found += held.elements
+        yield AddressGroup(name=group, members=tuple(sorted(found)))
+
+
+def _default(table: Table) -> Iterator[DefaultRule]:
+    deny = table.chains.get(names.DENY)
+    if deny is None:
+        return
+    log = next((m for line in deny.lines if (m := _LOG.search(line.text))), None)
+    yield DefaultRule(
+        name="interzone-default",
+        action="deny",
+        log=log is not None,
+        log_setting=_setting(log[1]) if log else "",
+    )
+
+
+# --- what the reading did not say ----------------------------------------------------------------
+
+
+def _with_extras(
+    policy: Policy,
+    table: Table,
+    expected: Table,
+    chains: frozenset[str],
+    sets: frozenset[str],
+) -> Policy:
+    """Return the policy with everything that building it again does not give as ``extras``."""
+    of_rules: dict[str, list[str]] = {rule.name: [] for rule in policy.rules}
+    general: list[str] = list(table.strange)
+    strays: list[Rule] = []
+    none = Chain(name="")
+    for name in sorted({*expected.chains, *chains}):
+        wanted, held = expected.chains.get(name), table.chains.get(name)
+        if wanted == held:
+            continue
+        kind, _, rest = name.partition("_")
+        if f"{kind}_" in _BY_RULE:
+            strays += _compare_lines(name, wanted or none, held or none, of_rules)
+        elif kind == "rule" and rest in of_rules:
+            of_rules[rest].append(f"chain {name} is not as segctl writes it")
+        else:
+            general.append(f"chain {name} is {_state(wanted, held)}")
+    for name in sorted({*expected.sets, *sets}):
+        wanted_set, held_set = expected.sets.get(name), table.sets.get(name)
+        if wanted_set != held_set:
+            general.append(f"set {name} is {_state(wanted_set, held_set)}")
+    for name in sorted(expected.counters):
+        if expected.counters[name] != table.counters.get(name):
+            rule = name.removeprefix("rule_")
+            place = of_rules[rule] if rule in of_rules and rule != name else general
+            place.append(f"counter {name} is not as segctl writes it")
+    rules = [
+        replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
+        for rule in policy.rules
+    ]
+    defaults = policy.defaults
+    if general and table.chains:
+        default = defaults[0] if defaults else _missing_default()
+        defaults = (replace(default, extras=tuple(general)),)
+    return replace(policy, rules=_sorted([*rules, *strays]), defaults=defaults)
+
+
+def _missing_default() -> DefaultRule:
+    return DefaultRule(name="interzone-default", action="allow", log=False)
+
+
+def _state(wanted: object, held: object) -> str:
+    if wanted is None:
+        return "not segctl's"
+    return "missing" if held is None else "not as segctl writes it"
+
+
+def _compare_lines(
+    chain: str,
+    wanted: Chain,
+    held: Chain,
+    of_rules: Mapping[str, list[str]],
+) -> Iterator[Rule]:
+    """Note lines that a rule lacks; a line too many is noted at its rule, or is a rule itself."""
+    missing = Tally(wanted.lines)
+    missing.subtract(Tally(held.lines))
+    for line, count in missing.items():
+        if count > 0:
+            of_rules[_owner(line)].append(f"{chain} lacks: {line}")
+    for line in held.lines:
+        if missing[line] < 0:
+            missing[line] += 1
+            owner = _owner(line)
+            if owner in of_rules:
+                of_rules[owner].append(f"{chain} also has: {line}")
+            else:
+                yield _stray(chain, line)
+
+
+def _owner(line: Line) -> str:
+    return line.comment or line.target.removeprefix("rule_")
+
+
+def _stray(chain: str, line: Line) -> Rule:
+    pair = chain.partition("_")[2]
+    source, _, target = pair.partition(names.JOIN)
+    return Rule(
+        name=f"unknown.{chain.replace(names.JOIN, '.')}.{line.handle}",
+        from_zones=(source,),
+        to_zones=(target,),
+        action="allow" if "accept" in line.text else "deny",
+        log=False,
+        extras=(str(line),),
+    )
+
+
+def _debris(
+    table: Table,
+    expected: Table,
+    chains: frozenset[str],
+    sets: frozenset[str],
+) -> Iterator[str]:
+    yield from (f"chain {name}" for name in table.chains if name not in chains)
+    unused = {name for name in table.sets if name not in sets and name != names.LOCK}
+    yield from (f"set {name}" for name in sorted(unused - set(expected.sets)))
+    yield from (f"counter {name}" for name in sorted({*table.counters} - {*expected.counters}))

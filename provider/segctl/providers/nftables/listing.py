@@ -1,0 +1,337 @@
+"""From ``nft -j list table`` to a `Table`: every statement in the spelling that we write.
+
+What this module does not know is written as ``?`` and its JSON: it then differs from everything
+segctl writes, and shows as drift.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from segctl.policy import canonical_address
+from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Values = Mapping[str, Any]
+
+_QUIET = frozenset({"metainfo", "table"})
+_SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
+
+
+def read_table(document: str) -> Table:
+    """Read the listing of one table.
+
+    Raises:
+        ValueError: it is no listing.
+    """
+    chains: dict[str, Values] = {}
+    lines: dict[str, list[Line]] = {}
+    sets: dict[str, Set] = {}
+    counters: dict[str, Counter] = {}
+    strange: list[str] = []
+    for kind, values in entries(document):
+        name = str(values.get("name", ""))
+        if kind == "chain":
+            chains[name] = values
+            lines.setdefault(name, [])
+        elif kind == "rule":
+            lines.setdefault(str(values["chain"]), []).append(_line(values))
+        elif kind in ("set", "map"):
+            sets[name] = _set(kind, values)
+        elif kind == "counter":
+            counters[name] = Counter(
+                name=name,
+                comment=str(values.get("comment", "")),
+                packets=int(values.get("packets", 0)),
+                bytes=int(values.get("bytes", 0)),
+            )
+        elif kind not in _QUIET:
+            strange.append(f"{kind} {name}")
+    return Table(
+        chains={
+            name: Chain(name=name, lines=tuple(lines[name]), hook=hook_of(values))
+            for name, values in chains.items()
+        },
+        sets=sets,
+        counters=counters,
+        strange=tuple(strange),
+    )
+
+
+def entries(document: str) -> Iterable[tuple[str, Values]]:
+    """Return the objects of a listing with their kinds.
+
+    Raises:
+        ValueError: it is no listing.
+    """
+    try:
+        found = cast("dict[str, Any]", json.loads(document))["nftables"]
+        return [(kind, values) for entry in found for kind, values in entry.items()]
+    except (KeyError, TypeError, AttributeError) as error:
+        message = "not a listing of nft"
+        raise ValueError(message) from error
+
+
+def hook_of(chain: Values) -> str:
+    """Return the declaration of a base chain, empty for another."""
+    if "hook" not in chain:
+        return ""
+    device = chain.get("dev")
+    where = f" device {_plain(device)}" if device else ""
+    return (
+        f"type {chain.get('type')} hook {chain['hook']}{where} priority {chain.get('prio')}; "
+        f"policy {chain.get('policy', 'accept')};"
+    )
+
+
+def _line(values: Values) -> Line:
+    statements = cast("list[Values]", values.get("expr", []))
+    return Line(
+        " ".join(spell(statement) for statement in statements),
+        str(values.get("comment", "")),
+        int(values.get("handle", 0)),
+    )
+
+
+def _set(kind: str, values: Values) -> Set:
+    key = _listed(values.get("type"), " . ")
+    value = f" : {values['map']}" if "map" in values else ""
+    declaration = f"type {key}{value};"
+    if values.get("flags"):
+        declaration += f" flags {_listed(values['flags'], ', ')};"
+    extra = {name: item for name, item in values.items() if name not in _SET_KEYS}
+    if extra:
+        declaration += f" ?{_plain(extra)}"
+    spell_key = _KEYS.get(key, _key) if "ifname" not in key else _name_key
+    found: dict[str, str] = {}
+    for element in cast("list[Any]", values.get("elem", [])):
+        text, comment = _element(element, spell_key)
+        found[text] = comment
+    return Set(
+        name=str(values["name"]),
+        declaration=declaration,
+        elements=frozenset(found),
+        map=kind == "map",
+        comments={text: comment for text, comment in found.items() if comment},
+    )
+
+
+def _listed(value: Any, between: str) -> str:
+    return between.join(map(str, _items(value) if isinstance(value, list) else [value]))
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value)
+
+
+def _element(element: Any, spell_key: Callable[[Any], str]) -> tuple[str, str]:
+    if isinstance(element, list):
+        key, value = _items(element)
+        text, comment = _element(key, spell_key)
+        return f"{text} : {spell(value)}", comment
+    if isinstance(element, dict) and "elem" in element:
+        inner = cast("dict[str, Any]", element["elem"])
+        known = {"val", "comment"}
+        more = {name: value for name, value in inner.items() if name not in known}
+        text = spell_key(inner["val"]) + (f" ?{_plain(more)}" if more else "")
+        return text, str(inner.get("comment", ""))
+    return spell_key(element), ""
+
+
+def _key(value: Any) -> str:
+    """Spell a set's key, numbers as nft lists them."""
+    if isinstance(value, dict) and "concat" in value:
+        return " . ".join(_key(part) for part in cast("list[Any]", value["concat"]))
+    return _right(value)
+
+
+def _name_key(value: Any) -> str:
+    """Spell a key of interface names, in quotes."""
+    if isinstance(value, dict) and "concat" in value:
+        return " . ".join(_name_key(part) for part in cast("list[Any]", value["concat"]))
+    return _right(value, quoted=True)
+
+
+def _address_key(value: Any) -> str:
+    return canonical_address(_right(value))
+
+
+_KEYS: Mapping[str, Callable[[Any], str]] = {
+    "ipv4_addr": _address_key,
+    "ipv6_addr": _address_key,
+}
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+def spell(statement: Values) -> str:
+    """Write one statement as we write it; one we never write begins with ``?``."""
+    if len(statement) == 1:
+        ((kind, value),) = statement.items()
+        known = _STATEMENTS.get(kind)
+        try:
+            if known is not None and (text := known(value)) is not None:
+                return text
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pass
+    return f"?{_plain(statement)}"
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _match(value: Values) -> str | None:
+    left, right, op = value["left"], value["right"], value["op"]
+    key = _left(left)
+    if key is None or op not in ("==", "in", "!="):
+        return None
+    sign = "!= " if op == "!=" else ""
+    if key == "ct mark" and isinstance(right, dict) and "prefix" in right:
+        found = cast("dict[str, int]", right["prefix"])
+        mask = (0xFFFFFFFF << (32 - found["len"])) & 0xFFFFFFFF
+        return f"ct mark & 0x{mask:08x} {sign or '== '}0x{found['addr']:08x}"
+    if isinstance(left, dict) and "&" in left:
+        shown = _number(right) if key.startswith("ct mark") else _raw_right(right)
+        return None if shown is None else f"{key} {sign or '== '}{shown}"
+    if key.startswith("@"):
+        shown = _raw_right(right)
+        return None if shown is None else f"{key} {sign}{shown}"
+    return f"{key} {sign}{_right(right, quoted=key.endswith('ifname'))}"
+
+
+def _left(left: Any) -> str | None:
+    if not isinstance(left, dict) or len(cast("Values", left)) != 1:
+        return None
+    ((kind, value),) = cast("Values", left).items()
+    if kind == "meta":
+        word = value["key"]
+        return word if word in ("iifname", "oifname") else f"meta {word}"
+    if kind == "ct" and set(value) == {"key"}:
+        return f"ct {value['key']}"
+    if kind == "payload" and "field" in value:
+        return f"{value['protocol']} {value['field']}"
+    if kind == "payload":
+        return f"@{value['base']},{value['offset']},{value['len']}"
+    if kind == "concat":
+        parts = [_left(part) for part in value]
+        return None if None in parts else " . ".join(cast("list[str]", parts))
+    if kind == "&":
+        inner, mask = value
+        key = _left(inner)
+        digits = 8 if key == "ct mark" else 0
+        return None if key is None else f"{key} & 0x{mask:0{digits}x}"
+    return None
+
+
+def _number(value: Any) -> str | None:
+    return f"0x{value:08x}" if isinstance(value, int) else None
+
+
+def _raw_right(value: Any) -> str | None:
+    """Spell what a raw payload is compared with: numbers, however nft lists them."""
+    if isinstance(value, int):
+        return f"0x{value:x}"
+    if isinstance(value, str) and value.startswith("@"):
+        return value
+    if isinstance(value, dict) and "set" in value:
+        listed = [_raw_right(one) for one in cast("list[Any]", value["set"])]
+        if None not in listed:
+            return f"{{ {', '.join(cast('list[str]', listed))} }}"
+    if isinstance(value, dict) and "range" in value:
+        low, high = (_raw_right(one) for one in cast("list[Any]", value["range"]))
+        return f"{low}-{high}"
+    return None
+
+
+def _right(value: Any, *, quoted: bool = False) -> str:
+    if isinstance(value, str):
+        return value if value.startswith("@") or not quoted else f'"{value}"'
+    if isinstance(value, bool) or value is None:
+        return _plain(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, list):
+        return ",".join(_right(one, quoted=quoted) for one in _items(value))
+    if isinstance(value, dict):
+        found = cast("Values", value)
+        if "prefix" in found:
+            return f"{found['prefix']['addr']}/{found['prefix']['len']}"
+        if "range" in found:
+            low, high = found["range"]
+            return f"{_right(low)}-{_right(high)}"
+        if "set" in found:
+            return f"{{ {', '.join(_right(one, quoted=quoted) for one in found['set'])} }}"
+    return f"?{_plain(value)}"
+
+
+def _counter(value: Any) -> str | None:
+    return f'counter name "{value}"' if isinstance(value, str) else None
+
+
+def _limit(value: Values) -> str | None:
+    if set(value) - {"rate", "burst", "per"}:
+        return None
+    return f"limit rate {value['rate']}/{value['per']} burst {value['burst']} packets"
+
+
+def _log(value: Values | None) -> str | None:
+    found = dict(value or {})
+    text = "log"
+    if "prefix" in found:
+        text += f' prefix "{found.pop("prefix")}"'
+    for word in ("group", "snaplen"):
+        if word in found:
+            text += f" {word} {found.pop(word)}"
+    return None if found else text
+
+
+def _vmap(value: Values) -> str | None:
+    key, data = _left(value["key"]), value["data"]
+    if key is None or not isinstance(data, str):
+        return None
+    return f"{key} vmap {data}"
+
+
+def _mangle(value: Values) -> str | None:
+    """Spell ``ct mark set ct mark & M | E``; nft lists M with the bits of E, which is the same."""
+    if value["key"] != {"ct": {"key": "mark"}}:
+        return None
+    masked, bits = value["value"]["|"]
+    inner, mask = masked["&"]
+    if inner != {"ct": {"key": "mark"}}:
+        return None
+    return f"ct mark set ct mark & 0x{mask & ~bits & 0xFFFFFFFF:08x} | 0x{bits:08x}"
+
+
+def _verdict(word: str) -> Callable[[Any], str | None]:
+    def spelled(value: Any) -> str | None:
+        return word if value is None else None
+
+    return spelled
+
+
+def _go(word: str) -> Callable[[Any], str | None]:
+    def spelled(value: Any) -> str | None:
+        return f"{word} {value['target']}"
+
+    return spelled
+
+
+_STATEMENTS: Mapping[str, Callable[[Any], str | None]] = {
+    "match": _match,
+    "counter": _counter,
+    "limit": _limit,
+    "log": _log,
+    "vmap": _vmap,
+    "mangle": _mangle,
+    "accept": _verdict("accept"),
+    "drop": _verdict("drop"),
+    "return": _verdict("return"),
+    "jump": _go("jump"),
+    "goto": _go("goto"),
+}

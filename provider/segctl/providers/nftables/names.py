@@ -1,0 +1,116 @@
+"""What things are called in our table, and which text may get there.
+
+No text of an inventory reaches a device but through `identifier`, `interface` or `comment`: nft
+has no escape for a quote, and a newline or semicolon would be the next command.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from segctl.policy import Rule
+
+TABLE = "inet segctl"
+FAMILY, NAME = "inet", "segctl"
+#: A counter with this name and comment says that the table is segctl's, and of which shape.
+MARK = "segctl"
+FORMAT = "made by segctl, format 1"
+LOCK = "lock"
+FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
+MAX_NAME = 63
+MAX_GROUP = 120
+MAX_LABEL = 47
+MAX_ZONE = 48
+#: Joins zone names in chains and members in groups: ids of inventories never hold it.
+JOIN = "/"
+#: NFLOG group unless ``segctl_log_forwarding`` names another, or ``kernel``.
+LOG_GROUP = "10"
+KERNEL_LOG = "kernel"
+#: Tag of a rule whose flow says ``functions: not-enforced``.
+NOT_ENFORCED = "functions-not-enforced"
+SERVICE_PREFIX = "segctl-"
+
+_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*", re.ASCII)
+_INTERFACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,14}", re.ASCII)
+_LABELS = re.compile(
+    r"(?P<conduit>[0-9A-Za-z._-]*)/(?P<flow>[0-9A-Za-z._-]*)"
+    r"(?: essential=(?P<seal>[0-9a-f]*))?(?P<plain> not-enforced)?",
+    re.ASCII,
+)
+
+
+def identifier(kind: str, name: str, limit: int = MAX_NAME) -> str:
+    """Return `name` if nft takes it inside a name of ours.
+
+    Raises:
+        UnsupportedError: it holds something else than letters, digits, dot, hyphen, underscore.
+    """
+    if len(name) > limit or not _IDENTIFIER.fullmatch(name):
+        message = (
+            f"{kind} {name!r}: nftables names have letters, digits, '.', '_' and '-', "
+            f"at most {limit} here"
+        )
+        raise UnsupportedError(message)
+    return name
+
+
+def interface(name: str) -> str:
+    """Return `name` if Linux takes it for an interface and nft for no wildcard.
+
+    Raises:
+        UnsupportedError: it does not.
+    """
+    if not _INTERFACE.fullmatch(name):
+        message = f"interface {name!r} is no interface of Linux: at most 15 letters, digits, ._@:-"
+        raise UnsupportedError(message)
+    return name
+
+
+def labels(rule: Rule) -> str:
+    """Return the comment that says whose a rule is; at most 128 bytes."""
+    essential = f" essential={rule.seal}" if rule.essential else ""
+    return f"{rule.conduit}/{rule.flow}{essential}" + " not-enforced" * (NOT_ENFORCED in rule.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What the comment of a rule's counter says; `seal` is None where it is not essential."""
+
+    conduit: str = ""
+    flow: str = ""
+    seal: str | None = None
+    enforced: bool = True
+
+
+def read_labels(comment: str) -> Labels:
+    """Return what a comment says; nothing where it is not one of ours."""
+    found = _LABELS.fullmatch(comment)
+    if found is None:
+        return Labels()
+    return Labels(
+        conduit=found["conduit"],
+        flow=found["flow"],
+        seal=found["seal"],
+        enforced=not found["plain"],
+    )
+
+
+def pair(source: str, destination: str) -> str:
+    """Return how a zone pair is called."""
+    return f"{source}{JOIN}{destination}"
+
+
+def split_set(name: str) -> tuple[int, int, str] | None:
+    """Return IP version, revision and group of an address set's name, or None."""
+    found = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
+    return (int(found[1]), int(found[2] or 0), found[3]) if found else None
+
+
+def set_name(version: int, revision: int, group: str) -> str:
+    """Return the name of the set that holds a group's addresses of one IP version."""
+    return f"a{version}{f'.{revision}' if revision else ''}_{group}"

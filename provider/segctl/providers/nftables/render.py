@@ -1,0 +1,431 @@
+"""From changes to the script that push sends: the differences between two tables, and no more.
+
+A script has up to three transactions under these headings, each one ``nft -f``::
+
+    # segctl prepare    new address sets, which nothing uses yet
+    # segctl switch     everything that traffic meets
+    # segctl clean      sets that nothing uses any more
+
+The content of a new interval set shows only at the end of its transaction, while new rules take
+over at once: loaded and used in one transaction, such a set would lose permitted packets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter as Tally
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from segctl.errors import UnsupportedError
+from segctl.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
+from segctl.providers.nftables import functions, names
+from segctl.providers.nftables.build import Marks, Names, build, by_pair, judged, members
+from segctl.providers.nftables.interpret import rule_order, services_of
+from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.diff import Change
+    from segctl.policy import Item
+    from segctl.providers.nftables.parse import NftLive
+
+Kind = TypeVar("Kind")
+
+PREPARE, SWITCH, CLEAN = "# segctl prepare", "# segctl switch", "# segctl clean"
+#: A set that changes by more elements than this is loaded anew beside the old one.
+BIG_CHANGE = 256
+_ELEMENTS_PER_LINE = 500
+_LAST_MARK = 0xFFFF
+#: Chains whose lines may stand in any order, so that each can come and go alone.
+_UNORDERED = ("out_", "fun_", "back_")
+_COMMAND = re.compile(
+    r"(?:(?:add|flush|delete) (?:table|chain|rule|set|map|counter|element)) inet segctl(?: .*)?"
+)
+
+
+def render(changes: Sequence[Change], live: NftLive) -> str:
+    """Return the script for `changes` on a device that holds `live`; empty for no change.
+
+    Raises:
+        UnsupportedError: this device's nft is too old for a function the policy needs.
+    """
+    if not changes:
+        return ""
+    wanted = patched(live.policy, changes)
+    functions.check_version(
+        {name for rule in wanted.rules for name in rule.applications}, live.identity.os_version
+    )
+    if not wanted.zones:
+        return f"{SWITCH}\ndelete table {names.TABLE}\n"
+    given = new_names(wanted, live)
+    return script(live.table, build(wanted, given))
+
+
+def patched(policy: Policy, changes: Iterable[Change]) -> Policy:
+    """Return `policy` after `changes`."""
+    held: dict[str, dict[str, Item]] = {
+        kind: {item.name: item for item in items} for kind, items in policy.objects()
+    }
+    held["rule"] = {rule.name: rule for rule in policy.rules}
+    for change in changes:
+        items = held[change.kind]
+        if change.before is not None and (change.op in ("delete", "rename")):
+            items.pop(change.before.name, None)
+        if change.after is not None:
+            items[change.after.name] = change.after
+    rules = tuple(sorted(cast("Iterable[Rule]", held["rule"].values()), key=rule_order))
+    return Policy(
+        zones=_by_name(cast("dict[str, FirewallZone]", held["zone"])),
+        address_groups=_by_name(cast("dict[str, AddressGroup]", held["address-group"])),
+        services=services_of(name for rule in rules for name in rule.services if name != "any"),
+        defaults=_by_name(cast("dict[str, DefaultRule]", held["default-rule"])),
+        rules=rules,
+    )
+
+
+def _by_name(items: Mapping[str, Kind]) -> tuple[Kind, ...]:
+    return tuple(items[name] for name in sorted(items))
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+def new_names(wanted: Policy, live: NftLive) -> Names:
+    """Return mark values and set names: kept where nothing changes, new where something does."""
+    return Names(marks=_new_marks(wanted, live), sets=_new_sets(wanted, live))
+
+
+def _new_marks(wanted: Policy, live: NftLive) -> dict[str, Marks]:
+    used = {value for one in live.names.marks.values() for value in (one.plain, one.judged)}
+    fresh = _fresh(used)
+    result: dict[str, Marks] = {}
+    held = _signatures(live.policy)
+    by_zones = by_pair(wanted.rules)
+    for pair, signature in _signatures(wanted).items():
+        old = live.names.marks.get(pair)
+        rules = by_zones[pair]
+        complete = old is not None and (
+            all(old.judged for rule in rules if judged(rule))
+            and all(old.plain for rule in rules if not judged(rule))
+        )
+        if old is not None and complete and held.get(pair) == signature:
+            result[pair] = old
+            continue
+        result[pair] = Marks(
+            plain=next(fresh) if any(not judged(rule) for rule in rules) else 0,
+            judged=next(fresh) if any(judged(rule) for rule in rules) else 0,
+        )
+    return result
+
+
+def _fresh(used: set[int]) -> Iterator[int]:
+    """Yield mark values that are not in use, those used longest ago last."""
+    start = max(used, default=0)
+    for step in range(1, _LAST_MARK + 1):
+        value = (start + step - 1) % _LAST_MARK + 1
+        if value not in used:
+            yield value
+    message = "nftables: no mark value is left for another zone pair"
+    raise UnsupportedError(message)
+
+
+def _signatures(policy: Policy) -> dict[str, object]:
+    """Return, by zone pair, everything that decides what passes between the two."""
+    groups = {group.name: group.members for group in policy.address_groups}
+    return {
+        pair: [
+            (
+                rule.name,
+                [groups.get(name) for name in (*rule.sources, *rule.destinations)],
+                rule.applications,
+                rule.services,
+                rule.extras,
+            )
+            for rule in rules
+        ]
+        for pair, rules in by_pair(policy.rules).items()
+    }
+
+
+def _new_sets(wanted: Policy, live: NftLive) -> dict[tuple[int, str], str]:
+    result: dict[tuple[int, str], str] = {}
+    held = live.names.sets
+    for group in wanted.address_groups:
+        for version in (4, 6):
+            key = (version, group.name)
+            found = frozenset(members({group.name: group.members}, group.name, version))
+            name = live.names.set(*key)
+            now = live.table.sets.get(name)
+            if not found or now is None:
+                continue
+            big = len(now.elements ^ found) > BIG_CHANGE and key in held
+            result[key] = _next_revision(live.table, *key) if big else name
+    return result
+
+
+def _next_revision(table: Table, version: int, group: str) -> str:
+    taken = [
+        parts[1]
+        for name in table.sets
+        if (parts := names.split_set(name)) and parts[::2] == (version, group)
+    ]
+    return names.set_name(version, max(taken, default=0) + 1, group)
+
+
+# --- the script ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Phases:
+    prepare: list[str] = field(default_factory=list[str])
+    switch: list[str] = field(default_factory=list[str])
+    clean: list[str] = field(default_factory=list[str])
+
+    def text(self) -> str:
+        parts = ((PREPARE, self.prepare), (SWITCH, self.switch), (CLEAN, self.clean))
+        return "".join("\n".join([head, *lines]) + "\n" for head, lines in parts if lines)
+
+
+def script(live: Table, wanted: Table) -> str:
+    """Return what makes `live` into `wanted`.
+
+    A table whose frame was changed by hand is made anew, in one transaction that keeps counters.
+    """
+    phases = _Phases()
+    if _damaged(live, wanted):
+        phases.switch.append(f"delete table {names.TABLE}")
+        values = _carried(live, wanted)
+        live = Table()
+    else:
+        values = _carried(live, wanted)
+    first = not live.chains
+    if first:
+        phases.switch.append(f"add table {names.TABLE}")
+    new_sets = _sets(live, wanted, phases, first=first)
+    counters = _changed_counters(live, wanted)
+    rewritten = {
+        name
+        for name, chain in live.chains.items()
+        if _rewritten(chain, wanted.chains.get(name)) or _uses(chain, counters)
+    }
+    targets = _map_changes(live, wanted)
+    _remove_lines(live, wanted, rewritten, phases)
+    phases.switch += targets[0]
+    _chains_and_counters(live, wanted, counters, values, phases)
+    phases.switch += new_sets
+    _add_lines(live, wanted, rewritten, phases)
+    phases.switch += targets[1]
+    phases.switch += [
+        f"delete chain {names.TABLE} {name}" for name in sorted({*live.chains} - {*wanted.chains})
+    ]
+    phases.switch += [
+        f"delete counter {names.TABLE} {name}"
+        for name in sorted({*live.counters} - {*wanted.counters})
+    ]
+    _remove_sets(live, wanted, phases)
+    return phases.text()
+
+
+def _damaged(live: Table, wanted: Table) -> bool:
+    """Whether more is wrong than lines and elements: hooks, kinds of sets, things unknown."""
+    if not live.chains:
+        return False
+    chains, sets = live.reachable()
+    hooks = any(
+        chain.hook != (wanted.chains[name].hook if name in wanted.chains else "")
+        for name, chain in live.chains.items()
+    )
+    kinds = any(
+        name in wanted.sets and wanted.sets[name].declaration != item.declaration
+        for name, item in live.sets.items()
+    )
+    return hooks or kinds or bool(live.strange) or names.FORWARD not in chains or not sets
+
+
+def _rewritten(held: Chain, wanted: Chain | None) -> bool:
+    """Whether a chain is emptied first; one without order changes line by line."""
+    if wanted is None:
+        return True
+    return held.lines != wanted.lines and not held.name.startswith(_UNORDERED)
+
+
+def _uses(chain: Chain, counters: Iterable[str]) -> bool:
+    return any(f'counter name "{name}"' in line.text for name in counters for line in chain.lines)
+
+
+def _changed_counters(live: Table, wanted: Table) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, counter in wanted.counters.items()
+        if name in live.counters and live.counters[name] != counter
+    )
+
+
+def _remove_lines(live: Table, wanted: Table, rewritten: Iterable[str], phases: _Phases) -> None:
+    again = set(rewritten)
+    for name in sorted(live.chains):
+        if name in again:
+            phases.switch.append(f"flush chain {names.TABLE} {name}")
+        elif name in wanted.chains and name.startswith(_UNORDERED):
+            surplus = Tally(live.chains[name].lines)
+            surplus.subtract(Tally(wanted.chains[name].lines))
+            for line in reversed(live.chains[name].lines):
+                if surplus[line] > 0:
+                    surplus[line] -= 1
+                    phases.switch.append(f"delete rule {names.TABLE} {name} handle {line.handle}")
+
+
+def _add_lines(live: Table, wanted: Table, rewritten: Iterable[str], phases: _Phases) -> None:
+    again = set(rewritten)
+    for name, chain in sorted(wanted.chains.items()):
+        held = live.chains.get(name)
+        lines: Iterable[Line] = chain.lines
+        if held is not None and name not in again:
+            missing = Tally(chain.lines)
+            missing.subtract(Tally(held.lines))
+            lines = _pick(chain.lines, missing)
+        phases.switch += [f"add rule {names.TABLE} {name} {line}" for line in lines]
+
+
+def _pick(lines: Iterable[Line], wanted: Tally[Line]) -> Iterator[Line]:
+    for line in lines:
+        if wanted[line] > 0:
+            wanted[line] -= 1
+            yield line
+
+
+def _chains_and_counters(
+    live: Table,
+    wanted: Table,
+    changed: frozenset[str],
+    values: Mapping[str, Counter],
+    phases: _Phases,
+) -> None:
+    for name, chain in sorted(wanted.chains.items()):
+        if name not in live.chains:
+            hook = f" {{ {chain.hook} }}" if chain.hook else ""
+            phases.switch.append(f"add chain {names.TABLE} {name}{hook}")
+    phases.switch += [f"delete counter {names.TABLE} {name}" for name in sorted(changed)]
+    for name, counter in sorted(wanted.counters.items()):
+        if name not in live.counters or name in changed:
+            phases.switch.append(_counter(values.get(name, counter)))
+
+
+def _carried(live: Table, wanted: Table) -> Mapping[str, Counter]:
+    """Return counters with what they have counted so far, under another comment or name."""
+    result = {
+        name: replace(live.counters[name], comment=counter.comment)
+        for name, counter in wanted.counters.items()
+        if name in live.counters
+    }
+    gone = {
+        counter.comment: counter
+        for name, counter in live.counters.items()
+        if name not in wanted.counters and counter.comment
+    }
+    for name, counter in wanted.counters.items():
+        if name not in live.counters and counter.comment in gone:
+            result[name] = replace(gone.pop(counter.comment), name=name)
+    return result
+
+
+def _counter(counter: Counter) -> str:
+    parts = [f"packets {counter.packets} bytes {counter.bytes}"]
+    parts += [f'comment "{counter.comment}";'] if counter.comment else []
+    return f"add counter {names.TABLE} {counter.name} {{ {' '.join(parts)} }}"
+
+
+def _map_changes(live: Table, wanted: Table) -> tuple[list[str], list[str]]:
+    """Return how elements of maps go and come."""
+    gone: list[str] = []
+    come: list[str] = []
+    for name, item in wanted.sets.items():
+        held = live.sets.get(name)
+        if item.map and held is not None:
+            gone += _elements("delete", name, (_bare(one) for one in held.elements - item.elements))
+            come += _elements("add", name, item.elements - held.elements)
+        elif item.map:
+            come += _elements("add", name, item.elements)
+    return gone, come
+
+
+def _bare(element: str) -> str:
+    return element.partition(" : ")[0]
+
+
+def _elements(verb: str, name: str, elements: Iterable[str]) -> Iterator[str]:
+    listed = sorted(elements)
+    for start in range(0, len(listed), _ELEMENTS_PER_LINE):
+        part = ", ".join(listed[start : start + _ELEMENTS_PER_LINE])
+        yield f"{verb} element {names.TABLE} {name} {{ {part} }}"
+
+
+def _sets(live: Table, wanted: Table, phases: _Phases, *, first: bool) -> list[str]:
+    """Add what is new; return what belongs into the switch after chains exist."""
+    late: list[str] = []
+    used = _groups_in_use(live)
+    for name, item in sorted(wanted.sets.items()):
+        held = live.sets.get(name)
+        if held is not None:
+            if not item.map:
+                late += _elements("delete", name, held.elements - item.elements)
+                late += _elements("add", name, item.elements - held.elements)
+            continue
+        kind = "map" if item.map else "set"
+        made = [f"add {kind} {names.TABLE} {name} {{ {item.made or item.declaration} }}"]
+        if not item.map:
+            made += _elements("add", name, item.elements)
+        parts = names.split_set(name)
+        aside = not first and not item.map and not (parts and parts[1] == 0 and parts[2] in used)
+        if aside:
+            phases.prepare += made
+        else:
+            late += made
+    return late
+
+
+def _kind(item: Set) -> str:
+    return "map" if item.map else "set"
+
+
+def _groups_in_use(table: Table) -> frozenset[str]:
+    _, sets = table.reachable()
+    return frozenset(parts[2] for name in sets if (parts := names.split_set(name)))
+
+
+def _remove_sets(live: Table, wanted: Table, phases: _Phases) -> None:
+    kept = {parts[2] for name in wanted.sets if (parts := names.split_set(name))}
+    for name in sorted({*live.sets} - {*wanted.sets} - {names.LOCK}):
+        parts = names.split_set(name)
+        line = f"delete {_kind(live.sets[name])} {names.TABLE} {name}"
+        still = parts is not None and parts[1] == 0 and parts[2] in kept
+        revised = any(
+            other and parts and other[::2] == parts[::2]
+            for other in map(names.split_set, wanted.sets)
+        )
+        if still and not revised:
+            phases.switch.append(line)
+        else:
+            phases.clean.append(line)
+
+
+def transactions(text: str) -> tuple[str, str, str]:
+    """Return the three transactions of a script; a missing one is empty.
+
+    Raises:
+        ValueError: a line is no command on our table.
+    """
+    parts: dict[str, list[str]] = {PREPARE: [], SWITCH: [], CLEAN: []}
+    current = parts[SWITCH]
+    for line in text.splitlines():
+        if line in parts:
+            current = parts[line]
+        elif _COMMAND.fullmatch(line):
+            current.append(line)
+        else:
+            message = f"not a command on {names.TABLE}: {line[:80]!r}"
+            raise ValueError(message)
+    prepare, switch, clean = ("".join(f"{line}\n" for line in lines) for lines in parts.values())
+    return prepare, switch, clean

@@ -1,0 +1,340 @@
+"""An open session with one Linux host: read, lock, push with a guard, confirm or revert."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from segctl.errors import (
+    ApplyError,
+    AuthError,
+    ConnectError,
+    DeviceError,
+    LockedError,
+    ParseError,
+    SegctlError,
+    UnsupportedError,
+)
+from segctl.providers import holder
+from segctl.providers.nftables import agent, names
+from segctl.providers.nftables.document import Document
+from segctl.providers.nftables.foreign import hooked_tables
+from segctl.providers.nftables.listing import entries
+from segctl.providers.nftables.render import transactions
+from segctl.providers.ssh import Answer, SshSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from segctl.providers.base import Target
+
+NFT = "/usr/sbin/nft"
+#: Commands of a session that only reads; nothing else leaves it.
+READERS = (
+    re.compile(
+        re.escape(agent.reader("")).removesuffix("''")
+        + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
+    ),
+)
+#: What a part of an answer is that is not there.
+_NOTHING = Answer(code=1, out="", err="")
+#: Pauses before another try at going back or at unlocking, when the line has dropped.
+_TRIES = (0.0, 0.5, 2.0, 5.0)
+
+
+class NftSession:
+    """One host; read-only unless opened for writing."""
+
+    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
+        self._target = target
+        self._read_only = read_only
+        self._progress = progress
+        self._sudo = ""
+        self._had_table = True
+        self._push = ""
+        self._ssh = self._login()
+
+    def _login(self) -> SshSession:
+        return SshSession(
+            self._target,
+            device_type="terminal_server",
+            read_only=self._read_only,
+            readers=READERS,
+            progress=self._progress,
+        )
+
+    def close(self) -> None:
+        """Log out."""
+        self._ssh.close()
+
+    def _again(self) -> None:
+        """Log in anew: the old login may outlive a policy that lets nobody in."""
+        fresh = self._login()
+        self._ssh.close()
+        self._ssh = fresh
+
+    # --- reading -----------------------------------------------------------------------------
+
+    def read(self) -> bytes:
+        """Return what the host holds, in one document.
+
+        Raises:
+            UnsupportedError: the host has no nft.
+            AuthError: the account may not use it.
+        """
+        self._progress("reading")
+        found = self._ask()
+        self._sudo = "" if self._part(found, "uid").strip() == "0" else "sudo -n"
+        hostname, _, kernel = self._part(found, "host").strip().partition(" ")
+        version = self._part(found, "nft").strip()
+        listed = {name: self._part(found, name) for name in ("tables", "chains")}
+        self._had_table = "table" in found
+        hooked = self._hooked(listed["chains"])
+        foreign = self._ask(*hooked) if hooked else {}
+        return Document(
+            host=self._target.name,
+            nft=version,
+            kernel=kernel,
+            hostname=hostname,
+            machine=found.get("machine", _NOTHING).out.strip(),
+            table=self._part(found, "table") if self._had_table else "",
+            chains=listed["chains"],
+            links=self._part(found, "links"),
+            foreign={table: self._part(foreign, table) for table in hooked},
+            boot=found.get("boot", _NOTHING).code == 0,
+        ).dump()
+
+    def _ask(self, *tables: str) -> dict[str, Answer]:
+        """Run the reader; return its answers by name, each with the exit code of its command."""
+        word = uuid4().hex
+        answer = self._ssh.run(agent.reader(word, *tables))
+        found: dict[str, Answer] = {}
+        parts = re.split(rf"^{word} begin (.*)\n", answer.out, flags=re.MULTILINE)[1:]
+        for name, text in zip(parts[::2], parts[1::2], strict=True):
+            out, ended, rest = text.rpartition(f"\n{word} end ")
+            if not ended:
+                raise ParseError(self._target.name, f"its answer breaks off in {name!r}")
+            found[name] = Answer(code=int(rest.split()[0]), out=out, err=answer.err)
+        if not found:
+            raise ParseError(self._target.name, f"did not answer: {answer.reason}")
+        return found
+
+    def _part(self, found: Mapping[str, Answer], name: str) -> str:
+        answer = found.get(name)
+        if answer is None:
+            raise ParseError(self._target.name, f"gave no answer for {name!r}")
+        if answer.code != 0:
+            raise self._refused(name, answer)
+        return answer.out
+
+    def _entries(self, listing: str) -> list[tuple[str, Any]]:
+        try:
+            return list(entries(listing))
+        except ValueError as error:
+            raise ParseError(self._target.name, "its answer is no listing of nft") from error
+
+    def _hooked(self, chains: str) -> list[str]:
+        self._entries(chains)
+        found = hooked_tables(chains)
+        for table in found:
+            if not re.fullmatch(r"[a-z0-9]+ [0-9A-Za-z_./-]+", table):
+                raise ParseError(self._target.name, f"has a table of an unusual name: {table!r}")
+        return found
+
+    def _refused(self, part: str, answer: Answer) -> SegctlError:
+        name, reason = self._target.name, answer.reason
+        text = answer.err
+        if part == "nft" or ("nft" in text and "not found" in text):
+            return UnsupportedError(f"{name}: has no {NFT}: install nftables")
+        if part == "links":
+            return ParseError(name, f"cannot list its interfaces: {reason}")
+        if "sudo" in text and "not found" in text:
+            return AuthError(name, f"has no sudo, which {self._target.user!r} needs for nft")
+        if "sudo" in text or "Operation not permitted" in text:
+            return AuthError(
+                name,
+                f"{self._target.user!r} may not run nft ({reason}): log in as root, or give the "
+                f"account its line in sudoers (docs/nftables.md)",
+            )
+        return ParseError(name, f"nft failed while listing {part} (exit {answer.code}): {reason}")
+
+    # --- locking -----------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self) -> Generator[None]:
+        """Hold the lock, a set in our table that only one run can create.
+
+        Raises:
+            LockedError: another run holds it.
+        """
+        self._progress("locking")
+        who = holder.new()
+        had_table = self._had_table  # what is read under the lock has the table of the lock
+        try:
+            self._take(who)
+            try:
+                yield
+            finally:
+                self._unlock(who, had_table=had_table)
+        finally:
+            holder.done(who)
+
+    def _take(self, who: str) -> None:
+        text = (
+            f"add table {names.TABLE}\n"
+            f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
+        )
+        for _ in range(3):
+            answer = self._write_nft(text)
+            if answer.code == 0:
+                return
+            if "File exists" not in answer.err:
+                raise self._failed("lock", answer)
+            held = self._holder()
+            if held and not holder.abandoned(held):
+                raise LockedError(
+                    self._target.name,
+                    f"another segctl run holds the lock ({held}); wait for it, or if it is dead: "
+                    f"nft delete set {names.TABLE} {names.LOCK}",
+                )
+            if held:
+                self._progress("cleaning up after a run that was cut off")
+                self._write_nft(f"delete set {names.TABLE} {names.LOCK}\n")
+        raise LockedError(self._target.name, "the lock comes and goes: try again")
+
+    def _write_nft(self, text: str) -> Answer:
+        return self._ssh.run(f"{self._nft} -f -", text.encode())
+
+    @property
+    def _nft(self) -> str:
+        return f"{self._sudo} {NFT}".strip()
+
+    def _holder(self) -> str:
+        answer = self._ssh.run(f"{self._nft} -j list set {names.TABLE} {names.LOCK}")
+        found = re.search(r'"comment": ?"(segctl [^"]*)"', answer.out)
+        return found[1] if found else ""
+
+    def _unlock(self, who: str, *, had_table: bool) -> None:
+        """Release the lock, if it still is this run's; what fails the next run cleans up."""
+        problem = ""
+        gone = "0" if had_table else "1"
+        for pause in _TRIES:
+            time.sleep(pause)
+            try:
+                if pause:
+                    self._again()
+                self._check(self._ssh.run(agent.command(self._sudo, "unlock", who, gone)))
+            except DeviceError as error:
+                problem = error.message
+            else:
+                return
+        self._progress(f"could not release the lock, the next run will: {problem}")
+
+    # --- pushing -----------------------------------------------------------------------------
+
+    def push(self, script: str, *, revert_in: float | None = None) -> None:
+        """Check and run the transactions of `script`; the guard goes back after `revert_in` s.
+
+        Raises:
+            ApplyError: nft refuses it; nothing of it is live.
+            ConnectError: the connection ended; what had begun was taken back.
+        """
+        try:
+            _, switch, _ = transactions(script)
+        except ValueError as error:
+            raise ApplyError(self._target.name, f"the script is not segctl's: {error}") from error
+        if f"delete table {names.TABLE}\n" in switch and "add table" in switch:
+            script += self._lock_again()
+        self._push = uuid4().hex[:12]
+        try:
+            self._progress("pushing")
+            seconds = 0 if revert_in is None else max(1, round(revert_in))
+            data = script.encode()
+            size = str(len(data))
+            command = agent.command(self._sudo, "go", self._push, str(seconds), size)
+            self._check(self._ssh.run(command, data, timeout=self._target.commit_timeout))
+        except BaseException:
+            self._progress("going back")
+            with suppress(DeviceError):
+                self.revert()
+            raise
+
+    def _lock_again(self) -> str:
+        """Return what takes the lock again in a script that makes the whole table anew."""
+        held = self._holder()
+        return (
+            f"add set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{held}" }}\n'
+        )
+
+    def _check(self, answer: Answer) -> None:
+        if answer.code != 0:
+            raise self._failed("push", answer)
+        if answer.err.strip():
+            self._progress(answer.reason)
+
+    def _failed(self, what: str, answer: Answer) -> DeviceError:
+        name, reason = self._target.name, answer.reason
+        if "sudo" in reason or "Operation not permitted" in reason:
+            return AuthError(name, f"{self._target.user!r} may not change nftables: {reason}")
+        if answer.code == agent.CHECK_FAILED:
+            return ApplyError(name, f"nft refuses the change, nothing was changed: {reason}")
+        if answer.code == agent.INCOMPLETE:
+            return ConnectError(name, "the upload was cut off: nothing was changed")
+        return ApplyError(name, f"{what} failed, nothing changed: {reason}")
+
+    def confirm(self) -> None:
+        """Keep what was pushed, now and after a restart, if a new login still succeeds.
+
+        Raises:
+            ConnectError: nobody can log in any more.
+            ApplyError: the guard has already gone back.
+        """
+        self._progress("logging in anew")
+        self._again()
+        answer = self._ssh.run(
+            agent.command(self._sudo, "confirm", self._push), timeout=self._target.commit_timeout
+        )
+        if answer.code == agent.NOT_PENDING:
+            raise ApplyError(self._target.name, "the time to confirm was over: it has gone back")
+        if answer.code == agent.NO_BOOT_FILE:
+            self._progress(f"{agent.BOOT_FILE} could not be written: {answer.reason}")
+        elif answer.code != 0:
+            raise self._failed("confirm", answer)
+        self._push = ""
+
+    def revert(self) -> None:
+        """Put the table back that was there before `push`.
+
+        Raises:
+            ApplyError: it could not be put back.
+            ConnectError: the host cannot be reached; its guard goes back by itself.
+        """
+        if not self._push:
+            return
+        problem: DeviceError | None = None
+        for pause in _TRIES:
+            time.sleep(pause)
+            try:
+                if pause:
+                    self._again()
+                answer = self._ssh.run(
+                    agent.command(self._sudo, "revert", self._push),
+                    timeout=self._target.commit_timeout,
+                )
+            except ConnectError as error:
+                problem = error
+                continue
+            if answer.code == 0:
+                self._push = ""
+                return
+            problem = self._failed("going back", answer)
+        raise ApplyError(
+            self._target.name,
+            f"could not go back ({problem.message if problem else ''}); unless the push is "
+            "confirmed, the host goes back by itself: run `segctl plan` to see what it holds",
+        ) from problem

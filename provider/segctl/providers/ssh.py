@@ -1,0 +1,427 @@
+"""A session over SSH for every platform with a command line, on netmiko.
+
+The host's key is checked before anything else is sent; nothing is written at login; each command
+is one call with its own bounds; a read-only session lets pass only the commands it was opened
+with. What netmiko and paramiko raise does not leave this module.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import re
+import socket
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segctl.providers.base import Target
+
+#: Printable ASCII without what a command line could take for its own.
+_TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
+_CHUNK = 1 << 16
+_POLL = 0.002
+_KEY_TYPES = (
+    ("ssh-ed25519",),
+    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    ("rsa-sha2-512", "rsa-sha2-256"),
+)
+
+
+def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 255) -> str:
+    """Return `text` if it may stand in a command line.
+
+    Raises:
+        UnsupportedError: it holds a newline, quote, ``?``, ``!``, ``;``, backslash, control
+            character or anything else that is not allowed there, or is too long.
+    """
+    if len(text) > limit or not allowed.fullmatch(text):
+        message = f"{kind} {text!r} holds characters that must not reach a command line"
+        raise UnsupportedError(message)
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def reason(self) -> str:
+        """The first line that says what is wrong."""
+        lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
+        return lines[0][:300] if lines else f"exit code {self.code}"
+
+
+class SshSession:
+    """One login on one device."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        device_type: str,
+        read_only: bool,
+        readers: Sequence[re.Pattern[str]] = (),
+        progress: Callable[[str], None],
+    ) -> None:
+        """Log in.
+
+        Args:
+            target: the device and how its key is known.
+            device_type: netmiko's word for its platform.
+            read_only: refuse every command that none of `readers` matches whole.
+            readers: commands that change nothing.
+            progress: told each step.
+
+        Raises:
+            ConnectError: no connection, or the host key is unknown, changed or not the pinned one.
+            AuthError: the device refuses the account.
+        """
+        self._target = target
+        self._read_only = read_only
+        self._readers = tuple(readers)
+        self._progress = progress
+        progress("connecting")
+        self._connection = _connect(target, device_type)
+
+    def close(self) -> None:
+        """Log out."""
+        with suppress(Exception):
+            self._connection.paramiko_cleanup()
+
+    @property
+    def transport(self) -> Any:
+        """The transport of paramiko."""
+        return self._connection.remote_conn_pre.get_transport()
+
+    def run(self, command: str, data: bytes = b"", *, timeout: float | None = None) -> Answer:
+        """Run one command on a channel of its own, with `data` as its input.
+
+        Raises:
+            ApplyError: the session is read-only and this is no command that only reads.
+            ConnectError: the connection ended, or no answer within `timeout` seconds.
+            ParseError: the answer is larger than ``segctl_max_answer_mb``.
+        """
+        if self._read_only and not any(one.fullmatch(command) for one in self._readers):
+            raise ApplyError(self._target.name, "this session is read-only: nothing was sent")
+        seconds = timeout or self._target.timeout
+        try:
+            answer = self._exchange(command, data, seconds)
+        except (OSError, EOFError, _ssh_error()) as error:
+            reason = str(error) or type(error).__name__
+            raise ConnectError(
+                self._target.name, f"the connection ended during a command: {reason}"
+            ) from error
+        self._record(command, data, answer)
+        return answer
+
+    def _exchange(self, command: str, data: bytes, seconds: float) -> Answer:
+        deadline = time.monotonic() + seconds
+        channel = self.transport.open_session(timeout=seconds)
+        try:
+            channel.settimeout(seconds)
+            channel.exec_command(command)
+            flow = _Flow(channel, data)
+            while True:
+                moved = flow.step()
+                self._check_size(flow.size)
+                if not moved and self._ended(channel):
+                    break
+                if time.monotonic() > deadline:
+                    raise ConnectError(
+                        self._target.name,
+                        f"no answer within {seconds:g} s (segctl_timeout)",
+                    )
+                if not moved:
+                    time.sleep(_POLL)
+            code = channel.recv_exit_status() if channel.exit_status_ready() else -1
+            if code < 0:
+                raise EOFError("it was cut off before the command ended")
+            return Answer(code=code, out=self._text(flow.out), err=self._text(flow.err))
+        finally:
+            channel.close()
+
+    def _check_size(self, size: int) -> None:
+        if size > self._target.max_answer:
+            raise ParseError(
+                self._target.name,
+                f"answers with more than {self._target.max_answer >> 20} MB (segctl_max_answer_mb)",
+            )
+
+    def _ended(self, channel: Any) -> bool:
+        if channel.exit_status_ready() and channel.eof_received:
+            return not (channel.recv_ready() or channel.recv_stderr_ready())
+        return bool(channel.closed) or not self.transport.is_active()
+
+    def _text(self, parts: Sequence[bytes]) -> str:
+        try:
+            return b"".join(parts).decode()
+        except UnicodeDecodeError as error:
+            raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
+
+    def _record(self, command: str, data: bytes, answer: Answer) -> None:
+        """Write one exchange to the transcript, secrets masked."""
+        folder = self._target.transcript
+        if folder is None:
+            return
+        parts = [
+            f"# {datetime.now(UTC).isoformat()} {self._target.name}\n$ {command}\n",
+            *([data.decode(errors="replace")] if data else []),
+            *([f"\n{answer.out}"] if answer.out else []),
+            *([f"\n! {answer.err}"] if answer.err else []),
+            f"\n= {answer.code}\n",
+        ]
+        text = "".join(parts)
+        secret = self._target.password.reveal()
+        if secret:
+            text = text.replace(secret, "***")
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+
+class _Flow:
+    """What goes into a channel and comes out of it, a step at a time."""
+
+    def __init__(self, channel: Any, data: bytes) -> None:
+        self._channel = channel
+        self._rest = memoryview(data)
+        self._open = True
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
+        self.size = 0
+
+    def step(self) -> bool:
+        """Move what can be moved without waiting; say whether anything was."""
+        moved = self._send()
+        channel = self._channel
+        while channel.recv_ready():
+            moved = self._take(self.out, channel.recv(_CHUNK))
+        while channel.recv_stderr_ready():
+            moved = self._take(self.err, channel.recv_stderr(_CHUNK))
+        return moved
+
+    def _send(self) -> bool:
+        if self._open and not self._rest:
+            self._channel.shutdown_write()
+            self._open = False
+        if not (self._open and self._channel.send_ready()):
+            return False
+        self._rest = self._rest[self._channel.send(self._rest[:_CHUNK]) :]
+        return True
+
+    def _take(self, parts: list[bytes], part: bytes) -> bool:
+        self.size += len(part)
+        parts.append(part)
+        return bool(part)
+
+
+# --- logging in ----------------------------------------------------------------------------------
+
+
+def _ssh_error() -> type[Exception]:
+    import paramiko
+
+    error: type[Exception] = paramiko.SSHException
+    return error
+
+
+def _connect(target: Target, device_type: str) -> Any:
+    import netmiko
+    import paramiko
+
+    # without a handler Python prints what paramiko logs; what matters of it is in our errors
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    _check_key_file(target)
+    key = _host_key(target)
+    port = target.port or 22
+    known = paramiko.HostKeys()
+    known.add(_known_name(target.host, port), key.get_name(), key)
+    password = target.password.reveal()
+    with tempfile.TemporaryDirectory(prefix="segctl-") as folder:
+        path = Path(folder) / "known_hosts"
+        known.save(str(path))
+        try:
+            return netmiko.ConnectHandler(
+                device_type=device_type,
+                host=target.host,
+                port=port,
+                username=target.user,
+                password=password,
+                use_keys=target.key_file is not None,
+                key_file=str(target.key_file) if target.key_file else None,
+                allow_agent=False,
+                ssh_strict=True,
+                system_host_keys=False,
+                alt_host_keys=True,
+                alt_key_file=str(path),
+                allow_auto_change=False,
+                conn_timeout=target.timeout,
+                auth_timeout=target.timeout,
+                banner_timeout=target.timeout,
+                blocking_timeout=target.timeout,
+                keepalive=15,
+            )
+        except netmiko.NetmikoAuthenticationException as error:
+            how = f"key {target.key_file}" if target.key_file else "password"
+            raise AuthError(
+                target.name, f"refuses the account {target.user!r} with this {how}"
+            ) from error
+        except (
+            netmiko.NetMikoTimeoutException,
+            netmiko.ReadTimeout,
+            netmiko.NetmikoBaseException,
+            paramiko.SSHException,
+            OSError,
+            EOFError,
+            ValueError,
+        ) as error:
+            text = " ".join(str(error).split())[:300] or type(error).__name__
+            raise ConnectError(target.name, f"no SSH session: {text}") from error
+
+
+def _check_key_file(target: Target) -> None:
+    """Say what is wrong with our key: to the device a key that cannot be read is a wrong one.
+
+    Raises:
+        AuthError: it is not there, no key, or encrypted and there is no password.
+    """
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    if target.key_file is None:
+        return
+    where = f"key {target.key_file}"
+    try:
+        paramiko.PKey.from_path(target.key_file.expanduser())
+    except OSError as error:
+        raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
+    except TypeError as error:
+        if not target.password.reveal():
+            raise AuthError(target.name, f"{where} is encrypted: use one that is not") from error
+    except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
+        raise AuthError(target.name, f"{where} is no private key that segctl can use") from error
+
+
+def _known_name(host: str, port: int) -> str:
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def _host_key(target: Target) -> Any:
+    """Return the device's key once it is known to be the right one.
+
+    Raises:
+        ConnectError: it is unknown, another than known, or not the pinned one.
+    """
+    if target.ssh_fingerprint:
+        wanted = _fingerprint_text(target.ssh_fingerprint)
+        seen: list[str] = []
+        for family in _KEY_TYPES:
+            key = _offered_key(target, family)
+            if key is None:
+                continue
+            if fingerprint(key) == wanted:
+                return key
+            seen.append(fingerprint(key))
+        raise ConnectError(
+            target.name,
+            f"its host key is {' or '.join(seen) or 'of no kind that segctl takes'}, not the "
+            f"pinned {wanted} (segctl_ssh_fingerprint): find out why before you change the pin",
+        )
+    path, entries = _known_keys(target)
+    name = _known_name(target.host, target.port or 22)
+    held = dict(entries)
+    if not held:
+        key = _offered_key(target, tuple(kind for family in _KEY_TYPES for kind in family))
+        shown = f"{key.get_name()} {fingerprint(key)}" if key else "not offered"
+        raise ConnectError(
+            target.name,
+            f"its host key ({shown}) is unknown: {path} has no entry for {name}; compare the key "
+            "at the device, then add it, or pin it with segctl_ssh_fingerprint",
+        )
+    kinds = tuple(
+        kind
+        for name_ in held
+        for kind in (("rsa-sha2-512", "rsa-sha2-256") if name_ == "ssh-rsa" else (name_,))
+    )
+    key = _offered_key(target, kinds)
+    if key is None or held.get(key.get_name()) != key:
+        shown = fingerprint(key) if key else "of another kind"
+        raise ConnectError(
+            target.name,
+            f"its host key changed: it is {shown}, {path} has "
+            f"{' or '.join(fingerprint(one) for one in held.values())} for {name}: somebody may be "
+            "in between; find out why before you change the file",
+        )
+    return key
+
+
+def _known_keys(target: Target) -> tuple[Path, Iterator[tuple[str, Any]]]:
+    import paramiko
+
+    path = (target.known_hosts or Path("~/.ssh/known_hosts")).expanduser()
+    known = paramiko.HostKeys()
+    try:
+        if path.exists() or target.known_hosts is not None:
+            known.load(str(path))
+    except (OSError, paramiko.SSHException) as error:
+        raise ConnectError(target.name, f"cannot read known hosts {path}: {error}") from error
+    found: Any = known.lookup(_known_name(target.host, target.port or 22)) or {}
+    return path, iter(found.items())
+
+
+def _offered_key(target: Target, kinds: tuple[str, ...]) -> Any | None:
+    """Return the key that the device proves to have, of one of these kinds; None if none."""
+    import paramiko
+
+    try:
+        sock = socket.create_connection((target.host, target.port or 22), timeout=target.timeout)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConnectError(
+            target.name, f"no connection to {target.host} port {target.port or 22}: {reason}"
+        ) from error
+    try:
+        transport = paramiko.Transport(sock)
+        transport.banner_timeout = target.timeout
+        try:
+            options = transport.get_security_options()
+            options.key_types = tuple(kind for kind in kinds if kind in options.key_types)
+            transport.start_client(timeout=target.timeout)
+            return transport.get_remote_server_key()
+        finally:
+            transport.close()
+    except ValueError:
+        return None
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        if type(error).__name__ == "IncompatiblePeer":
+            return None
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ConnectError(target.name, f"does not speak SSH with segctl: {text}") from error
+    finally:
+        sock.close()
+
+
+def fingerprint(key: Any) -> str:
+    """Return a host key's fingerprint as OpenSSH prints it: ``SHA256:…``."""
+    digest = hashlib.sha256(key.asbytes()).digest()
+    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
+
+
+def _fingerprint_text(text: str) -> str:
+    return f"SHA256:{text.removeprefix('SHA256:').rstrip('=')}"

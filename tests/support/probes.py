@@ -1,0 +1,150 @@
+"""Programs that run inside a lab's namespaces: listeners, probes, streams."""
+
+#: Answers on TCP and UDP ports of both IP versions; argv: ports.
+ECHO = """
+import selectors, socket, sys
+chosen = selectors.DefaultSelector()
+for port in map(int, sys.argv[1:]):
+    for family in (socket.AF_INET, socket.AF_INET6):
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            s = socket.socket(family, kind)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            s.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", port))
+            if kind == socket.SOCK_STREAM:
+                s.listen(128)
+            chosen.register(s, selectors.EVENT_READ, kind)
+print("ready")
+while True:
+    for key, _ in chosen.select():
+        s = key.fileobj
+        try:
+            if key.data == socket.SOCK_DGRAM:
+                data, who = s.recvfrom(2048)
+                s.sendto(data, who)
+            elif key.data == socket.SOCK_STREAM:
+                conn, _ = s.accept()
+                chosen.register(conn, selectors.EVENT_READ, None)
+            else:
+                data = s.recv(4096)
+                if data:
+                    s.sendall(data)
+                else:
+                    chosen.unregister(s)
+                    s.close()
+        except OSError:
+            if key.data is None:
+                chosen.unregister(s)
+                s.close()
+"""
+
+#: Tries many flows at once; stdin: JSON list of [name, version, kind, address, port]; prints
+#: the names that were answered within the time of argv[1].
+PROBE = """
+import json, os, selectors, socket, struct, sys, time
+wanted = json.loads(sys.stdin.readline())
+deadline = time.monotonic() + float(sys.argv[1])
+chosen, found = selectors.DefaultSelector(), []
+def echo(version, number):
+    kind = 8 if version == 4 else 128
+    head = struct.pack("!BBHHH", kind, 0, 0, os.getpid() & 0xffff, number)
+    total = sum(struct.unpack("!4H", head))
+    total = (total >> 16) + (total & 0xffff)
+    return struct.pack("!BBHHH", kind, 0, ~total & 0xffff if version == 4 else 0,
+                       os.getpid() & 0xffff, number)
+for number, (name, version, kind, address, port) in enumerate(wanted):
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    if kind == "icmp":
+        proto = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
+        s = socket.socket(family, socket.SOCK_RAW, proto)
+    else:
+        s = socket.socket(family, socket.SOCK_STREAM if kind == "tcp" else socket.SOCK_DGRAM)
+    s.setblocking(False)
+    try:
+        if kind == "icmp":
+            s.connect((address, 0))
+            s.send(echo(version, number))
+            chosen.register(s, selectors.EVENT_READ, (name, kind, version))
+        else:
+            s.connect_ex((address, port))
+            if kind == "udp":
+                s.send(b"probe")
+            chosen.register(s, selectors.EVENT_READ if kind == "udp" else selectors.EVENT_WRITE,
+                            (name, kind, version))
+    except OSError:
+        pass
+while time.monotonic() < deadline and chosen.get_map():
+    for key, _ in chosen.select(deadline - time.monotonic()):
+        name, kind, version = key.data
+        s = key.fileobj
+        if kind == "tcp":
+            ok = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        else:
+            try:
+                data = s.recv(2048)
+                ok = kind == "udp" or data[20 if version == 4 else 0] in (0, 129)
+                if not ok:
+                    continue
+            except OSError:
+                ok = False
+        if ok:
+            found.append(name)
+        chosen.unregister(s)
+        s.close()
+print(json.dumps(found))
+"""
+
+#: Sends numbered datagrams and counts the answers; argv: address, port, seconds, rate.
+STREAM = """
+import select, socket, sys, time
+address, port, seconds, rate = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+s.connect((address, port))
+s.setblocking(False)
+seen, sent, start = set(), 0, time.monotonic()
+def drain(wait):
+    end = time.monotonic() + wait
+    while True:
+        left = end - time.monotonic()
+        ready, _, _ = select.select([s], [], [], max(0, left))
+        if not ready:
+            return
+        try:
+            seen.add(int(s.recv(64)))
+        except OSError:
+            pass
+print("ready")
+stop = False
+while not stop and time.monotonic() - start < seconds:
+    s.send(str(sent).encode())
+    sent += 1
+    drain(max(0, start + sent / rate - time.monotonic()))
+    if sent % 50 == 0 and select.select([sys.stdin], [], [], 0)[0]:
+        stop = True
+drain(1.0)
+print(sent, sent - len(seen))
+"""
+
+#: Keeps one TCP connection talking; prints a line a tenth of a second while it is answered, then
+#: says how long the longest silence was. argv: address, port. Ends when stdin ends.
+SESSION = """
+import select, socket, sys, time
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5)
+s.setblocking(False)
+print("ready")
+longest, last, sent, back = 0.0, time.monotonic(), 0, 0
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    if back == sent:
+        s.send(b"x")
+        sent += 1
+    if select.select([s], [], [], 0)[0]:
+        try:
+            back += len(s.recv(64))
+        except OSError:
+            break
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+print(back, round(max(longest, time.monotonic() - last), 3))
+"""

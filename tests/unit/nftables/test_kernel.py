@@ -1,0 +1,166 @@
+"""Tables on a real kernel: what is written is read back, and scripts carry differences only."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from segctl.intent import Flow, PortRange, ProtocolUse
+from segctl.plan import plan_device
+from segctl.policy import decider
+from segctl.providers.nftables import agent
+from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH
+from segctl.testing import desired as any_desired
+from support.lab import refused
+from support.nft import PROVIDER, Kernel, asset, desired, firewall, tcp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+F1 = Flow(id="f1", sources=(asset("supv", "a1"),), services=(tcp(502), tcp(80, 90)))
+F2 = Flow(id="f2", services=(tcp(443), PortRange(protocol="udp", first=53, last=53)), log=False)
+READ = Flow(id="f3", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),))
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    """nft in a namespace of its own."""
+    if reason := refused():
+        pytest.skip(reason)
+    made = Kernel()
+    yield made
+    made.close()
+
+
+def test_the_first_push_is_one_transaction(kernel: Kernel) -> None:
+    made = kernel.reach(desired(F1, F2))
+    assert PREPARE not in made.script
+    assert CLEAN not in made.script
+    assert kernel.reach(desired(F1, F2)).changes == ()
+
+
+def test_a_new_source_comes_in_three_transactions(kernel: Kernel) -> None:
+    kernel.reach(desired(F1, F2))
+    wider = Flow(id="f1", sources=(asset("supv", "a1"), asset("supv", "a2")), services=F1.services)
+    script = kernel.reach(desired(wider, F2)).script
+    assert [line for line in script.splitlines() if line.startswith("#")] == [
+        PREPARE,
+        SWITCH,
+        CLEAN,
+    ]
+    assert "rule_c1.f2" not in script
+    assert kernel.reach(desired(wider, F2)).changes == ()
+
+
+def test_what_was_counted_is_kept_when_a_comment_changes(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    kernel.run("nft delete rule inet segctl rule_c1.f1 handle $(nft -a list chain inet segctl "
+               "rule_c1.f1 | sed -n 's/.*counter name.*handle //p')")  # fmt: skip
+    kernel.run("nft delete counter inet segctl rule_c1.f1")
+    kernel.run(
+        "nft -f -", 'add counter inet segctl rule_c1.f1 { packets 7 bytes 70 comment "x"; }\n'
+    )
+    kernel.reach(desired(F1))
+    assert "packets 7 bytes 70" in kernel.run("nft list counter inet segctl rule_c1.f1")
+
+
+def shape(listing: str) -> list[str]:
+    """Return a listing without what a repair may change: order and values of marks."""
+    return sorted(re.sub(r"0x000[0-9a-f]+(?:/16)?|/\\* .*", "MARK", listing).split())
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "add rule inet segctl out_SUPV/CTRL accept",
+        "insert rule inet segctl forward accept",
+        "flush chain inet segctl forward",
+        "add element inet segctl a4_supv.a1 { 192.0.2.0/24 }",
+        'delete element inet segctl zoned { "e3" }',
+        "add chain inet segctl mine { type filter hook forward priority -10; policy accept; }",
+        "flush chain inet segctl deny",
+        "insert rule inet segctl pair_CTRL/SUPV accept",
+        "insert rule inet segctl is_modbus.read accept",
+        "add element inet segctl x4_modbus { 80 . 60 . 6 }",
+        "add map inet segctl other { type ifname : verdict; }",
+    ],
+)
+def test_an_edit_by_hand_is_drift_and_is_repaired(kernel: Kernel, edit: str) -> None:
+    wanted = desired(F1, F2, READ)
+    kernel.reach(wanted)
+    before = kernel.run("nft -s list table inet segctl")
+    kernel.run("nft -f -", edit + "\n")
+    made = kernel.reach(wanted)
+    if "map" in edit:
+        assert made.findings, "debris goes unseen"
+        return
+    assert made.changes, "an edit goes unseen"
+    assert kernel.reach(wanted).changes == ()
+    assert shape(kernel.run("nft -s list table inet segctl")) == shape(before)
+
+
+def listed(kernel: Kernel) -> str:
+    return kernel.run("nft list ruleset")
+
+
+def push(kernel: Kernel, script: str, seconds: int = 0, *, size: int = -1, code: int = 0) -> str:
+    """Run the agent's push under the id ``p``."""
+    wanted = len(script.encode()) if size < 0 else size
+    return kernel.run(agent.command("", "go", "p", str(seconds), str(wanted)), script, code=code)
+
+
+def test_a_push_that_is_cut_off_changes_nothing(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    before = listed(kernel)
+    whole = len(script.encode())
+    for cut in {0, 1, whole // 2, whole - 1, *(m.end() for m in re.finditer("\n", script))}:
+        if cut < whole:
+            push(kernel, script[:cut], size=whole, code=agent.INCOMPLETE)
+            assert listed(kernel) == before
+
+
+def test_a_push_that_nft_refuses_changes_nothing(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    before = listed(kernel)
+    bad = "# segctl switch\nflush chain inet segctl deny\nadd rule inet segctl none accept\n"
+    push(kernel, bad, code=agent.CHECK_FAILED)
+    assert listed(kernel) == before
+
+
+def test_the_guard_confirm_and_revert_exclude_each_other(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    before = listed(kernel)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    push(kernel, script)
+    assert "rule_c1.f2" in listed(kernel)
+    kernel.run(agent.command("", "revert", "p"))
+    assert listed(kernel) == before
+    kernel.run(agent.command("", "confirm", "p"), code=agent.NOT_PENDING)
+    kernel.run("rm -f /run/segctl/off.p")
+    push(kernel, script, 1)
+    kernel.run("sleep 1.6")
+    assert listed(kernel) == before
+    kernel.run(agent.command("", "confirm", "p"), code=agent.NOT_PENDING)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(wanted=any_desired(firewall(), PROVIDER.capabilities))
+def test_what_is_written_is_read(kernel: Kernel, wanted: object) -> None:
+    from segctl.compile import Desired
+
+    assert isinstance(wanted, Desired)
+    kernel.reach(wanted)
+    fitted, _ = PROVIDER.fit(wanted.policy, wanted.device)
+    held = kernel.live().policy
+    assert held.rules == fitted.rules
+    assert held.digest == fitted.digest
+    decider(held)

@@ -1,0 +1,308 @@
+"""The provider that docs/add-a-platform.md makes, in a package of its own, keeps every law."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+
+from segctl.cli import run
+from segctl.credentials import Secret
+from segctl.errors import ApplyError, AuthError
+from segctl.intent import Device, ZoneBinding
+from segctl.providers.base import Provider, Target, provider
+from segctl.testing import LAWS, check_provider
+from unit.platform.toy_device import ToyDevice, other_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from hypothesis.strategies import DataObject
+
+    from segctl.policy import Rule
+
+TOY = Path(__file__).with_name("toy")
+_EDITS = ("others", "action", "delete", "move", "rename", "strange")
+ZONES = {"CTRL": ["p1"], "SUPV": ["p2"], "DMZ": ["p3"]}
+
+
+@pytest.fixture(autouse=True)
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the package where an installer would, with the entry points its pyproject.toml names."""
+    project: dict[str, Any] = tomllib.loads((TOY / "pyproject.toml").read_text("utf-8"))["project"]
+    site = tmp_path / "site-packages"
+    facts = site / f"segctl_toyos-{project['version']}.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n", "utf-8"
+    )
+    lines = [
+        text
+        for group, entries in project["entry-points"].items()
+        for text in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
+    ]
+    (facts / "entry_points.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    (site / "segctl_toyos").symlink_to(TOY / "segctl_toyos")
+    monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+    for name in [name for name in sys.modules if name.startswith("segctl_toyos")]:
+        monkeypatch.delitem(sys.modules, name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_examples() -> Iterator[None]:
+    """As many examples as the laws of segctl's own providers get."""
+    before = settings.default
+    settings.register_profile(
+        "toy",
+        max_examples=12,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    settings.register_profile("before toy", before)
+    settings.load_profile("toy")
+    yield
+    settings.load_profile("before toy")
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[ToyDevice]:
+    made = ToyDevice(ZONES)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def fresh(device: ToyDevice) -> ToyDevice:
+    device.reset(ZONES)
+    return device
+
+
+# --- the laws ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ToyBench:
+    """One device under test, with other administrators at work."""
+
+    device: ToyDevice
+    made: int = 0
+
+    @property
+    def target(self) -> Target:
+        return Target(
+            name="fw1",
+            host="127.0.0.1",
+            port=self.device.port,
+            user="ops",
+            password=Secret("pw"),
+            timeout=5,
+        )
+
+    @property
+    def locks(self) -> int:
+        return int(self.device.holder is not None)
+
+    def met(self) -> Sequence[bytes]:
+        return [text.encode() for text in self.device.history]
+
+    def printed(self) -> str:
+        return self.device.shown()
+
+    def others(self) -> str:
+        return json.dumps([rule for rule in self.device.rules if not _ours(rule)])
+
+    def bystand(self, data: DataObject) -> None:
+        for _ in range(data.draw(st.integers(0, 3), "rules of others")):
+            self._other(data)
+
+    def _other(self, data: DataObject) -> None:
+        self.made += 1
+        rule = other_rule(
+            f"o-{self.made}",
+            source=data.draw(st.sampled_from((["any"], ["10.1.0.10/32"], ["10.2.0.0/16"]))),
+            service=data.draw(st.sampled_from((["any"], ["tcp/443", "udp/53"]))),
+            action=data.draw(st.sampled_from(("allow", "deny"))),
+        )
+        rules = [*self.device.rules]
+        rules.insert(data.draw(st.integers(0, len(rules)), "place"), rule)
+        self.device.put(rules)
+
+    def disturb(self, data: DataObject) -> None:
+        for _ in range(data.draw(st.integers(0, 4), "edits by hand")):
+            rules = [dict(rule) for rule in self.device.rules]
+            ours = [rule for rule in rules if _ours(rule)]
+            how = data.draw(st.sampled_from(_EDITS), "edit")
+            if how == "others":
+                self._other(data)
+                continue
+            if not ours:
+                return
+            rule = data.draw(st.sampled_from(ours), "rule")
+            if how in ("delete", "move"):
+                rules.remove(rule)
+            if how == "move":
+                rules.insert(data.draw(st.integers(0, len(rules)), "place"), rule)
+            self.made += 1
+            opposite = "deny" if rule["action"] == "allow" else "allow"
+            edits = {
+                "action": {"action": opposite},
+                "rename": {"name": f"renamed-{self.made}"},
+                "strange": {"quality": "best effort"},
+            }
+            rule |= edits.get(how, {})
+            self.device.put(rules)
+
+    def sever(self, request: int, how: Literal["before", "after", "within"]) -> None:
+        self.device.cut = (request, how)
+
+    def mend(self) -> None:
+        self.device.cut = None
+
+
+def _ours(rule: dict[str, Any]) -> bool:
+    return str(rule["note"]).startswith("segctl")
+
+
+@dataclass(slots=True)
+class ToyHarness:
+    """The provider as segctl finds it, and a device."""
+
+    on: ToyDevice
+    anchor: str = "o-anchor"
+    provider: Provider = field(default_factory=lambda: provider("toyos"))
+
+    @property
+    def device(self) -> Device:
+        return Device(
+            name="fw1",
+            platform="toyos",
+            zones=tuple(
+                ZoneBinding(zone=f"site/{name.lower()}", name=name, interfaces=tuple(ports))
+                for name, ports in ZONES.items()
+            ),
+        )
+
+    @contextmanager
+    def workbench(self) -> Generator[ToyBench]:
+        self.on.reset(ZONES)
+        yield ToyBench(self.on)
+
+    def widest(self, rule: Rule) -> Rule:
+        return rule
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_law(law: str, device: ToyDevice) -> None:
+    LAWS[law](ToyHarness(device))
+
+
+def test_check_provider_is_all_of_them(device: ToyDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[object] = []
+    for name in LAWS:
+        monkeypatch.setitem(LAWS, name, held.append)
+    check_provider(ToyHarness(device))
+    assert len(held) == len(LAWS) == 9
+
+
+def test_a_read_only_session_sends_nothing_that_writes(fresh: ToyDevice) -> None:
+    bench = ToyBench(fresh)
+    with provider("toyos").connect(bench.target, read_only=True) as session:
+        with pytest.raises(ApplyError, match="read-only"):
+            session.push("[]")
+        with pytest.raises(ApplyError, match="read-only"), session.lock():
+            pass
+    assert fresh.verbs == ["login"]
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def where(tmp_path: Path, fresh: ToyDevice, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "200")
+    path = tmp_path / "hosts.yml"
+    zones = "".join(f"    {name.lower()}: {{zone: {name}}}\n" for name in ZONES)
+    path.write_text(
+        f"""\
+all:
+  hosts:
+    gate:
+      ansible_network_os: example.toyos.toyos
+      ansible_host: 127.0.0.1
+      ansible_port: {fresh.port}
+      ansible_user: ops
+      ansible_password: pw
+  vars:
+   segctl_zone_map:
+{zones}   segctl_zones:
+    ctrl: {{networks: [10.1.0.0/24], assets: {{plc1: 10.1.0.11}}}}
+    supv: {{networks: [10.2.0.0/24], assets: {{scada1: 10.2.0.5}}}}
+    dmz: {{networks: [10.3.0.0/24]}}
+   segctl_conduits:
+    web:
+      from: supv
+      to: ctrl
+      reason: Web pages of the controllers
+      owner: automation
+      flows:
+        https: {{source: [scada1], destination: [plc1], services: [tcp/443], essential: true}}
+""",
+        "utf-8",
+    )
+    return ["-i", str(path)]
+
+
+def test_plan_apply_and_drift(
+    where: list[str], fresh: ToyDevice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*where, "validate"]) == 0
+    assert run([*where, "plan", "--detailed-exitcode"]) == 2
+    shown = capsys.readouterr().out
+    assert "gate  (ToyOS 1.2, serial TOY-1, 1 rule)" in shown
+    assert "+ rule web.https" in shown
+    assert fresh.verbs == ["login", "show"]
+    assert run([*where, "apply", "--auto-approve"]) == 0
+    assert run([*where, "plan", "--detailed-exitcode"]) == 0
+    assert run([*where, "drift"]) == 0
+    (mine,) = (rule for rule in fresh.rules if rule["name"] == "web.https")
+    assert mine["service"] == ["tcp/443"]
+    fresh.put([{**rule, "service": ["any"]} if rule is mine else rule for rule in fresh.rules])
+    capsys.readouterr()
+    assert run([*where, "drift"]) == 2
+    assert "changed: rule web.https" in capsys.readouterr().out
+    assert run([*where, "apply", "--auto-approve"]) == 0
+    assert run([*where, "drift"]) == 0
+    assert fresh.holder is None
+
+
+def test_what_it_cannot_express_is_an_error(
+    where: list[str], fresh: ToyDevice, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(where[1])
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("services: [tcp/443]", "protocols: {modbus: [read]}"), "utf-8")
+    assert run([*where, "plan"]) == 1
+    assert "ToyOS knows no protocols" in capsys.readouterr().out
+    assert "commit" not in fresh.verbs
+
+
+def test_a_wrong_password_is_an_auth_error(fresh: ToyDevice) -> None:
+    bench = ToyBench(fresh)
+    wrong = Target(name="fw1", host="127.0.0.1", port=fresh.port, password=Secret("no"))
+    with (
+        pytest.raises(AuthError, match="wrong password"),
+        provider("toyos").connect(wrong, read_only=True),
+    ):
+        pass
+    assert bench.locks == 0
