@@ -20,9 +20,7 @@ DAYS: Final = (
     "sunday",
 )
 _WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
-_SERVICE_PATTERN: Final = (
-    r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
-)
+_SERVICE_PATTERN: Final = r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
 
 _ID: Final = Scalar(kind="id", pattern=ID_PATTERN)
 _TEXT: Final = Scalar(kind="text")
