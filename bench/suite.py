@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import applying, inventory, ordering, reading, startup
+from bench import applying, inventory, nftables, ordering, reading, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,10 +25,13 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "apply": applying.apply_new,
     "edit": applying.one_edit,
     "order": ordering.order,
+    "nft-apply": nftables.nft_apply,
+    "nft-plan": nftables.nft_plan,
+    "nft-forward": nftables.nft_forward,
     "startup": startup.startup,
     "inventory": inventory.inventory,
 }
-_PACKAGES = ("segctl", "lxml", "pan-os-python", "PyYAML", "ansible-core")
+_PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 
 
 def main() -> int:

@@ -42,6 +42,9 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "apply",
         "edit",
         "order",
+        "nft-apply",
+        "nft-plan",
+        "nft-forward",
         "startup",
         "inventory",
     ]
@@ -49,6 +52,23 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         assert case["what"]
         assert case["results"]
         assert all({"claim", "value", "target", "met"} == set(one) for one in case["claims"])
+
+
+@pytest.mark.parametrize(
+    ("case", "claim"),
+    [
+        ("nft-apply", "20 rules: applied and nft -f accepted, of 1"),
+        ("nft-plan", "changes planned"),
+        ("nft-plan", "rules read"),
+    ],
+)
+def test_the_gateway_holds_what_was_applied(
+    document: dict[str, Any], case: str, claim: str
+) -> None:
+    (result,) = document["cases"][case]["results"]
+    if "skipped" in result:
+        pytest.skip(result["skipped"])
+    assert claims(document, case)[claim]["met"]
 
 
 def test_every_contender_read_the_same(document: dict[str, Any]) -> None:

@@ -65,8 +65,10 @@ class Match:
     def _is_number(self) -> bool:
         """Say whether several flags compared for equality are shown as their number."""
         right = self.right
-        flags = isinstance(right, Value) and right.kind.bitmask and right.number.bit_count() > 1
-        return flags and self.operator == "==" and self.mask is None
+        if not isinstance(right, Value) or not right.kind.bitmask or self.mask is not None:
+            return False
+        exact = self.operator == "==" or (self.operator == "!=" and isinstance(self.left, Payload))
+        return exact and right.number.bit_count() > 1
 
     def json(self, *, stateless: bool = False) -> Json:
         """As the JSON listing has it."""

@@ -25,7 +25,9 @@ class Stream:
 
     def peek(self, ahead: int = 0) -> Token:
         """Return a token without taking it."""
-        position = min(self.position + ahead, len(self.tokens) - 1)
+        position = self.position + ahead
+        if position >= len(self.tokens):
+            return self.tokens[-1]
         token = self.tokens[position]
         if token.text == "$" and token.kind == "punct":
             self._expand(position)
