@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ZONES = ("ctrl", "supv", "dmz", "ent")
 #: Folders of the machine that the firewall's sshd sees an empty one of its own in place of.
-_OWN = ("/run/segctl", "/etc/nftables.d", "/run/sshd")
+_OWN = ("/run/segctl", "/etc/nftables.d", "/run/sshd", "/root")
 
 
 def refused() -> str:
