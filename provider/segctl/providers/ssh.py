@@ -137,9 +137,10 @@ class SshSession:
             channel.exec_command(command)
             flow = _Flow(channel, data)
             while True:
+                ended = self._ended(channel)  # asked first: what came before the end is taken below
                 moved = flow.step()
                 self._check_size(flow.size)
-                if not moved and self._ended(channel):
+                if ended and not moved:
                     break
                 if time.monotonic() > deadline:
                     raise ConnectError(
@@ -164,7 +165,7 @@ class SshSession:
 
     def _ended(self, channel: Any) -> bool:
         if channel.exit_status_ready() and channel.eof_received:
-            return not (channel.recv_ready() or channel.recv_stderr_ready())
+            return True
         return bool(channel.closed) or not self.transport.is_active()
 
     def _text(self, parts: Sequence[bytes]) -> str:
@@ -217,6 +218,8 @@ class _Flow:
         return moved
 
     def _send(self) -> bool:
+        if self._channel.closed:  # the command ended without reading all of its input
+            return False
         if self._open and not self._rest:
             self._channel.shutdown_write()
             self._open = False
