@@ -11,13 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
-    """A comment with its ``#``; `blank` says that an empty line stands above it."""
+    """A comment with its ``#``; `blank` says that an empty line stands above it.
+
+    `gap` is how far it stands from what is before it on its line.
+    """
 
     text: str
     line: int
     column: int
     own_line: bool
     blank: bool = False
+    gap: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Item:
 class Flow:
     """A collection in brackets."""
 
-    brackets: str
+    brackets: tuple[str, str]
     items: tuple[Item, ...]
     properties: str = ""
     closing: tuple[Comment, ...] = ()

@@ -44,7 +44,10 @@ if TYPE_CHECKING:
     from yaml._yaml import Mark
 
 _COMMENT: Final = re.compile(r"#[^\n]*")
-_FLOW: Final = {FlowSequenceStartToken: "[]", FlowMappingStartToken: "{}"}
+_FLOW: Final[dict[type[Token], tuple[str, str]]] = {
+    FlowSequenceStartToken: ("[", "]"),
+    FlowMappingStartToken: ("{", "}"),
+}
 _FLOW_END: Final = (FlowSequenceEndToken, FlowMappingEndToken)
 _NO_VALUE: Final = (KeyToken, BlockEndToken, StreamEndToken, DocumentEndToken, ValueToken)
 
@@ -125,13 +128,15 @@ class _Reader:
         for match in _COMMENT.finditer(self._text, start, end):
             line = bisect_right(self._begins, match.start()) - 1
             head = self._begins[line]
-            own = not self._text[head : match.start()].strip()
+            before = self._text[head : match.start()]
+            own = not before.strip()
             yield Comment(
                 text=match[0].rstrip(),
                 line=line,
                 column=match.start() - head,
                 own_line=own,
                 blank=own and self._blank_above(line),
+                gap=len(before) - len(before.rstrip()),
             )
 
     def _blank_above(self, line: int) -> bool:

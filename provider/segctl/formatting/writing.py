@@ -1,7 +1,7 @@
 """A layout into its one canonical text: two spaces a level, one empty line at most, no more.
 
-A comment behind a value stands two spaces from it; comments that stood in one column on lines
-that follow each other stay in one column.
+A comment behind a value stands two spaces from it, or further right where it stood: comments in one
+column on lines that follow each other stay in one column.
 """
 
 from __future__ import annotations
@@ -25,11 +25,20 @@ _HEADER: Final = re.compile(r"[|>](?P<marks>[-+0-9]*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """A line to be, and the comment behind it; `column` is where that stood in the source."""
+    """A line to be, and the comment behind it."""
 
     text: str
-    comment: str = ""
-    column: int = -1
+    comment: Comment | None = None
+
+    @property
+    def column(self) -> int:
+        """Where the comment stood in the source."""
+        return self.comment.column if self.comment else -1
+
+    @property
+    def wish(self) -> int:
+        """Where the comment is to stand at least: where somebody put it on purpose."""
+        return self.comment.column if self.comment and self.comment.gap > _STEP else 0
 
 
 def write(layout: Layout) -> str:
@@ -45,9 +54,7 @@ def write(layout: Layout) -> str:
 
 
 def _commented(text: str, comment: Comment | None) -> _Line:
-    if comment is None:
-        return _Line(text=text)
-    return _Line(text=text, comment=comment.text, column=comment.column)
+    return _Line(text=text, comment=comment)
 
 
 def _aligned(lines: Sequence[_Line]) -> Iterator[str]:
@@ -58,9 +65,9 @@ def _aligned(lines: Sequence[_Line]) -> Iterator[str]:
         column = lines[at].column
         while column >= 0 and group < len(lines) and lines[group].column == column:
             group += 1
-        width = max(len(line.text) for line in lines[at:group])
+        width = max(max(len(line.text) + 2, line.wish) for line in lines[at:group])
         for line in lines[at:group]:
-            yield f"{line.text:<{width}}  {line.comment}" if line.comment else line.text
+            yield f"{line.text:<{width}}{line.comment.text}" if line.comment else line.text
         at = group
 
 
@@ -133,8 +140,7 @@ def _over_block(head: str, entry: Entry, block: Block, indent: int) -> list[_Lin
 def _ended(lines: list[_Line], comment: Comment | None) -> list[_Line]:
     if comment is None:
         return lines
-    last = replace(lines[-1], comment=comment.text, column=comment.column)
-    return [*lines[:-1], last]
+    return [*lines[:-1], replace(lines[-1], comment=comment)]
 
 
 def _value(head: str, value: Node, indent: int, parent: int) -> list[_Line]:
