@@ -1,0 +1,124 @@
+"""The command line: reads arguments, calls the core, prints, and exits 0, 1 or 2.
+
+Heavy libraries load in the commands that need them, so that ``segctl --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import typer
+
+from segctl.cli import apply, drift, importing, mock, plan, reference, validate
+from segctl.cli.app import app
+from segctl.cli.arguments import asks_json, hoist
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.screen import print_json, tell
+from segctl.errors import InventoryError, SegctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Modules that register their commands when they are imported.
+COMMANDS = (validate, plan, apply, drift, importing, reference, mock)
+
+#: What Typer makes of Ctrl-C; here it is a problem like others.
+_INTERRUPTED = 130
+
+
+#: What Typer raises for a command line it does not understand; it exports only this subclass.
+_CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[2])
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, _stop)
+    code = run(sys.argv[1:] if argv is None else argv)
+    with suppress(OSError):
+        sys.stderr.flush()
+    sys.exit(code)
+
+
+def _stop(_number: int, _frame: object) -> None:
+    """Take a pipeline's cancel, or a terminal that is closed, as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the command line and return its exit status."""
+    hoisted = hoist(list(argv))
+    as_json = asks_json(hoisted)
+    try:
+        code = _run(hoisted, as_json=as_json)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ERROR
+    except OSError as error:
+        return _complain("io", f"standard output: {error.strerror}", as_json=False)
+    return code
+
+
+def _run(hoisted: list[str], *, as_json: bool) -> int:
+    try:
+        code = app(args=hoisted, prog_name="segctl", standalone_mode=False)
+    except typer.Exit as error:
+        return error.exit_code
+    except _CommandLineError as error:
+        return _complain("usage", _usage(error), as_json=as_json)
+    except InventoryError as error:
+        return _complain(error.code, str(error), as_json=as_json, problems=error)
+    except SegctlError as error:
+        return _complain(error.code, str(error), as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain("io", f"{where}{error.strerror or error}", as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort: one line, not a traceback
+        return _unforeseen(error, as_json=as_json)
+    if code == _INTERRUPTED:
+        return _complain("interrupted", "interrupted: nothing was changed", as_json=as_json)
+    return code if isinstance(code, int) else OK
+
+
+def _unforeseen(error: Exception, *, as_json: bool) -> int:
+    if os.environ.get("SEGCTL_TRACEBACK"):
+        raise error
+    from segctl.rollout import internal
+
+    message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
+    return _complain("internal", message, as_json=as_json)
+
+
+def _usage(error: typer.BadParameter) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "segctl"
+    return f"{error.format_message()} (see: {command} --help)"
+
+
+def _complain(
+    code: str, message: str, *, as_json: bool, problems: InventoryError | None = None
+) -> int:
+    if as_json:
+        from segctl.report import problems_json
+
+        error: dict[str, Any] = {"code": code, "message": message}
+        if problems is not None:
+            error["problems"] = problems_json(problems.problems)
+        print_json({"error": error})
+    if problems is None:
+        tell(f"segctl: {message}")
+    else:
+        count = len(problems.problems)
+        tell(message)
+        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in the inventory")
+    return ERROR

@@ -1,0 +1,104 @@
+"""The Typer application: its help, its global options, its groups of commands."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - Typer reads the types of the global options
+from typing import Annotated
+
+import typer
+
+import segctl
+from segctl.cli.arguments import Settings
+from segctl.errors import UsageError
+
+#: Shown at the end of every command's help.
+EPILOG = (
+    "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
+    "--vault-password-file, --ask-vault-pass, -f/--forks, --json, -v/--verbose "
+    "(segctl --help explains them)."
+)
+
+
+app = typer.Typer(
+    name="segctl",
+    help="Provision firewalls for OT network segmentation from IEC 62443 zones and conduits.",
+    epilog="These options may stand before or after the command. "
+    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode).",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+mock_app = typer.Typer(
+    help="Mock devices to try things on.",
+    epilog=EPILOG,
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+app.add_typer(mock_app, name="mock")
+
+
+def _version(value: bool) -> None:  # noqa: FBT001 - Click's own form of a callback
+    if value:
+        typer.echo(f"segctl {segctl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    context: typer.Context,
+    *,
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("-i", "--inventory", help="Inventory file or folder; repeatable [inventory/]"),
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option("-l", "--limit", help="Only hosts of this pattern, as in Ansible")
+    ] = None,
+    extra_vars: Annotated[
+        list[str] | None,
+        typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
+    ] = None,
+    vault_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--vault-password-file", help="File or program that holds the Ansible Vault password"
+        ),
+    ] = None,
+    ask_vault_pass: Annotated[
+        bool, typer.Option("--ask-vault-pass", help="Ask for the Vault password")
+    ] = False,
+    forks: Annotated[
+        int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
+    ] = 10,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
+    ] = False,
+) -> None:
+    del version
+    needs_command(context)
+    context.obj = Settings(
+        inventory=tuple(inventory or ()),
+        limit=limit,
+        extra_vars=tuple(extra_vars or ()),
+        vault_password_file=vault_password_file,
+        ask_vault_pass=ask_vault_pass,
+        forks=forks,
+        json=json,
+        verbose=verbose,
+    )
+
+
+def needs_command(context: typer.Context) -> None:
+    """Show the help, as an error, where no command is given."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise UsageError("no command was given")
+
+
+@mock_app.callback()
+def _mock(context: typer.Context) -> None:
+    needs_command(context)

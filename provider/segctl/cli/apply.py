@@ -1,0 +1,163 @@
+"""``segctl apply``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segctl.cli.app import EPILOG, app
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.plan import mark_used, read_plan, refuse_used, show_plan
+from segctl.cli.screen import print_json, print_lines, progress, tell
+from segctl.cli.steps import load_inventory, plan_all, settings_of
+from segctl.errors import PlanError, SegctlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from segctl.cli.arguments import Settings
+    from segctl.plan import Plan
+    from segctl.rollout import Brake, Failure
+
+
+class LeftError(SegctlError):
+    """Who was applying left with a second Ctrl-C while devices were still going back."""
+
+    code = "interrupted"
+
+
+@contextmanager
+def _braked(brake: Brake) -> Generator[None]:
+    """Let Ctrl-C, and a pipeline's cancel, stop the devices at their next step and go back.
+
+    The second one leaves at once, whatever the devices are doing.
+    """
+
+    def press(_number: int, _frame: object) -> None:
+        if brake.pressed:
+            raise LeftError(
+                "interrupted twice: left while devices were going back; run segctl plan to see "
+                "what they hold (the next apply cleans up what this one left on them)"
+            )
+        brake.press()
+        message = b"\nsegctl: interrupted: going back; once more leaves without waiting\n"
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), message)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = threading.current_thread() is threading.main_thread()
+    chosen = [number for number in numbers if heeded and before[number] != signal.SIG_IGN]
+    for number in chosen:
+        signal.signal(number, press)
+    try:
+        yield
+    finally:
+        for number in chosen:
+            signal.signal(number, before[number])
+
+
+@app.command(epilog=EPILOG)
+def apply(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="A plan saved by segctl plan -o")] = None,
+    *,
+    auto_approve: Annotated[
+        bool, typer.Option("--auto-approve", help="Do not ask before applying")
+    ] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only plan")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what is sent")] = False,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="One line a rule, objects counted")
+    ] = False,
+    allow_purge: Annotated[
+        bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
+    ] = False,
+) -> int:
+    """Make the devices what the inventory says: a saved plan verbatim, or plan and ask."""
+    settings = settings_of(context)
+    if check:
+        made, failures = (read_plan(file), []) if file else plan_all(settings)
+        show_plan(settings, made, failures, diff=diff, brief=brief)
+        return ERROR if failures or not made.applyable else OK
+    if file is not None:
+        made = read_plan(file)
+        refuse_used(file, made)
+        return _apply(settings, made, allow_purge=allow_purge, file=file)
+    _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
+    made, failures = plan_all(settings)
+    if failures or not made.applyable:
+        refusal = PlanError(_why_not(made, failures))
+        show_plan(settings, made, failures, brief=True, cause=refusal)
+        tell(f"segctl: {refusal}")
+        return ERROR
+    if not settings.json:
+        show_plan(settings, made, diff=diff, brief=brief)
+    if made.changes and not (auto_approve or _approved()):
+        tell("Not applied: nothing was changed.")
+        return ERROR
+    return _apply(settings, made, allow_purge=allow_purge)
+
+
+def _why_not(made: Plan, failures: Sequence[Failure]) -> str:
+    if failures:
+        names = ", ".join(failure.device for failure in failures)
+        return f"nothing was applied: {names} could not be planned (-l leaves a device out)"
+    names = ", ".join(device.name for device in made.devices if not device.applyable)
+    return f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
+
+
+def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
+    if not auto_approve and (as_json or not sys.stdin.isatty()):
+        raise UsageError(
+            "apply needs a plan file, --auto-approve, or a terminal to ask at; nothing was changed"
+        )
+
+
+def _approved() -> bool:
+    try:
+        answer = typer.prompt("Apply these changes? Only 'yes' is accepted", default="no")
+    except typer.Abort:
+        typer.echo(err=True)
+        return False
+    return str(answer).strip() == "yes"
+
+
+def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | None = None) -> int:
+    """Apply a plan; `file` is where it was read from, and is not applied a second time."""
+    from segctl.report import outcomes_json, outcomes_text
+    from segctl.rollout import Brake, apply_plans
+
+    loaded = load_inventory(settings)
+    names = [device.name for device in made.devices]
+    outside = sorted(set(names) - set(loaded.hosts))
+    if outside:
+        raise UsageError(
+            f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
+            "a plan is applied whole, nothing was changed; make another with -l"
+        )
+    brake = Brake()
+    with _braked(brake), progress(settings, names) as report:
+        outcomes = apply_plans(
+            made.devices,
+            loaded.connections,
+            forks=settings.forks,
+            allow_purge=allow_purge,
+            brake=brake,
+            report=report,
+        )
+    failed = any(outcome.status == "failed" for outcome in outcomes)
+    if file is not None and not failed:
+        mark_used(file, made)
+    if settings.json:
+        print_json(outcomes_json(outcomes, made.plan_id))
+    else:
+        print_lines(outcomes_text(outcomes))
+    return ERROR if failed else OK

@@ -1,0 +1,88 @@
+"""Global options: what they are, and that they may stand before or after a command's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+#: Global options by spelling, with whether a value follows.
+GLOBAL = {
+    "-i": True,
+    "--inventory": True,
+    "-l": True,
+    "--limit": True,
+    "-e": True,
+    "--extra-vars": True,
+    "--vault-password-file": True,
+    "--ask-vault-pass": False,
+    "-f": True,
+    "--forks": True,
+    "--json": False,
+    "-v": False,
+    "--verbose": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The global options."""
+
+    inventory: tuple[Path, ...] = ()
+    limit: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    vault_password_file: Path | None = None
+    ask_vault_pass: bool = False
+    forks: int = 10
+    json: bool = False
+    verbose: bool = False
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The inventories to read."""
+        return self.inventory or (Path("inventory"),)
+
+
+def hoist(argv: list[str]) -> list[str]:
+    """Return the arguments with global options moved before the command."""
+    front: list[str] = []
+    rest: list[str] = []
+    words: Iterator[str] = iter(argv)
+    while (word := next(words, None)) is not None:
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, equals, _ = word.partition("=")
+        cluster = word[:1] == "-" and word[:2] != "--" and len(word) > 2
+        if name in GLOBAL and (equals or not GLOBAL[name]):
+            front.append(word)
+        elif name in GLOBAL:
+            value = next(words, None)
+            if value is None:
+                return [*front, word]  # for Click to say that it needs a value
+            front += [word, value]
+        elif cluster and GLOBAL.get(word[:2]):
+            front.append(word)
+        elif cluster and word[:2] in GLOBAL:
+            front.append(word[:2])
+            words = chain([f"-{word[2:]}"], words)
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def asks_json(hoisted: Sequence[str]) -> bool:
+    """Whether the hoisted arguments ask for JSON, also where the rest of them is wrong."""
+    words = iter(hoisted)
+    for word in words:
+        if word == "--json":
+            return True
+        if word[:1] != "-":
+            return False
+        if GLOBAL.get(word):
+            next(words, None)
+    return False

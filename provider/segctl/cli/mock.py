@@ -1,0 +1,63 @@
+"""``segctl mock serve`` and ``segctl demo``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segctl.cli.app import EPILOG, app, mock_app
+from segctl.cli.steps import load_inventory, settings_of, today
+
+
+@mock_app.command("serve", epilog=EPILOG)
+def mock_serve(
+    context: typer.Context,
+    *,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Folder that keeps the mocks' state")
+    ] = None,
+    endpoints: Annotated[
+        Path | None, typer.Option("--endpoints", help="Inventory overlay to write")
+    ] = None,
+) -> None:
+    """Serve a mock device for every firewall of the inventory, until stopped."""
+    from segctl.demo import fleet
+
+    settings = settings_of(context)
+    loaded = load_inventory(settings)
+    with fleet(loaded, today(), state=state, overlay=endpoints) as running:
+        served = running.everything.items()
+        names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
+        typer.echo(f"serving {names}")
+        given = " ".join(f"-i {path}" for path in settings.sources)
+        typer.echo(f"use them with: {given} -i {running.overlay}")
+        sys.stdout.flush()
+        _until_stopped()
+
+
+def _until_stopped() -> None:
+    stopped = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopped.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        stopped.wait()
+    except KeyboardInterrupt:
+        return
+
+
+@app.command(epilog=EPILOG)
+def demo(context: typer.Context) -> int:
+    """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
+    from segctl.cli import run
+    from segctl.demo import story
+
+    settings = settings_of(context)
+    return story(run, today(), settings.inventory or None)

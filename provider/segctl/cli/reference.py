@@ -1,0 +1,84 @@
+"""What is there to look up: ``segctl inventory``, ``segctl protocols``, ``segctl schema``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from segctl.cli.app import EPILOG, app
+from segctl.cli.screen import console, print_json
+from segctl.cli.steps import settings_of, vault
+from segctl.errors import UsageError
+
+
+@app.command(epilog=EPILOG)
+def inventory(
+    context: typer.Context,
+    *,
+    list_: Annotated[bool, typer.Option("--list", help="All hosts and variables as JSON")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Variables of one host")] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="The groups as a tree")] = False,
+    vars_: Annotated[bool, typer.Option("--vars", help="With --graph: variables too")] = False,
+    group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
+) -> None:
+    """Show the inventory exactly as ansible-inventory does."""
+    from segctl.inventory import dump, graph_text, host_json, list_json, read_inventory
+
+    settings = settings_of(context)
+    if [list_, host is not None, graph].count(True) != 1:
+        raise UsageError("give one of --list, --host HOST and --graph")
+    found = read_inventory(
+        list(settings.sources), extra_vars=settings.extra_vars, vault=vault(settings)
+    )
+    if host is not None:
+        typer.echo(dump(host_json(found, host)))
+    elif graph:
+        typer.echo(graph_text(found, group, variables=vars_))
+    else:
+        typer.echo(dump(list_json(found, settings.limit)))
+
+
+@app.command(epilog=EPILOG)
+def protocols(
+    context: typer.Context,
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One protocol")] = None,
+) -> None:
+    """Show the protocol catalogue, or one protocol's applications by access class."""
+    from segctl.protocols import catalogue, rows
+
+    one = catalogue().get(id_) if id_ else None
+    head, *table = rows(one)
+    if settings_of(context).json:
+        names = [name.lower() for name in head]
+        print_json({"protocols": [dict(zip(names, row, strict=True)) for row in table]})
+        return
+    from rich.table import Table
+
+    shown = Table(box=None, pad_edge=False)
+    for number, title in enumerate(head):
+        shown.add_column(title, overflow="fold", no_wrap=number < 2)
+    for row in table:
+        shown.add_row(*row)
+    console().print(shown)
+    if one is not None:
+        for text in (one.caveat, one.notes, one.dependency_note):
+            if text:
+                typer.echo(f"\n{text}")
+
+
+@app.command(epilog=EPILOG)
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
+) -> None:
+    """Print the JSON Schema of inventory variables, plan files or drift documents."""
+    from segctl.plan import schema as read_schema
+
+    if kind == "inventory":
+        from segctl.inventory import json_schema
+
+        print_json(json_schema())
+    elif kind in ("plan", "drift"):
+        print_json(read_schema(kind))
+    else:
+        raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")

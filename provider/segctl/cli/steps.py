@@ -1,0 +1,127 @@
+"""What every command needs first: settings, the inventory, the devices' plans."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from segctl.cli.arguments import Settings
+from segctl.cli.screen import progress
+from segctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from segctl.compile import Desired
+    from segctl.inventory import Loaded, VaultSecrets
+    from segctl.plan import DevicePlan, Plan
+    from segctl.rollout import Failure
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """Return the global options of this run."""
+    found = context.find_object(Settings)
+    return found or Settings()
+
+
+def vault(settings: Settings) -> VaultSecrets | None:
+    """Return what opens vaulted values, if it was given."""
+    if settings.vault_password_file is None and not settings.ask_vault_pass:
+        return None
+    from segctl.credentials import Secret
+    from segctl.inventory import VaultSecrets, vault_password
+
+    if settings.vault_password_file is not None:
+        password = vault_password(settings.vault_password_file)
+    else:
+        password = Secret(typer.prompt("Vault password", hide_input=True))
+    return VaultSecrets((("default", password),))
+
+
+def load_inventory(settings: Settings) -> Loaded:
+    """Read the inventory.
+
+    Raises:
+        InventoryError: with every problem there is.
+    """
+    from segctl.inventory import load
+
+    return load(
+        list(settings.sources),
+        limit=settings.limit,
+        extra_vars=settings.extra_vars,
+        vault=vault(settings),
+        today=today(),
+    )
+
+
+def today() -> date:
+    """Return the day by the clock of this machine."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def desired_of(loaded: Loaded) -> list[Desired]:
+    """Return what every firewall that the limit selects should hold."""
+    from segctl.compile import compile_site
+
+    compiled = compile_site(loaded.site, today())
+    chosen = [compiled[name] for name in loaded.hosts if name in compiled]
+    if not chosen:
+        raise UsageError(
+            "no firewall is selected: a host is one when it has ansible_network_os; "
+            f"the inventory has {', '.join(compiled) or 'none'}"
+        )
+    return chosen
+
+
+def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], list[Failure]]:
+    """Read every selected device; return the plans, and the devices that have none."""
+    from segctl.plan import DevicePlan
+    from segctl.rollout import plan_devices
+
+    chosen = desired_of(loaded)
+    names = [item.device.name for item in chosen]
+    with progress(settings, names) as report:
+        results = plan_devices(chosen, loaded.connections, forks=settings.forks, report=report)
+    plans = [item for item in results if isinstance(item, DevicePlan)]
+    return plans, [item for item in results if not isinstance(item, DevicePlan)]
+
+
+def intent(settings: Settings, loaded: Loaded) -> dict[str, Any]:
+    """Return which inventory a plan is made from."""
+    commit, dirty = _git(settings.sources[0])
+    return {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+
+
+def _git(path: Path) -> tuple[str, bool]:
+    """Return the commit the inventory stands at, and whether files differ from it."""
+    import subprocess
+
+    folder = path if path.is_dir() else path.parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],  # noqa: S607 - the user's own git
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "HEAD")
+        return commit, bool(commit and git("status", "--porcelain", "--", "."))
+    except OSError:
+        return "", False
+
+
+def plan_all(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, list[Failure]]:
+    """Read the inventory and the devices; return the plan, and the devices that have none."""
+    from segctl.plan import make_plan
+
+    loaded = load_inventory(settings)
+    plans, failures = read_plans(settings, loaded)
+    made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
+    return made, failures

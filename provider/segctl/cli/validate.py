@@ -1,0 +1,50 @@
+"""``segctl validate``."""
+
+from __future__ import annotations
+
+import typer
+
+from segctl.cli.app import EPILOG, app
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.screen import print_json, print_lines
+from segctl.cli.steps import load_inventory, settings_of, today
+from segctl.errors import SegctlError
+
+
+@app.command(epilog=EPILOG)
+def validate(context: typer.Context) -> int:
+    """Check the inventory without any device: syntax, references, paths, policy findings."""
+    from segctl.compile import compile_site
+    from segctl.providers.base import provider
+    from segctl.report import problems_json, validation_text
+    from segctl.rollout import unverified
+
+    settings = settings_of(context)
+    loaded = load_inventory(settings)
+    compiled = compile_site(loaded.site, today())
+    warnings = list(loaded.warnings)
+    for name in compiled:
+        warnings += unverified(name, loaded.connections)
+    refused: list[SegctlError] = []
+    for item in compiled.values():
+        warnings += item.findings
+        try:
+            _, doubts = provider(item.device.platform).fit(item.policy, item.device)
+        except SegctlError as error:
+            refused.append(error)
+        else:
+            warnings += doubts
+    warnings = list(dict.fromkeys(warnings))
+    counts = {
+        "zones": len(loaded.site.zones),
+        "conduits": len(loaded.site.conduits),
+        "firewalls": len(loaded.site.devices),
+        "rules": sum(len(item.policy.rules) for item in compiled.values()),
+    }
+    if settings.json:
+        errors = [{"code": error.code, "message": str(error)} for error in refused]
+        document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}
+        print_json(document | counts | ({"error": errors[0]} if errors else {}))
+    else:
+        print_lines(validation_text(warnings, refused, counts, notes=settings.verbose))
+    return ERROR if refused else OK
