@@ -18,7 +18,7 @@ from segctl.cli.app import app
 from segctl.cli.arguments import asks_json, hoist
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
-from segctl.errors import InventoryError, SegctlError
+from segctl.errors import FileError, SegctlError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ def _run(hoisted: list[str], *, as_json: bool) -> int:
         return error.exit_code
     except _CommandLineError as error:
         return _complain("usage", _usage(error), as_json=as_json)
-    except InventoryError as error:
+    except FileError as error:
         return _complain(error.code, str(error), as_json=as_json, problems=error)
     except SegctlError as error:
         return _complain(error.code, str(error), as_json=as_json)
@@ -106,7 +106,7 @@ def _usage(error: typer.BadParameter) -> str:
 
 
 def _complain(
-    code: str, message: str, *, as_json: bool, problems: InventoryError | None = None
+    code: str, message: str, *, as_json: bool, problems: FileError | None = None
 ) -> int:
     if as_json:
         from segctl.report import problems_json
@@ -120,5 +120,5 @@ def _complain(
     else:
         count = len(problems.problems)
         tell(message)
-        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in the inventory")
+        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in {problems.subject}")
     return ERROR

@@ -10,14 +10,32 @@ if TYPE_CHECKING:
 
 
 class Brake:
-    """Ctrl-C for workers: once pressed, every device stops at its next step and goes back."""
+    """Ctrl-C for workers: once pressed, every device stops at its next step and goes back.
+
+    Eased, it lets those that run finish, and no further device is begun.
+    """
 
     def __init__(self) -> None:
         self._pressed = threading.Event()
+        self._eased = threading.Event()
+
+    def ease(self) -> None:
+        """Ask that nothing more is begun."""
+        self._eased.set()
+
+    @property
+    def eased(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self._eased.is_set()
+
+    def rest(self, seconds: float) -> bool:
+        """Wait, but not after it was eased; say whether all of the time has passed."""
+        return not self._eased.wait(seconds)
 
     def press(self) -> None:
         """Ask all workers to stop; asking again changes nothing."""
         self._pressed.set()
+        self._eased.set()
 
     @property
     def pressed(self) -> bool:
