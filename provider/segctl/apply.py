@@ -1,6 +1,8 @@
 """Make a device what its plan says, or leave it as it was; the only module that changes a device.
 
-read → as desired? done │ as planned? lock → read again → push → read → as desired? judged? confirm : revert
+read → as desired? done │ as planned? lock → read again → push → read → as desired? confirm : revert
+
+Who applies may judge the device as well before the change is confirmed.
 """
 
 from __future__ import annotations

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import time
 from typing import TYPE_CHECKING, Literal
 
 from segctl.intent import Source
 from segctl.inventory.values import Items
 
 if TYPE_CHECKING:
+    from datetime import time
+
     from segctl.inventory.model import Layer
     from segctl.inventory.values import Places
 
@@ -24,9 +25,9 @@ PAUSE = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """When work may begin: from `start` on each of `days` to `end`, the next day if that is not later.
+    """When work may begin: from `start` on each of `days` to `end`.
 
-    An `end` of None is the end of the day.
+    An `end` that is not later is on the next day. An `end` of None is the end of the day.
     """
 
     days: tuple[str, ...] = DAYS
@@ -144,8 +145,7 @@ class Play:
     def verify_seconds(self) -> float:
         """How long the probes may take at most, one after the other."""
         return sum(
-            probe.timeout * (1 + probe.retries) + PAUSE * probe.retries
-            for probe in self.verify
+            probe.timeout * (1 + probe.retries) + PAUSE * probe.retries for probe in self.verify
         )
 
 

@@ -48,9 +48,7 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     if problems:
         raise PlaybookError(tuple(sorted(dict.fromkeys(problems), key=_place)))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Playbook(
-        file=name, digest=f"sha256:{digest}", plays=plays, places=document.places
-    )
+    return Playbook(file=name, digest=f"sha256:{digest}", plays=plays, places=document.places)
 
 
 class _Reader:
@@ -118,7 +116,7 @@ class _Reader:
 
     def _known(self, name: str, child: Node) -> None:
         """Check a variable that the inventory could have."""
-        shapes = _VARIABLES | {prefix: shape for prefix, shape in SITE_WIDE.items()}
+        shapes = _VARIABLES | SITE_WIDE
         fitting = [one for one in SITE_WIDE if name.startswith(one)]
         shape = shapes.get(fitting[0] if fitting else name)
         if shape is None:

@@ -32,9 +32,7 @@ _WINDOW: Final = Record(
             shape=Many(item=_choice(*DAYS), or_one=True, not_empty=True),
             doc="Days on which the window opens (default: every day).",
         ),
-        Field(
-            name="from", shape=Scalar(kind="clock"), doc="When it opens, HH:MM.", required=True
-        ),
+        Field(name="from", shape=Scalar(kind="clock"), doc="When it opens, HH:MM.", required=True),
         Field(
             name="to",
             shape=Scalar(kind="clock"),
@@ -82,9 +80,7 @@ _FLOW: Final = Record(
         ),
         Field(name="application", shape=_TEXT, doc="The platform's own name of the application."),
         Field(name="user", shape=_TEXT, doc="The user as the firewall knows them."),
-        Field(
-            name="expect", shape=_choice("allow", "deny"), doc="What is right (default allow)."
-        ),
+        Field(name="expect", shape=_choice("allow", "deny"), doc="What is right (default allow)."),
     )
 )
 
@@ -107,7 +103,7 @@ VERIFY: Final = Cases(
                 Field(
                     name="tls",
                     shape=Scalar(kind="endpoint"),
-                    doc="host:port that completes a TLS handshake with a certificate that verifies.",
+                    doc="host:port that completes a TLS handshake; its certificate must verify.",
                     required=True,
                 ),
                 Field(
@@ -178,7 +174,9 @@ OWN: Final = (
         shape=Either(plain=Many(item=_WINDOW, not_empty=True), mapping=_WINDOW),
         doc="When a wave may begin.",
     ),
-    Field(name="soak", shape=_DURATION, doc="How long to wait after a wave that changed something."),
+    Field(
+        name="soak", shape=_DURATION, doc="How long to wait after a wave that changed something."
+    ),
     Field(
         name="verify", shape=Many(item=VERIFY), doc="Probes that judge a wave before it is kept."
     ),
@@ -233,7 +231,7 @@ TASK: Final = Cases(
         )
         for action in ACTIONS
         for prefix in (COLLECTION, "")
-    )
+    ),
 )
 
 PLAY: Final = Record(
@@ -278,9 +276,7 @@ PLAY: Final = Record(
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of playbooks."""
     play = schema_of(PLAY)
-    own = tuple(
-        Field(name=f"{PREFIX}{one.name}", shape=one.shape, doc=one.doc) for one in OWN
-    )
+    own = tuple(Field(name=f"{PREFIX}{one.name}", shape=one.shape, doc=one.doc) for one in OWN)
     properties: dict[str, object] = play["properties"]  # type: ignore[assignment] # made as a dict
     properties["vars"] = variables_schema(own)
     twice = [

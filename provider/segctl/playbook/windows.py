@@ -40,9 +40,7 @@ def opens(windows: Sequence[Window], moment: datetime) -> datetime | None:
     return min(later, default=None)
 
 
-def _spans(
-    windows: Iterable[Window], moment: datetime
-) -> Iterator[tuple[datetime, datetime]]:
+def _spans(windows: Iterable[Window], moment: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Yield when the windows around a moment open and close."""
     for window in windows:
         zone = ZoneInfo(window.timezone)

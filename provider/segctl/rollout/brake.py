@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,8 +30,15 @@ class Brake:
         return self._eased.is_set()
 
     def rest(self, seconds: float) -> bool:
-        """Wait, but not after it was eased; say whether all of the time has passed."""
-        return not self._eased.wait(seconds)
+        """Wait, but not after it was eased; say whether all of the time has passed.
+
+        Looks again and again: a signal handler that eases while its own thread waits for an
+        event could meet that event's lock held.
+        """
+        end = time.monotonic() + seconds
+        while not self.eased and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
+        return not self.eased
 
     def press(self) -> None:
         """Ask all workers to stop; asking again changes nothing."""
