@@ -121,7 +121,7 @@ class Plan:
             "expires": self.expires,
             "intent": dict(self.intent),
             "applyable": self.applyable,
-            "devices": [_device_json(device) for device in self.devices],
+            "devices": [device_json(device) for device in self.devices],
             "summary": self.summary,
         }
         return document | {"digest": digest_of(document)}
@@ -131,7 +131,8 @@ class Plan:
         return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def _device_json(device: DevicePlan) -> dict[str, Any]:
+def device_json(device: DevicePlan) -> dict[str, Any]:
+    """Return one device's part of the document."""
     document = {
         name: getattr(device, name)
         for name in (
@@ -599,13 +600,14 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         created=document["created"],
         expires=document["expires"],
         intent=document["intent"],
-        devices=tuple(map(_device, document["devices"])),
+        devices=tuple(map(device_of, document["devices"])),
         segctl_version=document["segctl_version"],
         format_version=document["format_version"],
     )
 
 
-def _device(document: Mapping[str, Any]) -> DevicePlan:
+def device_of(document: Mapping[str, Any]) -> DevicePlan:
+    """Return the device plan that a part of a document describes."""
     values = dict(document)
     values["changes"] = tuple(values["changes"])
     values["unmanaged"] = tuple(values["unmanaged"])
