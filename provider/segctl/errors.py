@@ -7,6 +7,8 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ ExecutorError                 the workers asked for cannot be used
+├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
   ├ AuthError                   the device refuses the account
@@ -119,6 +121,18 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class ExecutorError(SegctlError):
+    """The workers asked for cannot be used."""
+
+    code = "executor"
+
+
+class LostWorkerError(SegctlError):
+    """A worker went away with a device's work: what became of it is not known."""
+
+    code = "unknown"
 
 
 class DeviceError(SegctlError):

@@ -22,7 +22,7 @@ from segctl.cli.plan import (
     show_plan,
 )
 from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.steps import load_inventory, plan_all, settings_of
+from segctl.cli.steps import load_inventory, plan_all, settings_of, working
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -146,7 +146,11 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             "a plan is applied whole, nothing was changed; make another with -l"
         )
     brake = Brake()
-    with braked(brake), progress(settings, names) as report:
+    with (
+        working(settings, len(names)) as executor,
+        braked(brake),
+        progress(settings, names) as report,
+    ):
         outcomes = apply_plans(
             made.devices,
             loaded.connections,
@@ -154,6 +158,7 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             allow_purge=allow_purge,
             brake=brake,
             report=report,
+            executor=executor,
         )
     failed = any(outcome.status == "failed" for outcome in outcomes)
     if file is not None and not failed:

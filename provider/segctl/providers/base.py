@@ -195,6 +195,15 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class Steady(Protocol):
+    """A provider whose documents hold what moves by itself, counters or a clock."""
+
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without that; a plan without changes must not depend on it."""
+        ...
+
+
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
 
