@@ -146,11 +146,13 @@ def _git(path: Path) -> tuple[str, bool]:
         return "", False
 
 
-def plan_all(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, list[Failure]]:
-    """Read the inventory and the devices; return the plan, and the devices that have none."""
+def plan_all(
+    settings: Settings, loaded: Loaded | None = None, *, valid_for: float = 24.0
+) -> tuple[Plan, list[Failure]]:
+    """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
     from segctl.plan import make_plan
 
-    loaded = load_inventory(settings)
+    loaded = loaded or load_inventory(settings)
     plans, failures = read_plans(settings, loaded)
     made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
     return made, failures
