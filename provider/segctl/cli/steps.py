@@ -28,16 +28,15 @@ def settings_of(context: typer.Context) -> Settings:
 
 def vault(settings: Settings) -> VaultSecrets | None:
     """Return what opens vaulted values, if it was given."""
-    if settings.vault_password_file is None and not settings.ask_vault_pass:
+    if not settings.vault_password_files and not settings.ask_vault_pass:
         return None
     from segctl.credentials import Secret
     from segctl.inventory import VaultSecrets, vault_password
 
-    if settings.vault_password_file is not None:
-        password = vault_password(settings.vault_password_file)
-    else:
-        password = Secret(typer.prompt("Vault password", hide_input=True))
-    return VaultSecrets((("default", password),))
+    passwords = [vault_password(path) for path in settings.vault_password_files]
+    if settings.ask_vault_pass:
+        passwords.append(Secret(typer.prompt("Vault password", hide_input=True)))
+    return VaultSecrets(tuple(("default", password) for password in passwords))
 
 
 def load_inventory(settings: Settings) -> Loaded:
