@@ -18,7 +18,7 @@ BESIDE = Path(sys.executable).parent
 #: The collection that is tested is this checkout's, whatever is installed.
 SETTINGS: Mapping[str, str] = {
     "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks"),
-    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "ansible" / "callback"),
+    "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "collection" / "callback"),
     "ANSIBLE_CALLBACKS_ENABLED": "results",
     "ANSIBLE_NOCOLOR": "1",
     "ANSIBLE_RETRY_FILES_ENABLED": "0",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from segctl.rollout.brake import Brake
 
 Result = TypeVar("Result")
+
+#: A signal that the system gives to another thread is heeded within this many seconds.
+_GLANCE = 0.2
 
 
 def each(
@@ -50,8 +54,19 @@ def each(
         threading.Thread(target=worker, daemon=True).start()
     try:
         for _ in range(count):
-            ended.get()
+            _wait(ended)
     except BaseException:
         brake.press()
         raise
     return results
+
+
+def _wait(ended: SimpleQueue[None]) -> None:
+    """Wait for a thread's end.
+
+    Handlers of signals run in the main thread only, and a signal that another thread was given
+    does not wake it: so it wakes by itself.
+    """
+    while True:
+        with suppress(Empty):
+            return ended.get(timeout=_GLANCE)

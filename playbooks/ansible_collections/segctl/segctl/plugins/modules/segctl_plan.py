@@ -10,17 +10,6 @@ description:
     would have to change. Never writes to a device.
 version_added: 0.1.0
 author: the segctl authors (@segctl)
-options:
-  out:
-    description:
-      - Save the plan to this file on the controller, for C(segctl apply) to apply verbatim.
-      - One file holds the plan of one host; let its name contain C(inventory_hostname).
-      - Not written in check mode.
-    type: path
-  valid_for:
-    description: Hours after which the saved plan is refused.
-    type: float
-    default: 24.0
 extends_documentation_fragment:
   - segctl.segctl.rollout
 attributes:
@@ -39,10 +28,6 @@ EXAMPLES = r"""
 - name: What would change
   segctl.segctl.segctl_plan:
   register: planned
-
-- name: Save a plan for each firewall
-  segctl.segctl.segctl_plan:
-    out: "plans/{{ inventory_hostname }}.json"
 """
 
 RETURN = r"""

@@ -11,7 +11,11 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.segctl.segctl.plugins.plugin_utils.arguments import SPECS
 from ansible_collections.segctl.segctl.plugins.plugin_utils.command import CommandError, opened
 from ansible_collections.segctl.segctl.plugins.plugin_utils.controller import Controller
-from ansible_collections.segctl.segctl.plugins.plugin_utils.results import failure, skipped
+from ansible_collections.segctl.segctl.plugins.plugin_utils.results import (
+    explained,
+    failure,
+    skipped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +48,7 @@ class SegctlAction(ActionBase):
         try:
             given = controller.given(arguments["executable"])
             with opened(given, constants.DEFAULT_LOCAL_TMP) as segctl:
-                return result | self.perform(segctl, controller, arguments)
+                return result | explained(self.perform(segctl, controller, arguments))
         except CommandError as error:
             return result | failure("segctl", str(error))
 

@@ -8,11 +8,7 @@ _EXECUTABLE: dict[str, Any] = {"type": "path"}
 
 #: Argument specifications by module.
 SPECS: dict[str, dict[str, dict[str, Any]]] = {
-    "segctl_plan": {
-        "executable": _EXECUTABLE,
-        "out": {"type": "path"},
-        "valid_for": {"type": "float", "default": 24.0},
-    },
+    "segctl_plan": {"executable": _EXECUTABLE},
     "segctl_apply": {
         "executable": _EXECUTABLE,
         "allow_purge": {"type": "bool", "default": False},

@@ -69,6 +69,8 @@ class Segctl:
             for option, path in zip(options, paths, strict=True):
                 argv += [option, f"@{path}" if option == "--extra-vars" else path]
             code, out, messages = _run(argv, given.environment, descriptors)
+        for option, path in zip(options, paths, strict=True):
+            out = out.replace(path, option)  # where a problem is, in words that mean something
         return Answer(code=code, document=_document(code, out, messages), messages=messages)
 
 

@@ -35,6 +35,14 @@ def failure(code: str, message: str, **more: Any) -> Result:
     return result | ({"unreachable": True} if code == "unreachable" else {"failed": True})
 
 
+def explained(result: Result) -> Result:
+    """Return the result, and where segctl does not find a host that Ansible has, why."""
+    if result.get("error", {}).get("code") != "usage":
+        return result
+    hint = "segctl reads the inventory sources, where nothing of add_host or set_fact is"
+    return {**result, "msg": f"{result['msg']} ({hint})"}
+
+
 def planned(answer: Answer, *, diff: bool) -> Result:
     """Return the result of a plan for one host."""
     document = answer.document
