@@ -100,7 +100,7 @@ def apply(
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
     loaded = load_inventory(settings)
     refuse_unsigned(loaded.connections, loaded.hosts)
-    made, failures = plan_all(settings, loaded=loaded)
+    made, failures = plan_all(settings, loaded)
     if failures or not made.applyable:
         refusal = PlanError(_why_not(made, failures))
         show_plan(settings, made, failures, brief=True, cause=refusal)
