@@ -7,6 +7,7 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SnapshotError                 a snapshot file is damaged, or of another device
 ├ SignatureError                a file is not signed by somebody who is trusted
 ├ ExecutorError                 the workers asked for cannot be used
 ├ LostWorkerError               a worker went away with a device's work
@@ -122,6 +123,12 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SnapshotError(SegctlError):
+    """A snapshot file is damaged, edited, of another version or of another device."""
+
+    code = "snapshot"
 
 
 class SignatureError(SegctlError):

@@ -20,7 +20,15 @@ from segctl.cli.reports import (
     places_of,
 )
 from segctl.cli.screen import print_json, print_lines
-from segctl.cli.steps import desired_of, load_inventory, read_plans, settings_of, today
+from segctl.cli.steps import (
+    OfflineOption,
+    desired_of,
+    load_inventory,
+    read_plans,
+    settings_of,
+    snapshots,
+    today,
+)
 
 
 @app.command(epilog=EPILOG)
@@ -30,6 +38,7 @@ def drift(
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Known drift, with owner and expiry (YAML)")
     ] = None,
+    offline: OfflineOption = None,
     env: Environment = "default",
     markdown: MarkdownFile = None,
     sarif: SarifFile = None,
@@ -48,7 +57,7 @@ def drift(
     with files.refusals("drift", settings):
         loaded = load_inventory(settings)
         accepted = read_baseline(baseline, today()) if baseline else ()
-        plans, failures = read_plans(settings, loaded)
+        plans, failures = read_plans(settings, loaded, snapshots(offline))
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
     document = drift_json(ordered, accepted)

@@ -57,12 +57,12 @@ def plan_devices(
         items = [
             Planning(
                 desired=item,
-                connection=_connection(workers, connections, item.device.name),
+                connection=connection_for(workers, connections, item.device.name),
                 cache=cache,
             )
             for item in desired
         ]
-        results = _run(plan_one, items, workers, brake or Brake(), report)
+        results = run_all(plan_one, items, workers, brake or Brake(), report)
     if cache:
         PlanCache.of_user().tidy()
     return tuple(
@@ -93,22 +93,23 @@ def apply_plans(
         items = [
             Applying(
                 plan=plan,
-                connection=_connection(workers, connections, plan.name),
+                connection=connection_for(workers, connections, plan.name),
                 allow_purge=allow_purge,
                 revert_in=revert_in,
             )
             for plan in plans
         ]
-        results = _run(apply_one, items, workers, brake, report)
+        results = run_all(apply_one, items, workers, brake, report)
     return tuple(
         result if isinstance(result, Outcome) else failed(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
 
 
-def _connection(
+def connection_for(
     workers: Workers, connections: Mapping[str, Mapping[str, object]], device: str
 ) -> Mapping[str, object]:
+    """Return a device's connection variables as they may go to the workers."""
     found = connections.get(device, {})
     return portable(found) if workers.remote else found
 
@@ -121,7 +122,7 @@ def _warned(
     return replace(result, findings=(*unverified(result.name, connections), *result.findings))
 
 
-def _run(
+def run_all(
     work: Callable[..., Result],
     items: Sequence[Any],
     workers: Workers,

@@ -85,7 +85,7 @@ def _check(host: str, name: str, part: bytes) -> None:
             if _leaks(element):
                 raise ParseError(host, f"a secret in {name} (<{element.tag}>) cannot be masked")
             if element.tag == "entry":
-                element.clear(keep_tail=True)
+                element.clear()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
 
