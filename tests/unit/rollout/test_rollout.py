@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl import rollout
 from segctl.compile import Desired
 from segctl.credentials import Secret
 from segctl.errors import AuthError, LockedError, PlanError
 from segctl.plan import DevicePlan
 from segctl.policy import Policy
-from segctl.rollout import Brake, Failure, apply_plans, plan_devices, target, unverified
+from segctl.rollout import (
+    Brake,
+    Failure,
+    apply_plans,
+    devices,
+    internal,
+    plan_devices,
+    target,
+    unverified,
+)
+from segctl.rollout.pool import each
+from segctl.rollout.results import failure_of
 from support.panos import firewall
 
 if TYPE_CHECKING:
     from segctl.providers.base import Target
-
-each = rollout._each  # pyright: ignore[reportPrivateUsage] - the pool itself is under test
-failure = rollout._failure  # pyright: ignore[reportPrivateUsage] - as is what becomes of errors
 
 
 def names(count: int) -> list[str]:
@@ -76,14 +83,14 @@ def test_a_failure_is_a_value() -> None:
     ],
 )
 def test_a_failure_names_its_cause(error: BaseException, code: str, message: str) -> None:
-    found = failure("fw1", error)
+    found = failure_of("fw1", error)
     assert (found.device, found.code, found.message) == ("fw1", code, message)
 
 
 def test_a_defect_is_found_by_its_place() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         divmod(1, 0)
-    assert "ZeroDivisionError: " in (said := rollout.internal(caught.value))
+    assert "ZeroDivisionError: " in (said := internal(caught.value))
     assert " at test_rollout.py:" in said
 
 
@@ -154,7 +161,7 @@ def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) 
     def provider(_platform: str) -> Asked:
         return asked
 
-    monkeypatch.setattr(rollout, "provider", provider)
+    monkeypatch.setattr(devices, "provider", provider)
     connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
     desired = Desired(device=firewall("fw1"), policy=Policy())
     (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
