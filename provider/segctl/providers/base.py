@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.credentials import Secret
 from segctl.errors import Problem, UnsupportedError
@@ -142,6 +142,19 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class Showing(Protocol):
+    """A session that can also run commands which only show something, once it has read."""
+
+    def show(self, command: str) -> str:
+        """Return what the device answers to `command`.
+
+        Raises:
+            UnsupportedError: it is not one of the commands that are known to change nothing.
+        """
+        ...
+
+
 class Provider(Protocol):
     """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
 
@@ -179,6 +192,15 @@ class Provider(Protocol):
         progress: Callable[[str], None] = ...,
     ) -> AbstractContextManager[Session]:
         """Open a session."""
+        ...
+
+
+@runtime_checkable
+class Steady(Protocol):
+    """A provider whose documents hold what moves by itself, counters or a clock."""
+
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without that; a plan without changes must not depend on it."""
         ...
 
 
