@@ -15,7 +15,7 @@ import pytest
 from segctl.errors import ConnectError, ParseError
 from segctl.providers import ssh
 from segctl.providers.ssh import SshSession
-from support.hostile import Manners, Visit, serving
+from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
