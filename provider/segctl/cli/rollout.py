@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from segctl.errors import PlanError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from segctl.playbook import Playbook
     from segctl.rollout.outcomes import PlayResult, RolloutResult
