@@ -344,7 +344,8 @@ _FORMATS: Final[dict[str, dict[str, object]]] = {
         "maximum": 100,
     },
     "endpoint": {"type": "string", "pattern": r"^(\[[^\[\]\s]+\]|[^\[\]\s:]+):[0-9]{1,5}$"},
-    "host": {"type": "string", "pattern": r"^[^\[\]\s/@]+$"},
+    "host": {"type": "string", "pattern": r"^(?!-)[^\[\]\s/@]+$"},
+    "answer": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
     "tags": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
 }
 
