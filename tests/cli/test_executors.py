@@ -13,12 +13,13 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cli_support import PASSWORD, ROOT, Plant, environment
+from cli_support import PASSWORD, ROOT, Done, Plant, environment
 from segctl.cli import run
 from segctl.compile import compile_site
 from segctl.credentials import Secret
@@ -99,8 +100,6 @@ def test_an_executor_of_somebody_else_will_do(
     plant: Plant, workers: Cluster, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setenv("SEGCTL_PASSWORD", PASSWORD)
-    from distributed import Client
-
     loaded = load([plant.folder / "hosts.yml", plant.folder / "mocks.yml"], today=TODAY)
     desired = list(compile_site(loaded.site, TODAY).values())
 
@@ -110,7 +109,8 @@ def test_an_executor_of_somebody_else_will_do(
             desired, loaded.connections, forks=4, report=lambda _d, _s: None, executor=executor
         )
 
-    with Client(workers.address, set_as_default=False) as client:
+    client_of: Any = import_module("distributed").Client
+    with client_of(workers.address, set_as_default=False) as client:
         made: dict[str, Executor] = {
             "threads": ThreadPoolExecutor(2),
             "processes": ProcessPoolExecutor(1, get_context("spawn")),
@@ -311,3 +311,39 @@ def test_without_the_extra_it_is_said(plant: Plant, monkeypatch: pytest.MonkeyPa
     done = plant("--executor", "dask://127.0.0.1:9", "plan", "--json")
     assert (done.code, done.json["error"]["code"]) == (1, "executor")
     assert "pip install 'segctl[dask]'" in done.json["error"]["message"]
+
+
+# --- devices seen before -------------------------------------------------------------------------
+
+KNOWN = "unchanged since it was compared before"
+
+
+@pytest.mark.parametrize("executor", HERE)
+def test_a_device_that_did_not_change_is_not_parsed_again(applied: Plant, executor: str) -> None:
+    def drift(*words: str) -> Done:
+        return applied("-v", "--executor", executor, *words, "drift", "--json")
+
+    first, again, without = drift(), drift(), drift("--no-cache")
+    assert (first.err.count(KNOWN), again.err.count(KNOWN), without.err.count(KNOWN)) == (0, 2, 0)
+    assert told(first.out) == told(again.out) == told(without.out)
+    applied.by_hand()
+    changed = drift()
+    assert (changed.code, changed.err.count(KNOWN)) == (2, 1)
+    assert told(drift().out) == told(changed.out) == told(drift("--no-cache").out)
+    applied.edit("group_vars/plant.yml", "protocols: {modbus: [read]}", "services: [tcp/502]")
+    other = drift()
+    assert other.err.count(KNOWN) == 1
+    assert told(other.out) == told(drift("--no-cache").out)
+
+
+def test_counters_that_count_do_not_hide_an_unchanged_host(
+    works: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, running = works
+    assert run([*where, "apply", "--auto-approve", "--json"]) == 0
+    assert run([*where, "drift", "--json"]) == 0
+    capsys.readouterr()
+    for mock in running.linux.values():
+        mock.count("denied", packets=7, octets=420)
+    assert run([*where, "-v", "drift", "--json"]) == 0
+    assert capsys.readouterr().err.count(KNOWN) == len(running.specs)
