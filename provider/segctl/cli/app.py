@@ -15,7 +15,7 @@ from segctl.errors import UsageError
 EPILOG = (
     "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
     "--vault-password-file, --ask-vault-pass, -f/--forks, --executor, --no-cache, --json, "
-    "-v/--verbose "
+    "--json-lines, -v/--verbose "
     "(segctl --help explains them)."
 )
 
@@ -62,9 +62,10 @@ def _main(
         typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
     ] = None,
     vault_password_file: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--vault-password-file", help="File or program that holds the Ansible Vault password"
+            "--vault-password-file",
+            help="File or program that holds an Ansible Vault password; repeatable",
         ),
     ] = None,
     ask_vault_pass: Annotated[
@@ -88,6 +89,9 @@ def _main(
         typer.Option("--no-cache", help="Parse every device's answers, also those seen before"),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, the document last")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
@@ -99,12 +103,13 @@ def _main(
         inventory=tuple(inventory or ()),
         limit=limit,
         extra_vars=tuple(extra_vars or ()),
-        vault_password_file=vault_password_file,
+        vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
         forks=forks,
+        json=json or json_lines,
+        json_lines=json_lines,
         executor=executor,
         cache=not no_cache,
-        json=json,
         verbose=verbose,
     )
 

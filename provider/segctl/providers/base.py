@@ -142,6 +142,19 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class Showing(Protocol):
+    """A session that can also run commands which only show something, once it has read."""
+
+    def show(self, command: str) -> str:
+        """Return what the device answers to `command`.
+
+        Raises:
+            UnsupportedError: it is not one of the commands that are known to change nothing.
+        """
+        ...
+
+
 class Provider(Protocol):
     """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
 

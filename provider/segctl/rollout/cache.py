@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from segctl.plan import device_json, device_of
+from segctl.plan import device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class PlanCache:
         """Keep a plan, if it is a function of its key and comes back as it is."""
         if self._folder is None or (plan.changes and not key.exact):
             return
-        body = json.dumps(device_json(plan), separators=(",", ":")).encode()
+        body = json.dumps(plan.as_json(), separators=(",", ":")).encode()
         if len(body) > MAX_ENTRY or device_of(json.loads(body)) != plan:
             return
         path = self._path(self._folder, key)

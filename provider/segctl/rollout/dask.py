@@ -36,7 +36,11 @@ class DaskLink:
 
     def pressed(self) -> bool:
         """Whether the caller wants to stop."""
-        return bool(_dask().Event(f"{self.run} stop").is_set())
+        return bool(_dask().Event(_stop(self.run)).is_set())
+
+    def eased(self) -> bool:
+        """Whether the caller wants nothing more to be begun."""
+        return bool(_dask().Event(_ease(self.run)).is_set())
 
     def begin(self, device: str) -> bool:
         """Whether no other worker began with the device: Dask runs again what a lost one had."""
@@ -51,23 +55,32 @@ def _begun(run: str, device: str) -> str:
     return f"{run} begun {device}"
 
 
+def _stop(run: str) -> str:
+    return f"{run} stop"
+
+
+def _ease(run: str) -> str:
+    return f"{run} ease"
+
+
 class _DaskLine:
     """The caller's end."""
 
     def __init__(self, client: Any, run: str, brake: Brake) -> None:
         self._client = client
-        self._brake = brake
-        self._stop = _dask().Event(f"{run} stop", client=client)
-        self._stopped = False
+        self._asked: dict[str, Callable[[], bool]] = {
+            _ease(run): lambda: brake.eased,
+            _stop(run): lambda: brake.pressed,
+        }
         self._counted = self._seen = time.monotonic()
         self.link = DaskLink(run)
 
     def look(self) -> str:
-        """Pass a pressed brake on; return why there is nobody to wait for, if so."""
-        if self._brake.pressed and not self._stopped:
-            self._stopped = True
+        """Pass the brake on; return why there is nobody to wait for, if so."""
+        for name in [name for name, asked in self._asked.items() if asked()]:
+            del self._asked[name]
             with suppress(Exception):  # a scheduler that is gone is found below
-                self._stop.set()
+                _dask().Event(name, client=self._client).set()
         now = time.monotonic()
         if now - self._counted < _COUNT:
             return ""
@@ -101,7 +114,7 @@ class _DaskLines:
         finally:
             with suppress(Exception):  # the scheduler may be gone: nothing to tidy up then
                 self.client.unsubscribe_topic(run)
-                for name in (f"{run} stop", *(_begun(run, device) for device in devices)):
+                for name in (_ease(run), _stop(run), *(_begun(run, device) for device in devices)):
                     _dask().Event(name, client=self.client).clear()
 
 

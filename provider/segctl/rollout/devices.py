@@ -81,11 +81,12 @@ def apply_plans(
     allow_purge: bool,
     brake: Brake,
     report: Callable[[str, str], None],
+    revert_in: float | None = None,
     executor: Workers | Executor | None = None,
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Once `brake` is pressed no further device is begun, and those that run go back.
+    Once `brake` is eased no further device is begun; pressed, those that run go back, too.
     `report` is told every step of every device, and an empty one when the device is done.
     """
     with as_workers(executor, forks) as workers:
@@ -94,6 +95,7 @@ def apply_plans(
                 plan=plan,
                 connection=_connection(workers, connections, plan.name),
                 allow_purge=allow_purge,
+                revert_in=revert_in,
             )
             for plan in plans
         ]

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -15,10 +16,15 @@ from segctl.errors import LostWorkerError, SegctlError
 from segctl.rollout.results import DefectError, internal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from segctl.rollout.brake import Brake
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: A signal that the system gives to another thread does not wake the main one, whose the handlers
+#: are: it wakes by itself after so many seconds.
+_GLANCE = 0.2
 
 
 class Threads(Executor):
@@ -67,6 +73,30 @@ class Threads(Executor):
         if cancel_futures:
             with self._lock:
                 self._waiting.clear()
+
+
+def each(
+    work: Callable[[Any], R], items: Iterable[Any], forks: int, brake: Brake
+) -> list[R | BaseException]:
+    """Run `work` on every item in at most `forks` threads; an exception stands for its result.
+
+    Once the brake is eased nothing more is begun.
+    """
+
+    def one(item: Any) -> R:
+        if brake.eased:
+            raise KeyboardInterrupt
+        return work(item)
+
+    executor = Threads(forks)
+    futures = [executor.submit(one, item) for item in items]
+    try:
+        while wait_for(futures, timeout=_GLANCE).not_done:
+            pass
+        return [future.exception() or future.result() for future in futures]
+    except BaseException:
+        brake.press()
+        raise
 
 
 class Compute(Protocol):

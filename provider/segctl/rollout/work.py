@@ -42,6 +42,10 @@ class Link(Protocol):
         """Whether the caller wants to stop."""
         ...
 
+    def eased(self) -> bool:
+        """Whether the caller wants nothing more to be begun."""
+        ...
+
     def begin(self, device: str) -> bool:
         """Whether this is the first time that work on the device begins in this run."""
         ...
@@ -55,6 +59,10 @@ class Silent:
         """Say nothing."""
 
     def pressed(self) -> bool:
+        """Never."""
+        return False
+
+    def eased(self) -> bool:
         """Never."""
         return False
 
@@ -86,6 +94,7 @@ class Applying:
     plan: DevicePlan
     connection: Mapping[str, object] = field(repr=False)
     allow_purge: bool = False
+    revert_in: float | None = None
     version: str = segctl.__version__
 
     @property
@@ -98,6 +107,7 @@ def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePl
     """Return the plan of one device, or why it has none."""
     try:
         _same_version(item.version)
+        _may_begin(link)
         return _plan(item, _steps(item.device, link), compute)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(item.device, error)
@@ -152,10 +162,17 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
         target(plan.name, item.connection, plan.scope),
         allow_purge=item.allow_purge,
         progress=told,
+        revert_in=item.revert_in,
     )
 
 
+def _may_begin(link: Link) -> None:
+    if link.eased():
+        raise KeyboardInterrupt
+
+
 def _first(device: str, link: Link) -> None:
+    _may_begin(link)
     if not link.begin(device):
         raise LostWorkerError(f"the worker that applied it was lost; {AGAIN}")
 

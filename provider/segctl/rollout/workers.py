@@ -34,7 +34,7 @@ class Line(Protocol):
         ...
 
     def look(self) -> str:
-        """Pass a pressed brake on; return why there is nobody to wait for, if so."""
+        """Pass the brake on; return why there is nobody to wait for, if so."""
         ...
 
 
@@ -57,6 +57,9 @@ class _Local:
 
     def pressed(self) -> bool:
         return self.brake.pressed
+
+    def eased(self) -> bool:
+        return self.brake.eased
 
     def begin(self, device: str) -> bool:
         del device
