@@ -7,6 +7,7 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SignatureError                a file is not signed by somebody who is trusted
 ├ ExecutorError                 the workers asked for cannot be used
 ├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
@@ -121,6 +122,12 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SignatureError(SegctlError):
+    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+
+    code = "signature"
 
 
 class ExecutorError(SegctlError):
