@@ -5,6 +5,8 @@ SegctlError
 ├ InventoryError(problems)      all problems, each with file:line:column and a hint
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ HistoryError                  the history cannot be opened, written or read
+├ DeliveryError                 metrics or a notice did not arrive
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
   ├ AuthError                   the device refuses the account
@@ -102,6 +104,18 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class HistoryError(SegctlError):
+    """The history of drift cannot be opened, written or read."""
+
+    code = "history"
+
+
+class DeliveryError(SegctlError):
+    """Metrics or a notice did not reach whom they are for."""
+
+    code = "delivery"
 
 
 class DeviceError(SegctlError):

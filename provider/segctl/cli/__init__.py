@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli import apply, drift, importing, mock, plan, reference, validate
+from segctl.cli import apply, drift, history, importing, mock, plan, reference, validate
 from segctl.cli.app import app
 from segctl.cli.arguments import asks_json, hoist
 from segctl.cli.exits import ERROR, OK
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: Modules that register their commands when they are imported.
-COMMANDS = (validate, plan, apply, drift, importing, reference, mock)
+COMMANDS = (validate, plan, apply, drift, history, importing, reference, mock)
 
 #: What Typer makes of Ctrl-C; here it is a problem like others.
 _INTERRUPTED = 130

@@ -69,16 +69,18 @@ def protocols(
 
 @app.command(epilog=EPILOG)
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
+    kind: Annotated[
+        str, typer.Argument(metavar="inventory|plan|drift|history", help="Which document")
+    ],
 ) -> None:
-    """Print the JSON Schema of inventory variables, plan files or drift documents."""
+    """Print the JSON Schema of inventory variables, plan files, drift or its history."""
     from segctl.plan import schema as read_schema
 
     if kind == "inventory":
         from segctl.inventory import json_schema
 
         print_json(json_schema())
-    elif kind in ("plan", "drift"):
+    elif kind in ("plan", "drift", "history"):
         print_json(read_schema(kind))
     else:
-        raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")
+        raise UsageError(f"no schema {kind!r}: there are inventory, plan, drift and history")

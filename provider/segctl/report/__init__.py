@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segctl.report.drifts import drift_json, drift_text
+from segctl.report.changes import row
+from segctl.report.drifts import author_text, drift_json, drift_text
 from segctl.report.lines import Line, laid_out, printable
 from segctl.report.outcomes import outcomes_json, outcomes_text
 from segctl.report.plans import DOUBT, device_text, plan_text, summary_text
@@ -12,6 +13,7 @@ from segctl.report.words import list_changes
 __all__ = [
     "DOUBT",
     "Line",
+    "author_text",
     "device_text",
     "drift_json",
     "drift_text",
@@ -22,6 +24,7 @@ __all__ = [
     "plan_text",
     "printable",
     "problems_json",
+    "row",
     "summary_text",
     "validation_text",
 ]
