@@ -125,7 +125,6 @@ def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fl
         _say(f"A contractor, on {host}: {what}")
     steps = [
         ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
-        ("It is on record until it is repaired.", ["drift", "history"], 0),
         ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]
