@@ -13,7 +13,7 @@ from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.publishing import Channels, publish, remember
 from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.steps import load_inventory, read_plans, settings_of, today
+from segctl.cli.steps import load_inventory, read_plans, settings_of, today, working
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _check(
     document = drift_json(ordered, accepted, today=today(), authors=authors, notes=notes)
     past = remember(channels, document, settings, loaded, started)
     if settings.json:
-        print_json(document)
+        print_json(document, lines=settings.json_lines)
     else:
         print_lines(drift_text(document))
     if accepting is not None:
@@ -184,5 +184,8 @@ def _authors(
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
     from segctl.rollout import ask_authors
 
-    with progress(settings, [plan.name for plan in plans]) as report:
-        return ask_authors(plans, loaded.connections, forks=settings.forks, report=report)
+    names = [plan.name for plan in plans if plan.changes or plan.holes]
+    with working(settings, len(names)) as executor, progress(settings, names) as report:
+        return ask_authors(
+            plans, loaded.connections, forks=settings.forks, report=report, executor=executor
+        )

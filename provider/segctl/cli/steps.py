@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,12 +14,12 @@ from segctl.cli.screen import progress
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
     from segctl.compile import Desired
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure
+    from segctl.rollout import Failure, Workers
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -28,16 +30,36 @@ def settings_of(context: typer.Context) -> Settings:
 
 def vault(settings: Settings) -> VaultSecrets | None:
     """Return what opens vaulted values, if it was given."""
-    if settings.vault_password_file is None and not settings.ask_vault_pass:
-        return None
-    from segctl.credentials import Secret
+    import os
+
+    from segctl.credentials import VAULT_PASSWORD_FILE, Secret
+
+    file = settings.vault_password_file
+    if file is None and not settings.ask_vault_pass:
+        named = os.environ.get(VAULT_PASSWORD_FILE)
+        if not named:
+            return None
+        file = Path(named)
     from segctl.inventory import VaultSecrets, vault_password
 
-    if settings.vault_password_file is not None:
-        password = vault_password(settings.vault_password_file)
+    if file is not None:
+        password = vault_password(file)
     else:
         password = Secret(typer.prompt("Vault password", hide_input=True))
     return VaultSecrets((("default", password),))
+
+
+@contextmanager
+def working(settings: Settings, devices: int) -> Generator[Workers]:
+    """Open the workers that the settings name, or that suit so many devices.
+
+    Raises:
+        ExecutorError: they cannot be used.
+    """
+    from segctl.rollout import workers
+
+    with workers(settings.executor, devices=devices, forks=settings.forks) as found:
+        yield found
 
 
 def load_inventory(settings: Settings) -> Loaded:
@@ -83,8 +105,15 @@ def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], li
 
     chosen = desired_of(loaded)
     names = [item.device.name for item in chosen]
-    with progress(settings, names) as report:
-        results = plan_devices(chosen, loaded.connections, forks=settings.forks, report=report)
+    with working(settings, len(names)) as executor, progress(settings, names) as report:
+        results = plan_devices(
+            chosen,
+            loaded.connections,
+            forks=settings.forks,
+            report=report,
+            executor=executor,
+            cache=settings.cache,
+        )
     plans = [item for item in results if isinstance(item, DevicePlan)]
     return plans, [item for item in results if not isinstance(item, DevicePlan)]
 

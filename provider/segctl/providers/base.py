@@ -169,6 +169,19 @@ class Session(Protocol):
         ...
 
 
+@runtime_checkable
+class Showing(Protocol):
+    """A session that can also run commands which only show something, once it has read."""
+
+    def show(self, command: str) -> str:
+        """Return what the device answers to `command`.
+
+        Raises:
+            UnsupportedError: it is not one of the commands that are known to change nothing.
+        """
+        ...
+
+
 class Provider(Protocol):
     """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
 
@@ -206,6 +219,15 @@ class Provider(Protocol):
         progress: Callable[[str], None] = ...,
     ) -> AbstractContextManager[Session]:
         """Open a session."""
+        ...
+
+
+@runtime_checkable
+class Steady(Protocol):
+    """A provider whose documents hold what moves by itself, counters or a clock."""
+
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without that; a plan without changes must not depend on it."""
         ...
 
 
