@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import ROOT, Plant, environment
-from segctl.cli import hoist, run
+from segctl.cli import run
+from segctl.cli.arguments import hoist
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -64,9 +64,10 @@ def _main(
         typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
     ] = None,
     vault_password_file: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--vault-password-file", help="File or program that holds the Ansible Vault password"
+            "--vault-password-file",
+            help="File or program that holds an Ansible Vault password; repeatable",
         ),
     ] = None,
     ask_vault_pass: Annotated[
@@ -104,7 +105,7 @@ def _main(
         inventory=tuple(inventory or ()),
         limit=limit,
         extra_vars=tuple(extra_vars or ()),
-        vault_password_file=vault_password_file,
+        vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
         forks=forks,
         json=json or json_lines,

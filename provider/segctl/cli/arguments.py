@@ -38,7 +38,7 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
-    vault_password_file: Path | None = None
+    vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
     forks: int = 10
     executor: str = ""

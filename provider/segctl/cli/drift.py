@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +12,29 @@ from segctl.cli.app import drift_app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.publishing import Channels, publish, remember
+from segctl.cli.reports import (
+    Environment,
+    GitlabFile,
+    HtmlFile,
+    JunitFile,
+    MarkdownFile,
+    ReportFiles,
+    SarifFile,
+    places_of,
+)
 from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.steps import load_inventory, read_plans, settings_of, today, working
+from segctl.cli.steps import (
+    desired_of,
+    load_inventory,
+    read_plans,
+    settings_of,
+    today,
+    working,
+)
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from segctl.cli.arguments import Settings
     from segctl.drift import Accepted
@@ -34,9 +51,6 @@ _SHARED = frozenset({"env", "history"})
 def drift(
     context: typer.Context,
     *,
-    env: Annotated[
-        str, typer.Option("--env", help="What this inventory is called in history and notices")
-    ] = "",
     baseline: Annotated[
         Path | None, typer.Option("--baseline", help="Known drift, with owner and expiry (YAML)")
     ] = None,
@@ -90,6 +104,12 @@ def drift(
         str,
         typer.Option("--notify", metavar="on-change|on-drift|always", help="When notices are sent"),
     ] = "on-change",
+    env: Environment = "default",
+    markdown: MarkdownFile = None,
+    sarif: SarifFile = None,
+    junit: JunitFile = None,
+    gitlab: GitlabFile = None,
+    html: HtmlFile = None,
 ) -> int:
     """Compare the devices with the inventory; never writes to a device and never locks one."""
     if context.invoked_subcommand is not None:
@@ -108,7 +128,10 @@ def drift(
         template=webhook_template,
         notify=notify,
     )
-    return _check(settings_of(context), baseline, accepting, channels)
+    files = ReportFiles(
+        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
+    )
+    return _check(settings_of(context), baseline, accepting, channels, files)
 
 
 def _refuse_others(context: typer.Context) -> None:
@@ -142,19 +165,23 @@ def _check(
     baseline: Path | None,
     accepting: tuple[Path, str, date] | None,
     channels: Channels,
+    files: ReportFiles,
 ) -> int:
     from segctl.baseline import baseline_text, read_baseline
     from segctl.report import drift_json, drift_text
 
     started = datetime.now(UTC)
-    loaded = load_inventory(settings)
-    accepted = read_baseline(baseline) if baseline else ()
-    _mention_strangers(accepted, loaded)
-    plans, failures = read_plans(settings, loaded)
+    with files.refusals("drift", settings):
+        loaded = load_inventory(settings)
+        accepted = read_baseline(baseline) if baseline else ()
+        _mention_strangers(accepted, loaded)
+        plans, failures = read_plans(settings, loaded)
     authors, notes = _authors(settings, loaded, plans)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
     document = drift_json(ordered, accepted, today=today(), authors=authors, notes=notes)
+    if files.wanted:
+        _report(files, document, loaded, settings)
     past = remember(channels, document, settings, loaded, started)
     if settings.json:
         print_json(document, lines=settings.json_lines)
@@ -168,6 +195,19 @@ def _check(
     if failures:
         return ERROR
     return OK if document["in_sync"] else DIFFERS
+
+
+def _report(
+    files: ReportFiles, document: Mapping[str, Any], loaded: Loaded, settings: Settings
+) -> None:
+    from segctl.report import drift_report
+
+    rules = {
+        item.device.name: [rule.name for rule in item.policy.rules] for item in desired_of(loaded)
+    }
+    places = places_of(loaded.site, settings)
+    environment = files.environment
+    files.write(drift_report(document, environment=environment, places=places, rules=rules))
 
 
 def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded) -> None:

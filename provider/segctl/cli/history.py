@@ -43,7 +43,7 @@ def history(
         raise UsageError("--open and --all exclude each other")
     given = context.parent.params if context.parent is not None else {}
     wanted = Filter(
-        environment=env or given.get("env") or "",
+        environment=env or _named(given.get("env")),
         device=device,
         since=_moment(since) if since else None,
         resolved=every,
@@ -56,6 +56,12 @@ def history(
         print_json({"format_version": "1.0", "items": listed})
     else:
         print_lines(_lines(found, now))
+
+
+def _named(environment: str | None) -> str:
+    from segctl.report.document import DEFAULT_ENVIRONMENT
+
+    return "" if environment in {None, DEFAULT_ENVIRONMENT} else str(environment)
 
 
 def _moment(text: str) -> datetime:

@@ -12,8 +12,18 @@ import typer
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
+from segctl.cli.reports import (
+    Environment,
+    GitlabFile,
+    HtmlFile,
+    JunitFile,
+    MarkdownFile,
+    ReportFiles,
+    SarifFile,
+    places_of,
+)
 from segctl.cli.screen import print_json, print_lines, tell
-from segctl.cli.steps import plan_all, settings_of
+from segctl.cli.steps import load_inventory, plan_all, settings_of
 from segctl.errors import PlanError, SegctlError, UsageError
 
 if TYPE_CHECKING:
@@ -65,15 +75,26 @@ def plan(
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
+    env: Environment = "default",
+    markdown: MarkdownFile = None,
+    sarif: SarifFile = None,
+    junit: JunitFile = None,
+    gitlab: GitlabFile = None,
+    html: HtmlFile = None,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings = settings_of(context)
+    files = ReportFiles(
+        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
+    )
     only_with_playbook(playbook, tags, skip_tags)
     if playbook is not None:
         from segctl.cli.rollout import Options, plan_playbook, split_tags
 
         if out is not None:
             raise UsageError("a playbook's plan is not saved: its waves are planned when they run")
+        if files.wanted:
+            raise UsageError("reports are of a plan without a playbook: leave -p or the files out")
         options = Options(
             file=playbook,
             tags=split_tags(tags),
@@ -85,9 +106,16 @@ def plan(
         return plan_playbook(settings, options)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
-    made, failures = plan_all(settings, valid_for=valid_for)
+    with files.refusals("plan", settings):
+        loaded = load_inventory(settings)
+        made, failures = plan_all(settings, loaded, valid_for=valid_for)
     if out is not None and not failures:
         save(out, made.dumps())
+    if files.wanted:
+        from segctl.report import plan_report
+
+        places, name = places_of(loaded.site, settings), str(out or "plan.json")
+        files.write(plan_report(made, failures, environment=env, places=places, file=name))
     show_plan(settings, made, failures, diff=diff, brief=brief)
     if out is not None and failures:
         tell(f"segctl: {out} not written: not every device could be planned")
@@ -131,11 +159,26 @@ def show(
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
+    env: Environment = "default",
+    markdown: MarkdownFile = None,
+    sarif: SarifFile = None,
+    junit: JunitFile = None,
+    gitlab: GitlabFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Show a saved plan."""
     from segctl.plan import load_plan
 
+    files = ReportFiles(
+        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
+    )
+    files.check()
     settings, made = settings_of(context), load_plan(file)
+    if files.wanted:
+        from segctl.report import Places, plan_report
+
+        places = Places(anywhere=str(file))
+        files.write(plan_report(made, environment=env, places=places, file=str(file)))
     show_plan(settings, made, diff=diff, brief=brief)
     if not settings.json:
         commit = str(made.intent.get("git_commit", ""))[:12]

@@ -82,9 +82,10 @@ class Channels:
                 "choose on-drift or always, or leave --no-history out"
             )
         from segctl.history.location import locate
+        from segctl.report.document import DEFAULT_ENVIRONMENT
 
         return cls(
-            environment=environment,
+            environment="" if environment == DEFAULT_ENVIRONMENT else environment,
             history=None if no_history else locate(history),
             keep_days=keep_days,
             metrics=metrics,

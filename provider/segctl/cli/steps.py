@@ -34,19 +34,18 @@ def vault(settings: Settings) -> VaultSecrets | None:
 
     from segctl.credentials import VAULT_PASSWORD_FILE, Secret
 
-    file = settings.vault_password_file
-    if file is None and not settings.ask_vault_pass:
-        named = os.environ.get(VAULT_PASSWORD_FILE)
-        if not named:
-            return None
-        file = Path(named)
+    named = os.environ.get(VAULT_PASSWORD_FILE)
+    files = settings.vault_password_files
+    if named and not files and not settings.ask_vault_pass:
+        files = (Path(named),)
+    if not files and not settings.ask_vault_pass:
+        return None
     from segctl.inventory import VaultSecrets, vault_password
 
-    if file is not None:
-        password = vault_password(file)
-    else:
-        password = Secret(typer.prompt("Vault password", hide_input=True))
-    return VaultSecrets((("default", password),))
+    passwords = [vault_password(path) for path in files]
+    if settings.ask_vault_pass:
+        passwords.append(Secret(typer.prompt("Vault password", hide_input=True)))
+    return VaultSecrets(tuple(("default", password) for password in passwords))
 
 
 @contextmanager
@@ -146,11 +145,13 @@ def _git(path: Path) -> tuple[str, bool]:
         return "", False
 
 
-def plan_all(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, list[Failure]]:
-    """Read the inventory and the devices; return the plan, and the devices that have none."""
+def plan_all(
+    settings: Settings, loaded: Loaded | None = None, *, valid_for: float = 24.0
+) -> tuple[Plan, list[Failure]]:
+    """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
     from segctl.plan import make_plan
 
-    loaded = load_inventory(settings)
+    loaded = loaded or load_inventory(settings)
     plans, failures = read_plans(settings, loaded)
     made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
     return made, failures

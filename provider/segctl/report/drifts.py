@@ -142,12 +142,7 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
                 yield from _drift_item(kind, change)
                 yield from _by(authors.pop((change["kind"], change["name"]), None))
         for item in device["accepted"]:
-            because = f": {item['reason']}" if item["reason"] else ""
-            text = (
-                f"{item['state']} {item['kind']} {item['name']}, "
-                f"by {item['owner']} until {item['expires']}{because}"
-            )
-            yield Line(lead="  accepted: ", text=text, style="dim")
+            yield Line(lead="  accepted: ", text=accepted_text(item), style="dim")
         if device["unmanaged"]:
             names = [item["name"] for item in device["unmanaged"]]
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""
@@ -174,6 +169,13 @@ def _by(author: Mapping[str, Any] | None) -> Iterator[Line]:
     """Yield who changed an item last, where the device tells."""
     if author is not None:
         yield row("changed by", author_text(author), "yellow")
+
+
+def accepted_text(item: Mapping[str, Any]) -> str:
+    """Write an accepted item: what, who answers for it, until when."""
+    because = f": {item['reason']}" if item["reason"] else ""
+    what = f"{item['state']} {item['kind']} {item['name']}"
+    return f"{what}, by {item['owner']} until {item['expires']}{because}"
 
 
 def author_text(author: Mapping[str, Any]) -> str:

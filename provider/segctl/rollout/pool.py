@@ -8,6 +8,7 @@ import signal
 import threading
 from collections import deque
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: A signal that the system gives to another thread does not wake the main one, whose the handlers
+#: are: it wakes by itself after so many seconds.
+_GLANCE = 0.2
 
 
 class Threads(Executor):
@@ -87,6 +91,8 @@ def each(
     executor = Threads(forks)
     futures = [executor.submit(one, item) for item in items]
     try:
+        while wait_for(futures, timeout=_GLANCE).not_done:
+            pass
         return [future.exception() or future.result() for future in futures]
     except BaseException:
         brake.press()

@@ -14,7 +14,8 @@ from textwrap import dedent
 import pytest
 
 from segctl.errors import AuthError, LostWorkerError
-from segctl.rollout.pool import InTurn, Processes, Threads
+from segctl.rollout.brake import Brake
+from segctl.rollout.pool import InTurn, Processes, Threads, each
 from segctl.rollout.results import DefectError
 
 
@@ -153,3 +154,21 @@ def alive(process: int) -> bool:
     except OSError:
         return False
     return state.split()[0] != "Z"
+
+
+def test_a_signal_given_to_a_worker_is_heeded_while_it_works() -> None:
+    """The system may give a process's signal to any thread; handlers run in the main thread."""
+    brake = Brake()
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: brake.press())
+    try:
+
+        def work(_item: int) -> bool:
+            signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+            until = time.monotonic() + 60
+            while not brake.pressed and time.monotonic() < until:
+                time.sleep(0.01)
+            return brake.pressed
+
+        assert each(work, [1], 1, brake) == [True]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
