@@ -46,7 +46,7 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
     document = parse(text, str(path), places=True)
     if document.problems:
         raise InventoryError(document.problems)
-    entries = [] if document.value is None else document.value
+    entries: object = [] if document.value is None else document.value
     if not isinstance(entries, list):
         problem = Problem(file=str(path), line=1, column=1, message="is not a list of entries")
         raise InventoryError((problem,))

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from prometheus_client.exposition import push_to_gateway
+from prometheus_client.exposition import (
+    push_to_gateway,  # pyright: ignore[reportUnknownVariableType] - its handler is half typed
+)
 
 from segctl.credentials import Secret, secret_in
 from segctl.drift import STATES

@@ -17,6 +17,8 @@ from segctl.errors import DeliveryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from email.message import Message
+    from typing import IO
 
     from segctl.credentials import Secret
 
@@ -30,8 +32,11 @@ _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 class _NoRedirect(HTTPRedirectHandler):
     """Follows nothing: an address that is a secret is for one service only."""
 
-    def redirect_request(self, *_given: object) -> None:
+    def redirect_request(  # noqa: PLR0917 - the signature is urllib's
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
         """Leave the redirect as the error it is."""
+        del req, fp, code, msg, headers, newurl
 
 
 def send(
@@ -102,15 +107,12 @@ def _reason(error: object) -> str:
 
 
 def _split(url: Secret) -> SplitResult:
-    try:
+    with suppress(ValueError):
         parts = urlsplit(url.reveal().strip())
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
         _ = parts.port  # raises where it is no number
-    except ValueError:
-        usable = False
-    if not usable:
-        raise DeliveryError("the address is not an http or https URL")
-    return parts
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts
+    raise DeliveryError("the address is not an http or https URL")
 
 
 def _authorization(parts: SplitResult) -> dict[str, str]:

@@ -8,7 +8,7 @@ Fields"; a commit is logged as ``Submitted`` when it is queued (a forwarded log 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
@@ -160,9 +160,10 @@ class ConfigLog:
     def load(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Bring the lines back."""
         for row in rows:
-            path = row["path"]
-            steps = path if isinstance(path, str) else tuple((tag, name) for tag, name in path)
-            self.lines.append(Line(**{**row, "path": steps}))
+            line = Line(**row)
+            if not isinstance(line.path, str):  # JSON knows only lists
+                line = replace(line, path=tuple((tag, name) for tag, name in line.path))
+            self.lines.append(line)
             self.last_number = row["number"]
 
 

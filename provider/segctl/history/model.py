@@ -165,7 +165,7 @@ def _distinct(items: Iterable[Mapping[str, Any]]) -> Iterable[Seen]:
     """Return an item a kind and name: of a rule that is drifted in two ways, the first."""
     found: dict[tuple[str, str], Seen] = {}
     for item in items:
-        by = item["changed_by"] or {}
+        by: Mapping[str, str] = item["changed_by"] or {}
         seen = Seen(
             kind=item["kind"],
             name=item["name"],

@@ -85,7 +85,7 @@ items: Final = Table(
     "segctl_items",
     METADATA,
     Column("id", Integer, primary_key=True),
-    Column("device_id", ForeignKey("segctl_devices.id"), nullable=False),
+    Column("device_id", Integer, ForeignKey("segctl_devices.id"), nullable=False),
     Column("kind", String(64), nullable=False),
     Column("name", Text, nullable=False),
     Column("state", String(16), nullable=False),

@@ -73,7 +73,7 @@ def message_of(
         resolved: how many items are open no longer.
     """
     counts = {key: int(value) for key, value in document["summary"].items()}
-    states = dict.fromkeys(STATES, 0)
+    states: dict[str, int] = dict.fromkeys(STATES, 0)
     for device in document["devices"]:
         for item in device.get("items", ()):
             states[item["state"]] += 1
