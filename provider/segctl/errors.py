@@ -2,7 +2,9 @@
 
 SegctlError
 ├ UsageError                    the command line asks for what cannot be done
-├ InventoryError(problems)      all problems, each with file:line:column and a hint
+├ FileError(problems)           all problems of a file, each with file:line:column and a hint
+│ ├ InventoryError              of the inventory
+│ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
 └ DeviceError(device, message)
@@ -66,10 +68,11 @@ class Problem:
         return f"{head} ({self.hint})" if self.hint else head
 
 
-class InventoryError(SegctlError):
-    """The inventory cannot be used; ``problems`` holds every reason at once."""
+class FileError(SegctlError):
+    """What the user wrote cannot be used; ``problems`` holds every reason at once."""
 
-    code = "inventory"
+    #: What it is that has the problems, for people.
+    subject: ClassVar[str] = "the file"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(problems)
@@ -78,6 +81,20 @@ class InventoryError(SegctlError):
     def __str__(self) -> str:
         """Return one line a problem."""
         return "\n".join(str(problem) for problem in self.problems)
+
+
+class InventoryError(FileError):
+    """The inventory cannot be used."""
+
+    code = "inventory"
+    subject = "the inventory"
+
+
+class PlaybookError(FileError):
+    """The playbook cannot be used."""
+
+    code = "playbook"
+    subject = "the playbook"
 
 
 class UnsupportedError(SegctlError):

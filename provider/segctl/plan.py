@@ -78,6 +78,10 @@ class DevicePlan:
         """How many changes of each op."""
         return {op: sum(change["op"] == op for change in self.changes) for op in OPS}
 
+    def as_json(self) -> dict[str, Any]:
+        """Return its part of a plan document."""
+        return _device_json(self)
+
     @property
     def holes(self) -> tuple[Problem, ...]:
         """Findings that say the device permits what no conduit declares."""
@@ -577,7 +581,7 @@ def load_plan(path: Path) -> Plan:
 
 
 def schema(kind: str = "plan") -> dict[str, Any]:
-    """Return the JSON Schema of ``plan`` files or ``drift`` documents."""
+    """Return the JSON Schema of a kind of document."""
     text = resources.files("segctl").joinpath(f"schemas/{kind}.json").read_text(encoding="utf-8")
     result: dict[str, Any] = json.loads(text)
     return result

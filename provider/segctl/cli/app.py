@@ -14,7 +14,7 @@ from segctl.errors import UsageError
 #: Shown at the end of every command's help.
 EPILOG = (
     "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-password-file, --ask-vault-pass, -f/--forks, --json, -v/--verbose "
+    "--vault-password-file, --ask-vault-pass, -f/--forks, --json, --json-lines, -v/--verbose "
     "(segctl --help explains them)."
 )
 
@@ -74,6 +74,9 @@ def _main(
         int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
     ] = 10,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, the document last")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
@@ -88,7 +91,8 @@ def _main(
         vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
         forks=forks,
-        json=json,
+        json=json or json_lines,
+        json_lines=json_lines,
         verbose=verbose,
     )
 

@@ -23,6 +23,7 @@ GLOBAL = {
     "-f": True,
     "--forks": True,
     "--json": False,
+    "--json-lines": False,
     "-v": False,
     "--verbose": False,
 }
@@ -39,6 +40,7 @@ class Settings:
     ask_vault_pass: bool = False
     forks: int = 10
     json: bool = False
+    json_lines: bool = False
     verbose: bool = False
 
     @property
@@ -77,9 +79,18 @@ def hoist(argv: list[str]) -> list[str]:
 
 def asks_json(hoisted: Sequence[str]) -> bool:
     """Whether the hoisted arguments ask for JSON, also where the rest of them is wrong."""
+    return _asks(hoisted, "--json", "--json-lines")
+
+
+def asks_lines(hoisted: Sequence[str]) -> bool:
+    """Whether the hoisted arguments ask for JSON lines."""
+    return _asks(hoisted, "--json-lines")
+
+
+def _asks(hoisted: Sequence[str], *options: str) -> bool:
     words = iter(hoisted)
     for word in words:
-        if word == "--json":
+        if word in options:
             return True
         if word[:1] != "-":
             return False

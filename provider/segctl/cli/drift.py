@@ -33,7 +33,7 @@ def drift(
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
     document = drift_json(ordered, accepted)
     if settings.json:
-        print_json(document)
+        print_json(document, lines=settings.json_lines)
     else:
         print_lines(drift_text(document))
     if failures:

@@ -24,6 +24,27 @@ if TYPE_CHECKING:
     from segctl.rollout import Failure
 
 
+PlaybookOption = Annotated[
+    Path | None, typer.Option("-p", "--playbook", help="Waves as this playbook has them")
+]
+TagsOption = Annotated[
+    list[str] | None, typer.Option("-t", "--tags", help="With -p: only tasks with these tags")
+]
+SkipTagsOption = Annotated[
+    list[str] | None, typer.Option("--skip-tags", help="With -p: no tasks with these tags")
+]
+
+
+def only_with_playbook(playbook: Path | None, *options: object) -> None:
+    """Refuse options of playbooks where none is given.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if playbook is None and any(options):
+        raise UsageError("--tags, --skip-tags, --resume and --state go with a playbook (-p FILE)")
+
+
 @app.command(epilog=EPILOG)
 def plan(
     context: typer.Context,
@@ -41,9 +62,27 @@ def plan(
     valid_for: Annotated[
         float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
     ] = 24.0,
+    playbook: PlaybookOption = None,
+    tags: TagsOption = None,
+    skip_tags: SkipTagsOption = None,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings = settings_of(context)
+    only_with_playbook(playbook, tags, skip_tags)
+    if playbook is not None:
+        from segctl.cli.rollout import Options, plan_playbook, split_tags
+
+        if out is not None:
+            raise UsageError("a playbook's plan is not saved: its waves are planned when they run")
+        options = Options(
+            file=playbook,
+            tags=split_tags(tags),
+            skip_tags=split_tags(skip_tags),
+            diff=diff,
+            brief=brief,
+            detailed_exitcode=detailed_exitcode,
+        )
+        return plan_playbook(settings, options)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
     made, failures = plan_all(settings, valid_for=valid_for)
@@ -80,7 +119,7 @@ def show_plan(
         document["error"] = {"code": failures[0].code, "message": failures[0].message}
     elif cause is not None:
         document["error"] = {"code": cause.code, "message": str(cause)}
-    print_json(document)
+    print_json(document, lines=settings.json_lines)
 
 
 @app.command(epilog=EPILOG)

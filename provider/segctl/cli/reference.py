@@ -11,6 +11,9 @@ from segctl.cli.screen import console, print_json
 from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
+#: What there is a schema of.
+_SCHEMAS = ("inventory", "playbook", "plan", "drift", "rollout", "events")
+
 
 @app.command(epilog=EPILOG)
 def inventory(
@@ -49,9 +52,11 @@ def protocols(
 
     one = catalogue().get(id_) if id_ else None
     head, *table = rows(one)
-    if settings_of(context).json:
+    settings = settings_of(context)
+    if settings.json:
         names = [name.lower() for name in head]
-        print_json({"protocols": [dict(zip(names, row, strict=True)) for row in table]})
+        listed = [dict(zip(names, row, strict=True)) for row in table]
+        print_json({"protocols": listed}, lines=settings.json_lines)
         return
     from rich.table import Table
 
@@ -69,16 +74,20 @@ def protocols(
 
 @app.command(epilog=EPILOG)
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(_SCHEMAS), help="Which document")],
 ) -> None:
-    """Print the JSON Schema of inventory variables, plan files or drift documents."""
+    """Print the JSON Schema of a file that segctl reads or of a document that it writes."""
     from segctl.plan import schema as read_schema
 
     if kind == "inventory":
         from segctl.inventory import json_schema
 
         print_json(json_schema())
-    elif kind in ("plan", "drift"):
+    elif kind == "playbook":
+        from segctl.playbook import json_schema as playbook_schema
+
+        print_json(playbook_schema())
+    elif kind in _SCHEMAS:
         print_json(read_schema(kind))
     else:
-        raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")
+        raise UsageError(f"no schema {kind!r}: there are {', '.join(_SCHEMAS)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.credentials import Secret
 from segctl.errors import Problem, UnsupportedError
@@ -139,6 +139,19 @@ class Session(Protocol):
 
     def revert(self) -> None:
         """Go back to the configuration from before `push`."""
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A session that can also run commands which only show something, once it has read."""
+
+    def show(self, command: str) -> str:
+        """Return what the device answers to `command`.
+
+        Raises:
+            UnsupportedError: it is not one of the commands that are known to change nothing.
+        """
         ...
 
 

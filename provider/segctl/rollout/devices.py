@@ -28,16 +28,17 @@ def plan_devices(
     *,
     forks: int,
     report: Callable[[str, str], None],
+    brake: Brake | None = None,
 ) -> tuple[DevicePlan | Failure, ...]:
     """Read every device, write to none, and return a plan or a failure for each, in order.
 
     `report` is told every step of every device, and an empty one when the device is done.
     """
-    brake = Brake()
+    stop = brake or Brake()
 
     def one(item: Desired) -> DevicePlan:
         device = item.device
-        told = brake.watch(lambda step: report(device.name, step))
+        told = stop.watch(lambda step: report(device.name, step))
         try:
             speaks = provider(device.platform)
             where = target(device.name, connections.get(device.name, {}), device.vsys)
@@ -51,7 +52,7 @@ def plan_devices(
 
     return tuple(
         result if isinstance(result, DevicePlan) else failure_of(item.device.name, result)
-        for item, result in zip(desired, each(one, desired, forks, brake), strict=True)
+        for item, result in zip(desired, each(one, desired, forks, stop), strict=True)
     )
 
 
@@ -63,10 +64,11 @@ def apply_plans(
     allow_purge: bool,
     brake: Brake,
     report: Callable[[str, str], None],
+    revert_in: float | None = None,
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Once `brake` is pressed no further device is begun, and those that run go back.
+    Once `brake` is eased no further device is begun; pressed, those that run go back, too.
     `report` is told every step of every device, and an empty one when the device is done.
     """
 
@@ -81,6 +83,7 @@ def apply_plans(
                 target(plan.name, connections.get(plan.name, {}), plan.scope),
                 allow_purge=allow_purge,
                 progress=brake.watch(told),
+                revert_in=revert_in,
             )
         finally:
             told("")

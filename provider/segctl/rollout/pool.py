@@ -44,7 +44,7 @@ def each(
 
     def worker() -> None:
         try:
-            while not brake.pressed and begin():
+            while not brake.eased and begin():
                 pass
         finally:
             ended.put(None)

@@ -113,6 +113,23 @@ class PanosSession:
         answer = self._wire.request({**params, "key": self._client.key()})
         return answer.body
 
+    def show(self, command: str) -> str:
+        """Return the answer to an operational ``<show>`` command, as XML.
+
+        Raises:
+            UnsupportedError: it is another command, or no XML.
+        """
+        try:
+            root = etree.fromstring(command.encode(), etree.XMLParser(resolve_entities=False))
+        except etree.XMLSyntaxError as error:
+            message = f"{self._target.name}: {command!r} is no XML: write <show>…</show>"
+            raise UnsupportedError(message) from error
+        if root.tag != "show":
+            message = f"{self._target.name}: <{root.tag}> is not run: only <show> commands are"
+            raise UnsupportedError(message)
+        self._progress("asking")
+        return _xml(self._client.op(_xml(root)))
+
     # --- locking -----------------------------------------------------------------------------
 
     @contextmanager
