@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
@@ -41,6 +43,30 @@ class HostSpec:
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"
     kernel: str = "6.1.0"
+
+
+def holding(spec: HostSpec, config: bytes) -> HostSpec:
+    """Return the host as others left it: their configuration, with nothing prepared.
+
+    A PAN-OS configuration also says which release wrote it.
+
+    Raises:
+        ValueError: it is not the configuration of a PAN-OS firewall.
+
+    """
+    spec = replace(spec, config=config, zones={}, profile_groups=(), log_forwarding=())
+    if spec.platform != "panos":
+        return spec
+    try:
+        root = etree.fromstring(config, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        message = f"not XML: {error.msg}"
+        raise ValueError(message) from error
+    if root.find("devices/entry/vsys/entry") is None:
+        message = "not the configuration of a PAN-OS firewall: it has no virtual system"
+        raise ValueError(message)
+    written = root.get("detail-version") or root.get("version") or spec.sw_version
+    return replace(spec, schedules=(), sw_version=written)
 
 
 @dataclass(frozen=True, slots=True)
