@@ -4,7 +4,7 @@ from segctl.rollout.brake import Brake
 from segctl.rollout.connections import target, unverified
 from segctl.rollout.devices import apply_plans, plan_devices
 from segctl.rollout.results import Failure, internal
-from segctl.rollout.workers import Workers, check_kind, workers
+from segctl.rollout.workers import Workers, check_kind, exposed, workers
 
 __all__ = [
     "Brake",
@@ -12,6 +12,7 @@ __all__ = [
     "Workers",
     "apply_plans",
     "check_kind",
+    "exposed",
     "internal",
     "plan_devices",
     "target",
