@@ -36,12 +36,13 @@ check: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# the lab's programs; elsewhere its tests skip and say why
+# the lab's programs and a database; elsewhere their tests skip and say why
 system:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  ! { command -v nft && command -v sshd && command -v ip && command -v sudo; } >/dev/null; then \
+	  ! { command -v nft && command -v sshd && command -v ip && command -v sudo && \
+	  ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -y -qq nftables openssh-server iproute2 sudo >/dev/null; fi
+	  apt-get install -y -qq nftables openssh-server iproute2 sudo postgresql >/dev/null; fi
 
 unit: system $(VENV)/.test
 	rm -f .coverage .coverage.*

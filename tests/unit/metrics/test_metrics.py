@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from segctl.credentials import Secret
 from segctl.errors import DeliveryError
 from segctl.intent import Conduit
 from segctl.metrics import collect, exposition, gateway_headers, push
 from segctl.plan import make_plan
+from support.metrics import samples
 from support.receiver import receiver
 
 if TYPE_CHECKING:
@@ -62,14 +62,6 @@ def text(**values: Any) -> str:
     return exposition(
         collect(DOCUMENT, CONDUITS, started=START, finished=end, today=TODAY, **values)
     )
-
-
-def samples(text: str) -> dict[tuple[str, tuple[str, ...]], float]:
-    return {
-        (sample.name, tuple(sample.labels.values())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
 
 
 def test_a_run_in_numbers() -> None:
