@@ -231,6 +231,15 @@ class Steady(Protocol):
         ...
 
 
+@runtime_checkable
+class Masking(Protocol):
+    """A provider that knows what is secret in a document, so that snapshots can be kept."""
+
+    def mask(self, config: bytes) -> bytes:
+        """Return a document of `Session.read` without secrets; `parse` reads the same from it."""
+        ...
+
+
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
 

@@ -43,8 +43,8 @@ _HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
 class Key:
     """What a plan is a function of.
 
-    `exact` says that the digest is of the whole document; else it leaves out what moves by itself,
-    and only a plan without changes is a function of it.
+    `exact` says that it is of the whole document; else what moves by itself is left out, and only
+    a plan without changes is a function of it.
     """
 
     text: str
@@ -54,8 +54,8 @@ class Key:
 def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
     """Return the key of a plan; None where it cannot be told what the plan is a function of."""
     code = _code(desired.device.platform)
+    exact = not isinstance(provider, Steady)
     steady = provider.steady(document) if isinstance(provider, Steady) else document
-    exact = steady == document
     try:
         wanted = json.dumps(desired, default=_plain, separators=(",", ":"))
     except (TypeError, ValueError):
@@ -65,7 +65,6 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
         code,
         hashlib.sha256(wanted.encode()).hexdigest(),
         hashlib.sha256(steady).hexdigest(),
-        str(exact),
     )
     text = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return Key(text=text, exact=exact) if code else None

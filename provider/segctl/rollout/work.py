@@ -134,16 +134,16 @@ def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> Devi
     where = target(device.name, item.connection, device.vsys)
     with speaks.connect(where, read_only=True, progress=told) as session:
         document = session.read()
-    told("comparing")
-    if not item.cache:
-        return compute(judge, item.desired, document)
-    known = PlanCache.of_user()
-    key = key_of(item.desired, document, speaks)
+    known = PlanCache.of_user() if item.cache else PlanCache(None)
+    key = key_of(item.desired, document, speaks) if item.cache else None
     made = known.get(key) if key else None
-    if made is None:
-        made = compute(judge, item.desired, document)
-        if key:
-            known.put(key, made)
+    if made is not None:
+        told("unchanged since it was compared before")
+        return made
+    told("comparing")
+    made = compute(judge, item.desired, document)
+    if key:
+        known.put(key, made)
     return made
 
 

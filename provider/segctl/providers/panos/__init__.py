@@ -50,6 +50,12 @@ class PanosProvider:
 
         return parse(config)
 
+    def mask(self, config: bytes) -> bytes:
+        """Return a snapshot document without passwords, hashes and keys."""
+        from segctl.providers.panos.secrets import mask
+
+        return mask(config)
+
     def render(self, changes: Sequence[Change], live: Live) -> str:
         """Return the configuration steps for `changes`."""
         from segctl.providers.panos.render import render
