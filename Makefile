@@ -36,12 +36,13 @@ check: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# the lab's programs, and minisign to compare signatures with; elsewhere its tests skip and say why
+# the lab's programs, a database, minisign to compare with; elsewhere their tests skip and say why
+PACKAGES := nftables openssh-server iproute2 iputils-ping sudo minisign postgresql
 system:
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  ! { command -v nft && command -v sshd && command -v ip && command -v sudo && command -v minisign; } >/dev/null; then \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-	  apt-get install -y -qq nftables openssh-server iproute2 sudo minisign >/dev/null; fi
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg >/dev/null; then \
+	  missing=$$(for one in $(PACKAGES); do dpkg -s $$one >/dev/null 2>&1 || echo $$one; done); \
+	  [ -z "$$missing" ] || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }; fi
 
 unit: system $(VENV)/.test
 	rm -f .coverage .coverage.*

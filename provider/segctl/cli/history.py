@@ -87,6 +87,9 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
 
     from segctl.report import Line, row
 
+    if not found:
+        yield Line(text="Nothing on record.")
+        return
     several = len({entry.environment for entry in found}) > 1
     for (environment, device), group in groupby(found, lambda e: (e.environment, e.device)):
         where = f" ({environment})" if several else ""

@@ -45,7 +45,7 @@ def _encoded(make: Callable[[Message], Mapping[str, Any]]) -> Template:
 def _lines(message: Message) -> list[str]:
     lines = [note.text for note in message.notes]
     lines += [f"and {message.more} more"] if message.more else []
-    lines += [f"{message.resolved} resolved since the last notice"] if message.resolved else []
+    lines += [f"{message.resolved} resolved"] if message.resolved else []
     return lines
 
 
