@@ -261,8 +261,8 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
     words += ["-l", settings.limit] if settings.limit else []
     for value in settings.extra_vars:
         words += ["-e", value if value.startswith("@") else "…"]
-    if settings.vault_password_file:
-        words += ["--vault-password-file", str(settings.vault_password_file)]
+    for secret in settings.vault_password_files:
+        words += ["--vault-password-file", str(secret)]
     words += ["--ask-vault-pass"] if settings.ask_vault_pass else []
     words += ["-f", str(settings.forks)] if settings.forks != Settings().forks else []
     words += ["apply", "-p", str(options.file), "--resume", str(path)]

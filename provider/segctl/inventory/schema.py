@@ -407,7 +407,7 @@ def schema_of(shape: Shape) -> dict[str, object]:
 
 def _record_schema(shape: Record) -> dict[str, object]:
     schema: dict[str, object] = {
-        "type": "object",
+        "type": ["object", "null"] if shape.or_nothing else "object",
         "properties": {field.name: _property(field) for field in shape.fields},
         "additionalProperties": False,
     }
