@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -12,12 +14,12 @@ from segctl.cli.screen import progress
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
     from segctl.compile import Desired
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure
+    from segctl.rollout import Failure, Workers
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -28,15 +30,35 @@ def settings_of(context: typer.Context) -> Settings:
 
 def vault(settings: Settings) -> VaultSecrets | None:
     """Return what opens vaulted values, if it was given."""
-    if not settings.vault_password_files and not settings.ask_vault_pass:
+    import os
+
+    from segctl.credentials import VAULT_PASSWORD_FILE, Secret
+
+    named = os.environ.get(VAULT_PASSWORD_FILE)
+    files = settings.vault_password_files
+    if named and not files and not settings.ask_vault_pass:
+        files = (Path(named),)
+    if not files and not settings.ask_vault_pass:
         return None
-    from segctl.credentials import Secret
     from segctl.inventory import VaultSecrets, vault_password
 
-    passwords = [vault_password(path) for path in settings.vault_password_files]
+    passwords = [vault_password(path) for path in files]
     if settings.ask_vault_pass:
         passwords.append(Secret(typer.prompt("Vault password", hide_input=True)))
     return VaultSecrets(tuple(("default", password) for password in passwords))
+
+
+@contextmanager
+def working(settings: Settings, devices: int) -> Generator[Workers]:
+    """Open the workers that the settings name, or that suit so many devices.
+
+    Raises:
+        ExecutorError: they cannot be used.
+    """
+    from segctl.rollout import workers
+
+    with workers(settings.executor, devices=devices, forks=settings.forks) as found:
+        yield found
 
 
 def load_inventory(settings: Settings) -> Loaded:
@@ -82,8 +104,15 @@ def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], li
 
     chosen = desired_of(loaded)
     names = [item.device.name for item in chosen]
-    with progress(settings, names) as report:
-        results = plan_devices(chosen, loaded.connections, forks=settings.forks, report=report)
+    with working(settings, len(names)) as executor, progress(settings, names) as report:
+        results = plan_devices(
+            chosen,
+            loaded.connections,
+            forks=settings.forks,
+            report=report,
+            executor=executor,
+            cache=settings.cache,
+        )
     plans = [item for item in results if isinstance(item, DevicePlan)]
     return plans, [item for item in results if not isinstance(item, DevicePlan)]
 
@@ -116,11 +145,13 @@ def _git(path: Path) -> tuple[str, bool]:
         return "", False
 
 
-def plan_all(settings: Settings, *, valid_for: float = 24.0) -> tuple[Plan, list[Failure]]:
-    """Read the inventory and the devices; return the plan, and the devices that have none."""
+def plan_all(
+    settings: Settings, loaded: Loaded | None = None, *, valid_for: float = 24.0
+) -> tuple[Plan, list[Failure]]:
+    """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
     from segctl.plan import make_plan
 
-    loaded = load_inventory(settings)
+    loaded = loaded or load_inventory(settings)
     plans, failures = read_plans(settings, loaded)
     made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
     return made, failures

@@ -307,6 +307,11 @@ HOST: Final = Record(
             shape=Scalar(kind="path"),
             doc="Folder for a transcript of SSH sessions, secrets masked.",
         ),
+        Field(
+            name="segctl_verify_keys",
+            shape=Scalar(kind="path"),
+            doc="Trusted keys: only plans signed with one of them are applied.",
+        ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.apply import Outcome
 from segctl.baseline import read_baseline
+from segctl.drift import items_of, judge
 from segctl.plan import DevicePlan
 from segctl.playbook import exceeds
 from segctl.rollout.brake import Brake
@@ -221,11 +222,10 @@ class Wave:
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
         today = self.run.today().astimezone().date()
-        accepted = set(read_baseline(Path(task.baseline), today)) if task.baseline else set()
+        accepted = read_baseline(Path(task.baseline)) if task.baseline else ()
         for plan in plans:
-            found = {(plan.name, str(one["kind"]), str(one["name"])) for one in plan.changes}
-            found |= {(plan.name, "rule", hole.subject) for hole in plan.holes}
-            drifted = sorted(f"{kind} {name}" for _, kind, name in found - accepted)
+            counted = judge(plan.name, items_of(plan), accepted, today).counted
+            drifted = sorted(f"{item.kind} {item.name}" for item in counted)
             if drifted:
                 more = f" and {len(drifted) - 5} more" if len(drifted) > 5 else ""
                 message = f"differs from the inventory: {', '.join(drifted[:5])}{more}"
