@@ -34,7 +34,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     there = {file.src_uri for file in files.documentation_pages()}
-    nav = list(_present(cast("list[Any]", config.nav), there))
+    declared: list[Any] = cast("Any", config).nav
+    nav = list(_present(declared, there))
     rest = sorted(there - set(_names(nav)))
     config.nav = [*nav, *([{"More": rest}] if rest else [])]
     return files

@@ -53,7 +53,7 @@ def _walk(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
             continue
         if hasattr(command, "commands"):
             yield from _walk(command, (*words, name))
-            if not command.invoke_without_command or command.callback is None:
+            if not command.params:
                 continue
         yield (*words, name), command
 
@@ -84,10 +84,16 @@ def _options(options: Iterable[Any]) -> Iterator[str]:
     yield from ("| option | meaning | default |", "|---|---|---|")
     for one in shown:
         spelled = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
-        value = "" if one.is_flag or one.count else f" `{one.metavar or one.type.name.upper()}`"
+        value = "" if one.is_flag or one.count else f" `{one.metavar or _kind(one.type.name)}`"
         note = f" (also `{one.envvar}`)" if one.envvar else ""
         yield f"| {spelled}{value} | {_cell(one.help or '')}{note} | {_default(one)} |"
     yield ""
+
+
+def _kind(name: str) -> str:
+    """Return what stands for a value, from what the command line library calls its type."""
+    number = name.startswith(("int", "float"))
+    return "NUMBER" if number else {"str": "TEXT"}.get(name, name.upper())
 
 
 def _default(option: Any) -> str:
@@ -204,7 +210,11 @@ _OTHERS = {
     "internal": "A defect in segctl; `SEGCTL_TRACEBACK=1` shows where it happened.",
     "interrupted": "Ctrl-C, or a pipeline's cancel.",
     "io": "A file or standard output cannot be read or written.",
+    "wave_failed": "More devices of a wave failed than the playbook tolerates.",
+    "window_closed": "A wave was due outside the playbook's change window.",
 }
+#: Codes of classes that only others are made from.
+_BASES = {"device"}
 
 
 def errors(runbooks: str) -> str:
@@ -215,6 +225,7 @@ def errors(runbooks: str) -> str:
         f"| `{code}` | {_cell(meaning)} | "
         + (f"[runbook](../operations.md#{code}) |" if code in headed else "|")
         for code, meaning in sorted(found.items())
+        if code not in _BASES
     ]
     return _EXITS + "\n".join(rows) + "\n"
 
