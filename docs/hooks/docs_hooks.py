@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mkdocs.structure.files import File
 
-from docs_pages import changelog, commands, errors, inventory
+from docs_pages import changelog, commands, errors, inventory, playbooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "reference/commands.md": commands(),
         "reference/inventory.md": inventory(),
+        "reference/playbooks.md": playbooks(),
         "reference/errors.md": errors(runbooks),
         "changelog.md": changelog(sorted((top / "changelog.d").glob("*.md"))),
     }

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from cli_support import PASSWORD, POLL
+from cli_support import PASSWORD, POLL, ROOT
 from segctl.credentials import Secret
 from segctl.inventory.vault import encrypt
 
@@ -31,17 +31,17 @@ PLAY = """\
 """
 
 
-def test_check_then_apply_then_nothing_to_do(playbooks: Playbooks) -> None:
-    playbooks.write("play.yml", PLAY)
+def test_the_shipped_playbook_checks_applies_and_has_nothing_to_do(playbooks: Playbooks) -> None:
+    shipped = str(ROOT / "playbooks" / "rollout.yml")
     with playbooks.plant.untouched():
-        checked = playbooks("play.yml", "--check", "--diff")
+        checked = playbooks(shipped, "--check", "--diff")
     assert checked.code == 0
     assert {one["status"] for one in checked.results} == {"planned"}
     assert all(one["changed"] for one in checked.results)
     assert "--- before: fw1 (live)\n+++ after: fw1 (desired)\n" in checked.out
     assert f"+rule {POLL}:\n" in checked.out
 
-    made = playbooks("play.yml")
+    made = playbooks(shipped)
     assert made.code == 0
     assert {one["status"] for one in made.results} == {"applied"}
     for host in ("fw1", "fw2"):
@@ -50,11 +50,11 @@ def test_check_then_apply_then_nothing_to_do(playbooks: Playbooks) -> None:
     assert playbooks.plant("drift").code == 0
 
     with playbooks.plant.untouched():
-        again = playbooks("play.yml", "--diff")
+        again = playbooks(shipped, "--diff")
     assert [(one["status"], one["changed"]) for one in again.results] == [("unchanged", False)] * 2
 
     playbooks.plant.by_hand()
-    repaired = playbooks("play.yml", "--diff", "--limit", "fw1")
+    repaired = playbooks(shipped, "--diff", "--limit", "fw1")
     diff = repaired.of("fw1")["diff"]
     assert diff["before"] == f"rule {POLL}:\n  applications:\n  - any\n"
     assert diff["after"].startswith(f"rule {POLL}:\n  applications:\n  - modbus-")
