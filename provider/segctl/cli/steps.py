@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segctl.cli.arguments import Settings
-from segctl.cli.screen import progress
+from segctl.cli.screen import progress, tell
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +61,10 @@ def working(settings: Settings, devices: int) -> Generator[Workers]:
     Raises:
         ExecutorError: they cannot be used.
     """
-    from segctl.rollout import workers
+    from segctl.rollout import exposed, workers
 
+    if warning := exposed(settings.executor):
+        tell(f"segctl: {warning}")
     with workers(settings.executor, devices=devices, forks=settings.forks) as found:
         yield found
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,7 +27,9 @@ from segctl.plan import device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from _typeshed import DataclassInstance
 
     from segctl.compile import Desired
     from segctl.plan import DevicePlan
@@ -43,8 +46,8 @@ _HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
 class Key:
     """What a plan is a function of.
 
-    `exact` says that the digest is of the whole document; else it leaves out what moves by itself,
-    and only a plan without changes is a function of it.
+    `exact` says that it is of the whole document; else what moves by itself is left out, and only
+    a plan without changes is a function of it.
     """
 
     text: str
@@ -54,8 +57,8 @@ class Key:
 def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
     """Return the key of a plan; None where it cannot be told what the plan is a function of."""
     code = _code(desired.device.platform)
+    exact = not isinstance(provider, Steady)
     steady = provider.steady(document) if isinstance(provider, Steady) else document
-    exact = steady == document
     try:
         wanted = json.dumps(desired, default=_plain, separators=(",", ":"))
     except (TypeError, ValueError):
@@ -65,7 +68,6 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
         code,
         hashlib.sha256(wanted.encode()).hexdigest(),
         hashlib.sha256(steady).hexdigest(),
-        str(exact),
     )
     text = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return Key(text=text, exact=exact) if code else None
@@ -74,13 +76,20 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
 def _plain(value: object) -> object:
     """Return what JSON can hold of a value, its type included."""
     kind = type(value)
-    if is_dataclass(value):
-        return [kind.__qualname__, *(getattr(value, one.name) for one in fields(value))]
+    if is_dataclass(kind):
+        return _taken_apart(kind)(value)
     if isinstance(value, (set, frozenset)):
         return [kind.__qualname__, *sorted(map(repr, cast("set[object]", value)))]
     if kind.__module__ not in ("ipaddress", "datetime", "pathlib"):
         raise TypeError(kind.__qualname__)
     return [kind.__qualname__, str(value)]
+
+
+@cache
+def _taken_apart(kind: type[DataclassInstance]) -> Callable[[object], tuple[object, ...]]:
+    """Return what makes a tuple of a dataclass's name and every field."""
+    get = attrgetter(*(one.name for one in fields(kind)), "__class__.__qualname__")
+    return lambda value: tuple(get(value))
 
 
 @cache

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from segctl.policy import Policy
     from segctl.providers.base import Live, Session, Target
 
-CAPABILITIES = Capabilities(title="PAN-OS", applications=True, users=True, profiles=True)
+CAPABILITIES = Capabilities(
+    title="PAN-OS", applications=True, users=True, profiles=True, tells_authors=True
+)
 
 
 def _silent(_step: str) -> None:
