@@ -14,7 +14,8 @@ from lxml import etree
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.provision import provision
-from segctl_mocks.tls import Authority
+from segctl_mocks.panos.server import Acceptor
+from segctl_mocks.tls import Authority, ServerCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -109,6 +110,15 @@ class Fleet:
         return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the firewalls of a fleet have in common, so that many cost little."""
+
+    authority: Authority
+    certificate: ServerCertificate
+    acceptor: Acceptor
+
+
 @contextlib.contextmanager
 def serve_fleet(
     hosts: Mapping[str, HostSpec],
@@ -128,6 +138,7 @@ def serve_fleet(
         folder.mkdir(parents=True, exist_ok=True)
         authority = Authority.load_or_create(folder)
         ports = _read_ports(folder)
+        shared = Shared(authority, authority.issue(["segctl-mocks"]), Acceptor())
         mocks: dict[str, PanosMock] = {}
         linux: dict[str, LinuxMock] = {}
         for name, spec in hosts.items():
@@ -140,7 +151,7 @@ def serve_fleet(
                 name,
                 spec,
                 folder if state else None,
-                authority,
+                shared,
                 latency=latency,
                 job_seconds=job_seconds,
             )
@@ -162,7 +173,7 @@ def _make(  # what a mock is made of
     name: str,
     spec: HostSpec,
     state: Path | None,
-    authority: Authority,
+    shared: Shared,
     *,
     latency: float,
     job_seconds: float,
@@ -180,7 +191,9 @@ def _make(  # what a mock is made of
         latency=latency,
         job_seconds=job_seconds,
         state_dir=state,
-        authority=authority,
+        authority=shared.authority,
+        certificate=shared.certificate,
+        acceptor=shared.acceptor,
     )
     if not mock.restored:
         provision(

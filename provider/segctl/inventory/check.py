@@ -37,6 +37,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "endpoint": convert.endpoint,
     "host": convert.host,
     "tags": convert.tags,
+    "answer": convert.answer,
 }
 
 
@@ -200,6 +201,8 @@ class Checker:
 
     def record(self, node: Node, shape: Record) -> dict[str, object] | None:
         """Return the checked items of a mapping with given keys."""
+        if node.value is None and shape.or_nothing:
+            return {}
         if not isinstance(node.value, dict):
             self._wrong_kind(node, "a mapping")
             return None

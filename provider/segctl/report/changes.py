@@ -71,7 +71,7 @@ def by_conduit(
 def _rule(change: Mapping[str, Any], *, placed: bool) -> Iterator[Line]:
     yield _rule_head(change, "    ")
     if change["op"] == "create":
-        yield from _rule_fields(change["after"])
+        yield from rule_rows(change["after"])
         if placed:
             yield row("place", place_of(change))
     elif change["op"] == "move":
@@ -103,7 +103,8 @@ def _object(change: Mapping[str, Any], kinds: int, names: int) -> Iterator[Line]
     yield Line(lead=f"{text}  ", text=gist, style=style)
 
 
-def _rule_fields(values: Mapping[str, Any]) -> Iterator[Line]:
+def rule_rows(values: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield what a rule says, a line a field."""
     yield row(str(values.get("action", "")), gist_of("rule", values).split(" ", 1)[1])
     for field in ("sources", "destinations", "users", "applications", "services"):
         value = values.get(field)

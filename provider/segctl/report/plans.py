@@ -83,9 +83,14 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
 
 
 def _device_head(device: DevicePlan) -> Line:
+    return Line(lead=f"{device.name}  ", text=f"({device_facts(device)})", lead_style="bold")
+
+
+def device_facts(device: DevicePlan) -> str:
+    """Say what a device is: platform, versions, serial, scope, number of rules."""
     facts = [f"{platform_title(device.platform)} {device.os_version}".strip()]
     facts += [f"content {device.content_version}"] if device.content_version else []
     facts += [f"serial {device.serial}"] if device.serial else []
     facts += [device.scope] if device.scope else []
     facts += [counted(device.rule_count, "rule")]
-    return Line(lead=f"{device.name}  ", text=f"({', '.join(facts)})", lead_style="bold")
+    return ", ".join(facts)
