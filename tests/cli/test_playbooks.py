@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from cli_support import VSYS, Plant
+from cli_support import ROOT, VSYS, Plant
+from segctl.cli import run
 from segctl.cli.arguments import Settings
 from segctl.cli.rollout import Options, apply_playbook
+from segctl.demo import fleet
+from segctl.inventory import load
 from segctl.plan import schema
 from segctl.playbook.model import DAYS
 from support.cells import RULE, number_of, serve_cells, write_cells
@@ -50,7 +54,7 @@ class Cells(Plant):
 
     @property
     def states(self) -> list[Path]:
-        return sorted(self.folder.glob("*-rollout-*.json"))
+        return sorted(self.folder.glob("rollout-*.json"))
 
 
 @contextmanager
@@ -549,3 +553,34 @@ def test_only_what_was_approved_is_applied(four: Cells) -> None:
     said = four.capsys.readouterr().out
     assert "fw1  stale: its plan is not the one that was approved" in said
     assert four.holding == {"fw2"}
+
+
+#: How each may end, but for well, at some time of the day.
+CODES = {"canary.yml": "", "rollout.yml": "", "at-night.yml": "window_closed"}
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+
+
+def test_the_examples_run_on_the_water_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ROOT / "inventory" / "01-waterworks.yml"
+    today = datetime.now(UTC).astimezone().date()
+    monkeypatch.chdir(tmp_path)
+    with fleet(load([source], today=today), today, overlay=tmp_path / "mocks.yml"):
+        where = ["-i", str(source), "-i", "mocks.yml"]
+        for path in PLAYBOOKS:
+            copy = shutil.copy(path, tmp_path)
+            assert run([*where, "plan", "-p", copy, "--json"]) == 0
+            found = json.loads(capsys.readouterr().out)
+            assert found["summary"]["planned"] == 3
+        for name, code in {
+            "rollout.yml": "",
+            "canary.yml": "",
+            "at-night.yml": "window_closed",
+        }.items():
+            run([*where, "apply", "-p", name, "--auto-approve", "--json"])
+            found = json.loads(capsys.readouterr().out)
+            if name == "rollout.yml":
+                assert found["summary"]["applied"] == 3
+            assert found["status"] == "done" or found["error"]["code"] == code
+    assert {path.name for path in PLAYBOOKS} == set(CODES)

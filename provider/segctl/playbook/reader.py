@@ -47,7 +47,13 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     if problems:
         raise PlaybookError(tuple(sorted(dict.fromkeys(problems), key=_place)))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Playbook(file=name, digest=f"sha256:{digest}", plays=plays, places=document.places)
+    return Playbook(
+        file=name,
+        digest=f"sha256:{digest}",
+        plays=plays,
+        document=document.value,
+        places=document.places,
+    )
 
 
 class _Reader:

@@ -176,6 +176,14 @@ def test_an_application_is_held_to_its_own_port() -> None:
     assert "is denied" in ask(question(*ends, application="modbus-base", port=5020), held)
 
 
+def test_without_a_port_any_that_a_rule_names_will_do() -> None:
+    held = policy(rule(applications=("modbus.read",), services=("modbus",)))
+    ends = ("scada1", "plc2")
+    for port, allowed in ((0, True), (502, True), (503, False)):
+        asked = question(*ends, application="modbus.read", port=port, allow=allowed)
+        assert ask(asked, held, applications=False) == ""
+
+
 @pytest.mark.parametrize("zones", [("CTRL", "SUPV"), ("SUPV", "S2")])
 def test_rules_between_other_zones_do_not_count(zones: tuple[str, str]) -> None:
     other = rule(from_zones=(zones[0],), to_zones=(zones[1],))
