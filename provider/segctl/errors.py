@@ -7,6 +7,12 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SnapshotError                 a snapshot file is damaged, or of another device
+├ SignatureError                a file is not signed by somebody who is trusted
+├ HistoryError                  the history cannot be opened, written or read
+├ DeliveryError                 metrics or a notice did not arrive
+├ ExecutorError                 the workers asked for cannot be used
+├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
   ├ AuthError                   the device refuses the account
@@ -119,6 +125,42 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SnapshotError(SegctlError):
+    """A snapshot file is damaged, edited, of another version or of another device."""
+
+    code = "snapshot"
+
+
+class SignatureError(SegctlError):
+    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+
+    code = "signature"
+
+
+class HistoryError(SegctlError):
+    """The history of drift cannot be opened, written or read."""
+
+    code = "history"
+
+
+class DeliveryError(SegctlError):
+    """Metrics or a notice did not reach whom they are for."""
+
+    code = "delivery"
+
+
+class ExecutorError(SegctlError):
+    """The workers asked for cannot be used."""
+
+    code = "executor"
+
+
+class LostWorkerError(SegctlError):
+    """A worker went away with a device's work: what became of it is not known."""
+
+    code = "unknown"
 
 
 class DeviceError(SegctlError):

@@ -184,6 +184,12 @@ def test_variables_of_a_play_stand_above_the_inventory(four: Cells) -> None:
     assert kinds == [{"fw1": True, "fw2": True}, {"fw1": False, "fw2": False}]
 
 
+def test_drift_that_does_not_fail_is_told(four: Cells) -> None:
+    four.play("- {hosts: fw1, tasks: [segctl_drift: {}]}")
+    assert statuses(four.apply()) == {"fw1": "drifted"}
+    assert "fw1  differs from the inventory" in four("apply", "-p", "play.yml", "--auto-approve").out
+
+
 def test_tasks_of_a_play(four: Cells) -> None:
     four.play("""\
         - hosts: [fw1, fw2]
@@ -191,7 +197,8 @@ def test_tasks_of_a_play(four: Cells) -> None:
             - segctl_plan: {}
             - segctl_apply: {}
               tags: write
-            - segctl_drift: {}
+            - segctl_drift:
+                fail_on_drift: true
         """)
     done = four.apply("--skip-tags", "write", code=1)
     assert {one["code"] for one in done["plays"][0]["waves"][0]["devices"]} == {"drift"}
@@ -556,7 +563,7 @@ def test_only_what_was_approved_is_applied(four: Cells) -> None:
 
 
 #: How each may end, but for well, at some time of the day.
-CODES = {"canary.yml": "", "rollout.yml": "", "at-night.yml": "window_closed"}
+CODES = {"canary.yml": "", "waterworks.yml": "", "rollout.yml": "", "at-night.yml": "window_closed"}
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 
 

@@ -22,6 +22,8 @@ GLOBAL = {
     "--ask-vault-pass": False,
     "-f": True,
     "--forks": True,
+    "--executor": True,
+    "--no-cache": False,
     "--json": False,
     "--json-lines": False,
     "-v": False,
@@ -36,9 +38,11 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
-    vault_password_file: Path | None = None
+    vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
     forks: int = 10
+    executor: str = ""
+    cache: bool = True
     json: bool = False
     json_lines: bool = False
     verbose: bool = False

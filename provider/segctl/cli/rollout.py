@@ -13,6 +13,7 @@ from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.interrupts import eased
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
+from segctl.cli.signatures import refuse_unsigned
 from segctl.cli.steps import load_inventory, today, vault
 from segctl.errors import PlanError, UsageError
 
@@ -148,6 +149,9 @@ def apply_playbook(settings: Settings, options: Options, approved: Callable[[], 
     from segctl.rollout.wave import agreed_on
 
     playbook, plays = _prepared(settings, options)
+    for play in plays:
+        names = [item.device.name for wave in play.waves for item in wave]
+        refuse_unsigned(play.connections, names)
     state = _state(options, playbook)
     agreed = None
     if not options.auto_approve:
@@ -263,10 +267,11 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
     words += ["-l", settings.limit] if settings.limit else []
     for value in settings.extra_vars:
         words += ["-e", value if value.startswith("@") else "…"]
-    if settings.vault_password_file:
-        words += ["--vault-password-file", str(settings.vault_password_file)]
+    for file in settings.vault_password_files:
+        words += ["--vault-password-file", str(file)]
     words += ["--ask-vault-pass"] if settings.ask_vault_pass else []
     words += ["-f", str(settings.forks)] if settings.forks != Settings().forks else []
+    words += ["--executor", settings.executor] if settings.executor else []
     words += ["apply", "-p", str(options.file), "--resume", str(path)]
     for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
         words += [name, ",".join(tags)] if tags else []

@@ -6,13 +6,32 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
+from segctl.cli.reports import (
+    Environment,
+    GitlabFile,
+    HtmlFile,
+    JunitFile,
+    MarkdownFile,
+    ReportFiles,
+    SarifFile,
+    places_of,
+)
 from segctl.cli.screen import print_json, print_lines
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.errors import SegctlError
 
 
 @app.command(epilog=EPILOG)
-def validate(context: typer.Context) -> int:
+def validate(
+    context: typer.Context,
+    *,
+    env: Environment = "default",
+    markdown: MarkdownFile = None,
+    sarif: SarifFile = None,
+    junit: JunitFile = None,
+    gitlab: GitlabFile = None,
+    html: HtmlFile = None,
+) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
     from segctl.compile import compile_site
     from segctl.providers.base import provider
@@ -20,18 +39,22 @@ def validate(context: typer.Context) -> int:
     from segctl.rollout import unverified
 
     settings = settings_of(context)
-    loaded = load_inventory(settings)
-    compiled = compile_site(loaded.site, today())
+    files = ReportFiles(
+        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
+    )
+    with files.refusals("validate", settings):
+        loaded = load_inventory(settings)
+        compiled = compile_site(loaded.site, today())
     warnings = list(loaded.warnings)
     for name in compiled:
         warnings += unverified(name, loaded.connections)
-    refused: list[SegctlError] = []
-    for item in compiled.values():
+    refusals: dict[str, SegctlError] = {}
+    for name, item in compiled.items():
         warnings += item.findings
         try:
             _, doubts = provider(item.device.platform).fit(item.policy, item.device)
         except SegctlError as error:
-            refused.append(error)
+            refusals[name] = error
         else:
             warnings += doubts
     warnings = list(dict.fromkeys(warnings))
@@ -41,6 +64,12 @@ def validate(context: typer.Context) -> int:
         "firewalls": len(loaded.site.devices),
         "rules": sum(len(item.policy.rules) for item in compiled.values()),
     }
+    if files.wanted:
+        from segctl.report import validation_report
+
+        places = places_of(loaded.site, settings)
+        files.write(validation_report(warnings, refusals, counts, environment=env, places=places))
+    refused = list(refusals.values())
     if settings.json:
         errors = [{"code": error.code, "message": str(error)} for error in refused]
         document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.credentials import Secret
+from segctl.credentials import Sealed, Secret
 from segctl.errors import InventoryError, Problem
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
@@ -50,6 +50,7 @@ _PATHS: Final = (
     "segctl_ca_file",
     "segctl_known_hosts",
     "segctl_transcript",
+    "segctl_verify_keys",
 )
 
 
@@ -185,12 +186,13 @@ def _connections(
             value = layer.variables.get(key)
             if value is None:
                 continue
-            if key in _SECRETS:
+            if key in _SECRETS or isinstance(value, Encrypted):
                 secret = _secret(value, inventory.vault, opened)
                 if isinstance(secret, VaultError):
                     problems.append(_unopened(name, key, secret))
-                    continue
-                value = secret
+                    value = Sealed(cast("Encrypted", value).ciphertext)
+                else:
+                    value = secret
             elif key in _PATHS:
                 value = expand_home(str(value))
             found[key] = value
@@ -205,7 +207,8 @@ def _secret(
         return Secret(str(value))
     if value.ciphertext not in opened:
         try:
-            opened[value.ciphertext] = Secret(decrypt(value.ciphertext, vault))
+            plain = decrypt(value.ciphertext, vault)
+            opened[value.ciphertext] = Secret(plain, Sealed(value.ciphertext))
         except VaultError as error:
             opened[value.ciphertext] = error
     return opened[value.ciphertext]

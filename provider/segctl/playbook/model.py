@@ -110,6 +110,7 @@ class Task:
     tags: tuple[str, ...] = ()
     allow_purge: bool = False
     baseline: str = ""
+    fail_on_drift: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -261,4 +261,5 @@ def _task(found: Found) -> Task:
         tags=_tags(found),
         allow_purge=bool(arguments.get("allow_purge")),
         baseline=cast("str", arguments.get("baseline") or ""),
+        fail_on_drift=bool(arguments.get("fail_on_drift")),
     )

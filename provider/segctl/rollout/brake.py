@@ -10,6 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def braked(pressed: Callable[[], bool], report: Callable[[str], None]) -> Callable[[str], None]:
+    """Return `report` made to raise KeyboardInterrupt at the first step after the press.
+
+    It raises once: the steps of going back are not to be interrupted by the same press.
+    """
+    raised = False
+
+    def step(text: str) -> None:
+        nonlocal raised
+        if not raised and pressed():
+            raised = True
+            raise KeyboardInterrupt
+        report(text)
+
+    return step
+
+
 class Brake:
     """Ctrl-C for workers: once pressed, every device stops at its next step and goes back.
 
@@ -51,17 +68,5 @@ class Brake:
         return self._pressed.is_set()
 
     def watch(self, report: Callable[[str], None]) -> Callable[[str], None]:
-        """Return `report` made to raise KeyboardInterrupt at the first step after the press.
-
-        It raises once: the steps of going back are not to be interrupted by the same press.
-        """
-        raised = False
-
-        def step(text: str) -> None:
-            nonlocal raised
-            if self._pressed.is_set() and not raised:
-                raised = True
-                raise KeyboardInterrupt
-            report(text)
-
-        return step
+        """Return `report` made to raise KeyboardInterrupt once, at the first step after."""
+        return braked(self._pressed.is_set, report)

@@ -9,6 +9,15 @@ from traceback import extract_tb
 from segctl.apply import Outcome, outcome_of
 from segctl.errors import DeviceError, SegctlError
 
+#: What a lost worker leaves to do.
+AGAIN = "safe to run again: apply asks first whether the device is as desired"
+
+
+class DefectError(SegctlError):
+    """An error nobody foresaw, described where it happened."""
+
+    code = "internal"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -34,10 +43,11 @@ def failure_of(device: str, error: BaseException) -> Failure:
 
 def failed(device: str, error: BaseException) -> Outcome:
     """Return the outcome of a device whose apply ended with `error`."""
-    if isinstance(error, SegctlError | KeyboardInterrupt):
+    if isinstance(error, SegctlError | KeyboardInterrupt) and not isinstance(error, DefectError):
         found = outcome_of(device, error)
         return replace(found, message=found.message.removeprefix(f"{device}: "))
-    message = f"{internal(error)}; run segctl plan to see what the device holds"
+    text = str(error) if isinstance(error, DefectError) else internal(error)
+    message = f"{text}; run segctl plan to see what the device holds"
     return Outcome(device=device, status="failed", code="internal", message=message)
 
 

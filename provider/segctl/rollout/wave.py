@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.apply import Outcome
 from segctl.baseline import read_baseline
+from segctl.drift import items_of, judge
 from segctl.plan import DevicePlan
 from segctl.playbook import exceeds
 from segctl.rollout.brake import Brake
@@ -82,7 +83,7 @@ class Wave:
         done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
         for name in self.names:
             found = self.results.get(name)
-            if name not in done and (found is None or found.status in ("planned", "in_sync")):
+            if name not in done and (found is None or found.status in ("planned", "in_sync", "drifted")):
                 self.results[name] = DeviceResult(device=name, status="not_begun")
 
     def _together(self) -> frozenset[str]:
@@ -188,7 +189,7 @@ class Wave:
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)
-        if earlier is not None and status in ("planned", "in_sync") and earlier.well:
+        if earlier is not None and status in ("planned", "in_sync", "drifted") and earlier.well:
             return  # an apply before says more
         self.results[plan.name] = DeviceResult(
             device=plan.name,
@@ -221,15 +222,14 @@ class Wave:
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
         today = self.run.today().astimezone().date()
-        accepted = set(read_baseline(Path(task.baseline), today)) if task.baseline else set()
+        accepted = read_baseline(Path(task.baseline)) if task.baseline else ()
         for plan in plans:
-            found = {(plan.name, str(one["kind"]), str(one["name"])) for one in plan.changes}
-            found |= {(plan.name, "rule", hole.subject) for hole in plan.holes}
-            drifted = sorted(f"{kind} {name}" for _, kind, name in found - accepted)
+            counted = judge(plan.name, items_of(plan), accepted, today).counted
+            drifted = sorted(f"{item.kind} {item.name}" for item in counted)
             if drifted:
                 more = f" and {len(drifted) - 5} more" if len(drifted) > 5 else ""
                 message = f"differs from the inventory: {', '.join(drifted[:5])}{more}"
-                self._set(plan, "failed", "drift", message)
+                self._set(plan, "failed" if task.fail_on_drift else "drifted", "drift", message)
             else:
                 self._set(plan, "in_sync")
 

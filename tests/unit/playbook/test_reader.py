@@ -58,7 +58,7 @@ WHOLE = """\
       segctl.segctl.segctl_plan: {}
       tags: [look]
     - segctl_apply: {allow_purge: true, executable: /usr/bin/segctl}
-    - segctl.segctl.segctl_drift: {baseline: accepted.yml}
+    - segctl.segctl.segctl_drift: {baseline: accepted.yml, fail_on_drift: yes}
 - hosts: all
 """
 
@@ -106,7 +106,7 @@ def test_every_word_is_read(tmp_path: Path) -> None:
     assert play.tasks == (
         Task(action="plan", name="Look", tags=("look",)),
         Task(action="apply", name="apply", allow_purge=True),
-        Task(action="drift", name="drift", baseline="accepted.yml"),
+        Task(action="drift", name="drift", baseline="accepted.yml", fail_on_drift=True),
     )
     assert play.variables is not None
     assert set(play.variables.variables) == {"segctl_unmanaged", "ansible_python_interpreter"}

@@ -1,0 +1,134 @@
+"""The report files that `plan`, `show`, `drift` and `validate` write besides what they print."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segctl.cli.files import save
+from segctl.errors import SegctlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from segctl.cli.arguments import Settings
+    from segctl.intent import Site
+    from segctl.report import Places, Report
+    from segctl.report.document import Kind
+
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", metavar="FILE", help="Report for a pull request")
+]
+SarifFile = Annotated[
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Findings as SARIF, with file:line")
+]
+JunitFile = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Checks as JUnit XML")
+]
+GitlabFile = Annotated[
+    Path | None, typer.Option("--gitlab", metavar="FILE", help="Report for GitLab's merge requests")
+]
+HtmlFile = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
+]
+Environment = Annotated[
+    str,
+    typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFiles:
+    """Which reports a run is to write, and what they call their environment."""
+
+    environment: str
+    markdown: Path | None = None
+    sarif: Path | None = None
+    junit: Path | None = None
+    gitlab: Path | None = None
+    html: Path | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any."""
+        return any(self._paths())
+
+    def _paths(self) -> Iterable[Path]:
+        found = (self.markdown, self.sarif, self.junit, self.gitlab, self.html)
+        return [path for path in found if path is not None]
+
+    def check(self) -> None:
+        """Refuse what cannot be written, before any device is read.
+
+        Raises:
+            UsageError: a folder does not exist, or the environment has no proper name.
+        """
+        from segctl.report.document import environment_name
+
+        environment_name(self.environment)
+        for path in self._paths():
+            if not path.parent.is_dir():
+                raise UsageError(
+                    f"cannot write {path}: there is no folder {path.parent}; no device was read"
+                )
+
+    def write(self, report: Report) -> None:
+        """Write the reports.
+
+        Raises:
+            PlanError: a file cannot be written.
+        """
+        from segctl import report as forms
+
+        root = repository_top()
+        writers: tuple[tuple[Path | None, Callable[[], str]], ...] = (
+            (self.markdown, lambda: forms.markdown(report)),
+            (self.sarif, lambda: _dumped(forms.sarif(report, root))),
+            (self.junit, lambda: forms.junit(report)),
+            (self.gitlab, lambda: _dumped(forms.gitlab(report, root))),
+            (self.html, lambda: forms.webpage(report)),
+        )
+        for path, written in writers:
+            if path is not None:
+                save(path, written())
+
+    @contextmanager
+    def refusals(self, kind: Kind, settings: Settings) -> Generator[None]:
+        """Report also a run that ends with an error: nobody is to read the report before it."""
+        self.check()
+        try:
+            yield
+        except SegctlError as error:
+            if self.wanted:
+                from segctl.report import Places, refusal_report
+
+                places = Places(anywhere=str(settings.sources[0]))
+                self.write(refusal_report(kind, error, environment=self.environment, places=places))
+            raise
+
+
+def _dumped(document: object) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def places_of(site: Site, settings: Settings) -> Places:
+    """Return where an inventory declares its firewalls and conduits."""
+    from segctl.compile import label
+    from segctl.report import Places
+
+    return Places(
+        anywhere=str(settings.sources[0]),
+        devices={device.name: device.declared for device in site.devices},
+        conduits={label(conduit): conduit.declared for conduit in site.conduits},
+    )
+
+
+def repository_top() -> Path:
+    """Return the top of the repository this runs in, else the working directory."""
+    here = Path.cwd()
+    return next((top for top in (here, *here.parents) if (top / ".git").exists()), here)

@@ -1,0 +1,68 @@
+"""What people and machines are told: plans, drift, validation and outcomes, form by form."""
+
+from __future__ import annotations
+
+from segctl.report.changes import row
+from segctl.report.document import (
+    DEFAULT_ENVIRONMENT,
+    Check,
+    Places,
+    Remark,
+    Report,
+    Section,
+    Suite,
+    environment_name,
+)
+from segctl.report.drifted import drift_report
+from segctl.report.drifts import accepted_text, author_text, drift_json, drift_text
+from segctl.report.gitlab import gitlab
+from segctl.report.junit import junit
+from segctl.report.lines import Line, laid_out, printable
+from segctl.report.markdown import BUDGET, markdown, marker
+from segctl.report.outcomes import outcomes_json, outcomes_text
+from segctl.report.planned import plan_report
+from segctl.report.plans import DOUBT, device_text, plan_text, summary_text
+from segctl.report.sarif import sarif
+from segctl.report.validated import refusal_report, validation_report
+from segctl.report.validation import problems_json, validation_text
+from segctl.report.webpage import webpage
+from segctl.report.words import list_changes
+
+__all__ = [
+    "BUDGET",
+    "DEFAULT_ENVIRONMENT",
+    "DOUBT",
+    "Check",
+    "Line",
+    "Places",
+    "Remark",
+    "Report",
+    "Section",
+    "Suite",
+    "accepted_text",
+    "author_text",
+    "device_text",
+    "drift_json",
+    "drift_report",
+    "drift_text",
+    "environment_name",
+    "gitlab",
+    "junit",
+    "laid_out",
+    "list_changes",
+    "markdown",
+    "marker",
+    "outcomes_json",
+    "outcomes_text",
+    "plan_report",
+    "plan_text",
+    "printable",
+    "problems_json",
+    "refusal_report",
+    "row",
+    "sarif",
+    "summary_text",
+    "validation_report",
+    "validation_text",
+    "webpage",
+]

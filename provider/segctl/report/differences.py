@@ -1,0 +1,123 @@
+"""Changes as the lines of a diff block, and the flows that they permit and cut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from segctl.report.changes import by_conduit, rule_rows
+from segctl.report.document import Remark
+from segctl.report.lines import printable
+from segctl.report.words import gist_of, label_of, left_and_joined, place_of, value_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+#: The first column of a diff block: ``!`` is what changes or moves and is neither new nor gone.
+_MARKS = {"create": "+", "update": "!", "move": "!", "rename": "!", "delete": "-"}
+#: Fields of a rule that say which traffic it is about.
+_TRAFFIC = (
+    "from_zones",
+    "to_zones",
+    "sources",
+    "destinations",
+    "users",
+    "applications",
+    "services",
+    "schedule",
+    "negate_source",
+    "negate_destination",
+)
+
+
+def diff_lines(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterator[str]:
+    """Yield changes by conduit, each line marked in its first column."""
+    for conduit, group in by_conduit(changes).items():
+        title = f"conduit {conduit}" if conduit else "zones, objects and default rules"
+        yield printable(f"@@ {title} @@")
+        for change in group:
+            yield from map(printable, _change(change, placed=placed))
+
+
+def _change(change: Mapping[str, Any], *, placed: bool) -> Iterator[str]:
+    op, kind = change["op"], change["kind"]
+    head = f"{_MARKS[op]} {kind} {change['name']}"
+    if op == "rename":
+        yield f"{head} (is called {change['before'].get('name')} now)"
+    elif op == "move":
+        yield f"{head} moves {place_of(change)}"
+    elif op == "update":
+        yield head
+        for field in change["fields"]:
+            yield from _field(field, change["before"].get(field), change["after"].get(field))
+    elif kind == "rule" and op == "create":
+        yield head
+        for line in rule_rows(change["after"]):
+            yield f"+   {line.lead.lstrip()}{line.text}"
+        if placed:
+            yield f"+   place {place_of(change)}"
+    else:
+        yield f"{head}  {gist_of(kind, change['after'] or change['before'])}".rstrip()
+
+
+def _field(name: str, before: Any, after: Any) -> Iterator[str]:
+    label = label_of(name)
+    gone, come = left_and_joined(name, before, after)
+    if not gone and not come:
+        was, will = value_texts(name, before, after)
+        gone, come = [was], [will]
+    if gone:
+        yield f"-   {label}  {', '.join(gone)}"
+    if come:
+        yield f"+   {label}  {', '.join(come)}"
+
+
+def flows(device: str, changes: Iterable[Mapping[str, Any]]) -> tuple[list[Remark], list[Remark]]:
+    """Return what rules permit after the changes and did not before, and the other way round.
+
+    Rule by rule: what another rule permits just the same is not taken into account.
+    """
+    opened: list[Remark] = []
+    closed: list[Remark] = []
+    for change in changes:
+        if change["kind"] != "rule" or change["op"] in {"move", "rename"}:
+            continue
+        was, will = _permits(change["before"]), _permits(change["after"])
+        if will and not was:
+            opened.append(_flow(device, change["name"], _traffic(change["after"])))
+        elif was and not will:
+            closed.append(_flow(device, change["name"], _traffic(change["before"])))
+        elif was and will:
+            for field in [name for name in change["fields"] if name in _TRAFFIC]:
+                gone, come = _moved(field, change["before"].get(field), change["after"].get(field))
+                opened += [_flow(device, change["name"], come)] if come else []
+                closed += [_flow(device, change["name"], gone)] if gone else []
+    return opened, closed
+
+
+def _permits(rule: Mapping[str, Any]) -> bool:
+    return rule.get("action") == "allow" and not rule.get("disabled")
+
+
+def _flow(device: str, rule: str, text: str) -> Remark:
+    return Remark(severity="note", subject=device, text=f"{rule}: {text}")
+
+
+def _traffic(rule: Mapping[str, Any]) -> str:
+    """Say in one line which traffic a rule is about."""
+    parts = [gist_of("rule", rule).split(" ", 1)[1]]
+    for field in ("sources", "destinations", "users", "applications", "services"):
+        found = rule.get(field)
+        if found and found != ["any"]:
+            negated = "not " if rule.get(f"negate_{field.removesuffix('s')}") else ""
+            parts.append(f"{label_of(field)} {negated}{', '.join(found)}")
+    return "; ".join(parts)
+
+
+def _moved(name: str, before: Any, after: Any) -> tuple[str, str]:
+    """Return how a field is narrower and wider; both where that cannot be told."""
+    label = label_of(name)
+    gone, come = left_and_joined(name, before, after)
+    if gone or come:
+        return tuple(f"{label} {', '.join(one)}" if one else "" for one in (gone, come))  # type: ignore[return-value]
+    was, will = value_texts(name, before, after)
+    return f"{label} {was}", f"{label} {will}"
