@@ -77,6 +77,8 @@ def _say(text: str) -> None:
 
 def _spoken(event: str, facts: dict[str, object]) -> str:
     """Write an event for people; what became of devices is printed by itself."""
+    if event == "play":
+        return f"Play {facts['play']}: {facts['name']}"
     if event == "soak":
         from segctl.cli.board import spoken
 
@@ -236,7 +238,7 @@ def _roll(
 
 
 def _beside(file: Path, state: State) -> Path:
-    return file.with_name(f"{file.stem}-rollout-{state.rollout_id[:12]}.json")
+    return file.with_name(f"rollout-{state.rollout_id[:12]}.json")
 
 
 def _keeper(
