@@ -19,7 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segctl.errors import AuthError
+from segctl.errors import AuthError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,17 +145,34 @@ def login(
 def _from_file(host: str, env: Mapping[str, str]) -> Secret | None:
     if not (name := env.get("SEGCTL_PASSWORD_FILE")):
         return None
-    path = Path(name).expanduser()
     try:
-        if path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            raise AuthError(host, f"{path} can be read by others: chmod 600 {path}")
+        return secret_in(Path(name), "SEGCTL_PASSWORD_FILE")
+    except UsageError as error:
+        raise AuthError(host, str(error)) from error
+
+
+def secret_in(file: Path, variable: str) -> Secret:
+    """Return the secret a file holds, which `variable` names.
+
+    Where the file is another's, such as root's, its group may read it: that is how systemd and
+    Kubernetes hand a secret to a service that does not own it.
+
+    Raises:
+        UsageError: it cannot be read, is empty, or others may read it.
+    """
+    path = file.expanduser()
+    try:
+        found = path.stat()
+        ours = found.st_uid == os.geteuid()
+        if found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
+            raise UsageError(f"{path} can be read by others: chmod 600 {path}")
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
-        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path}: {error.strerror}") from error
+        raise UsageError(f"{variable} {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path} is not UTF-8 text") from None
+        raise UsageError(f"{variable} {path} is not UTF-8 text") from None
     if not text:
-        raise AuthError(host, f"SEGCTL_PASSWORD_FILE {path} is empty")
+        raise UsageError(f"{variable} {path} is empty")
     return Secret(text)
 
 

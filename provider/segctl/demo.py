@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -90,7 +91,21 @@ def story(
                 f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
             )
             _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
-            return _tell(run, where, running)
+            with _history(Path(folder, "history.db")):
+                return _tell(run, where, running)
+
+
+@contextmanager
+def _history(file: Path) -> Generator[None]:
+    """Keep the story out of the user's own history."""
+    before = os.environ.get("SEGCTL_HISTORY")
+    os.environ["SEGCTL_HISTORY"] = str(file)
+    try:
+        yield
+    finally:
+        del os.environ["SEGCTL_HISTORY"]
+        if before is not None:
+            os.environ["SEGCTL_HISTORY"] = before
 
 
 def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet) -> int:
@@ -109,7 +124,7 @@ def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fl
     for host, what in changed.items():
         _say(f"A contractor, on {host}: {what}")
     steps = [
-        ("Drift finds it.", ["drift"], 2),
+        ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
         ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]

@@ -7,6 +7,9 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SignatureError                a file is not signed by somebody who is trusted
+├ HistoryError                  the history cannot be opened, written or read
+├ DeliveryError                 metrics or a notice did not arrive
 ├ ExecutorError                 the workers asked for cannot be used
 ├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
@@ -121,6 +124,24 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SignatureError(SegctlError):
+    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+
+    code = "signature"
+
+
+class HistoryError(SegctlError):
+    """The history of drift cannot be opened, written or read."""
+
+    code = "history"
+
+
+class DeliveryError(SegctlError):
+    """Metrics or a notice did not reach whom they are for."""
+
+    code = "delivery"
 
 
 class ExecutorError(SegctlError):

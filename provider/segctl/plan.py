@@ -553,10 +553,29 @@ def load_plan(path: Path) -> Plan:
     Raises:
         PlanFormatError: it cannot be read, is damaged, was edited, or has another version.
     """
+    return parse_plan(plan_bytes(path), path)
+
+
+def plan_bytes(path: Path) -> bytes:
+    """Return what a plan file holds, whatever that is.
+
+    Raises:
+        PlanFormatError: it cannot be read.
+    """
     try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise PlanFormatError(f"{path}: {error.strerror}") from error
+
+
+def parse_plan(data: bytes, path: Path) -> Plan:
+    """Return the plan that the content of a file is.
+
+    Raises:
+        PlanFormatError: it is damaged, was edited, or has another version.
+    """
+    try:
+        found: object = json.loads(data.decode())
     except ValueError as error:
         raise PlanFormatError(f"{path} is not a plan file: {error}") from error
     document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -175,7 +175,7 @@ RULES: tuple[Flow, ...] = (
 @pytest.fixture(scope="module")
 def firewall() -> Iterator[Any]:
     with PanosMock(users={"admin": "pw"}, job_seconds=0.0) as served:
-        firewall = Firewall(served.host, "admin", "pw", port=served.port)
+        firewall: Any = Firewall(served.host, "admin", "pw", port=served.port)
         firewall.refresh_system_info()
         modes = ["layer3"] * 3 + ["layer2"] * 2 + ["virtual-wire"] * 3
         ports = [network.EthernetInterface(*both) for both in zip(PORTS, modes, strict=True)]

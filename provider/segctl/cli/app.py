@@ -37,7 +37,9 @@ mock_app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
 )
+drift_app = typer.Typer(epilog=EPILOG, invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(mock_app, name="mock")
+app.add_typer(drift_app, name="drift")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - Click's own form of a callback

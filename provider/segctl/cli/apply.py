@@ -22,6 +22,7 @@ from segctl.cli.plan import (
     show_plan,
 )
 from segctl.cli.screen import print_json, print_lines, progress, tell
+from segctl.cli.signatures import VerifyOption, refuse_live, refuse_unsigned
 from segctl.cli.steps import load_inventory, plan_all, settings_of, working
 from segctl.errors import PlanError, UsageError
 
@@ -49,6 +50,7 @@ def apply(
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
     ] = False,
+    verify: VerifyOption = None,
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
@@ -83,18 +85,22 @@ def apply(
         )
         if check:
             return plan_playbook(settings, options)
+        refuse_live(verify, "a playbook")
         _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
         return apply_playbook(settings, options, _approved)
     if check:
-        made, failures = (read_plan(file), []) if file else plan_all(settings)
+        made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
         show_plan(settings, made, failures, diff=diff, brief=brief)
         return ERROR if failures or not made.applyable else OK
     if file is not None:
-        made = read_plan(file)
+        made = read_plan(file, verify)
         refuse_used(file, made)
         return _apply(settings, made, allow_purge=allow_purge, file=file)
+    refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
-    made, failures = plan_all(settings)
+    loaded = load_inventory(settings)
+    refuse_unsigned(loaded.connections, loaded.hosts)
+    made, failures = plan_all(settings, loaded)
     if failures or not made.applyable:
         refusal = PlanError(_why_not(made, failures))
         show_plan(settings, made, failures, brief=True, cause=refusal)
@@ -145,6 +151,7 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
             "a plan is applied whole, nothing was changed; make another with -l"
         )
+    refuse_unsigned(loaded.connections, names, file, made)
     brake = Brake()
     with (
         working(settings, len(names)) as executor,

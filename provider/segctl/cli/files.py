@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def save(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner only."""
+def save(path: Path, text: str, *, mode: int = 0o600) -> None:
+    """Write a file whole or not at all, readable by its owner only unless `mode` says more."""
     try:
         if path.exists() and not path.is_file():  # a pipe, a terminal, a device
             path.write_text(text, encoding="utf-8")
             return
-        replace(path.resolve(), text.encode(), 0o600)
+        replace(path.resolve(), text.encode(), mode)
     except OSError as error:
         raise PlanError(
             f"cannot write {path}: {error.strerror}; nothing was saved and no device was changed"

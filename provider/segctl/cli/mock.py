@@ -35,7 +35,7 @@ def mock_serve(
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         typer.echo(f"serving {names}")
         given = " ".join(f"-i {path}" for path in settings.sources)
-        typer.echo(f"use them with: {given} -i {running.overlay}")
+        typer.echo(f"use them with: {given} -i {endpoints or running.overlay}")
         sys.stdout.flush()
         _until_stopped()
 

@@ -12,7 +12,7 @@ from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
 #: What there is a schema of.
-_SCHEMAS = ("inventory", "playbook", "plan", "drift", "rollout", "events")
+_SCHEMAS = ("inventory", "playbook", "plan", "drift", "history", "rollout", "events")
 
 
 @app.command(epilog=EPILOG)

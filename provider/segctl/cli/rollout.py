@@ -13,6 +13,7 @@ from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.interrupts import eased
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
+from segctl.cli.signatures import refuse_unsigned
 from segctl.cli.steps import load_inventory, today, vault
 from segctl.errors import PlanError, UsageError
 
@@ -146,6 +147,9 @@ def apply_playbook(settings: Settings, options: Options, approved: Callable[[], 
     from segctl.rollout.wave import agreed_on
 
     playbook, plays = _prepared(settings, options)
+    for play in plays:
+        names = [item.device.name for wave in play.waves for item in wave]
+        refuse_unsigned(play.connections, names)
     state = _state(options, playbook)
     agreed = None
     if not options.auto_approve:

@@ -35,6 +35,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "endpoint": convert.endpoint,
     "host": convert.host,
     "tags": convert.tags,
+    "answer": convert.answer,
 }
 
 

@@ -29,7 +29,7 @@ _DURATION: Final = re.compile(DURATION_PATTERN, re.ASCII)
 _CLOCK: Final = re.compile(CLOCK_PATTERN, re.ASCII)
 _BATCH: Final = re.compile(BATCH_PATTERN, re.ASCII)
 _ENDPOINT: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s:]+)):(\d{1,5})", re.ASCII)
-_HOST: Final = re.compile(r"[^\[\]\s/@]+")
+_HOST: Final = re.compile(r"(?!-)[^\[\]\s/@]+")
 PERCENT: Final = re.compile(r"\d{1,3}(?:\.\d+)?", re.ASCII)
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 _MAX_PORT: Final = 65535
@@ -235,3 +235,14 @@ def tags(text: str) -> tuple[str, ...]:
         msg = f"{text!r} has an empty tag"
         raise BadValueError(msg, "write a list of tags")
     return found
+
+
+def answer(text: str) -> str:
+    """Return a text that an answer must hold, or ``~`` and a regular expression."""
+    free_text(text)
+    try:
+        re.compile(text.removeprefix("~") if text.startswith("~") else "")
+    except re.error as error:
+        msg = f"is not a regular expression: {error}"
+        raise BadValueError(msg) from error
+    return text

@@ -50,6 +50,7 @@ _PATHS: Final = (
     "segctl_ca_file",
     "segctl_known_hosts",
     "segctl_transcript",
+    "segctl_verify_keys",
 )
 
 

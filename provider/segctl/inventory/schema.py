@@ -307,6 +307,11 @@ HOST: Final = Record(
             shape=Scalar(kind="path"),
             doc="Folder for a transcript of SSH sessions, secrets masked.",
         ),
+        Field(
+            name="segctl_verify_keys",
+            shape=Scalar(kind="path"),
+            doc="Trusted keys: only plans signed with one of them are applied.",
+        ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
@@ -344,7 +349,8 @@ _FORMATS: Final[dict[str, dict[str, object]]] = {
         "maximum": 100,
     },
     "endpoint": {"type": "string", "pattern": r"^(\[[^\[\]\s]+\]|[^\[\]\s:]+):[0-9]{1,5}$"},
-    "host": {"type": "string", "pattern": r"^[^\[\]\s/@]+$"},
+    "host": {"type": "string", "pattern": r"^(?!-)[^\[\]\s/@]+$"},
+    "answer": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
     "tags": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
 }
 

@@ -29,6 +29,7 @@ Kind = Literal[
     "endpoint",
     "host",
     "tags",
+    "answer",
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.errors import FileError, PlaybookError
@@ -131,12 +130,15 @@ class _Reader:
             return ()
         if isinstance(value, dict):
             return self._window(value, node)
-        children = (child for _, child in self.checker.children(node))
         return tuple(
-            window
-            for one, child in zip(_listed(value), children, strict=False)
-            for window in self._window(one, child)
+            window for one, child in self._pairs(value, node) for window in self._window(one, child)
         )
+
+    def _pairs(self, value: object, node: Node) -> list[tuple[Found, Node]]:
+        """Return the items of a list with their places; none where an item was refused."""
+        children = [child for _, child in self.checker.children(node)]
+        items = _listed(value)
+        return list(zip(items, children, strict=True)) if len(items) == len(children) else []
 
     def _window(self, value: Found, node: Node) -> tuple[Window, ...]:
         start, end = value.get("from"), value.get("to")
@@ -164,20 +166,15 @@ class _Reader:
     def _verify(self, value: object, node: Node | None) -> tuple[Probe, ...]:
         if node is None:
             return ()
-        children = (child for _, child in self.checker.children(node))
-        pairs = zip(_listed(value), children, strict=False)
-        return tuple(self._probe(one, child) for one, child in pairs)
+        return tuple(self._probe(one, child) for one, child in self._pairs(value, node))
 
     def _probe(self, value: Found, node: Node) -> Probe:
         rest = {name: value[name] for name in ("timeout", "retries") if value.get(name) is not None}
         expect = value.get("expect")
         if "command" in value:
-            text = str(expect or "")
-            if text.startswith("~"):
-                self._pattern(text[1:], node)
             return Ask(
                 command=value["command"] or "",
-                expect=text,
+                expect=str(expect or ""),
                 platform=value.get("platform") or "",
                 declared=node.source,
                 **rest,
@@ -216,13 +213,6 @@ class _Reader:
             allow=(expect or flow.get("expect")) != "deny",
             declared=node.source,
         )
-
-    def _pattern(self, text: str, node: Node) -> None:
-        try:
-            re.compile(text)
-        except re.error as error:
-            where = self.checker.child(node, "expect")
-            self.checker.report(where, f"is not a regular expression: {error}")
 
     def _check_time(self, play: Play, nodes: Mapping[str, Node]) -> None:
         """A device must not go back by itself while its probes may still be running."""

@@ -153,7 +153,7 @@ VERIFY: Final = Cases(
                 ),
                 Field(
                     name="expect",
-                    shape=_TEXT,
+                    shape=Scalar(kind="answer"),
                     doc="Text its answer must hold, or ~regular expression.",
                 ),
                 Field(

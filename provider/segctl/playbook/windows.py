@@ -7,14 +7,13 @@ one that comes twice in autumn counts as its first.
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from zoneinfo import ZoneInfo
 
 from segctl.playbook.model import DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
 
     from segctl.playbook.model import Window
 
@@ -27,20 +26,33 @@ def closes(windows: Sequence[Window], moment: datetime) -> datetime | None:
 
     Windows that follow each other without a gap count as one.
     """
-    end = None
-    for begin, until in sorted(_spans(windows, moment)):
-        if begin <= moment < until or (end is not None and begin <= end < until):
-            end = max(end or until, until)
+    now, end = moment.astimezone(UTC), None
+    for begin, until, zone in sorted(_spans(windows, now), key=_first):
+        if begin <= now < until or (end is not None and begin <= end < until):
+            end = max((end or until).astimezone(UTC), until).astimezone(zone)
     return end
 
 
 def opens(windows: Sequence[Window], moment: datetime) -> datetime | None:
     """Return when a window opens next, in its own time zone."""
-    later = [begin for begin, _ in _spans(windows, moment) if begin > moment]
-    return min(later, default=None)
+    now = moment.astimezone(UTC)
+    later = [span for span in _spans(windows, now) if span[0] > now]
+    if not later:
+        return None
+    begin, _, zone = min(later, key=_first)
+    return begin.astimezone(zone)
 
 
-def _spans(windows: Iterable[Window], moment: datetime) -> Iterator[tuple[datetime, datetime]]:
+#: When a window opens and closes, in UTC (two times of one zone compare by their clocks, not by
+#: their moments), and the zone it is in.
+Span: TypeAlias = "tuple[datetime, datetime, ZoneInfo]"
+
+
+def _first(span: Span) -> datetime:
+    return span[0]
+
+
+def _spans(windows: Iterable[Window], moment: datetime) -> Iterator[Span]:
     """Yield when the windows around a moment open and close."""
     for window in windows:
         zone = ZoneInfo(window.timezone)
@@ -48,14 +60,9 @@ def _spans(windows: Iterable[Window], moment: datetime) -> Iterator[tuple[dateti
         for day in (today + timedelta(days=number) for number in range(-1, _AHEAD)):
             if DAYS[day.weekday()] not in window.days:
                 continue
-            begin = _local(day, window.start, zone)
+            begin = datetime.combine(day, window.start, zone).astimezone(UTC)
             over = window.end is None or window.end <= window.start
             last = day + timedelta(days=1) if over else day
-            end = _local(last, window.end or time(), zone)
+            end = datetime.combine(last, window.end or time(), zone).astimezone(UTC)
             if begin < end:
-                yield begin, end
-
-
-def _local(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    """Return a wall clock's time as a moment that compares with others."""
-    return datetime.combine(day, clock, zone).astimezone(UTC).astimezone(zone)
+                yield begin, end, zone

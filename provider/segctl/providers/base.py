@@ -28,7 +28,8 @@ class Capabilities:
     """What a platform can express, as values rather than branches.
 
     `title` is what people call it. With `owns_zones` a zone is made by segctl, of interfaces; else
-    it is there before. Where rules are not `ordered`, none ever moves.
+    it is there before. Where rules are not `ordered`, none ever moves. With `tells_authors` its
+    sessions are a `Witness`.
     """
 
     title: str = ""
@@ -41,6 +42,7 @@ class Capabilities:
     timed_revert: bool = False
     owns_zones: bool = False
     ordered: bool = True
+    tells_authors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,31 @@ class Live:
             defaults=ours.defaults or others.defaults,
             rules=tuple(rules[name] for name in self.order),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who made a change, as the device's own log has it; `time` is by the device's clock."""
+
+    admin: str
+    time: str
+    command: str = ""
+    client: str = ""
+    host: str = ""
+    #: it is the account segctl logs in with
+    own: bool = False
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """What a session can do besides where its device keeps a log of who changed it."""
+
+    def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
+        """Return who last changed each item, of (kind, names it goes or went by); read-only.
+
+        None where the log does not tell.
+        """
+        ...
 
 
 class Session(Protocol):
@@ -202,6 +229,15 @@ class Steady(Protocol):
 
     def steady(self, config: bytes) -> bytes:
         """Return the document without that; a plan without changes must not depend on it."""
+        ...
+
+
+@runtime_checkable
+class Masking(Protocol):
+    """A provider that knows what is secret in a document, so that snapshots can be kept."""
+
+    def mask(self, config: bytes) -> bytes:
+        """Return a document of `Session.read` without secrets; `parse` reads the same from it."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 from segctl.rollout.brake import Brake
 from segctl.rollout.connections import target, unverified
-from segctl.rollout.devices import apply_plans, plan_devices
+from segctl.rollout.devices import apply_plans, ask_authors, plan_devices
 from segctl.rollout.results import Failure, internal
 from segctl.rollout.workers import Workers, check_kind, exposed, workers
 
@@ -11,6 +11,7 @@ __all__ = [
     "Failure",
     "Workers",
     "apply_plans",
+    "ask_authors",
     "check_kind",
     "exposed",
     "internal",

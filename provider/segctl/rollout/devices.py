@@ -11,13 +11,15 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.apply import Outcome
-from segctl.errors import LostWorkerError
+from segctl.drift import items_of
+from segctl.errors import LostWorkerError, Problem
 from segctl.plan import DevicePlan
+from segctl.providers.base import provider
 from segctl.rollout.brake import Brake
 from segctl.rollout.cache import PlanCache
 from segctl.rollout.connections import portable, unverified
 from segctl.rollout.results import AGAIN, Failure, failed, failure_of
-from segctl.rollout.work import Applying, Planning, apply_one, plan_one
+from segctl.rollout.work import Applying, Asking, Planning, apply_one, ask_one, plan_one
 from segctl.rollout.workers import Workers, as_workers
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from segctl.compile import Desired
+    from segctl.providers.base import Author
 
 Result = TypeVar("Result")
 #: Seconds between looks at the brake and at the workers.
@@ -71,6 +74,55 @@ def plan_devices(
         else failure_of(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
+
+
+def ask_authors(
+    plans: Sequence[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
+    """Return who changed each drifted item, by device, kind and name; and who did not tell why.
+
+    Only devices with drift are asked, and of them those whose platform keeps a log. That one does
+    not answer is a note, never a failure.
+    """
+    asked = [
+        (plan, items)
+        for plan in plans
+        if (items := items_of(plan)) and provider(plan.platform).capabilities.tells_authors
+    ]
+    with as_workers(executor, forks) as workers:
+        work = [
+            Asking(
+                device=plan.name,
+                platform=plan.platform,
+                scope=plan.scope,
+                items=tuple((item.kind, item.names) for item in items),
+                connection=_connection(workers, connections, plan.name),
+            )
+            for plan, items in asked
+        ]
+        results = _run(ask_one, work, workers, Brake(), report)
+    authors: dict[tuple[str, str, str], Author] = {}
+    notes: list[tuple[str, Problem]] = []
+    for (plan, items), found in zip(asked, results, strict=True):
+        if isinstance(found, BaseException):
+            notes.append((plan.name, _untold(failure_of(plan.name, found))))
+        elif isinstance(found, Failure):
+            notes.append((plan.name, _untold(found)))
+        else:
+            for item, author in zip(items, found, strict=True):
+                if author is not None:
+                    authors[plan.name, item.kind, item.name] = author
+    return authors, notes
+
+
+def _untold(failure: Failure) -> Problem:
+    message = f"cannot tell who changed it: {failure.message}"
+    return Problem(message=message, severity="note", kind="changed_by")
 
 
 def apply_plans(

@@ -18,10 +18,11 @@ from segctl.rollout.probes import reach, tries
 from segctl.rollout.results import internal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from threading import Semaphore
 
     from segctl.apply import Judge
+    from segctl.intent import Device
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live, Session
     from segctl.rollout.hold import Hold
@@ -51,7 +52,7 @@ class Judging:
     report: Callable[[str, str], None]
     hold: Hold
     slots: Semaphore
-    plans: tuple[DevicePlan, ...]
+    devices: Mapping[str, Device]
     lock: Lock = field(default_factory=Lock)
     reached: str | None = None
 
@@ -62,7 +63,7 @@ class Judging:
         why = ""
         try:
             if timed:
-                self.hold.past(self._others(), "coming")
+                self.hold.past(self._timed(timed=False), "coming")
             with self.slots:
                 self._refuse_late()
                 return apply_device(
@@ -95,15 +96,15 @@ class Judging:
         play = self.prepared.play
         if play.revert_in:
             return float(play.revert_in)
-        rounds = ceil(len(self.plans) / self.run.forks)
+        rounds = ceil(len(self.devices) / self.run.forks)
         return REVERT_IN + play.verify_seconds + _PUSH * rounds
 
-    def _others(self) -> list[str]:
-        """Return the devices that do not go back by themselves."""
+    def _timed(self, *, timed: bool) -> list[str]:
+        """Return the devices that go back by themselves, or those that do not."""
         return [
-            plan.name
-            for plan in self.plans
-            if not provider(plan.platform).capabilities.timed_revert
+            name
+            for name, device in self.devices.items()
+            if provider(device.platform).capabilities.timed_revert is timed
         ]
 
     def _judge(self, plan: DevicePlan, *, timed: bool) -> Judge:
@@ -123,7 +124,7 @@ class Judging:
             if bad:
                 raise VerifyError(plan.name, f"{bad}: reverted")
             if not verdict and not timed:
-                others = {one.name for one in self.plans} - set(self._others())
+                others = self._timed(timed=True)
                 waiting(lambda: self.hold.past(others, "coming", "holding", "judged"))
                 verdict = self.hold.verdict()
             if verdict:
@@ -151,12 +152,7 @@ class Judging:
             return self.reached
 
     def _check(self, plan: DevicePlan, live: Live) -> str:
-        device = next(
-            one.device
-            for wave in self.prepared.waves
-            for one in wave
-            if one.device.name == plan.name
-        )
+        device = self.devices[plan.name]
         speaks = provider(plan.platform).capabilities.applications
         policy = live.effective()
         for question in self.prepared.questions:

@@ -124,9 +124,8 @@ def _wave(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run)
     names = tuple(one.device.name for one in todo)
     if todo:
         run.screen.tell("wave", play=prepared.number, wave=number, devices=list(names))
-        with run.screen.devices(names) as report:
-            wave = Wave(prepared=prepared, run=run, names=names, report=report)
-            wave.go(todo)
+        wave = Wave(prepared=prepared, run=run, devices=todo)
+        wave.go()
         found = wave.results
     else:
         found = {}

@@ -1,6 +1,6 @@
 """The work on one device, as values that travel: an item in, a result out, no secret in either.
 
-Both functions return their errors: what a future raises is the executor's own doing.
+The functions return their errors: what a future raises is the executor's own doing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import segctl
 from segctl.apply import Outcome, apply_device
 from segctl.errors import ExecutorError, LostWorkerError
 from segctl.plan import DevicePlan, plan_device
-from segctl.providers.base import provider
+from segctl.providers.base import Witness, provider
 from segctl.rollout.brake import braked
 from segctl.rollout.cache import PlanCache, key_of
 from segctl.rollout.connections import target
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from segctl.errors import Problem
     from segctl.intent import Device
     from segctl.policy import Policy
-    from segctl.providers.base import Capabilities, Live, Provider, Session, Target
+    from segctl.providers.base import Author, Capabilities, Live, Provider, Session, Target
 
 
 class Link(Protocol):
@@ -103,6 +103,18 @@ class Applying:
         return self.plan.name
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Ask a device who changed items of (kind, names)."""
+
+    device: str
+    platform: str
+    scope: str
+    items: tuple[tuple[str, tuple[str, ...]], ...]
+    connection: Mapping[str, object] = field(repr=False)
+    version: str = segctl.__version__
+
+
 def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePlan | Failure:
     """Return the plan of one device, or why it has none."""
     try:
@@ -164,6 +176,28 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
         progress=told,
         revert_in=item.revert_in,
     )
+
+
+def ask_one(
+    item: Asking, link: Link, compute: Compute = IN_TURN
+) -> tuple[Author | None, ...] | Failure:
+    """Return who last changed each item, as far as the device tells, or why it was not asked."""
+    del compute  # a log is short
+    try:
+        _same_version(item.version)
+        _may_begin(link)
+        told = _steps(item.device, link)
+        told("asking who changed it")
+        where = target(item.device, item.connection, item.scope)
+        speaks = provider(item.platform)
+        with speaks.connect(where, read_only=True, progress=told) as session:
+            if not isinstance(session, Witness):
+                return (None,) * len(item.items)
+            return tuple(session.changed_by(item.items))
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(item.device, error)
+    finally:
+        link.tell(item.device, "")
 
 
 def _may_begin(link: Link) -> None:

@@ -28,7 +28,7 @@ from segctl.errors import (
     ParseError,
     UnsupportedError,
 )
-from segctl.providers.panos import names
+from segctl.providers.panos import configlog, names
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.parse import COUNTED_KINDS
 from segctl.providers.panos.render import CONTAINERS, restore
@@ -38,7 +38,7 @@ from segctl.providers.panos.wire import MAX_REQUEST, Wire, xml
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from segctl.providers.base import Target
+    from segctl.providers.base import Author, Target
     from segctl.providers.panos.elements import Element
 
 #: Configuration saved on the device before a push, for people; overwritten by the next push.
@@ -117,6 +117,15 @@ class PanosSession:
     def _get(self, params: Mapping[str, str]) -> bytes:
         answer = self._wire.request({**params, "key": self._client.key()})
         return answer.body
+
+    def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
+        """Return who last changed each item, by the configuration log; None where it is silent."""
+        return configlog.authors(
+            configlog.read_log(self._target, self._get),
+            [configlog.wanted(self._target.scope, kind, called) for kind, called in items],
+            user=self._target.user,
+            pending=self._pending(),
+        )
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML.
