@@ -177,6 +177,8 @@ class Wave:
                 forks=lane.forks,
                 report=stack.enter_context(self._reporting(lane, names)),
                 brake=self.run.brake,
+                executor=self.run.executor,
+                cache=self.run.cache,
             )
         for item in made:
             if not isinstance(item, DevicePlan):
@@ -262,6 +264,7 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     revert_in=self.play.revert_in,
+                    executor=self.run.executor,
                 )
         for outcome in outcomes:
             self._note(outcome)
