@@ -24,7 +24,7 @@ COMMANDS = {
     "drift": ("--baseline",),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
-    "schema": ("inventory|plan|drift",),
+    "schema": ("NAME",),
     "mock serve": ("--state", "--endpoints"),
     "demo": (),
 }

@@ -118,14 +118,22 @@ def show(
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
+    same_as: Annotated[
+        Path | None,
+        typer.Option(
+            "--same-as",
+            metavar="REVIEWED",
+            help="Compare with the plan that was reviewed: exit 2 unless it does exactly the same",
+        ),
+    ] = None,
     env: Environment = "default",
     markdown: MarkdownFile = None,
     sarif: SarifFile = None,
     junit: JunitFile = None,
     gitlab: GitlabFile = None,
     html: HtmlFile = None,
-) -> None:
-    """Show a saved plan."""
+) -> int:
+    """Show a saved plan, or how it differs from another."""
     from segctl.plan import load_plan
 
     files = ReportFiles(
@@ -133,6 +141,8 @@ def show(
     )
     files.check()
     settings, made = settings_of(context), load_plan(file)
+    if same_as is not None:
+        return _compare(settings, load_plan(same_as), made, files)
     if files.wanted:
         from segctl.report import Places, plan_report
 
@@ -145,6 +155,22 @@ def show(
         inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
         typer.echo(f"Made {made.created}, expires {made.expires}{inventory_at}.")
         mention_use(file, made)
+    return OK
+
+
+def _compare(settings: Settings, reviewed: Plan, made: Plan, files: ReportFiles) -> int:
+    """Say whether a plan does what the reviewed one does."""
+    from segctl.report import review_json, review_report, review_text
+    from segctl.review import differences
+
+    found = differences(reviewed, made)
+    if files.wanted:
+        files.write(review_report(found, reviewed, made, environment=files.environment))
+    if settings.json:
+        print_json(review_json(found, reviewed, made))
+    else:
+        print_lines(review_text(found))
+    return DIFFERS if found else OK
 
 
 def read_plan(file: Path) -> Plan:

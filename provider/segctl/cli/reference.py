@@ -69,16 +69,24 @@ def protocols(
 
 @app.command(epilog=EPILOG)
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="inventory|plan|drift", help="Which document")],
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
 ) -> None:
-    """Print the JSON Schema of inventory variables, plan files or drift documents."""
+    """Print the JSON Schema of a document, or which documents have one."""
     from segctl.plan import schema as read_schema
+    from segctl.plan import schema_names
 
-    if kind == "inventory":
+    names = ("inventory", *schema_names())
+    if kind is None:
+        if settings_of(context).json:
+            print_json({"schemas": list(names)})
+        else:
+            typer.echo("\n".join(names))
+    elif kind == "inventory":
         from segctl.inventory import json_schema
 
         print_json(json_schema())
-    elif kind in ("plan", "drift"):
+    elif kind in names:
         print_json(read_schema(kind))
     else:
-        raise UsageError(f"no schema {kind!r}: there are inventory, plan and drift")
+        raise UsageError(f"no schema {kind!r}: there are {', '.join(names)}")
