@@ -41,8 +41,8 @@ PLANT: Mapping[str, str] = {
                 ansible_network_os: panos
                 ansible_user: {USER}
                 ansible_password: {PASSWORD}
-                segctl_timeout: 5
-                segctl_commit_timeout: 10
+                segctl_timeout: 60
+                segctl_commit_timeout: 120
         """,
     "group_vars/plant.yml": """\
         segctl_site: plant

@@ -1,12 +1,14 @@
 """Make a device what its plan says, or leave it as it was; the only module that changes a device.
 
 read → as desired? done │ as planned? lock → read again → push → read → as desired? confirm : revert
+
+Who applies may judge the device as well before the change is confirmed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.errors import ApplyError, PlanError, SegctlError, VerifyError
 from segctl.plan import check_fresh, is_as_desired, managed
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 REVERT_IN = 60.0
 
 Status = Literal["applied", "unchanged", "failed"]
+
+
+#: Looks at a device that holds a change which is not yet kept.
+Judge: TypeAlias = "Callable[[Session, Live], None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ def apply_device(
     *,
     allow_purge: bool = False,
     progress: Callable[[str], None],
+    revert_in: float | None = None,
+    judge: Judge | None = None,
 ) -> Outcome:
     """Apply one device's plan.
 
@@ -50,6 +58,9 @@ def apply_device(
         target: the device.
         allow_purge: whether rules of others may be deleted as the plan says.
         progress: told each step.
+        revert_in: seconds instead of `REVERT_IN`, where the platform has a timed revert.
+        judge: looks at the device after it was read back, before the change is kept; what it
+            raises takes the change back.
 
     Raises:
         StalePlanError: the device moved since the plan was made.
@@ -76,15 +87,20 @@ def apply_device(
             live = provider.parse(session.read())
             check_fresh(plan, live)
             timed = provider.capabilities.timed_revert
-            session.push(plan.script, revert_in=REVERT_IN if timed else None)
-            _verify(plan, provider, session, live)
+            session.push(plan.script, revert_in=(revert_in or REVERT_IN) if timed else None)
+            _verify(plan, provider, session, live, judge)
     return Outcome(device=plan.name, status="applied", changes=len(plan.changes))
 
 
-def _verify(plan: DevicePlan, provider: Provider, session: Session, before: Live) -> None:
+def _verify(
+    plan: DevicePlan, provider: Provider, session: Session, before: Live, judge: Judge | None
+) -> None:
     """Read back; keep what is as desired, take back anything else, an interrupt included."""
     try:
-        _check_held(plan, before, provider.parse(session.read()))
+        after = provider.parse(session.read())
+        _check_held(plan, before, after)
+        if judge is not None:
+            judge(session, after)
         session.confirm()
     except BaseException:
         session.revert()

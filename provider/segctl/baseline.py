@@ -3,64 +3,146 @@
 A file is a YAML list; every entry names what, who and until when::
 
     - {device: core-fw, kind: rule, name: allow-mgmt, owner: it-ops, expires: 2027-01-31}
+
+With a `fingerprint` an entry accepts the difference as it was seen, and no other.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import date
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
-import yaml
-
+from segctl.drift import Accepted
 from segctl.errors import InventoryError, Problem
+from segctl.inventory.document import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Any
+
+    from segctl.inventory.values import Place
 
 _NEEDED = ("device", "kind", "name", "owner", "expires")
-_ALLOWED = (*_NEEDED, "reason")
+_ALLOWED = (*_NEEDED, "reason", "fingerprint")
+_FINGERPRINT = re.compile(r"sha256:[0-9a-f]{16}")
 
 
-def read_baseline(path: Path, today: date) -> tuple[tuple[str, str, str], ...]:
-    """Return (device, kind, name) of what is accepted as of `today`; expired entries are not.
+def read_baseline(path: Path) -> tuple[Accepted, ...]:
+    """Return the entries of a baseline, expired ones among them.
 
     Raises:
-        InventoryError: the file cannot be read or an entry lacks something.
+        InventoryError: the file cannot be read or entries are wrong; every reason at once.
     """
     try:
-        entries: object = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         message = error.strerror or str(error)
         raise InventoryError((Problem(file=str(path), message=message),)) from error
-    except (ValueError, yaml.YAMLError) as error:
-        message = " ".join(str(error).split())
-        raise InventoryError((Problem(file=str(path), message=message),)) from error
-    entries = [] if entries is None else entries
+    except ValueError as error:
+        raise InventoryError((Problem(file=str(path), message="is not UTF-8 text"),)) from error
+    document = parse(text, str(path), places=True)
+    if document.problems:
+        raise InventoryError(document.problems)
+    entries: object = [] if document.value is None else document.value
     if not isinstance(entries, list):
-        raise InventoryError((Problem(file=str(path), message="is not a list of entries"),))
-    listed = cast("list[dict[str, Any]]", entries)
+        problem = Problem(file=str(path), line=1, column=1, message="is not a list of entries")
+        raise InventoryError((problem,))
+    listed = cast("list[object]", entries)
+    where = document.places.get(id(listed), {})
     problems: list[Problem] = []
-    accepted: list[tuple[str, str, str]] = []
-    for number, entry in enumerate(listed, 1):
-        problem = _problem(entry)
-        if problem:
-            problems.append(Problem(file=str(path), path=f"entry {number}", message=problem))
-        elif entry["expires"] >= today:
-            accepted.append((str(entry["device"]), str(entry["kind"]), str(entry["name"])))
+    accepted: list[Accepted] = []
+    for number, entry in enumerate(listed):
+        inside = document.places.get(id(entry), {})
+        found = list(_problems(entry, where[number], inside))
+        problems += found
+        if not found:
+            accepted.append(_entry(cast("dict[str, Any]", entry), where[number]))
     if problems:
         raise InventoryError(tuple(problems))
     return tuple(accepted)
 
 
-def _problem(entry: dict[str, Any]) -> str:
-    if not isinstance(entry, dict):  # pyright: ignore[reportUnnecessaryIsInstance] - of a file
-        return "is not a mapping"
-    missing = [key for key in _NEEDED if not entry.get(key)]
-    if missing:
-        return f"lacks {', '.join(missing)}"
-    unknown = [str(key) for key in entry if key not in _ALLOWED]
-    if unknown:
-        return f"does not know {', '.join(unknown)}; it knows {', '.join(_ALLOWED)}"
-    if type(entry["expires"]) is not date:  # a datetime is one too, and does not compare
-        return f"expires is {entry['expires']!r}, not a day such as 2027-01-31"
-    return ""
+def _problems(entry: object, at: Place, inside: Mapping[object, Place]) -> Iterator[Problem]:
+    if not isinstance(entry, dict):
+        yield _problem(at, "is not a mapping", f"it needs {', '.join(_NEEDED)}")
+        return
+    values = cast("dict[object, object]", entry)
+    for key in values:
+        if key not in _ALLOWED:
+            yield _problem(inside[key], f"unknown key {key!r}", f"known: {', '.join(_ALLOWED)}")
+    if missing := [key for key in _NEEDED if values.get(key) is None or values[key] == ""]:
+        yield _problem(at, f"lacks {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
+        return
+    for key in _ALLOWED:
+        if key != "expires" and isinstance(values.get(key), dict | list):
+            yield _problem(inside[key], f"{key} is not text", "")
+    if _day(values["expires"]) is None:
+        shown = str(values["expires"])
+        yield _problem(inside["expires"], f"expires is {shown!r}", "write a day such as 2027-01-31")
+    mark = values.get("fingerprint")
+    if mark is not None and not _FINGERPRINT.fullmatch(str(mark)):
+        yield _problem(
+            inside["fingerprint"],
+            f"fingerprint is {str(mark)!r}",
+            "copy it from `segctl drift --json`, or leave it out",
+        )
+
+
+def _problem(at: Place, message: str, hint: str) -> Problem:
+    line, column = at.line, at.column
+    return Problem(file=at.file, line=line, column=column, message=message, hint=hint)
+
+
+def _day(value: object) -> date | None:
+    if type(value) is date:  # a datetime is one too, and does not compare
+        return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _entry(values: Mapping[str, Any], at: Place) -> Accepted:
+    return Accepted(
+        device=str(values["device"]),
+        kind=str(values["kind"]),
+        name=str(values["name"]),
+        owner=str(values["owner"]),
+        expires=_day(values["expires"]) or date.min,
+        reason=str(values.get("reason") or ""),
+        fingerprint=str(values.get("fingerprint") or ""),
+        file=at.file,
+        line=at.line,
+        column=at.column,
+    )
+
+
+def baseline_text(document: Mapping[str, Any], owner: str, expires: date) -> str:
+    """Return a baseline that accepts what a drift document counts and what it accepts already.
+
+    Values are written as JSON strings, which YAML reads as they are, whatever is in them.
+    """
+    lines = [
+        *(
+            _line(device["name"], item, item["owner"], item["expires"])
+            for device in document["devices"]
+            for item in device.get("accepted", ())
+        ),
+        *(
+            _line(device["name"], item, owner, expires.isoformat())
+            for device in document["devices"]
+            for item in device.get("items", ())
+        ),
+    ]
+    head = "# Known drift, each as it was seen, with who answers for it and until when.\n"
+    return head + ("\n".join(lines) or "[]") + "\n"
+
+
+def _line(device: str, item: Mapping[str, Any], owner: str, expires: str) -> str:
+    values = {"device": device, "kind": item["kind"], "name": item["name"], "owner": owner}
+    values |= {key: item[key] for key in ("reason", "fingerprint") if item.get(key)}
+    written = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return f"- {{{', '.join([*written, f'expires: {expires}'])}}}"

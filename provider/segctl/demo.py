@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -38,16 +39,37 @@ def example_inventory() -> Path:
 
 @contextmanager
 def fleet(
-    loaded: Loaded, today: date, *, state: Path | None = None, overlay: Path | None = None
+    loaded: Loaded,
+    today: date,
+    *,
+    state: Path | None = None,
+    overlay: Path | None = None,
+    configs: Mapping[str, bytes] | None = None,
 ) -> Generator[Fleet]:
-    """Serve a mock for every firewall, with the zones and profiles its inventory expects."""
-    from segctl_mocks import serve_fleet
+    """Serve a mock for every firewall, with the zones and profiles its inventory expects.
+
+    A firewall of `configs` holds that configuration instead, as others left it.
+
+    Raises:
+        ValueError: a configuration is of no firewall that is served, or is not one.
+
+    """
+    from segctl_mocks import holding, serve_fleet
 
     specs = {
         name: _spec(desired, loaded.connections.get(name, {}))
         for name, desired in compile_site(loaded.site, today).items()
         if desired.device.platform in MOCKED
     }
+    for name, config in (configs or {}).items():
+        if name not in specs:
+            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
+            raise ValueError(message)
+        try:
+            specs[name] = holding(specs[name], config)
+        except ValueError as error:
+            message = f"{name}: {error}"
+            raise ValueError(message) from error
     with serve_fleet(specs, state=state, overlay=overlay) as running:
         yield running
 
@@ -90,7 +112,21 @@ def story(
                 f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
             )
             _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
-            return _tell(run, where, running)
+            with _history(Path(folder, "history.db")):
+                return _tell(run, where, running)
+
+
+@contextmanager
+def _history(file: Path) -> Generator[None]:
+    """Keep the story out of the user's own history."""
+    before = os.environ.get("SEGCTL_HISTORY")
+    os.environ["SEGCTL_HISTORY"] = str(file)
+    try:
+        yield
+    finally:
+        del os.environ["SEGCTL_HISTORY"]
+        if before is not None:
+            os.environ["SEGCTL_HISTORY"] = before
 
 
 def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet) -> int:
@@ -109,7 +145,7 @@ def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fl
     for host, what in changed.items():
         _say(f"A contractor, on {host}: {what}")
     steps = [
-        ("Drift finds it.", ["drift"], 2),
+        ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
         ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]

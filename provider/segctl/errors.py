@@ -2,9 +2,17 @@
 
 SegctlError
 ├ UsageError                    the command line asks for what cannot be done
-├ InventoryError(problems)      all problems, each with file:line:column and a hint
+├ FileError(problems)           all problems of a file, each with file:line:column and a hint
+│ ├ InventoryError              of the inventory
+│ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SnapshotError                 a snapshot file is damaged, or of another device
+├ SignatureError                a file is not signed by somebody who is trusted
+├ HistoryError                  the history cannot be opened, written or read
+├ DeliveryError                 metrics or a notice did not arrive
+├ ExecutorError                 the workers asked for cannot be used
+├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
   ├ AuthError                   the device refuses the account
@@ -66,10 +74,11 @@ class Problem:
         return f"{head} ({self.hint})" if self.hint else head
 
 
-class InventoryError(SegctlError):
-    """The inventory cannot be used; ``problems`` holds every reason at once."""
+class FileError(SegctlError):
+    """What the user wrote cannot be used; ``problems`` holds every reason at once."""
 
-    code = "inventory"
+    #: What it is that has the problems, for people.
+    subject: ClassVar[str] = "the file"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(problems)
@@ -78,6 +87,20 @@ class InventoryError(SegctlError):
     def __str__(self) -> str:
         """Return one line a problem."""
         return "\n".join(str(problem) for problem in self.problems)
+
+
+class InventoryError(FileError):
+    """The inventory cannot be used."""
+
+    code = "inventory"
+    subject = "the inventory"
+
+
+class PlaybookError(FileError):
+    """The playbook cannot be used."""
+
+    code = "playbook"
+    subject = "the playbook"
 
 
 class UnsupportedError(SegctlError):
@@ -102,6 +125,42 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SnapshotError(SegctlError):
+    """A snapshot file is damaged, edited, of another version or of another device."""
+
+    code = "snapshot"
+
+
+class SignatureError(SegctlError):
+    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+
+    code = "signature"
+
+
+class HistoryError(SegctlError):
+    """The history of drift cannot be opened, written or read."""
+
+    code = "history"
+
+
+class DeliveryError(SegctlError):
+    """Metrics or a notice did not reach whom they are for."""
+
+    code = "delivery"
+
+
+class ExecutorError(SegctlError):
+    """The workers asked for cannot be used."""
+
+    code = "executor"
+
+
+class LostWorkerError(SegctlError):
+    """A worker went away with a device's work: what became of it is not known."""
+
+    code = "unknown"
 
 
 class DeviceError(SegctlError):

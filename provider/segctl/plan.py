@@ -78,6 +78,33 @@ class DevicePlan:
         """How many changes of each op."""
         return {op: sum(change["op"] == op for change in self.changes) for op in OPS}
 
+    def as_json(self) -> dict[str, Any]:
+        """Return its part of a plan document."""
+        document = {
+            name: getattr(self, name)
+            for name in (
+                "name",
+                "platform",
+                "serial",
+                "os_version",
+                "content_version",
+                "scope",
+                "fingerprint",
+                "desired",
+                "rule_count",
+                "script",
+                "purge",
+            )
+        }
+        return document | {
+            "changes": [dict(change) for change in self.changes],
+            "unmanaged": [dict(item) for item in self.unmanaged],
+            "findings": [asdict(finding) for finding in self.findings],
+            "position": asdict(self.position),
+            "covers": {kind: list(found) for kind, found in self.covers.items()},
+            "basis": dict(self.basis),
+        }
+
     @property
     def holes(self) -> tuple[Problem, ...]:
         """Findings that say the device permits what no conduit declares."""
@@ -121,7 +148,7 @@ class Plan:
             "expires": self.expires,
             "intent": dict(self.intent),
             "applyable": self.applyable,
-            "devices": [_device_json(device) for device in self.devices],
+            "devices": [device.as_json() for device in self.devices],
             "summary": self.summary,
         }
         return document | {"digest": digest_of(document)}
@@ -129,33 +156,6 @@ class Plan:
     def dumps(self) -> str:
         """Return the document as text, keys sorted."""
         return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _device_json(device: DevicePlan) -> dict[str, Any]:
-    document = {
-        name: getattr(device, name)
-        for name in (
-            "name",
-            "platform",
-            "serial",
-            "os_version",
-            "content_version",
-            "scope",
-            "fingerprint",
-            "desired",
-            "rule_count",
-            "script",
-            "purge",
-        )
-    }
-    return document | {
-        "changes": [dict(change) for change in device.changes],
-        "unmanaged": [dict(item) for item in device.unmanaged],
-        "findings": [asdict(finding) for finding in device.findings],
-        "position": asdict(device.position),
-        "covers": {kind: list(found) for kind, found in device.covers.items()},
-        "basis": dict(device.basis),
-    }
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -199,7 +199,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     place = _place(device.name, others, device.position)
     closed = len(others) > place
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
-    wanted = _as_bound(wanted, live)
+    wanted = _as_held(wanted, live)
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
     owns = provider.capabilities.owns_zones
@@ -278,12 +278,17 @@ def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
     )
 
 
-def _as_bound(wanted: Policy, live: Live) -> Policy:
-    """Keep the type that a zone has on the device; the inventory does not speak of it."""
+def _as_held(wanted: Policy, live: Live) -> Policy:
+    """Keep what the device has and the inventory does not speak of.
+
+    That is the type of a zone, and of a default rule how it refuses and where it logs to.
+    """
     types = {zone.name: zone.type for zone in live.zones if zone.type}
+    held = {rule.name: rule for rule in live.policy.defaults}
     return replace(
         wanted,
         zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
+        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
     )
 
 
@@ -553,10 +558,29 @@ def load_plan(path: Path) -> Plan:
     Raises:
         PlanFormatError: it cannot be read, is damaged, was edited, or has another version.
     """
+    return parse_plan(plan_bytes(path), path)
+
+
+def plan_bytes(path: Path) -> bytes:
+    """Return what a plan file holds, whatever that is.
+
+    Raises:
+        PlanFormatError: it cannot be read.
+    """
     try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise PlanFormatError(f"{path}: {error.strerror}") from error
+
+
+def parse_plan(data: bytes, path: Path) -> Plan:
+    """Return the plan that the content of a file is.
+
+    Raises:
+        PlanFormatError: it is damaged, was edited, or has another version.
+    """
+    try:
+        found: object = json.loads(data.decode())
     except ValueError as error:
         raise PlanFormatError(f"{path} is not a plan file: {error}") from error
     document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -605,13 +629,14 @@ def _plan(document: Mapping[str, Any]) -> Plan:
         created=document["created"],
         expires=document["expires"],
         intent=document["intent"],
-        devices=tuple(map(_device, document["devices"])),
+        devices=tuple(map(device_of, document["devices"])),
         segctl_version=document["segctl_version"],
         format_version=document["format_version"],
     )
 
 
-def _device(document: Mapping[str, Any]) -> DevicePlan:
+def device_of(document: Mapping[str, Any]) -> DevicePlan:
+    """Return the device plan that a part of a document describes."""
     values = dict(document)
     values["changes"] = tuple(values["changes"])
     values["unmanaged"] = tuple(values["unmanaged"])

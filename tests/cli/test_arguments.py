@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import ROOT, Plant, environment
-from segctl.cli import hoist, run
+from segctl.cli import run
+from segctl.cli.arguments import hoist
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,23 @@ COMMANDS = {
     "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
     "show": ("FILE", "--diff", "--brief"),
     "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
-    "drift": ("--baseline",),
+    "drift": (
+        "--baseline",
+        "--write-baseline",
+        "--owner",
+        "--expires",
+        "--history",
+        "--no-history",
+        "--keep-days",
+        "--env",
+        "--metrics",
+        "--pushgateway",
+        "--plan",
+        "--webhook",
+        "--webhook-template",
+        "--notify",
+    ),
+    "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),
@@ -49,11 +66,14 @@ HEAVY = (
     "lxml",
     "netmiko",
     "panos",
+    "prometheus_client",
+    "psycopg",
     "pydantic",
     "rich",
     "segctl.inventory",
     "segctl.plan",
     "segctl_mocks",
+    "sqlalchemy",
     "yaml",
 )
 

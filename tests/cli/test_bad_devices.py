@@ -51,9 +51,9 @@ WRONG: Mapping[str, tuple[dict[str, Any], str, str]] = {
 def test_it_is_one_clear_message(plant: Plant, case: str) -> None:
     fault, code, message = WRONG[case]
     plant.edit(
-        "hosts.yml", "segctl_timeout: 5", "segctl_timeout: 1\n        segctl_max_answer_mb: 4"
+        "hosts.yml", "segctl_timeout: 60", "segctl_timeout: 1\n        segctl_max_answer_mb: 4"
     )
-    plant.edit("hosts.yml", "fw2: {}", "fw2: {segctl_timeout: 20}")
+    plant.edit("hosts.yml", "fw2: {}", "fw2: {segctl_timeout: 60}")
     plant.fleet["fw1"].fail(times=1000, **fault)
     with plant.untouched():
         began = time.monotonic()

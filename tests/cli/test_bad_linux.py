@@ -32,8 +32,8 @@ all:
       ansible_network_os: nftables
       ansible_user: plant-automation
       ansible_password: correct-horse-5taple
-      segctl_timeout: 5
-      segctl_commit_timeout: 10
+      segctl_timeout: 60
+      segctl_commit_timeout: 120
       segctl_site: plant
       segctl_zone_map:
         control: {zone: CTRL, interfaces: [eth1]}
@@ -461,7 +461,7 @@ def test_nobody_listens(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("banner", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x00" * 4096, None])
 def test_something_else_listens(gateway: Gateway, banner: bytes | None) -> None:
-    gateway.write(("segctl_timeout: 5", "segctl_timeout: 1"))
+    gateway.write(("segctl_timeout: 60", "segctl_timeout: 1"))
     with socket.create_server(("127.0.0.1", 0)) as server, _answering(server, banner):
         port = server.getsockname()[1]
         known = gateway.folder / "known"
@@ -512,7 +512,7 @@ READING: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("case", READING)
 def test_reading_goes_wrong(gateway: Gateway, case: str) -> None:
     kind, options, code, message = READING[case]
-    gateway.write(("segctl_timeout: 5", "segctl_timeout: 1"))
+    gateway.write(("segctl_timeout: 60", "segctl_timeout: 1"))
     gateway.mock.fail(kind, contains="segctl-reader", times=2, **options)
     gateway.is_refused(code, message)
     gateway.write()

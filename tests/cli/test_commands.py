@@ -199,10 +199,87 @@ def test_drift_known_to_somebody_does_not_count_until_its_day(applied: Plant) ->
     baseline.write_text(entry % "2999-01-01", encoding="utf-8")
     done = applied("drift", "--baseline", "known.yml", "--json")
     assert done.code == 0
-    assert done.json["devices"][0]["accepted"] == [{"kind": "rule", "name": POLL}]
-    assert "accepted: rule plant.polling.modbus" in applied("drift", "--baseline", "known.yml").out
+    valid(applied, "drift", done.json)
+    (accepted,) = done.json["devices"][0]["accepted"]
+    assert (accepted["kind"], accepted["name"], accepted["state"]) == ("rule", POLL, "changed")
+    assert (accepted["owner"], accepted["expires"]) == ("ops", "2999-01-01")
+    text = applied("drift", "--baseline", "known.yml").out
+    assert f"accepted: changed rule {POLL}, by ops until 2999-01-01" in text
     baseline.write_text(entry % "2020-01-01", encoding="utf-8")
-    assert applied("drift", "--baseline", "known.yml").code == 2
+    late = applied("drift", "--baseline", "known.yml", "--json")
+    assert late.code == 2
+    (finding,) = [f for f in late.json["devices"][0]["findings"] if f["kind"] == "baseline"]
+    assert finding["message"] == f"rule {POLL}: ops accepted it until 2020-01-01"
+    assert (finding["file"], finding["line"], finding["column"]) == ("known.yml", 1, 3)
+    assert "ops accepted it until 2020-01-01" in applied("drift", "--baseline", "known.yml").out
+
+
+def test_an_entry_that_no_drift_meets_is_noted(applied: Plant) -> None:
+    (applied.folder / "known.yml").write_text(
+        f"- {{device: fw1, kind: rule, name: {POLL}, owner: ops, expires: 2999-01-01}}\n"
+        "- {device: fw9, kind: rule, name: x, owner: ops, expires: 2999-01-01}\n",
+        encoding="utf-8",
+    )
+    done = applied("drift", "--baseline", "known.yml", "--json")
+    assert done.code == 0
+    (finding,) = [f for f in done.json["devices"][0]["findings"] if f["kind"] == "baseline"]
+    assert "accepted by ops, but it has not drifted" in finding["message"]
+    assert "known.yml:2:3" in done.err
+    assert "no firewall fw9" in done.err
+
+
+def test_todays_drift_is_written_as_a_baseline(applied: Plant) -> None:
+    applied.by_hand()
+    applied.fleet["fw2"].edit("set", RULES, OTHERS, commit=True)
+    applied.fleet["fw2"].edit(
+        "move", f"{RULES}/entry[@name='allow-mgmt']", where="top", commit=True
+    )
+    words = ("--write-baseline", "known.yml", "--owner", "it-ops", "--expires", "2999-01-31")
+    done = applied("drift", *words)
+    assert done.code == 2
+    assert "segctl drift --baseline known.yml" in done.err
+    again = applied("drift", "--baseline", "known.yml", "--json")
+    assert again.code == 0
+    names = [item["name"] for device in again.json["devices"] for item in device["accepted"]]
+    assert names == [POLL, "allow-mgmt"]
+    # it accepts what was seen, not whatever comes
+    applied.fleet["fw1"].edit(
+        "edit",
+        f"{RULES}/entry[@name='{POLL}']/source",
+        "<source><member>any</member></source>",
+        commit=True,
+    )
+    more = applied("drift", "--baseline", "known.yml", "--json")
+    assert more.code == 2
+    (finding,) = [f for f in more.json["devices"][0]["findings"] if f["kind"] == "baseline"]
+    assert "differs from what it-ops accepted" in finding["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--write-baseline", "b.yml"), "needs --owner and --expires"),
+        (("--owner", "x"), "go with --write-baseline"),
+        (("--write-baseline", "b.yml", "--owner", "x", "--expires", "soon"), "no day such as"),
+        (("--write-baseline", "b.yml", "--owner", "x", "--expires", "2020-01-01"), "in the past"),
+        (("--notify", "never"), "choose on-change, on-drift, always"),
+        (("--history", "h.db", "--no-history"), "exclude each other"),
+        (("--metrics", "absent/m.prom"), "no folder absent"),
+        (("--plan", "plan.json"), "goes with --metrics or --pushgateway"),
+        (("--webhook", "https://x/y", "--no-history"), "compares with the history"),
+        (("--webhook", "https://x/y", "--webhook-template", "absent.json"), "slack, teams"),
+        (("--metrics", "m.prom", "history"), "--metrics is no option of segctl drift history"),
+        (("history", "--since", "soon"), "no day such as"),
+        (("history", "--open", "--all"), "exclude each other"),
+    ],
+)
+def test_what_a_drift_check_cannot_do_is_said_before_any_device_is_asked(
+    plant: Plant, words: tuple[str, ...], message: str
+) -> None:
+    done = plant("drift", *words)
+    assert done.code == 1
+    assert message in done.err
+    assert not any(mock.requests for mock in plant.fleet.mocks.values())
 
 
 def test_a_device_that_does_not_answer_hides_no_other(applied: Plant) -> None:
@@ -286,7 +363,7 @@ def test_validate_refuses_what_the_platform_cannot_express(plant: Plant) -> None
     assert done.json["error"]["code"] == "inventory"
 
 
-@pytest.mark.parametrize("kind", ["inventory", "plan", "drift"])
+@pytest.mark.parametrize("kind", ["inventory", "plan", "drift", "history"])
 def test_schemas_are_schemas(plant: Plant, kind: str) -> None:
     done = plant("schema", kind)
     assert done.code == 0

@@ -22,6 +22,8 @@ ZONES = (
     '<entry name="trust"><network><layer3><member>ethernet1/1</member></layer3></network></entry>'
     '<entry name="untrust"><network><layer3><member>ethernet1/2</member></layer3></network></entry>'
 )
+PORTS = "".join(f'<entry name="ethernet1/{number}"><layer3/></entry>' for number in range(1, 9))
+IMPORTS = "".join(f"<member>ethernet1/{number}</member>" for number in range(1, 9))
 
 
 @pytest.fixture
@@ -40,8 +42,10 @@ def third_party() -> Path:
 
 @pytest.fixture
 def mock() -> PanosMock:
-    """A device without sockets, with two zones."""
+    """A device without sockets, with eight ports and two zones."""
     device = PanosMock(users={"admin": "pw", "bob": "pw"}, job_seconds=0.0)
+    device.edit("set", f"{DEVICE}/network/interface/ethernet", PORTS, admin="admin")
+    device.edit("set", f"{VSYS}/import/network/interface", IMPORTS, admin="admin")
     device.edit("set", f"{VSYS}/zone", ZONES, admin="admin", commit=True)
     return device
 

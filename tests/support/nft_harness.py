@@ -250,8 +250,8 @@ def mock_target(mock: LinuxMock) -> Target:
         user="admin",
         password=Secret("pw"),
         known_hosts=mock.known_hosts,
-        timeout=20,
-        commit_timeout=20,
+        timeout=120,
+        commit_timeout=120,
     )
 
 
@@ -473,8 +473,8 @@ class KernelMachine:
             user="root",
             key_file=self._folder / "user_key",
             known_hosts=self._folder / "known_hosts",
-            timeout=20,
-            commit_timeout=20,
+            timeout=120,
+            commit_timeout=120,
         )
 
     def _inside(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

@@ -74,8 +74,8 @@ def target_of(mock: PanosMock, **values: object) -> Target:
         user="admin",
         password=Secret("pw"),
         ca_file=mock.ca_file,
-        timeout=20,
-        commit_timeout=20,
+        timeout=120,
+        commit_timeout=120,
     )
     return replace(found, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - any field of a target
 

@@ -203,6 +203,8 @@ class SshServer:
             if status is None:
                 process.close()
             else:
+                with contextlib.suppress(OSError):
+                    process.stdout.write_eof()
                 process.exit(status)
         except RuntimeError:
             return

@@ -1,17 +1,13 @@
-"""A factory configuration: one virtual system, eight layer-3 ports, no rule."""
+"""A factory configuration: one virtual system, no port configured, no rule."""
 
 from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-PORTS = tuple(f"ethernet1/{number}" for number in range(1, 9))
-
 
 def factory(hostname: str, sw_version: str, users: tuple[str, ...] = ("admin",)) -> bytes:
     """Write the configuration a new device boots with."""
     major = ".".join(sw_version.split("-", maxsplit=1)[0].split(".")[:2])
-    ports = "".join(f'<entry name="{port}"><layer3/></entry>' for port in PORTS)
-    imports = "".join(f"<member>{port}</member>" for port in PORTS)
     admins = "".join(_admin(user) for user in users)
     return (
         f'<config version="{major}.0" urldb="paloaltonetworks" detail-version="{sw_version}">'
@@ -19,12 +15,12 @@ def factory(hostname: str, sw_version: str, users: tuple[str, ...] = ("admin",))
         "<shared><application/><application-group/><service/><service-group/>"
         "<botnet><report><topn>100</topn><scheduled>yes</scheduled></report></botnet></shared>"
         '<devices><entry name="localhost.localdomain">'
-        f"<network><interface><ethernet>{ports}</ethernet>"
+        "<network><interface><ethernet/>"
         "<loopback><units/></loopback><vlan><units/></vlan><tunnel><units/></tunnel></interface>"
         '<vlan/><virtual-wire/><profiles><monitor-profile><entry name="default">'
         "<interval>3</interval><threshold>5</threshold><action>wait-recover</action></entry>"
-        '</monitor-profile></profiles><virtual-router><entry name="default"><interface>'
-        f"{imports}</interface></entry></virtual-router></network>"
+        '</monitor-profile></profiles><virtual-router><entry name="default"><interface/>'
+        "</entry></virtual-router></network>"
         f"<deviceconfig><system><type><static/></type><hostname>{escape(hostname)}</hostname>"
         "<ip-address>127.0.0.1</ip-address><netmask>255.0.0.0</netmask>"
         "<timezone>UTC</timezone></system><setting><config><rematch>yes</rematch></config>"
@@ -32,7 +28,7 @@ def factory(hostname: str, sw_version: str, users: tuple[str, ...] = ("admin",))
         "</setting></deviceconfig>"
         '<vsys><entry name="vsys1"><application/><application-group/><zone/><service/>'
         "<service-group/><schedule/><rulebase/>"
-        f"<import><network><interface>{imports}</interface></network></import></entry></vsys>"
+        "<import><network><interface/></network></import></entry></vsys>"
         "</entry></devices></config>"
     ).encode()
 

@@ -144,6 +144,7 @@ class Committer:
             stuck=fault is not None and fault.kind == "commit_stuck",
             lost=fault is not None and fault.kind == "commit_lost",
         )
+        self.device.log.add("commit", user, self.device.now(), [()], outcome="Submitted")
         return job.number
 
     def _run(

@@ -16,6 +16,7 @@ from segctl_mocks.panos.answers import (
     unauthorized,
 )
 from segctl_mocks.panos.check import InvalidError
+from segctl_mocks.panos.configlog import places
 from segctl_mocks.panos.edits import Editor
 from segctl_mocks.panos.locks import SHARED, Lock
 from segctl_mocks.panos.references import DEVICE, scope_of
@@ -151,10 +152,27 @@ class Configurator:
 
     def change(self, action: str, args: Mapping[str, str], admin: str) -> Answer:
         """Carry out one change, or refuse it and leave the candidate as it was."""
-        with self.device.candidate.transaction():
-            touched, answer = self._apply(action, args, admin)
+        try:
+            with self.device.candidate.transaction():
+                touched, answer = self._apply(action, args, admin)
+        except ApiError:
+            self._log(action, args, admin, [], outcome="Failed")
+            raise
         self._note(admin, touched)
+        self._log(action, args, admin, touched)
         return answer
+
+    def _log(
+        self,
+        action: str,
+        args: Mapping[str, str],
+        admin: str,
+        touched: Sequence[Touch],
+        *,
+        outcome: str = "Succeeded",
+    ) -> None:
+        where = places(action, args, touched)
+        self.device.log.add(action, admin, self.device.now(), where, outcome=outcome)
 
     def _note(self, admin: str, touched: Sequence[Touch]) -> None:
         if not touched:
@@ -252,20 +270,25 @@ class Configurator:
             self.device.committer.revert([admin])
         responses: list[str] = []
         touched: list[Touch] = []
+        lines: list[tuple[str, Mapping[str, str], list[Touch]]] = []
         try:
             with self.device.candidate.transaction():
                 for child in list(root):
-                    touched.extend(self._one_of_many(child, admin, responses))
+                    done = self._one_of_many(child, admin, responses)
+                    lines.append((tag_of(child), _arguments(child), done))
+                    touched.extend(done)
         except ApiError:
             inner = "".join(responses)
             return Answer(f'<response status="error">{inner}</response>'.encode())
         self._note(admin, touched)
+        for action, args, done in lines:
+            self._log(action, args, admin, done)
         inner = "".join(responses)
         return Answer(f'<response status="success" code="20">{inner}</response>'.encode())
 
     def _one_of_many(self, child: Element, admin: str, responses: list[str]) -> list[Touch]:
         action = tag_of(child)
-        args = {str(name): str(value) for name, value in child.attrib.items()}
+        args = _arguments(child)
         mark = f" id={quoteattr(args['id'])}" if "id" in args else ""
         try:
             if action not in CHANGES:
@@ -284,6 +307,10 @@ class Configurator:
             f'<response status="success" code="{code}"{mark}><msg>{text}</msg></response>'
         )
         return touched
+
+
+def _arguments(child: Element) -> dict[str, str]:
+    return {str(name): str(value) for name, value in child.attrib.items()}
 
 
 _MISSING = "Object doesn't exist"

@@ -13,6 +13,7 @@ from segctl_mocks.panos import answers, baseline, content, reports, showings
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
+from segctl_mocks.panos.configlog import ConfigLog
 from segctl_mocks.panos.configure import Configurator
 from segctl_mocks.panos.edits import DIRTY
 from segctl_mocks.panos.faults import Faults, Request
@@ -69,20 +70,24 @@ class PanosDevice:
         self.users = dict(users)
         self.clock = clock
         self.booted = clock()
-        self.predefined = content.predefined(settings.removed_applications)
         self.platform = content.platform(settings.limits)
         names = tuple(users)
         document = config or baseline.factory(settings.hostname, settings.sw_version, names)
         root = parse(document)
         strip_attributes(root, DIRTY)
         self.candidate = Tree(root, is_slot)
-        content.adopt(self.predefined, self.candidate, settings.removed_applications)
+        self.predefined = content.adopted(
+            content.predefined(settings.removed_applications),
+            self.candidate,
+            settings.removed_applications,
+        )
         self.running = self.candidate.clone()
         container = self.running.at((*DEVICE, ("vsys", "")))
         count = 1 if container is None else len(container)
         self.settings = settings = replace(settings, multi_vsys=settings.multi_vsys or count > 1)
         self.max_vsys = settings.limits.get("max-vsys", count) if settings.multi_vsys else count
         self.journal = Journal()
+        self.log = ConfigLog()
         self.jobs = Jobs(clock)
         self.locks = Locks(settings.release)
         self.faults = Faults()
@@ -204,6 +209,9 @@ class PanosDevice:
                 return self._export(params)
             case "import":
                 return self._import(params)
+            case "log":
+                names = (self.settings.serial, self.settings.hostname)
+                return self.log.handle(params, *names, self.now()[11:])
             case "user-id":
                 return self.userid.handle(params)
             case other:

@@ -90,6 +90,7 @@ class Store:
         device.jobs.last_number = facts["last_job"]
         device.journal.last_id = facts["last_dirty_id"]
         device.journal.changes = [_change(each) for each in facts["changes"]]
+        device.log.load(facts.get("log", ()))
         device.locks.held = [Lock(**each) for each in facts["locks"]]
         versions: list[Version] = []
         for each in facts["versions"]:
@@ -104,6 +105,7 @@ def _facts(device: PanosDevice) -> dict[str, Any]:
         "hits": device.hits,
         "last_job": device.jobs.last_number,
         "last_dirty_id": device.journal.last_id,
+        "log": device.log.to_json(),
         "changes": [asdict(change) for change in device.journal.changes],
         "locks": [asdict(lock) for lock in device.locks.held],
         "versions": [

@@ -9,22 +9,48 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli import apply, drift, importing, mock, plan, reference, validate
+from segctl.cli import (
+    apply,
+    drift,
+    fmt,
+    history,
+    importing,
+    mock,
+    plan,
+    reference,
+    snapshot,
+    validate,
+)
 from segctl.cli.app import app
-from segctl.cli.arguments import asks_json, hoist
+from segctl.cli.arguments import asks_json, asks_lines, hoist
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
-from segctl.errors import InventoryError, SegctlError
+from segctl.errors import FileError, SegctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    #: Writes a JSON document, where one is wanted.
+    Answer = Callable[[Mapping[str, Any]], None] | None
 
 #: Modules that register their commands when they are imported.
-COMMANDS = (validate, plan, apply, drift, importing, reference, mock)
+COMMANDS = (
+    validate,
+    fmt,
+    plan,
+    apply,
+    drift,
+    history,
+    snapshot,
+    importing,
+    reference,
+    mock,
+)
 
 #: What Typer makes of Ctrl-C; here it is a problem like others.
 _INTERRUPTED = 130
@@ -53,50 +79,50 @@ def _stop(_number: int, _frame: object) -> None:
 def run(argv: Sequence[str]) -> int:
     """Run the command line and return its exit status."""
     hoisted = hoist(list(argv))
-    as_json = asks_json(hoisted)
+    answer = partial(print_json, lines=asks_lines(hoisted)) if asks_json(hoisted) else None
     try:
-        code = _run(hoisted, as_json=as_json)
+        code = _run(hoisted, answer)
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ERROR
     except OSError as error:
-        return _complain("io", f"standard output: {error.strerror}", as_json=False)
+        return _complain("io", f"standard output: {error.strerror}", None)
     return code
 
 
-def _run(hoisted: list[str], *, as_json: bool) -> int:
+def _run(hoisted: list[str], answer: Answer) -> int:
     try:
         code = app(args=hoisted, prog_name="segctl", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code
     except _CommandLineError as error:
-        return _complain("usage", _usage(error), as_json=as_json)
-    except InventoryError as error:
-        return _complain(error.code, str(error), as_json=as_json, problems=error)
+        return _complain("usage", _usage(error), answer)
+    except FileError as error:
+        return _complain(error.code, str(error), answer, problems=error)
     except SegctlError as error:
-        return _complain(error.code, str(error), as_json=as_json)
+        return _complain(error.code, str(error), answer)
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        return _complain("io", f"{where}{error.strerror or error}", as_json=as_json)
+        return _complain("io", f"{where}{error.strerror or error}", answer)
     except Exception as error:  # noqa: BLE001 - the last resort: one line, not a traceback
-        return _unforeseen(error, as_json=as_json)
+        return _unforeseen(error, answer)
     if code == _INTERRUPTED:
-        return _complain("interrupted", "interrupted: nothing was changed", as_json=as_json)
+        return _complain("interrupted", "interrupted: nothing was changed", answer)
     return code if isinstance(code, int) else OK
 
 
-def _unforeseen(error: Exception, *, as_json: bool) -> int:
+def _unforeseen(error: Exception, answer: Answer) -> int:
     if os.environ.get("SEGCTL_TRACEBACK"):
         raise error
     from segctl.rollout import internal
 
     message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
-    return _complain("internal", message, as_json=as_json)
+    return _complain("internal", message, answer)
 
 
 def _usage(error: typer.BadParameter) -> str:
@@ -105,20 +131,18 @@ def _usage(error: typer.BadParameter) -> str:
     return f"{error.format_message()} (see: {command} --help)"
 
 
-def _complain(
-    code: str, message: str, *, as_json: bool, problems: InventoryError | None = None
-) -> int:
-    if as_json:
+def _complain(code: str, message: str, answer: Answer, *, problems: FileError | None = None) -> int:
+    if answer is not None:
         from segctl.report import problems_json
 
         error: dict[str, Any] = {"code": code, "message": message}
         if problems is not None:
             error["problems"] = problems_json(problems.problems)
-        print_json({"error": error})
+        answer({"error": error})
     if problems is None:
         tell(f"segctl: {message}")
     else:
         count = len(problems.problems)
         tell(message)
-        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in the inventory")
+        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in {problems.subject}")
     return ERROR

@@ -14,7 +14,8 @@ from segctl.errors import UsageError
 #: Shown at the end of every command's help.
 EPILOG = (
     "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-password-file, --ask-vault-pass, -f/--forks, --json, -v/--verbose "
+    "--vault-password-file, --ask-vault-pass, -f/--forks, --executor, --no-cache, --json, "
+    "--json-lines, -v/--verbose "
     "(segctl --help explains them)."
 )
 
@@ -36,7 +37,9 @@ mock_app = typer.Typer(
     invoke_without_command=True,
     rich_markup_mode=None,
 )
+drift_app = typer.Typer(epilog=EPILOG, invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(mock_app, name="mock")
+app.add_typer(drift_app, name="drift")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - Click's own form of a callback
@@ -61,9 +64,10 @@ def _main(
         typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
     ] = None,
     vault_password_file: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--vault-password-file", help="File or program that holds the Ansible Vault password"
+            "--vault-password-file",
+            help="File or program that holds an Ansible Vault password; repeatable",
         ),
     ] = None,
     ask_vault_pass: Annotated[
@@ -72,7 +76,24 @@ def _main(
     forks: Annotated[
         int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
     ] = 10,
+    executor: Annotated[
+        str,
+        typer.Option(
+            "--executor",
+            envvar="SEGCTL_EXECUTOR",
+            show_envvar=False,
+            help="Where devices are worked on: threads, processes, dask://HOST:PORT, "
+            "tls://HOST:PORT (or SEGCTL_EXECUTOR) [by their number]",
+        ),
+    ] = "",
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Parse every device's answers, also those seen before"),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
+    json_lines: Annotated[
+        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, the document last")
+    ] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
@@ -84,10 +105,13 @@ def _main(
         inventory=tuple(inventory or ()),
         limit=limit,
         extra_vars=tuple(extra_vars or ()),
-        vault_password_file=vault_password_file,
+        vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
         forks=forks,
-        json=json,
+        json=json or json_lines,
+        json_lines=json_lines,
+        executor=executor,
+        cache=not no_cache,
         verbose=verbose,
     )
 

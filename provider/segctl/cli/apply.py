@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,54 +10,28 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.plan import mark_used, read_plan, refuse_used, show_plan
+from segctl.cli.interrupts import braked
+from segctl.cli.plan import (
+    PlaybookOption,
+    SkipTagsOption,
+    TagsOption,
+    mark_used,
+    only_with_playbook,
+    read_plan,
+    refuse_used,
+    show_plan,
+)
 from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.steps import load_inventory, plan_all, settings_of
-from segctl.errors import PlanError, SegctlError, UsageError
+from segctl.cli.signatures import VerifyOption, refuse_live, refuse_unsigned
+from segctl.cli.steps import load_inventory, plan_all, settings_of, working
+from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from segctl.cli.arguments import Settings
     from segctl.plan import Plan
-    from segctl.rollout import Brake, Failure
-
-
-class LeftError(SegctlError):
-    """Who was applying left with a second Ctrl-C while devices were still going back."""
-
-    code = "interrupted"
-
-
-@contextmanager
-def _braked(brake: Brake) -> Generator[None]:
-    """Let Ctrl-C, and a pipeline's cancel, stop the devices at their next step and go back.
-
-    The second one leaves at once, whatever the devices are doing.
-    """
-
-    def press(_number: int, _frame: object) -> None:
-        if brake.pressed:
-            raise LeftError(
-                "interrupted twice: left while devices were going back; run segctl plan to see "
-                "what they hold (the next apply cleans up what this one left on them)"
-            )
-        brake.press()
-        message = b"\nsegctl: interrupted: going back; once more leaves without waiting\n"
-        with suppress(OSError):
-            os.write(sys.stderr.fileno(), message)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    heeded = threading.current_thread() is threading.main_thread()
-    chosen = [number for number in numbers if heeded and before[number] != signal.SIG_IGN]
-    for number in chosen:
-        signal.signal(number, press)
-    try:
-        yield
-    finally:
-        for number in chosen:
-            signal.signal(number, before[number])
+    from segctl.rollout import Failure
 
 
 @app.command(epilog=EPILOG)
@@ -80,19 +50,57 @@ def apply(
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
     ] = False,
+    verify: VerifyOption = None,
+    playbook: PlaybookOption = None,
+    tags: TagsOption = None,
+    skip_tags: SkipTagsOption = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="With -p: go on from this state file")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="With -p: where to keep the state, and leave it")
+    ] = None,
 ) -> int:
-    """Make the devices what the inventory says: a saved plan verbatim, or plan and ask."""
+    """Make the devices what the inventory says: a saved plan verbatim, or plan and ask.
+
+    With -p a playbook is rolled out in waves.
+    """
     settings = settings_of(context)
+    only_with_playbook(playbook, tags, skip_tags, resume, state)
+    if playbook is not None:
+        from segctl.cli.rollout import Options, apply_playbook, plan_playbook, split_tags
+
+        if file is not None:
+            raise UsageError("give a saved plan or a playbook, not both")
+        options = Options(
+            file=playbook,
+            tags=split_tags(tags),
+            skip_tags=split_tags(skip_tags),
+            resume=resume,
+            state=state,
+            auto_approve=auto_approve,
+            allow_purge=allow_purge,
+            diff=diff,
+            brief=brief,
+        )
+        if check:
+            return plan_playbook(settings, options)
+        refuse_live(verify, "a playbook")
+        _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
+        return apply_playbook(settings, options, _approved)
     if check:
-        made, failures = (read_plan(file), []) if file else plan_all(settings)
+        made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
         show_plan(settings, made, failures, diff=diff, brief=brief)
         return ERROR if failures or not made.applyable else OK
     if file is not None:
-        made = read_plan(file)
+        made = read_plan(file, verify)
         refuse_used(file, made)
         return _apply(settings, made, allow_purge=allow_purge, file=file)
+    refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
-    made, failures = plan_all(settings)
+    loaded = load_inventory(settings)
+    refuse_unsigned(loaded.connections, loaded.hosts)
+    made, failures = plan_all(settings, loaded)
     if failures or not made.applyable:
         refusal = PlanError(_why_not(made, failures))
         show_plan(settings, made, failures, brief=True, cause=refusal)
@@ -143,8 +151,13 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
             "a plan is applied whole, nothing was changed; make another with -l"
         )
+    refuse_unsigned(loaded.connections, names, file, made)
     brake = Brake()
-    with _braked(brake), progress(settings, names) as report:
+    with (
+        working(settings, len(names)) as executor,
+        braked(brake),
+        progress(settings, names) as report,
+    ):
         outcomes = apply_plans(
             made.devices,
             loaded.connections,
@@ -152,12 +165,13 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             allow_purge=allow_purge,
             brake=brake,
             report=report,
+            executor=executor,
         )
     failed = any(outcome.status == "failed" for outcome in outcomes)
     if file is not None and not failed:
         mark_used(file, made)
     if settings.json:
-        print_json(outcomes_json(outcomes, made.plan_id))
+        print_json(outcomes_json(outcomes, made.plan_id), lines=settings.json_lines)
     else:
         print_lines(outcomes_text(outcomes))
     return ERROR if failed else OK

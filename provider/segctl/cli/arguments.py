@@ -22,7 +22,10 @@ GLOBAL = {
     "--ask-vault-pass": False,
     "-f": True,
     "--forks": True,
+    "--executor": True,
+    "--no-cache": False,
     "--json": False,
+    "--json-lines": False,
     "-v": False,
     "--verbose": False,
 }
@@ -35,10 +38,13 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
-    vault_password_file: Path | None = None
+    vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
     forks: int = 10
+    executor: str = ""
+    cache: bool = True
     json: bool = False
+    json_lines: bool = False
     verbose: bool = False
 
     @property
@@ -77,9 +83,18 @@ def hoist(argv: list[str]) -> list[str]:
 
 def asks_json(hoisted: Sequence[str]) -> bool:
     """Whether the hoisted arguments ask for JSON, also where the rest of them is wrong."""
+    return _asks(hoisted, "--json", "--json-lines")
+
+
+def asks_lines(hoisted: Sequence[str]) -> bool:
+    """Whether the hoisted arguments ask for JSON lines."""
+    return _asks(hoisted, "--json-lines")
+
+
+def _asks(hoisted: Sequence[str], *options: str) -> bool:
     words = iter(hoisted)
     for word in words:
-        if word == "--json":
+        if word in options:
             return True
         if word[:1] != "-":
             return False

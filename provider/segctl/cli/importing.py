@@ -43,7 +43,8 @@ def import_(
 
         files = [str(path) for path in written]
         warnings = problems_json(found.warnings)
-        print_json({"files": files, "warnings": warnings} | found.as_json())
+        document = {"files": files, "warnings": warnings} | found.as_json()
+        print_json(document, lines=settings.json_lines)
     else:
         for warning in found.warnings:
             typer.echo(f"{warning.severity}: {warning}")

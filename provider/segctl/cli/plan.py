@@ -23,15 +23,46 @@ from segctl.cli.reports import (
     places_of,
 )
 from segctl.cli.screen import print_json, print_lines, tell
-from segctl.cli.steps import load_inventory, plan_all, settings_of
-from segctl.errors import PlanError, SegctlError, UsageError
+from segctl.cli.signatures import (
+    SignOption,
+    VerifyOption,
+    read_verified,
+    remove_signatures,
+    signed_by,
+    signer,
+    write_signature,
+)
+from segctl.cli.steps import OfflineOption, load_inventory, plan_all, settings_of, snapshots
+from segctl.errors import PlanError, SegctlError, SignatureError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segctl.cli.arguments import Settings
     from segctl.plan import Plan
     from segctl.rollout import Failure
+    from segctl.signing import Signature, Signer
+
+
+PlaybookOption = Annotated[
+    Path | None, typer.Option("-p", "--playbook", help="Waves as this playbook has them")
+]
+TagsOption = Annotated[
+    list[str] | None, typer.Option("-t", "--tags", help="With -p: only tasks with these tags")
+]
+SkipTagsOption = Annotated[
+    list[str] | None, typer.Option("--skip-tags", help="With -p: no tasks with these tags")
+]
+
+
+def only_with_playbook(playbook: Path | None, *options: object) -> None:
+    """Refuse options of playbooks where none is given.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if playbook is None and any(options):
+        raise UsageError("--tags, --skip-tags, --resume and --state go with a playbook (-p FILE)")
 
 
 @app.command(epilog=EPILOG)
@@ -51,6 +82,11 @@ def plan(
     valid_for: Annotated[
         float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
     ] = 24.0,
+    sign: SignOption = None,
+    offline: OfflineOption = None,
+    playbook: PlaybookOption = None,
+    tags: TagsOption = None,
+    skip_tags: SkipTagsOption = None,
     env: Environment = "default",
     markdown: MarkdownFile = None,
     sarif: SarifFile = None,
@@ -60,16 +96,36 @@ def plan(
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings = settings_of(context)
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
     files = ReportFiles(
         environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
     )
+    only_with_playbook(playbook, tags, skip_tags)
+    if playbook is not None:
+        from segctl.cli.rollout import Options, plan_playbook, split_tags
+
+        if offline is not None:
+            raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
+        if out is not None or sign is not None:
+            raise UsageError("a playbook's plan is not saved: its waves are planned when they run")
+        if files.wanted:
+            raise UsageError("reports are of a plan without a playbook: leave -p or the files out")
+        options = Options(
+            file=playbook,
+            tags=split_tags(tags),
+            skip_tags=split_tags(skip_tags),
+            diff=diff,
+            brief=brief,
+            detailed_exitcode=detailed_exitcode,
+        )
+        return plan_playbook(settings, options)
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
+    signing = signer(sign, out) if sign is not None else None
     with files.refusals("plan", settings):
+        held = snapshots(offline)
         loaded = load_inventory(settings)
-        made, failures = plan_all(settings, loaded, valid_for=valid_for)
-    if out is not None and not failures:
-        save(out, made.dumps())
+        made, failures = plan_all(settings, loaded, valid_for=valid_for, offline=held)
+    signature = save_plan(made, out, signing) if out is not None and not failures else None
     if files.wanted:
         from segctl.report import plan_report
 
@@ -79,10 +135,26 @@ def plan(
     if out is not None and failures:
         tell(f"segctl: {out} not written: not every device could be planned")
     elif out is not None and made.applyable and out.is_file():
-        tell(f"Saved. To apply exactly this: segctl apply {out}")
+        beside = f", signed in {signature}" if signature else ""
+        verify = " --verify KEYS" if signature else ""
+        tell(f"Saved{beside}. To apply exactly this: segctl apply {out}{verify}")
     if failures or not made.applyable:
         return ERROR
     return DIFFERS if detailed_exitcode and made.changes else OK
+
+
+def save_plan(
+    made: Plan, out: Path, signing: Callable[[bytes, str], Signature] | None
+) -> Path | None:
+    """Save a plan, its signature first: at no moment is there a plan without one."""
+    text = made.dumps()
+    if signing is None:
+        remove_signatures(out)
+        save(out, text)
+        return None
+    path = write_signature(signing(text.encode(), out.name), out)
+    save(out, text)
+    return path
 
 
 def show_plan(
@@ -106,7 +178,7 @@ def show_plan(
         document["error"] = {"code": failures[0].code, "message": failures[0].message}
     elif cause is not None:
         document["error"] = {"code": cause.code, "message": str(cause)}
-    print_json(document)
+    print_json(document, lines=settings.json_lines)
 
 
 @app.command(epilog=EPILOG)
@@ -132,37 +204,58 @@ def show(
     junit: JunitFile = None,
     gitlab: GitlabFile = None,
     html: HtmlFile = None,
+    verify: VerifyOption = None,
 ) -> int:
-    """Show a saved plan, or how it differs from another."""
-    from segctl.plan import load_plan
+    """Show a saved plan and who signed it, or how it differs from another."""
+    from segctl.plan import parse_plan, plan_bytes
 
     files = ReportFiles(
         environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
     )
     files.check()
-    settings, made = settings_of(context), load_plan(file)
+    data = plan_bytes(file)
+    settings, made = settings_of(context), parse_plan(data, file)
     if same_as is not None:
-        return _compare(settings, load_plan(same_as), made, files)
+        return _compare(settings, same_as, made, files, verify)
+    doubt: SignatureError | None = None
+    signers: tuple[Signer, ...] = ()
+    try:
+        signers = signed_by(data, file, verify) if verify is not None else ()
+    except SignatureError as error:
+        doubt = error
     if files.wanted:
         from segctl.report import Places, plan_report
 
         places = Places(anywhere=str(file))
         files.write(plan_report(made, environment=env, places=places, file=str(file)))
-    show_plan(settings, made, diff=diff, brief=brief)
+    show_plan(settings, made, diff=diff, brief=brief, cause=doubt)
     if not settings.json:
         commit = str(made.intent.get("git_commit", ""))[:12]
         dirty = " with uncommitted edits" if made.intent.get("dirty") else ""
         inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
         typer.echo(f"Made {made.created}, expires {made.expires}{inventory_at}.")
+        for name, taken in made.intent.get("snapshots", {}).items():
+            typer.echo(f"Made offline: {name} from its snapshot of {taken}.")
         mention_use(file, made)
+        _mention_signers(file, signers, verified=verify is not None)
+    if doubt is not None:
+        tell(f"segctl: {doubt}")
+        return ERROR
     return OK
 
 
-def _compare(settings: Settings, reviewed: Plan, made: Plan, files: ReportFiles) -> int:
-    """Say whether a plan does what the reviewed one does."""
+def _compare(
+    settings: Settings, file: Path, made: Plan, files: ReportFiles, keys: Path | None
+) -> int:
+    """Say whether a plan does what the reviewed one does; with `keys`, that one must be signed."""
+    from segctl.plan import parse_plan, plan_bytes
     from segctl.report import review_json, review_report, review_text
     from segctl.review import differences
 
+    data = plan_bytes(file)
+    if keys is not None:
+        signed_by(data, file, keys)
+    reviewed = parse_plan(data, file)
     found = differences(reviewed, made)
     if files.wanted:
         files.write(review_report(found, reviewed, made, environment=files.environment))
@@ -173,17 +266,27 @@ def _compare(settings: Settings, reviewed: Plan, made: Plan, files: ReportFiles)
     return DIFFERS if found else OK
 
 
-def read_plan(file: Path) -> Plan:
-    """Read a plan that is to be applied.
+def _mention_signers(file: Path, signers: Sequence[Signer], *, verified: bool) -> None:
+    from segctl.signing import signatures_of
+
+    for one in signers:
+        typer.echo(f"Signed by {one}.")
+    if not verified and (found := signatures_of(file)):
+        names = ", ".join(path.name for path in found)
+        typer.echo(f"There is {names}, not verified: give the trusted keys with --verify.")
+
+
+def read_plan(file: Path, keys: Path | None = None) -> Plan:
+    """Read a plan that is to be applied; with `keys`, one that was signed with one of them.
 
     Raises:
+        SignatureError: keys are given, and none of them signed it.
         PlanFormatError: it is no plan, was edited, or has another version.
         StalePlanError: it has expired.
     """
     from segctl.errors import StalePlanError
-    from segctl.plan import load_plan
 
-    made = load_plan(file)
+    made = read_verified(file, keys)
     if datetime.now(UTC) > datetime.fromisoformat(made.expires):
         raise StalePlanError(f"{file} expired at {made.expires}: run segctl plan again")
     return made

@@ -11,6 +11,8 @@ from segctl.cli.screen import console, print_json
 from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
+#: What there is a schema of.
+
 
 @app.command(epilog=EPILOG)
 def inventory(
@@ -49,9 +51,11 @@ def protocols(
 
     one = catalogue().get(id_) if id_ else None
     head, *table = rows(one)
-    if settings_of(context).json:
+    settings = settings_of(context)
+    if settings.json:
         names = [name.lower() for name in head]
-        print_json({"protocols": [dict(zip(names, row, strict=True)) for row in table]})
+        listed = [dict(zip(names, row, strict=True)) for row in table]
+        print_json({"protocols": listed}, lines=settings.json_lines)
         return
     from rich.table import Table
 
@@ -76,7 +80,7 @@ def schema(
     from segctl.plan import schema as read_schema
     from segctl.plan import schema_names
 
-    names = ("inventory", *schema_names())
+    names = ("inventory", "playbook", *schema_names())
     if kind is None:
         if settings_of(context).json:
             print_json({"schemas": list(names)})
@@ -86,6 +90,10 @@ def schema(
         from segctl.inventory import json_schema
 
         print_json(json_schema())
+    elif kind == "playbook":
+        from segctl.playbook import json_schema as playbook_schema
+
+        print_json(playbook_schema())
     elif kind in names:
         print_json(read_schema(kind))
     else:

@@ -38,7 +38,7 @@ HtmlFile = Annotated[
 ]
 Environment = Annotated[
     str,
-    typer.Option("--env", metavar="NAME", help="What the reports call what they are about"),
+    typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
 ]
 
 

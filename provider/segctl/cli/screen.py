@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
     from segctl.cli.arguments import Settings
+    from segctl.cli.board import Board
     from segctl.report import Line
 
 #: How wide lines are where no terminal says it.
 _WIDTH = 100
+#: Devices shown at a time.
+_ROWS = 20
+#: Seconds between two lines of progress where no terminal is.
+_BEAT = 15.0
+#: Lines of standard output that several threads write.
+_WRITING = threading.Lock()
 
 
 def tell(message: str) -> None:
@@ -40,11 +48,25 @@ def tell(message: str) -> None:
         sys.stderr.flush()
 
 
-def print_json(document: Mapping[str, Any]) -> None:
-    """Write one document to standard output, keys sorted."""
+def print_json(document: Mapping[str, Any], *, lines: bool = False) -> None:
+    """Write one document to standard output, keys sorted; with `lines` on one line."""
     import json
 
-    sys.stdout.write(json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    indent = None if lines else 1
+    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False)
+    with _WRITING:
+        sys.stdout.write(text + "\n")
+        if lines:
+            sys.stdout.flush()
+
+
+def print_event(event: str, **facts: object) -> None:
+    """Write one event of ``--json-lines`` to standard output."""
+    from datetime import UTC, datetime
+
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with suppress(OSError):  # who reads it may be gone; the work goes on
+        print_json({"event": event, "time": moment, **facts}, lines=True)
 
 
 def print_lines(lines: Iterable[Line]) -> None:
@@ -81,32 +103,127 @@ def plain() -> bool:
 
 @contextmanager
 def progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[[str, str], None]]:
-    """Show what each device is doing, on standard error: a display on a terminal, lines with -v."""
+    """Tell what each device is doing while the block runs.
+
+    A display on a terminal; events with ``--json-lines``; else lines on standard error: every
+    step with -v, otherwise now and then how far the work is.
+    """
+    from segctl.cli.board import Board
+
+    board = Board(devices)
     live = sys.stderr.isatty() and not plain() and not settings.verbose
-    if not live or not devices:
+    if settings.json_lines:
+        with _beating(board, _tell_line if settings.verbose else None):
+            yield _as_events(board)
+    elif live and devices:
+        with _drawn(board):
+            yield _as_lines(board, verbose=False)
+    else:
+        with _beating(board, None if settings.verbose else _tell_line):
+            yield _as_lines(board, verbose=settings.verbose)
 
-        def told(device: str, step: str) -> None:
-            if settings.verbose and step:
-                with suppress(OSError):  # who reads it may be gone; the work goes on
-                    sys.stderr.write(f"{device}: {step}\n")
-                    sys.stderr.flush()
 
-        yield told
+def _as_lines(board: Board, *, verbose: bool) -> Callable[[str, str], None]:
+    def told(device: str, step: str) -> None:
+        board.told(device, step)
+        if verbose and step:
+            with suppress(OSError):  # who reads it may be gone; the work goes on
+                sys.stderr.write(f"{device}: {step}\n")
+                sys.stderr.flush()
+
+    return told
+
+
+def _as_events(board: Board) -> Callable[[str, str], None]:
+    def told(device: str, step: str) -> None:
+        seconds = round(board.told(device, step), 3)
+        if step:
+            print_event("step", device=device, step=step, seconds=seconds)
+            return
+        totals = board.totals()
+        left = None if totals.left is None else round(totals.left, 1)
+        print_event(
+            "device_end",
+            device=device,
+            seconds=seconds,
+            done=totals.done,
+            total=totals.total,
+            left=left,
+        )
+
+    return told
+
+
+def _tell_line(board: Board) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"segctl: {board.line()}\n")
+        sys.stderr.flush()
+
+
+@contextmanager
+def _beating(
+    board: Board, beat: Callable[[Board], None] | None, *, every: float = _BEAT
+) -> Generator[None]:
+    """Call `beat` now and then while the block runs."""
+    if beat is None:
+        yield
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    over = threading.Event()
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as shown:
-        several = len(devices) > 1
-        total = shown.add_task(f"0 of {len(devices)} devices", total=None, visible=several)
-        tasks = {name: shown.add_task(name, total=None, visible=False) for name in devices}
-        lock, done = threading.Lock(), set[str]()
+    def run() -> None:
+        while not over.wait(every):
+            beat(board)
 
-        def display(device: str, step: str) -> None:
-            with lock, suppress(OSError):
-                if not step:
-                    done.add(device)
-                shown.update(tasks[device], description=f"{device}: {step}", visible=bool(step))
-                shown.update(total, description=f"{len(done)} of {len(devices)} devices")
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
-        yield display
+
+@contextmanager
+def _drawn(board: Board) -> Generator[None]:
+    """Draw the devices at work and the totals, never more than the terminal has lines."""
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.table import Table
+
+    console_ = console(stderr=True)
+    spinner = Spinner("dots")
+
+    def drawn() -> Table:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, justify="right")
+        room = min(_ROWS, console_.height - 3)
+        rows = board.rows(room)
+        for row in rows:
+            style = "yellow" if row.slow else ""
+            text = f"{row.device}: {row.step}{'  (slow)' if row.slow else ''}"
+            table.add_row(_escaped(text, style), _escaped(f"{row.seconds:.0f} s", style))
+        totals = board.totals()
+        if totals.running > len(rows):
+            table.add_row(_escaped(f"and {totals.running - len(rows)} more", "dim"), "")
+        if totals.total > 1 or not rows:
+            table.add_row(_escaped(str(totals), "bold"), "")
+        frame = Table.grid(padding=(0, 1), expand=True)
+        frame.add_row(spinner, table)
+        return frame
+
+    with Live(
+        get_renderable=drawn,
+        console=console_,
+        transient=True,
+        refresh_per_second=8,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield
+
+
+def _escaped(text: str, style: str) -> Text:
+    from rich.text import Text
+
+    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), style=style)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segctl.cli.arguments import Settings
-from segctl.cli.screen import progress
+from segctl.cli.screen import progress, tell
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator, Iterable, Mapping
 
     from segctl.compile import Desired
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure
+    from segctl.rollout import Failure, Workers
+    from segctl.snapshot import Snapshot
+
+OfflineOption = Annotated[
+    Path | None,
+    typer.Option("--offline", help="Read no device but this snapshot, or this folder of them"),
+]
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -28,16 +36,37 @@ def settings_of(context: typer.Context) -> Settings:
 
 def vault(settings: Settings) -> VaultSecrets | None:
     """Return what opens vaulted values, if it was given."""
-    if settings.vault_password_file is None and not settings.ask_vault_pass:
+    import os
+
+    from segctl.credentials import VAULT_PASSWORD_FILE, Secret
+
+    named = os.environ.get(VAULT_PASSWORD_FILE)
+    files = settings.vault_password_files
+    if named and not files and not settings.ask_vault_pass:
+        files = (Path(named),)
+    if not files and not settings.ask_vault_pass:
         return None
-    from segctl.credentials import Secret
     from segctl.inventory import VaultSecrets, vault_password
 
-    if settings.vault_password_file is not None:
-        password = vault_password(settings.vault_password_file)
-    else:
-        password = Secret(typer.prompt("Vault password", hide_input=True))
-    return VaultSecrets((("default", password),))
+    passwords = [vault_password(path) for path in files]
+    if settings.ask_vault_pass:
+        passwords.append(Secret(typer.prompt("Vault password", hide_input=True)))
+    return VaultSecrets(tuple(("default", password) for password in passwords))
+
+
+@contextmanager
+def working(settings: Settings, devices: int) -> Generator[Workers]:
+    """Open the workers that the settings name, or that suit so many devices.
+
+    Raises:
+        ExecutorError: they cannot be used.
+    """
+    from segctl.rollout import exposed, workers
+
+    if warning := exposed(settings.executor):
+        tell(f"segctl: {warning}")
+    with workers(settings.executor, devices=devices, forks=settings.forks) as found:
+        yield found
 
 
 def load_inventory(settings: Settings) -> Loaded:
@@ -76,23 +105,68 @@ def desired_of(loaded: Loaded) -> list[Desired]:
     return chosen
 
 
-def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], list[Failure]]:
-    """Read every selected device; return the plans, and the devices that have none."""
-    from segctl.plan import DevicePlan
+def read_plans(
+    settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
+) -> tuple[list[DevicePlan], list[Failure]]:
+    """Read every selected device; return the plans, and the devices that have none.
+
+    With `offline` no device is read: its snapshot is.
+    """
     from segctl.rollout import plan_devices
 
     chosen = desired_of(loaded)
     names = [item.device.name for item in chosen]
-    with progress(settings, names) as report:
-        results = plan_devices(chosen, loaded.connections, forks=settings.forks, report=report)
-    plans = [item for item in results if isinstance(item, DevicePlan)]
-    return plans, [item for item in results if not isinstance(item, DevicePlan)]
+    if offline is not None:
+        from segctl.rollout.snapshots import plan_offline
+
+        with progress(settings, names) as report:
+            return _parted(plan_offline(chosen, offline, report))
+    with working(settings, len(names)) as executor, progress(settings, names) as report:
+        results = plan_devices(
+            chosen,
+            loaded.connections,
+            forks=settings.forks,
+            report=report,
+            executor=executor,
+            cache=settings.cache,
+        )
+    return _parted(results)
 
 
-def intent(settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    """Return which inventory a plan is made from."""
+def _parted(
+    results: Iterable[DevicePlan | Failure],
+) -> tuple[list[DevicePlan], list[Failure]]:
+    from segctl.plan import DevicePlan
+
+    found = list(results)
+    plans = [item for item in found if isinstance(item, DevicePlan)]
+    return plans, [item for item in found if not isinstance(item, DevicePlan)]
+
+
+def snapshots(path: Path | None) -> dict[str, Snapshot] | None:
+    """Return the snapshots of a file or folder by device, if it is given.
+
+    Raises:
+        SnapshotError: they cannot be used.
+    """
+    if path is None:
+        return None
+    from segctl.snapshot import load_snapshots
+
+    return load_snapshots(path)
+
+
+def intent(
+    settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
+) -> dict[str, Any]:
+    """Return which inventory a plan is made from, and which snapshots."""
     commit, dirty = _git(settings.sources[0])
-    return {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+    found: dict[str, Any] = {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+    if offline is not None:
+        found["snapshots"] = {
+            name: one.taken for name, one in offline.items() if name in loaded.hosts
+        }
+    return found
 
 
 def _git(path: Path) -> tuple[str, bool]:
@@ -118,12 +192,17 @@ def _git(path: Path) -> tuple[str, bool]:
 
 
 def plan_all(
-    settings: Settings, loaded: Loaded | None = None, *, valid_for: float = 24.0
+    settings: Settings,
+    loaded: Loaded | None = None,
+    *,
+    valid_for: float = 24.0,
+    offline: Mapping[str, Snapshot] | None = None,
 ) -> tuple[Plan, list[Failure]]:
     """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
     from segctl.plan import make_plan
 
     loaded = loaded or load_inventory(settings)
-    plans, failures = read_plans(settings, loaded)
-    made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
+    plans, failures = read_plans(settings, loaded, offline)
+    found = intent(settings, loaded, offline)
+    made = make_plan(plans, found, valid_for=timedelta(hours=valid_for))
     return made, failures

@@ -73,7 +73,8 @@ def validate(
     if settings.json:
         errors = [{"code": error.code, "message": str(error)} for error in refused]
         document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}
-        print_json(document | counts | ({"error": errors[0]} if errors else {}))
+        document |= counts | ({"error": errors[0]} if errors else {})
+        print_json(document, lines=settings.json_lines)
     else:
         print_lines(validation_text(warnings, refused, counts, notes=settings.verbose))
     return ERROR if refused else OK

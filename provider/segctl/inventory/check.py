@@ -9,29 +9,14 @@ from typing import TYPE_CHECKING, Final, cast
 from segctl.errors import Problem
 from segctl.intent import Source
 from segctl.inventory import convert
-from segctl.inventory.convert import BadValueError, nearest
-from segctl.inventory.shapes import Either, Many, Record, Scalar, Shape, Table
+from segctl.inventory.convert import PERCENT, BadValueError, nearest
+from segctl.inventory.shapes import Cases, Either, Free, Many, Record, Scalar, Shape, Table
 from segctl.inventory.values import Encrypted, Place, Places
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_TEXTUAL: Final = frozenset(
-    {
-        "id",
-        "text",
-        "word",
-        "user",
-        "reference",
-        "network",
-        "address",
-        "service",
-        "choice",
-        "window",
-        "path",
-    }
-)
 _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "id": convert.identifier,
     "text": convert.free_text,
@@ -43,6 +28,14 @@ _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "service": convert.services,
     "window": convert.window,
     "path": convert.free_text,
+    "duration": convert.duration,
+    "clock": convert.clock,
+    "timezone": convert.timezone,
+    "batch": convert.batch,
+    "endpoint": convert.endpoint,
+    "host": convert.host,
+    "tags": convert.tags,
+    "answer": convert.answer,
 }
 
 
@@ -137,6 +130,34 @@ class Checker:
             case Either():
                 is_mapping = isinstance(node.value, dict)
                 return self.check(node, shape.mapping if is_mapping else shape.plain)
+            case Cases():
+                return self.case(node, shape)
+            case Free():
+                return self._free(node)
+
+    def _free(self, node: Node) -> Node | None:
+        if isinstance(node.value, dict):
+            return node
+        self._wrong_kind(node, "a mapping")
+        return None
+
+    def case(self, node: Node, shape: Cases) -> dict[str, object] | None:
+        """Return the checked items of a mapping that is one of several records."""
+        if not isinstance(node.value, dict):
+            self._wrong_kind(node, "a mapping")
+            return None
+        leading = shape.leading()
+        keys = [str(key) for key in cast("dict[object, object]", node.value)]
+        found = [key for key in keys if key in leading]
+        if len(found) == 1:
+            return self.record(node, shape.records[leading.index(found[0])])
+        listed = ", ".join(leading)
+        if found:
+            self.report(node, f"has {' and '.join(found)}", f"only one of {listed} in one entry")
+            return None
+        close = [hint for key in keys if (hint := nearest(key, leading))]
+        self.report(node, f"has none of {listed}", close[0] if close else shape.otherwise)
+        return None
 
     def _many(self, node: Node, shape: Many) -> tuple[object, ...]:
         kind = type(node.value)
@@ -178,6 +199,8 @@ class Checker:
 
     def record(self, node: Node, shape: Record) -> dict[str, object] | None:
         """Return the checked items of a mapping with given keys."""
+        if node.value is None and shape.or_nothing:
+            return {}
         if not isinstance(node.value, dict):
             self._wrong_kind(node, "a mapping")
             return None
@@ -237,7 +260,7 @@ class Checker:
 
     def _convert(self, node: Node, value: object, shape: Scalar) -> object:
         text = node.place.text
-        if shape.kind in _TEXTUAL:
+        if shape.kind == "choice" or shape.kind in _CONVERTERS:
             return self._textual(node, _as_text(value, text), shape)
         if shape.kind == "boolean":
             if isinstance(value, bool):
@@ -246,6 +269,8 @@ class Checker:
             raise BadValueError(msg, "write true or false")
         if shape.kind == "date":
             return _as_date(value, text)
+        if shape.kind == "percent":
+            return _as_percent(value, text)
         return _as_number(value, text, shape)
 
     def _textual(self, node: Node, value: str, shape: Scalar) -> object:
@@ -317,6 +342,17 @@ def _as_number(value: object, text: str | None, shape: Scalar) -> int | float:
         msg = _surprise(written, value) if isinstance(value, int) else f"{written} is not whole"
         raise BadValueError(msg, f"write {value}" if isinstance(value, int) else "")
     return _within(value, shape)
+
+
+def _as_percent(value: object, text: str | None) -> float:
+    written = str(value) if text is None else text
+    bare = written.removesuffix("%") if isinstance(value, str) else written
+    if isinstance(value, (str, int, float)) and PERCENT.fullmatch(bare):
+        found = float(bare)
+        if found <= 100:
+            return found
+    msg = f"{written!r} is not a percentage"
+    raise BadValueError(msg, "write a number from 0 to 100")
 
 
 def _within(value: int, shape: Scalar) -> int:

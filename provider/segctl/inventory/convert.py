@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import date, time
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from segctl.intent import Network, PortRange
-from segctl.inventory.schema import ID_PATTERN
+from segctl.inventory.schema import (
+    BATCH_PATTERN,
+    CLOCK_PATTERN,
+    DURATION_PATTERN,
+    ID_PATTERN,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +25,15 @@ _QUOTES: Final = re.compile(r"[\"'`]")
 _ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}$", re.ASCII)
 _WINDOW: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", re.ASCII)
 _PORTS: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?$", re.ASCII)
+_DURATION: Final = re.compile(DURATION_PATTERN, re.ASCII)
+_CLOCK: Final = re.compile(CLOCK_PATTERN, re.ASCII)
+_BATCH: Final = re.compile(BATCH_PATTERN, re.ASCII)
+_ENDPOINT: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s:]+)):(\d{1,5})", re.ASCII)
+_HOST: Final = re.compile(r"(?!-)[^\[\]\s/@]+")
+PERCENT: Final = re.compile(r"\d{1,3}(?:\.\d+)?", re.ASCII)
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 _MAX_PORT: Final = 65535
+_MAX_SECONDS: Final = 7 * 86400
 
 
 class BadValueError(ValueError):
@@ -147,4 +160,89 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
         listed = ", ".join(choices)
         msg = f"{text!r} is not one of {listed}"
         raise BadValueError(msg, nearest(text.lower(), choices))
+    return text
+
+
+def duration(text: str) -> int:
+    """Return the seconds of ``90``, ``30s``, ``10m`` or ``2h``."""
+    if not _DURATION.fullmatch(text):
+        msg = f"{text!r} is not a duration"
+        raise BadValueError(msg, "write seconds, or 30s, 10m, 2h")
+    number = text.rstrip("smh")
+    seconds = int(number) * _SECONDS[text[len(number) :]]
+    if seconds > _MAX_SECONDS:
+        msg = f"{text} is longer than 7 days"
+        raise BadValueError(msg)
+    return seconds
+
+
+def clock(text: str) -> time | None:
+    """Return a time of day ``HH:MM``; None for ``24:00``, the end of the day."""
+    if not _CLOCK.fullmatch(text):
+        msg = f"{text!r} is not a time of day"
+        raise BadValueError(msg, 'write it as "22:00", in quotes')
+    return None if text == "24:00" else time.fromisoformat(text)
+
+
+def timezone(text: str) -> str:
+    """Return the name of a time zone that this machine knows."""
+    from zoneinfo import ZoneInfo, available_timezones
+
+    known = available_timezones()
+    if not known:
+        msg = "this machine has no time zone data"
+        raise BadValueError(msg, "install the tzdata package")
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError) as error:
+        msg = f"{text!r} is not a time zone"
+        raise BadValueError(msg, nearest(text, known, "write it as Europe/Berlin")) from error
+    return text
+
+
+def batch(text: str) -> str | int:
+    """Return a size of a wave: a number of hosts, or a percentage such as ``30%``."""
+    if not _BATCH.fullmatch(text):
+        msg = f"{text!r} is not a number of hosts or a percentage"
+        raise BadValueError(msg, 'write 5 or "30%"')
+    return text if text.endswith("%") else int(text)
+
+
+def host(text: str) -> str:
+    """Return the name or address of a host."""
+    if not _HOST.fullmatch(text):
+        msg = f"{text!r} is not a host name or address"
+        raise BadValueError(msg)
+    return text
+
+
+def endpoint(text: str) -> tuple[str, int]:
+    """Return host and port of ``host:port``; an IPv6 address stands in brackets."""
+    match = _ENDPOINT.fullmatch(text)
+    if match is None:
+        msg = f"{text!r} is not host:port"
+        raise BadValueError(msg, 'write "10.20.1.11:502", an IPv6 address as "[fd00::1]:502"')
+    if not 1 <= int(match[3]) <= _MAX_PORT:
+        msg = f"{text!r}: a port is between 1 and {_MAX_PORT}"
+        raise BadValueError(msg)
+    return match[1] or match[2], int(match[3])
+
+
+def tags(text: str) -> tuple[str, ...]:
+    """Return the tags of a text, which commas may part."""
+    found = tuple(part.strip() for part in free_text(text).split(","))
+    if not all(found):
+        msg = f"{text!r} has an empty tag"
+        raise BadValueError(msg, "write a list of tags")
+    return found
+
+
+def answer(text: str) -> str:
+    """Return a text that an answer must hold, or ``~`` and a regular expression."""
+    free_text(text)
+    try:
+        re.compile(text.removeprefix("~") if text.startswith("~") else "")
+    except re.error as error:
+        msg = f"is not a regular expression: {error}"
+        raise BadValueError(msg) from error
     return text

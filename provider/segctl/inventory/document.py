@@ -7,6 +7,7 @@ objects are made, and every event knows its line and column.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
@@ -43,6 +44,8 @@ MAX_DEPTH: Final = 200
 #: Aliases may repeat no more nodes than this in one document.
 MAX_ALIASED: Final = 1_000_000
 
+#: An escape in JSON text, a surrogate pair taken together.
+_PAIR: Final = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)")
 _NO_KEY: Final = object()
 _MERGE: Final = object()
 _SURPRISING: Final = frozenset({"y", "Y", "n", "N"})
@@ -75,12 +78,21 @@ def parse(text: str, file: str, *, places: bool = False) -> Document:
         else:
             if not places:
                 return Document(value)
+            text = _PAIR.sub(_joined, text)
     document = _Builder(file, places=places).run(text)
     if document.problems and not places:
         document = _Builder(file, places=True).run(text)
     if is_json and not _same(document, value):
         return Document(value)
     return document
+
+
+def _joined(match: re.Match[str]) -> str:
+    """Return the one escape of YAML for the two that JSON writes beyond the first 65,536."""
+    if match[1] is None:
+        return match[0]
+    pair = bytes.fromhex(match[1] + match[2]).decode("utf-16-be")
+    return f"\\U{ord(pair):08x}"
 
 
 def _same(document: Document, value: object) -> bool:

@@ -33,6 +33,23 @@ def read_text(path: str, vault: VaultSecrets | None) -> str:
         InventoryError: the file cannot be read, decoded or decrypted.
 
     """
+    text = read_as_written(path)
+    if not is_encrypted(text):
+        return text
+    try:
+        return decrypt(text, vault)
+    except VaultError as error:
+        hint = "give --vault-password-file or --ask-vault-pass"
+        raise problem(path, f"is vaulted and cannot be opened: {error}", hint) from error
+
+
+def read_as_written(path: str) -> str:
+    """Return the text of a file, still encrypted where it is vaulted, line ends included.
+
+    Raises:
+        InventoryError: the file cannot be read or decoded.
+
+    """
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths are text, for speed
             if os.fstat(file.fileno()).st_size > MAX_FILE:
@@ -41,16 +58,9 @@ def read_text(path: str, vault: VaultSecrets | None) -> str:
     except OSError as error:
         raise problem(path, f"cannot be read: {error.strerror}") from error
     try:
-        text = data.decode()
+        return data.decode()
     except UnicodeDecodeError as error:
         raise InventoryError((_encoding_problem(path, data, error),)) from error
-    if not is_encrypted(text):
-        return text
-    try:
-        return decrypt(text, vault)
-    except VaultError as error:
-        hint = "give --vault-password-file or --ask-vault-pass"
-        raise problem(path, f"is vaulted and cannot be opened: {error}", hint) from error
 
 
 def peek(path: str) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.credentials import Secret
+from segctl.credentials import Sealed, Secret
 from segctl.errors import InventoryError, Problem
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
-from segctl.inventory.patterns import select
+from segctl.inventory.patterns import match, select, split
 from segctl.inventory.reader import read_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from segctl.intent import Site
-    from segctl.inventory.model import Inventory
+    from segctl.inventory.model import Inventory, Layer
+    from segctl.inventory.values import Places
 
 #: Connection variables handed on as they are.
 _PLAIN: Final = (
@@ -49,6 +50,7 @@ _PATHS: Final = (
     "segctl_ca_file",
     "segctl_known_hosts",
     "segctl_transcript",
+    "segctl_verify_keys",
 )
 
 
@@ -84,6 +86,38 @@ def load(
 
     """
     inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
+    return _loaded(inventory, select(inventory, limit), today)
+
+
+def of_play(
+    loaded: Loaded,
+    patterns: Sequence[str],
+    variables: Layer | None,
+    places: Places,
+    today: date,
+) -> Loaded:
+    """Return the inventory as a play sees it: its hosts, and its variables above their own.
+
+    Raises:
+        InventoryError: a pattern is not valid, or with the variables there are problems.
+
+    """
+    inventory = loaded.inventory
+    parts = [part for pattern in patterns for part in split(pattern)]
+    within = frozenset(loaded.hosts)
+    hosts = tuple(host for host in match(inventory, parts) if host in within)
+    if variables is None or not variables.variables:
+        return replace(loaded, hosts=hosts)
+    seen = replace(
+        inventory,
+        play=variables,
+        play_hosts=frozenset(hosts),
+        places={**inventory.places, **places},
+    )
+    return _loaded(seen, hosts, today)
+
+
+def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded:
     site, problems = build_site(inventory)
     if problems:
         raise InventoryError(problems)
@@ -91,7 +125,7 @@ def load(
     return Loaded(
         inventory=inventory,
         site=site,
-        hosts=select(inventory, limit),
+        hosts=hosts,
         connections=connections,
         warnings=(*inventory.unread, *_unused(inventory), *find(site, today), *unopened),
         digest=digest(site),
@@ -152,12 +186,13 @@ def _connections(
             value = layer.variables.get(key)
             if value is None:
                 continue
-            if key in _SECRETS:
+            if key in _SECRETS or isinstance(value, Encrypted):
                 secret = _secret(value, inventory.vault, opened)
                 if isinstance(secret, VaultError):
                     problems.append(_unopened(name, key, secret))
-                    continue
-                value = secret
+                    value = Sealed(cast("Encrypted", value).ciphertext)
+                else:
+                    value = secret
             elif key in _PATHS:
                 value = expand_home(str(value))
             found[key] = value
@@ -172,7 +207,8 @@ def _secret(
         return Secret(str(value))
     if value.ciphertext not in opened:
         try:
-            opened[value.ciphertext] = Secret(decrypt(value.ciphertext, vault))
+            plain = decrypt(value.ciphertext, vault)
+            opened[value.ciphertext] = Secret(plain, Sealed(value.ciphertext))
         except VaultError as error:
             opened[value.ciphertext] = error
     return opened[value.ciphertext]

@@ -47,6 +47,9 @@ class Inventory:
     beside: tuple[VarsFolder, ...] = ()
     adjacent: tuple[VarsFolder, ...] = ()
     extra: Layer = field(default_factory=Layer)
+    #: variables of a play, and its hosts: above the inventory's, below `extra`
+    play: Layer = field(default_factory=Layer)
+    play_hosts: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
     unread: tuple[Problem, ...] = ()
     places: Places = field(default_factory=dict[int, Items], repr=False)
@@ -102,6 +105,8 @@ class Inventory:
         for folder in (*self.beside, *self.adjacent):
             if found := folder.hosts.get(name):
                 found.onto(layer)
+        if name in self.play_hosts:
+            self.play.onto(layer)
         self.extra.onto(layer)
         return layer
 

@@ -98,17 +98,15 @@ def _one(inventory: Inventory, pattern: str) -> list[str]:
 
 
 def _matches(inventory: Inventory, expression: str) -> list[str]:
+    """Return what an expression finds; a host found twice counts twice for an index."""
     matches = _matcher(expression)
     groups = [name for name in inventory.groups if matches.match(name)]
-    found: dict[str, None] = {}
-    for group in groups:
-        found.update(dict.fromkeys(inventory.hosts_of(group)))
+    found = [host for group in groups for host in inventory.hosts_of(group)]
     if not groups or expression[0] == "~" or _WILD & set(expression):
-        found.update(dict.fromkeys(name for name in inventory.hosts if matches.match(name)))
+        found += [name for name in inventory.hosts if matches.match(name)]
     if not found and expression in LOCALHOST:
-        found.update(dict.fromkeys(name for name in inventory.hosts if name in LOCALHOST))
-        return list(found)[:1]
-    return list(found)
+        return [name for name in inventory.hosts if name in LOCALHOST][:1]
+    return found
 
 
 def _matcher(expression: str) -> re.Pattern[str]:

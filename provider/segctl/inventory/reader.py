@@ -13,7 +13,7 @@ from segctl.inventory.extra import parse_extra
 from segctl.inventory.groups import GroupsReader
 from segctl.inventory.ini import IniReader
 from segctl.inventory.model import Inventory, Layer, VarsFolder
-from segctl.inventory.names import HostPatternError, expand
+from segctl.inventory.names import split_port
 from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
 
@@ -128,13 +128,11 @@ class _Reader:
     def _host_list(self, text: str) -> None:
         for part in text.split(","):
             if name := part.strip():
-                try:
-                    names, port = expand(name) if "[" not in name else ([name], None)
-                except HostPatternError:
-                    names, port = [name], None
-                for host in names:
-                    if host not in self.tree.hosts:
-                        self.tree.add_host(host, "ungrouped", port)
+                host, port = split_port(name) or (name, None)
+                # a range is a name here, and no address that a port could follow
+                host, port = (name, None) if "[" in host else (host, port)
+                if host not in self.tree.hosts:
+                    self.tree.add_host(host, "ungrouped", port)
 
     def _file(self, path: str) -> None:
         self.files[path] = None

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Final
 
 from segctl.intent import ACCESS_CLASSES, ZONE_KINDS
-from segctl.inventory.shapes import Either, Field, Many, Record, Scalar, Shape, Table
+from segctl.inventory.shapes import (
+    Cases,
+    Either,
+    Field,
+    Free,
+    Many,
+    Record,
+    Scalar,
+    Shape,
+    Table,
+)
 
 #: Zone, conduit, flow, asset and site ids.
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -21,6 +31,10 @@ DAYS: Final = (
 )
 _WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
 _SERVICE_PATTERN: Final = r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
+
+DURATION_PATTERN: Final = r"^[0-9]{1,9}[smh]?$"
+CLOCK_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
+BATCH_PATTERN: Final = r"^-?[0-9]{1,9}%?$"
 
 _ID: Final = Scalar(kind="id", pattern=ID_PATTERN)
 _TEXT: Final = Scalar(kind="text")
@@ -227,6 +241,10 @@ SITE_WIDE: Final[dict[str, Shape]] = {
     ZONES: Table(key=_ID, item=ZONE),
     CONDUITS: Table(key=_ID, item=CONDUIT),
 }
+_SITE_WIDE_DOCS: Final = {
+    ZONES: "Zones by id. Every variable that begins so is read; they are merged.",
+    CONDUITS: "Conduits by id. Every variable that begins so is read; they are merged.",
+}
 
 SITE: Final = Field(name="segctl_site", shape=_ID, doc="The site that zone and conduit ids are of.")
 
@@ -293,6 +311,11 @@ HOST: Final = Record(
             shape=Scalar(kind="path"),
             doc="Folder for a transcript of SSH sessions, secrets masked.",
         ),
+        Field(
+            name="segctl_verify_keys",
+            shape=Scalar(kind="path"),
+            doc="Trusted keys: only plans signed with one of them are applied.",
+        ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
@@ -319,17 +342,41 @@ _FORMATS: Final[dict[str, dict[str, object]]] = {
     "date": {"type": "string", "format": "date"},
     "window": {"type": "string"},
     "path": {"type": "string", "minLength": 1},
+    "duration": {"type": ["string", "integer"], "pattern": DURATION_PATTERN, "minimum": 0},
+    "clock": {"type": "string", "pattern": CLOCK_PATTERN},
+    "timezone": {"type": "string", "minLength": 1},
+    "batch": {"type": ["string", "integer"], "pattern": BATCH_PATTERN},
+    "percent": {
+        "type": ["string", "number"],
+        "pattern": "^[0-9]{1,3}([.][0-9]+)?%?$",
+        "minimum": 0,
+        "maximum": 100,
+    },
+    "endpoint": {"type": "string", "pattern": r"^(\[[^\[\]\s]+\]|[^\[\]\s:]+):[0-9]{1,5}$"},
+    "host": {"type": "string", "pattern": r"^(?!-)[^\[\]\s/@]+$"},
+    "answer": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
+    "tags": {"type": ["string", "integer"], "pattern": r"^[^\u0000-\u001f\u007f]*$"},
 }
 
 
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of variable files with segctl variables."""
-    properties = {field.name: _property(field) for field in HOST.fields}
-    patterns = {f"^{name}": _schema(shape) for name, shape in SITE_WIDE.items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:segctl:schema:inventory",
         "title": "segctl variables in Ansible group_vars and host_vars",
+        **variables_schema(),
+    }
+
+
+def variables_schema(more: tuple[Field, ...] = ()) -> dict[str, object]:
+    """Return the schema of a mapping of variables, in which `more` may stand too."""
+    properties = {field.name: _property(field) for field in (*HOST.fields, *more)}
+    patterns = {
+        f"^{name}": {"description": _SITE_WIDE_DOCS[name], **schema_of(shape)}
+        for name, shape in SITE_WIDE.items()
+    }
+    return {
         "type": "object",
         "properties": properties,
         "patternProperties": patterns
@@ -344,10 +391,11 @@ def _unknown_pattern(names: tuple[str, ...], prefixes: tuple[str, ...]) -> str:
 
 
 def _property(field: Field) -> dict[str, object]:
-    return {"description": field.doc, **_schema(field.shape)}
+    return {"description": field.doc, **schema_of(field.shape)}
 
 
-def _schema(shape: Shape) -> dict[str, object]:
+def schema_of(shape: Shape) -> dict[str, object]:
+    """Return the JSON Schema of a shape."""
     match shape:
         case Scalar():
             return _scalar_schema(shape)
@@ -356,18 +404,22 @@ def _schema(shape: Shape) -> dict[str, object]:
         case Table():
             return {
                 "type": "object",
-                "propertyNames": _schema(shape.key),
-                "additionalProperties": _schema(shape.item),
+                "propertyNames": schema_of(shape.key),
+                "additionalProperties": schema_of(shape.item),
             }
         case Record():
             return _record_schema(shape)
         case Either():
-            return {"anyOf": [_schema(shape.plain), _schema(shape.mapping)]}
+            return {"anyOf": [schema_of(shape.plain), schema_of(shape.mapping)]}
+        case Cases():
+            return {"oneOf": [schema_of(record) for record in shape.records]}
+        case Free():
+            return {"type": "object"}
 
 
 def _record_schema(shape: Record) -> dict[str, object]:
     schema: dict[str, object] = {
-        "type": "object",
+        "type": ["object", "null"] if shape.or_nothing else "object",
         "properties": {field.name: _property(field) for field in shape.fields},
         "additionalProperties": False,
     }
@@ -376,7 +428,7 @@ def _record_schema(shape: Record) -> dict[str, object]:
 
 
 def _many_schema(shape: Many) -> dict[str, object]:
-    item = _schema(shape.item)
+    item = schema_of(shape.item)
     listed: dict[str, object] = {"type": "array", "items": item}
     if shape.not_empty:
         listed["minItems"] = 1

@@ -21,6 +21,15 @@ Kind = Literal[
     "choice",
     "window",
     "path",
+    "duration",
+    "clock",
+    "timezone",
+    "batch",
+    "percent",
+    "endpoint",
+    "host",
+    "tags",
+    "answer",
 ]
 
 
@@ -54,9 +63,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A mapping with the given keys and no others."""
+    """A mapping with the given keys and no others; nothing at all may stand for an empty one."""
 
     fields: tuple[Field, ...]
+    or_nothing: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all keys."""
@@ -68,7 +78,29 @@ class Either:
     """A shape for scalars and lists, another for mappings."""
 
     plain: Scalar | Many
-    mapping: Record | Table
+    mapping: Record | Table | Cases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cases:
+    """A mapping that is one of several records; the first key of each tells which.
+
+    `otherwise` says what to do about a mapping that is none of them.
+    """
+
+    records: tuple[Record, ...]
+    otherwise: str = ""
+
+    def leading(self) -> tuple[str, ...]:
+        """Return the keys of which exactly one must be there."""
+        return tuple(record.fields[0].name for record in self.records)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Free:
+    """A mapping that something else looks into."""
+
+    doc: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,4 +113,4 @@ class Field:
     required: bool = False
 
 
-Shape = Scalar | Many | Table | Record | Either
+Shape = Scalar | Many | Table | Record | Either | Cases | Free

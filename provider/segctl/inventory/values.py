@@ -22,6 +22,10 @@ class Encrypted:
 
     ciphertext: str
 
+    def __repr__(self) -> str:
+        """Return what Ansible shows where such a value is deep in a variable."""
+        return f"EncryptedString(ciphertext={self.ciphertext!r})"
+
 
 class Place(NamedTuple):
     """Where a key and its value stand in a file (from 1; 0 = unknown).

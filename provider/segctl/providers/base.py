@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.credentials import Secret
 from segctl.errors import Problem, UnsupportedError
@@ -27,7 +28,8 @@ class Capabilities:
     """What a platform can express, as values rather than branches.
 
     `title` is what people call it. With `owns_zones` a zone is made by segctl, of interfaces; else
-    it is there before. Where rules are not `ordered`, none ever moves.
+    it is there before. Where rules are not `ordered`, none ever moves. With `tells_authors` its
+    sessions are a `Witness`.
     """
 
     title: str = ""
@@ -40,6 +42,7 @@ class Capabilities:
     timed_revert: bool = False
     owns_zones: bool = False
     ordered: bool = True
+    tells_authors: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,31 @@ class Live:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who made a change, as the device's own log has it; `time` is by the device's clock."""
+
+    admin: str
+    time: str
+    command: str = ""
+    client: str = ""
+    host: str = ""
+    #: it is the account segctl logs in with
+    own: bool = False
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """What a session can do besides where its device keeps a log of who changed it."""
+
+    def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
+        """Return who last changed each item, of (kind, names it goes or went by); read-only.
+
+        None where the log does not tell.
+        """
+        ...
+
+
 class Session(Protocol):
     """An open connection to one device.
 
@@ -139,6 +167,19 @@ class Session(Protocol):
 
     def revert(self) -> None:
         """Go back to the configuration from before `push`."""
+        ...
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """A session that can also run commands which only show something, once it has read."""
+
+    def show(self, command: str) -> str:
+        """Return what the device answers to `command`.
+
+        Raises:
+            UnsupportedError: it is not one of the commands that are known to change nothing.
+        """
         ...
 
 
@@ -182,8 +223,30 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class Steady(Protocol):
+    """A provider whose documents hold what moves by itself, counters or a clock."""
+
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without that; a plan without changes must not depend on it."""
+        ...
+
+
+@runtime_checkable
+class Masking(Protocol):
+    """A provider that knows what is secret in a document, so that snapshots can be kept."""
+
+    def mask(self, config: bytes) -> bytes:
+        """Return a document of `Session.read` without secrets; `parse` reads the same from it."""
+        ...
+
+
+@cache
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
+
+    It is stateless, and looking for it among all that is installed takes some milliseconds: it is
+    looked for once.
 
     Raises:
         UnsupportedError: nobody provides it.

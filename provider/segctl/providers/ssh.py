@@ -13,8 +13,9 @@ import logging
 import re
 import socket
 import tempfile
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +24,16 @@ from typing import TYPE_CHECKING, Any
 from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from segctl.providers.base import Target
 
 #: Printable ASCII without what a command line could take for its own.
 _TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
 _CHUNK = 1 << 16
-_POLL = 0.002
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+#: What a device gets beyond its time before the line is cut under a call that does not return.
+_GRACE = 2.0
 _KEY_TYPES = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -119,9 +122,16 @@ class SshSession:
         if self._read_only and not any(one.fullmatch(command) for one in self._readers):
             raise ApplyError(self._target.name, "this session is read-only: nothing was sent")
         seconds = timeout or self._target.timeout
+        deadline = time.monotonic() + seconds
         try:
-            answer = self._exchange(command, data, seconds)
+            with _bounded(seconds + _GRACE, self.transport.close):
+                answer = self._exchange(command, data, deadline)
         except (OSError, EOFError, _ssh_error()) as error:
+            if time.monotonic() >= deadline:
+                setting = "segctl_commit_timeout" if timeout else "segctl_timeout"
+                raise ConnectError(
+                    self._target.name, f"no answer within {seconds:g} s ({setting})"
+                ) from error
             reason = str(error) or type(error).__name__
             raise ConnectError(
                 self._target.name, f"the connection ended during a command: {reason}"
@@ -129,32 +139,42 @@ class SshSession:
         self._record(command, data, answer)
         return answer
 
-    def _exchange(self, command: str, data: bytes, seconds: float) -> Answer:
-        deadline = time.monotonic() + seconds
-        channel = self.transport.open_session(timeout=seconds)
+    def _exchange(self, command: str, data: bytes, deadline: float) -> Answer:
+        channel = self._open(deadline)
         try:
-            channel.settimeout(seconds)
             channel.exec_command(command)
             flow = _Flow(channel, data)
+            pause = _FIRST_PAUSE
             while True:
                 ended = self._ended(channel)  # asked first: what came before the end is taken below
-                moved = flow.step()
+                moved = flow.step(send=not ended)
                 self._check_size(flow.size)
                 if ended and not moved:
                     break
-                if time.monotonic() > deadline:
-                    raise ConnectError(
-                        self._target.name,
-                        f"no answer within {seconds:g} s (segctl_timeout)",
-                    )
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                pause = _FIRST_PAUSE if moved else min(2 * pause, _LONGEST_PAUSE)
                 if not moved:
-                    time.sleep(_POLL)
-            code = channel.recv_exit_status() if channel.exit_status_ready() else -1
-            if code < 0:
-                raise EOFError("it was cut off before the command ended")
+                    time.sleep(pause)
+            self._check_whole(channel, deadline)
+            code: int = channel.recv_exit_status()
             return Answer(code=code, out=self._text(flow.out), err=self._text(flow.err))
         finally:
             channel.close()
+
+    def _open(self, deadline: float) -> Any:
+        seconds = max(deadline - time.monotonic(), 0.0)
+        channel = self.transport.open_session(timeout=seconds)
+        channel.settimeout(seconds)
+        return channel
+
+    def _check_whole(self, channel: Any, deadline: float) -> None:
+        """Take an answer only if the device has ended it: a lost line looks like an end too."""
+        if channel.exit_status < 0:
+            raise EOFError("it was cut off before the command ended")
+        if not channel.eof_received:  # nor need it be sent: a line that still works was not lost
+            with suppress(_refusal()):
+                self._open(deadline).close()
 
     def _check_size(self, size: int) -> None:
         if size > self._target.max_answer:
@@ -207,31 +227,49 @@ class _Flow:
         self.err: list[bytes] = []
         self.size = 0
 
-    def step(self) -> bool:
+    def step(self, *, send: bool) -> bool:
         """Move what can be moved without waiting; say whether anything was."""
-        moved = self._send()
+        moved = send and self._send()
         channel = self._channel
-        while channel.recv_ready():
-            moved = self._take(self.out, channel.recv(_CHUNK))
-        while channel.recv_stderr_ready():
-            moved = self._take(self.err, channel.recv_stderr(_CHUNK))
+        if channel.recv_ready():
+            moved = self._take(self.out, channel.recv(_CHUNK)) or moved
+        if channel.recv_stderr_ready():
+            moved = self._take(self.err, channel.recv_stderr(_CHUNK)) or moved
         return moved
 
     def _send(self) -> bool:
-        if self._channel.closed:  # the command ended without reading all of its input
-            return False
+        channel = self._channel
         if self._open and not self._rest:
-            self._channel.shutdown_write()
+            channel.shutdown_write()
             self._open = False
-        if not (self._open and self._channel.send_ready()):
+        if not (self._open and channel.send_ready()):
             return False
-        self._rest = self._rest[self._channel.send(self._rest[:_CHUNK]) :]
-        return True
+        try:
+            sent: int = channel.send(self._rest[:_CHUNK])
+        except OSError:
+            if not channel.closed:
+                raise
+            sent = 0
+        # nothing goes into a command that ended without reading all of its input
+        self._rest = self._rest[sent:]
+        return sent > 0
 
     def _take(self, parts: list[bytes], part: bytes) -> bool:
         self.size += len(part)
         parts.append(part)
         return bool(part)
+
+
+@contextmanager
+def _bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
+    """Cut the line when the time is over: paramiko has waits of its own that do not end."""
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 # --- logging in ----------------------------------------------------------------------------------
@@ -241,6 +279,13 @@ def _ssh_error() -> type[Exception]:
     import paramiko
 
     error: type[Exception] = paramiko.SSHException
+    return error
+
+
+def _refusal() -> type[Exception]:
+    import paramiko
+
+    error: type[Exception] = paramiko.ChannelException
     return error
 
 
@@ -259,28 +304,36 @@ def _connect(target: Target, device_type: str) -> Any:
     with tempfile.TemporaryDirectory(prefix="segctl-") as folder:
         path = Path(folder) / "known_hosts"
         known.save(str(path))
+        sock = _dial(target)
         try:
-            return netmiko.ConnectHandler(
-                device_type=device_type,
-                host=target.host,
-                port=port,
-                username=target.user,
-                password=password,
-                use_keys=target.key_file is not None,
-                key_file=str(target.key_file) if target.key_file else None,
-                allow_agent=False,
-                ssh_strict=True,
-                system_host_keys=False,
-                alt_host_keys=True,
-                alt_key_file=str(path),
-                allow_auto_change=False,
-                conn_timeout=target.timeout,
-                auth_timeout=target.timeout,
-                banner_timeout=target.timeout,
-                blocking_timeout=target.timeout,
-                keepalive=15,
-            )
+            with _bounded(3 * target.timeout + _GRACE, lambda: _hang_up(sock)):
+                return netmiko.ConnectHandler(
+                    device_type=device_type,
+                    host=target.host,
+                    port=port,
+                    sock=sock,
+                    username=target.user,
+                    password=password,
+                    use_keys=target.key_file is not None,
+                    key_file=str(target.key_file) if target.key_file else None,
+                    allow_agent=False,
+                    ssh_strict=True,
+                    system_host_keys=False,
+                    alt_host_keys=True,
+                    alt_key_file=str(path),
+                    allow_auto_change=False,
+                    conn_timeout=target.timeout,
+                    auth_timeout=target.timeout,
+                    banner_timeout=target.timeout,
+                    blocking_timeout=target.timeout,
+                    keepalive=15,
+                )
         except netmiko.NetmikoAuthenticationException as error:
+            _hang_up(sock)
+            if "timeout" in str(error).lower():
+                raise ConnectError(
+                    target.name, f"no answer to the login within {target.timeout:g} s"
+                ) from error
             how = f"key {target.key_file}" if target.key_file else "password"
             raise AuthError(
                 target.name, f"refuses the account {target.user!r} with this {how}"
@@ -294,8 +347,31 @@ def _connect(target: Target, device_type: str) -> Any:
             EOFError,
             ValueError,
         ) as error:
+            _hang_up(sock)
             text = " ".join(str(error).split())[:300] or type(error).__name__
             raise ConnectError(target.name, f"no SSH session: {text}") from error
+
+
+def _dial(target: Target) -> socket.socket:
+    """Open the line.
+
+    Raises:
+        ConnectError: nobody answers there.
+    """
+    port = target.port or 22
+    try:
+        return socket.create_connection((target.host, port), timeout=target.timeout)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConnectError(
+            target.name, f"no connection to {target.host} port {port}: {reason}"
+        ) from error
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
 
 
 def _check_key_file(target: Target) -> None:
@@ -392,13 +468,7 @@ def _offered_key(target: Target, kinds: tuple[str, ...]) -> Any | None:
     """Return the key that the device proves to have, of one of these kinds; None if none."""
     import paramiko
 
-    try:
-        sock = socket.create_connection((target.host, target.port or 22), timeout=target.timeout)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConnectError(
-            target.name, f"no connection to {target.host} port {target.port or 22}: {reason}"
-        ) from error
+    sock = _dial(target)
     try:
         transport = paramiko.Transport(sock)
         transport.banner_timeout = target.timeout

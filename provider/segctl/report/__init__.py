@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segctl.report.changes import row
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -13,7 +14,7 @@ from segctl.report.document import (
     environment_name,
 )
 from segctl.report.drifted import drift_report
-from segctl.report.drifts import drift_json, drift_text
+from segctl.report.drifts import accepted_text, author_text, drift_json, drift_text
 from segctl.report.gitlab import gitlab
 from segctl.report.junit import junit
 from segctl.report.lines import Line, laid_out, printable
@@ -39,6 +40,8 @@ __all__ = [
     "Report",
     "Section",
     "Suite",
+    "accepted_text",
+    "author_text",
     "device_text",
     "drift_json",
     "drift_report",
@@ -60,6 +63,7 @@ __all__ = [
     "review_json",
     "review_report",
     "review_text",
+    "row",
     "sarif",
     "summary_text",
     "validation_report",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from segctl.drift import DRIFT_KINDS
 from segctl.errors import Problem
 from segctl.findings import HOLE
 from segctl.report.differences import diff_lines
@@ -16,7 +17,7 @@ from segctl.report.document import (
     Suite,
     remark_of,
 )
-from segctl.report.drifts import DRIFT_KINDS
+from segctl.report.drifts import accepted_text, author_text
 from segctl.report.planned import UNREADABLE, change_counts
 from segctl.report.plans import DOUBT
 from segctl.report.words import counted, has_order, platform_title
@@ -96,7 +97,15 @@ def _section(device: Mapping[str, Any]) -> Section:
         remark_of(Problem(**finding)) for finding in device["findings"] if finding["kind"] != DOUBT
     ]
     remarks += [
-        Remark(severity="note", text=f"accepted: {item['kind']} {item['name']}")
+        Remark(
+            severity="note",
+            text=f"{item['kind']} {item['name']}: changed by {author_text(item['changed_by'])}",
+        )
+        for item in device["items"]
+        if item["changed_by"] is not None
+    ]
+    remarks += [
+        Remark(severity="note", text=f"accepted: {accepted_text(item)}")
         for item in device["accepted"]
     ]
     repair = [change for _, change in _items(device)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from segctl.drift import DRIFT_KINDS, items_of, judge
 from segctl.report.changes import held_lines, row
 from segctl.report.lines import Line
 from segctl.report.plans import DOUBT
@@ -13,38 +15,50 @@ from segctl.report.words import gist_of, place_of
 from segctl.rollout import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from segctl.drift import Accepted, DriftItem, Judged
+    from segctl.errors import Problem
     from segctl.plan import DevicePlan
+    from segctl.providers.base import Author
 
 
-#: What a change that would repair it calls the drift it repairs.
-DRIFT_KINDS = {
-    "create": "missing",
-    "update": "changed",
-    "rename": "changed",
-    "move": "moved",
-    "delete": "unexpected",
-}
+#: Which account changed what, by device, kind and name.
+Authors: TypeAlias = "Mapping[tuple[str, str, str], Author]"
 
 
 def drift_json(
-    plans: Iterable[DevicePlan | Failure], accepted: Iterable[tuple[str, str, str]] = ()
+    plans: Iterable[DevicePlan | Failure],
+    baseline: Sequence[Accepted] = (),
+    *,
+    today: date = date.max,
+    authors: Authors | None = None,
+    notes: Iterable[tuple[str, Problem]] = (),
 ) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open.
 
     Args:
         plans: a plan for every device that could be read, a failure for the others.
-        accepted: (device, kind, name) of known drift that does not count.
+        baseline: known drift that does not count until its day.
+        today: that day is measured by; without it every entry has expired.
+        authors: who changed what, where devices tell.
+        notes: further findings, with the device each is about.
     """
-    known = set(accepted)
+    told = list(notes)
     devices = [
-        _failure_json(item) if isinstance(item, Failure) else _drift_device(item, known)
+        _failure_json(item)
+        if isinstance(item, Failure)
+        else _drift_device(
+            item,
+            judge(item.name, items_of(item), baseline, today),
+            authors or {},
+            [note for device, note in told if device == item.name],
+        )
         for item in plans
     ]
     states = Counter(device["status"] for device in devices)
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "in_sync": states["in_sync"] == len(devices),
         "devices": devices,
         "summary": {state: states[state] for state in ("in_sync", "drift", "error")},
@@ -61,30 +75,42 @@ def _failure_json(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _drift_device(plan: DevicePlan, known: set[tuple[str, str, str]]) -> dict[str, Any]:
+def _drift_device(
+    plan: DevicePlan, judged: Judged, authors: Authors, notes: Sequence[Problem]
+) -> dict[str, Any]:
     lists: dict[str, list[Any]] = {kind: [] for kind in dict.fromkeys(DRIFT_KINDS.values())}
-    taken: list[dict[str, str]] = []
-    for change in plan.changes:
-        key = (plan.name, str(change["kind"]), str(change["name"]))
-        if key in known:
-            taken.append({"kind": key[1], "name": key[2]})
-        else:
+    for item in judged.counted:
+        for change in item.changes:
             lists[DRIFT_KINDS[change["op"]]].append(change)
-    holes = [finding for finding in plan.holes if (plan.name, "rule", finding.subject) not in known]
-    taken += [
-        {"kind": "rule", "name": finding.subject} for finding in plan.holes if finding not in holes
-    ]
-    drifted = any(lists.values()) or bool(holes)
+    holes = [item.hole for item in judged.counted if item.hole is not None]
+    findings = (*plan.findings, *judged.findings, *notes)
     return {
         "name": plan.name,
-        "status": "drift" if drifted else "in_sync",
+        "status": "drift" if judged.counted else "in_sync",
         "platform": plan.platform,
         "serial": plan.serial,
         **lists,
         "unmanaged": list(plan.unmanaged),
         "holes": [asdict(finding) for finding in holes],
-        "accepted": taken,
-        "findings": [asdict(finding) for finding in plan.findings],
+        "items": [_item_json(plan.name, item, authors) for item in judged.counted],
+        "accepted": [
+            _item_json(plan.name, item, authors)
+            | {"owner": by.owner, "expires": by.expires.isoformat(), "reason": by.reason}
+            for item, by in judged.accepted
+        ],
+        "findings": [asdict(finding) for finding in findings],
+    }
+
+
+def _item_json(device: str, item: DriftItem, authors: Authors) -> dict[str, Any]:
+    by = authors.get((device, item.kind, item.name))
+    return {
+        "kind": item.kind,
+        "name": item.name,
+        "state": item.state,
+        "conduit": item.conduit,
+        "fingerprint": item.fingerprint,
+        "changed_by": None if by is None else asdict(by),
     }
 
 
@@ -97,6 +123,7 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
             error = device["error"]
             yield Line(lead=f"  ! {error['code']}: ", text=error["message"], style="bold red")
             continue
+        authors = {(item["kind"], item["name"]): item["changed_by"] for item in device["items"]}
         for finding in device["findings"]:
             if finding["kind"] == DOUBT:
                 continue
@@ -108,12 +135,14 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
                 text=f"{finding['message']}{hint}",
                 style="bold red" if hole else "yellow",
             )
+            if hole:
+                yield from _by(authors.get(("rule", finding["subject"])))
         for kind in dict.fromkeys(DRIFT_KINDS.values()):
             for change in device[kind]:
                 yield from _drift_item(kind, change)
+                yield from _by(authors.pop((change["kind"], change["name"]), None))
         for item in device["accepted"]:
-            text = f"{item['kind']} {item['name']}"
-            yield Line(lead="  accepted: ", text=text, style="dim")
+            yield Line(lead="  accepted: ", text=accepted_text(item), style="dim")
         if device["unmanaged"]:
             names = [item["name"] for item in device["unmanaged"]]
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""
@@ -134,6 +163,34 @@ _STATES = {
     "drift": ("drift", "yellow"),
     "error": ("could not be checked", "red"),
 }
+
+
+def _by(author: Mapping[str, Any] | None) -> Iterator[Line]:
+    """Yield who changed an item last, where the device tells."""
+    if author is not None:
+        yield row("changed by", author_text(author), "yellow")
+
+
+def accepted_text(item: Mapping[str, Any]) -> str:
+    """Write an accepted item: what, who answers for it, until when."""
+    because = f": {item['reason']}" if item["reason"] else ""
+    what = f"{item['state']} {item['kind']} {item['name']}"
+    return f"{what}, by {item['owner']} until {item['expires']}{because}"
+
+
+def author_text(author: Mapping[str, Any]) -> str:
+    """Write who made a change, when by the device's clock, and how."""
+    own = " (segctl's own account)" if author["own"] else ""
+    how = ", ".join(
+        text
+        for text in (
+            author["command"],
+            author["client"],
+            f"from {author['host']}" if author["host"] else "",
+        )
+        if text
+    )
+    return f"{author['admin']}{own} at {author['time']}" + (f" ({how})" if how else "")
 
 
 def _drift_item(kind: str, change: Mapping[str, Any]) -> Iterator[Line]:

@@ -77,6 +77,8 @@ LIMITS = (
     "[!w]*",
     "cell?[0:1]",
     "web[0]:web[2]",
+    "*[-1]",
+    "*b*[6:9]",
 )
 
 CASES: Mapping[str, Case] = {
@@ -340,7 +342,8 @@ CASES: Mapping[str, Case] = {
             "hosts.yml": "all: {hosts: {h: , k: }}\n",
             "group_vars/all.yml": "password: !vault |\n"
             + "".join(f"  {line}\n" for line in VAULTED.splitlines())
-            + "list: [plain, {deep: 1}]\n",
+            + "list: [plain, {deep: 1}]\nnested:\n  - below: !vault |\n"
+            + "".join(f"      {line}\n" for line in VAULTED.splitlines()),
             "host_vars/h.yml": VAULTED_ID,
             "password.txt": "pa55\n",
         },
@@ -364,6 +367,7 @@ CASES: Mapping[str, Case] = {
                         "vars": {
                             "u": {"__ansible_unsafe": "{{ raw }}"},
                             "p": {"__ansible_vault": VAULTED},
+                            "pairs": "\U0001f600 \\ud83d \\\U0001f600",
                         },
                     }
                 }
@@ -376,6 +380,9 @@ CASES: Mapping[str, Case] = {
         {"group_vars/all.yml": "v: 1\n", "hosts.yml": "g: {hosts: {h1: }}\n"},
         ("--list", "--graph"),
         sources=("h1,h2,10.0.0.1:22", "hosts.yml"),
+    ),
+    "host list of addresses and ranges": Case(
+        {}, ("--list", "--graph"), sources=("fe80::1,[::1]:22,a.b:2022,h[1:3],h[1:3]:22, x ,",)
     ),
     "variables next to the working directory": Case(
         {

@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from segctl.credentials import Secret
+from segctl.credentials import Sealed, Secret
 from segctl.errors import InventoryError
 from segctl.intent import (
     Asset,
@@ -249,7 +249,7 @@ def test_connections_hold_secrets_that_do_not_show(
     assert "hunter2" not in repr(loaded)
     assert "plain" not in repr(connection)
     unopened = load([Path("hosts.yml")], today=TODAY)
-    assert "ansible_password" not in unopened.connections["fw1"]
+    assert isinstance(unopened.connections["fw1"]["ansible_password"], Sealed)
     assert "is vaulted" in unopened.warnings[0].message
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic_sarif import model
 
+from segctl.drift import Accepted
 from segctl.errors import InventoryError, Problem, UnsupportedError, UsageError
 from segctl.intent import Source
 from segctl.plan import DevicePlan, Plan, make_plan
@@ -129,9 +131,7 @@ RULE = {
 
 
 def planned(*changes: dict[str, Any], **values: Any) -> Plan:
-    device = DevicePlan(
-        name="fw1", platform="panos", os_version="11.1.6", changes=changes, **values
-    )
+    device = DevicePlan(name="fw1", platform="panos", os_version="11", changes=changes, **values)
     return make_plan([device], INTENT)
 
 
@@ -479,12 +479,13 @@ def cases(made: Report) -> dict[tuple[str, str], str]:
     }
 
 
+GONE = Accepted(device="fw1", kind="rule", name="gone", owner="ops", expires=date(2030, 1, 1))
+
+
 def test_every_rule_of_a_device_is_a_check_of_drift() -> None:
     hole = Problem(message="open", kind="hole", subject="theirs", severity="warning")
     plans = planned(change("create"), change("delete", name="gone"), findings=(hole,)).devices
-    document = drift_json(
-        [*plans, Failure(device="fw2", code="auth", message="no")], [("fw1", "rule", "gone")]
-    )
+    document = drift_json([*plans, Failure(device="fw2", code="auth", message="no")], [GONE])
     rules = {"fw1": ["polling.modbus", "polling.kept"]}
     assert cases(drift_report(document, environment="e", rules=rules)) == {
         ("drift.fw1", "is read"): "passed",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
 from segctl.apply import Outcome
+from segctl.drift import Accepted
 from segctl.errors import Problem, UnsupportedError
 from segctl.plan import DevicePlan, make_plan
 from segctl.report import (
@@ -309,7 +311,11 @@ def test_a_hole_is_drift() -> None:
     document = drift_json([device(findings=(hole,))])
     assert document["in_sync"] is False
     assert "  ! open: opens all — close it" in drifted(device(findings=(hole,)))
-    assert drift_json([device(findings=(hole,))], [("fw1", "rule", "r")])["in_sync"] is True
+    day = date(2026, 11, 22)
+    known = Accepted(device="fw1", kind="rule", name="r", owner="ops", expires=day)
+    plans = [device(findings=(hole,))]
+    assert drift_json(plans, [known], today=day)["in_sync"] is True
+    assert drift_json(plans, [known])["in_sync"] is False  # without a day all have expired
 
 
 def test_a_device_that_cannot_be_read_is_never_in_sync() -> None:

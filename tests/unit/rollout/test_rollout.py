@@ -2,68 +2,35 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl import rollout
 from segctl.compile import Desired
 from segctl.credentials import Secret
-from segctl.errors import AuthError, LockedError, PlanError
+from segctl.errors import LockedError, PlanError
 from segctl.plan import DevicePlan
 from segctl.policy import Policy
-from segctl.rollout import Brake, Failure, apply_plans, plan_devices, target, unverified
+from segctl.rollout import (
+    Brake,
+    Failure,
+    apply_plans,
+    internal,
+    plan_devices,
+    target,
+    unverified,
+    work,
+)
+from segctl.rollout.results import failure_of
 from support.panos import firewall
 
 if TYPE_CHECKING:
     from segctl.providers.base import Target
 
-each = rollout._each  # pyright: ignore[reportPrivateUsage] - the pool itself is under test
-failure = rollout._failure  # pyright: ignore[reportPrivateUsage] - as is what becomes of errors
-
-
-def names(count: int) -> list[str]:
-    return [f"fw{number}" for number in range(count)]
-
-
-@pytest.mark.parametrize("forks", [1, 3, 50])
-def test_results_stand_in_the_order_of_the_items(forks: int) -> None:
-    def work(name: str) -> str:
-        time.sleep(0.01 if name == "fw0" else 0)
-        return name.upper()
-
-    assert each(work, names(9), forks, Brake()) == [name.upper() for name in names(9)]
-    assert each(work, [], forks, Brake()) == []
-
-
-def test_no_more_than_forks_run_at_a_time() -> None:
-    lock, running, most = threading.Lock(), 0, 0
-
-    def work(_name: str) -> None:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
-        time.sleep(0.02)
-        with lock:
-            running -= 1
-
-    each(work, names(8), 3, Brake())
-    assert most == 3
-
-
-def test_a_failure_is_a_value() -> None:
-    errors = {"fw0": AuthError("fw0", "no"), "fw1": ValueError("bad"), "fw2": KeyboardInterrupt()}
-
-    def work(name: str) -> str:
-        if name in errors:
-            raise errors[name]
-        return name
-
-    assert each(work, names(4), 2, Brake()) == [*errors.values(), "fw3"]
+CONNECTIONS = {
+    f"fw{number}": {"ansible_user": "me", "ansible_password": Secret("x")} for number in range(4)
+}
 
 
 @pytest.mark.parametrize(
@@ -76,14 +43,14 @@ def test_a_failure_is_a_value() -> None:
     ],
 )
 def test_a_failure_names_its_cause(error: BaseException, code: str, message: str) -> None:
-    found = failure("fw1", error)
+    found = failure_of("fw1", error)
     assert (found.device, found.code, found.message) == ("fw1", code, message)
 
 
 def test_a_defect_is_found_by_its_place() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         divmod(1, 0)
-    assert "ZeroDivisionError: " in (said := rollout.internal(caught.value))
+    assert "ZeroDivisionError: " in (said := internal(caught.value))
     assert " at test_rollout.py:" in said
 
 
@@ -102,17 +69,22 @@ def test_the_brake_stops_each_device_once() -> None:
         other("reading")
 
 
-def test_after_the_brake_no_further_device_is_begun() -> None:
-    brake, begun = Brake(), list[str]()
+def test_after_the_brake_no_further_device_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    brake, asked = Brake(), Asked()
 
-    def work(name: str) -> str:
-        begun.append(name)
+    def provider(_platform: str) -> Asked:
         brake.press()
-        return name
+        return asked
 
-    first, *others = each(work, names(4), 1, brake)
-    assert (first, begun) == ("fw0", ["fw0"])
-    assert all(isinstance(other, KeyboardInterrupt) for other in others)
+    monkeypatch.setattr(work, "provider", provider)
+    desired = [Desired(device=firewall(f"fw{number}"), policy=Policy()) for number in range(4)]
+    found = plan_devices(
+        desired, CONNECTIONS, forks=1, report=lambda _device, _step: None, brake=brake
+    )
+    assert [one.code for one in found if isinstance(one, Failure)] == ["locked"] + 3 * [
+        "interrupted"
+    ]
+    assert asked.read_only == [True]
 
 
 def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
@@ -154,7 +126,7 @@ def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) 
     def provider(_platform: str) -> Asked:
         return asked
 
-    monkeypatch.setattr(rollout, "provider", provider)
+    monkeypatch.setattr(work, "provider", provider)
     connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
     desired = Desired(device=firewall("fw1"), policy=Policy())
     (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)

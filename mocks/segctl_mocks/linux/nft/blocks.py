@@ -184,7 +184,7 @@ def _set_line(stream: Stream, found: SetTerm) -> None:
             found.comment = ruleparser.comment_text(stream)
         case "elements":
             stream.expect("=", hint="'='")
-            found.elements = terms.elements(stream)
+            found.elements = terms.many(stream)
         case "counter":
             found.counter = True
         case "auto-merge":

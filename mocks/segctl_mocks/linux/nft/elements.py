@@ -9,11 +9,11 @@ from segctl_mocks.linux.nft import errors, values
 from segctl_mocks.linux.nft.errors import KernelError, NftError
 from segctl_mocks.linux.nft.nodes import Value, Verdict
 from segctl_mocks.linux.nft.state import Element
-from segctl_mocks.linux.nft.syntax import Elements, VerdictTerm
+from segctl_mocks.linux.nft.syntax import Elements, Numbers, VerdictTerm
 from segctl_mocks.linux.nft.types import Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from segctl_mocks.linux.nft.nodes import Key
     from segctl_mocks.linux.nft.state import NamedSet, Table
@@ -28,9 +28,13 @@ class Changer:
     found: NamedSet
     interfaces: Collection[str]
 
-    def add(self, term: Elements, *, exclusive: bool) -> None:
+    def add(self, term: Elements | Numbers, *, exclusive: bool) -> None:
         """Add elements; what nft itself checks comes first."""
         declaration = self.found.declaration
+        if isinstance(term, Numbers):
+            if self._add_numbers(term.keys):
+                return
+            term = term.spelled()
         pairs = [(self._key(item), item) for item in term.items]
         for _, item in pairs:
             self._check_data(item)
@@ -38,6 +42,24 @@ class Changer:
             pairs = self._prepared(pairs)
         for key, item in pairs:
             self._add_one(key, item, exclusive=exclusive)
+
+    def _add_numbers(self, keys: Sequence[Key]) -> bool:
+        """Add plain numbers to a plain set at once, if there is nothing to say against any."""
+        declaration, held = self.found.declaration, self.found.elements
+        if declaration.is_map or declaration.interval or declaration.size:
+            return False
+        if not all(kind.plain for kind in declaration.kinds):
+            return False
+        if {len(key) for key in keys} != {len(declaration.kinds)}:
+            return False
+        columns = zip(declaration.kinds, zip(*keys, strict=True), strict=True)
+        if any(max(column)[0] > kind.top for kind, column in columns):
+            return False
+        if not held.keys().isdisjoint(keys) or len(set(keys)) < len(keys):
+            return False
+        counter = (0, 0) if declaration.counter else None
+        self.found.put_all(keys, Element(counter=counter, timeout=declaration.timeout))
+        return True
 
     def _key(self, item: ElementTerm) -> Key:
         declaration = self.found.declaration
@@ -126,8 +148,10 @@ class Changer:
             return key
         return self.found.holds(tuple(low for low, _ in key)) or key
 
-    def delete(self, term: Elements, *, missing_ok: bool) -> None:
+    def delete(self, term: Elements | Numbers, *, missing_ok: bool) -> None:
         """Take elements away."""
+        if isinstance(term, Numbers):
+            term = term.spelled()
         pairs = [(self._key(item), item) for item in term.items]
         if self.found.declaration.tree and not missing_ok:
             for key, item in pairs:

@@ -130,7 +130,7 @@ def _object(stream: Stream, verb: str, what: str, place: Place) -> list[Command]
         case "rule":
             return [_rule(stream, verb, place)]
         case "element":
-            body: Body = terms.elements(stream)
+            body: Body = terms.many(stream)
         case "chain" if verb in {"add", "create"}:
             body = blocks.chain(stream) if stream.at("{") else None
             return _chain(verb, place, body)

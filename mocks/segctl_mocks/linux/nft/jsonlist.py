@@ -111,9 +111,12 @@ class JsonListing:
             out["map"] = kind.name if kind is not None else declaration.data
         out |= _details(declaration)
         if found.elements and not self.options.terse:
-            out["elem"] = [
-                self._element(declaration, key, element) for key, element in ordered(found)
-            ]
+            how = ("json", self.options.stateless)
+            if how not in found.shown:
+                found.shown[how] = [
+                    self._element(declaration, key, element) for key, element in ordered(found)
+                ]
+            out["elem"] = found.shown[how]
         if declaration.counter:
             out["stmt"] = [{"counter": None}]
         return {"map" if declaration.is_map else "set": out}

@@ -39,12 +39,16 @@ class Options:
 
 def ordered(found: NamedSet) -> list[tuple[Key, Element]]:
     """Return elements in the order nft lists them."""
+    known: list[tuple[Key, Element]] | None = found.shown.get("ordered")
+    if known is not None:
+        return known
     declaration = found.declaration
     items = [*found.elements.items()]
     if declaration.tree:
         items.sort(key=lambda item: item[0])
     elif not declaration.interval:
         items.sort(key=lambda item: sort_key(declaration.kinds, item[0]))
+    found.shown["ordered"] = items
     return items
 
 
@@ -92,7 +96,10 @@ class TextListing:
         lines = [f"\t{word} {found.name} {{{self._handle(found.handle)}\n"]
         lines += [f"\t\t{line}\n" for line in _declared(declaration)]
         if found.elements and not self.options.terse:
-            lines.append(f"\t\telements = {{ {self._elements(found)} }}\n")
+            how = ("text", self.options.stateless)
+            if how not in found.shown:
+                found.shown[how] = f"\t\telements = {{ {self._elements(found)} }}\n"
+            lines.append(found.shown[how])
         return "".join([*lines, "\t}\n"])
 
     def _elements(self, found: NamedSet) -> str:

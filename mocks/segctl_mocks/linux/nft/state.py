@@ -5,12 +5,14 @@ from __future__ import annotations
 import bisect
 from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl_mocks.linux.nft.nodes import Anonymous, MapLookup, SetRef, Verdict
 from segctl_mocks.linux.nft.statements import CounterRef, Decision, Mangle, Match, Statement, Vmap
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from segctl_mocks.linux.nft.nodes import Interval, Key, Value
     from segctl_mocks.linux.nft.types import DataType
 
@@ -72,6 +74,8 @@ class NamedSet:
     buckets: dict[tuple[bool, ...], dict[tuple[int, ...], list[Key]]] = field(
         default_factory=dict["tuple[bool, ...]", "dict[tuple[int, ...], list[Key]]"]
     )
+    #: What listings have made of the elements, by how they were asked to.
+    shown: dict[object, Any] = field(default_factory=dict["object", "Any"], compare=False)
 
     def clone(self) -> NamedSet:
         """Return a copy to be changed."""
@@ -90,6 +94,7 @@ class NamedSet:
     def put(self, key: Key, element: Element) -> None:
         """Add an element that is not there."""
         self.elements[key] = element
+        self.shown = {}
         if self.declaration.tree:
             bisect.insort(self.lows, key[0][0])
             self.by_low[key[0][0]] = key
@@ -97,8 +102,14 @@ class NamedSet:
             mask, bucket = self._bucket(key)
             self.buckets.setdefault(mask, {}).setdefault(bucket, []).append(key)
 
+    def put_all(self, keys: Iterable[Key], element: Element) -> None:
+        """Add elements that are not there to a set without ranges."""
+        self.elements.update(dict.fromkeys(keys, element))
+        self.shown = {}
+
     def drop(self, key: Key) -> Element:
         """Take an element away."""
+        self.shown = {}
         if self.declaration.tree:
             del self.lows[bisect.bisect_left(self.lows, key[0][0])]
             del self.by_low[key[0][0]]
@@ -110,6 +121,7 @@ class NamedSet:
     def clear(self) -> None:
         """Take all elements away."""
         self.elements, self.lows, self.by_low, self.buckets = {}, [], {}, {}
+        self.shown = {}
 
     def _bucket(self, key: Key) -> tuple[tuple[bool, ...], tuple[int, ...]]:
         shifts = [_SHIFT.get(kind.bits, 0) for kind in self.declaration.kinds]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import NoReturn
 
 from segctl_mocks.linux.nft.errors import NftError
-from segctl_mocks.linux.nft.tokens import KEYWORDS, Token, tokenize
+from segctl_mocks.linux.nft.tokens import KEYWORDS, Token, tokenize, tokens_of
 
 Definitions = dict[str, list[Token]]
 
 
 class Stream:
-    """Tokens to be taken one by one; ``$name`` is replaced by its definition."""
+    """Tokens to be taken one by one; ``$name`` is replaced by its definition.
+
+    A long list of numbers is one token to who asks for it with `numbers`, many to others.
+    """
 
     def __init__(self, tokens: list[Token], definitions: Definitions | None = None) -> None:
         self.tokens = tokens
@@ -32,6 +35,17 @@ class Stream:
         if token.text == "$" and token.kind == "punct":
             self._expand(position)
             return self.peek(ahead)
+        if token.kind == "numbers":
+            self.tokens[position : position + 1] = tokens_of(token)
+            return self.peek(ahead)
+        return token
+
+    def numbers(self) -> Token | None:
+        """Take a long list of numbers whole, if one comes next."""
+        token = self.tokens[min(self.position, len(self.tokens) - 1)]
+        if token.kind != "numbers":
+            return None
+        self.position += 1
         return token
 
     def _expand(self, position: int) -> None:
@@ -74,12 +88,12 @@ class Stream:
         if token.kind != "string" or token.text in KEYWORDS:
             self.fail(hint)
         self.take()
-        colon, rest = self.peek(), self.peek(1)
+        colon = self.peek()
         at = token.column + len(token.text)
         if (
             colon.text == ":"
             and (colon.line, colon.column) == (token.line, at)
-            and rest.column == at + 1
+            and self.peek(1).column == at + 1
         ):
             self.take()
             return token._replace(text=f"{token.text}:{self.take().text}")

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segctl_mocks.linux.nft.errors import Span
-    from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Meta, Payload, Raw, Verdict
+    from segctl_mocks.linux.nft.nodes import Concat, Ct, Fib, Key, Meta, Payload, Raw, Verdict
     from segctl_mocks.linux.nft.statements import Statement
     from segctl_mocks.linux.nft.types import Symbol
 
@@ -85,6 +87,14 @@ class Elements:
 
     items: tuple[Element, ...]
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """``{ … }`` with nothing but numbers, read at once; `spelled` reads them one by one."""
+
+    keys: tuple[Key, ...]
+    spelled: Callable[[], Elements]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +211,7 @@ class SetTerm:
     timeout: int = 0
     gc_interval: int = 0
     auto_merge: bool = False
-    elements: Elements | None = None
+    elements: Elements | Numbers | None = None
 
 
 @dataclass(slots=True)
@@ -232,7 +242,9 @@ class Place:
     name_span: Span
 
 
-Body: TypeAlias = "TableTerm | ChainTerm | SetTerm | CounterTerm | RuleTerm | Elements | None"
+Body: TypeAlias = (
+    "TableTerm | ChainTerm | SetTerm | CounterTerm | RuleTerm | Elements | Numbers | None"
+)
 
 
 @dataclass(frozen=True, slots=True)

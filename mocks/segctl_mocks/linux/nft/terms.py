@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import fields, types
@@ -14,13 +15,16 @@ from segctl_mocks.linux.nft.syntax import (
     Look,
     Mapped,
     Named,
+    Numbers,
     Pair,
     Term,
     VerdictTerm,
 )
+from segctl_mocks.linux.nft.tokens import tokens_of
 from segctl_mocks.linux.nft.types import Symbol
 
 if TYPE_CHECKING:
+    from segctl_mocks.linux.nft.nodes import Key
     from segctl_mocks.linux.nft.stream import Stream
     from segctl_mocks.linux.nft.tokens import Token
 
@@ -226,6 +230,29 @@ def elements(stream: Stream) -> Elements:
             stream.fail("comma or '}'")
         end = stream.take()
         return Elements(tuple(items), start.span.to(end.span))
+
+
+def many(stream: Stream) -> Elements | Numbers:
+    """Read ``{ … }`` of a named set, which may be long."""
+    start = stream.position
+    stream.expect("{", hint="'{'")
+    token = stream.numbers()
+    if token is None:
+        stream.position = start
+        return elements(stream)
+    opening, closing = stream.tokens[start], stream.take()
+
+    def spelled() -> Elements:
+        return elements(type(stream)([opening, *tokens_of(token), closing]))
+
+    return Numbers(_keys(token.text), spelled)
+
+
+@lru_cache(maxsize=256)
+def _keys(text: str) -> tuple[Key, ...]:
+    """Return the elements of a list of numbers."""
+    rows = [row.split(" . ") for row in text.split(",")]
+    return tuple(tuple((one, one) for word in row for one in (int(word, 0),)) for row in rows)
 
 
 def _element(stream: Stream) -> Element:

@@ -45,6 +45,14 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+#: What stands between the braces of a long list of numbers, alone or joined by dots.
+_LIST = re.compile(
+    r"\s*NUMBER(?: \. NUMBER)*(?:,\s*NUMBER(?: \. NUMBER)*)*\s*(?=\})".replace(
+        "NUMBER", "(?:0x[0-9a-fA-F]+|0|[1-9][0-9]*)"
+    )
+)
+_LONG = 200
+
 _NAMES = {
     "newline": "newline",
     "quoted": "quoted string",
@@ -84,9 +92,21 @@ class Token(NamedTuple):
 
 
 def tokenize(text: str) -> list[Token]:
-    """Cut text into tokens; the last is of kind ``end``."""
+    """Cut text into tokens; the last is of kind ``end``.
+
+    A long list of numbers is one token, of kind ``numbers``.
+    """
+    return _cut(text, 1, 0, whole=True)
+
+
+def tokens_of(numbers: Token) -> list[Token]:
+    """Cut a token of kind ``numbers`` into the tokens it is made of."""
+    return _cut(numbers.text, numbers.line, 1 - numbers.column, whole=False)[:-1]
+
+
+def _cut(text: str, line: int, start: int, *, whole: bool) -> list[Token]:
     tokens: list[Token] = []
-    line, start, position = 1, 0, 0
+    position = 0
     match = _TOKEN.match
     while position < len(text):
         found = match(text, position)
@@ -105,6 +125,15 @@ def tokenize(text: str) -> list[Token]:
         if kind == "newline" or "\n" in value:
             line += value.count("\n")
             start = begin + value.rindex("\n") + 1
+        if whole and value == "{":
+            numbers = _LIST.match(text, position)
+            if numbers is not None and numbers.end() - position > _LONG:
+                inside = numbers.group()
+                tokens.append(Token("numbers", inside, line, position - start + 1))
+                position = numbers.end()
+                if "\n" in inside:
+                    line += inside.count("\n")
+                    start = numbers.start() + inside.rindex("\n") + 1
     tokens.append(Token("end", "", line, position - start + 1))
     return tokens
 

@@ -23,6 +23,7 @@ from segctl_mocks.linux.nft.syntax import (
     Command,
     CounterTerm,
     Elements,
+    Numbers,
     Place,
     RuleTerm,
     SetTerm,
@@ -352,7 +353,7 @@ class Transaction:
     def _element(self, command: Command) -> None:
         place = command.place
         table = self.table(place, early=True)
-        if not isinstance(command.body, Elements):
+        if not isinstance(command.body, Elements | Numbers):
             raise TypeError(command)
         found = self.set(table, place.name, place.name_span, early=True)
         changer = elements.Changer(table, found, self.interfaces)

@@ -48,6 +48,11 @@ class DataType:
         return value.to_bytes(size, "little" if self.little else "big")
 
     @property
+    def plain(self) -> bool:
+        """Whether every number up to the largest is a value."""
+        return self.read in {_integer, _service}
+
+    @property
     def top(self) -> int:
         """The largest value."""
         return (1 << self.bits) - 1

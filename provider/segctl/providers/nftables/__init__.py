@@ -49,6 +49,19 @@ class NftablesProvider:
 
         return parse(config)
 
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without what its counters have counted."""
+        from segctl.providers.nftables.document import steady
+
+        return steady(config)
+
+    def mask(self, config: bytes) -> bytes:
+        """Return the document as it is: rules, chains and interfaces are no secrets."""
+        from segctl.providers.nftables.document import load
+
+        load(config)
+        return config
+
     def render(self, changes: Sequence[Change], live: Live) -> str:
         """Return the transactions for `changes`."""
         from segctl.providers.nftables.render import render

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "segctl-nftables 1"
+#: What a counter has counted, in nft's JSON inside of ours.
+_COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +35,11 @@ class Document:
     def dump(self) -> bytes:
         """Return the document."""
         return json.dumps({"format": FORMAT, **asdict(self)}).encode()
+
+
+def steady(document: bytes) -> bytes:
+    """Return a document with every counter at nought."""
+    return _COUNTED.sub(rb"\g<1>0\g<2>0", document)
 
 
 def load(document: bytes) -> Document:

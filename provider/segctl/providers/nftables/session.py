@@ -32,12 +32,16 @@ if TYPE_CHECKING:
     from segctl.providers.base import Target
 
 NFT = "/usr/sbin/nft"
+_LIST = r"(?: -[ajns]+)* list(?: [A-Za-z][0-9A-Za-z_./-]*)+"
+#: What `NftSession.show` runs: words after `list` are names, never options.
+SHOWS = re.compile(rf"nft{_LIST}", re.ASCII)
 #: Commands of a session that only reads; nothing else leaves it.
 READERS = (
     re.compile(
         re.escape(agent.reader("")).removesuffix("''")
         + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
     ),
+    re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{_LIST}", re.ASCII),
 )
 #: What a part of an answer is that is not there.
 _NOTHING = Answer(code=1, out="", err="")
@@ -160,6 +164,21 @@ class NftSession:
                 f"account its line in sudoers (docs/nftables.md)",
             )
         return ParseError(name, f"nft failed while listing {part} (exit {answer.code}): {reason}")
+
+    def show(self, command: str) -> str:
+        """Return what ``nft list …`` prints.
+
+        Raises:
+            UnsupportedError: it is another command, or has words beyond names.
+        """
+        if not SHOWS.fullmatch(command):
+            message = f"{self._target.name}: {command!r} is not run: only nft list … is"
+            raise UnsupportedError(message)
+        self._progress("asking")
+        answer = self._ssh.run(f"{self._nft} {command.removeprefix('nft ')}")
+        if answer.code != 0:
+            raise ApplyError(self._target.name, f"{command}: {answer.reason}")
+        return answer.out
 
     # --- locking -----------------------------------------------------------------------------
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from segctl.policy import Policy
     from segctl.providers.base import Live, Session, Target
 
-CAPABILITIES = Capabilities(title="PAN-OS", applications=True, users=True, profiles=True)
+CAPABILITIES = Capabilities(
+    title="PAN-OS", applications=True, users=True, profiles=True, tells_authors=True
+)
 
 
 def _silent(_step: str) -> None:
@@ -47,6 +49,12 @@ class PanosProvider:
         from segctl.providers.panos.parse import parse
 
         return parse(config)
+
+    def mask(self, config: bytes) -> bytes:
+        """Return a snapshot document without passwords, hashes and keys."""
+        from segctl.providers.panos.secrets import mask
+
+        return mask(config)
 
     def render(self, changes: Sequence[Change], live: Live) -> str:
         """Return the configuration steps for `changes`."""

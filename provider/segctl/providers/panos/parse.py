@@ -30,6 +30,7 @@ from segctl.policy import (
 )
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, names
+from segctl.providers.panos.secrets import masked
 from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
@@ -251,6 +252,11 @@ def _digest(element: Element) -> str:
     return hashlib.sha256(elements.content(element)).hexdigest()
 
 
+def _open_digest(element: Element) -> str:
+    """Return a digest in which secrets do not count: it may leave the device's owner."""
+    return hashlib.sha256(masked(elements.content(element))).hexdigest()
+
+
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -277,7 +283,7 @@ def _rest(root: Element | None) -> _Rest:
         held[kind] = frozenset(entry.get("name", "") for entry in entries)
         digests.update(
             {
-                f"{kind} {entry.get('name')}": _digest(entry)
+                f"{kind} {entry.get('name')}": _open_digest(entry)
                 for entry in entries
                 if not (entry.get("name") or "").startswith(names.PREFIX)
             }

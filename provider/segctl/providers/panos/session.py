@@ -28,7 +28,7 @@ from segctl.errors import (
     ParseError,
     UnsupportedError,
 )
-from segctl.providers.panos import names
+from segctl.providers.panos import configlog, names
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.parse import COUNTED_KINDS
 from segctl.providers.panos.render import CONTAINERS, restore
@@ -38,7 +38,7 @@ from segctl.providers.panos.wire import MAX_REQUEST, Wire, xml
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-    from segctl.providers.base import Target
+    from segctl.providers.base import Author, Target
     from segctl.providers.panos.elements import Element
 
 #: Configuration saved on the device before a push, for people; overwritten by the next push.
@@ -51,6 +51,10 @@ MULTI_CONFIG_SINCE = (10, 1)
 _SYSTEM = "<show><system><info></info></system></show>"
 _CHANGES = "<show><config><list><changes></changes></list></config></show>"
 _HA = "<show><high-availability><state></state></high-availability></show>"
+#: What of it moves by itself: clocks, and content that no plan rests on.
+_MOVING = re.compile(
+    rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
+)
 _POLL_FIRST, _POLL_MOST = 0.1, 2.0
 #: Pauses before another try at going back or at releasing a lock, when the line has dropped.
 _TRIES = (0.1, 1.0, 5.0, 0.0)
@@ -82,11 +86,12 @@ class PanosSession:
     def read(self) -> bytes:
         """Return the running configuration and what is needed to judge it, in one document.
 
-        A constant number of requests, however large the configuration is.
+        A constant number of requests, however large the configuration is. As long as nobody
+        changes the device the document stays the same, byte for byte.
         """
         self._progress("reading")
         parts = {
-            "system": self._get({"type": "op", "cmd": _SYSTEM}),
+            "system": _MOVING.sub(b"", self._get({"type": "op", "cmd": _SYSTEM})),
             "pending": self._get({"type": "op", "cmd": _CHANGES}),
             "vsys": self._config("show", self._base),
             "shared": self._config("show", names.SHARED),
@@ -112,6 +117,32 @@ class PanosSession:
     def _get(self, params: Mapping[str, str]) -> bytes:
         answer = self._wire.request({**params, "key": self._client.key()})
         return answer.body
+
+    def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
+        """Return who last changed each item, by the configuration log; None where it is silent."""
+        return configlog.authors(
+            configlog.read_log(self._target, self._get),
+            [configlog.wanted(self._target.scope, kind, called) for kind, called in items],
+            user=self._target.user,
+            pending=self._pending(),
+        )
+
+    def show(self, command: str) -> str:
+        """Return the answer to an operational ``<show>`` command, as XML.
+
+        Raises:
+            UnsupportedError: it is another command, or no XML.
+        """
+        try:
+            root = etree.fromstring(command.encode(), etree.XMLParser(resolve_entities=False))
+        except etree.XMLSyntaxError as error:
+            message = f"{self._target.name}: {command!r} is no XML: write <show>…</show>"
+            raise UnsupportedError(message) from error
+        if root.tag != "show":
+            message = f"{self._target.name}: <{root.tag}> is not run: only <show> commands are"
+            raise UnsupportedError(message)
+        self._progress("asking")
+        return _xml(self._client.op(_xml(root)))
 
     # --- locking -----------------------------------------------------------------------------
 

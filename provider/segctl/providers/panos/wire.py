@@ -43,6 +43,8 @@ def is_write(params: Mapping[str, str]) -> bool:
         return False
     if kind == "config":
         return params.get("action") not in _READ_ACTIONS
+    if kind == "log":
+        return params.get("action", "get") != "get"  # a query has no action
     if kind == "op":
         return not _READ_COMMANDS.match(params.get("cmd", ""))
     return True

@@ -1,0 +1,148 @@
+"""``segctl fmt``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace as with_fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segctl.cli.app import EPILOG, app
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.screen import print_json, tell
+from segctl.cli.steps import settings_of
+from segctl.errors import Problem, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from segctl.cli.arguments import Settings
+    from segctl.formatting.files import Formatted
+
+_PLAYBOOKS = Path("playbooks")
+
+
+@app.command(epilog=EPILOG)
+def fmt(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH]...",
+            help="Files and folders; - is standard input [the inventory, and playbooks/]",
+        ),
+    ] = None,
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 when a file would change")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what changes")] = False,
+) -> int:
+    """Give inventory files and playbooks their one layout; values and comments stay."""
+    from segctl.formatting.files import files_of, formatted
+
+    settings = settings_of(context)
+    if paths == [Path("-")]:
+        return _filter(settings, check=check, diff=diff)
+    found = [formatted(path) for path in files_of(paths or _default(settings))]
+    if not check:
+        found = [_written(one) if one.status == "changed" else one for one in found]
+    if settings.json:
+        print_json(_document(found))
+    else:
+        _print(found, check=check, diff=diff, verbose=settings.verbose)
+    failed = any(one.status == "failed" for one in found)
+    changed = any(one.status == "changed" for one in found)
+    return ERROR if failed or (check and changed) else OK
+
+
+def _default(settings: Settings) -> list[Path]:
+    from segctl.formatting.files import playbooks_of, sources_of
+
+    paths = sources_of(settings.sources)
+    return paths if settings.inventory else [*paths, *playbooks_of(_PLAYBOOKS)]
+
+
+def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
+    """Format standard input to standard output, for editors."""
+    from segctl.formatting import format_text
+
+    if settings.json:
+        raise UsageError("fmt - writes the formatted text; leave out --json")
+    name = "standard input"
+    try:
+        text = sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8: {error.reason}") from error
+    made = format_text(text, name)
+    if diff:
+        typer.echo(_diff(name, text, made), nl=False)
+    elif not check:
+        sys.stdout.buffer.write(made.encode())
+    return ERROR if check and made != text else OK
+
+
+def _written(found: Formatted) -> Formatted:
+    """Write one file; what goes wrong is its problem alone."""
+    from segctl.cli.files import replace
+
+    path = found.path.resolve()
+    try:
+        mode = path.stat().st_mode & 0o7777
+        if not mode & 0o222:
+            raise PermissionError(13, "is read-only")
+        replace(path, found.after.encode(), mode)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}; it is as it was"
+        problem = Problem(file=str(found.path), message=message)
+        return with_fields(found, status="failed", problems=(problem,))
+    return found
+
+
+def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool) -> None:
+    for one in found:
+        name = str(one.path)
+        if one.status == "changed" and diff:
+            typer.echo(_diff(name, one.before, one.after), nl=False)
+        elif one.status == "changed":
+            typer.echo(f"{'would format' if check else 'formatted'} {name}")
+        for problem in one.problems:
+            if one.status == "failed" or verbose:
+                tell(str(problem))
+    counts = {word: sum(one.status == word for one in found) for word in ("changed", "failed")}
+    verb = "would change" if check else "changed"
+    failed = f", {counts['failed']} could not be formatted" if counts["failed"] else ""
+    tell(f"{len(found)} files: {counts['changed']} {verb}{failed}")
+
+
+def _diff(name: str, before: str, after: str) -> str:
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        before.splitlines(keepends=True), after.splitlines(keepends=True), name, name
+    )
+    return "".join(_ended(lines))
+
+
+def _ended(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _document(found: Sequence[Formatted]) -> dict[str, Any]:
+    from segctl.report import problems_json
+
+    files = [
+        {"path": str(one.path), "status": one.status, "problems": problems_json(one.problems)}
+        for one in found
+    ]
+    problems = [problem for one in found if one.status == "failed" for problem in one.problems]
+    document: dict[str, Any] = {
+        "files": files,
+        "changed": sum(one.status == "changed" for one in found),
+    }
+    if problems:
+        document["error"] = {"code": "format", "message": str(problems[0])}
+    return document

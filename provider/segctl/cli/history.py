@@ -1,0 +1,126 @@
+"""``segctl drift history``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segctl.cli.app import EPILOG, drift_app
+from segctl.cli.screen import print_json, print_lines
+from segctl.cli.steps import settings_of
+from segctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import timedelta
+
+    from segctl.history import Entry
+    from segctl.report import Line
+
+
+@drift_app.command("history", epilog=EPILOG)
+def history(
+    context: typer.Context,
+    *,
+    device: Annotated[str, typer.Option("--device", help="Only this firewall")] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Only what was seen or resolved since, as 2026-11-01")
+    ] = "",
+    open_: Annotated[bool, typer.Option("--open", help="Only what is open [default]")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also what was resolved")] = False,
+    url: Annotated[
+        str | None, typer.Option("--history", metavar="URL", help="Database of the history")
+    ] = None,
+    env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
+) -> None:
+    """Show what has drifted, since when, and who did it; asks no device."""
+    from segctl.history import Filter, entries, locate, opened
+
+    if open_ and every:
+        raise UsageError("--open and --all exclude each other")
+    given = context.parent.params if context.parent is not None else {}
+    wanted = Filter(
+        environment=env or _named(given.get("env")),
+        device=device,
+        since=_moment(since) if since else None,
+        resolved=every,
+    )
+    with opened(locate(url or given.get("history"))) as engine:
+        found = entries(engine, wanted)
+    now = datetime.now(UTC)
+    if settings_of(context).json:
+        listed = [_json(entry, now) for entry in found]
+        print_json({"format_version": "1.0", "items": listed})
+    else:
+        print_lines(_lines(found, now))
+
+
+def _named(environment: str | None) -> str:
+    from segctl.report.document import DEFAULT_ENVIRONMENT
+
+    return "" if environment in {None, DEFAULT_ENVIRONMENT} else str(environment)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(f"--since {text!r} is no day such as 2026-11-01") from None
+
+
+def _json(entry: Entry, now: datetime) -> dict[str, Any]:
+    moments = {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in asdict(entry).items()
+    }
+    return moments | {
+        "age_seconds": int(((entry.resolved or now) - entry.first_seen).total_seconds())
+    }
+
+
+def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
+    """Yield the entries by device, each with how long it has lasted and who did it."""
+    from itertools import groupby
+
+    from segctl.report import Line, row
+
+    if not found:
+        yield Line(text="Nothing on record.")
+        return
+    several = len({entry.environment for entry in found}) > 1
+    for (environment, device), group in groupby(found, lambda e: (e.environment, e.device)):
+        where = f" ({environment})" if several else ""
+        yield Line(lead=device, text=where, lead_style="bold")
+        for entry in group:
+            yield Line(
+                lead=f"  {entry.state}: ",
+                text=f"{entry.kind} {entry.name}",
+                style="dim" if entry.resolved else "yellow",
+            )
+            lasted = age((entry.resolved or now) - entry.first_seen)
+            ended = f"resolved {_minute(entry.resolved)}" if entry.resolved else ""
+            seen = ended or f"last seen {_minute(entry.last_seen)}"
+            word = "lasted" if entry.resolved else "open for"
+            yield row(word, f"{lasted}: first seen {_minute(entry.first_seen)}, {seen}")
+            if entry.changed_by:
+                yield row("changed by", f"{entry.changed_by} at {entry.changed_at}")
+            if entry.owner:
+                yield row("accepted", f"by {entry.owner} until {entry.expires}")
+    yield Line()
+    still = sum(entry.resolved is None for entry in found)
+    yield Line(text=f"{still} open, {len(found) - still} resolved", style="bold")
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def age(span: timedelta) -> str:
+    """Write how long something has lasted, in its two largest units."""
+    minutes = max(0, int(span.total_seconds())) // 60
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
+    told = [f"{number} {unit}" for number, unit in parts if number]
+    return " ".join(told[:2]) or "0 min"

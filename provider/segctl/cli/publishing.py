@@ -1,0 +1,294 @@
+"""What becomes of a drift check besides its report: history, metrics, notices.
+
+None of it changes the exit status: what cannot be recorded or sent is a warning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segctl.cli.files import save
+from segctl.cli.screen import tell
+from segctl.cli.steps import intent, today
+from segctl.credentials import Secret, secret_in
+from segctl.errors import SegctlError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from segctl.cli.arguments import Settings
+    from segctl.history import Recorded
+    from segctl.inventory import Loaded
+    from segctl.notices import Template
+    from segctl.plan import Plan
+
+#: When notices are sent.
+NOTIFY = ("on-change", "on-drift", "always")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channels:
+    """Where a run is recorded and told; without `history` nowhere."""
+
+    environment: str
+    history: Secret | None
+    keep_days: int
+    metrics: Path | None
+    pushgateway: Secret | None
+    plan: Path | None
+    webhooks: tuple[Secret, ...]
+    template: Template | None
+    notify: str
+
+    @classmethod
+    def none(cls) -> Channels:
+        """Return no channel at all."""
+        return cls(
+            environment="",
+            history=None,
+            keep_days=0,
+            metrics=None,
+            pushgateway=None,
+            plan=None,
+            webhooks=(),
+            template=None,
+            notify="",
+        )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        environment: str,
+        history: str | None,
+        no_history: bool,
+        keep_days: int,
+        metrics: Path | None,
+        pushgateway: str | None,
+        plan: Path | None,
+        webhooks: Sequence[str],
+        template: str,
+        notify: str,
+    ) -> Channels:
+        """Return the channels of a command line, everything that is wrong with it told first.
+
+        Raises:
+            UsageError: it asks for what cannot be.
+        """
+        if notify not in NOTIFY:
+            raise UsageError(f"--notify {notify!r}: choose {', '.join(NOTIFY)}")
+        if no_history and history:
+            raise UsageError("--history and --no-history exclude each other")
+        if metrics is not None and not metrics.parent.is_dir():
+            raise UsageError(f"cannot write {metrics}: there is no folder {metrics.parent}")
+        gateway = pushgateway or os.environ.get("SEGCTL_PUSHGATEWAY")
+        if plan is not None and metrics is None and not gateway:
+            raise UsageError("--plan goes with --metrics or --pushgateway")
+        addresses = _webhooks(webhooks)
+        if addresses and no_history and notify == "on-change":
+            raise UsageError(
+                "--notify on-change compares with the history: "
+                "choose on-drift or always, or leave --no-history out"
+            )
+        from segctl.history.location import locate
+        from segctl.report.document import DEFAULT_ENVIRONMENT
+
+        return cls(
+            environment="" if environment == DEFAULT_ENVIRONMENT else environment,
+            history=None if no_history else locate(history),
+            keep_days=keep_days,
+            metrics=metrics,
+            pushgateway=Secret(gateway) if gateway else None,
+            plan=plan,
+            webhooks=addresses,
+            template=_template(template) if addresses or template != "generic" else None,
+            notify=notify,
+        )
+
+
+def _webhooks(given: Sequence[str]) -> tuple[Secret, ...]:
+    if given:
+        return tuple(map(Secret, given))
+    if text := os.environ.get("SEGCTL_WEBHOOK"):
+        return tuple(map(Secret, text.split()))
+    if name := os.environ.get("SEGCTL_WEBHOOK_FILE"):
+        return tuple(map(Secret, secret_in(Path(name), "SEGCTL_WEBHOOK_FILE").reveal().split()))
+    return ()
+
+
+def _template(name: str) -> Template:
+    from segctl.notices import template
+
+    return template(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A run's times and environments, and what recording it changed, where it was recorded."""
+
+    started: datetime
+    finished: datetime
+    environments: Mapping[str, str]
+    name: str
+    recorded: Recorded | None = None
+
+
+def remember(
+    channels: Channels,
+    document: Mapping[str, Any],
+    settings: Settings,
+    loaded: Loaded,
+    started: datetime,
+) -> Past:
+    """Record a run in the history."""
+    finished = datetime.now(UTC)
+    environments = _environments(channels.environment, loaded)
+    told = {environments[device["name"]] for device in document["devices"]}
+    past = Past(
+        started=started, finished=finished, environments=environments, name=", ".join(sorted(told))
+    )
+    if channels.history is None:
+        return past
+    from dataclasses import replace
+
+    from segctl.history import opened, record, run_of
+
+    run = run_of(
+        document,
+        environments,
+        started=started,
+        finished=finished,
+        runner=platform.node(),
+        commit=str(intent(settings, loaded)["git_commit"]),
+    )
+    try:
+        with opened(channels.history) as engine:
+            recorded = record(engine, run, keep_days=channels.keep_days)
+    except SegctlError as error:
+        _warn("the run is not on record", error)
+        return past
+    for name in recorded.replaced:
+        tell(
+            f"segctl: {name} has another serial number than on record: a new device, or another "
+            "inventory with the same names: keep them apart with --env"
+        )
+    return replace(past, recorded=recorded)
+
+
+def _environments(given: str, loaded: Loaded) -> dict[str, str]:
+    """Return every firewall's environment: as given, or the sites whose zones it parts."""
+    return {
+        device.name: given
+        or ",".join(sorted({binding.zone.partition("/")[0] for binding in device.zones}))
+        for device in loaded.site.devices
+    }
+
+
+def publish(channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past) -> None:
+    """Write and send metrics, and send notices."""
+    if channels.metrics is not None or channels.pushgateway is not None:
+        _publish_metrics(channels, document, loaded, past)
+    if channels.webhooks and channels.template is not None:
+        _notify(channels, channels.template, document, past)
+
+
+def _warn(what: str, error: SegctlError) -> None:
+    tell(f"segctl: warning: {what}: {error}")
+
+
+# --- metrics -------------------------------------------------------------------------------------
+
+
+def _publish_metrics(
+    channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past
+) -> None:
+    from segctl.metrics import collect, exposition, push
+
+    registry = collect(
+        document,
+        loaded.site.conduits,
+        started=past.started,
+        finished=past.finished,
+        today=today(),
+        plan=_waiting_plan(channels.plan),
+    )
+    try:
+        if channels.metrics is not None:
+            save(channels.metrics, exposition(registry), mode=0o644)
+    except SegctlError as error:
+        _warn("no metrics written", error)
+    try:
+        if channels.pushgateway is not None:
+            push(registry, channels.pushgateway, past.name)
+    except SegctlError as error:
+        _warn("no metrics pushed", error)
+
+
+def _waiting_plan(file: Path | None) -> Plan | None:
+    """Return the saved plan, if there is one: that none waits is nothing wrong."""
+    if file is None or not file.exists():
+        return None
+    from segctl.plan import load_plan
+
+    try:
+        return load_plan(file)
+    except SegctlError as error:
+        _warn("no metrics of the plan", error)
+        return None
+
+
+# --- notices -------------------------------------------------------------------------------------
+
+
+def _notify(channels: Channels, make: Template, document: Mapping[str, Any], past: Past) -> None:
+    from segctl.notices import message_of
+
+    recorded = past.recorded
+    message = message_of(
+        document,
+        environment=past.name,
+        time=past.finished.replace(microsecond=0).isoformat(),
+        new=frozenset(recorded.new) if recorded else (),
+        resolved=len(recorded.resolved) if recorded else 0,
+    )
+    if channels.notify == "on-change" and channels.history is not None and recorded is not None:
+        for address in channels.webhooks:
+            _tell_of_change(channels.history, address, make(message), past)
+    elif channels.notify == "always" or message.status != "in_sync":
+        for address in channels.webhooks:
+            _deliver(address, make(message))
+
+
+def _tell_of_change(history: Secret, address: Secret, body: bytes, past: Past) -> None:
+    """Tell one recipient what stands, unless it knows that already."""
+    from segctl.history import claim, give_back, opened, standing
+
+    recipient = hashlib.sha256(f"{address.reveal()}\0{past.name}".encode()).hexdigest()
+    now = past.finished
+    try:
+        with opened(history) as engine:
+            digest = standing(engine, past.environments.values()).digest
+            before = claim(engine, recipient, digest, now)
+            if before is None:
+                return
+            delivered = _deliver(address, body)
+            give_back(engine, recipient, digest, now, delivered=delivered, before=before)
+    except SegctlError as error:
+        _warn("it is not on record who knows of the drift", error)
+
+
+def _deliver(address: Secret, body: bytes) -> bool:
+    from segctl.sending import send
+
+    try:
+        send(address, body, headers={"Content-Type": "application/json; charset=utf-8"})
+    except SegctlError as error:
+        _warn("a notice was not delivered", error)
+        return False
+    return True

@@ -1,0 +1,278 @@
+"""``segctl plan -p`` and ``segctl apply -p``: a playbook planned, rolled out and resumed."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from segctl.cli.arguments import Settings
+from segctl.cli.exits import DIFFERS, ERROR, OK
+from segctl.cli.files import save
+from segctl.cli.interrupts import eased
+from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
+from segctl.cli.signatures import refuse_unsigned
+from segctl.cli.steps import load_inventory, today, vault
+from segctl.errors import PlanError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from segctl.playbook import Playbook
+    from segctl.rollout.outcomes import PlayResult, RolloutResult
+    from segctl.rollout.prepare import Prepared
+    from segctl.rollout.state import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What ``plan -p`` and ``apply -p`` were given."""
+
+    file: Path
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    resume: Path | None = None
+    state: Path | None = None
+    auto_approve: bool = False
+    allow_purge: bool = False
+    diff: bool = False
+    brief: bool = False
+    detailed_exitcode: bool = False
+
+
+def split_tags(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the tags of ``--tags``, which may be given more than once and hold commas."""
+    return tuple(
+        tag for value in values or () for part in value.split(",") if (tag := part.strip())
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """The screen of a rollout: lines as it goes on, or events."""
+
+    settings: Settings
+
+    @contextmanager
+    def devices(self, names: Sequence[str]) -> Generator[Callable[[str, str], None]]:
+        with progress(self.settings, names) as report:
+            yield report
+
+    def tell(self, event: str, **facts: object) -> None:
+        if self.settings.json_lines:
+            print_event(event, **facts)
+        elif text := _spoken(event, facts):
+            (tell if self.settings.json else _say)(text)
+
+
+def _say(text: str) -> None:
+    from segctl.report import Line
+
+    print_lines([Line(text=text)])
+
+
+def _spoken(event: str, facts: dict[str, object]) -> str:
+    """Write an event for people; what became of devices is printed by itself."""
+    if event == "soak":
+        from segctl.cli.board import spoken
+
+        seconds = facts["seconds"]
+        length = spoken(seconds) if isinstance(seconds, int) else str(seconds)
+        return f"Soaking {length}, until {facts['until']}."
+    return ""
+
+
+def _prepared(settings: Settings, options: Options) -> tuple[Playbook, tuple[Prepared, ...]]:
+    from segctl.playbook import read_playbook
+    from segctl.rollout.prepare import prepare
+
+    playbook = read_playbook(options.file, vault=vault(settings))
+    loaded = load_inventory(settings)
+    plays = prepare(playbook, loaded, today(), only=options.tags, skip=options.skip_tags)
+    if not plays:
+        raise UsageError(f"{options.file}: --tags and --skip-tags leave no task of it")
+    if not any(play.waves for play in plays):
+        raise UsageError(f"{options.file}: its hosts, with -l, select no firewall")
+    return playbook, plays
+
+
+# --- plan ----------------------------------------------------------------------------------------
+
+
+def plan_playbook(settings: Settings, options: Options) -> int:
+    """Show what each wave of a playbook would change; no device is written to."""
+    from segctl.rollout.play import look
+
+    playbook, plays = _prepared(settings, options)
+    result = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
+    _show_plan(settings, options, playbook, plays, result)
+    if not result.well:
+        return ERROR
+    changes = any(one.status == "planned" for one in result.devices)
+    return DIFFERS if options.detailed_exitcode and changes else OK
+
+
+def _show_plan(
+    settings: Settings,
+    options: Options,
+    playbook: Playbook,
+    plays: Sequence[Prepared],
+    result: RolloutResult,
+) -> None:
+    from segctl.rollout.telling import plan_text, rollout_json
+
+    if settings.json:
+        document = rollout_json(
+            result,
+            action="plan",
+            rollout_id=uuid4().hex,
+            playbook=str(options.file),
+            digest=playbook.digest,
+        )
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(plan_text(plays, result, diff=options.diff, brief=options.brief))
+
+
+# --- apply ---------------------------------------------------------------------------------------
+
+
+def apply_playbook(settings: Settings, options: Options, approved: Callable[[], bool]) -> int:
+    """Roll a playbook out; without ``--auto-approve`` only what `approved` agrees to."""
+    from segctl.rollout.play import look
+    from segctl.rollout.wave import agreed_on
+
+    playbook, plays = _prepared(settings, options)
+    for play in plays:
+        names = [item.device.name for wave in play.waves for item in wave]
+        refuse_unsigned(play.connections, names)
+    state = _state(options, playbook)
+    agreed = None
+    if not options.auto_approve:
+        seen = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
+        _show_plan(settings, options, playbook, plays, seen)
+        if any(one.status == "planned" for one in seen.devices) and not approved():
+            tell("Not applied: nothing was changed.")
+            return ERROR
+        agreed = {
+            (play.number, one.device): agreed_on(one.plan)
+            for play in seen.plays
+            for wave in play.waves
+            for one in wave.devices
+            if one.plan is not None
+        }
+    return _roll(settings, options, plays, state, agreed)
+
+
+def _state(options: Options, playbook: Playbook) -> State:
+    from segctl.rollout.state import State, load_state
+
+    if options.resume is None:
+        return State(
+            rollout_id=uuid4().hex,
+            playbook=str(options.file),
+            digest=playbook.digest,
+            tags=options.tags,
+            skip_tags=options.skip_tags,
+        )
+    state = load_state(options.resume, playbook)
+    if (state.tags, state.skip_tags) != (options.tags, options.skip_tags):
+        raise UsageError(
+            f"{options.resume} was begun with other tags "
+            f"(--tags {','.join(state.tags) or 'all'}"
+            f"{' --skip-tags ' + ','.join(state.skip_tags) if state.skip_tags else ''}): "
+            "give the same"
+        )
+    return state
+
+
+def _roll(
+    settings: Settings,
+    options: Options,
+    plays: Sequence[Prepared],
+    state: State,
+    agreed: dict[tuple[int, str], str] | None,
+) -> int:
+    from segctl.rollout import Brake
+    from segctl.rollout.play import roll
+    from segctl.rollout.running import Run
+    from segctl.rollout.telling import result_text, rollout_json
+
+    path = options.resume or options.state or _beside(options.file, state)
+    save(path, state.dumps())
+    run = Run(
+        forks=settings.forks,
+        brake=Brake(),
+        screen=_Shown(settings=settings),
+        keep=_keeper(settings, path, state),
+        allow_purge=options.allow_purge,
+        approved=agreed,
+        done=state.done,
+        resting_until=state.soak_until,
+    )
+    with eased(run.brake, run.press):
+        result = roll(plays, run)
+    resume = "" if result.well else _again(settings, options, path)
+    if result.well and options.state is None:
+        path.unlink(missing_ok=True)
+    if settings.json:
+        document = rollout_json(
+            result,
+            action="apply",
+            rollout_id=state.rollout_id,
+            playbook=str(options.file),
+            digest=state.digest,
+            state="" if result.well and options.state is None else str(path),
+            resume=resume,
+        )
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(result_text(result, resume=resume))
+    return OK if result.well else ERROR
+
+
+def _beside(file: Path, state: State) -> Path:
+    return file.with_name(f"{file.stem}-rollout-{state.rollout_id[:12]}.json")
+
+
+def _keeper(
+    settings: Settings, path: Path, state: State
+) -> Callable[[Sequence[PlayResult], datetime | None], None]:
+    """Return what notes each wave: in the state file, and on the screen."""
+    from segctl.rollout.telling import wave_text
+
+    def keep(plays: Sequence[PlayResult], until: datetime | None) -> None:
+        try:
+            save(path, state.after(plays, until).dumps())
+        except PlanError as error:
+            reason = f"the rollout goes on, but could not be resumed from there: {error}"
+            tell(f"segctl: {reason}")
+        if not settings.json:
+            print_lines(wave_text(plays[-1].waves[-1]))
+
+    return keep
+
+
+def _again(settings: Settings, options: Options, path: Path) -> str:
+    """Return the command that resumes; what may be secret in it is left for the user to repeat."""
+    words = ["segctl"]
+    for source in settings.inventory:
+        words += ["-i", str(source)]
+    words += ["-l", settings.limit] if settings.limit else []
+    for value in settings.extra_vars:
+        words += ["-e", value if value.startswith("@") else "…"]
+    for file in settings.vault_password_files:
+        words += ["--vault-password-file", str(file)]
+    words += ["--ask-vault-pass"] if settings.ask_vault_pass else []
+    words += ["-f", str(settings.forks)] if settings.forks != Settings().forks else []
+    words += ["--executor", settings.executor] if settings.executor else []
+    words += ["apply", "-p", str(options.file), "--resume", str(path)]
+    for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
+        words += [name, ",".join(tags)] if tags else []
+    words += ["--allow-purge"] if options.allow_purge else []
+    words += ["--auto-approve"] if options.auto_approve else []
+    return shlex.join(words)

@@ -1,0 +1,181 @@
+"""What a run saw and what the history tells, as values."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One drifted item as a run saw it."""
+
+    kind: str
+    name: str
+    state: str
+    fingerprint: str
+    conduit: str = ""
+    changed_by: str = ""
+    changed_at: str = ""
+    #: who accepts it, and until when
+    owner: str = ""
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One device as a run saw it; of one that could not be read nothing but the error is known."""
+
+    environment: str
+    device: str
+    status: str
+    platform: str = ""
+    serial: str = ""
+    error: str = ""
+    items: tuple[Seen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of ``segctl drift``."""
+
+    started: datetime
+    finished: datetime
+    runner: str
+    commit: str
+    observations: tuple[Observation, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What recording a run changed in the history: (device, kind, name) of items."""
+
+    new: tuple[tuple[str, str, str], ...] = ()
+    changed: tuple[tuple[str, str, str], ...] = ()
+    resolved: tuple[tuple[str, str, str], ...] = ()
+    #: devices of which a later run is on record already
+    outdated: tuple[str, ...] = ()
+    #: devices that answered with another serial number than before
+    replaced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One drifted item as the history has it; `resolved` is None while it is open."""
+
+    environment: str
+    device: str
+    kind: str
+    name: str
+    state: str
+    fingerprint: str
+    conduit: str
+    first_seen: datetime
+    last_seen: datetime
+    resolved: datetime | None
+    changed_by: str
+    changed_at: str
+    owner: str
+    expires: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which entries are asked for."""
+
+    environment: str = ""
+    device: str = ""
+    since: datetime | None = None
+    resolved: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What stands in an environment: its open items, and the devices that could not be read."""
+
+    items: tuple[Entry, ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The same text for the same state of affairs; accepted items do not count."""
+        lines = sorted(
+            f"{item.environment}\0{item.device}\0{item.kind}\0{item.name}\0"
+            f"{item.state}\0{item.fingerprint}"
+            for item in self.items
+            if not item.owner
+        )
+        text = "\n".join([*lines, "", *sorted(self.failed)])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+#: Digest of nothing wrong anywhere.
+CALM = Standing().digest
+
+
+def run_of(
+    document: Mapping[str, Any],
+    environments: Mapping[str, str],
+    *,
+    started: datetime,
+    finished: datetime,
+    runner: str,
+    commit: str = "",
+) -> Run:
+    """Return a run from its drift document.
+
+    Args:
+        document: what ``segctl drift --json`` prints.
+        environments: of each device, by name.
+        started: when the first device was read.
+        finished: when the last one was.
+        runner: the machine.
+        commit: the inventory's.
+    """
+    return Run(
+        started=started,
+        finished=finished,
+        runner=runner,
+        commit=commit,
+        observations=tuple(
+            _observation(device, environments.get(device["name"], ""))
+            for device in document["devices"]
+        ),
+    )
+
+
+def _observation(device: Mapping[str, Any], environment: str) -> Observation:
+    return Observation(
+        environment=environment,
+        device=device["name"],
+        status=device["status"],
+        platform=device.get("platform", ""),
+        serial=device.get("serial", ""),
+        error=device["error"]["code"] if device["status"] == "error" else "",
+        items=tuple(_distinct((*device.get("items", ()), *device.get("accepted", ())))),
+    )
+
+
+def _distinct(items: Iterable[Mapping[str, Any]]) -> Iterable[Seen]:
+    """Return an item a kind and name: of a rule that is drifted in two ways, the first."""
+    found: dict[tuple[str, str], Seen] = {}
+    for item in items:
+        by: Mapping[str, str] = item["changed_by"] or {}
+        seen = Seen(
+            kind=item["kind"],
+            name=item["name"],
+            state=item["state"],
+            fingerprint=item["fingerprint"],
+            conduit=item["conduit"],
+            changed_by=by.get("admin", ""),
+            changed_at=by.get("time", ""),
+            owner=item.get("owner", ""),
+            expires=item.get("expires", ""),
+        )
+        found.setdefault((seen.kind, seen.name), seen)
+    return found.values()

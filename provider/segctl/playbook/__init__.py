@@ -1,0 +1,29 @@
+"""Rollouts in Ansible's words: plays over waves of firewalls, with windows, soak and probes.
+
+`read_playbook` is what commands use; the rest is pure and decides nothing about devices.
+"""
+
+from segctl.playbook.model import Ask, Check, Play, Playbook, Probe, Reach, Task, Window
+from segctl.playbook.reader import read_playbook
+from segctl.playbook.shapes import json_schema
+from segctl.playbook.tags import selected
+from segctl.playbook.waves import exceeds, waves
+from segctl.playbook.windows import closes, opens
+
+__all__ = [
+    "Ask",
+    "Check",
+    "Play",
+    "Playbook",
+    "Probe",
+    "Reach",
+    "Task",
+    "Window",
+    "closes",
+    "exceeds",
+    "json_schema",
+    "opens",
+    "read_playbook",
+    "selected",
+    "waves",
+]

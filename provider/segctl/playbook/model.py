@@ -1,0 +1,159 @@
+"""What a playbook says, as frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from segctl.intent import Source
+from segctl.inventory.values import Items
+
+if TYPE_CHECKING:
+    from datetime import time
+
+    from segctl.inventory.model import Layer
+    from segctl.inventory.values import Places
+
+Strategy = Literal["linear", "free", "host_pinned"]
+OnFailure = Literal["revert", "stop", "continue"]
+Action = Literal["plan", "apply", "drift"]
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: Seconds between two tries of a probe.
+PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """When work may begin: from `start` on each of `days` to `end`.
+
+    An `end` that is not later is on the next day. An `end` of None is the end of the day.
+    """
+
+    days: tuple[str, ...] = DAYS
+    start: time
+    end: time | None
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """A probe from this machine: whether something answers there."""
+
+    kind: Literal["tcp", "tls", "icmp"]
+    host: str
+    port: int = 0
+    open: bool = True
+    server_name: str = ""
+    ca_file: str = ""
+    timeout: int = 5
+    retries: int = 2
+    declared: Source = field(default=Source(), compare=False)
+
+    def __str__(self) -> str:
+        """``tcp 10.20.1.11:502``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.kind} {host}:{self.port}" if self.port else f"{self.kind} {self.host}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A question to the policy a device holds: what it does with a flow."""
+
+    source: str
+    destination: str
+    protocol: str = "tcp"
+    port: int = 0
+    application: str = ""
+    user: str = ""
+    allow: bool = True
+    timeout: int = 0
+    retries: int = 0
+    declared: Source = field(default=Source(), compare=False)
+
+    def __str__(self) -> str:
+        """``check scada1 → plc1 tcp/502``."""
+        what = self.protocol + (f"/{self.port}" if self.port else "")
+        what += f" {self.application}" if self.application else ""
+        return f"check {self.source} → {self.destination} {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A command that a device runs and that changes nothing, with what its answer must hold.
+
+    An `expect` that begins with ``~`` is a regular expression. With `platform` only devices of
+    that platform are asked.
+    """
+
+    command: str
+    expect: str = ""
+    platform: str = ""
+    timeout: int = 5
+    retries: int = 2
+    declared: Source = field(default=Source(), compare=False)
+
+    def __str__(self) -> str:
+        """Return the command."""
+        return f"command {self.command}"
+
+
+Probe = Reach | Check | Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One step of a play on each of its hosts."""
+
+    action: Action
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    allow_purge: bool = False
+    baseline: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """What is done to some hosts, wave by wave."""
+
+    hosts: tuple[str, ...]
+    name: str = ""
+    serial: tuple[int | str, ...] = ()
+    max_fail_percentage: float | None = None
+    any_errors_fatal: bool = False
+    tags: tuple[str, ...] = ()
+    strategy: Strategy = "linear"
+    tasks: tuple[Task, ...] = ()
+    windows: tuple[Window, ...] = ()
+    soak: int = 0
+    verify: tuple[Probe, ...] = ()
+    revert_in: int | None = None
+    on_failure: OnFailure = "stop"
+    variables: Layer | None = field(default=None, repr=False)
+    declared: Source = field(default=Source(), compare=False)
+
+    @property
+    def tolerated(self) -> float:
+        """The share of a wave's devices, in percent, that may fail before the wave does."""
+        if self.any_errors_fatal:
+            return 0.0
+        if self.max_fail_percentage is not None:
+            return self.max_fail_percentage
+        return 100.0 if self.on_failure == "continue" else 0.0
+
+    @property
+    def verify_seconds(self) -> float:
+        """How long the probes may take at most, one after the other."""
+        return sum(
+            probe.timeout * (1 + probe.retries) + PAUSE * probe.retries for probe in self.verify
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playbook:
+    """The plays of one file, in order; `digest` is of its bytes."""
+
+    file: str
+    digest: str
+    plays: tuple[Play, ...]
+    places: Places = field(default_factory=dict[int, Items], compare=False, repr=False)

@@ -1,0 +1,258 @@
+"""A playbook file into plays, with every problem at once."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from segctl.errors import FileError, PlaybookError
+from segctl.inventory import files
+from segctl.inventory.check import Checker, Node
+from segctl.inventory.convert import nearest
+from segctl.inventory.document import parse
+from segctl.inventory.model import Layer
+from segctl.inventory.schema import HOST, SITE_WIDE
+from segctl.inventory.values import Place
+from segctl.playbook.model import DAYS, Ask, Check, Play, Playbook, Reach, Task, Window
+from segctl.playbook.shapes import ACTIONS, COLLECTION, OWN, PLAY, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import time
+    from pathlib import Path
+
+    from segctl.errors import Problem
+    from segctl.inventory.values import Places
+    from segctl.inventory.vault import VaultSecrets
+    from segctl.playbook.model import Action, OnFailure, Probe, Strategy
+
+Found = dict[str, Any]
+
+
+def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
+    """Read a playbook.
+
+    Raises:
+        PlaybookError: with every problem there is.
+    """
+    name = str(path)
+    try:
+        text = files.read_text(name, vault)
+    except FileError as error:
+        raise PlaybookError(error.problems) from error
+    document = parse(text, name, places=True)
+    reader = _Reader(document.places, vault)
+    plays = () if document.problems else reader.plays(Node(document.value, Place(name, 1, 1), ""))
+    problems = (*document.problems, *reader.checker.problems)
+    if problems:
+        raise PlaybookError(tuple(sorted(dict.fromkeys(problems), key=_place)))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Playbook(file=name, digest=f"sha256:{digest}", plays=plays, places=document.places)
+
+
+class _Reader:
+    """Reads one file; problems gather in the checker."""
+
+    def __init__(self, places: Places, vault: VaultSecrets | None) -> None:
+        self.checker = Checker(places, vault)
+
+    def plays(self, root: Node) -> tuple[Play, ...]:
+        if not isinstance(root.value, list) or not root.value:
+            hint = "begin with `- hosts: all`"
+            self.checker.report(root, "a playbook is a list of plays", hint)
+            return ()
+        found = [self._play(node) for _, node in self.checker.children(root)]
+        return tuple(play for play in found if play is not None)
+
+    def _play(self, node: Node) -> Play | None:
+        found = self.checker.record(node, PLAY)
+        if found is None:
+            return None
+        nodes = {word: self.checker.child(node, word) for word in found if word in _OWN}
+        variables = self._variables(found, nodes)
+        hosts = cast("tuple[str, ...]", found.get("hosts") or ())
+        play = Play(
+            hosts=hosts,
+            name=cast("str", found.get("name") or ", ".join(hosts)),
+            serial=cast("tuple[int | str, ...]", found.get("serial") or ()),
+            max_fail_percentage=cast("float | None", found.get("max_fail_percentage")),
+            any_errors_fatal=bool(found.get("any_errors_fatal")),
+            tags=_tags(found),
+            strategy=cast("Strategy", found.get("strategy") or "linear"),
+            tasks=tuple(map(_task, _listed(found.get("tasks")))) or (Task(action="apply"),),
+            windows=self._windows(found.get("window"), nodes.get("window")),
+            soak=cast("int", found.get("soak") or 0),
+            verify=self._verify(found.get("verify"), nodes.get("verify")),
+            revert_in=cast("int | None", found.get("revert_in")),
+            on_failure=cast("OnFailure", found.get("on_failure") or "stop"),
+            variables=variables,
+            declared=node.source,
+        )
+        self._check_time(play, nodes)
+        return play
+
+    def _variables(self, found: Found, nodes: dict[str, Node]) -> Layer | None:
+        """Return the play's variables; segctl's own words among them go where they belong."""
+        free = cast("Node | None", found.get("vars"))
+        if free is None:
+            return None
+        layer = Layer()
+        for key, child in self.checker.children(free):
+            name = str(key)
+            word = name.removeprefix(PREFIX)
+            if name.startswith(PREFIX) and word in _OWN:
+                if word in found:
+                    hint = "keep one: the play's for segctl alone, the variable for Ansible too"
+                    self.checker.report_key(child, f"stands beside the play's own {word}", hint)
+                found[word] = self.checker.check(child, _OWN[word])
+                nodes[word] = child
+                continue
+            if name.startswith(PREFIX):
+                self._known(name, child)
+                layer.origins[name] = child.place
+            layer.variables[name] = child.value
+        return layer
+
+    def _known(self, name: str, child: Node) -> None:
+        """Check a variable that the inventory could have."""
+        shapes = _VARIABLES | SITE_WIDE
+        fitting = [one for one in SITE_WIDE if name.startswith(one)]
+        shape = shapes.get(fitting[0] if fitting else name)
+        if shape is None:
+            known = (*(f"{PREFIX}{word}" for word in _OWN), *shapes)
+            hint = nearest(name, known, f"one of {', '.join(known)}")
+            self.checker.report_key(child, f"unknown variable {name}", hint)
+        else:
+            self.checker.check(child, shape)
+
+    def _windows(self, value: object, node: Node | None) -> tuple[Window, ...]:
+        if node is None or value is None:
+            return ()
+        if isinstance(value, dict):
+            return self._window(value, node)
+        return tuple(
+            window for one, child in self._pairs(value, node) for window in self._window(one, child)
+        )
+
+    def _pairs(self, value: object, node: Node) -> list[tuple[Found, Node]]:
+        """Return the items of a list with their places; none where an item was refused."""
+        children = [child for _, child in self.checker.children(node)]
+        items = _listed(value)
+        return list(zip(items, children, strict=True)) if len(items) == len(children) else []
+
+    def _window(self, value: Found, node: Node) -> tuple[Window, ...]:
+        start, end = value.get("from"), value.get("to")
+        if start is None:  # 24:00, or reported already
+            if "from" in value and self.checker.child(node, "from").value == "24:00":
+                where = self.checker.child(node, "from")
+                self.checker.report(where, "24:00 is no time to open", 'write "00:00"')
+            return ()
+        if not value.get("timezone"):
+            return ()
+        if start == end:
+            hint = 'for the whole day write from: "00:00" and to: "24:00"'
+            self.checker.report(node, "opens and closes at the same time", hint)
+            return ()
+        days = cast("tuple[str, ...]", value.get("days") or DAYS)
+        return (
+            Window(
+                days=tuple(day for day in DAYS if day in days),
+                start=cast("time", start),
+                end=cast("time | None", end),
+                timezone=cast("str", value["timezone"]),
+            ),
+        )
+
+    def _verify(self, value: object, node: Node | None) -> tuple[Probe, ...]:
+        if node is None:
+            return ()
+        return tuple(self._probe(one, child) for one, child in self._pairs(value, node))
+
+    def _probe(self, value: Found, node: Node) -> Probe:
+        rest = {name: value[name] for name in ("timeout", "retries") if value.get(name) is not None}
+        expect = value.get("expect")
+        if "command" in value:
+            return Ask(
+                command=value["command"] or "",
+                expect=str(expect or ""),
+                platform=value.get("platform") or "",
+                declared=node.source,
+                **rest,
+            )
+        if "check" in value:
+            return self._flow(value["check"] or {}, expect, node)
+        if "icmp" in value:
+            kind, host, port = "icmp", value["icmp"] or "", 0
+        else:
+            kind = "tls" if "tls" in value else "tcp"
+            host, port = value[kind] or ("", 0)
+        return Reach(
+            kind=cast("Any", kind),
+            host=host,
+            port=port,
+            open=expect != "closed",
+            server_name=value.get("server_name") or "",
+            ca_file=value.get("ca_file") or "",
+            declared=node.source,
+            **rest,
+        )
+
+    def _flow(self, flow: Found, expect: object, node: Node) -> Check:
+        if expect is not None and flow.get("expect") is not None:
+            self.checker.report(node, "says twice what to expect", "keep one expect")
+        protocol = flow.get("protocol") or "tcp"
+        if protocol == "icmp" and flow.get("port"):
+            self.checker.report(node, "icmp has no port", "leave port out")
+        return Check(
+            source=flow.get("from") or "",
+            destination=flow.get("to") or "",
+            protocol=protocol,
+            port=flow.get("port") or 0,
+            application=flow.get("application") or "",
+            user=flow.get("user") or "",
+            allow=(expect or flow.get("expect")) != "deny",
+            declared=node.source,
+        )
+
+    def _check_time(self, play: Play, nodes: Mapping[str, Node]) -> None:
+        """A device must not go back by itself while its probes may still be running."""
+        if play.revert_in is None or "revert_in" not in nodes:
+            return
+        if play.revert_in == 0:
+            hint = "leave it out, or give the time a wave takes"
+            self.checker.report(nodes["revert_in"], "must not be 0", hint)
+        elif play.revert_in <= play.verify_seconds:
+            self.checker.report(
+                nodes["revert_in"],
+                f"is not longer than verify can take ({play.verify_seconds:g} s)",
+                "give more time, or the probes fewer retries and a shorter timeout",
+            )
+
+
+_OWN: Final = {one.name: one.shape for one in OWN}
+_VARIABLES: Final = {one.name: one.shape for one in HOST.fields}
+
+
+def _place(problem: Problem) -> tuple[int, int]:
+    return problem.line, problem.column
+
+
+def _listed(value: object) -> tuple[Found, ...]:
+    return cast("tuple[Found, ...]", value or ())
+
+
+def _tags(found: Found) -> tuple[str, ...]:
+    return tuple(tag for part in _listed(found.get("tags")) for tag in part)
+
+
+def _task(found: Found) -> Task:
+    module = next(name for name in found if name.removeprefix(COLLECTION) in ACTIONS)
+    arguments = cast("Found", found[module] or {})
+    action = ACTIONS[module.removeprefix(COLLECTION)]
+    return Task(
+        action=cast("Action", action),
+        name=cast("str", found.get("name") or action),
+        tags=_tags(found),
+        allow_purge=bool(arguments.get("allow_purge")),
+        baseline=cast("str", arguments.get("baseline") or ""),
+    )

@@ -1,0 +1,296 @@
+"""The words of a playbook: one table that both the reader and the JSON Schema are made from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from segctl.inventory.schema import schema_of, variables_schema
+from segctl.inventory.shapes import Cases, Either, Field, Free, Many, Record, Scalar
+from segctl.playbook.model import DAYS
+
+#: Words of segctl's own stand in ``vars`` under names that begin with this.
+PREFIX: Final = "segctl_"
+#: The collection that has the same actions for ansible-playbook.
+COLLECTION: Final = "segctl.segctl."
+ACTIONS: Final = {"segctl_plan": "plan", "segctl_apply": "apply", "segctl_drift": "drift"}
+
+_TEXT: Final = Scalar(kind="text")
+_BOOLEAN: Final = Scalar(kind="boolean")
+_DURATION: Final = Scalar(kind="duration")
+_TAGS: Final = Many(item=Scalar(kind="tags"), or_one=True)
+_PATH: Final = Scalar(kind="path")
+
+
+def _choice(*choices: str) -> Scalar:
+    return Scalar(kind="choice", choices=choices)
+
+
+_WINDOW: Final = Record(
+    fields=(
+        Field(
+            name="days",
+            shape=Many(item=_choice(*DAYS), or_one=True, not_empty=True),
+            doc="Days on which the window opens (default: every day).",
+        ),
+        Field(name="from", shape=Scalar(kind="clock"), doc="When it opens, HH:MM.", required=True),
+        Field(
+            name="to",
+            shape=Scalar(kind="clock"),
+            doc="When it closes, HH:MM or 24:00; not later than from: on the next day.",
+            required=True,
+        ),
+        Field(
+            name="timezone",
+            shape=Scalar(kind="timezone"),
+            doc="Whose clock that is, for example Europe/Berlin.",
+            required=True,
+        ),
+    )
+)
+
+_TRIES: Final = (
+    Field(
+        name="timeout",
+        shape=Scalar(kind="integer", minimum=1, maximum=3600),
+        doc="Seconds a try may take (default 5).",
+    ),
+    Field(
+        name="retries",
+        shape=Scalar(kind="integer", minimum=0, maximum=1000),
+        doc="More tries after a failed one, a second apart (default 2).",
+    ),
+)
+_OPEN: Final = Field(
+    name="expect", shape=_choice("open", "closed"), doc="What is right (default open)."
+)
+
+_FLOW: Final = Record(
+    fields=(
+        Field(name="from", shape=_TEXT, doc="Zone, asset or address it begins at.", required=True),
+        Field(name="to", shape=_TEXT, doc="Zone, asset or address it ends at.", required=True),
+        Field(
+            name="protocol",
+            shape=_choice("tcp", "udp", "icmp"),
+            doc="Transport protocol (default tcp).",
+        ),
+        Field(
+            name="port",
+            shape=Scalar(kind="integer", minimum=1, maximum=65535),
+            doc="Destination port.",
+        ),
+        Field(name="application", shape=_TEXT, doc="The platform's own name of the application."),
+        Field(name="user", shape=_TEXT, doc="The user as the firewall knows them."),
+        Field(name="expect", shape=_choice("allow", "deny"), doc="What is right (default allow)."),
+    )
+)
+
+VERIFY: Final = Cases(
+    records=(
+        Record(
+            fields=(
+                Field(
+                    name="tcp",
+                    shape=Scalar(kind="endpoint"),
+                    doc="host:port that takes TCP connections from this machine.",
+                    required=True,
+                ),
+                _OPEN,
+                *_TRIES,
+            )
+        ),
+        Record(
+            fields=(
+                Field(
+                    name="tls",
+                    shape=Scalar(kind="endpoint"),
+                    doc="host:port that completes a TLS handshake; its certificate must verify.",
+                    required=True,
+                ),
+                Field(
+                    name="server_name",
+                    shape=Scalar(kind="host"),
+                    doc="Name the certificate must have (default: the host).",
+                ),
+                Field(name="ca_file", shape=_PATH, doc="CA certificates, PEM (default: system's)."),
+                _OPEN,
+                *_TRIES,
+            )
+        ),
+        Record(
+            fields=(
+                Field(
+                    name="icmp",
+                    shape=Scalar(kind="host"),
+                    doc="Host that answers an echo request from this machine.",
+                    required=True,
+                ),
+                _OPEN,
+                *_TRIES,
+            )
+        ),
+        Record(
+            fields=(
+                Field(
+                    name="check",
+                    shape=_FLOW,
+                    doc="A flow asked of the policy that each device holds.",
+                    required=True,
+                ),
+                Field(
+                    name="expect",
+                    shape=_choice("allow", "deny"),
+                    doc="What is right (default allow).",
+                ),
+            )
+        ),
+        Record(
+            fields=(
+                Field(
+                    name="command",
+                    shape=_TEXT,
+                    doc="A command each device runs that only shows something.",
+                    required=True,
+                ),
+                Field(
+                    name="expect",
+                    shape=Scalar(kind="answer"),
+                    doc="Text its answer must hold, or ~regular expression.",
+                ),
+                Field(
+                    name="platform",
+                    shape=_TEXT,
+                    doc="Ask only devices of this platform, for example panos.",
+                ),
+                *_TRIES,
+            )
+        ),
+    )
+)
+
+#: segctl's own words; in a file for ansible-playbook they stand in `vars`, with the prefix.
+OWN: Final = (
+    Field(
+        name="window",
+        shape=Either(plain=Many(item=_WINDOW, not_empty=True), mapping=_WINDOW),
+        doc="When a wave may begin.",
+    ),
+    Field(
+        name="soak", shape=_DURATION, doc="How long to wait after a wave that changed something."
+    ),
+    Field(
+        name="verify", shape=Many(item=VERIFY), doc="Probes that judge a wave before it is kept."
+    ),
+    Field(
+        name="revert_in",
+        shape=_DURATION,
+        doc="After how long a device with a timed revert goes back unless it was confirmed.",
+    ),
+    Field(
+        name="on_failure",
+        shape=_choice("revert", "stop", "continue"),
+        doc="What becomes of a wave in which a device failed (default stop).",
+    ),
+)
+
+#: What the modules of the collection take besides: of no meaning where segctl runs the file.
+_CALLING: Final = (
+    Field(name="executable", shape=_PATH, doc="segctl itself, where Ansible calls it."),
+)
+_FAILING: Final = Field(
+    name="fail_on_drift", shape=_BOOLEAN, doc="Let Ansible's task fail when a device has drifted."
+)
+_PURGE: Final = Field(
+    name="allow_purge",
+    shape=_BOOLEAN,
+    doc="Let segctl_unmanaged: purge delete rules of others.",
+)
+_BASELINE: Final = Field(
+    name="baseline", shape=_PATH, doc="Accepted drift, as for segctl drift --baseline."
+)
+ARGUMENTS: Final = {
+    "segctl_plan": Record(fields=_CALLING, or_nothing=True),
+    "segctl_apply": Record(fields=(_PURGE, *_CALLING), or_nothing=True),
+    "segctl_drift": Record(fields=(_BASELINE, _FAILING, *_CALLING), or_nothing=True),
+}
+TASK: Final = Cases(
+    otherwise="a playbook with other modules is run with ansible-playbook",
+    records=tuple(
+        Record(
+            fields=(
+                Field(
+                    name=f"{prefix}{action}",
+                    shape=ARGUMENTS[action],
+                    doc=f"segctl {ACTIONS[action]} on each host.",
+                    required=True,
+                ),
+                Field(name="name", shape=_TEXT, doc="What people call the task."),
+                Field(name="tags", shape=_TAGS, doc="Tags of the task."),
+            )
+        )
+        for action in ACTIONS
+        for prefix in (COLLECTION, "")
+    ),
+)
+
+PLAY: Final = Record(
+    fields=(
+        Field(
+            name="hosts",
+            shape=Many(item=_TEXT, or_one=True, not_empty=True),
+            doc="Host pattern, or a list of patterns.",
+            required=True,
+        ),
+        Field(name="name", shape=_TEXT, doc="What people call the play."),
+        Field(
+            name="serial",
+            shape=Many(item=Scalar(kind="batch"), or_one=True),
+            doc="Hosts in a wave: a number, a percentage, or a list of them, the last repeated.",
+        ),
+        Field(
+            name="max_fail_percentage",
+            shape=Scalar(kind="percent"),
+            doc="A wave fails when a greater share of its hosts has failed.",
+        ),
+        Field(name="any_errors_fatal", shape=_BOOLEAN, doc="One failed host fails the wave."),
+        Field(name="tags", shape=_TAGS, doc="Tags of all tasks of the play."),
+        Field(name="vars", shape=Free(), doc="Variables of the play's hosts."),
+        Field(
+            name="strategy",
+            shape=_choice("linear", "free", "host_pinned"),
+            doc="linear: a wave does each step together; else each host goes on by itself.",
+        ),
+        Field(name="gather_facts", shape=_BOOLEAN, doc="Ansible's; segctl gathers none."),
+        Field(name="connection", shape=_TEXT, doc="Ansible's; segctl knows its platforms."),
+        Field(
+            name="tasks",
+            shape=Many(item=TASK),
+            doc="segctl_plan, segctl_apply, segctl_drift (default: one apply).",
+        ),
+        *OWN,
+    )
+)
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of playbooks."""
+    play = schema_of(PLAY)
+    own = tuple(Field(name=f"{PREFIX}{one.name}", shape=one.shape, doc=one.doc) for one in OWN)
+    properties: dict[str, object] = play["properties"]  # type: ignore[assignment] # made as a dict
+    properties["vars"] = variables_schema(own)
+    twice = [
+        {
+            "not": {
+                "required": [one.name, "vars"],
+                "properties": {"vars": {"required": [f"{PREFIX}{one.name}"]}},
+            }
+        }
+        for one in OWN
+    ]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:segctl:schema:playbook",
+        "title": "segctl playbook",
+        "type": "array",
+        "minItems": 1,
+        "items": play | {"allOf": twice},
+    }

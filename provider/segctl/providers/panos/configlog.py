@@ -1,0 +1,202 @@
+"""A firewall's configuration log: which administrator last changed what is live.
+
+A query is a job: ask, then fetch until it has finished. Fields and their values: the vendor's
+"Config Log Fields" (PAN-OS administrator's guide, 9.1 to 11.1) and a recorded answer of 10.1.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl.errors import ConnectError, ParseError
+from segctl.providers.base import Author
+from segctl.providers.panos import names
+from segctl.providers.panos.render import CONTAINERS
+from segctl.providers.panos.wire import xml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from segctl.providers.base import Target
+    from segctl.providers.panos.elements import Element
+
+Steps = tuple[tuple[str, str], ...]
+
+#: Entries a query asks for, and how many are looked at before the log counts as silent.
+PAGE, MOST = 500, 2000
+_POLL = 0.2
+_STEP = re.compile(r"""/([A-Za-z0-9_.-]+)(?:\[@name=(?:'([^']*)'|"([^"]*)")\])?""")
+#: Results that changed nothing.
+_REFUSED = frozenset({"Failed", "Unauthorized"})
+#: Commands that, on a container, take what is in it along.
+_SWEEPING = frozenset({"delete", "edit"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the log."""
+
+    admin: str
+    time: str
+    command: str
+    client: str
+    host: str
+    result: str
+    steps: Steps
+    #: the place in words, where the device writes no xpath
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The places an item of ours has or had."""
+
+    steps: tuple[Steps, ...]
+    words: tuple[str, ...]
+
+    def touched_by(self, entry: Entry) -> bool:
+        """Whether a line is about this item."""
+        if not entry.steps:
+            return entry.words in self.words
+        for steps in self.steps:
+            if entry.steps[: len(steps)] == steps:
+                return True
+            around = len(entry.steps) > 2 and steps[: len(entry.steps)] == entry.steps
+            if around and entry.command in _SWEEPING:
+                return True
+        return False
+
+
+def steps_of(xpath: str) -> Steps:
+    """Return the steps of an xpath, each with its entry's name, as far as they are plain."""
+    steps: list[tuple[str, str]] = []
+    place = 0
+    while (found := _STEP.match(xpath, place)) is not None:
+        steps.append((found[1], found[2] or found[3] or ""))
+        place = found.end()
+    return tuple(steps)
+
+
+def wanted(vsys: str, kind: str, called: Iterable[str]) -> Wanted:
+    """Return where an item of a kind is, by each of its names."""
+    container = f"{names.vsys_path(vsys)}/{CONTAINERS[kind]}"
+    words = f"vsys {vsys} {CONTAINERS[kind].replace('/', ' ')}"
+    return Wanted(
+        steps=tuple((*steps_of(container), ("entry", name)) for name in called),
+        words=tuple(_squeezed(f"{words} {name}") for name in called),
+    )
+
+
+def authors(
+    lines: Iterable[Entry],
+    items: Sequence[Wanted],
+    *,
+    user: str,
+    pending: Iterable[tuple[str, str]] = (),
+) -> tuple[Author | None, ...]:
+    """Return who last changed each item in the running configuration.
+
+    Lines after the last commit are about the candidate, and so are those of an administrator
+    whose change of the same place is still uncommitted.
+
+    Args:
+        lines: the log, newest first; read only as far as needed.
+        items: what is asked about.
+        user: the account segctl logs in with.
+        pending: owner and xpath of uncommitted changes.
+    """
+    staged = [(owner, steps_of(xpath)) for owner, xpath in pending]
+    found: dict[int, Author] = {}
+    committed = False
+    for line in lines:
+        if line.result in _REFUSED:
+            continue
+        if line.command.startswith("commit"):
+            committed = True
+            continue
+        if not committed or any(_overlap(line, owner, steps) for owner, steps in staged):
+            continue
+        for index, item in enumerate(items):
+            if index not in found and item.touched_by(line):
+                found[index] = _author(line, user)
+        if len(found) == len(items):
+            break
+    return tuple(found.get(index) for index in range(len(items)))
+
+
+def _overlap(line: Entry, owner: str, steps: Steps) -> bool:
+    depth = min(len(line.steps), len(steps))
+    return line.admin == owner and line.steps[:depth] == steps[:depth]
+
+
+def _author(line: Entry, user: str) -> Author:
+    return Author(
+        admin=line.admin,
+        time=line.time,
+        command=line.command,
+        client=line.client,
+        host=line.host,
+        own=line.admin == user,
+    )
+
+
+def read_log(
+    target: Target, ask: Callable[[Mapping[str, str]], bytes], most: int = MOST
+) -> Iterator[Entry]:
+    """Yield the log's lines, newest first, a page at a time.
+
+    Raises:
+        DeviceError: the device does not show its log.
+    """
+    for skip in range(0, most, PAGE):
+        page = _page(target, ask, skip)
+        yield from page
+        if len(page) < PAGE:
+            return
+
+
+def _page(target: Target, ask: Callable[[Mapping[str, str]], bytes], skip: int) -> Sequence[Entry]:
+    query = {"type": "log", "log-type": "config", "dir": "backward"}
+    answer = _answer(target, ask({**query, "nlogs": str(PAGE), "skip": str(skip)}))
+    job = answer.findtext("result/job") or ""
+    deadline = time.monotonic() + target.timeout
+    while True:
+        answer = _answer(target, ask({"type": "log", "action": "get", "job-id": job}))
+        if answer.findtext("result/job/status") == "FIN":
+            return [_entry(line) for line in answer.iterfind("result/log/logs/entry")]
+        if time.monotonic() > deadline:
+            raise ConnectError(
+                target.name, f"its log query took over {target.timeout:g} s (segctl_timeout)"
+            )
+        time.sleep(_POLL)
+
+
+def _answer(target: Target, body: bytes) -> Element:
+    root = xml(target, body)
+    if root.get("status") != "success":
+        why = " ".join(" ".join(str(text) for text in root.itertext()).split())
+        raise ParseError(target.name, f"does not show its configuration log: {why or 'no reason'}")
+    return root
+
+
+def _entry(line: Element) -> Entry:
+    def text(tag: str) -> str:
+        return (line.findtext(tag) or "").strip()
+
+    return Entry(
+        admin=text("admin"),
+        time=(text("time_generated") or text("receive_time")).replace("/", "-"),
+        command=text("cmd"),
+        client=text("client"),
+        host=text("host"),
+        result=text("result"),
+        steps=steps_of(text("full-path")),
+        words=_squeezed(text("path")),
+    )
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())

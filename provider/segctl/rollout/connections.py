@@ -1,0 +1,108 @@
+"""Connection variables into where a device is and who logs in there, here or on a worker."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
+from segctl.errors import AuthError, InventoryError, Problem
+from segctl.inventory import VaultError, VaultSecrets, decrypt, vault_password
+from segctl.providers.base import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def portable(connection: Mapping[str, object]) -> dict[str, object]:
+    """Return connection variables that may leave this process: no secret is among them."""
+    return {
+        name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
+        for name, value in connection.items()
+    }
+
+
+def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
+    """Return where a host is and who logs in there, from its connection variables.
+
+    Raises:
+        AuthError: no user or no password is to be found, or a vaulted value cannot be opened.
+    """
+
+    def text(name: str) -> str:
+        value = connection.get(name)
+        if isinstance(value, Sealed):
+            value = _opened(host, name, value)
+        if isinstance(value, Withheld):
+            raise AuthError(host, f"{name} did not come to this worker: make it a !vault value")
+        return value.reveal() if isinstance(value, Secret) else str(value or "")
+
+    def path(name: str) -> Path | None:
+        return Path(text(name)) if text(name) else None
+
+    password = connection.get("ansible_password")
+    account = login(
+        host,
+        user=text("ansible_user"),
+        password=password if isinstance(password, Secret) else None,
+        key_file=text("ansible_ssh_private_key_file"),
+        sealed=(lambda: _opened(host, "ansible_password", password))
+        if isinstance(password, Sealed)
+        else None,
+        withheld=isinstance(password, Withheld),
+    )
+    return Target(
+        name=host,
+        host=text("ansible_host") or host,
+        port=int(text("ansible_port") or 0),
+        user=account.user,
+        password=account.password,
+        scope=scope,
+        ca_file=path("segctl_ca_file"),
+        tls_fingerprint=text("segctl_tls_fingerprint"),
+        tls_verify=connection.get("segctl_tls_verify") is not False,
+        known_hosts=path("segctl_known_hosts"),
+        key_file=path("ansible_ssh_private_key_file"),
+        ssh_fingerprint=text("segctl_ssh_fingerprint"),
+        transcript=path("segctl_transcript"),
+        timeout=float(text("segctl_timeout") or 60),
+        commit_timeout=float(text("segctl_commit_timeout") or 1200),
+        max_answer=int(float(text("segctl_max_answer_mb") or 512) * 2**20),
+    )
+
+
+def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
+    """Open a vaulted value with the vault password of this machine."""
+    name = os.environ.get(VAULT_PASSWORD_FILE)
+    if not name:
+        raise AuthError(
+            host,
+            f"{variable} is vaulted: give --vault-password-file or --ask-vault-pass, or set "
+            f"{VAULT_PASSWORD_FILE} where the session opens (with Dask: on the workers)",
+        )
+    try:
+        secrets = VaultSecrets((("default", vault_password(Path(name))),))
+        return Secret(decrypt(sealed.ciphertext, secrets), sealed)
+    except InventoryError as error:
+        raise AuthError(host, f"{VAULT_PASSWORD_FILE}: {error}") from error
+    except VaultError as error:
+        raise AuthError(
+            host, f"{variable} is vaulted, and the password in {name} does not open it: {error}"
+        ) from error
+
+
+def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
+    """Say aloud that a host's identity is not checked."""
+    connection = connections.get(host, {})
+    if connection.get("segctl_tls_verify") is False and not connection.get(
+        "segctl_tls_fingerprint"
+    ):
+        yield Problem(
+            message=f"{host}: TLS is NOT verified (segctl_tls_verify: false): whoever answers at "
+            "its address gets the password",
+            hint="pin its certificate with segctl_tls_fingerprint, or name its CA in "
+            "segctl_ca_file",
+            severity="warning",
+            kind="tls",
+        )

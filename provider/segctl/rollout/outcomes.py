@@ -1,0 +1,92 @@
+"""What became of a rollout: devices in waves, waves in plays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from segctl.plan import DevicePlan
+
+#: applied, unchanged, in_sync and planned are well; the others are not, or not yet.
+Status = Literal[
+    "applied", "unchanged", "in_sync", "planned", "failed", "reverted", "not_begun", "done_before"
+]
+WELL = ("applied", "unchanged", "in_sync", "planned", "done_before")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceResult:
+    """What became of one device in one wave."""
+
+    device: str
+    status: Status
+    code: str = ""
+    message: str = ""
+    changes: int = 0
+    plan: DevicePlan | None = field(default=None, repr=False)
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing has to be done about it."""
+        return self.status in WELL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaveResult:
+    """What became of one wave."""
+
+    number: int
+    status: Literal["done", "failed", "not_begun", "planned"]
+    devices: tuple[DeviceResult, ...]
+    message: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether a device holds something else now."""
+        return any(device.status == "applied" for device in self.devices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayResult:
+    """What became of one play."""
+
+    number: int
+    name: str
+    waves: tuple[WaveResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Why a rollout did not go on."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutResult:
+    """What became of a whole rollout."""
+
+    plays: tuple[PlayResult, ...]
+    stop: Stop | None = None
+
+    @property
+    def devices(self) -> Iterator[DeviceResult]:
+        """Every device of every wave, once a play."""
+        for play in self.plays:
+            for wave in play.waves:
+                yield from wave.devices
+
+    @property
+    def summary(self) -> Mapping[str, int]:
+        """How many devices of each status."""
+        return Counter(device.status for device in self.devices)
+
+    @property
+    def well(self) -> bool:
+        """Whether all that was asked for is done."""
+        return self.stop is None and all(device.well for device in self.devices)

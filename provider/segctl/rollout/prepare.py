@@ -1,0 +1,106 @@
+"""A playbook and an inventory into what is to be rolled out: per play its tasks and its waves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from segctl.compile import Desired, compile_site
+from segctl.errors import FileError, InventoryError, PlaybookError, Problem
+from segctl.inventory.loading import Loaded, of_play
+from segctl.playbook import Check, selected, waves
+from segctl.rollout.checks import Question, questions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+
+    from segctl.playbook import Play, Playbook, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A play with everything that it needs of the inventory; `number` counts from 1."""
+
+    number: int
+    play: Play
+    tasks: tuple[Task, ...]
+    waves: tuple[tuple[Desired, ...], ...]
+    connections: Mapping[str, Mapping[str, object]]
+    questions: tuple[Question, ...] = ()
+
+
+def prepare(
+    playbook: Playbook,
+    loaded: Loaded,
+    today: date,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+) -> tuple[Prepared, ...]:
+    """Return the plays that `only` and `skip` (tags) leave something of.
+
+    Raises:
+        PlaybookError: a host pattern or a check means nothing here.
+        InventoryError: with a play's variables the inventory has problems.
+    """
+    found: list[Prepared] = []
+    problems: list[Problem] = []
+    for number, play in enumerate(playbook.plays, 1):
+        tasks = tuple(task for task in play.tasks if selected((*play.tags, *task.tags), only, skip))
+        if not tasks:
+            continue
+        try:
+            own = _seen_by(play, playbook, loaded, today)
+            found.append(_prepared(number, play, tasks, own, today))
+        except PlaybookError as error:
+            problems += error.problems
+    if problems:
+        raise PlaybookError(tuple(problems))
+    return tuple(found)
+
+
+def _seen_by(play: Play, playbook: Playbook, loaded: Loaded, today: date) -> Loaded:
+    try:
+        return of_play(loaded, play.hosts, play.variables, playbook.places, today)
+    except InventoryError as error:
+        raise _of_play(play, error) from error
+
+
+def _prepared(
+    number: int, play: Play, tasks: tuple[Task, ...], own: Loaded, today: date
+) -> Prepared:
+    compiled = compile_site(own.site, today)
+    chosen = [compiled[name] for name in own.hosts if name in compiled]
+    asked, problems = questions(
+        (probe for probe in play.verify if isinstance(probe, Check)),
+        own.site,
+        _sites(chosen),
+    )
+    if problems and chosen:
+        raise PlaybookError(problems)
+    return Prepared(
+        number=number,
+        play=play,
+        tasks=tasks,
+        waves=waves(chosen, play.serial),
+        connections=own.connections,
+        questions=asked,
+    )
+
+
+def _sites(chosen: Iterable[Desired]) -> set[str]:
+    return {binding.zone.partition("/")[0] for one in chosen for binding in one.device.zones}
+
+
+def _of_play(play: Play, error: FileError) -> FileError:
+    """Blame the play for a host pattern that is not valid; an inventory's own problems stay its."""
+    if any(problem.file != "--limit" for problem in error.problems):
+        return error
+    where = play.declared
+    return PlaybookError(
+        tuple(
+            replace(one, file=where.file, line=where.line, column=where.column, path="hosts")
+            for one in error.problems
+        )
+    )

@@ -1,0 +1,54 @@
+"""What holds for all of a rollout, and who is told how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from segctl.rollout.hold import Hold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from segctl.rollout.brake import Brake
+    from segctl.rollout.outcomes import PlayResult
+
+
+class Screen(Protocol):
+    """Who is told how a rollout goes."""
+
+    def devices(self, names: Sequence[str]) -> AbstractContextManager[Callable[[str, str], None]]:
+        """Show what each of these devices is doing."""
+        ...
+
+    def tell(self, event: str, **facts: object) -> None:
+        """Tell that a play, a wave or a soak time begins or ends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What holds for all of a rollout.
+
+    `approved` says, for plays and devices, what of their plans a person agreed to. `done` are the
+    devices that an earlier run brought to an end, by play. `keep` is called after every wave.
+    """
+
+    forks: int
+    brake: Brake
+    screen: Screen
+    keep: Callable[[Sequence[PlayResult], datetime | None], None]
+    allow_purge: bool = False
+    approved: Mapping[tuple[int, str], str] | None = None
+    done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    resting_until: datetime | None = None
+    today: Callable[[], datetime] = lambda: datetime.now(UTC)
+    holds: list[Hold] = field(default_factory=list[Hold])
+
+    def press(self) -> None:
+        """Take back what runs."""
+        self.brake.press()
+        for hold in list(self.holds):
+            hold.release()

@@ -1,0 +1,110 @@
+"""The file that a rollout is resumed from: what it was, and which devices it has done."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from segctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from segctl.playbook import Playbook
+    from segctl.rollout.outcomes import PlayResult
+
+FORMAT_VERSION = "1.0"
+KIND = "segctl rollout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """How far a rollout is.
+
+    `done` are the devices by play (from 1); `tags` and `skip_tags` what it was begun with.
+    """
+
+    rollout_id: str
+    playbook: str
+    digest: str
+    tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
+    done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    soak_until: datetime | None = None
+
+    def after(self, plays: Iterable[PlayResult], soak_until: datetime | None) -> State:
+        """Return the state once these plays' waves have ended."""
+        done = {number: set(names) for number, names in self.done.items()}
+        for play in plays:
+            for wave in play.waves:
+                found = done.setdefault(play.number, set())
+                found.update(one.device for one in wave.devices if one.well)
+        return State(
+            rollout_id=self.rollout_id,
+            playbook=self.playbook,
+            digest=self.digest,
+            tags=self.tags,
+            skip_tags=self.skip_tags,
+            done={number: frozenset(names) for number, names in done.items()},
+            soak_until=soak_until,
+        )
+
+    def dumps(self) -> str:
+        """Return the file's text."""
+        document = {
+            "format_version": FORMAT_VERSION,
+            "kind": KIND,
+            "rollout_id": self.rollout_id,
+            "playbook": self.playbook,
+            "digest": self.digest,
+            "tags": list(self.tags),
+            "skip_tags": list(self.skip_tags),
+            "done": {str(number): sorted(names) for number, names in sorted(self.done.items())},
+            "soak_until": self.soak_until.isoformat() if self.soak_until else None,
+        }
+        return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def load_state(path: Path, playbook: Playbook) -> State:
+    """Read a state file.
+
+    Raises:
+        UsageError: it cannot be read, is none, or is of another playbook than this one.
+    """
+    try:
+        found: object = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}: without its state a rollout cannot be resumed; "
+            "run it without --resume, what is done is found to be so"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no state of a rollout: {error}") from error
+    try:
+        state = _state(cast("dict[str, Any]", found))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UsageError(f"{path} is no state of a rollout, or a damaged one") from error
+    if state.digest != playbook.digest:
+        raise UsageError(
+            f"{playbook.file} is not the playbook that {path} is of, or was changed since: "
+            "begin again without --resume, what is done is found to be so"
+        )
+    return state
+
+
+def _state(document: Mapping[str, Any]) -> State:
+    if document["kind"] != KIND or str(document["format_version"]).split(".")[0] != "1":
+        raise KeyError(KIND)
+    until = document["soak_until"]
+    return State(
+        rollout_id=str(document["rollout_id"]),
+        playbook=str(document["playbook"]),
+        digest=str(document["digest"]),
+        tags=tuple(map(str, document["tags"])),
+        skip_tags=tuple(map(str, document["skip_tags"])),
+        done={int(number): frozenset(names) for number, names in document["done"].items()},
+        soak_until=datetime.fromisoformat(until) if until else None,
+    )

@@ -1,0 +1,162 @@
+"""Detached signatures over the exact bytes of a file, as ``ssh-keygen -Y`` and ``minisign`` do.
+
+A signature stands beside its file: ``plan.json.sig`` by an SSH key, ``plan.json.minisig`` by a
+minisign key. The libraries that know the two formats load when they are needed.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from segctl.errors import SignatureError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from segctl.credentials import Secret
+
+#: What an SSH signature is for: one made for anything else does not count.
+NAMESPACE: Final = "segctl-plan"
+#: A key file or a signature larger than this is none.
+_MOST: Final = 1 << 20
+
+Kind: TypeAlias = Literal["ssh", "minisign"]
+SUFFIXES: Final[dict[Kind, str]] = {"ssh": ".sig", "minisign": ".minisig"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """A signature to be written beside its file."""
+
+    kind: Kind
+    text: bytes
+
+    def beside(self, file: Path) -> Path:
+        """Return where it belongs."""
+        return signature_path(file, self.kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signer:
+    """Who signed: the name that the keys file gives the key, and the key's own."""
+
+    kind: Kind
+    name: str
+    key: str
+
+    def __str__(self) -> str:
+        """Name and key."""
+        key = f"{self.kind} key {self.key}"
+        return f"{self.name} ({key})" if self.name else key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The content of a file, and the content of what is to be its signature."""
+
+    data: bytes
+    file: Path
+    signature: bytes
+    path: Path
+
+    def unfit(self) -> SignatureError:
+        """Return the error for a signature that is not one over this content."""
+        return SignatureError(
+            f"{self.file} or {self.path.name} was changed: the signature does not fit"
+        )
+
+
+def signature_path(file: Path, kind: Kind) -> Path:
+    """Return where a file's signature of one kind stands."""
+    return file.with_name(file.name + SUFFIXES[kind])
+
+
+def open_key(key: Path, password: Callable[[], Secret]) -> Callable[[bytes, str], Signature]:
+    """Return what signs the content of a file and its name; `password` is asked if there is one.
+
+    Raises:
+        SignatureError: the key cannot be used.
+    """
+    text = _secret_key(key)
+    if text.startswith(b"untrusted comment:"):
+        from segctl.signing import minisign
+
+        secret = minisign.open_key(text, key, password)
+        return lambda data, name: Signature(kind="minisign", text=minisign.sign(data, name, secret))
+    if text.startswith(b"-----BEGIN "):
+        from segctl.signing import ssh
+
+        private = ssh.open_key(text, key, password)
+        return lambda data, _name: Signature(kind="ssh", text=ssh.sign(data, private))
+    raise SignatureError(
+        f"{key} is no secret key: give an SSH private key or a minisign secret key"
+    )
+
+
+def _secret_key(path: Path) -> bytes:
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise SignatureError(f"{path} can be read by others: chmod 600 {path}")
+        return _content(path)
+    except OSError as error:
+        raise SignatureError(f"the key {path}: {error.strerror}") from error
+
+
+def verify(data: bytes, file: Path, keys: Path, now: datetime) -> tuple[Signer, ...]:
+    """Return who signed `data`, the content of `file`.
+
+    Every signature beside the file must hold that is of a kind `keys` has keys of, and there must
+    be one.
+
+    Raises:
+        SignatureError: it is not signed, was changed, or nobody trusted signed it.
+    """
+    from segctl.signing.trusted import read_trusted
+
+    try:
+        text = _content(keys)
+    except OSError as error:
+        raise SignatureError(f"the trusted keys {keys}: {error.strerror}") from error
+    trusted = read_trusted(text, keys)
+    wanted: dict[Kind, bool] = {"ssh": bool(trusted.ssh), "minisign": bool(trusted.minisign)}
+    paths = {kind: signature_path(file, kind) for kind, has_keys in wanted.items() if has_keys}
+    found = {kind: path for kind, path in paths.items() if path.is_file()}
+    if not found:
+        names = " or ".join(path.name for path in paths.values())
+        raise SignatureError(f"{file} is not signed: there is no {names} beside it")
+    signers: list[Signer] = []
+    for kind, path in found.items():
+        claim = Claim(data=data, file=file, signature=_signature(path), path=path)
+        if kind == "ssh":
+            from segctl.signing import ssh
+
+            signers.append(ssh.verify(claim, trusted.ssh, now))
+        else:
+            from segctl.signing import minisign
+
+            signers.append(minisign.verify(claim, trusted.minisign))
+    return tuple(signers)
+
+
+def signatures_of(file: Path) -> tuple[Path, ...]:
+    """Return the signatures beside a file, whatever they are worth."""
+    paths = (signature_path(file, kind) for kind in SUFFIXES)
+    return tuple(path for path in paths if path.is_file())
+
+
+def _signature(path: Path) -> bytes:
+    try:
+        return _content(path)
+    except OSError as error:
+        raise SignatureError(f"the signature {path}: {error.strerror}") from error
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > _MOST:
+        raise SignatureError(f"{path} is too large to be a key or a signature")
+    return path.read_bytes()

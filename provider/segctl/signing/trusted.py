@@ -1,0 +1,183 @@
+"""The file of keys that are trusted: OpenSSH's allowed signers, minisign's public keys, or both.
+
+A line that is not understood is an error: a typing mistake must not make a key count for more.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from segctl.errors import SignatureError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_COMMENT: Final = "untrusted comment:"
+_MINISIGN_LENGTH: Final = 2 + 8 + 32
+_KEY: Final = r"(?P<type>(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)[ \t]+(?P<key>[A-Za-z0-9+/]+=*)"
+_LINE: Final = re.compile(
+    r'(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s"]+))[ \t]+'
+    rf'(?:(?P<options>(?:[A-Za-z-]+(?:="[^"]*")?,?)+)[ \t]+)?{_KEY}(?:[ \t].*)?'
+)
+_OPTION: Final = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?(?:,|$)')
+_TIME: Final = re.compile(r"(\d{8})(\d{4})?(\d{2})?(Z?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MinisignKey:
+    """A minisign public key and what its comment calls it."""
+
+    name: str
+    text: str
+    key_id: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SshKey:
+    """A line of allowed signers: who, with which key, for what, from when until when."""
+
+    principals: str
+    type: str
+    data: bytes
+    namespaces: str = ""
+    valid_after: datetime | None = None
+    valid_before: datetime | None = None
+
+    def refusal(self, namespace: str, now: datetime) -> str:
+        """Return why the key does not count for a namespace at a time; nothing where it does."""
+        if self.namespaces and not matches(self.namespaces, namespace):
+            return f"is trusted for {self.namespaces}, not for {namespace}"
+        if self.valid_after is not None and now < self.valid_after:
+            return f"is trusted only from {self.valid_after.isoformat()} on"
+        if self.valid_before is not None and now >= self.valid_before:
+            return f"was trusted only until {self.valid_before.isoformat()}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trusted:
+    """The keys of a file."""
+
+    ssh: tuple[SshKey, ...]
+    minisign: tuple[MinisignKey, ...]
+
+
+def read_trusted(text: bytes, file: Path) -> Trusted:
+    """Return the keys of a file.
+
+    Raises:
+        SignatureError: there is none, or a line is not understood.
+    """
+    ssh: list[SshKey] = []
+    minisign: list[MinisignKey] = []
+    name = ""
+    try:
+        lines = text.decode().splitlines()
+    except UnicodeDecodeError as error:
+        raise SignatureError(f"{file} is no file of trusted keys: it is not text") from error
+    for number, line in enumerate(map(str.strip, lines), start=1):
+        try:
+            if not line or line.startswith("#"):
+                continue
+            if line.startswith(_COMMENT):
+                name = line.removeprefix(_COMMENT).strip()
+            elif len(line.split()) == 1:
+                minisign.append(_minisign_key(line, name))
+                name = ""
+            else:
+                ssh.append(_ssh_key(line))
+        except ValueError as error:
+            raise SignatureError(f"{file}:{number}: {error}") from error
+    if not ssh and not minisign:
+        raise SignatureError(f"{file} holds no key: nobody would be trusted")
+    return Trusted(ssh=tuple(ssh), minisign=tuple(minisign))
+
+
+def _minisign_key(line: str, comment: str) -> MinisignKey:
+    try:
+        raw = _decoded(line)
+    except ValueError:
+        raw = b""
+    if len(raw) != _MINISIGN_LENGTH or raw[:2] != b"Ed":
+        message = "not a minisign public key, nor a line of allowed signers (who, type, key)"
+        raise ValueError(message)
+    given = re.fullmatch(r"minisign public key [0-9A-F]+", comment)
+    return MinisignKey(name="" if given else comment, text=line, key_id=raw[2:10])
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except binascii.Error as error:
+        message = "the key is damaged: it is not base64"
+        raise ValueError(message) from error
+
+
+def _ssh_key(line: str) -> SshKey:
+    found = _LINE.fullmatch(line)
+    if found is None:
+        message = 'not a line of allowed signers: who [namespaces="segctl-plan"] type key'
+        raise ValueError(message)
+    options = _options(found["options"] or "")
+    data = _decoded(found["key"])
+    name = found["type"].encode()
+    if data[: 4 + len(name)] != len(name).to_bytes(4, "big") + name:
+        message = f"the key is damaged: it is not of type {found['type']}"
+        raise ValueError(message)
+    return SshKey(
+        principals=found["quoted"] or found["plain"],
+        type=found["type"],
+        data=data,
+        namespaces=options.get("namespaces", ""),
+        valid_after=_time(options.get("valid-after")),
+        valid_before=_time(options.get("valid-before")),
+    )
+
+
+def _options(text: str) -> dict[str, str]:
+    options: dict[str, str] = {}
+    for name, value in _OPTION.findall(text):
+        option = name.lower()
+        if option == "cert-authority":
+            message = "signatures by certificates are not supported: name the key itself"
+            raise ValueError(message)
+        if option not in {"namespaces", "valid-after", "valid-before"} or not value:
+            message = f"the option {name} is not understood, or empty"
+            raise ValueError(message)
+        if option in options:
+            message = f"the option {name} is given twice"
+            raise ValueError(message)
+        options[option] = value
+    return options
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time as OpenSSH writes it: YYYYMMDD[HHMM[SS]], of this machine or with Z of UTC."""
+    if text is None:
+        return None
+    found = _TIME.fullmatch(text)
+    if found is None:
+        message = f"{text!r} is no time: write YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC"
+        raise ValueError(message)
+    day, minutes, seconds, zulu = found.groups()
+    local = datetime.strptime(  # noqa: DTZ007 - the zone follows
+        f"{day}{minutes or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S"
+    )
+    return local.replace(tzinfo=UTC) if zulu else local.astimezone()
+
+
+def matches(patterns: str, text: str) -> bool:
+    """Whether a list of OpenSSH patterns matches: ``*``, ``?``, ``!`` in front excludes."""
+    hit = False
+    for pattern in patterns.split(","):
+        wild = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
+        if re.fullmatch(wild, text):
+            if pattern.startswith("!"):
+                return False
+            hit = True
+    return hit

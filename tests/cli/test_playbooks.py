@@ -1,0 +1,532 @@
+"""Rollouts on fleets of mocks: waves, and what becomes of all devices when one goes wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from cli_support import Plant
+from segctl.plan import schema
+from segctl.playbook.model import DAYS
+from support.cells import RULE, number_of, serve_cells, write_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+FLEET = ("fw1", "fw2", "fw3", "fw4")
+
+
+class Cells(Plant):
+    """A plant of cells, and what its firewalls hold."""
+
+    def play(self, text: str) -> None:
+        (self.folder / "play.yml").write_text(dedent(text), encoding="utf-8")
+
+    def apply(self, *words: str, code: int = 0) -> Any:
+        done = self("apply", "-p", "play.yml", "--auto-approve", "--json", *words)
+        jsonschema.validate(done.json, schema("rollout"))
+        assert done.code == code, done.err
+        return done.json
+
+    @property
+    def holding(self) -> set[str]:
+        """The firewalls that hold their rule."""
+        texts: dict[str, bytes] = {
+            name: mock.running() for name, mock in self.fleet.mocks.items()
+        } | {name: mock.config().encode() for name, mock in self.fleet.linux.items()}
+        return {
+            name for name, text in texts.items() if RULE.format(number_of(name)).encode() in text
+        }
+
+    @property
+    def states(self) -> list[Path]:
+        return sorted(self.folder.glob("*-rollout-*.json"))
+
+
+@contextmanager
+def cells(folder: Path, capsys: pytest.CaptureFixture[str], *hosts: str) -> Generator[Cells]:
+    write_cells(folder, hosts)
+    with serve_cells(folder, hosts) as fleet:
+        yield Cells(folder, fleet, capsys)
+
+
+@pytest.fixture
+def four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Generator[Cells]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    with cells(tmp_path, capsys, *FLEET) as plant:
+        yield plant
+
+
+@pytest.fixture
+def mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Generator[Cells]:
+    """Two of PAN-OS and two gateways."""
+    monkeypatch.chdir(tmp_path)
+    with cells(tmp_path, capsys, "fw1", "fw2", "gw3", "gw4") as plant:
+        yield plant
+
+
+def statuses(document: Any) -> dict[str, str]:
+    return {
+        one["device"]: one["status"]
+        for play in document["plays"]
+        for wave in play["waves"]
+        for one in wave["devices"]
+    }
+
+
+def waves(document: Any) -> list[tuple[str, list[str]]]:
+    return [
+        (wave["status"], [one["device"] for one in wave["devices"]])
+        for play in document["plays"]
+        for wave in play["waves"]
+    ]
+
+
+# --- all goes well -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free", "host_pinned"])
+@pytest.mark.parametrize("words", ["", "on_failure: revert"])
+def test_all_waves_are_done(four: Cells, strategy: str, words: str) -> None:
+    four.play(f"""\
+        - hosts: plant
+          serial: [1, "50%"]
+          strategy: {strategy}
+          {words}
+        """)
+    done = four.apply()
+    assert waves(done) == [("done", ["fw1"]), ("done", ["fw2", "fw3"]), ("done", ["fw4"])]
+    assert done["summary"]["applied"] == 4
+    assert (done["status"], done["resume"], done["state"]) == ("done", "", "")
+    assert four.holding == set(FLEET)
+    assert four.locks == 0
+    assert not four.states
+    again = four.apply()
+    assert again["summary"]["unchanged"] == 4
+
+
+def test_a_plan_shows_waves_and_touches_nothing(four: Cells) -> None:
+    four.play("- {hosts: plant, serial: [1, 3], name: Cells}")
+    with four.untouched():
+        done = four("plan", "-p", "play.yml", "--brief")
+        assert done.code == 0
+        assert "Play 1: Cells  4 firewalls in 2 waves (1, 3): apply" in done.out
+        assert "Wave 2: fw2, fw3, fw4" in done.out
+        assert "+ rule plant.poll-4.modbus  allow SUPV → CELL" in done.out
+        assert "4 to be changed." in done.out
+        found = four("plan", "-p", "play.yml", "--json", "--detailed-exitcode")
+        assert found.code == 2
+        jsonschema.validate(found.json, schema("rollout"))
+        assert found.json["action"] == "plan"
+        assert four("apply", "-p", "play.yml", "--check").code == 0
+    assert not four.states
+
+
+def test_hosts_tags_and_limit(four: Cells) -> None:
+    four.play("""\
+        - {hosts: "fw1,fw2", tags: first}
+        - {hosts: ["plant:!fw3"], tags: [second]}
+        - {hosts: "fw9*", tags: always}
+        """)
+    done = four.apply("-t", "first", "-l", "fw2,fw3")
+    assert [(play["number"], play["waves"] != []) for play in done["plays"]] == [
+        (1, True),
+        (3, False),
+    ]
+    assert four.holding == {"fw2"}
+    four.apply("--skip-tags", "first", "-l", "!fw1")
+    assert four.holding == {"fw2", "fw4"}
+    done = four("apply", "-p", "play.yml", "--auto-approve", "--tags", "nothing", "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "usage"
+    assert "select no firewall" in done.json["error"]["message"]
+
+
+def test_variables_of_a_play_stand_above_the_inventory(four: Cells) -> None:
+    four.play("""\
+        - hosts: fw1
+          vars: {segctl_default_rules: leave, segctl_timeout: 7}
+        - hosts: fw2
+          vars: {segctl_default_rules: leave}
+        """)
+    done = four("plan", "-p", "play.yml", "--json", "-e", "segctl_default_rules=manage").json
+    plain = four("plan", "-p", "play.yml", "--json").json
+    kinds = [
+        {
+            one["device"]: "default-rule" in {c["kind"] for c in one["plan"]["changes"]}
+            for play in document["plays"]
+            for wave in play["waves"]
+            for one in wave["devices"]
+        }
+        for document in (done, plain)
+    ]
+    assert kinds == [{"fw1": True, "fw2": True}, {"fw1": False, "fw2": False}]
+
+
+def test_tasks_of_a_play(four: Cells) -> None:
+    four.play("""\
+        - hosts: [fw1, fw2]
+          tasks:
+            - segctl_plan: {}
+            - segctl_apply: {}
+              tags: write
+            - segctl_drift: {}
+        """)
+    done = four.apply("--skip-tags", "write", code=1)
+    assert {one["code"] for one in done["plays"][0]["waves"][0]["devices"]} == {"drift"}
+    assert "rule plant.poll-1.modbus" in done["error"]["message"]
+    assert four.holding == set()
+    assert statuses(four.apply()) == {"fw1": "applied", "fw2": "applied"}
+
+
+# --- a wave goes wrong ---------------------------------------------------------------------------
+
+
+def refuse(plant: Cells, host: str) -> None:
+    plant.fleet[host].fail("commit_invalid", lines=["no"], skip=0)
+
+
+def hang(plant: Cells, host: str) -> None:
+    plant.edit("hosts.yml", f"        {host}:\n", f"        {host}:\n          segctl_timeout: 2\n")
+    plant.fleet[host].fail("hang", seconds=4, type="config", writes_only=True)
+
+
+def vanish(plant: Cells, host: str) -> None:
+    plant.fleet[host].stop()
+
+
+FAULTS: dict[str, tuple[Callable[[Cells, str], None], set[str]]] = {
+    "refused": (refuse, {"apply_failed"}),
+    "hanging": (hang, {"unreachable"}),
+    "unreachable": (vanish, {"unreachable"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_first_wave_that_fails_stops_the_rollout(four: Cells, fault: str) -> None:
+    inject, codes = FAULTS[fault]
+    inject(four, "fw2")
+    four.play('- {hosts: plant, serial: [2, "100%"], name: Cells}')
+    writes = {name: four.fleet[name].writes for name in ("fw3", "fw4")}
+    done = four.apply(code=1)
+    expected = {"fw1": "applied", "fw2": "failed", "fw3": "not_begun", "fw4": "not_begun"}
+    if fault == "unreachable":  # known before anything was written
+        expected["fw1"] = "not_begun"
+    assert statuses(done) == expected
+    assert done["status"] == "stopped"
+    assert done["error"]["code"] == "wave_failed"
+    assert "wave 1 of play 'Cells' failed: fw2: " in done["error"]["message"]
+    assert {one["code"] for one in done["plays"][0]["waves"][0]["devices"] if one["code"]} == codes
+    assert writes == {name: four.fleet[name].writes for name in ("fw3", "fw4")}
+    assert four.holding == {name for name, status in expected.items() if status == "applied"}
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+@pytest.mark.parametrize("fault", ["refused", "hanging"])
+def test_a_wave_goes_back_as_a_whole(four: Cells, fault: str, strategy: str) -> None:
+    FAULTS[fault][0](four, "fw2")
+    four.play(f"- {{hosts: plant, serial: 3, on_failure: revert, strategy: {strategy}}}")
+    with four.unchanged():
+        done = four.apply(code=1)
+    assert statuses(done) == {
+        "fw1": "reverted",
+        "fw2": "failed",
+        "fw3": "reverted",
+        "fw4": "not_begun",
+    }
+    told = done["plays"][0]["waves"][0]["devices"][0]
+    assert told["code"] == "wave_failed"
+    assert told["message"].startswith("taken back, the wave failed: fw2: ")
+
+
+def test_a_mixed_wave_goes_back_as_a_whole(mixed: Cells) -> None:
+    refuse(mixed, "fw2")
+    mixed.play("- {hosts: plant, on_failure: revert}")
+    with mixed.unchanged():
+        done = mixed.apply(code=1)
+    assert statuses(done) == {
+        "fw1": "reverted",
+        "fw2": "failed",
+        "gw3": "reverted",
+        "gw4": "reverted",
+    }
+    assert mixed.holding == set()
+    assert mixed.apply()["summary"]["applied"] == 4
+    assert mixed.holding == {"fw1", "fw2", "gw3", "gw4"}
+
+
+def test_a_gateway_that_cannot_be_confirmed_takes_the_wave_back(mixed: Cells) -> None:
+    mixed.fleet.linux["gw3"].fail("drop_before", contains=" 'confirm' ", times=9)
+    mixed.play("- {hosts: [fw1, gw3], on_failure: revert}")
+    done = mixed.apply(code=1)
+    assert statuses(done) == {"fw1": "reverted", "gw3": "failed"}
+    assert "fw1" not in mixed.holding
+
+
+def test_on_failure_continue_counts_against_max_fail_percentage(four: Cells) -> None:
+    refuse(four, "fw1")
+    refuse(four, "fw3")
+    four.play("- {hosts: plant, serial: 2, on_failure: continue, max_fail_percentage: 50}")
+    done = four.apply(code=1)
+    assert statuses(done) == {"fw1": "failed", "fw2": "applied", "fw3": "failed", "fw4": "applied"}
+    assert (done["status"], done["error"]["code"]) == ("incomplete", "apply_failed")
+    assert four.holding == {"fw2", "fw4"}
+    resumed = four.apply("--resume", str(four.states[0].name))
+    assert statuses(resumed) == {
+        "fw1": "applied",
+        "fw2": "done_before",
+        "fw3": "applied",
+        "fw4": "done_before",
+    }
+
+
+@pytest.mark.parametrize("words", ["max_fail_percentage: 49", "any_errors_fatal: true"])
+def test_more_than_is_tolerated_stops(four: Cells, words: str) -> None:
+    refuse(four, "fw1")
+    four.play(f"- {{hosts: plant, serial: 2, on_failure: continue, {words}}}")
+    done = four.apply(code=1)
+    assert statuses(done)["fw3"] == "not_begun"
+    assert four.holding == {"fw2"}
+
+
+def test_what_is_tolerated_does_not_take_the_wave_back(four: Cells) -> None:
+    refuse(four, "fw1")
+    four.play("- {hosts: plant, on_failure: revert, max_fail_percentage: 25}")
+    done = four.apply(code=1)
+    assert statuses(done)["fw1"] == "failed"
+    assert four.holding == {"fw2", "fw3", "fw4"}
+
+
+# --- verify --------------------------------------------------------------------------------------
+
+
+def probes(plant: Cells) -> str:
+    """Probes of every kind that find what they should, once all is applied."""
+    port = plant.fleet["fw1"].port
+    return f"""\
+        - hosts: plant
+          verify:
+            - tcp: 127.0.0.1:{port}
+            - {{tcp: "127.0.0.1:{free_port()}", expect: closed, retries: 0}}
+            - {{tls: "127.0.0.1:{port}", ca_file: {plant.fleet.ca_file}}}
+            - check: {{from: scada1, to: cell-1/plc1, application: modbus.read}}
+            - check: {{from: scada1, to: plc2, application: modbus.write, expect: deny}}
+            - check: {{from: cell-1, to: supervisory}}
+              expect: deny
+            - check: {{from: 10.1.0.6, to: plc3, port: 502, expect: deny}}
+            - check: {{from: scada1, to: 10.2.4.10, port: 502}}
+            - {{command: <show><system><info/></system></show>, expect: 11.1.6, platform: panos}}
+            - {{command: nft list table inet segctl, expect: "~poll-[34]", platform: nftables}}
+        """
+
+
+def test_probes_that_fit(mixed: Cells) -> None:
+    mixed.play(probes(mixed))
+    assert mixed.apply()["summary"]["applied"] == 4
+
+
+WRONG = {
+    "{tcp: '127.0.0.1:CLOSED', retries: 0}": "tcp 127.0.0.1:",
+    "{tcp: '127.0.0.1:OPEN', expect: closed, retries: 0}": "answers, though it should be closed",
+    "{tls: '127.0.0.1:OPEN', retries: 0}": "its certificate does not verify",
+    "{tcp: 'no.such.host.invalid:1', expect: closed, retries: 0}": "does not resolve",
+    "check: {from: scada1, to: plc1, application: modbus.write}": "is denied by interzone-default",
+    "check: {from: scada1, to: plc1, port: 502, expect: deny}": "is allowed by plant.poll-1.modbus",
+    "check: {from: supervisory, to: plc1, application: modbus.read}": "10.1.0.0 → 10.2.1.10",
+    "{command: <show><system><info/></system></show>, expect: '~^9', retries: 0}": "does not hold",
+    "command: <request><restart><system/></restart></request>": "only <show> commands are",
+    "command: nft list ruleset": "is no XML",
+}
+
+
+@pytest.mark.parametrize("probe", WRONG)
+def test_a_probe_that_does_not_fit_takes_the_change_back(four: Cells, probe: str) -> None:
+    text = probe.replace("OPEN", str(four.fleet["fw1"].port)).replace("CLOSED", str(free_port()))
+    entry = text if text.startswith("{") else f"{{{text}}}"
+    four.play(f"- {{hosts: plant, serial: 1, verify: [{entry}]}}")
+    with four.unchanged():
+        done = four.apply(code=1)
+    assert statuses(done)["fw1"] == "failed"
+    assert statuses(done)["fw2"] == "not_begun"
+    (first, *_) = done["plays"][0]["waves"][0]["devices"]
+    assert WRONG[probe] in first["message"]
+
+
+def test_gateways_refuse_commands_that_may_change_something(mixed: Cells) -> None:
+    for command in ("nft flush ruleset", "nft list ruleset; reboot", "nft list -f x", "reboot"):
+        mixed.play(f"- {{hosts: gw3, verify: [{{command: '{command}'}}]}}")
+        writes = mixed.fleet.linux["gw3"].writes
+        done = mixed.apply(code=1)
+        assert "only nft list … is" in done["error"]["message"]
+        assert mixed.holding == set()
+        assert mixed.fleet.linux["gw3"].writes > writes  # pushed, and gone back
+
+
+def test_only_the_device_that_fails_its_own_probe_goes_back(four: Cells) -> None:
+    probe = "{check: {from: scada1, to: plc2, application: modbus.write}}"
+    four.play(f"- {{hosts: plant, on_failure: continue, verify: [{probe}]}}")
+    done = four.apply(code=1)
+    assert statuses(done) == {"fw1": "applied", "fw2": "failed", "fw3": "applied", "fw4": "applied"}
+    assert four.holding == {"fw1", "fw3", "fw4"}
+    assert four.locks == 0
+
+
+def test_probes_that_mean_nothing_are_refused_before_anything_is_done(four: Cells) -> None:
+    four.play("""\
+        - hosts: plant
+          verify:
+            - check: {from: scada9, to: plc1}
+            - check: {from: scada1, to: 192.0.2.1}
+            - check: {from: cell-1, to: "fd00::1"}
+        - hosts: "fw1[9]"
+        """)
+    with four.untouched():
+        done = four("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "playbook"
+    assert [
+        (one["line"], one["message"].rpartition(": ")[2]) for one in done.json["error"]["problems"]
+    ] == [
+        (3, "'scada9' is no zone, asset or address"),
+        (4, "192.0.2.1 is in no zone"),
+        (5, "fd00::1 is in no zone"),
+        (6, "fw1[9] (the index matches no host)"),
+    ]
+
+
+# --- stopping and going on -----------------------------------------------------------------------
+
+
+def test_a_rollout_is_resumed_where_it_stopped(four: Cells) -> None:
+    refuse(four, "fw3")
+    four.play('- {hosts: plant, serial: [1, "100%"], on_failure: revert}')
+    done = four.apply(code=1)
+    (state,) = four.states
+    assert done["state"] == str(state.name)
+    assert f"apply -p play.yml --resume {state.name} --auto-approve" in done["resume"]
+    assert state.stat().st_mode & 0o077 == 0
+    writes = four.fleet["fw1"].writes
+    words = done["resume"].split()
+    assert words[0] == "segctl"
+    again = four.process(*words[1 + len(four.where) :], "--json")
+    assert again.code == 0, again.err
+    assert statuses(again.json)["fw1"] == "done_before"
+    assert again.json["rollout_id"] == done["rollout_id"]
+    assert four.fleet["fw1"].writes == writes
+    assert four.holding == set(FLEET)
+    assert not four.states
+
+
+def test_what_cannot_be_resumed(four: Cells) -> None:
+    refuse(four, "fw1")
+    four.play("- {hosts: plant, serial: 1, tags: [a, b]}")
+    four.apply("--tags", "a", code=1)
+    (state,) = four.states
+    (four.folder / "damaged.json").write_text('{"kind": "segctl rollout"}')
+    four.play("- {hosts: plant, serial: 2, tags: [a, b]}")
+    with four.untouched():
+        for words, said in {
+            (state.name, "--tags", "a"): "was changed since",
+            ("nothing.json",): "No such file",
+            ("damaged.json",): "is no state of a rollout",
+            ("hosts.yml",): "is no state of a rollout",
+        }.items():
+            done = four("apply", "-p", "play.yml", "--auto-approve", "--resume", *words)
+            assert (done.code, said in done.err) == (1, True)
+        four.play("- {hosts: plant, serial: 1, tags: [a, b]}")
+        done = four("apply", "-p", "play.yml", "--auto-approve", "--resume", state.name)
+        assert "begun with other tags (--tags a)" in done.err
+    assert four.apply("--resume", state.name, "--tags", "a")["status"] == "done"
+
+
+def test_a_state_file_of_ones_own_stays(four: Cells) -> None:
+    four.play("- hosts: plant")
+    assert four.apply("--state", "mine.json")["state"] == "mine.json"
+    assert statuses(four.apply("--resume", "mine.json"))["fw4"] == "done_before"
+    assert not four.states
+    done = four("apply", "-p", "play.yml", "--auto-approve", "--state", "no/such/folder/x.json")
+    assert (done.code, "cannot write" in done.err) == (1, True)
+
+
+def test_outside_its_window_nothing_is_begun(four: Cells) -> None:
+    today = datetime.now(UTC)
+    other = DAYS[(today.weekday() + 3) % 7]
+    window = f"{{days: [{other}], from: '10:00', to: '11:00', timezone: UTC}}"
+    four.play(f"- {{hosts: plant, window: {window}, name: Night}}")
+    with four.untouched():
+        done = four.apply(code=1)
+    opening = (today + timedelta(days=3)).strftime("%A %Y-%m-%d 10:00 UTC")
+    assert done["error"] == {
+        "code": "window_closed",
+        "message": f"play 'Night' is outside its change window: it opens {opening}",
+    }
+    assert set(statuses(done).values()) == {"not_begun"}
+    assert four("plan", "-p", "play.yml").code == 0
+
+
+def test_without_approval_nothing_is_done(four: Cells) -> None:
+    four.play("- hosts: plant")
+    with four.untouched():
+        assert four.process("apply", "-p", "play.yml").code == 1
+        assert four("apply", "-p", "play.yml", "plan.json", "--auto-approve").code == 1
+        assert four("apply", "--tags", "x", "--auto-approve").code == 1
+        assert four("plan", "-p", "play.yml", "-o", "plan.json").code == 1
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def test_events_are_lines_and_the_last_is_the_document(four: Cells) -> None:
+    four.play("- {hosts: plant, serial: 2, soak: 1}")
+    done = four("apply", "-p", "play.yml", "--auto-approve", "--json-lines")
+    *events, document = map(json.loads, done.out.splitlines())
+    assert done.code == 0
+    jsonschema.validate(document, schema("rollout"))
+    for event in events:
+        jsonschema.validate(event, schema("events"))
+    assert [event["event"] for event in events if event["event"] not in ("step", "device_end")] == [
+        "play",
+        "wave",
+        "wave_end",
+        "soak",
+        "soak_end",
+        "wave",
+        "wave_end",
+    ]
+    steps = {event["step"] for event in events if event["event"] == "step"}
+    assert {"reading", "locking", "committing"} <= steps
+    *_, last = (event for event in events if event["event"] == "device_end")
+    assert (last["done"], last["total"]) == (2, 2)
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "validate"])
+def test_every_command_ends_with_its_document(four: Cells, command: str) -> None:
+    done = four(command, "--json-lines")
+    *events, document = map(json.loads, done.out.splitlines())
+    assert "event" not in document
+    assert bool(events) is (command != "validate")
+    wrong = four(command, "--json-lines", "--nonsense")
+    assert json.loads(wrong.out)["error"]["code"] == "usage"
+
+
+# --- what playbooks/ has -------------------------------------------------------------------------
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,172 @@
+"""An SSH server that keeps to the letter of the protocol and to nothing else."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+
+from segctl.credentials import Secret
+from segctl.providers.base import Target
+from segctl.providers.ssh import fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+KEY: Any = paramiko.ECDSAKey.generate()
+_STEP = 0.005
+_GOOD = 0  # what paramiko calls AUTH_SUCCESSFUL and OPEN_SUCCEEDED
+#: Numbers of messages, RFC 4254.
+_WINDOW_ADJUST, _EOF, _CLOSE, _REQUEST = 93, 96, 97, 98
+
+
+class Visit:
+    """One command on one channel, and what a server can do about it."""
+
+    def __init__(self, channel: Any, command: str) -> None:
+        self.channel = channel
+        self.command = command
+
+    def data(self, data: bytes) -> None:
+        """Write to standard output."""
+        self.channel.sendall(data)
+
+    def status(self, code: int = 0) -> None:
+        """Say with which code the command ended."""
+        self.channel.send_exit_status(code)
+
+    def signal(self) -> None:
+        """Say that a signal ended the command."""
+        message = self._message(_REQUEST)
+        message.add_string("exit-signal")
+        message.add_boolean(False)
+        for text in ("KILL", "", ""):
+            message.add_string(text)
+        self._send(message)
+
+    def eof(self) -> None:
+        """Say that no more data will come."""
+        self._send(self._message(_EOF))
+
+    def close(self) -> None:
+        """Close the channel, without a word that data has ended."""
+        self._send(self._message(_CLOSE))
+
+    def cut(self) -> None:
+        """Cut the whole line."""
+        transport = self.channel.get_transport()
+        with suppress(OSError):
+            transport.sock.shutdown(socket.SHUT_RDWR)
+
+    def until_cut(self) -> None:
+        """Wait until the client hangs up."""
+        transport = self.channel.get_transport()
+        while transport.is_active():
+            time.sleep(_STEP)
+
+    def take(self, size: int) -> None:
+        """Let the client send so many bytes more."""
+        message = self._message(_WINDOW_ADJUST)
+        message.add_int(size)
+        self._send(message)
+
+    def stop_reading(self) -> None:
+        """Take nothing from the line any more, until the client hangs up."""
+        packets = self.channel.get_transport().packetizer
+        read = packets.read_message
+
+        def read_message() -> Any:
+            self.until_cut()
+            return read()
+
+        packets.read_message = read_message
+
+    def _message(self, kind: int) -> Any:
+        message: Any = paramiko.Message()
+        message.add_byte(bytes([kind]))
+        message.add_int(self.channel.remote_chanid)
+        return message
+
+    def _send(self, message: Any) -> None:
+        self.channel.get_transport()._send_user_message(message)
+
+
+class Manners(paramiko.ServerInterface):  # type: ignore[misc] # the base is untyped
+    """How a server answers what comes before a command; all of it well, unless overridden."""
+
+    def __init__(self, behave: Callable[[Visit], None]) -> None:
+        self.behave = behave
+        self.ended = threading.Event()
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "password"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        del username, password
+        return _GOOD
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        del kind, chanid
+        return _GOOD
+
+    def check_channel_pty_request(self, channel: Any, *args: Any, **kwargs: Any) -> bool:
+        del channel, args, kwargs
+        return True
+
+    def check_channel_shell_request(self, channel: Any) -> bool:
+        del channel
+        return True
+
+    def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:
+        visit = Visit(channel, command.decode())
+
+        def work() -> None:
+            time.sleep(_STEP)  # the answer to the request goes first
+            with suppress(OSError, EOFError, paramiko.SSHException):
+                self.behave(visit)
+
+        threading.Thread(target=work, daemon=True).start()
+        return True
+
+
+@contextmanager
+def serving(manners: Manners) -> Generator[Target]:
+    """Serve on loopback; give how to reach it."""
+    lines: list[Any] = []
+
+    def work() -> None:
+        while True:
+            try:
+                sock, _ = server.accept()
+            except OSError:
+                return
+            transport: Any = paramiko.Transport(sock)
+            transport.add_server_key(KEY)
+            lines.append(transport)
+            with suppress(paramiko.SSHException, EOFError, OSError):
+                transport.start_server(event=threading.Event(), server=manners)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        try:
+            yield Target(
+                name="gw1",
+                host="127.0.0.1",
+                port=server.getsockname()[1],
+                user="operator",
+                password=Secret("secret"),
+                ssh_fingerprint=fingerprint(KEY),
+                timeout=30,
+            )
+        finally:
+            manners.ended.set()
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for line in lines:
+                line.close()
