@@ -205,7 +205,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 
 <details><summary><code>fw2</code> — could not be planned</summary>
 
-- **error** unreachable: no answer
+- **error** <code>fw2</code>: unreachable: no answer
 
 </details>
 
@@ -485,7 +485,9 @@ GONE = Accepted(device="fw1", kind="rule", name="gone", owner="ops", expires=dat
 def test_every_rule_of_a_device_is_a_check_of_drift() -> None:
     hole = Problem(message="open", kind="hole", subject="theirs", severity="warning")
     plans = planned(change("create"), change("delete", name="gone"), findings=(hole,)).devices
-    document = drift_json([*plans, Failure(device="fw2", code="auth", message="no")], [GONE])
+    document = drift_json(
+        [*plans, Failure(device="fw2", code="auth", message="no")], [GONE], today=date(2029, 1, 1)
+    )
     rules = {"fw1": ["polling.modbus", "polling.kept"]}
     assert cases(drift_report(document, environment="e", rules=rules)) == {
         ("drift.fw1", "is read"): "passed",
