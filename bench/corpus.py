@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -186,3 +187,42 @@ def held(wanted: Desired, rules: Iterable[Rule] | None = None) -> bytes:
 
 def _text(item: Item) -> str:
     return etree.tostring(elements.write(item), encoding="unicode")
+
+
+# --- a fleet -------------------------------------------------------------------------------------
+
+
+def shared_by(ours: int, others: int, mark: str) -> tuple[Desired, bytes]:
+    """Return what a firewall of a fleet should hold, and one that does beside rules of others.
+
+    The rules of others lie between zones that are none of ours. `mark` stands once among them, in
+    a description.
+    """
+    wanted = desired(ours)
+    fitted, _ = fit(wanted.policy, wanted.device)
+    entries: dict[str, list[str]] = {
+        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+    }
+    rules = CONTAINERS["rule"]
+    entries[rules] = [
+        *(rule.replace("zone-", "office-") for rule in _foreign(_rules(others))),
+        *(_text(rule) for rule in fitted.rules),
+    ]
+    entries["address"] += _foreign(_address(n) for n in range(2 * others))
+    entries["address-group"] += _foreign(_group(n, 2 * others) for n in range(others // 2))
+    entries["service"] += _foreign(_service(n) for n in range(others // 4))
+    entries["tag"].append(f'<entry name="legacy"><comments>{mark}</comments></entry>')
+    entries["zone"] = [
+        f'<entry name="{zone}"><network><layer3/></network></entry>'
+        for zone in (*ZONES, *(zone.replace("zone-", "office-") for zone in ZONES))
+    ]
+    return wanted, with_entries(dict(entries))
+
+
+def _foreign(entries: Iterable[str]) -> list[str]:
+    """Return entries as an administrator made them: other names, no mark of ours."""
+    names = re.compile(r"\b(host|group|port|rule)-(\d{6})")
+    return [
+        names.sub(r"o-\1-\2", entry).replace(">segctl<", ">legacy<").replace("[segctl ", "[by ")
+        for entry in entries
+    ]

@@ -108,10 +108,15 @@ class Runs:
         }
 
 
-def run(contender: str, *arguments: object) -> dict[str, Any]:
+def run(
+    contender: str,
+    *arguments: object,
+    script: Path = _CONTENDERS,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """Run a contender in a fresh process and return what it says of itself."""
-    command = [sys.executable, str(_CONTENDERS), contender, *map(str, arguments)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    command = [sys.executable, str(script), contender, *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import applying, inventory, nftables, ordering, reading, startup
+from bench import applying, fleet, inventory, nftables, ordering, reading, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "nft-forward": nftables.nft_forward,
     "startup": startup.startup,
     "inventory": inventory.inventory,
+    "fleet": fleet.fleet,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

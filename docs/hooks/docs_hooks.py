@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from mkdocs.structure.files import File
 
-from docs_pages import changelog, commands, errors, inventory
+from docs_pages import changelog, commands, errors, inventory, playbooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +28,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages = {
         "reference/commands.md": commands(),
         "reference/inventory.md": inventory(),
+        "reference/playbooks.md": playbooks(),
         "reference/errors.md": errors(runbooks),
         "changelog.md": changelog(sorted((top / "changelog.d").glob("*.md"))),
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     there = {file.src_uri for file in files.documentation_pages()}
-    nav = list(_present(cast("list[Any]", config.nav), there))
+    declared: list[Any] = cast("Any", config).nav
+    nav = list(_present(declared, there))
     rest = sorted(there - set(_names(nav)))
     config.nav = [*nav, *([{"More": rest}] if rest else [])]
     return files

@@ -13,6 +13,7 @@ from segctl.cli.app import app
 from segctl.cli.arguments import GLOBAL
 from segctl.errors import SegctlError
 from segctl.inventory import json_schema
+from segctl.playbook import json_schema as playbook_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -53,7 +54,7 @@ def _walk(group: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
             continue
         if hasattr(command, "commands"):
             yield from _walk(command, (*words, name))
-            if not command.invoke_without_command or command.callback is None:
+            if not command.params:
                 continue
         yield (*words, name), command
 
@@ -84,10 +85,16 @@ def _options(options: Iterable[Any]) -> Iterator[str]:
     yield from ("| option | meaning | default |", "|---|---|---|")
     for one in shown:
         spelled = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
-        value = "" if one.is_flag or one.count else f" `{one.metavar or one.type.name.upper()}`"
+        value = "" if one.is_flag or one.count else f" `{one.metavar or _kind(one.type.name)}`"
         note = f" (also `{one.envvar}`)" if one.envvar else ""
         yield f"| {spelled}{value} | {_cell(one.help or '')}{note} | {_default(one)} |"
     yield ""
+
+
+def _kind(name: str) -> str:
+    """Return what stands for a value, from what the command line library calls its type."""
+    number = name.startswith(("int", "float"))
+    return "NUMBER" if number else {"str": "TEXT"}.get(name, name.upper())
 
 
 def _default(option: Any) -> str:
@@ -119,10 +126,32 @@ def inventory() -> str:
         "",
     ]
     lines += ["| variable | type | meaning |", "|---|---|---|"]
+    shapes = {name: list(_records(entry, name)) for name, entry in found.items()}
     for name, entry in sorted(found.items()):
-        lines.append(f"| [`{name}`](#{name}) | {_type(entry)} | {_meaning(entry)} |")
-    for name, entry in sorted(found.items()):
-        lines += ["", f"## {name} {{: #{name} }}", "", _meaning(entry), "", *_shape(entry, name)]
+        shown = f"[`{name}`](#{name})" if shapes[name] else f"`{name}`"
+        lines.append(f"| {shown} | {_type(entry)} | {_meaning(entry)} |")
+    for name, records in sorted(shapes.items()):
+        if records:
+            lines += ["", f"## {name} {{: #{name} }}", "", _meaning(found[name]), ""]
+            lines += [line for inner, record in records for line in _fields(inner, record)]
+    return "\n".join(lines)
+
+
+def playbooks() -> str:
+    """Return the page of every key of a playbook."""
+    lines = [
+        "# Every key of a playbook",
+        "",
+        "Made from the JSON Schema that `segctl schema playbook` prints for your editor.",
+        "A playbook is a list of plays. `vars` takes variables of the inventory; the words window,",
+        "soak, verify, revert_in and on_failure may stand there too, with `segctl_` before them, so",
+        "that `ansible-playbook` reads the file as well.",
+        "",
+    ]
+    play = cast("Entry", cast("Entry", playbook_schema())["items"])
+    for path, record in _records(play, "play"):
+        if not path.startswith("play.vars"):
+            lines += _fields(path, record)
     return "\n".join(lines)
 
 
@@ -130,16 +159,14 @@ def _meaning(entry: Entry) -> str:
     return _cell(entry.get("description", ""))
 
 
-def _shape(entry: Entry, path: str) -> Iterator[str]:
-    """Yield what a variable may hold: its type, then the fields of every mapping in it."""
-    yield from (f"{_type(entry)[:1].upper()}{_type(entry)[1:]}.", "")
-    for inner, record in _records(entry, path):
-        yield from (f"**`{inner}`**", "", "| key | type | meaning |", "|---|---|---|")
-        required = set(record.get("required", ()))
-        for name, field in record["properties"].items():
-            mark = " (required)" if name in required else ""
-            yield f"| `{name}`{mark} | {_type(field)} | {_meaning(field)} |"
-        yield ""
+def _fields(path: str, record: Entry) -> Iterator[str]:
+    """Yield the fields of one mapping."""
+    yield from (f"**`{path}`**", "", "| key | type | meaning |", "|---|---|---|")
+    required = set(record.get("required", ()))
+    for name, field in record["properties"].items():
+        mark = " (required)" if name in required else ""
+        yield f"| `{name}`{mark} | {_type(field)} | {_meaning(field)} |"
+    yield ""
 
 
 def _records(entry: Entry, path: str) -> Iterator[tuple[str, Entry]]:
@@ -151,14 +178,14 @@ def _records(entry: Entry, path: str) -> Iterator[tuple[str, Entry]]:
         yield from _records(items, f"{path}[]")
     if others := entry.get("additionalProperties"):
         yield from _records(others, f"{path}.<id>")
-    for case in entry.get("anyOf", ()):
+    for case in (*entry.get("anyOf", ()), *entry.get("oneOf", ())):
         yield from _records(case, path)
 
 
 def _type(entry: Entry) -> str:
     """Return in words what may stand there."""
-    if "anyOf" in entry:
-        return " or ".join(dict.fromkeys(map(_type, entry["anyOf"])))
+    if cases := entry.get("anyOf") or entry.get("oneOf"):
+        return " or ".join(dict.fromkeys(map(_type, cases)))
     if "enum" in entry:
         return ", ".join(f"`{one}`" for one in entry["enum"])
     kind = entry.get("type", "anything")
@@ -204,7 +231,11 @@ _OTHERS = {
     "internal": "A defect in segctl; `SEGCTL_TRACEBACK=1` shows where it happened.",
     "interrupted": "Ctrl-C, or a pipeline's cancel.",
     "io": "A file or standard output cannot be read or written.",
+    "wave_failed": "More devices of a wave failed than the playbook tolerates.",
+    "window_closed": "A wave was due outside the playbook's change window.",
 }
+#: Codes of classes that only others are made from.
+_BASES = {"device"}
 
 
 def errors(runbooks: str) -> str:
@@ -215,6 +246,7 @@ def errors(runbooks: str) -> str:
         f"| `{code}` | {_cell(meaning)} | "
         + (f"[runbook](../operations.md#{code}) |" if code in headed else "|")
         for code, meaning in sorted(found.items())
+        if code not in _BASES
     ]
     return _EXITS + "\n".join(rows) + "\n"
 

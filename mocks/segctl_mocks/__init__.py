@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segctl_mocks.fleet import Fleet, HostSpec, serve_fleet
+from segctl_mocks.fleet import Fleet, HostSpec, holding, serve_fleet
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.faults import Request
@@ -21,5 +21,6 @@ __all__ = [
     "PanosMock",
     "Request",
     "ServerCertificate",
+    "holding",
     "serve_fleet",
 ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.provision import provision
-from segctl_mocks.tls import Authority
+from segctl_mocks.panos.server import Acceptor
+from segctl_mocks.tls import Authority, ServerCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -41,6 +44,30 @@ class HostSpec:
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"
     kernel: str = "6.1.0"
+
+
+def holding(spec: HostSpec, config: bytes) -> HostSpec:
+    """Return the host as others left it: their configuration, with nothing prepared.
+
+    A PAN-OS configuration also says which release wrote it.
+
+    Raises:
+        ValueError: it is not the configuration of a PAN-OS firewall.
+
+    """
+    spec = replace(spec, config=config, zones={}, profile_groups=(), log_forwarding=())
+    if spec.platform != "panos":
+        return spec
+    try:
+        root = etree.fromstring(config, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError as error:
+        message = f"not XML: {error.msg}"
+        raise ValueError(message) from error
+    if root.find("devices/entry/vsys/entry") is None:
+        message = "not the configuration of a PAN-OS firewall: it has no virtual system"
+        raise ValueError(message)
+    written = root.get("detail-version") or root.get("version") or spec.sw_version
+    return replace(spec, schedules=(), sw_version=written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +110,15 @@ class Fleet:
         return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the firewalls of a fleet have in common, so that many cost little."""
+
+    authority: Authority
+    certificate: ServerCertificate
+    acceptor: Acceptor
+
+
 @contextlib.contextmanager
 def serve_fleet(
     hosts: Mapping[str, HostSpec],
@@ -102,6 +138,7 @@ def serve_fleet(
         folder.mkdir(parents=True, exist_ok=True)
         authority = Authority.load_or_create(folder)
         ports = _read_ports(folder)
+        shared = Shared(authority, authority.issue(["segctl-mocks"]), Acceptor())
         mocks: dict[str, PanosMock] = {}
         linux: dict[str, LinuxMock] = {}
         for name, spec in hosts.items():
@@ -114,7 +151,7 @@ def serve_fleet(
                 name,
                 spec,
                 folder if state else None,
-                authority,
+                shared,
                 latency=latency,
                 job_seconds=job_seconds,
             )
@@ -136,7 +173,7 @@ def _make(  # what a mock is made of
     name: str,
     spec: HostSpec,
     state: Path | None,
-    authority: Authority,
+    shared: Shared,
     *,
     latency: float,
     job_seconds: float,
@@ -154,7 +191,9 @@ def _make(  # what a mock is made of
         latency=latency,
         job_seconds=job_seconds,
         state_dir=state,
-        authority=authority,
+        authority=shared.authority,
+        certificate=shared.certificate,
+        acceptor=shared.acceptor,
     )
     if not mock.restored:
         provision(

@@ -7,6 +7,7 @@ import ssl
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,15 +31,20 @@ class ServerCertificate:
     key: bytes
 
     def context(self) -> ssl.SSLContext:
-        """Make the TLS context of a server."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        with tempfile.TemporaryDirectory() as folder:
-            chain = Path(folder, "chain.pem")
-            chain.touch(mode=0o600)
-            chain.write_bytes(self.key + self.certificate)
-            context.load_cert_chain(chain)
-        return context
+        """Return the TLS context of servers with it."""
+        return _context(self)
+
+
+@cache
+def _context(shown: ServerCertificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with tempfile.TemporaryDirectory() as folder:
+        chain = Path(folder, "chain.pem")
+        chain.touch(mode=0o600)
+        chain.write_bytes(shown.key + shown.certificate)
+        context.load_cert_chain(chain)
+    return context
 
 
 @dataclass(frozen=True, slots=True)

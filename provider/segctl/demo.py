@@ -39,16 +39,37 @@ def example_inventory() -> Path:
 
 @contextmanager
 def fleet(
-    loaded: Loaded, today: date, *, state: Path | None = None, overlay: Path | None = None
+    loaded: Loaded,
+    today: date,
+    *,
+    state: Path | None = None,
+    overlay: Path | None = None,
+    configs: Mapping[str, bytes] | None = None,
 ) -> Generator[Fleet]:
-    """Serve a mock for every firewall, with the zones and profiles its inventory expects."""
-    from segctl_mocks import serve_fleet
+    """Serve a mock for every firewall, with the zones and profiles its inventory expects.
+
+    A firewall of `configs` holds that configuration instead, as others left it.
+
+    Raises:
+        ValueError: a configuration is of no firewall that is served, or is not one.
+
+    """
+    from segctl_mocks import holding, serve_fleet
 
     specs = {
         name: _spec(desired, loaded.connections.get(name, {}))
         for name, desired in compile_site(loaded.site, today).items()
         if desired.device.platform in MOCKED
     }
+    for name, config in (configs or {}).items():
+        if name not in specs:
+            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
+            raise ValueError(message)
+        try:
+            specs[name] = holding(specs[name], config)
+        except ValueError as error:
+            message = f"{name}: {error}"
+            raise ValueError(message) from error
     with serve_fleet(specs, state=state, overlay=overlay) as running:
         yield running
 

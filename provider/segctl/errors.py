@@ -7,6 +7,7 @@ SegctlError
 │ └ PlaybookError               of a playbook
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
+├ SnapshotError                 a snapshot file is damaged, or of another device
 ├ SignatureError                a file is not signed by somebody who is trusted
 ├ HistoryError                  the history cannot be opened, written or read
 ├ DeliveryError                 metrics or a notice did not arrive
@@ -124,6 +125,12 @@ class PlanFormatError(PlanError):
     """The plan file is damaged, edited, or of another version."""
 
     code = "plan_format"
+
+
+class SnapshotError(SegctlError):
+    """A snapshot file is damaged, edited, of another version or of another device."""
+
+    code = "snapshot"
 
 
 class SignatureError(SegctlError):

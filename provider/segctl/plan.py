@@ -199,7 +199,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     place = _place(device.name, others, device.position)
     closed = len(others) > place
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
-    wanted = _as_bound(wanted, live)
+    wanted = _as_held(wanted, live)
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
     owns = provider.capabilities.owns_zones
@@ -278,12 +278,17 @@ def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
     )
 
 
-def _as_bound(wanted: Policy, live: Live) -> Policy:
-    """Keep the type that a zone has on the device; the inventory does not speak of it."""
+def _as_held(wanted: Policy, live: Live) -> Policy:
+    """Keep what the device has and the inventory does not speak of.
+
+    That is the type of a zone, and of a default rule how it refuses and where it logs to.
+    """
     types = {zone.name: zone.type for zone in live.zones if zone.type}
+    held = {rule.name: rule for rule in live.policy.defaults}
     return replace(
         wanted,
         zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
+        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
     )
 
 

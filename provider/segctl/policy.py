@@ -116,6 +116,15 @@ class DefaultRule:
     log_setting: str = ""
     extras: tuple[str, ...] = ()
 
+    def beside(self, held: DefaultRule) -> DefaultRule:
+        """Return this rule with what `held` may keep: its way to refuse, where it logs to."""
+        refuses = self.action == "deny" and held.action != "allow"
+        return replace(
+            self,
+            action=held.action if refuses else self.action,
+            log_setting=self.log_setting or held.log_setting,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:

@@ -9,14 +9,10 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.cli import run
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MESSY = "a:\n    b:   1 # why\n\n\n    c: 2\n"
 NEAT = "a:\n  b: 1  # why\n\n  c: 2\n"
@@ -175,18 +171,12 @@ def _small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
 
 
-@pytest.fixture
-def typed() -> Callable[[str, str], subprocess.CompletedProcess[str]]:
-    def call(text: str, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "segctl.cli", "fmt", "-", *words]
-        return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-
-    return call  # type: ignore[return-value] # words are any number
+def typed(text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "segctl.cli", "fmt", "-", *words]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 
-def test_standard_input_is_for_editors(
-    typed: Callable[..., subprocess.CompletedProcess[str]],
-) -> None:
+def test_standard_input_is_for_editors() -> None:
     done = typed(MESSY)
     assert (done.returncode, done.stdout, done.stderr) == (0, NEAT, "")
     assert typed(MESSY, "--check").returncode == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -114,3 +115,47 @@ def test_the_overlay_names_known_hosts(folder: Path) -> None:
     with serving(folder, "--endpoints", "over.yml"):
         for values in overlay(folder / "over.yml").values():
             assert "segctl_known_hosts" in values
+
+
+def test_a_host_holds_the_configuration_it_is_given(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = (
+        '<config version="10.1.0" detail-version="10.1.9"><devices>'
+        '<entry name="localhost.localdomain"><vsys><entry name="vsys1"><zone>'
+        '<entry name="CTRL"><network><layer3/></network></entry>'
+        '<entry name="SUPV"><network><layer3/></network></entry></zone><rulebase><security><rules>'
+        '<entry name="theirs"><from><member>CTRL</member></from><to><member>SUPV</member></to>'
+        "<source><member>any</member></source><destination><member>any</member></destination>"
+        "<application><member>ssl</member></application><service><member>any</member></service>"
+        "<action>allow</action></entry></rules></security></rulebase></entry></vsys></entry>"
+        "</devices></config>"
+    )
+    (folder / "fw1.xml").write_text(config, encoding="utf-8")
+    with serving(folder, "--endpoints", "over.yml", "--config", "fw1=fw1.xml") as process:
+        given = ["-i", "hosts.yml", "-i", "over.yml", "-l", "fw1"]
+        assert run(["drift", *given, "--json"]) == 2
+        (found,) = json.loads(capsys.readouterr().out)["devices"]
+        assert [item["name"] for item in found["unmanaged"]] == ["theirs"]
+        assert run(["plan", *given]) == 1  # the interfaces of its zones are not what we declare
+        assert "ethernet1/2" in capsys.readouterr().out
+        stop(process)
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("fw9=fw1.xml", "fw9: no mock is served for it; those are fw1, fw2"),
+        ("fw1=hosts.yml", "fw1: not XML"),
+        ("fw1=other.xml", "it has no virtual system"),
+        ("fw1", "'fw1' is not HOST=FILE"),
+        ("fw1=missing.xml", "missing.xml: No such file"),
+    ],
+)
+def test_a_configuration_that_cannot_be_served(
+    option: str, complaint: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "fw1.xml").write_text("<config/>", encoding="utf-8")
+    (folder / "other.xml").write_text("<config/>", encoding="utf-8")
+    assert run(["mock", "serve", "-i", "hosts.yml", "--config", option]) == 1
+    assert complaint in capsys.readouterr().err

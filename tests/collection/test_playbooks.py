@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from cli_support import PASSWORD, POLL
+from cli_support import PASSWORD, POLL, ROOT
 from segctl.credentials import Secret
 from segctl.inventory.vault import encrypt
 
@@ -30,17 +31,17 @@ PLAY = """\
 """
 
 
-def test_check_then_apply_then_nothing_to_do(playbooks: Playbooks) -> None:
-    playbooks.write("play.yml", PLAY)
+def test_the_shipped_playbook_checks_applies_and_has_nothing_to_do(playbooks: Playbooks) -> None:
+    shipped = str(ROOT / "playbooks" / "rollout.yml")
     with playbooks.plant.untouched():
-        checked = playbooks("play.yml", "--check", "--diff")
+        checked = playbooks(shipped, "--check", "--diff")
     assert checked.code == 0
     assert {one["status"] for one in checked.results} == {"planned"}
     assert all(one["changed"] for one in checked.results)
     assert "--- before: fw1 (live)\n+++ after: fw1 (desired)\n" in checked.out
     assert f"+rule {POLL}:\n" in checked.out
 
-    made = playbooks("play.yml")
+    made = playbooks(shipped)
     assert made.code == 0
     assert {one["status"] for one in made.results} == {"applied"}
     for host in ("fw1", "fw2"):
@@ -49,11 +50,11 @@ def test_check_then_apply_then_nothing_to_do(playbooks: Playbooks) -> None:
     assert playbooks.plant("drift").code == 0
 
     with playbooks.plant.untouched():
-        again = playbooks("play.yml", "--diff")
+        again = playbooks(shipped, "--diff")
     assert [(one["status"], one["changed"]) for one in again.results] == [("unchanged", False)] * 2
 
     playbooks.plant.by_hand()
-    repaired = playbooks("play.yml", "--diff", "--limit", "fw1")
+    repaired = playbooks(shipped, "--diff", "--limit", "fw1")
     diff = repaired.of("fw1")["diff"]
     assert diff["before"] == f"rule {POLL}:\n  applications:\n  - any\n"
     assert diff["after"].startswith(f"rule {POLL}:\n  applications:\n  - modbus-")
@@ -207,6 +208,64 @@ def test_what_cannot_be_done_fails_with_what_to_do(playbooks: Playbooks) -> None
     assert "--extra-vars:1:20: segctl_timeout: must be a number" in inventory["msg"]
     assert made_up["state"] == "failed"
     assert "add_host" in made_up["msg"]
+
+
+#: Read by segctl and by ansible-playbook alike.
+WAVES = """\
+- name: In waves
+  hosts: all
+  gather_facts: false
+  serial: 1
+  vars:
+    segctl_window: {from: "%s", to: "%s", timezone: UTC}
+    segctl_soak: 2s
+    segctl_verify:
+      - check: {from: scada1, to: plc1, port: 502, expect: %s}
+    segctl_revert_in: 120
+    segctl_on_failure: revert
+  tasks:
+    - name: Apply
+      segctl.segctl.segctl_apply:
+"""
+
+
+def test_the_same_playbook_rolls_out_in_waves(playbooks: Playbooks) -> None:
+    playbooks.write("play.yml", WAVES % ("00:00", "24:00", "allow"))
+    done = playbooks("play.yml")
+    assert [(one["host"], one["status"]) for one in done.results] == [
+        ("fw1", "applied"),
+        ("fw2", "applied"),
+    ]
+    first, second = (one["ansible_facts"]["segctl"]["changed_at"] for one in done.results)
+    assert second - first >= 2
+    assert "fw2: earlier waves soak for" in done.out
+    with playbooks.plant.untouched():
+        rolled = playbooks.plant("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert rolled.code == 0
+    assert rolled.json["summary"]["unchanged"] == 2
+
+
+def test_outside_the_window_nothing_is_changed(playbooks: Playbooks) -> None:
+    now = datetime.now(UTC)
+    later = [(now + timedelta(hours=hours)).strftime("%H:%M") for hours in (2, 4)]
+    playbooks.write("play.yml", WAVES % (*later, "allow"))
+    with playbooks.plant.untouched():
+        done = playbooks("play.yml")
+    (only,) = done.results
+    assert only["state"] == "failed"
+    assert only["error"]["code"] == "window_closed"
+    assert only["status"] == "not_begun"
+
+
+def test_a_probe_that_fails_takes_the_change_back(playbooks: Playbooks) -> None:
+    playbooks.write("play.yml", WAVES % ("00:00", "24:00", "deny"))
+    with playbooks.plant.unchanged():
+        done = playbooks("play.yml")
+    (only,) = done.results
+    assert only["state"] == "failed"
+    assert only["status"] in {"failed", "reverted"}
+    assert only["error"]["code"] == "verify_failed"
+    assert "check scada1 → plc1" in only["msg"]
 
 
 def test_ctrl_c_takes_back_what_was_begun(playbooks: Playbooks) -> None:

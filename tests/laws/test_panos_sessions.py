@@ -497,8 +497,28 @@ def test_the_default_rule_is_written_in_full(panos: PanosHarness, bench: PanosBe
     )
     assert entry.findtext("action") == "deny"
     assert entry.findtext("log-end") == "yes"
-    assert entry.findtext("log-setting") is None
+    assert entry.findtext("log-setting") == "to-siem"
     assert entry.findtext("log-start") == "yes"
+
+
+def test_a_default_rule_that_refuses_and_logs_stays(panos: PanosHarness, bench: PanosBench) -> None:
+    path = f"{VSYS}/rulebase/default-security-rules/rules"
+    strict = (
+        '<entry name="interzone-default"><action>drop</action><log-end>yes</log-end>'
+        "<log-setting>to-siem</log-setting></entry>"
+    )
+    bench.mock.edit("set", path, strict, commit=True)
+    made = plan(panos, bench, plant(WEB))
+    assert "default-rule" not in {change["kind"] for change in made.changes}
+    reach(panos, bench, plant(WEB))
+    (entry,) = etree.fromstring(bench.mock.running()).findall(
+        ".//default-security-rules/rules/entry"
+    )
+    assert [(part.tag, part.text) for part in entry] == [
+        ("action", "drop"),
+        ("log-end", "yes"),
+        ("log-setting", "to-siem"),
+    ]
 
 
 def test_a_name_may_pass_from_an_address_to_a_group(panos: PanosHarness, bench: PanosBench) -> None:

@@ -116,7 +116,7 @@ class _Text:
         space = " " * self.some(2)
         pairs = [item if ":" in item and item[0] == "k" else f"p{n}: {item}"
                  for n, item in enumerate(items)]  # fmt: skip
-        unique = dict((pair.partition(":")[0], pair) for pair in pairs)
+        unique = {pair.partition(":")[0]: pair for pair in pairs}
         if self.maybe(1):
             return "{" + space + f",{space}".join(unique.values()) + space + "}"
         return "[" + space + f" ,{space}".join(items) + space + "]"

@@ -98,8 +98,9 @@ def applications() -> tuple[tuple[Application, ...], tuple[str, ...]]:
     return tuple(found), tuple(containers)
 
 
-def predefined(removed: Collection[str] = ()) -> Tree:
-    """Build ``/config/predefined`` without the applications a test removed."""
+@cache
+def predefined(removed: frozenset[str] = frozenset()) -> Tree:
+    """Return ``/config/predefined`` without the applications a test removed; devices share it."""
     root = etree.Element("config")
     content = etree.SubElement(root, "predefined")
     known, containers = applications()
@@ -125,18 +126,37 @@ def predefined(removed: Collection[str] = ()) -> Tree:
     return Tree(root)
 
 
-def adopt(content: Tree, tree: Tree, removed: Collection[str] = ()) -> None:
-    """Add what a configuration names and nobody defines: the device runs it, so it knows it."""
-    for path, kind in _ADOPTED.items():
-        container = content.root.find(f"predefined/{kind}")
-        if container is None:
-            continue
-        own = {entry.get("name") for each in tree.root.iter(*_OWN[kind]) for entry in each}
-        names = dict.fromkeys(text_of(member) for member in tree.root.iterfind(path))
-        for name in names:
-            known = name in content.entries(container) or name in own or name in _KEYWORDS
-            if not known and name not in removed and _plausible(kind, name):
-                content.new_child(container, ("entry", name))
+def adopted(content: Tree, tree: Tree, removed: Collection[str] = ()) -> Tree:
+    """Return `content` with what a configuration names and nobody defines, in a copy if needed.
+
+    The device runs it, so it knows it.
+    """
+    missing = [
+        (kind, name)
+        for path, kind in _ADOPTED.items()
+        for name in _unknown(content, tree, kind, path)
+        if name not in removed and _plausible(kind, name)
+    ]
+    if missing:
+        content = content.clone()
+    for kind, name in dict.fromkeys(missing):
+        content.new_child(_container(content, kind), ("entry", name))
+    return content
+
+
+def _unknown(content: Tree, tree: Tree, kind: str, path: str) -> Iterable[str]:
+    known = content.entries(_container(content, kind))
+    own = {entry.get("name") for each in tree.root.iter(*_OWN[kind]) for entry in each}
+    names = dict.fromkeys(text_of(member) for member in tree.root.iterfind(path))
+    taken = {*known, *own, *_KEYWORDS}
+    return (name for name in names if name not in taken)
+
+
+def _container(content: Tree, kind: str) -> Element:
+    found = content.root.find(f"predefined/{kind}")
+    if found is None:
+        raise LookupError(kind)
+    return found
 
 
 def _plausible(kind: str, name: str) -> bool:

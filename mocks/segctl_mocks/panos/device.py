@@ -70,14 +70,17 @@ class PanosDevice:
         self.users = dict(users)
         self.clock = clock
         self.booted = clock()
-        self.predefined = content.predefined(settings.removed_applications)
         self.platform = content.platform(settings.limits)
         names = tuple(users)
         document = config or baseline.factory(settings.hostname, settings.sw_version, names)
         root = parse(document)
         strip_attributes(root, DIRTY)
         self.candidate = Tree(root, is_slot)
-        content.adopt(self.predefined, self.candidate, settings.removed_applications)
+        self.predefined = content.adopted(
+            content.predefined(settings.removed_applications),
+            self.candidate,
+            settings.removed_applications,
+        )
         self.running = self.candidate.clone()
         container = self.running.at((*DEVICE, ("vsys", "")))
         count = 1 if container is None else len(container)

@@ -12,12 +12,13 @@ from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.locks import Lock
-from segctl_mocks.panos.server import Form, HttpsServer, Reply
+from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.state import Store
 from segctl_mocks.tls import Authority, ServerCertificate
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Iterator, Mapping
     from types import TracebackType
 
@@ -60,6 +61,7 @@ class PanosMock:
         authority: Authority | None = None,
         certificate: ServerCertificate | None = None,
         max_request: int = MAX_REQUEST,
+        acceptor: Acceptor | None = None,
     ) -> None:
         self.name = name
         self.latency = latency
@@ -85,6 +87,7 @@ class PanosMock:
         self._port = port
         self._any_port = False
         self._max_request = max_request
+        self._acceptor = acceptor
         self._server: HttpsServer | None = None
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -97,14 +100,17 @@ class PanosMock:
         self._stopping.clear()
         context = self._certificate.context()
         try:
-            self._server = HttpsServer(self._port, context, self._respond, self._max_request)
+            self._server = self._listen(self._port, context)
         except OSError:
             if not self._any_port:
                 raise
-            self._server = HttpsServer(0, context, self._respond, self._max_request)
+            self._server = self._listen(0, context)
         self._port = self._server.server_port
         self._server.start()
         return self
+
+    def _listen(self, port: int, context: ssl.SSLContext) -> HttpsServer:
+        return HttpsServer(port, context, self._respond, self._max_request, self._acceptor)
 
     def prefer_port(self, port: int) -> None:
         """Listen on this port if it is free, else on any."""

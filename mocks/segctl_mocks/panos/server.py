@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import selectors
 import socket
 import threading
 from dataclasses import dataclass
@@ -48,6 +49,52 @@ class Reply:
     break_at: int | None = None
 
 
+class Acceptor:
+    """One thread that accepts the connections of many servers; it ends with the last of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._servers: dict[HttpsServer, None] = {}
+        self._selector: selectors.BaseSelector | None = None
+        self._waker: socket.socket | None = None
+        self._thread: threading.Thread | None = None
+
+    def add(self, server: HttpsServer) -> None:
+        """Accept for a server, too."""
+        with self._lock:
+            self._servers[server] = None
+            if self._selector is None:
+                self._selector = selectors.DefaultSelector()
+                sleeper, self._waker = socket.socketpair()
+                self._selector.register(sleeper, selectors.EVENT_READ)
+                self._thread = threading.Thread(
+                    target=self._serve, args=(self._selector, sleeper), daemon=True
+                )
+                self._thread.start()
+            self._selector.register(server, selectors.EVENT_READ, server)
+
+    def remove(self, server: HttpsServer) -> None:
+        """Accept no more for a server."""
+        with self._lock:
+            if self._servers.pop(server, self) is self or self._selector is None:
+                return
+            self._selector.unregister(server)
+            if self._servers or self._waker is None or self._thread is None:
+                return
+            self._waker.close()
+            self._thread.join(timeout=5)
+            self._selector = self._waker = self._thread = None
+
+    @staticmethod
+    def _serve(selector: selectors.BaseSelector, sleeper: socket.socket) -> None:
+        with selector, sleeper:
+            while True:
+                for key, _ in selector.select():
+                    if key.data is None:  # the other end was closed
+                        return
+                    key.data.accept()
+
+
 class HttpsServer(ThreadingHTTPServer):
     """Serves one device on a loopback port."""
 
@@ -61,12 +108,14 @@ class HttpsServer(ThreadingHTTPServer):
         context: ssl.SSLContext,
         respond: Callable[[Form], Reply],
         max_request: int,
+        acceptor: Acceptor | None = None,
     ) -> None:
         self.respond = respond
         self.max_request = max_request
         self.context = context
-        self._thread: threading.Thread | None = None
+        self._acceptor = acceptor or Acceptor()
         super().__init__(("127.0.0.1", port), _Handler)
+        self.socket.setblocking(False)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         """Accept a connection; its handshake is left to its own thread."""
@@ -81,19 +130,22 @@ class HttpsServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Stay silent: clients that go away are part of the tests."""
 
+    def accept(self) -> None:
+        """Take a connection that waits; a thread of its own serves it."""
+        try:
+            request, address = self.get_request()
+        except OSError:  # gone again, or the server is
+            return
+        self.process_request(request, address)
+
     def start(self) -> None:
-        """Serve in a thread."""
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
-        )
-        self._thread.start()
+        """Serve."""
+        self._acceptor.add(self)
 
     def stop(self) -> None:
         """Stop serving and close the port."""
-        self.shutdown()
+        self._acceptor.remove(self)
         self.server_close()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli import apply, drift, fmt, history, importing, mock, plan, reference, validate
+from segctl.cli import (
+    apply,
+    drift,
+    fmt,
+    history,
+    importing,
+    mock,
+    plan,
+    reference,
+    snapshot,
+    validate,
+)
 from segctl.cli.app import app
 from segctl.cli.arguments import asks_json, asks_lines, hoist
 from segctl.cli.exits import ERROR, OK
@@ -28,7 +39,18 @@ if TYPE_CHECKING:
     Answer = Callable[[Mapping[str, Any]], None] | None
 
 #: Modules that register their commands when they are imported.
-COMMANDS = (validate, fmt, plan, apply, drift, history, importing, reference, mock)
+COMMANDS = (
+    validate,
+    fmt,
+    plan,
+    apply,
+    drift,
+    history,
+    snapshot,
+    importing,
+    reference,
+    mock,
+)
 
 #: What Typer makes of Ctrl-C; here it is a problem like others.
 _INTERRUPTED = 130

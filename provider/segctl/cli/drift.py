@@ -24,10 +24,12 @@ from segctl.cli.reports import (
 )
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.steps import (
+    OfflineOption,
     desired_of,
     load_inventory,
     read_plans,
     settings_of,
+    snapshots,
     today,
     working,
 )
@@ -104,6 +106,7 @@ def drift(
         str,
         typer.Option("--notify", metavar="on-change|on-drift|always", help="When notices are sent"),
     ] = "on-change",
+    offline: OfflineOption = None,
     env: Environment = "default",
     markdown: MarkdownFile = None,
     sarif: SarifFile = None,
@@ -116,22 +119,28 @@ def drift(
         _refuse_others(context)
         return OK
     accepting = _accepting(write_baseline, owner, expires)
-    channels = Channels.of(
-        environment=env,
-        history=history,
-        no_history=no_history,
-        keep_days=keep_days,
-        metrics=metrics,
-        pushgateway=pushgateway,
-        plan=plan,
-        webhooks=webhook or (),
-        template=webhook_template,
-        notify=notify,
+    if offline is not None and (history or metrics or pushgateway or plan or webhook):
+        raise UsageError("what a snapshot shows is over: it is not recorded, measured or told")
+    channels = (
+        Channels.none()
+        if offline is not None
+        else Channels.of(
+            environment=env,
+            history=history,
+            no_history=no_history,
+            keep_days=keep_days,
+            metrics=metrics,
+            pushgateway=pushgateway,
+            plan=plan,
+            webhooks=webhook or (),
+            template=webhook_template,
+            notify=notify,
+        )
     )
     files = ReportFiles(
         environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
     )
-    return _check(settings_of(context), baseline, accepting, channels, files)
+    return _check(settings_of(context), baseline, offline, accepting, channels, files)
 
 
 def _refuse_others(context: typer.Context) -> None:
@@ -163,6 +172,7 @@ def _accepting(file: Path | None, owner: str, expires: str) -> tuple[Path, str, 
 def _check(
     settings: Settings,
     baseline: Path | None,
+    offline: Path | None,
     accepting: tuple[Path, str, date] | None,
     channels: Channels,
     files: ReportFiles,
@@ -175,8 +185,8 @@ def _check(
         loaded = load_inventory(settings)
         accepted = read_baseline(baseline) if baseline else ()
         _mention_strangers(accepted, loaded)
-        plans, failures = read_plans(settings, loaded)
-    authors, notes = _authors(settings, loaded, plans)
+        plans, failures = read_plans(settings, loaded, snapshots(offline))
+    authors, notes = _authors(settings, loaded, plans if offline is None else [])
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
     document = drift_json(ordered, accepted, today=today(), authors=authors, notes=notes)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segctl.cli.app import EPILOG, app, mock_app
 from segctl.cli.steps import load_inventory, settings_of, today
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @mock_app.command("serve", epilog=EPILOG)
@@ -24,13 +28,26 @@ def mock_serve(
     endpoints: Annotated[
         Path | None, typer.Option("--endpoints", help="Inventory overlay to write")
     ] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--config", metavar="HOST=FILE", help="Configuration a host holds, as others left it"
+        ),
+    ] = None,
 ) -> None:
     """Serve a mock device for every firewall of the inventory, until stopped."""
     from segctl.demo import fleet
 
     settings = settings_of(context)
+    configs = _configs(config or ())
     loaded = load_inventory(settings)
-    with fleet(loaded, today(), state=state, overlay=endpoints) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(
+                fleet(loaded, today(), state=state, overlay=endpoints, configs=configs)
+            )
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--config") from error
         served = running.everything.items()
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         typer.echo(f"serving {names}")
@@ -38,6 +55,18 @@ def mock_serve(
         typer.echo(f"use them with: {given} -i {endpoints or running.overlay}")
         sys.stdout.flush()
         _until_stopped()
+
+
+def _configs(given: Sequence[str]) -> dict[str, bytes]:
+    """Return the configurations given as ``HOST=FILE``."""
+    configs: dict[str, bytes] = {}
+    for text in given:
+        host, equals, path = text.partition("=")
+        if not (host and equals and path):
+            message = f"{text!r} is not HOST=FILE"
+            raise typer.BadParameter(message, param_hint="--config")
+        configs[host] = Path(path).read_bytes()
+    return configs
 
 
 def _until_stopped() -> None:

@@ -32,7 +32,7 @@ from segctl.cli.signatures import (
     signer,
     write_signature,
 )
-from segctl.cli.steps import load_inventory, plan_all, settings_of
+from segctl.cli.steps import OfflineOption, load_inventory, plan_all, settings_of, snapshots
 from segctl.errors import PlanError, SegctlError, SignatureError, UsageError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def plan(
         float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
     ] = 24.0,
     sign: SignOption = None,
+    offline: OfflineOption = None,
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
@@ -102,6 +103,8 @@ def plan(
     if playbook is not None:
         from segctl.cli.rollout import Options, plan_playbook, split_tags
 
+        if offline is not None:
+            raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
         if out is not None or sign is not None:
             raise UsageError("a playbook's plan is not saved: its waves are planned when they run")
         if files.wanted:
@@ -119,8 +122,9 @@ def plan(
         raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
     signing = signer(sign, out) if sign is not None else None
     with files.refusals("plan", settings):
+        held = snapshots(offline)
         loaded = load_inventory(settings)
-        made, failures = plan_all(settings, loaded, valid_for=valid_for)
+        made, failures = plan_all(settings, loaded, valid_for=valid_for, offline=held)
     signature = save_plan(made, out, signing) if out is not None and not failures else None
     if files.wanted:
         from segctl.report import plan_report
@@ -220,6 +224,8 @@ def show(
         dirty = " with uncommitted edits" if made.intent.get("dirty") else ""
         inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
         typer.echo(f"Made {made.created}, expires {made.expires}{inventory_at}.")
+        for name, taken in made.intent.get("snapshots", {}).items():
+            typer.echo(f"Made offline: {name} from its snapshot of {taken}.")
         mention_use(file, made)
         _mention_signers(file, signers, verified=verify is not None)
     if doubt is not None:

@@ -47,6 +47,21 @@ class Channels:
     notify: str
 
     @classmethod
+    def none(cls) -> Channels:
+        """Return no channel at all."""
+        return cls(
+            environment="",
+            history=None,
+            keep_days=0,
+            metrics=None,
+            pushgateway=None,
+            plan=None,
+            webhooks=(),
+            template=None,
+            notify="",
+        )
+
+    @classmethod
     def of(
         cls,
         *,

@@ -12,7 +12,16 @@ from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
 #: What there is a schema of.
-_SCHEMAS = ("inventory", "playbook", "plan", "drift", "history", "rollout", "events")
+_SCHEMAS = (
+    "inventory",
+    "playbook",
+    "plan",
+    "drift",
+    "history",
+    "snapshot",
+    "rollout",
+    "events",
+)
 
 
 @app.command(epilog=EPILOG)

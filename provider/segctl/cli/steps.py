@@ -5,21 +5,27 @@ from __future__ import annotations
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segctl.cli.arguments import Settings
-from segctl.cli.screen import progress
+from segctl.cli.screen import progress, tell
 from segctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable, Mapping
 
     from segctl.compile import Desired
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
     from segctl.rollout import Failure, Workers
+    from segctl.snapshot import Snapshot
+
+OfflineOption = Annotated[
+    Path | None,
+    typer.Option("--offline", help="Read no device but this snapshot, or this folder of them"),
+]
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -55,8 +61,10 @@ def working(settings: Settings, devices: int) -> Generator[Workers]:
     Raises:
         ExecutorError: they cannot be used.
     """
-    from segctl.rollout import workers
+    from segctl.rollout import exposed, workers
 
+    if warning := exposed(settings.executor):
+        tell(f"segctl: {warning}")
     with workers(settings.executor, devices=devices, forks=settings.forks) as found:
         yield found
 
@@ -97,13 +105,22 @@ def desired_of(loaded: Loaded) -> list[Desired]:
     return chosen
 
 
-def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], list[Failure]]:
-    """Read every selected device; return the plans, and the devices that have none."""
-    from segctl.plan import DevicePlan
+def read_plans(
+    settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
+) -> tuple[list[DevicePlan], list[Failure]]:
+    """Read every selected device; return the plans, and the devices that have none.
+
+    With `offline` no device is read: its snapshot is.
+    """
     from segctl.rollout import plan_devices
 
     chosen = desired_of(loaded)
     names = [item.device.name for item in chosen]
+    if offline is not None:
+        from segctl.rollout.snapshots import plan_offline
+
+        with progress(settings, names) as report:
+            return _parted(plan_offline(chosen, offline, report))
     with working(settings, len(names)) as executor, progress(settings, names) as report:
         results = plan_devices(
             chosen,
@@ -113,14 +130,43 @@ def read_plans(settings: Settings, loaded: Loaded) -> tuple[list[DevicePlan], li
             executor=executor,
             cache=settings.cache,
         )
-    plans = [item for item in results if isinstance(item, DevicePlan)]
-    return plans, [item for item in results if not isinstance(item, DevicePlan)]
+    return _parted(results)
 
 
-def intent(settings: Settings, loaded: Loaded) -> dict[str, Any]:
-    """Return which inventory a plan is made from."""
+def _parted(
+    results: Iterable[DevicePlan | Failure],
+) -> tuple[list[DevicePlan], list[Failure]]:
+    from segctl.plan import DevicePlan
+
+    found = list(results)
+    plans = [item for item in found if isinstance(item, DevicePlan)]
+    return plans, [item for item in found if not isinstance(item, DevicePlan)]
+
+
+def snapshots(path: Path | None) -> dict[str, Snapshot] | None:
+    """Return the snapshots of a file or folder by device, if it is given.
+
+    Raises:
+        SnapshotError: they cannot be used.
+    """
+    if path is None:
+        return None
+    from segctl.snapshot import load_snapshots
+
+    return load_snapshots(path)
+
+
+def intent(
+    settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
+) -> dict[str, Any]:
+    """Return which inventory a plan is made from, and which snapshots."""
     commit, dirty = _git(settings.sources[0])
-    return {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+    found: dict[str, Any] = {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
+    if offline is not None:
+        found["snapshots"] = {
+            name: one.taken for name, one in offline.items() if name in loaded.hosts
+        }
+    return found
 
 
 def _git(path: Path) -> tuple[str, bool]:
@@ -146,12 +192,17 @@ def _git(path: Path) -> tuple[str, bool]:
 
 
 def plan_all(
-    settings: Settings, loaded: Loaded | None = None, *, valid_for: float = 24.0
+    settings: Settings,
+    loaded: Loaded | None = None,
+    *,
+    valid_for: float = 24.0,
+    offline: Mapping[str, Snapshot] | None = None,
 ) -> tuple[Plan, list[Failure]]:
     """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
     from segctl.plan import make_plan
 
     loaded = loaded or load_inventory(settings)
-    plans, failures = read_plans(settings, loaded)
-    made = make_plan(plans, intent(settings, loaded), valid_for=timedelta(hours=valid_for))
+    plans, failures = read_plans(settings, loaded, offline)
+    found = intent(settings, loaded, offline)
+    made = make_plan(plans, found, valid_for=timedelta(hours=valid_for))
     return made, failures

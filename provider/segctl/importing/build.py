@@ -194,13 +194,14 @@ def _default(live: Live) -> DefaultRule | None:
 
 def _default_setting(live: Live) -> str:
     rule = _default(live)
-    return rule.log_setting if rule is not None and rule.action == "deny" and rule.log else ""
+    return rule.log_setting if rule is not None and rule.action != "allow" and rule.log else ""
 
 
 def _default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:
     """Return whether the device already does with unmatched traffic what segctl would have."""
     wanted = DefaultRule(name="interzone-default", action="deny", log=True, log_setting=forwarding)
-    return "manage" if _default(live) == wanted else "leave"
+    held = _default(live)
+    return "manage" if held is not None and wanted.beside(held) == held else "leave"
 
 
 # --- planning back -------------------------------------------------------------------------------

@@ -199,6 +199,8 @@ class Checker:
 
     def record(self, node: Node, shape: Record) -> dict[str, object] | None:
         """Return the checked items of a mapping with given keys."""
+        if node.value is None and shape.or_nothing:
+            return {}
         if not isinstance(node.value, dict):
             self._wrong_kind(node, "a mapping")
             return None

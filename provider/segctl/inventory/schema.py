@@ -241,6 +241,10 @@ SITE_WIDE: Final[dict[str, Shape]] = {
     ZONES: Table(key=_ID, item=ZONE),
     CONDUITS: Table(key=_ID, item=CONDUIT),
 }
+_SITE_WIDE_DOCS: Final = {
+    ZONES: "Zones by id. Every variable that begins so is read; they are merged.",
+    CONDUITS: "Conduits by id. Every variable that begins so is read; they are merged.",
+}
 
 SITE: Final = Field(name="segctl_site", shape=_ID, doc="The site that zone and conduit ids are of.")
 
@@ -368,7 +372,10 @@ def json_schema() -> dict[str, object]:
 def variables_schema(more: tuple[Field, ...] = ()) -> dict[str, object]:
     """Return the schema of a mapping of variables, in which `more` may stand too."""
     properties = {field.name: _property(field) for field in (*HOST.fields, *more)}
-    patterns = {f"^{name}": schema_of(shape) for name, shape in SITE_WIDE.items()}
+    patterns = {
+        f"^{name}": {"description": _SITE_WIDE_DOCS[name], **schema_of(shape)}
+        for name, shape in SITE_WIDE.items()
+    }
     return {
         "type": "object",
         "properties": properties,
@@ -412,7 +419,7 @@ def schema_of(shape: Shape) -> dict[str, object]:
 
 def _record_schema(shape: Record) -> dict[str, object]:
     schema: dict[str, object] = {
-        "type": "object",
+        "type": ["object", "null"] if shape.or_nothing else "object",
         "properties": {field.name: _property(field) for field in shape.fields},
         "additionalProperties": False,
     }

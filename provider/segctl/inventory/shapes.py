@@ -63,9 +63,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A mapping with the given keys and no others."""
+    """A mapping with the given keys and no others; nothing at all may stand for an empty one."""
 
     fields: tuple[Field, ...]
+    or_nothing: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all keys."""

@@ -192,14 +192,12 @@ OWN: Final = (
     ),
 )
 
-#: How a module is called from Ansible: of no meaning where segctl runs the file itself.
-_CALLING: Final = tuple(
-    Field(name=name, shape=_PATH if name != "forks" else Scalar(kind="integer", minimum=1), doc=doc)
-    for name, doc in (
-        ("executable", "segctl itself, where Ansible calls it."),
-        ("vault_password_file", "Vault password, where Ansible calls segctl."),
-        ("forks", "Devices at a time, where Ansible calls segctl."),
-    )
+#: What the modules of the collection take besides: of no meaning where segctl runs the file.
+_CALLING: Final = (
+    Field(name="executable", shape=_PATH, doc="segctl itself, where Ansible calls it."),
+)
+_FAILING: Final = Field(
+    name="fail_on_drift", shape=_BOOLEAN, doc="Let Ansible's task fail when a device has drifted."
 )
 _PURGE: Final = Field(
     name="allow_purge",
@@ -210,9 +208,9 @@ _BASELINE: Final = Field(
     name="baseline", shape=_PATH, doc="Accepted drift, as for segctl drift --baseline."
 )
 ARGUMENTS: Final = {
-    "segctl_plan": Record(fields=_CALLING),
-    "segctl_apply": Record(fields=(_PURGE, *_CALLING)),
-    "segctl_drift": Record(fields=(_BASELINE, *_CALLING)),
+    "segctl_plan": Record(fields=_CALLING, or_nothing=True),
+    "segctl_apply": Record(fields=(_PURGE, *_CALLING), or_nothing=True),
+    "segctl_drift": Record(fields=(_BASELINE, _FAILING, *_CALLING), or_nothing=True),
 }
 TASK: Final = Cases(
     otherwise="a playbook with other modules is run with ansible-playbook",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -240,8 +241,12 @@ class Masking(Protocol):
         ...
 
 
+@cache
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
+
+    It is stateless, and looking for it among all that is installed takes some milliseconds: it is
+    looked for once.
 
     Raises:
         UnsupportedError: nobody provides it.

@@ -4,7 +4,7 @@ from segctl.rollout.brake import Brake
 from segctl.rollout.connections import target, unverified
 from segctl.rollout.devices import apply_plans, ask_authors, plan_devices
 from segctl.rollout.results import Failure, internal
-from segctl.rollout.workers import Workers, check_kind, workers
+from segctl.rollout.workers import Workers, check_kind, exposed, workers
 
 __all__ = [
     "Brake",
@@ -13,6 +13,7 @@ __all__ = [
     "apply_plans",
     "ask_authors",
     "check_kind",
+    "exposed",
     "internal",
     "plan_devices",
     "target",

@@ -19,6 +19,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -26,7 +27,9 @@ from segctl.plan import device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from _typeshed import DataclassInstance
 
     from segctl.compile import Desired
     from segctl.plan import DevicePlan
@@ -73,13 +76,20 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
 def _plain(value: object) -> object:
     """Return what JSON can hold of a value, its type included."""
     kind = type(value)
-    if is_dataclass(value):
-        return [kind.__qualname__, *(getattr(value, one.name) for one in fields(value))]
+    if is_dataclass(kind):
+        return _taken_apart(kind)(value)
     if isinstance(value, (set, frozenset)):
         return [kind.__qualname__, *sorted(map(repr, cast("set[object]", value)))]
     if kind.__module__ not in ("ipaddress", "datetime", "pathlib"):
         raise TypeError(kind.__qualname__)
     return [kind.__qualname__, str(value)]
+
+
+@cache
+def _taken_apart(kind: type[DataclassInstance]) -> Callable[[object], tuple[object, ...]]:
+    """Return what makes a tuple of a dataclass's name and every field."""
+    get = attrgetter(*(one.name for one in fields(kind)), "__class__.__qualname__")
+    return lambda value: tuple(get(value))
 
 
 @cache

@@ -60,12 +60,12 @@ def plan_devices(
         items = [
             Planning(
                 desired=item,
-                connection=_connection(workers, connections, item.device.name),
+                connection=connection_for(workers, connections, item.device.name),
                 cache=cache,
             )
             for item in desired
         ]
-        results = _run(plan_one, items, workers, brake or Brake(), report)
+        results = run_all(plan_one, items, workers, brake or Brake(), report)
     if cache:
         PlanCache.of_user().tidy()
     return tuple(
@@ -101,11 +101,11 @@ def ask_authors(
                 platform=plan.platform,
                 scope=plan.scope,
                 items=tuple((item.kind, item.names) for item in items),
-                connection=_connection(workers, connections, plan.name),
+                connection=connection_for(workers, connections, plan.name),
             )
             for plan, items in asked
         ]
-        results = _run(ask_one, work, workers, Brake(), report)
+        results = run_all(ask_one, work, workers, Brake(), report)
     authors: dict[tuple[str, str, str], Author] = {}
     notes: list[tuple[str, Problem]] = []
     for (plan, items), found in zip(asked, results, strict=True):
@@ -145,22 +145,23 @@ def apply_plans(
         items = [
             Applying(
                 plan=plan,
-                connection=_connection(workers, connections, plan.name),
+                connection=connection_for(workers, connections, plan.name),
                 allow_purge=allow_purge,
                 revert_in=revert_in,
             )
             for plan in plans
         ]
-        results = _run(apply_one, items, workers, brake, report)
+        results = run_all(apply_one, items, workers, brake, report)
     return tuple(
         result if isinstance(result, Outcome) else failed(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
 
 
-def _connection(
+def connection_for(
     workers: Workers, connections: Mapping[str, Mapping[str, object]], device: str
 ) -> Mapping[str, object]:
+    """Return a device's connection variables as they may go to the workers."""
     found = connections.get(device, {})
     return portable(found) if workers.remote else found
 
@@ -173,7 +174,7 @@ def _warned(
     return replace(result, findings=(*unverified(result.name, connections), *result.findings))
 
 
-def _run(
+def run_all(
     work: Callable[..., Result],
     items: Sequence[Any],
     workers: Workers,

@@ -120,7 +120,7 @@ def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePl
     try:
         _same_version(item.version)
         _may_begin(link)
-        return _plan(item, _steps(item.device, link), compute)
+        return _plan(item, steps_of(item.device, link), compute)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(item.device, error)
     finally:
@@ -158,7 +158,7 @@ def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome
     try:
         _same_version(item.version)
         _first(item.device, link)
-        return _apply(item, _steps(item.device, link), compute)
+        return _apply(item, steps_of(item.device, link), compute)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failed(item.device, error)
     finally:
@@ -186,7 +186,7 @@ def ask_one(
     try:
         _same_version(item.version)
         _may_begin(link)
-        told = _steps(item.device, link)
+        told = steps_of(item.device, link)
         told("asking who changed it")
         where = target(item.device, item.connection, item.scope)
         speaks = provider(item.platform)
@@ -211,7 +211,8 @@ def _first(device: str, link: Link) -> None:
         raise LostWorkerError(f"the worker that applied it was lost; {AGAIN}")
 
 
-def _steps(device: str, link: Link) -> Callable[[str], None]:
+def steps_of(device: str, link: Link) -> Callable[[str], None]:
+    """Return what reports a device's steps, and raises at the next one once work is to stop."""
     return braked(link.pressed, lambda step: link.tell(device, step))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -144,6 +145,25 @@ def workers(kind: str, *, devices: int, forks: int) -> Generator[Workers]:
         yield Workers(executor=Threads(forks), compute=processes)
     finally:
         processes.close()
+
+
+def exposed(kind: str) -> str:
+    """Return what is to be said of workers that are reached without encryption, if so."""
+    scheme, _, address = kind.partition("://")
+    host = address.rpartition(":")[0].strip("[]")
+    if _SCHEMES.get(scheme) != "tcp" or host == "localhost" or _is_loopback(host):
+        return ""
+    return (
+        f"the way to the Dask scheduler {host} is NOT encrypted: whoever is on it can run code on "
+        "workers that log in to firewalls; use tls://HOST:PORT (docs/fleets.md)"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def check_kind(kind: str) -> None:

@@ -99,7 +99,10 @@ def read_trusted(text: bytes, file: Path) -> Trusted:
 
 
 def _minisign_key(line: str, comment: str) -> MinisignKey:
-    raw = _decoded(line)
+    try:
+        raw = _decoded(line)
+    except ValueError:
+        raw = b""
     if len(raw) != _MINISIGN_LENGTH or raw[:2] != b"Ed":
         message = "not a minisign public key, nor a line of allowed signers (who, type, key)"
         raise ValueError(message)

@@ -47,6 +47,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "nft-forward",
         "startup",
         "inventory",
+        "fleet",
     ]
     for case in document["cases"].values():
         assert case["what"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
+from typing import Any, cast
 
 import pytest
 import yaml
@@ -11,89 +13,37 @@ from segctl.errors import InventoryError
 from segctl.formatting import NotFormattedError, format_text, is_formattable, same
 from segctl.formatting.files import files_of, playbooks_of, sources_of
 
-CASES = {
-    "indentation, spaces at line ends, empty lines": (
-        "a:\n      b:   1  \n\n\n\n      c:\n      -   x\n      -  y:  2\n         z: 3\n\n\n",
-        "a:\n  b: 1\n\n  c:\n    - x\n    - y: 2\n      z: 3\n",
-    ),
-    "comments go with what they are about": (
-        "# top\n\na: # at a\n    # above b\n    b: 1     # behind b\n       # below b, further right\n"
-        "    # closes a\n# above c\nc: 2\n# end\n",
-        "# top\n\na:  # at a\n  # above b\n  b: 1       # behind b\n    # below b, further right\n"
-        "  # closes a\n# above c\nc: 2\n# end\n",
-    ),
-    "comments in one column stay in one": (
-        "a: 1     # one\nbb: 2    # two\nlonger_than_that: 3 # three\n",
-        "a: 1     # one\nbb: 2    # two\nlonger_than_that: 3  # three\n",
-    ),
-    "quotes and YAML 1.1 stay as they are": (
-        "a:  'no'\nb: no\nc: 22:22\nd: \"22:22\"\ne: 010\nf: '010'\n",
-        "a: 'no'\nb: no\nc: 22:22\nd: \"22:22\"\ne: 010\nf: '010'\n",
-    ),
-    "a vault value is not moved by a byte": (
-        "all:\n    password: !vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          6231\n    b: 1\n",
-        "all:\n  password: !vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          6231\n  b: 1\n",
-    ),
-    "a block scalar moves as a whole": (
-        "a:\n    b: |\n            one\n              two  \n\n            # three\n    c: >2-\n       four\n",
-        "a:\n  b: |\n    one\n      two  \n\n    # three\n  c: >2-\n     four\n",
-    ),
-    "anchors, aliases, merge keys, tags": (
-        "base: &base\n    a: 1\nuse:\n    <<:   *base\n    b: !unsafe  '{{ x }}'\n*base : 2\n"[:-10],
-        "base: &base\n  a: 1\nuse:\n  <<: *base\n  b: !unsafe '{{ x }}'\n",
-    ),
-    "short brackets on one line": (
-        "a: [ x,y ,\n   z ]\nb: { k: v,\n  l: [ ] }\n",
-        "a: [x, y, z]\nb: {k: v, l: []}\n",
-    ),
-    "long ones and those with comments one item a line": (
-        f"a: [{'x' * 60}, {'y' * 60}]\nb: [1, # one\n 2\n # end\n ]\n",
-        f"a: [\n  {'x' * 60},\n  {'y' * 60}\n  ]\nb: [\n  1,  # one\n  2\n  # end\n  ]\n",
-    ),
-    "the start of a document": ("# x\n--- # y\na: 1\n", "# x\n---  # y\na: 1\n"),
-    "a comment that nothing follows": (
-        "a:\n    # nothing here yet\nb: 1\n",
-        "a:\n  # nothing here yet\nb: 1\n",
-    ),
-    "lines of a long text": (
-        'a: "one \\\n       two\n\n       three"\nb: some\n      words\n',
-        'a: "one \\\n  two\n\n  three"\nb: some\n  words\n',
-    ),
-    "known keys of zones, conduits and flows": (
-        "segctl_conduits_more:\n  c:\n    flows:\n      f:\n        # about log\n        log: true\n"
-        "        source: [a]\n\n    # who\n    owner: me  # him\n    to: b\n    from: a\n    reason: r\n",
-        "segctl_conduits_more:\n  c:\n    from: a\n    to: b\n    reason: r\n\n    # who\n"
-        "    owner: me  # him\n    flows:\n      f:\n        source: [a]\n        # about log\n"
-        "        log: true\n",
-    ),
-    "users' own keys": ("zeta: 1\nalpha: 2\n", "zeta: 1\nalpha: 2\n"),
-    "a zone with an unknown key keeps its order": (
-        "segctl_zones:\n  z:\n    networks: []\n    nmae: x\n    level: 1\n",
-        "segctl_zones:\n  z:\n    networks: []\n    nmae: x\n    level: 1\n",
-    ),
-    "a sentence over two lines keeps them together": (
-        "segctl_zones:\n  z:\n    networks: []   # a sentence\n    level: 1       # goes on\n",
-        "segctl_zones:\n  z:\n    networks: []   # a sentence\n    level: 1       # goes on\n",
-    ),
-    "only comments": ("\n\n# a\n\n\n# b\n\n", "# a\n\n# b\n"),
-    "nothing": ("\n \n", ""),
-}  # fmt: skip
+CASES = Path(__file__).parent / "cases"
+NAMES = sorted(path.name.removesuffix(".before.yml") for path in CASES.glob("*.before.yml"))
 
 
-@pytest.mark.parametrize("name", CASES)
+def case(name: str) -> tuple[str, str]:
+    """A file as somebody wrote it, and as it is formatted."""
+    before, after = (CASES / f"{name}.{when}.yml" for when in ("before", "after"))
+    return before.read_text(encoding="utf-8"), after.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_layout(name: str) -> None:
-    before, after = CASES[name]
+    before, after = case(name)
     assert format_text(before, "f.yml") == after
     assert format_text(after, "f.yml") == after
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_another_parser_reads_the_same(name: str) -> None:
-    class Loader(yaml.SafeLoader):
-        """Keeps values with a tag as text."""
+class Loader(yaml.SafeLoader):
+    """Reads values with a tag as their text."""
 
-    Loader.add_multi_constructor("!", lambda _loader, _tag, node: node.value)
-    before, after = (yaml.load(text, Loader) for text in CASES[name])
+
+def text_of(_loader: yaml.SafeLoader, _tag: str, node: yaml.ScalarNode) -> str:
+    return str(node.value)
+
+
+cast("Any", Loader).add_multi_constructor("!", text_of)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_another_parser_reads_the_same(name: str) -> None:
+    before, after = (yaml.load(text, Loader) for text in case(name))
     assert same(before, after)
 
 
@@ -150,10 +100,8 @@ def test_values_differ_by_their_last_type() -> None:
         assert not same(one, other)
 
 
-def test_files_of_an_inventory(tmp_path: object) -> None:
-    from pathlib import Path
-
-    top = Path(str(tmp_path))
+def test_files_of_an_inventory(tmp_path: Path) -> None:
+    top = tmp_path
     names = ("hosts.yml", "group_vars/all", "group_vars/x/a.yaml", "host_vars/h.yml", "notes.txt",
              ".git/x.yml", "playbooks/roll.yml", "playbooks/roles/r.yml")  # fmt: skip
     for name in names:

@@ -77,7 +77,7 @@ def test_steps_end_where_an_xpath_is_no_longer_plain() -> None:
         ("/config", "edit", False),
     ],
 )
-def test_what_a_line_is_about(xpath: str, command: str, about: bool) -> None:
+def test_what_a_line_is_about(*, xpath: str, command: str, about: bool) -> None:
     assert (who(COMMIT, line(xpath, command=command)) == "ana") is about
 
 

@@ -85,16 +85,20 @@ def _check(host: str, name: str, part: bytes) -> None:
             if _leaks(element):
                 raise ParseError(host, f"a secret in {name} (<{element.tag}>) cannot be masked")
             if element.tag == "entry":
-                element.clear(keep_tail=True)
+                element.clear()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
 
 
 def _leaks(element: Element) -> bool:
+    """Whether a leaf holds a secret still: comments in it, for instance, keep it from the mask."""
     text = "".join(str(part) for part in element.itertext()).strip()
-    if len(element) or text in {"", MASK}:
+    if text in {"", MASK} or any(isinstance(_tag(child), str) for child in element):
         return False
-    tag = cast("object", element.tag)  # of a comment it is a function
-    return text.startswith(_ENCRYPTED) or (
-        isinstance(tag, str) and _SECRET.fullmatch(tag) is not None
-    )
+    tag = _tag(element)
+    secret = isinstance(tag, str) and _SECRET.fullmatch(tag) is not None
+    return secret or text.startswith(_ENCRYPTED)
+
+
+def _tag(element: Element) -> object:
+    return cast("object", element.tag)  # of a comment it is a function

@@ -71,6 +71,7 @@ class Segctl:
             code, out, messages = _run(argv, given.environment, descriptors)
         for option, path in zip(options, paths, strict=True):
             out = out.replace(path, option)  # where a problem is, in words that mean something
+        out = out.replace(f"{self.folder}/", "")
         return Answer(code=code, document=_document(code, out, messages), messages=messages)
 
 

@@ -37,12 +37,13 @@ class Controller:
         self._play = play
         self._password = password
         self._template = template
-        self._vars = task_vars
+        #: What the task knows of its host and of the others.
+        self.task_vars = task_vars
 
     @property
     def host(self) -> str:
         """The task's host."""
-        return str(self._vars["inventory_hostname"])
+        return str(self.task_vars["inventory_hostname"])
 
     @property
     def is_firewall(self) -> bool:
@@ -55,23 +56,39 @@ class Controller:
         return Given(
             executable=find_executable(executable),
             host=self.host,
-            sources=[str(source) for source in self._vars["ansible_inventory_sources"]],
+            sources=[str(source) for source in self.task_vars["ansible_inventory_sources"]],
             variables=self._variables(),
             vault_passwords=[bytes(secret.bytes) for _, secret in secrets],
             environment=self._environment(),
         )
 
+    @property
     def rollout(self) -> dict[str, Any]:
-        """Return the play's own words of segctl, without their prefix."""
+        """The play's own words of segctl, without their prefix."""
         own = [name for name in self._play_vars() if name in ROLLOUT]
         return {name.removeprefix("segctl_"): self._value(name) for name in own}
+
+    @property
+    def play_name(self) -> str:
+        """The play's name."""
+        return str(self._play.get_name()) if self._play is not None else self.host
+
+    @property
+    def stops_after_failure(self) -> bool:
+        """Whether a failed host of one wave keeps the next from being begun, as in segctl.
+
+        Where the play says how many may fail, Ansible counts them itself.
+        """
+        if self._play is None or self.rollout.get("on_failure") == "continue":
+            return False
+        return self._play.max_fail_percentage is None and not self._play.any_errors_fatal
 
     def _variables(self) -> dict[str, Any]:
         """Return what is to win over the inventory: templates, then the play, then ``-e``."""
         connection = {
             name: self._value(name)
             for name in _TEMPLATED
-            if name in self._vars and self._value(name) != self._vars[name]
+            if name in self.task_vars and self._value(name) != self.task_vars[name]
         }
         play = {
             name: self._value(name)
@@ -105,4 +122,4 @@ class Controller:
         return environment
 
     def _value(self, name: str) -> Any:
-        return self._template(self._vars[name]) if name in self._vars else None
+        return self._template(self.task_vars[name]) if name in self.task_vars else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ansible_collections.segctl.segctl.plugins.plugin_utils.command import Answer
 
@@ -68,10 +68,22 @@ def planned(answer: Answer, *, diff: bool) -> Result:
 
 def applied(answer: Answer, plan: Result) -> Result:
     """Return the result of an apply whose plan gave the result `plan`."""
-    outcome = next(iter(answer.document.get("outcomes", ())), None)
-    if outcome is None or answer.code or "error" in answer.document:
-        return {**plan, "status": "failed", **_failed(answer)}
+    outcome = next(_outcomes(answer.document), None)
+    if outcome is not None and outcome["code"]:
+        told = failure(outcome["code"], outcome["message"])
+        return {**plan, **told, "status": outcome["status"]}
+    if outcome is None or "error" in answer.document:
+        status = "failed" if outcome is None else outcome["status"]
+        return {**plan, **_failed(answer), "status": status}
     return {**plan, "changed": outcome["status"] == "applied", "status": outcome["status"]}
+
+
+def _outcomes(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what became of devices: of an apply, or of a rollout's waves."""
+    yield from document.get("outcomes", ())
+    for play in document.get("plays", ()):
+        for wave in play["waves"]:
+            yield from wave["devices"]
 
 
 def drifted(answer: Answer, *, fail_on_drift: bool) -> Result:
