@@ -47,7 +47,7 @@ COMMIT = line("", admin="ben", command="commit", result="Submitted")
 
 def who(*lines: Entry, **values: list[tuple[str, str]]) -> str | None:
     (found,) = authors(lines, [ITEM], user="segctl", **values)
-    return found and found.admin
+    return None if found is None else found.admin
 
 
 def test_steps_end_where_an_xpath_is_no_longer_plain() -> None:
