@@ -41,7 +41,7 @@ COMMANDS = {
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
-    "schema": ("inventory|plan|drift|history",),
+    "schema": ("drift", "history"),
     "mock serve": ("--state", "--endpoints"),
     "demo": (),
 }
