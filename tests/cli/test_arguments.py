@@ -41,7 +41,7 @@ COMMANDS = {
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
-    "schema": ("drift", "history"),
+    "schema": ("NAME",),
     "mock serve": ("--state", "--endpoints"),
     "demo": (),
 }
