@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ZONES = ("ctrl", "supv", "dmz", "ent")
 #: Folders of the machine that the firewall's sshd sees an empty one of its own in place of.
-_OWN = ("/run/segctl", "/etc/nftables.d", "/run/sshd", "/root")
+_OWN = ("/run/segctl", "/etc/nftables.d", "/run/sshd", "/root", "/home")
 
 
 def refused() -> str:
@@ -155,13 +155,17 @@ class Lab:
         config = self.folder / "sshd_config"
         config.write_text(
             f"Port {self.port}\nListenAddress 10.99.0.1\nHostKey {self.folder}/host_key\n"
-            f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile {allowed}\nUsePAM no\n"
+            f"PidFile none\nAuthorizedKeysFile /etc/lab_keys\nUsePAM no\n"
             "PermitRootLogin yes\nPasswordAuthentication no\nStrictModes no\n"
             "UseDNS no\nMaxStartups 100\nMaxSessions 100\n",
             encoding="utf-8",
         )
+        etc = self.folder / "etc"
         mounts = "; ".join(
-            f"mkdir -p {path}; mount -t tmpfs -o mode=755 tmpfs {path}" for path in _OWN
+            [
+                f"cp -a /etc {etc}; mount --bind {etc} /etc; cp {allowed} /etc/lab_keys",
+                *(f"mkdir -p {path}; mount -t tmpfs -o mode=755 tmpfs {path}" for path in _OWN),
+            ]
         )
         with (self.folder / "sshd.log").open("wb") as log:
             self._sshd = self._popen_sshd(mounts, config, log)
@@ -208,6 +212,19 @@ class Lab:
         """Run a command in a namespace."""
         return run("ip", "netns", "exec", self.ns(name), *words, stdin=stdin)
 
+    def on_firewall(self, *words: str, stdin: str = "") -> str:
+        """Run a command among the folders that the firewall's sshd sees."""
+        assert self._sshd is not None
+        return run("nsenter", "-t", str(self._sshd.pid), "-n", "-m", *words, stdin=stdin)
+
+    def account(self, name: str, sudoers: str) -> None:
+        """Make an account on the firewall that the key opens, with these lines of sudoers."""
+        self.on_firewall("useradd", "-m", "-s", "/bin/sh", "-p", "*", name)
+        self.on_firewall(
+            "sh", "-c", 'cat > "$1" && chmod 440 "$1" && visudo -cf "$1"', "sh",
+            f"/etc/sudoers.d/{name}", stdin=sudoers,
+        )  # fmt: skip
+
     def nft(self, *words: str, stdin: str = "") -> str:
         """Run nft on the firewall."""
         return self.inside("fw", "nft", *words, stdin=stdin)
@@ -230,7 +247,12 @@ class Lab:
         return Finished(**json.loads(lines(self._segctl.stdout).readline()))
 
     def inventory(
-        self, conduits: str, name: str = "plant", *, variables: Sequence[str] = ()
+        self,
+        conduits: str,
+        name: str = "plant",
+        *,
+        user: str = "root",
+        variables: Sequence[str] = (),
     ) -> Path:
         """Write an inventory with these conduits (YAML below ``segctl_conduits:``)."""
         folder = self.folder / name
@@ -241,7 +263,7 @@ class Lab:
             "ansible_host: 10.99.0.1",
             f"ansible_port: {self.port}",
             "ansible_network_os: nftables",
-            "ansible_user: root",
+            f"ansible_user: {user}",
             f"ansible_ssh_private_key_file: {self.folder}/user_key",
             f"segctl_known_hosts: {self.folder}/known_hosts",
             *variables,
