@@ -560,7 +560,7 @@ def pooled() -> Generator[None]:
         def __init__(self, connection: Any) -> None:
             self.remote_conn_pre: Any = connection.remote_conn_pre
 
-        def paramiko_cleanup(self) -> None:
+        def disconnect(self) -> None:
             return
 
     def share(target: Target, device_type: str) -> Any:
@@ -568,7 +568,7 @@ def pooled() -> Generator[None]:
         found = held.get(key)
         if found is None or not found.remote_conn_pre.get_transport().is_active():
             if found is not None:
-                found.paramiko_cleanup()
+                found.disconnect()
             found = held[key] = connect(target, device_type)
             line = found.remote_conn_pre.get_transport().sock
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -581,7 +581,7 @@ def pooled() -> Generator[None]:
         finally:
             for one in held.values():
                 with suppress(Exception):
-                    one.paramiko_cleanup()
+                    one.disconnect()
 
 
 def thorough() -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 KEY: Any = paramiko.ECDSAKey.generate()
 _STEP = 0.005
-_GOOD = 0  # what paramiko calls AUTH_SUCCESSFUL and OPEN_SUCCEEDED
+_GOOD, _REFUSED = 0, 2  # what paramiko calls AUTH_SUCCESSFUL, OPEN_SUCCEEDED and AUTH_FAILED
 #: Numbers of messages, RFC 4254.
 _WINDOW_ADJUST, _EOF, _CLOSE, _REQUEST = 93, 96, 97, 98
 
@@ -101,14 +101,15 @@ class Manners(paramiko.ServerInterface):  # type: ignore[misc] # the base is unt
     def __init__(self, behave: Callable[[Visit], None]) -> None:
         self.behave = behave
         self.ended = threading.Event()
+        self.shells: list[Any] = []
 
     def get_allowed_auths(self, username: str) -> str:
         del username
         return "password"
 
     def check_auth_password(self, username: str, password: str) -> int:
-        del username, password
-        return _GOOD
+        del password
+        return _REFUSED if username == "nobody" else _GOOD
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         del kind, chanid
@@ -119,7 +120,7 @@ class Manners(paramiko.ServerInterface):  # type: ignore[misc] # the base is unt
         return True
 
     def check_channel_shell_request(self, channel: Any) -> bool:
-        del channel
+        self.shells.append(channel)
         return True
 
     def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:

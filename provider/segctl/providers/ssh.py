@@ -104,7 +104,7 @@ class SshSession:
     def close(self) -> None:
         """Log out."""
         with suppress(Exception):
-            self._connection.paramiko_cleanup()
+            self._connection.disconnect()
 
     @property
     def transport(self) -> Any:
@@ -290,66 +290,83 @@ def _refusal() -> type[Exception]:
 
 
 def _connect(target: Target, device_type: str) -> Any:
-    import netmiko
     import paramiko
 
     # without a handler Python prints what paramiko logs; what matters of it is in our errors
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     _check_key_file(target)
     key = _host_key(target)
-    port = target.port or 22
     known = paramiko.HostKeys()
-    known.add(_known_name(target.host, port), key.get_name(), key)
-    password = target.password.reveal()
+    known.add(_known_name(target.host, target.port or 22), key.get_name(), key)
     with tempfile.TemporaryDirectory(prefix="segctl-") as folder:
         path = Path(folder) / "known_hosts"
         known.save(str(path))
         sock = _dial(target)
+        connection = _connection(target, device_type, path, sock)
         try:
-            with _bounded(3 * target.timeout + _GRACE, lambda: _hang_up(sock)):
-                return netmiko.ConnectHandler(
-                    device_type=device_type,
-                    host=target.host,
-                    port=port,
-                    sock=sock,
-                    username=target.user,
-                    password=password,
-                    use_keys=target.key_file is not None,
-                    key_file=str(target.key_file) if target.key_file else None,
-                    allow_agent=False,
-                    ssh_strict=True,
-                    system_host_keys=False,
-                    alt_host_keys=True,
-                    alt_key_file=str(path),
-                    allow_auto_change=False,
-                    conn_timeout=target.timeout,
-                    auth_timeout=target.timeout,
-                    banner_timeout=target.timeout,
-                    blocking_timeout=target.timeout,
-                    keepalive=15,
-                )
-        except netmiko.NetmikoAuthenticationException as error:
+            _establish(target, connection, sock)
+        except BaseException:
+            connection.disconnect()
             _hang_up(sock)
-            if "timeout" in str(error).lower():
-                raise ConnectError(
-                    target.name, f"no answer to the login within {target.timeout:g} s"
-                ) from error
-            how = f"key {target.key_file}" if target.key_file else "password"
-            raise AuthError(
-                target.name, f"refuses the account {target.user!r} with this {how}"
+            raise
+    return connection
+
+
+def _connection(target: Target, device_type: str, known: Path, sock: socket.socket) -> Any:
+    """Return a connection of netmiko, not yet established."""
+    import netmiko
+
+    return netmiko.ConnectHandler(
+        device_type=device_type,
+        host=target.host,
+        port=target.port or 22,
+        sock=sock,
+        username=target.user,
+        password=target.password.reveal(),
+        use_keys=target.key_file is not None,
+        key_file=str(target.key_file) if target.key_file else None,
+        allow_agent=False,
+        ssh_strict=True,
+        system_host_keys=False,
+        alt_host_keys=True,
+        alt_key_file=str(known),
+        allow_auto_change=False,
+        conn_timeout=target.timeout,
+        auth_timeout=target.timeout,
+        banner_timeout=target.timeout,
+        blocking_timeout=target.timeout,
+        keepalive=15,
+        auto_connect=False,  # that which connects by itself writes a newline
+    )
+
+
+def _establish(target: Target, connection: Any, sock: socket.socket) -> None:
+    import netmiko
+    import paramiko
+
+    try:
+        with _bounded(3 * target.timeout + _GRACE, lambda: _hang_up(sock)):
+            connection.establish_connection()
+    except netmiko.NetmikoAuthenticationException as error:
+        if "timeout" in str(error).lower():
+            raise ConnectError(
+                target.name, f"no answer to the login within {target.timeout:g} s (segctl_timeout)"
             ) from error
-        except (
-            netmiko.NetMikoTimeoutException,
-            netmiko.ReadTimeout,
-            netmiko.NetmikoBaseException,
-            paramiko.SSHException,
-            OSError,
-            EOFError,
-            ValueError,
-        ) as error:
-            _hang_up(sock)
-            text = " ".join(str(error).split())[:300] or type(error).__name__
-            raise ConnectError(target.name, f"no SSH session: {text}") from error
+        how = f"key {target.key_file}" if target.key_file else "password"
+        raise AuthError(
+            target.name, f"refuses the account {target.user!r} with this {how}"
+        ) from error
+    except (
+        netmiko.NetMikoTimeoutException,
+        netmiko.ReadTimeout,
+        netmiko.NetmikoBaseException,
+        paramiko.SSHException,
+        OSError,
+        EOFError,
+        ValueError,
+    ) as error:
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        raise ConnectError(target.name, f"no SSH session: {text}") from error
 
 
 def _dial(target: Target) -> socket.socket:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import itertools
+import logging
+import re
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import paramiko
 import pytest
 
-from segctl.errors import ConnectError, ParseError
+from segctl.errors import ApplyError, AuthError, ConnectError, ParseError
 from segctl.providers import ssh
 from segctl.providers.ssh import SshSession
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from segctl.providers.base import Target
 
@@ -171,6 +174,56 @@ def test_both_streams_at_once() -> None:
     assert answer.out == answer.err == DATA.decode() * 50
 
 
+def test_nothing_is_written_at_login() -> None:
+    manners = Manners(lambda visit: _said(visit, ("status", "eof")))
+    with serving(manners) as target, _session(target) as session:
+        assert session.run("show").code == 7
+        (shell,) = manners.shells
+        held = shell.recv(100) if shell.recv_ready() else b""
+        assert held == b""
+
+
+@pytest.mark.parametrize("command", ["reload", "show\nreload", "show; reload", " show", "show "])
+def test_a_session_that_only_reads_sends_only_what_it_may(command: str) -> None:
+    visits: list[Visit] = []
+
+    def behave(visit: Visit) -> None:
+        visits.append(visit)
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as target:
+        session = SshSession(
+            target,
+            device_type="terminal_server",
+            read_only=True,
+            readers=(re.compile("show"),),
+            progress=lambda _: None,
+        )
+        with closing(session):
+            with pytest.raises(ApplyError, match="read-only: nothing was sent"):
+                session.run(command)
+            session.run("show")
+    assert [visit.command for visit in visits] == ["show"]
+
+
+def test_a_transcript_holds_all_but_secrets(tmp_path: Path) -> None:
+    def behave(visit: Visit) -> None:
+        visit.data(b"the secret is out\n")
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served:
+        target = replace(served, transcript=tmp_path / "new" / "folder")
+        with _session(target) as session:
+            session.run("show secret", b"set secret\n")
+    text = (tmp_path / "new/folder/gw1.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^\$ .*|set .*|the .*|= .*", text, re.MULTILINE) == [
+        "$ show ***",
+        "set ***",
+        "the *** is out",
+        "= 7",
+    ]
+
+
 # --- servers that do not end ---------------------------------------------------------------------
 
 
@@ -270,3 +323,14 @@ def test_a_request_that_is_never_answered(request_: str) -> None:
             session.run("show")
     assert "Traceback" not in str(caught.value)
     assert "\n" not in caught.value.message
+
+
+def test_a_session_leaves_no_secret_with_the_library() -> None:
+    held = len(logging.getLogger("netmiko").filters)
+    with serving(Manners(lambda visit: _said(visit, ("status", "eof")))) as target:
+        with _session(target) as session:
+            session.run("show")
+        wrong = replace(target, user="nobody")
+        with pytest.raises(AuthError), _session(wrong):
+            pass
+    assert len(logging.getLogger("netmiko").filters) == held

@@ -91,7 +91,8 @@ confirm) busy
     ! $N list tables | grep -qx "table $T" || {{
       $N -s list table $T && echo "delete set $T {names.LOCK}"; }}; }} > "boot.$ID" &&
   $N -c -f "boot.$ID" &&
-  $SUDO mkdir -p {BOOT_FOLDER} && $SUDO cp "boot.$ID" {BOOT_FOLDER}/.segctl.nft.tmp || boot=10
+  $SUDO mkdir -p {BOOT_FOLDER} &&
+  $SUDO tee {BOOT_FOLDER}/.segctl.nft.tmp < "boot.$ID" >/dev/null || boot=10
   mv "pending.$ID" "confirmed.$ID" 2>/dev/null || exit 6
   [ $boot != 0 ] || {{ sync; $SUDO mv -f {BOOT_FOLDER}/.segctl.nft.tmp {BOOT_FILE}; }} || boot=10
   tidy; exit $boot ;;
