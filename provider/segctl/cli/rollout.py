@@ -14,7 +14,7 @@ from segctl.cli.files import save
 from segctl.cli.interrupts import eased
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
 from segctl.cli.signatures import refuse_unsigned
-from segctl.cli.steps import load_inventory, today, vault
+from segctl.cli.steps import load_inventory, today, vault, working
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -107,15 +107,31 @@ def _prepared(settings: Settings, options: Options) -> tuple[Playbook, tuple[Pre
 
 def plan_playbook(settings: Settings, options: Options) -> int:
     """Show what each wave of a playbook would change; no device is written to."""
-    from segctl.rollout.play import look
-
     playbook, plays = _prepared(settings, options)
-    result = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
+    result = _looked(settings, plays)
     _show_plan(settings, options, playbook, plays, result)
     if not result.well:
         return ERROR
     changes = any(one.status == "planned" for one in result.devices)
     return DIFFERS if options.detailed_exitcode and changes else OK
+
+
+def _looked(settings: Settings, plays: Sequence[Prepared]) -> RolloutResult:
+    from segctl.rollout.play import look
+
+    with working(settings, _most(plays)) as executor:
+        return look(
+            plays,
+            forks=settings.forks,
+            screen=_Shown(settings=settings),
+            executor=executor,
+            cache=settings.cache,
+        )
+
+
+def _most(plays: Sequence[Prepared]) -> int:
+    """Return how many devices the greatest play has."""
+    return max(sum(map(len, play.waves)) for play in plays)
 
 
 def _show_plan(
@@ -145,7 +161,6 @@ def _show_plan(
 
 def apply_playbook(settings: Settings, options: Options, approved: Callable[[], bool]) -> int:
     """Roll a playbook out; without ``--auto-approve`` only what `approved` agrees to."""
-    from segctl.rollout.play import look
     from segctl.rollout.wave import agreed_on
 
     playbook, plays = _prepared(settings, options)
@@ -155,7 +170,7 @@ def apply_playbook(settings: Settings, options: Options, approved: Callable[[], 
     state = _state(options, playbook)
     agreed = None
     if not options.auto_approve:
-        seen = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
+        seen = _looked(settings, plays)
         _show_plan(settings, options, playbook, plays, seen)
         if any(one.status == "planned" for one in seen.devices) and not approved():
             tell("Not applied: nothing was changed.")
@@ -206,18 +221,21 @@ def _roll(
 
     path = options.resume or options.state or _beside(options.file, state)
     save(path, state.dumps())
-    run = Run(
-        forks=settings.forks,
-        brake=Brake(),
-        screen=_Shown(settings=settings),
-        keep=_keeper(settings, path, state),
-        allow_purge=options.allow_purge,
-        approved=agreed,
-        done=state.done,
-        resting_until=state.soak_until,
-    )
-    with eased(run.brake, run.press):
-        result = roll(plays, run)
+    with working(settings, _most(plays)) as executor:
+        run = Run(
+            forks=settings.forks,
+            brake=Brake(),
+            screen=_Shown(settings=settings),
+            keep=_keeper(settings, path, state),
+            allow_purge=options.allow_purge,
+            executor=executor,
+            cache=settings.cache,
+            approved=agreed,
+            done=state.done,
+            resting_until=state.soak_until,
+        )
+        with eased(run.brake, run.press):
+            result = roll(plays, run)
     resume = "" if result.well else _again(settings, options, path)
     if result.well and options.state is None:
         path.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from segctl.rollout.brake import Brake
     from segctl.rollout.outcomes import PlayResult
+    from segctl.rollout.workers import Workers
 
 
 class Screen(Protocol):
@@ -34,6 +35,8 @@ class Run:
 
     `approved` says, for plays and devices, what of their plans a person agreed to. `done` are the
     devices that an earlier run brought to an end, by play. `keep` is called after every wave.
+    `executor` and `cache` are as for `plan_devices`; devices that go on by themselves, and waves
+    that are held, are worked on in threads of this process.
     """
 
     forks: int
@@ -41,6 +44,8 @@ class Run:
     screen: Screen
     keep: Callable[[Sequence[PlayResult], datetime | None], None]
     allow_purge: bool = False
+    executor: Workers | None = None
+    cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     resting_until: datetime | None = None
