@@ -600,8 +600,14 @@ def parse_plan(data: bytes, path: Path) -> Plan:
     return _plan(document)
 
 
+def schema_names() -> tuple[str, ...]:
+    """Return the names of the documents that have a JSON Schema."""
+    files = (resources.files("segctl") / "schemas").iterdir()
+    return tuple(sorted(one.name.removesuffix(".json") for one in files))
+
+
 def schema(kind: str = "plan") -> dict[str, Any]:
-    """Return the JSON Schema of a kind of document."""
+    """Return the JSON Schema of one of the documents of `schema_names`."""
     text = resources.files("segctl").joinpath(f"schemas/{kind}.json").read_text(encoding="utf-8")
     result: dict[str, Any] = json.loads(text)
     return result

@@ -190,6 +190,14 @@ def show(
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
+    same_as: Annotated[
+        Path | None,
+        typer.Option(
+            "--same-as",
+            metavar="REVIEWED",
+            help="Compare with the plan that was reviewed: exit 2 unless it does exactly the same",
+        ),
+    ] = None,
     env: Environment = "default",
     markdown: MarkdownFile = None,
     sarif: SarifFile = None,
@@ -198,7 +206,7 @@ def show(
     html: HtmlFile = None,
     verify: VerifyOption = None,
 ) -> int:
-    """Show a saved plan, and who signed it."""
+    """Show a saved plan and who signed it, or how it differs from another."""
     from segctl.plan import parse_plan, plan_bytes
 
     files = ReportFiles(
@@ -207,6 +215,8 @@ def show(
     files.check()
     data = plan_bytes(file)
     settings, made = settings_of(context), parse_plan(data, file)
+    if same_as is not None:
+        return _compare(settings, same_as, made, files, verify)
     doubt: SignatureError | None = None
     signers: tuple[Signer, ...] = ()
     try:
@@ -232,6 +242,28 @@ def show(
         tell(f"segctl: {doubt}")
         return ERROR
     return OK
+
+
+def _compare(
+    settings: Settings, file: Path, made: Plan, files: ReportFiles, keys: Path | None
+) -> int:
+    """Say whether a plan does what the reviewed one does; with `keys`, that one must be signed."""
+    from segctl.plan import parse_plan, plan_bytes
+    from segctl.report import review_json, review_report, review_text
+    from segctl.review import differences
+
+    data = plan_bytes(file)
+    if keys is not None:
+        signed_by(data, file, keys)
+    reviewed = parse_plan(data, file)
+    found = differences(reviewed, made)
+    if files.wanted:
+        files.write(review_report(found, reviewed, made, environment=files.environment))
+    if settings.json:
+        print_json(review_json(found, reviewed, made))
+    else:
+        print_lines(review_text(found))
+    return DIFFERS if found else OK
 
 
 def _mention_signers(file: Path, signers: Sequence[Signer], *, verified: bool) -> None:

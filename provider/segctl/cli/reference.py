@@ -12,16 +12,6 @@ from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
 #: What there is a schema of.
-_SCHEMAS = (
-    "inventory",
-    "playbook",
-    "plan",
-    "drift",
-    "history",
-    "snapshot",
-    "rollout",
-    "events",
-)
 
 
 @app.command(epilog=EPILOG)
@@ -35,7 +25,14 @@ def inventory(
     group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
 ) -> None:
     """Show the inventory exactly as ansible-inventory does."""
-    from segctl.inventory import dump, graph_text, host_json, list_json, read_inventory
+    from segctl.inventory import (
+        dump,
+        graph_json,
+        graph_text,
+        host_json,
+        list_json,
+        read_inventory,
+    )
 
     settings = settings_of(context)
     if [list_, host is not None, graph].count(True) != 1:
@@ -45,6 +42,8 @@ def inventory(
     )
     if host is not None:
         typer.echo(dump(host_json(found, host)))
+    elif graph and settings.json:
+        print_json(graph_json(found, group, variables=vars_), lines=settings.json_lines)
     elif graph:
         typer.echo(graph_text(found, group, variables=vars_))
     else:
@@ -83,12 +82,20 @@ def protocols(
 
 @app.command(epilog=EPILOG)
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="|".join(_SCHEMAS), help="Which document")],
+    context: typer.Context,
+    kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
 ) -> None:
-    """Print the JSON Schema of a file that segctl reads or of a document that it writes."""
+    """Print the JSON Schema of a document, or which documents have one."""
     from segctl.plan import schema as read_schema
+    from segctl.plan import schema_names
 
-    if kind == "inventory":
+    names = ("inventory", "playbook", *schema_names())
+    if kind is None:
+        if settings_of(context).json:
+            print_json({"schemas": list(names)})
+        else:
+            typer.echo("\n".join(names))
+    elif kind == "inventory":
         from segctl.inventory import json_schema
 
         print_json(json_schema())
@@ -96,7 +103,7 @@ def schema(
         from segctl.playbook import json_schema as playbook_schema
 
         print_json(playbook_schema())
-    elif kind in _SCHEMAS:
+    elif kind in names:
         print_json(read_schema(kind))
     else:
-        raise UsageError(f"no schema {kind!r}: there are {', '.join(_SCHEMAS)}")
+        raise UsageError(f"no schema {kind!r}: there are {', '.join(names)}")

@@ -135,7 +135,7 @@ class _Reader:
     def _windows(self, value: object, node: Node | None) -> tuple[Window, ...]:
         if node is None or value is None:
             return ()
-        if type(value) is dict:
+        if isinstance(value, dict):
             return self._window(cast("Found", value), node)
         return tuple(
             window for one, child in self._pairs(value, node) for window in self._window(one, child)

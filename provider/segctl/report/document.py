@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from segctl.errors import Problem
     from segctl.intent import Source
 
-Kind = Literal["plan", "drift", "validate"]
+Kind = Literal["plan", "drift", "validate", "review"]
 #: What an environment may be called: its name stands in an HTML comment, an id and a file name.
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._]*(-[A-Za-z0-9._]+)*")
 DEFAULT_ENVIRONMENT = "default"

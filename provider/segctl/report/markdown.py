@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from segctl.report.markup import clipped, fence, html_text, markdown_text
+from segctl.report.markup import clipped, fence, markdown_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 BUDGET = 60_000
 #: Longest name, longest sentence and longest flow that is shown whole.
 _NAME, _SENTENCE, _FLOW = 120, 600, 240
-_TITLES = {"plan": "segctl plan", "drift": "segctl drift", "validate": "segctl validate"}
+_TITLES = {
+    "plan": "segctl plan",
+    "drift": "segctl drift",
+    "validate": "segctl validate",
+    "review": "segctl plan, compared with the reviewed one",
+}
 #: How a report is read as a whole where a comment has no room for it.
 _WHOLE = {
     "plan": "the plan file of this run (`segctl show FILE`), or its HTML report",
+    "review": "both plan files of this run (`segctl show FILE --same-as REVIEWED`)",
     "drift": "the HTML or JSON report of this run",
     "validate": "the HTML or SARIF report of this run",
 }
@@ -108,10 +114,10 @@ def _details(report: Report) -> Iterator[str]:
 
 
 def _section(section: Section) -> Iterator[str]:
-    """Yield one device, folded; nothing in a summary is read as Markdown, only as HTML."""
-    facts = f" ({html_text(section.facts)})" if section.facts else ""
-    name = f"<code>{html_text(clipped(section.name, _NAME))}</code>"
-    yield f"<details><summary>{name} — {html_text(section.state)}{facts}</summary>"
+    """Yield one device, folded; a summary is read as HTML, where entities mean the same."""
+    facts = f" ({markdown_text(section.facts)})" if section.facts else ""
+    state = markdown_text(section.state)
+    yield f"<details><summary>{_code(section.name)} — {state}{facts}</summary>"
     yield ""
     if section.remarks:
         yield from map(_item, section.remarks)

@@ -19,6 +19,7 @@ _TITLES: Mapping[Kind, str] = {
     "plan": "No plan",
     "drift": "Drift: could not tell",
     "validate": "Validation",
+    "review": "No plan",
 }
 _RANKS = ("error", "warning", "note")
 

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from segctl.rollout.running import Run, Screen
     from segctl.rollout.workers import Workers
 
-    Planner = Callable[[Sequence[Desired], Prepared], tuple[DevicePlan | Failure, ...]]
-
 
 def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
     """Roll the plays out, wave by wave, and return what became of all their devices."""
@@ -187,7 +185,7 @@ def look(
 ) -> RolloutResult:
     """Return what each wave would change as the devices are now; none is written to."""
 
-    def plan(devices: Sequence[Desired], prepared: Prepared) -> tuple[DevicePlan | Failure, ...]:
+    def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
         with screen.devices([one.device.name for one in devices]) as report:
             return plan_devices(
                 devices,
@@ -198,12 +196,15 @@ def look(
                 cache=cache,
             )
 
-    return RolloutResult(plays=tuple(_looked(one, plan) for one in plays))
+    return RolloutResult(plays=tuple(_looked(one, planned) for one in plays))
 
 
-def _looked(prepared: Prepared, plan: Planner) -> PlayResult:
+def _looked(
+    prepared: Prepared,
+    planned: Callable[[Prepared, Sequence[Desired]], Sequence[DevicePlan | Failure]],
+) -> PlayResult:
     every = [one for wave in prepared.waves for one in wave]
-    made = plan(every, prepared)
+    made = planned(prepared, every)
     found = {one.device.name: _seen(item) for one, item in zip(every, made, strict=True)}
     waves = tuple(
         WaveResult(

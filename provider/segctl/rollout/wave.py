@@ -178,9 +178,9 @@ class Wave:
                 self.prepared.connections,
                 forks=lane.forks,
                 report=stack.enter_context(self._reporting(lane, names)),
+                brake=self.run.brake,
                 executor=None if lane.report else self.run.executor,
                 cache=self.run.cache,
-                brake=self.run.brake,
             )
         for item in made:
             if not isinstance(item, DevicePlan):

@@ -1,0 +1,105 @@
+"""Names and texts as a device could hold them to mislead who reads a report."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import cycle
+from typing import Any
+
+from hypothesis import strategies as st
+
+from segctl.errors import Problem
+from segctl.findings import HOLE
+from segctl.plan import DevicePlan, Plan, make_plan
+from segctl.rollout import Failure
+
+TOKENS = (
+    "```",
+    "````\n",
+    "~~~",
+    "<!-- segctl:plan:other -->",
+    "-->",
+    "</details>",
+    "</summary><h1>",
+    "<img src=x onerror=alert(1)>",
+    "<script>alert(1)</script>",
+    "@team",
+    "#123",
+    "owner/name#7",
+    "[text](https://example.invalid)",
+    "![x](https://example.invalid/x.png)",
+    "https://example.invalid",
+    "www.example.invalid",
+    "javascript:alert(1)",
+    "| a | b |",
+    "\n/close\n",
+    "\n\n# heading\n",
+    "\n- [x] done",
+    "**bold** _it_ __b__ ~~s~~ `code`",
+    "&lt;b&gt; &#60; &amp;",
+    "\\",
+    "\\|",
+    "$x$ $$y$$",
+    ":smile:",
+    "\x1b[31m",
+    "\x00\x07\x7f",
+    "\u202egnirts",
+    "]]>",
+    "\"'",
+    " \t ",
+)
+names = st.lists(
+    st.sampled_from(TOKENS) | st.text(st.characters(codec="utf-8"), max_size=4),
+    min_size=1,
+    max_size=4,
+).map("".join)
+INTENT = {"git_commit": "0123456789abcdef", "dirty": False, "digest": "sha256:0"}
+OPS = ("create", "update", "move", "delete", "rename")
+
+
+def plans() -> st.SearchStrategy[tuple[Plan, list[Failure]]]:
+    """Plans whose every name and text is hostile, and devices that could not be planned."""
+    return st.lists(names, min_size=3, max_size=9).map(_plan)
+
+
+def _plan(words: list[str]) -> tuple[Plan, list[Failure]]:
+    """Use the words in turn, wherever there is room for one."""
+    word = partial(next, cycle(words))
+
+    def rule(action: str) -> dict[str, Any]:
+        lists = ("from_zones", "to_zones", "sources", "applications")
+        return {
+            "action": action,
+            "description": word(),
+            **{field: [word(), word()] for field in lists},
+        }
+
+    def change(op: str, kind: str) -> dict[str, Any]:
+        return {
+            "op": op,
+            "kind": kind,
+            "name": word(),
+            "conduit": word(),
+            "before": {} if op == "create" else rule("allow"),
+            "after": {} if op == "delete" else rule("allow"),
+            "fields": ["sources", "description"] if op == "update" else [],
+            "anchor": {"where": "after", "rule": word()},
+        }
+
+    def problem(severity: str) -> Problem:
+        return Problem(
+            message=word(), hint=word(), subject=word(), severity=severity, kind=HOLE, path=word()
+        )
+
+    device = DevicePlan(
+        name=word(),
+        platform=word(),
+        serial=word(),
+        os_version=word(),
+        script=word(),
+        changes=tuple(change(op, kind) for op in OPS for kind in ("rule", "address")),
+        findings=(problem("error"), problem("warning")),
+        purge=1,
+    )
+    failed = Failure(device=word(), code="parse", message=word())
+    return make_plan([device], INTENT), [failed]
