@@ -75,7 +75,7 @@ def _command(words: Sequence[str], command: Any) -> Iterator[str]:
 def _metavar(argument: Any) -> str:
     name = argument.metavar or argument.name.upper().rstrip("_")
     name = name if argument.required or name.startswith("[") else f"[{name}]"
-    return f"{name}..." if argument.nargs == -1 else name
+    return f"{name}..." if argument.nargs == -1 and not name.endswith("...") else name
 
 
 def _options(options: Iterable[Any]) -> Iterator[str]:
@@ -143,9 +143,9 @@ def playbooks() -> str:
         "# Every key of a playbook",
         "",
         "Made from the JSON Schema that `segctl schema playbook` prints for your editor.",
-        "A playbook is a list of plays. `vars` takes variables of the inventory; the words window,",
-        "soak, verify, revert_in and on_failure may stand there too, with `segctl_` before them, so",
-        "that `ansible-playbook` reads the file as well.",
+        "A playbook is a list of plays. `vars` takes variables of the inventory; window, soak,",
+        "verify, revert_in and on_failure may stand there too, with `segctl_` before them, so that",
+        "`ansible-playbook` reads the file as well.",
         "",
     ]
     play = cast("Entry", cast("Entry", playbook_schema())["items"])
@@ -268,5 +268,7 @@ def _sentence(error: type[SegctlError]) -> str:
 def changelog(fragments: Iterable[Path]) -> str:
     """Return the page of changes that no release has yet."""
     entries = [one.read_text(encoding="utf-8").strip() for one in fragments]
+    # fragments link from the top of the repository
+    entries = [entry.replace("](docs/", "](") for entry in entries]
     items = [entry if entry.startswith("- ") else f"- {entry}" for entry in entries]
     return "# Changelog\n\n## Next release\n\n" + "\n".join(items) + "\n"

@@ -78,7 +78,8 @@ def apply_device(
             f"{plan.name}: the plan deletes {plan.purge} rules of others "
             "(segctl_unmanaged: purge): give --allow-purge if that is meant"
         )
-    with provider.connect(target, read_only=False, progress=progress) as session:
+    steps = _Steps(progress)
+    with provider.connect(target, read_only=False, progress=steps) as session:
         live = provider.parse(session.read())
         if is_as_desired(plan, live):
             return Outcome(device=plan.name, status="unchanged")
@@ -88,23 +89,43 @@ def apply_device(
             check_fresh(plan, live)
             timed = provider.capabilities.timed_revert
             session.push(plan.script, revert_in=(revert_in or REVERT_IN) if timed else None)
-            _verify(plan, provider, session, live, judge)
+            try:
+                _keep(plan, provider, session, live, judge)
+            except BaseException:  # an interrupt included
+                steps.go_back()
+                session.revert()
+                raise
     return Outcome(device=plan.name, status="applied", changes=len(plan.changes))
 
 
-def _verify(
+class _Steps:
+    """Progress that may raise to stop the work, but not once the device goes back."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+        self._back = False
+
+    def __call__(self, step: str) -> None:
+        try:
+            self._progress(step)
+        except KeyboardInterrupt:
+            if not self._back:
+                raise
+
+    def go_back(self) -> None:
+        """From now on nothing stops it."""
+        self._back = True
+
+
+def _keep(
     plan: DevicePlan, provider: Provider, session: Session, before: Live, judge: Judge | None
 ) -> None:
-    """Read back; keep what is as desired, take back anything else, an interrupt included."""
-    try:
-        after = provider.parse(session.read())
-        _check_held(plan, before, after)
-        if judge is not None:
-            judge(session, after)
-        session.confirm()
-    except BaseException:
-        session.revert()
-        raise
+    """Read back, and confirm what is as desired."""
+    after = provider.parse(session.read())
+    _check_held(plan, before, after)
+    if judge is not None:
+        judge(session, after)
+    session.confirm()
 
 
 def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:
@@ -132,7 +153,7 @@ def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
 def outcome_of(name: str, error: BaseException) -> Outcome:
     """Return the outcome for a device whose apply raised."""
     code = error.code if isinstance(error, SegctlError) else "interrupted"
-    message = str(error) or "interrupted: the device holds what it held before"
+    message = str(error) or "the device holds what it held before"
     if isinstance(error, ApplyError | VerifyError):
         message = error.message
     return Outcome(device=name, status="failed", code=code, message=message)

@@ -244,5 +244,5 @@ def test_nothing_is_lost_silently_on_a_full_disk(plant: Plant) -> None:
         env=environment(),
     )
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert "output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from cli_support import Plant
+from cli_support import ROOT, VSYS, Plant
+from segctl.cli import run
+from segctl.cli.arguments import Settings
+from segctl.cli.rollout import Options, apply_playbook
+from segctl.demo import fleet
+from segctl.inventory import load
 from segctl.plan import schema
 from segctl.playbook.model import DAYS
 from support.cells import RULE, number_of, serve_cells, write_cells
@@ -48,7 +54,7 @@ class Cells(Plant):
 
     @property
     def states(self) -> list[Path]:
-        return sorted(self.folder.glob("*-rollout-*.json"))
+        return sorted(self.folder.glob("rollout-*.json"))
 
 
 @contextmanager
@@ -98,8 +104,10 @@ def waves(document: Any) -> list[tuple[str, list[str]]]:
 # --- all goes well -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["linear", "free", "host_pinned"])
-@pytest.mark.parametrize("words", ["", "on_failure: revert"])
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [("linear", ""), ("free", "on_failure: revert"), ("host_pinned", "on_failure: revert")],
+)
 def test_all_waves_are_done(four: Cells, strategy: str, words: str) -> None:
     four.play(f"""\
         - hosts: plant
@@ -176,6 +184,12 @@ def test_variables_of_a_play_stand_above_the_inventory(four: Cells) -> None:
     assert kinds == [{"fw1": True, "fw2": True}, {"fw1": False, "fw2": False}]
 
 
+def test_drift_that_does_not_fail_is_told(four: Cells) -> None:
+    four.play("- {hosts: fw1, tasks: [segctl_drift: {}]}")
+    assert statuses(four.apply()) == {"fw1": "drifted"}
+    assert "fw1  differs from the inventory" in four("apply", "-p", "play.yml", "--auto-approve").out
+
+
 def test_tasks_of_a_play(four: Cells) -> None:
     four.play("""\
         - hosts: [fw1, fw2]
@@ -183,7 +197,8 @@ def test_tasks_of_a_play(four: Cells) -> None:
             - segctl_plan: {}
             - segctl_apply: {}
               tags: write
-            - segctl_drift: {}
+            - segctl_drift:
+                fail_on_drift: true
         """)
     done = four.apply("--skip-tags", "write", code=1)
     assert {one["code"] for one in done["plays"][0]["waves"][0]["devices"]} == {"drift"}
@@ -234,8 +249,7 @@ def test_a_first_wave_that_fails_stops_the_rollout(four: Cells, fault: str) -> N
     assert four.holding == {name for name, status in expected.items() if status == "applied"}
 
 
-@pytest.mark.parametrize("strategy", ["linear", "free"])
-@pytest.mark.parametrize("fault", ["refused", "hanging"])
+@pytest.mark.parametrize(("fault", "strategy"), [("refused", "free"), ("hanging", "linear")])
 def test_a_wave_goes_back_as_a_whole(four: Cells, fault: str, strategy: str) -> None:
     FAULTS[fault][0](four, "fw2")
     four.play(f"- {{hosts: plant, serial: 3, on_failure: revert, strategy: {strategy}}}")
@@ -366,13 +380,10 @@ def test_a_probe_that_does_not_fit_takes_the_change_back(four: Cells, probe: str
 
 
 def test_gateways_refuse_commands_that_may_change_something(mixed: Cells) -> None:
-    for command in ("nft flush ruleset", "nft list ruleset; reboot", "nft list -f x", "reboot"):
-        mixed.play(f"- {{hosts: gw3, verify: [{{command: '{command}'}}]}}")
-        writes = mixed.fleet.linux["gw3"].writes
-        done = mixed.apply(code=1)
-        assert "only nft list … is" in done["error"]["message"]
-        assert mixed.holding == set()
-        assert mixed.fleet.linux["gw3"].writes > writes  # pushed, and gone back
+    mixed.play("- {hosts: gw3, verify: [{command: nft flush ruleset}]}")
+    done = mixed.apply(code=1)
+    assert "only nft list … is" in done["error"]["message"]
+    assert mixed.holding == set()
 
 
 def test_only_the_device_that_fails_its_own_probe_goes_back(four: Cells) -> None:
@@ -530,3 +541,53 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+def test_only_what_was_approved_is_applied(four: Cells) -> None:
+    four.play("- {hosts: [fw1, fw2], name: Cells}")
+    options = Options(file=four.folder / "play.yml")
+    settings = Settings(inventory=(four.folder / "hosts.yml", four.folder / "mocks.yml"))
+    assert apply_playbook(settings, options, lambda: False) == 1
+    assert four.holding == set()
+
+    def meanwhile() -> bool:
+        tag = "<entry name='segctl'><comments>mine</comments></entry>"
+        four.fleet["fw1"].edit("set", f"{VSYS}/tag", tag, commit=True)
+        return True
+
+    four.capsys.readouterr()
+    assert apply_playbook(settings, options, meanwhile) == 1
+    said = four.capsys.readouterr().out
+    assert "fw1  stale: its plan is not the one that was approved" in said
+    assert four.holding == {"fw2"}
+
+
+#: How each may end, but for well, at some time of the day.
+CODES = {"canary.yml": "", "waterworks.yml": "", "rollout.yml": "", "at-night.yml": "window_closed"}
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+
+
+def test_the_examples_run_on_the_water_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ROOT / "inventory" / "01-waterworks.yml"
+    today = datetime.now(UTC).astimezone().date()
+    monkeypatch.chdir(tmp_path)
+    with fleet(load([source], today=today), today, overlay=tmp_path / "mocks.yml"):
+        where = ["-i", str(source), "-i", "mocks.yml"]
+        for path in PLAYBOOKS:
+            copy = shutil.copy(path, tmp_path)
+            assert run([*where, "plan", "-p", copy, "--json"]) == 0
+            found = json.loads(capsys.readouterr().out)
+            assert found["summary"]["planned"] == 3
+        for name, code in {
+            "rollout.yml": "",
+            "canary.yml": "",
+            "at-night.yml": "window_closed",
+        }.items():
+            run([*where, "apply", "-p", name, "--auto-approve", "--json"])
+            found = json.loads(capsys.readouterr().out)
+            if name == "rollout.yml":
+                assert found["summary"]["applied"] == 3
+            assert found["status"] == "done" or found["error"]["code"] == code
+    assert {path.name for path in PLAYBOOKS} == set(CODES)

@@ -245,27 +245,22 @@ def test_the_same_playbook_rolls_out_in_waves(playbooks: Playbooks) -> None:
     assert rolled.json["summary"]["unchanged"] == 2
 
 
-def test_outside_the_window_nothing_is_changed(playbooks: Playbooks) -> None:
+def test_a_closed_window_and_a_failing_probe_change_nothing(playbooks: Playbooks) -> None:
     now = datetime.now(UTC)
     later = [(now + timedelta(hours=hours)).strftime("%H:%M") for hours in (2, 4)]
-    playbooks.write("play.yml", WAVES % (*later, "allow"))
-    with playbooks.plant.untouched():
-        done = playbooks("play.yml")
-    (only,) = done.results
-    assert only["state"] == "failed"
-    assert only["error"]["code"] == "window_closed"
-    assert only["status"] == "not_begun"
-
-
-def test_a_probe_that_fails_takes_the_change_back(playbooks: Playbooks) -> None:
-    playbooks.write("play.yml", WAVES % ("00:00", "24:00", "deny"))
+    closed = (WAVES % (*later, "allow")).replace("all", "fw1", 1)
+    ignored = closed + "      ignore_errors: true\n"
+    playbooks.write("play.yml", ignored + WAVES % ("00:00", "24:00", "deny"))
     with playbooks.plant.unchanged():
         done = playbooks("play.yml")
-    (only,) = done.results
-    assert only["state"] == "failed"
-    assert only["status"] in {"failed", "reverted"}
-    assert only["error"]["code"] == "verify_failed"
-    assert "check scada1 → plc1" in only["msg"]
+    window, probe = done.results
+    assert window["state"] == "failed"
+    assert window["error"]["code"] == "window_closed"
+    assert window["status"] == "not_begun"
+    assert probe["state"] == "failed"
+    assert probe["status"] in {"failed", "reverted"}
+    assert probe["error"]["code"] == "verify_failed"
+    assert "check scada1 → plc1" in probe["msg"]
 
 
 def test_ctrl_c_takes_back_what_was_begun(playbooks: Playbooks) -> None:

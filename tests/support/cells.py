@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from segctl_mocks import Fleet
 
+MODBUS = "protocols: {modbus: read}"
 #: The one rule of each firewall, by the number of its cell.
 RULE = "plant.poll-{}.modbus"
 
@@ -66,8 +67,7 @@ def write_cells(folder: Path, hosts: Sequence[str]) -> None:
             "            owner: automation",
             "            threat_prevention: none",
             "            flows:",
-            f"              modbus: {{source: scada1, destination: plc{number}, "
-            "protocols: {modbus: read}}",
+            f"              modbus: {{source: scada1, destination: plc{number}, {MODBUS}}}",
         ]
     (folder / "hosts.yml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

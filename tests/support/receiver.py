@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_TAKEN: tuple[int, Mapping[str, str]] = (200, {})
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One request."""
@@ -55,7 +58,7 @@ def receiver(ca_file: Path | None = None) -> Generator[Receiver]:
             size = int(self.headers.get("Content-Length", "0"))
             body = self.rfile.read(size)
             state.received.append(Received(self.command, self.path, dict(self.headers), body))
-            code, headers = state.answers.pop(0) if state.answers else (200, {})
+            code, headers = state.answers.pop(0) if state.answers else _TAKEN
             self.send_response(code)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -35,7 +35,9 @@ def ssh_keys(
 ) -> Keys:
     key = cast("Any", asyncssh).generate_private_key(algorithm, comment=f"{name}@plant")
     secret = folder / f"{name}.key"
-    options: dict[str, Any] = {"passphrase": password} if password else {}
+    options: dict[str, Any] = {}
+    if password:
+        options = {"passphrase": password, "rounds": 1, "ignore_few_rounds": True}
     secret.write_bytes(key.export_private_key(**options))
     secret.chmod(0o600)
     public = key.export_public_key().decode().strip()

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
@@ -93,7 +93,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(hoisted: list[str], answer: Answer) -> int:
     try:
-        code = app(args=hoisted, prog_name="segctl", standalone_mode=False)
+        code = _command()(args=hoisted, prog_name="segctl", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code
     except _CommandLineError as error:
@@ -107,13 +107,19 @@ def _run(hoisted: list[str], answer: Answer) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "output: "
         return _complain("io", f"{where}{error.strerror or error}", answer)
     except Exception as error:  # noqa: BLE001 - the last resort: one line, not a traceback
         return _unforeseen(error, answer)
     if code == _INTERRUPTED:
         return _complain("interrupted", "interrupted: nothing was changed", answer)
     return code if isinstance(code, int) else OK
+
+
+@cache
+def _command() -> Callable[..., Any]:
+    """Return what Typer makes of the commands: it takes longer than many of them run."""
+    return typer.main.get_command(app)
 
 
 def _unforeseen(error: Exception, answer: Answer) -> int:

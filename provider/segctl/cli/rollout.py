@@ -14,7 +14,7 @@ from segctl.cli.files import save
 from segctl.cli.interrupts import eased
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
 from segctl.cli.signatures import refuse_unsigned
-from segctl.cli.steps import load_inventory, today, vault
+from segctl.cli.steps import load_inventory, today, vault, working
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segctl.rollout.outcomes import PlayResult, RolloutResult
     from segctl.rollout.prepare import Prepared
     from segctl.rollout.state import State
+    from segctl.rollout.workers import Workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ def _say(text: str) -> None:
 
 def _spoken(event: str, facts: dict[str, object]) -> str:
     """Write an event for people; what became of devices is printed by itself."""
+    if event == "play":
+        return f"Play {facts['play']}: {facts['name']}"
     if event == "soak":
         from segctl.cli.board import spoken
 
@@ -105,15 +108,31 @@ def _prepared(settings: Settings, options: Options) -> tuple[Playbook, tuple[Pre
 
 def plan_playbook(settings: Settings, options: Options) -> int:
     """Show what each wave of a playbook would change; no device is written to."""
-    from segctl.rollout.play import look
-
     playbook, plays = _prepared(settings, options)
-    result = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
+    with working(settings, _most(plays)) as executor:
+        result = _looked(settings, plays, executor)
     _show_plan(settings, options, playbook, plays, result)
     if not result.well:
         return ERROR
     changes = any(one.status == "planned" for one in result.devices)
     return DIFFERS if options.detailed_exitcode and changes else OK
+
+
+def _most(plays: Sequence[Prepared]) -> int:
+    """Return how many devices the largest play has."""
+    return max(sum(map(len, play.waves)) for play in plays)
+
+
+def _looked(settings: Settings, plays: Sequence[Prepared], executor: Workers) -> RolloutResult:
+    from segctl.rollout.play import look
+
+    return look(
+        plays,
+        forks=settings.forks,
+        screen=_Shown(settings=settings),
+        executor=executor,
+        cache=settings.cache,
+    )
 
 
 def _show_plan(
@@ -143,29 +162,33 @@ def _show_plan(
 
 def apply_playbook(settings: Settings, options: Options, approved: Callable[[], bool]) -> int:
     """Roll a playbook out; without ``--auto-approve`` only what `approved` agrees to."""
-    from segctl.rollout.play import look
-    from segctl.rollout.wave import agreed_on
-
     playbook, plays = _prepared(settings, options)
     for play in plays:
         names = [item.device.name for wave in play.waves for item in wave]
         refuse_unsigned(play.connections, names)
     state = _state(options, playbook)
-    agreed = None
-    if not options.auto_approve:
-        seen = look(plays, forks=settings.forks, screen=_Shown(settings=settings))
-        _show_plan(settings, options, playbook, plays, seen)
-        if any(one.status == "planned" for one in seen.devices) and not approved():
-            tell("Not applied: nothing was changed.")
-            return ERROR
-        agreed = {
-            (play.number, one.device): agreed_on(one.plan)
-            for play in seen.plays
-            for wave in play.waves
-            for one in wave.devices
-            if one.plan is not None
-        }
-    return _roll(settings, options, plays, state, agreed)
+    with working(settings, _most(plays)) as executor:
+        agreed = None
+        if not options.auto_approve:
+            seen = _looked(settings, plays, executor)
+            _show_plan(settings, options, playbook, plays, seen)
+            if any(one.status == "planned" for one in seen.devices) and not approved():
+                tell("Not applied: nothing was changed.")
+                return ERROR
+            agreed = _agreed(seen)
+        return _roll(settings, options, plays, state, agreed, executor=executor)
+
+
+def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
+    from segctl.rollout.wave import agreed_on
+
+    return {
+        (play.number, one.device): agreed_on(one.plan)
+        for play in seen.plays
+        for wave in play.waves
+        for one in wave.devices
+        if one.plan is not None
+    }
 
 
 def _state(options: Options, playbook: Playbook) -> State:
@@ -196,6 +219,8 @@ def _roll(
     plays: Sequence[Prepared],
     state: State,
     agreed: dict[tuple[int, str], str] | None,
+    *,
+    executor: Workers,
 ) -> int:
     from segctl.rollout import Brake
     from segctl.rollout.play import roll
@@ -210,6 +235,8 @@ def _roll(
         screen=_Shown(settings=settings),
         keep=_keeper(settings, path, state),
         allow_purge=options.allow_purge,
+        executor=executor,
+        cache=settings.cache,
         approved=agreed,
         done=state.done,
         resting_until=state.soak_until,
@@ -236,7 +263,7 @@ def _roll(
 
 
 def _beside(file: Path, state: State) -> Path:
-    return file.with_name(f"{file.stem}-rollout-{state.rollout_id[:12]}.json")
+    return file.with_name(f"rollout-{state.rollout_id[:12]}.json")
 
 
 def _keeper(
@@ -270,6 +297,7 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
     words += ["--ask-vault-pass"] if settings.ask_vault_pass else []
     words += ["-f", str(settings.forks)] if settings.forks != Settings().forks else []
     words += ["--executor", settings.executor] if settings.executor else []
+    words += [] if settings.cache else ["--no-cache"]
     words += ["apply", "-p", str(options.file), "--resume", str(path)]
     for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
         words += [name, ",".join(tags)] if tags else []

@@ -10,6 +10,8 @@ from segctl.errors import Problem
 from segctl.intent import Source
 from segctl.inventory import convert
 from segctl.inventory.convert import PERCENT, BadValueError, nearest
+from segctl.inventory.extra import EXTRA
+from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.shapes import Cases, Either, Free, Many, Record, Scalar, Shape, Table
 from segctl.inventory.values import Encrypted, Place, Places
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
@@ -262,6 +264,8 @@ class Checker:
         text = node.place.text
         if shape.kind == "choice" or shape.kind in _CONVERTERS:
             return self._textual(node, _as_text(value, text), shape)
+        if node.place.file == EXTRA and isinstance(value, str):
+            value = typed(value)
         if shape.kind == "boolean":
             if isinstance(value, bool):
                 return value
@@ -296,6 +300,14 @@ def describe(value: object) -> str:
     }
     kind: type = type(value)
     return names.get(kind, kind.__name__)
+
+
+def typed(text: str) -> object:
+    """Return what `text` is as a plain scalar: Ansible takes all of ``-e key=value`` as text."""
+    try:
+        return resolve(text)
+    except ScalarError:
+        return text
 
 
 def _surprise(text: str, value: object) -> str:

@@ -11,7 +11,8 @@ from segctl.inventory.document import parse
 from segctl.inventory.model import Layer
 from segctl.inventory.values import PREFIX, Place, Variables
 
-_NAME: Final = "--extra-vars"
+#: Stands for the file where a variable was given on the command line.
+EXTRA: Final = "--extra-vars"
 _ESCAPE: Final = re.compile(
     r"""\\U[a-fA-F0-9]{8}|\\u[a-fA-F0-9]{4}|\\x[a-fA-F0-9]{2}|\\N\{[^}]+\}|\\[\\'"abfnrtv]"""
 )
@@ -30,7 +31,7 @@ def parse_extra(option: str) -> Layer:
     if option[0] in "/.":
         raise _error(f"{option} is a file name", f"write @{option}")
     if option[0] in "[{":
-        document = parse(option, _NAME)
+        document = parse(option, EXTRA)
         if document.problems:
             raise InventoryError(document.problems)
         value = document.value
@@ -40,7 +41,7 @@ def parse_extra(option: str) -> Layer:
     else:
         variables = _words(option)
     origins = {
-        name: Place(_NAME) for name in variables if type(name) is str and name.startswith(PREFIX)
+        name: Place(EXTRA) for name in variables if type(name) is str and name.startswith(PREFIX)
     }
     return Layer(variables, origins)
 
@@ -87,4 +88,4 @@ def _split(text: str) -> list[str]:
 
 
 def _error(message: str, hint: str) -> InventoryError:
-    return InventoryError((Problem(message=message, file=_NAME, hint=hint),))
+    return InventoryError((Problem(message=message, file=EXTRA, hint=hint),))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from segctl.credentials import Sealed, Secret
 from segctl.errors import InventoryError, Problem
+from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
 from segctl.inventory.patterns import match, select, split
@@ -195,6 +196,8 @@ def _connections(
                     value = secret
             elif key in _PATHS:
                 value = expand_home(str(value))
+            elif key == "segctl_tls_verify" and isinstance(value, str):
+                value = typed(value)
             found[key] = value
         connections[name] = found
     return connections, problems

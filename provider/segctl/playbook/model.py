@@ -110,6 +110,7 @@ class Task:
     tags: tuple[str, ...] = ()
     allow_purge: bool = False
     baseline: str = ""
+    fail_on_drift: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,9 +152,13 @@ class Play:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playbook:
-    """The plays of one file, in order; `digest` is of its bytes."""
+    """The plays of one file, in order; `digest` is of its bytes.
+
+    `document` is what was parsed: `places` know its containers by identity, while it lives.
+    """
 
     file: str
     digest: str
     plays: tuple[Play, ...]
+    document: object = field(default=None, compare=False, repr=False)
     places: Places = field(default_factory=dict[int, Items], compare=False, repr=False)

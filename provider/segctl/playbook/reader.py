@@ -47,7 +47,13 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     if problems:
         raise PlaybookError(tuple(sorted(dict.fromkeys(problems), key=_place)))
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Playbook(file=name, digest=f"sha256:{digest}", plays=plays, places=document.places)
+    return Playbook(
+        file=name,
+        digest=f"sha256:{digest}",
+        plays=plays,
+        document=document.value,
+        places=document.places,
+    )
 
 
 class _Reader:
@@ -129,7 +135,7 @@ class _Reader:
         if node is None or value is None:
             return ()
         if isinstance(value, dict):
-            return self._window(value, node)
+            return self._window(cast("Found", value), node)
         return tuple(
             window for one, child in self._pairs(value, node) for window in self._window(one, child)
         )
@@ -255,4 +261,5 @@ def _task(found: Found) -> Task:
         tags=_tags(found),
         allow_purge=bool(arguments.get("allow_purge")),
         baseline=cast("str", arguments.get("baseline") or ""),
+        fail_on_drift=bool(arguments.get("fail_on_drift")),
     )

@@ -197,7 +197,7 @@ _CALLING: Final = (
     Field(name="executable", shape=_PATH, doc="segctl itself, where Ansible calls it."),
 )
 _FAILING: Final = Field(
-    name="fail_on_drift", shape=_BOOLEAN, doc="Let Ansible's task fail when a device has drifted."
+    name="fail_on_drift", shape=_BOOLEAN, doc="Fail a device that has drifted."
 )
 _PURGE: Final = Field(
     name="allow_purge",

@@ -23,7 +23,7 @@ from segctl.protocols import catalogue, default_ports, panos_applications
 from segctl.topology import topology
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segctl.intent import Device, Host, Site, Zone
     from segctl.playbook import Check
@@ -175,13 +175,24 @@ def wrong(question: Question, device: Device, policy: Policy, *, applications: b
         zones = names[hop.enter], names[hop.leave]
         rules = tuple(rule for rule in policy.rules if _between(rule, *zones))
         spoken = _spoken(check, policy, rules, applications=applications)
+        ports = _asked_ports(check, policy, rules)
         decide = decider(policy)
         for source, destination in _pairs(question, policy, rules):
-            tried = _packets(check, zones, source, destination, spoken)
-            answers = [(packet, decide(packet)) for packet in tried]
+            answers = [
+                _answer(decide, _packets(check, zones, (source, destination), one, ports))
+                for one in spoken
+            ]
             if text := _unfit(check, answers):
                 return text
     return ""
+
+
+def _answer(
+    decide: Callable[[Packet], Decision], packets: Iterable[Packet]
+) -> tuple[Packet, Decision]:
+    """Return how an application passes, on whichever of its ports; else how it does not."""
+    answers = [(packet, decide(packet)) for packet in packets]
+    return next((pair for pair in answers if pair[1].action == "allow"), answers[0])
 
 
 def _unfit(check: Check, answers: Sequence[tuple[Packet, Decision]]) -> str:
@@ -231,21 +242,35 @@ def _functions(protocol: str, word: str, *, allow: bool) -> tuple[str, ...]:
     return tuple(sorted(own or panos_applications(entry, (word,)).names))
 
 
+def _asked_ports(check: Check, policy: Policy, rules: Iterable[Rule]) -> tuple[int, ...]:
+    """Return the port asked about, or one of each range that a rule names."""
+    if check.port:
+        return (check.port,)
+    named = {name for rule in rules for name in rule.services}
+    parts = [
+        part.partition("-")[0]
+        for service in policy.services
+        if service.name in named and service.protocol == check.protocol
+        for part in service.ports.split(",")
+    ]
+    return (0, *sorted({int(part) for part in parts}))
+
+
 def _packets(
     check: Check,
     zones: tuple[str, str],
-    source: Host,
-    destination: Host,
-    spoken: Iterable[str],
+    ends: tuple[Host, Host],
+    application: str,
+    ports: Iterable[int],
 ) -> Iterator[Packet]:
-    for application in spoken:
+    for port in ports:
         yield Packet(
             from_zone=zones[0],
             to_zone=zones[1],
-            source=source,
-            destination=destination,
+            source=ends[0],
+            destination=ends[1],
             protocol=check.protocol,
-            port=check.port,
+            port=port,
             application=application,
             user=check.user,
             default_port=_own_port(application, check),

@@ -14,8 +14,10 @@ from segctl.playbook import Ask, Reach
 from segctl.providers.base import Showing, provider
 from segctl.rollout.checks import wrong
 from segctl.rollout.connections import target
+from segctl.rollout.pool import IN_TURN
 from segctl.rollout.probes import reach, tries
 from segctl.rollout.results import internal
+from segctl.rollout.work import Elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live, Session
     from segctl.rollout.hold import Hold
+    from segctl.rollout.pool import Compute
     from segctl.rollout.prepare import Prepared
     from segctl.rollout.running import Run
 
@@ -68,7 +71,7 @@ class Judging:
                 self._refuse_late()
                 return apply_device(
                     plan,
-                    speaks,
+                    Elsewhere(speaks, self._compute),
                     target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
                     allow_purge=purge,
                     progress=self.run.brake.watch(lambda step: self.report(plan.name, step)),
@@ -86,6 +89,10 @@ class Judging:
         finally:
             self.hold.leave(plan.name, why)
             self.report(plan.name, "")
+
+    @property
+    def _compute(self) -> Compute:
+        return self.run.executor.compute if self.run.executor else IN_TURN
 
     def _refuse_late(self) -> None:
         if self.run.brake.eased:

@@ -11,11 +11,19 @@ if TYPE_CHECKING:
 
     from segctl.plan import DevicePlan
 
-#: applied, unchanged, in_sync and planned are well; the others are not, or not yet.
+#: Those in `WELL` need nothing more to be done; the others went wrong, or are still to come.
 Status = Literal[
-    "applied", "unchanged", "in_sync", "planned", "failed", "reverted", "not_begun", "done_before"
+    "applied",
+    "unchanged",
+    "in_sync",
+    "drifted",
+    "planned",
+    "failed",
+    "reverted",
+    "not_begun",
+    "done_before",
 ]
-WELL = ("applied", "unchanged", "in_sync", "planned", "done_before")
+WELL = ("applied", "unchanged", "in_sync", "drifted", "planned", "done_before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

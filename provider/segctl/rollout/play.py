@@ -15,7 +15,7 @@ from segctl.rollout.results import Failure
 from segctl.rollout.wave import Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from segctl.compile import Desired
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from segctl.playbook import Play
     from segctl.rollout.prepare import Prepared
     from segctl.rollout.running import Run, Screen
+    from segctl.rollout.workers import Workers
 
 
 def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
@@ -174,15 +175,36 @@ def _why(bad: Iterable[DeviceResult]) -> str:
 # --- planning ------------------------------------------------------------------------------------
 
 
-def look(plays: Sequence[Prepared], *, forks: int, screen: Screen) -> RolloutResult:
+def look(
+    plays: Sequence[Prepared],
+    *,
+    forks: int,
+    screen: Screen,
+    executor: Workers | None = None,
+    cache: bool = False,
+) -> RolloutResult:
     """Return what each wave would change as the devices are now; none is written to."""
-    return RolloutResult(plays=tuple(_looked(one, forks, screen) for one in plays))
+
+    def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
+        with screen.devices([one.device.name for one in devices]) as report:
+            return plan_devices(
+                devices,
+                prepared.connections,
+                forks=forks,
+                report=report,
+                executor=executor,
+                cache=cache,
+            )
+
+    return RolloutResult(plays=tuple(_looked(one, planned) for one in plays))
 
 
-def _looked(prepared: Prepared, forks: int, screen: Screen) -> PlayResult:
+def _looked(
+    prepared: Prepared,
+    planned: Callable[[Prepared, Sequence[Desired]], Sequence[DevicePlan | Failure]],
+) -> PlayResult:
     every = [one for wave in prepared.waves for one in wave]
-    with screen.devices([one.device.name for one in every]) as report:
-        made = plan_devices(every, prepared.connections, forks=forks, report=report)
+    made = planned(prepared, every)
     found = {one.device.name: _seen(item) for one, item in zip(every, made, strict=True)}
     waves = tuple(
         WaveResult(

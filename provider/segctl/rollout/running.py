@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from segctl.rollout.brake import Brake
     from segctl.rollout.outcomes import PlayResult
+    from segctl.rollout.workers import Workers
 
 
 class Screen(Protocol):
@@ -34,6 +35,7 @@ class Run:
 
     `approved` says, for plays and devices, what of their plans a person agreed to. `done` are the
     devices that an earlier run brought to an end, by play. `keep` is called after every wave.
+    `executor` is where devices are read, and changed where none has to wait for another.
     """
 
     forks: int
@@ -41,6 +43,8 @@ class Run:
     screen: Screen
     keep: Callable[[Sequence[PlayResult], datetime | None], None]
     allow_purge: bool = False
+    executor: Workers | None = None
+    cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     resting_until: datetime | None = None

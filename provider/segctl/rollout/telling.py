@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _STYLES = {
     "applied": "green",
     "in_sync": "green",
+    "drifted": "yellow",
     "failed": "bold red",
     "reverted": "yellow",
     "not_begun": "dim",
@@ -25,6 +26,7 @@ _WORDS = {
     "applied": "applied",
     "unchanged": "unchanged",
     "in_sync": "in sync",
+    "drifted": "drifted",
     "planned": "to be changed",
     "failed": "failed",
     "reverted": "taken back",

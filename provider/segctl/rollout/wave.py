@@ -83,7 +83,7 @@ class Wave:
         done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
         for name in self.names:
             found = self.results.get(name)
-            if name not in done and (found is None or found.status in ("planned", "in_sync")):
+            if name not in done and (found is None or found.status in ("planned", "in_sync", "drifted")):
                 self.results[name] = DeviceResult(device=name, status="not_begun")
 
     def _together(self) -> frozenset[str]:
@@ -177,6 +177,8 @@ class Wave:
                 forks=lane.forks,
                 report=stack.enter_context(self._reporting(lane, names)),
                 brake=self.run.brake,
+                executor=self.run.executor,
+                cache=self.run.cache,
             )
         for item in made:
             if not isinstance(item, DevicePlan):
@@ -189,7 +191,7 @@ class Wave:
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)
-        if earlier is not None and status in ("planned", "in_sync") and earlier.well:
+        if earlier is not None and status in ("planned", "in_sync", "drifted") and earlier.well:
             return  # an apply before says more
         self.results[plan.name] = DeviceResult(
             device=plan.name,
@@ -229,7 +231,7 @@ class Wave:
             if drifted:
                 more = f" and {len(drifted) - 5} more" if len(drifted) > 5 else ""
                 message = f"differs from the inventory: {', '.join(drifted[:5])}{more}"
-                self._set(plan, "failed", "drift", message)
+                self._set(plan, "failed" if task.fail_on_drift else "drifted", "drift", message)
             else:
                 self._set(plan, "in_sync")
 
@@ -262,6 +264,7 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     revert_in=self.play.revert_in,
+                    executor=self.run.executor,
                 )
         for outcome in outcomes:
             self._note(outcome)

@@ -170,7 +170,7 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
     plan = item.plan
     return apply_device(
         plan,
-        _Elsewhere(provider(plan.platform), compute),
+        Elsewhere(provider(plan.platform), compute),
         target(plan.name, item.connection, plan.scope),
         allow_purge=item.allow_purge,
         progress=told,
@@ -233,7 +233,7 @@ def _nothing(_step: str) -> None:
     return
 
 
-class _Elsewhere:
+class Elsewhere:
     """A provider that parses where there is a processor for it."""
 
     def __init__(self, speaks: Provider, compute: Compute) -> None:

@@ -19,11 +19,12 @@ from segctl.credentials import Secret
 from segctl.errors import AuthError, ConnectError, DeviceError, ParseError
 from segctl.providers.base import Target
 from segctl.providers.panos import PanosProvider
-from segctl_mocks import Authority, PanosMock, ServerCertificate
+from segctl.providers.panos.parse import refuse_dtd
+from segctl_mocks import Answer, Authority, PanosMock, ServerCertificate
 from support.panos import target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator, Mapping
 
 
 def read(target: Target) -> bytes:
@@ -145,6 +146,69 @@ def test_answers_that_are_none(
     fail(mock, kind, where)
     with pytest.raises(error, match=text):
         PanosProvider().parse(read(target_of(mock)))
+
+
+DTD = "<!DOCTYPE r [<!ENTITY a 'b'>]><r a='&a;'/>"
+HIDDEN: Mapping[str, bytes] = {
+    "after blanks": b" " * 70_000 + DTD.encode(),
+    "after a comment": b"<!--" + b"x" * 70_000 + b"--> " + DTD.encode(),
+    "after an instruction": b"<?xml version='1.0'?><?x " + b"x" * 70_000 + b"?>" + DTD.encode(),
+    "after a mark": b"\xef\xbb\xbf" + DTD.encode(),
+    "in UTF-16": DTD.encode("utf-16"),
+    "in UTF-16 without mark": DTD.encode("utf-16-be"),
+    "in EBCDIC": f"<?xml version='1.0' encoding='cp037'?>{DTD}".encode("cp037"),
+    "in UTF-7": b"<?xml version='1.0' encoding='utf-7'?>+ADwAIQ-DOCTYPE r",
+}
+
+
+@pytest.mark.parametrize("where", HIDDEN)
+def test_no_declaration_of_entities_can_hide(where: str) -> None:
+    with pytest.raises(ParseError, match="something else answers"):
+        refuse_dtd("fw1", HIDDEN[where])
+
+
+def test_what_is_no_declaration_of_entities_passes() -> None:
+    for body in (b"", b"<r/>", b"<?xml version='1.0' encoding='UTF-8'?><r><!-- <!DOCTYPE --></r>"):
+        refuse_dtd("fw1", body)
+
+
+def answering(body: bytes) -> Callable[[Mapping[str, str], int, str], Answer]:
+    """Return a device that says the same to everything."""
+
+    def handle(_params: Mapping[str, str], _size: int, _basic: str) -> Answer:
+        return Answer(body)
+
+    return handle
+
+
+@pytest.mark.parametrize("body", [b"<other status='success'/>", b"<response status='success'/>"])
+def test_a_login_without_a_key(
+    body: bytes, mock: PanosMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mock.device, "handle", answering(body))
+    with pytest.raises(ParseError, match="holds no key"):
+        read(target_of(mock))
+
+
+def test_a_login_in_no_text(mock: PanosMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mock.device, "handle", answering(b"<r>\xff</r>"))
+    with pytest.raises(ParseError, match="not UTF-8"):
+        read(target_of(mock))
+
+
+def test_a_port_that_does_not_speak_tls() -> None:
+    def refuse() -> None:
+        line, _ = server.accept()
+        with line:
+            line.recv(1024)
+            line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        with pytest.raises(ConnectError, match="does not speak TLS"):
+            read(at_port(server.getsockname()[1]))
+        thread.join(5)
 
 
 def test_an_answer_without_end_is_not_read(mock: PanosMock) -> None:

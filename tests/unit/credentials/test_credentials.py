@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from types import ModuleType
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.credentials import Login, Secret, login
-from segctl.errors import AuthError
+from segctl.credentials import Login, Secret, login, secret_in
+from segctl.errors import AuthError, UsageError
 from segctl.providers.base import Target
 
 if TYPE_CHECKING:
@@ -133,3 +134,19 @@ def test_a_keyring_that_is_locked_is_an_error_of_the_account(
     monkeypatch.setitem(sys.modules, "keyring", ring)
     with pytest.raises(AuthError, match="keyring"):
         login("fw1", user="me", environment={})
+
+
+def test_a_file_of_another_user_may_be_read_by_its_group(tmp_path: Path) -> None:
+    """As systemd and Kubernetes hand over secrets to a service that is not root."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    path = tmp_path / "password"
+    path.write_text("s3cret\n", encoding="utf-8")
+    path.chmod(0o440)
+    with pytest.raises(UsageError, match="chmod 600"):
+        secret_in(path, "X")
+    os.chown(path, 12345, 0)
+    assert secret_in(path, "X").reveal() == "s3cret"
+    path.chmod(0o444)
+    with pytest.raises(UsageError, match="chmod 600"):
+        secret_in(path, "X")

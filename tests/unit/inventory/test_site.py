@@ -253,6 +253,18 @@ def test_connections_hold_secrets_that_do_not_show(
     assert "is vaulted" in unopened.warnings[0].message
 
 
+def test_numbers_and_booleans_on_the_command_line(write: Write, plant: Mapping[str, str]) -> None:
+    write(plant)
+    given = ["segctl_timeout=5 segctl_tls_verify=false", "segctl_manage_zones=yes"]
+    loaded = load([Path("hosts.yml")], extra_vars=given, today=TODAY)
+    connection = loaded.connections["fw1"]
+    assert (connection["segctl_timeout"], connection["segctl_tls_verify"]) == ("5", False)
+    assert loaded.site.devices[0].manage_zones
+    for wrong in ("segctl_timeout=soon", "segctl_timeout=0", "segctl_tls_verify=2"):
+        with pytest.raises(InventoryError, match=r"--extra-vars"):
+            load([Path("hosts.yml")], extra_vars=[wrong], today=TODAY)
+
+
 def test_the_digest_is_of_what_is_declared_not_of_where(load_files: LoadFiles) -> None:
     before = load_files({}).digest
     bindings = """\

@@ -43,7 +43,7 @@ def test_the_headline_counts() -> None:
         "1 of 2 firewalls could not be checked (plant)"
     )
     assert found.status == "error"
-    calm = {"devices": [], "summary": {"in_sync": 1, "drift": 0, "error": 0}}
+    calm: dict[str, Any] = {"devices": [], "summary": {"in_sync": 1, "drift": 0, "error": 0}}
     assert message_of(calm, environment="", time="").headline == "In sync: 1 firewall"
 
 

@@ -58,7 +58,7 @@ WHOLE = """\
       segctl.segctl.segctl_plan: {}
       tags: [look]
     - segctl_apply: {allow_purge: true, executable: /usr/bin/segctl}
-    - segctl.segctl.segctl_drift: {baseline: accepted.yml}
+    - segctl.segctl.segctl_drift: {baseline: accepted.yml, fail_on_drift: yes}
 - hosts: all
 """
 
@@ -106,7 +106,7 @@ def test_every_word_is_read(tmp_path: Path) -> None:
     assert play.tasks == (
         Task(action="plan", name="Look", tags=("look",)),
         Task(action="apply", name="apply", allow_purge=True),
-        Task(action="drift", name="drift", baseline="accepted.yml"),
+        Task(action="drift", name="drift", baseline="accepted.yml", fail_on_drift=True),
     )
     assert play.variables is not None
     assert set(play.variables.variables) == {"segctl_unmanaged", "ansible_python_interpreter"}
@@ -157,28 +157,46 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
         "2:3: [0].host: unknown key 'host' (did you mean hosts?)",
         "3:15: [0].serial[1]: '10x' is not a number of hosts or a percentage (write 5 or \"30%\")",
         "4:9: [0].soak: '10 m' is not a duration (write seconds, or 30s, 10m, 2h)",
-        "6:5: [0].vars.segctl_unmangd: unknown variable segctl_unmangd "
-        "(did you mean segctl_unmanaged?)",
-        "7:5: [0].vars.segctl_soak: stands beside the play's own soak (keep one: the play's for "
-        "segctl alone, the variable for Ansible too)",
+        (
+            "6:5: [0].vars.segctl_unmangd: unknown variable segctl_unmangd "
+            "(did you mean segctl_unmanaged?)"
+        ),
+        (
+            "7:5: [0].vars.segctl_soak: stands beside the play's own soak (keep one: the play's "
+            "for segctl alone, the variable for Ansible too)"
+        ),
         "8:23: [0].vars.segctl_unmanaged: 'destroy' is not one of report, purge",
-        "10:12: [0].verify[0].tcp: '10.20.1.11' is not host:port "
-        '(write "10.20.1.11:502", an IPv6 address as "[fd00::1]:502")',
+        (
+            "10:12: [0].verify[0].tcp: '10.20.1.11' is not host:port "
+            '(write "10.20.1.11:502", an IPv6 address as "[fd00::1]:502")'
+        ),
         "11:7: [0].verify[1]: has none of tcp, tls, icmp, check, command (did you mean tcp?)",
-        "12:7: [0].verify[2]: has tcp and icmp (only one of tcp, tls, icmp, check, command in "
-        "one entry)",
-        "13:28: [0].verify[3].expect: is not a regular expression: missing ), unterminated "
-        "subpattern at position 0",
-        "14:24: [0].window.days[1]: 'tuesday' is not one of mon, tue, wed, thu, fri, sat, sun "
-        "(did you mean tue?)",
-        "14:40: [0].window.from: YAML 1.1, and so Ansible, reads 22:00 as a number: 1320 "
-        '(quote it: "22:00")',
-        "14:70: [0].window.timezone: 'Europe/Berln' is not a time zone "
-        "(did you mean Europe/Berlin?)",
-        "16:7: [0].tasks[0]: has none of segctl.segctl.segctl_plan, segctl_plan, "
-        "segctl.segctl.segctl_apply, segctl_apply, segctl.segctl.segctl_drift, segctl_drift "
-        "(a playbook with other modules is run with ansible-playbook)",
-        "17:23: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
+        (
+            "12:7: [0].verify[2]: has tcp and icmp (only one of tcp, tls, icmp, check, command in "
+            "one entry)"
+        ),
+        (
+            "13:28: [0].verify[3].expect: is not a regular expression: missing ), unterminated "
+            "subpattern at position 0"
+        ),
+        (
+            "14:24: [0].window.days[1]: 'tuesday' is not one of mon, tue, wed, thu, fri, sat, sun "
+            "(did you mean tue?)"
+        ),
+        (
+            "14:40: [0].window.from: YAML 1.1, and so Ansible, reads 22:00 as a number: 1320 "
+            '(quote it: "22:00")'
+        ),
+        (
+            "14:70: [0].window.timezone: 'Europe/Berln' is not a time zone "
+            "(did you mean Europe/Berlin?)"
+        ),
+        (
+            "16:7: [0].tasks[0]: has none of segctl.segctl.segctl_plan, segctl_plan, "
+            "segctl.segctl.segctl_apply, segctl_apply, segctl.segctl.segctl_drift, segctl_drift "
+            "(a playbook with other modules is run with ansible-playbook)"
+        ),
+        "17:22: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
     ]
 
 
@@ -186,7 +204,7 @@ def test_a_device_does_not_go_back_while_it_is_probed(tmp_path: Path) -> None:
     probes = "verify: [{icmp: a, timeout: 10, retries: 1}, {tcp: 'a:1', timeout: 2, retries: 0}]"
     (found,) = problems(tmp_path, f"- {{hosts: all, revert_in: 23, {probes}}}")
     assert found == (
-        "1:28: [0].revert_in: is not longer than verify can take (23 s) "
+        "1:27: [0].revert_in: is not longer than verify can take (23 s) "
         "(give more time, or the probes fewer retries and a shorter timeout)"
     )
     assert read(tmp_path, f"- {{hosts: all, revert_in: 24, {probes}}}").plays[0].revert_in == 24

@@ -122,6 +122,8 @@ class Client:
                     self._target.name, f"refuses the account {self._target.user!r}"
                 ) from error
             raise self._translated(error) from error
+        except UnicodeDecodeError as error:
+            raise self._not_text(error) from error
 
     def op(self, command: str, *, vsys: str = "") -> Element:
         """Run an operational command and return the answer.
@@ -133,6 +135,8 @@ class Client:
             self._firewall.xapi.op(cmd=command, vsys=vsys or None, cmd_xml=False)
         except _XapiError as error:
             raise self._translated(error) from error
+        except UnicodeDecodeError as error:
+            raise self._not_text(error) from error
         return self._answer()
 
     def commit(self, description: str) -> Element:
@@ -149,6 +153,8 @@ class Client:
             self._firewall.xapi.commit(cmd=text, action="partial", retry_on_peer=False)
         except _XapiError as error:
             raise self._translated(error) from error
+        except UnicodeDecodeError as error:
+            raise self._not_text(error) from error
         return self._answer()
 
     def _answer(self) -> Element:
@@ -156,12 +162,17 @@ class Client:
         content = document.encode() if isinstance(document, str) else bytes(document or b"")
         return etree.fromstring(content, etree.XMLParser(resolve_entities=False))
 
+    def _not_text(self, error: UnicodeDecodeError) -> DeviceError:
+        return ParseError(self._target.name, f"its answer is not UTF-8: {error.reason}")
+
     def _translated(self, error: Exception) -> DeviceError:
         name, text = self._target.name, str(error).strip()
         if type(error).__name__ in ("PanConnectionTimeout", "PanURLError"):
             return ConnectError(name, text)
         if "ParseError" in text or text.startswith(("no handler for", "no response element")):
             return ParseError(name, f"its answer is not complete XML: {text}")
+        if text.startswith("keygen()"):
+            return ParseError(name, "its answer to the login holds no key: is this a firewall?")
         if "lock" in text.lower():
             return LockedError(name, text)
         if "Unauthorized" in text:

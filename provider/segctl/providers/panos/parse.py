@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 16
 _HEAD = 1 << 12
+_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+_DOCTYPE = b"<!DOCTYPE"
+#: How UTF-16, with its mark, and EBCDIC begin.
+_ELSEWISE = (b"\xfe\xff", b"\xff\xfe", b"\x4c\x6f")
 COUNTED_KINDS = ("rule", "address", "address-group", "service")
 #: Kinds whose names a rule may use, apart from those segctl writes itself.
 _OTHER_KINDS = (
@@ -432,9 +438,18 @@ def _names(items: Iterable[Item]) -> frozenset[str]:
 
 
 def refuse_dtd(host: str, part: Part) -> None:
-    """Raise ParseError for an answer that declares entities: devices send none."""
-    head = bytes(part[:65536])
-    if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
+    """Raise ParseError for an answer that declares entities: devices send none.
+
+    So that none can hide, an answer must be in UTF-8, as devices send it.
+    """
+    head = bytes(part[:_HEAD])
+    declared = _ENCODING.match(head)
+    encoding = declared[1].lower() if declared else b"utf-8"
+    if b"\x00" in head[:4] or head.startswith(_ELSEWISE) or encoding != b"utf-8":
+        raise ParseError(host, "the answer is not in UTF-8: something else answers at this address")
+    prolog = _PROLOG.match(part)
+    end = prolog.end() if prolog else 0
+    if bytes(part[end : end + len(_DOCTYPE)]) == _DOCTYPE:
         raise ParseError(
             host,
             "the answer declares XML entities, which a firewall never does: "

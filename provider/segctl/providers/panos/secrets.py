@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, cast
 
@@ -92,12 +93,17 @@ def _check(host: str, name: str, part: bytes) -> None:
 
 def _leaks(element: Element) -> bool:
     """Whether a leaf holds a secret still: comments in it, for instance, keep it from the mask."""
-    text = "".join(str(part) for part in element.itertext()).strip()
-    if text in {"", MASK} or any(isinstance(_tag(child), str) for child in element):
+    if len(element) and any(isinstance(_tag(child), str) for child in element):
         return False
-    tag = _tag(element)
-    secret = isinstance(tag, str) and _SECRET.fullmatch(tag) is not None
-    return secret or text.startswith(_ENCRYPTED)
+    text = "".join(map(str, element.itertext())).strip() if len(element) else element.text or ""
+    return text.strip() not in {"", MASK} and (
+        text.lstrip().startswith(_ENCRYPTED) or _is_secret(_tag(element))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _is_secret(tag: object) -> bool:
+    return isinstance(tag, str) and _SECRET.fullmatch(tag) is not None
 
 
 def _tag(element: Element) -> object:

@@ -228,6 +228,13 @@ class Wire:
                 f"its certificate does not verify: {error.verify_message}; nothing was sent. "
                 "Put its CA into segctl_ca_file, or its SHA-256 into segctl_tls_fingerprint"
             ) from error
+        except ssl.SSLError as error:
+            if error.reason != "WRONG_VERSION_NUMBER":
+                raise
+            raise self._lost(
+                f"{target.host}:{target.port or 443} does not speak TLS: check ansible_port; "
+                "nothing was sent"
+            ) from error
         except ConnectionRefusedError as error:
             raise self._lost(f"{target.host}:{target.port or 443} refuses connections") from error
         except ConnectionError as error:

@@ -26,4 +26,6 @@ class ActionModule(SegctlAction):
         """Tell whether a firewall still is what the inventory says."""
         del controller
         words = ["--baseline", arguments["baseline"]] if arguments["baseline"] else []
+        if self.check:
+            words.append("--no-history")
         return drifted(segctl("drift", *words), fail_on_drift=arguments["fail_on_drift"])
