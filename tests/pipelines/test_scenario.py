@@ -13,7 +13,7 @@ from cli_support import POLL
 from segctl.cli import run
 
 if TYPE_CHECKING:
-    from conftest import Pipeline
+    from support.pipeline import Pipeline
 
 PLAN, REVIEW = "<!-- segctl:plan:plant -->", "<!-- segctl:review:plant -->"
 APPLY = "<!-- segctl:apply:plant -->"
@@ -123,5 +123,5 @@ def test_a_plan_that_failed_says_so_and_is_never_applied(pipeline: Pipeline) -> 
 @pytest.mark.parametrize("pipeline", ["github"], indirect=True)
 def test_a_fork_never_reaches_the_runner(pipeline: Pipeline) -> None:
     names = {"github.event.pull_request.head.repo.full_name": "somebody/firewalls"}
-    ran = pipeline._github("plan", "0" * 40, {**names, "github.event.pull_request.number": "1"})
+    ran = pipeline.github("plan", "0" * 40, {**names, "github.event.pull_request.number": "1"})
     assert ran.log == "skipped"
