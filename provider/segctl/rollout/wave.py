@@ -83,7 +83,9 @@ class Wave:
         done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
         for name in self.names:
             found = self.results.get(name)
-            if name not in done and (found is None or found.status in ("planned", "in_sync", "drifted")):
+            if name not in done and (
+                found is None or found.status in ("planned", "in_sync", "drifted")
+            ):
                 self.results[name] = DeviceResult(device=name, status="not_begun")
 
     def _together(self) -> frozenset[str]:
