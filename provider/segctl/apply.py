@@ -153,7 +153,7 @@ def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
 def outcome_of(name: str, error: BaseException) -> Outcome:
     """Return the outcome for a device whose apply raised."""
     code = error.code if isinstance(error, SegctlError) else "interrupted"
-    message = str(error) or "interrupted: the device holds what it held before"
+    message = str(error) or "the device holds what it held before"
     if isinstance(error, ApplyError | VerifyError):
         message = error.message
     return Outcome(device=name, status="failed", code=code, message=message)

@@ -20,7 +20,16 @@ COMMANDS = {
     "validate": (),
     "inventory": ("--list", "--host", "--graph", "--vars"),
     "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
-    "show": ("FILE", "--diff", "--brief"),
+    "show": (
+        "FILE",
+        "--diff",
+        "--brief",
+        "--same-as",
+        "--markdown",
+        "--sarif",
+        "--junit",
+        "--html",
+    ),
     "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
     "drift": (
         "--baseline",
@@ -244,5 +253,5 @@ def test_nothing_is_lost_silently_on_a_full_disk(plant: Plant) -> None:
         env=environment(),
     )
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert "output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr

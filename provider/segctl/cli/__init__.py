@@ -107,7 +107,7 @@ def _run(hoisted: list[str], answer: Answer) -> int:
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{error.filename}: " if error.filename else "output: "
         return _complain("io", f"{where}{error.strerror or error}", answer)
     except Exception as error:  # noqa: BLE001 - the last resort: one line, not a traceback
         return _unforeseen(error, answer)

@@ -25,7 +25,14 @@ def inventory(
     group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
 ) -> None:
     """Show the inventory exactly as ansible-inventory does."""
-    from segctl.inventory import dump, graph_text, host_json, list_json, read_inventory
+    from segctl.inventory import (
+        dump,
+        graph_json,
+        graph_text,
+        host_json,
+        list_json,
+        read_inventory,
+    )
 
     settings = settings_of(context)
     if [list_, host is not None, graph].count(True) != 1:
@@ -35,6 +42,8 @@ def inventory(
     )
     if host is not None:
         typer.echo(dump(host_json(found, host)))
+    elif graph and settings.json:
+        print_json(graph_json(found, group, variables=vars_), lines=settings.json_lines)
     elif graph:
         typer.echo(graph_text(found, group, variables=vars_))
     else:

@@ -36,7 +36,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
     """Write new files below `folder`: all of them, or none.
 
     Raises:
-        UsageError: one of them exists.
+        UsageError: one of them exists, or the folder cannot hold them.
     """
     refuse_existing(folder, files)
     written: list[Path] = []
@@ -47,8 +47,8 @@ def write_files(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
             with target.open("x", encoding="utf-8") as stream:
                 written.append(target)
                 stream.write(text)
-    except OSError:
+    except OSError as error:
         for target in written:
             target.unlink(missing_ok=True)
-        raise
+        raise UsageError(f"cannot write to {folder}: {error.strerror}; no file is left") from error
     return tuple(written)

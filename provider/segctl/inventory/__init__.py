@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from segctl.inventory.files import vault_password
     from segctl.inventory.loading import Loaded, digest, load
     from segctl.inventory.model import Inventory
-    from segctl.inventory.output import dump, graph_text, host_json, list_json
+    from segctl.inventory.output import dump, graph_json, graph_text, host_json, list_json
     from segctl.inventory.patterns import select
     from segctl.inventory.reader import read_inventory
     from segctl.inventory.schema import json_schema
@@ -28,6 +28,7 @@ _HOMES = {
     "digest": "loading",
     "dump": "output",
     "encrypt": "vault",
+    "graph_json": "output",
     "graph_text": "output",
     "host_json": "output",
     "json_schema": "schema",
@@ -56,6 +57,7 @@ __all__ = [
     "digest",
     "dump",
     "encrypt",
+    "graph_json",
     "graph_text",
     "host_json",
     "json_schema",

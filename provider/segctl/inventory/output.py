@@ -97,6 +97,10 @@ def host_json(inventory: Inventory, pattern: str) -> dict[str, object]:
         variables = inventory.host_layer(hosts[0]).variables
     else:
         raise _error(f"{pattern!r} is not exactly one host")
+    return _shown(variables)
+
+
+def _shown(variables: Mapping[str, object]) -> dict[str, object]:
     visible = _visible(variables)
     return {_key(name): _host_value(value) for name, value in visible.items()}
 
@@ -111,6 +115,37 @@ def graph_text(inventory: Inventory, group: str = "all", *, variables: bool = Fa
     if group not in inventory.groups:
         raise _error(f"{group!r} is not a group")
     return "\n".join(_graph(inventory, group, 0, variables=variables))
+
+
+def graph_json(
+    inventory: Inventory, group: str = "all", *, variables: bool = False
+) -> dict[str, object]:
+    """Return the same tree in the form of a YAML inventory: children, hosts and variables.
+
+    Raises:
+        InventoryError: there is no such group.
+
+    """
+    if group not in inventory.groups:
+        raise _error(f"{group!r} is not a group")
+    return {group: _branch(inventory, group, variables=variables)}
+
+
+def _branch(inventory: Inventory, name: str, *, variables: bool) -> dict[str, object]:
+    group = inventory.groups[name]
+    hosts = list(group.hosts) if name != "all" else []
+    branch: dict[str, object] = {
+        "children": {
+            child: _branch(inventory, child, variables=variables) for child in group.children
+        },
+        "hosts": {
+            host: _shown(inventory.host_layer(host).variables) if variables else {}
+            for host in hosts
+        },
+    }
+    if variables:
+        branch["vars"] = _shown(inventory.group_layer(name).variables)
+    return branch
 
 
 def _graph(inventory: Inventory, name: str, depth: int, *, variables: bool) -> Iterable[str]:
