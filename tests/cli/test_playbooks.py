@@ -187,7 +187,9 @@ def test_variables_of_a_play_stand_above_the_inventory(four: Cells) -> None:
 def test_drift_that_does_not_fail_is_told(four: Cells) -> None:
     four.play("- {hosts: fw1, tasks: [segctl_drift: {}]}")
     assert statuses(four.apply()) == {"fw1": "drifted"}
-    assert "fw1  differs from the inventory" in four("apply", "-p", "play.yml", "--auto-approve").out
+    assert (
+        "fw1  differs from the inventory" in four("apply", "-p", "play.yml", "--auto-approve").out
+    )
 
 
 def test_tasks_of_a_play(four: Cells) -> None:
