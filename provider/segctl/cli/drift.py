@@ -140,7 +140,7 @@ def drift(
     files = ReportFiles(
         environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
     )
-    return _check(settings_of(context), baseline, offline, accepting, channels, files)
+    return _check(settings_of(context), baseline, accepting, channels, files, offline=offline)
 
 
 def _refuse_others(context: typer.Context) -> None:
@@ -172,10 +172,11 @@ def _accepting(file: Path | None, owner: str, expires: str) -> tuple[Path, str, 
 def _check(
     settings: Settings,
     baseline: Path | None,
-    offline: Path | None,
     accepting: tuple[Path, str, date] | None,
     channels: Channels,
     files: ReportFiles,
+    *,
+    offline: Path | None,
 ) -> int:
     from segctl.baseline import baseline_text, read_baseline
     from segctl.report import drift_json, drift_text

@@ -63,11 +63,12 @@ class _Reader:
         self.checker = Checker(places, vault)
 
     def plays(self, root: Node) -> tuple[Play, ...]:
-        if not isinstance(root.value, list) or not root.value:
+        plays = [node for _, node in self.checker.children(root)]
+        if isinstance(root.value, dict) or not plays:
             hint = "begin with `- hosts: all`"
             self.checker.report(root, "a playbook is a list of plays", hint)
             return ()
-        found = [self._play(node) for _, node in self.checker.children(root)]
+        found = [self._play(node) for node in plays]
         return tuple(play for play in found if play is not None)
 
     def _play(self, node: Node) -> Play | None:
@@ -135,7 +136,7 @@ class _Reader:
         if node is None or value is None:
             return ()
         if isinstance(value, dict):
-            return self._window(value, node)
+            return self._window(cast("Found", value), node)
         return tuple(
             window for one, child in self._pairs(value, node) for window in self._window(one, child)
         )

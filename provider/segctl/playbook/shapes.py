@@ -196,9 +196,7 @@ OWN: Final = (
 _CALLING: Final = (
     Field(name="executable", shape=_PATH, doc="segctl itself, where Ansible calls it."),
 )
-_FAILING: Final = Field(
-    name="fail_on_drift", shape=_BOOLEAN, doc="Fail a device that has drifted."
-)
+_FAILING: Final = Field(name="fail_on_drift", shape=_BOOLEAN, doc="Fail a device that has drifted.")
 _PURGE: Final = Field(
     name="allow_purge",
     shape=_BOOLEAN,

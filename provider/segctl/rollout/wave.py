@@ -83,7 +83,9 @@ class Wave:
         done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
         for name in self.names:
             found = self.results.get(name)
-            if name not in done and (found is None or found.status in ("planned", "in_sync", "drifted")):
+            if name not in done and (
+                found is None or found.status in ("planned", "in_sync", "drifted")
+            ):
                 self.results[name] = DeviceResult(device=name, status="not_begun")
 
     def _together(self) -> frozenset[str]:
@@ -177,7 +179,7 @@ class Wave:
                 forks=lane.forks,
                 report=stack.enter_context(self._reporting(lane, names)),
                 brake=self.run.brake,
-                executor=self.run.executor,
+                executor=None if lane.report else self.run.executor,
                 cache=self.run.cache,
             )
         for item in made:
@@ -264,7 +266,7 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     revert_in=self.play.revert_in,
-                    executor=self.run.executor,
+                    executor=None if lane.report else self.run.executor,
                 )
         for outcome in outcomes:
             self._note(outcome)

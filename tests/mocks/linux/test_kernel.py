@@ -84,6 +84,49 @@ def test_reference_rulesets(kernel: Kernel) -> None:
     )
 
 
+ROWS = [(doff << 4, doff * 4 + size, size) for size in range(2, 40) for doff in range(5, 16)]
+LONG = [f"{one} . {two} . {three}" for one, two, three in ROWS]
+#: Long lists that are read at once, and those in which something is not as it should be.
+LISTS = {
+    "right": LONG,
+    "in hexadecimal": [" . ".join(map(hex, row)) for row in ROWS],
+    "twice the same": [*LONG, LONG[7]],
+    "too large": [*LONG[:100], "112 . 70000 . 1", *LONG[100:]],
+    "one component": [*LONG[:100], "112", *LONG[100:]],
+    "two components": [*LONG[:100], "112 . 7", *LONG[100:]],
+    "four components": [*LONG[:100], "112 . 7 . 8 . 9", *LONG[100:]],
+    "a word": [*LONG[:100], "112 . seven . 7", *LONG[100:]],
+    "octal": [*LONG[:100], "112 . 010 . 7", *LONG[100:]],
+    "a range": [*LONG[:100], "112 . 1-2 . 7", *LONG[100:]],
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_long_lists_of_numbers(kernel: Kernel, name: str) -> None:
+    plain, lines_ = ", ".join(LISTS[name]), ",\n\t\t".join(LISTS[name])
+    kernel.compare(
+        BASE,
+        *[f"add element inet t x4 {{ {plain} }}\n"] * 2,
+        f"create element inet t x4 {{ {plain} }}\n",
+        f"table inet t {{\n\tset x5 {{\n\t\ttypeof @th,96,8 . ip length . @ih,32,16\n"
+        f"\t\telements = {{ {lines_} }}\n\t}}\n}}\nadd rule inet t nowhere accept\n",
+        f"delete element inet t x4 {{ {', '.join(LISTS[name][50:])} }}\n",
+    )
+
+
+@pytest.mark.parametrize("kind", ["inet_service", "mark", "inet_proto", "ether_type"])
+def test_long_lists_of_one_component(kernel: Kernel, kind: str) -> None:
+    numbers = [str(number) for number in range(1, 90)]
+    kernel.compare(
+        f"table inet t {{ set s {{ type {kind}; }}; set i {{ type {kind}; flags interval; }}; }}",
+        *(
+            f"add element inet t {name} {{ {', '.join([*numbers, more])} }}\n"
+            for name in "si"
+            for more in ("100", "300", "70000", "0x2bad", "5")
+        ),
+    )
+
+
 # -- generated -----------------------------------------------------------------------
 
 ADDRESSES = st.builds(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -25,7 +25,7 @@ from segctl.playbook import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = jsonschema.Draft202012Validator(json_schema())
+SCHEMA: Any = jsonschema.Draft202012Validator(json_schema())
 
 WHOLE = """\
 - name: Canary
@@ -196,7 +196,7 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
             "segctl.segctl.segctl_apply, segctl_apply, segctl.segctl.segctl_drift, segctl_drift "
             "(a playbook with other modules is run with ansible-playbook)"
         ),
-        "17:23: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
+        "17:22: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
     ]
 
 
@@ -204,7 +204,7 @@ def test_a_device_does_not_go_back_while_it_is_probed(tmp_path: Path) -> None:
     probes = "verify: [{icmp: a, timeout: 10, retries: 1}, {tcp: 'a:1', timeout: 2, retries: 0}]"
     (found,) = problems(tmp_path, f"- {{hosts: all, revert_in: 23, {probes}}}")
     assert found == (
-        "1:28: [0].revert_in: is not longer than verify can take (23 s) "
+        "1:27: [0].revert_in: is not longer than verify can take (23 s) "
         "(give more time, or the probes fewer retries and a shorter timeout)"
     )
     assert read(tmp_path, f"- {{hosts: all, revert_in: 24, {probes}}}").plays[0].revert_in == 24

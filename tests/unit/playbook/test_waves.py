@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from ansible.executor.playbook_executor import PlaybookExecutor
-from ansible.parsing.dataloader import DataLoader
-from ansible.playbook.taggable import Taggable
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segctl.playbook import exceeds, selected, waves
+
+# ansible-core carries no types
+PlaybookExecutor: Any = import_module("ansible.executor.playbook_executor").PlaybookExecutor
+DataLoader: Any = import_module("ansible.parsing.dataloader").DataLoader
+Taggable: Any = import_module("ansible.playbook.taggable").Taggable
 
 SIZES = st.one_of(
     st.integers(-2, 30),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft.listing import Options, ordered
-from segctl_mocks.linux.nft.nodes import Value, Verdict, key_json
+from segctl_mocks.linux.nft.nodes import Value, Verdict, key_jsons
 
 if TYPE_CHECKING:
-    from segctl_mocks.linux.nft.nodes import Key
     from segctl_mocks.linux.nft.state import (
         Chain,
         Declaration,
@@ -113,16 +112,18 @@ class JsonListing:
         if found.elements and not self.options.terse:
             how = ("json", self.options.stateless)
             if how not in found.shown:
+                listed = ordered(found)
+                keys = key_jsons(declaration.kinds, tuple(key for key, _ in listed))
                 found.shown[how] = [
-                    self._element(declaration, key, element) for key, element in ordered(found)
+                    self._element(declaration, key, element)
+                    for key, (_, element) in zip(keys, listed, strict=True)
                 ]
             out["elem"] = found.shown[how]
         if declaration.counter:
             out["stmt"] = [{"counter": None}]
         return {"map" if declaration.is_map else "set": out}
 
-    def _element(self, declaration: Declaration, key: Key, element: Element) -> Json:
-        shown: Json = key_json(declaration.kinds, key)
+    def _element(self, declaration: Declaration, shown: Json, element: Element) -> Json:
         more: dict[str, Json] = {}
         if element.timeout and element.timeout != declaration.timeout:
             more["timeout"] = element.timeout // 1000

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft.blocks import PRIORITIES
-from segctl_mocks.linux.nft.nodes import Value, Verdict, key_text, sort_key
+from segctl_mocks.linux.nft.nodes import Value, Verdict, in_order, key_texts
+from segctl_mocks.linux.nft.state import Element
 from segctl_mocks.linux.nft.types import show_period
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from segctl_mocks.linux.nft.state import (
         Chain,
         Declaration,
-        Element,
         NamedCounter,
         NamedSet,
         Rule,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _BREAK = ",\n\t\t\t     "
 _NEAR = 10
+_BARE = Element()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,8 @@ def ordered(found: NamedSet) -> list[tuple[Key, Element]]:
     if declaration.tree:
         items.sort(key=lambda item: item[0])
     elif not declaration.interval:
-        items.sort(key=lambda item: sort_key(declaration.kinds, item[0]))
+        keys = in_order(declaration.kinds, tuple(found.elements))
+        items = [(key, found.elements[key]) for key in keys]
     found.shown["ordered"] = items
     return items
 
@@ -105,15 +107,16 @@ class TextListing:
     def _elements(self, found: NamedSet) -> str:
         declaration = found.declaration
         per_line = declaration.kinds[0].per_line if len(declaration.kinds) == 1 else 1
+        listed = ordered(found)
+        texts = key_texts(declaration.kinds, tuple(key for key, _ in listed))
         parts: list[str] = []
-        for position, (key, element) in enumerate(ordered(found)):
+        for position, (text, (_, element)) in enumerate(zip(texts, listed, strict=True)):
             if position:
                 parts.append(_BREAK if position % per_line == 0 else ", ")
-            parts.append(self._element(declaration, key, element))
+            parts.append(text if element == _BARE else self._element(declaration, text, element))
         return "".join(parts)
 
-    def _element(self, declaration: Declaration, key: Key, element: Element) -> str:
-        text = key_text(declaration.kinds, key)
+    def _element(self, declaration: Declaration, text: str, element: Element) -> str:
         if element.counter is not None:
             packets, octets = element.counter
             text += " counter"

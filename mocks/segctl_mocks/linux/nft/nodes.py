@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl_mocks.linux.nft import fields, types
@@ -337,6 +338,42 @@ def key_json(kinds: tuple[DataType, ...], key: Key) -> Json:
     pairs = zip(kinds, key, strict=True)
     parts: list[Json] = [component(kind, interval).json() for kind, interval in pairs]
     return parts[0] if len(parts) == 1 else {"concat": parts}
+
+
+#: Many hosts hold the same large sets: what their keys look like is made once.
+_LARGE = 64
+
+
+def key_texts(kinds: tuple[DataType, ...], keys: tuple[Key, ...]) -> tuple[str, ...]:
+    """Return set elements as the text listing has them."""
+    return _key_texts(kinds, tuple(kind.text for kind in kinds), keys)
+
+
+def key_jsons(kinds: tuple[DataType, ...], keys: tuple[Key, ...]) -> tuple[Json, ...]:
+    """Return set elements as the JSON listing has them."""
+    return _key_jsons(kinds, tuple(kind.json for kind in kinds), keys)
+
+
+@lru_cache(maxsize=_LARGE)
+def _key_texts(
+    kinds: tuple[DataType, ...], spellings: tuple[object, ...], keys: tuple[Key, ...]
+) -> tuple[str, ...]:
+    del spellings  # types that are alike may differ in them
+    return tuple(key_text(kinds, key) for key in keys)
+
+
+@lru_cache(maxsize=_LARGE)
+def _key_jsons(
+    kinds: tuple[DataType, ...], spellings: tuple[object, ...], keys: tuple[Key, ...]
+) -> tuple[Json, ...]:
+    del spellings
+    return tuple(key_json(kinds, key) for key in keys)
+
+
+@lru_cache(maxsize=_LARGE)
+def in_order(kinds: tuple[DataType, ...], keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """Return the elements of a hash set in the order of nft."""
+    return tuple(sorted(keys, key=lambda key: sort_key(kinds, key)))
 
 
 def sort_key(kinds: tuple[DataType, ...], key: Key) -> int:

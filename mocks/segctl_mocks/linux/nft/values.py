@@ -93,7 +93,7 @@ def key(
     if len(parts) != len(kinds):
         if len(kinds) == 1:
             raise NftError("unexpected concatenation component", term.span)
-        raise NftError("too few concatenation components", term.span)
+        raise NftError(_wrong_number(len(parts), kinds), term.span)
     found: list[Interval] = []
     for part, kind in zip(parts, kinds, strict=True):
         if not ranges and isinstance(part, Pair):
@@ -107,6 +107,16 @@ def key(
                 )
         found.append(interval(part, kind, interfaces))
     return tuple(found)
+
+
+def _wrong_number(count: int, kinds: Sequence[DataType]) -> str:
+    """Say what nft says of an element with so many components."""
+    if count > len(kinds):
+        return "too many concatenation components"
+    if count == 1:
+        return f"invalid data type, expected {title(kinds)}"
+    found = title(kinds[:count])
+    return f"datatype mismatch, expected {title(kinds)}, expression has type {found}"
 
 
 def has_range(term: Term, kinds: Sequence[DataType]) -> bool:

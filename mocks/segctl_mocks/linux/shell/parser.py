@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.shell.syntax import (
@@ -462,6 +463,7 @@ class Parser:
         return Word(tuple(parts))
 
 
+@lru_cache(maxsize=64)
 def parse(text: str) -> Script:
-    """Read a script."""
+    """Read a script; programs send the same ones with every call."""
     return Parser(text).script()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from segctl.errors import Problem, UnsupportedError
@@ -244,7 +245,7 @@ def support(used: Iterable[str]) -> Iterator[Set | Chain]:
         matches = (*shape.session, *shape.classes.get(word, ()))
         yield Chain(name=f"is_{name}", lines=tuple(Line(f"{one} accept") for one in matches))
     for protocol in sorted({name.rpartition(".")[0] for name in known}):
-        yield from (_exact(protocol, SHAPES[protocol], version) for version in (4, 6))
+        yield from (_exact(protocol, version) for version in (4, 6))
 
 
 def _entry(name: str, protocol: str, shape: Shape) -> Chain:
@@ -264,8 +265,10 @@ def _entry(name: str, protocol: str, shape: Shape) -> Chain:
     )
 
 
-def _exact(protocol: str, shape: Shape, version: int) -> Set:
+@cache
+def _exact(protocol: str, version: int) -> Set:
     """Return all (TCP header, IP length, protocol's length) in which one request fills a packet."""
+    shape = SHAPES[protocol]
     length = "ip length" if version == 4 else "ip6 length"
     more = 20 if version == 4 else 0
     return Set(

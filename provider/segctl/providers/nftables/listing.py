@@ -13,7 +13,7 @@ from segctl.policy import canonical_address
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Values = Mapping[str, Any]
 
@@ -106,10 +106,10 @@ def _set(kind: str, values: Values) -> Set:
     if extra:
         declaration += f" ?{_plain(extra)}"
     spell_key = _KEYS.get(key, _key) if "ifname" not in key else _name_key
-    found: dict[str, str] = {}
-    for element in cast("list[Any]", values.get("elem", [])):
-        text, comment = _element(element, spell_key)
-        found[text] = comment
+    elements = cast("list[Any]", values.get("elem", []))
+    found = _numbers(elements) if kind == "set" else None
+    if found is None:
+        found = dict(_element(element, spell_key) for element in elements)
     return Set(
         name=str(values["name"]),
         declaration=declaration,
@@ -125,6 +125,17 @@ def _listed(value: Any, between: str) -> str:
 
 def _items(value: Any) -> list[Any]:
     return list(value)
+
+
+def _numbers(elements: Sequence[Any]) -> dict[str, str] | None:
+    """Spell many concatenations of numbers at once; None where anything else is among them."""
+    try:
+        rows: list[list[Any]] = [element["concat"] for element in elements]
+    except (KeyError, TypeError):
+        return None
+    if not {type(number) for row in rows for number in row} <= {int}:
+        return None
+    return dict.fromkeys((" . ".join(map(str, row)) for row in rows), "")
 
 
 def _element(element: Any, spell_key: Callable[[Any], str]) -> tuple[str, str]:

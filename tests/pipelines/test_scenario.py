@@ -1,0 +1,127 @@
+"""The shipped pipelines, run: branch, change, comment, merge, apply, drift, issue.
+
+A real repository with a hook, real gh, curl and jq, a forge and firewalls on real sockets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli_support import POLL
+from segctl.cli import run
+
+if TYPE_CHECKING:
+    from support.pipeline import Pipeline
+
+PLAN, REVIEW = "<!-- segctl:plan:plant -->", "<!-- segctl:review:plant -->"
+APPLY = "<!-- segctl:apply:plant -->"
+
+
+def holds(pipeline: Pipeline, text: str) -> bool:
+    return text.encode() in pipeline.plant.fleet["fw1"].running()
+
+
+def test_from_a_branch_to_the_firewalls(pipeline: Pipeline) -> None:
+    forge = pipeline.forge
+    for number in range(3):  # what others said before, over more than a page
+        forge.comment(1, f"{PLAN} said by somebody {number}", author=99)
+    pipeline.commit("feature", "[plc1, plc2]", "[plc1]")
+    with pipeline.plant.untouched():
+        ran = pipeline.plan("feature")
+    assert ran.ok, ran.log
+    (comment,) = [one for one in forge.bodies(PLAN) if one.author != 99]
+    assert "to change" in comment.body
+    assert "plc2" in comment.body
+    (kept,) = ran.artifacts.values()
+    assert list(kept.rglob("plan.json"))
+    assert list(kept.rglob("plan.html"))
+
+    pipeline.commit("feature", "SCADA polls the controllers", "SCADA polls one controller")
+    with pipeline.plant.untouched():
+        assert pipeline.plan("feature").ok
+    assert len([one for one in forge.bodies(PLAN) if one.author != 99]) == 1
+    assert comment.edits == 1
+    assert "SCADA polls one controller" in comment.body
+    assert all("said by somebody" in one.body for one in forge.bodies(PLAN) if one.author == 99)
+
+    commit = pipeline.merge("feature")
+    assert not holds(pipeline, "SCADA polls one controller")
+    ran = pipeline.apply(commit)
+    assert ran.ok, ran.log
+    assert holds(pipeline, "SCADA polls one controller")
+    (told,) = forge.bodies(APPLY)
+    assert "    fw1  applied" in told.body
+    if pipeline.kind == "github":
+        assert {one["commit_sha"] != "" for one in forge.findings} == {True}
+        assert len(forge.findings) == 4
+
+    ran = pipeline.drift()
+    assert ran.ok, ran.log
+    assert not forge.issues
+
+
+def test_drift_keeps_one_issue(pipeline: Pipeline) -> None:
+    forge = pipeline.forge
+    pipeline.plant.by_hand()
+    for edits in range(2):
+        ran = pipeline.drift()
+        assert ran.ok, ran.log
+        (issue,) = forge.issues.values()
+        assert (issue.open, issue.edits, issue.labels) == (True, edits, ["segctl-drift"])
+        assert issue.body.startswith("<!-- segctl:drift:plant -->")
+        assert POLL in issue.body
+    assert run(["apply", "--auto-approve"]) == 0  # as its owner repairs it
+    assert pipeline.drift().ok
+    (issue,) = forge.issues.values()
+    assert not issue.open
+    assert "0 drifted" in issue.body
+
+
+def test_a_firewall_that_does_not_answer_keeps_the_issue_open_and_fails(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.plant.fleet["fw2"].stop()
+    assert not pipeline.drift().ok
+    (issue,) = pipeline.forge.issues.values()
+    assert "1 could not be checked" in issue.body
+    assert issue.open
+
+
+def test_what_differs_from_the_reviewed_plan_is_not_applied(pipeline: Pipeline) -> None:
+    pipeline.commit("feature", "[plc1, plc2]", "[plc1]")
+    assert pipeline.plan("feature").ok
+    pipeline.plant.by_hand()  # after the review, somebody opened the rule that the plan is about
+    commit = pipeline.merge("feature")
+    with pipeline.plant.untouched():
+        ran = pipeline.apply(commit)
+    assert not ran.ok
+    (told,) = pipeline.forge.bodies(REVIEW)
+    assert "The plan is not the reviewed one" in told.body
+    assert "# not reviewed" in told.body
+    assert not pipeline.forge.bodies(APPLY)
+
+
+def test_what_nobody_reviewed_is_not_applied(pipeline: Pipeline) -> None:
+    commit = pipeline.commit("main", "[plc1, plc2]", "[plc1]")
+    with pipeline.plant.untouched():
+        ran = pipeline.apply(commit)
+    assert not ran.ok
+    assert "reviewed" in ran.log
+
+
+def test_a_plan_that_failed_says_so_and_is_never_applied(pipeline: Pipeline) -> None:
+    pipeline.commit("feature", "modbus: [read]", "modbus: [reed]")
+    with pipeline.plant.untouched():
+        assert not pipeline.plan("feature").ok
+        (comment,) = pipeline.forge.bodies(PLAN)
+        assert "No plan: 1 problem in the inventory" in comment.body
+        assert not pipeline.apply(pipeline.merge("feature")).ok
+
+
+@pytest.mark.parametrize("pipeline", ["github"], indirect=True)
+def test_a_fork_never_reaches_the_runner(pipeline: Pipeline) -> None:
+    names = {"github.event.pull_request.head.repo.full_name": "somebody/firewalls"}
+    ran = pipeline.github("plan", "0" * 40, {**names, "github.event.pull_request.number": "1"})
+    assert ran.log == "skipped"
