@@ -1,14 +1,36 @@
-"""What holds for every test: nothing that the user keeps is read or written."""
+"""What holds for every test: nothing of the user's is touched, what is costly is made once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from xdist.scheduler import LoadScopeScheduling
+
+#: Modules whose tests share what takes long to make: one worker runs them, from the beginning.
+_TOGETHER = (
+    "tests/lab/test_functions.py",
+    "tests/lab/test_kernel.py",
+    "tests/unit/bench/test_bench_smoke.py",
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Hand tests out one by one, those of `_TOGETHER` module by module."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            module = nodeid.partition("::")[0]
+            return module if module in _TOGETHER else nodeid
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,6 @@ from support.lab import Lab, conduit, lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-pytestmark = pytest.mark.xdist_group("lab-functions")  # one lab for all of them
 PORTS = {"modbus": 502, "dnp3": 20000, "iec104": 2404, "s7": 102}
 PLANT = conduit(
     "ot",

@@ -12,7 +12,6 @@ import pytest
 from support import probes
 from support.lab import ZONES, Finished, Lab, conduit, lines
 
-pytestmark = pytest.mark.xdist_group("lab-kernel")  # one lab for all of them
 PORTS = (22, 53, 443, 502)
 #: The full measure takes minutes: SEGCTL_LAB=full.
 APPLIES = 50 if os.environ.get("SEGCTL_LAB") == "full" else 4

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("bench")  # the benchmarks run once
 ROOT = Path(__file__).parents[3]
 
 
