@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator
 
 USER, PASSWORD = "admin", "mock"
 VSYS = "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
@@ -149,9 +149,7 @@ def _post(connection: http.client.HTTPSConnection, form: dict[str, str]) -> byte
 # --- segctl --------------------------------------------------------------------------------------
 
 
-def _segctl(
-    fleet: dict[str, Any], forks: int, kind: str, *, cache: bool, warm: int = 0
-) -> dict[str, Any]:
+def _segctl(fleet: dict[str, Any], forks: int, kind: str, *, cache: bool) -> dict[str, Any]:
     """Plan for every device; none may have changes."""
     from bench import corpus
 
@@ -179,16 +177,10 @@ def _segctl(
         if not step:
             watch.done()
 
-    def run() -> Iterable[Any]:
-        with workers(kind, devices=len(desired), forks=forks) as executor:
-            return plan_devices(
-                desired, connections, forks=forks, report=report, executor=executor, cache=cache
-            )
-
-    for _ in range(warm):
-        run()
-    with watch.running(result):
-        plans = run()
+    with watch.running(result), workers(kind, devices=len(desired), forks=forks) as executor:
+        plans = plan_devices(
+            desired, connections, forks=forks, report=report, executor=executor, cache=cache
+        )
     unplanned = [plan for plan in plans if getattr(plan, "changes", None) != ()]
     assert not unplanned, unplanned[0]
     return result | {"devices": len(desired)}
@@ -200,8 +192,8 @@ def segctl_first(fleet: dict[str, Any], forks: int) -> dict[str, Any]:
 
 
 def segctl_again(fleet: dict[str, Any], forks: int) -> dict[str, Any]:
-    """As every later one of a fleet that did not change."""
-    return _segctl(fleet, forks, "", cache=True, warm=1)
+    """As every later one of a fleet that did not change: all of it is known from the first."""
+    return _segctl(fleet, forks, "", cache=True)
 
 
 def segctl_threads(fleet: dict[str, Any], forks: int) -> dict[str, Any]:
@@ -211,7 +203,8 @@ def segctl_threads(fleet: dict[str, Any], forks: int) -> dict[str, Any]:
 
 def _dask(fleet: dict[str, Any], forks: int, count: int) -> dict[str, Any]:
     """As a first one, on Dask workers of one process each."""
-    folder = Path(fleet["folder"])
+    folder = Path(fleet["folder"], f"dask-{os.getpid()}")
+    folder.mkdir()
     environment = {**os.environ, "SEGCTL_PASSWORD": PASSWORD}
     with ExitStack() as stack:
 

@@ -116,7 +116,7 @@ def run(
 ) -> dict[str, Any]:
     """Run a contender in a fresh process and return what it says of itself."""
     command = [sys.executable, str(script), contender, *map(str, arguments)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

@@ -105,9 +105,16 @@ class Authority:
         return path.resolve()
 
     def issue(
-        self, names: Sequence[str] = (), *, expired: bool = False, loopback: bool = True
+        self,
+        names: Sequence[str] = (),
+        *,
+        expired: bool = False,
+        loopback: bool = True,
+        client: bool = False,
     ) -> ServerCertificate:
-        """Sign a server certificate for these names (and for loopback)."""
+        """Sign a server certificate for these names (and for loopback), for clients if asked."""
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH]
+        usages += [ExtendedKeyUsageOID.CLIENT_AUTH] if client else []
         wanted = [*names, *(LOOPBACK if loopback else ())]
         issuer = x509.load_pem_x509_certificate(self.certificate)
         issuer_key = serialization.load_pem_private_key(self.key, None)
@@ -130,7 +137,7 @@ class Authority:
                 x509.SubjectAlternativeName([_alt(name) for name in wanted]), critical=False
             )
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             .add_extension(_key_id(key), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),

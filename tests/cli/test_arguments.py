@@ -20,7 +20,16 @@ COMMANDS = {
     "validate": (),
     "inventory": ("--list", "--host", "--graph", "--vars"),
     "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
-    "show": ("FILE", "--diff", "--brief"),
+    "show": (
+        "FILE",
+        "--diff",
+        "--brief",
+        "--same-as",
+        "--markdown",
+        "--sarif",
+        "--junit",
+        "--html",
+    ),
     "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
     "drift": (
         "--baseline",

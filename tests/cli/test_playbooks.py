@@ -525,12 +525,12 @@ def test_events_are_lines_and_the_last_is_the_document(four: Cells) -> None:
     assert (last["done"], last["total"]) == (2, 2)
 
 
-@pytest.mark.parametrize("command", ["plan", "drift", "validate"])
+@pytest.mark.parametrize("command", ["plan", "drift", "validate", "fmt"])
 def test_every_command_ends_with_its_document(four: Cells, command: str) -> None:
     done = four(command, "--json-lines")
     *events, document = map(json.loads, done.out.splitlines())
     assert "event" not in document
-    assert bool(events) is (command != "validate")
+    assert bool(events) is (command in {"plan", "drift"})
     wrong = four(command, "--json-lines", "--nonsense")
     assert json.loads(wrong.out)["error"]["code"] == "usage"
 
@@ -578,7 +578,7 @@ def test_the_examples_run_on_the_water_works(
     with fleet(load([source], today=today), today, overlay=tmp_path / "mocks.yml"):
         where = ["-i", str(source), "-i", "mocks.yml"]
         for path in PLAYBOOKS:
-            copy = shutil.copy(path, tmp_path)
+            copy = str(shutil.copy(path, tmp_path))
             assert run([*where, "plan", "-p", copy, "--json"]) == 0
             found = json.loads(capsys.readouterr().out)
             assert found["summary"]["planned"] == 3

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cli_support import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -23,6 +23,7 @@ class Cluster:
 
     folder: Path
     address: str
+    values: Mapping[str, str]
     workers: dict[str, subprocess.Popen[bytes]]
 
     def start(self, name: str, *, threads: int = 4, **values: str) -> None:
@@ -32,7 +33,9 @@ class Cluster:
             *("--no-dashboard", "--host", "127.0.0.1", "--nthreads", str(threads)),
             *("--local-directory", str(self.folder)),
         ]
-        self.workers[name] = _started(words, self.folder / f"{name}.log", environment(**values))
+        self.workers[name] = _started(
+            words, self.folder / f"{name}.log", environment(**self.values, **values)
+        )
         self.until(f"{name}.log", "Registered to:")
 
     def kill(self, name: str) -> None:
@@ -61,21 +64,22 @@ def _started(words: Sequence[str], log: Path, values: dict[str, str]) -> subproc
 
 
 @contextmanager
-def cluster(folder: Path) -> Generator[Cluster]:
-    """Serve a scheduler without workers."""
+def cluster(folder: Path, *, protocol: str = "tcp", **values: str) -> Generator[Cluster]:
+    """Serve a scheduler without workers; all of them have these environment variables."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "scheduler.json"
     words = [
         *("distributed.cli.dask_scheduler", "--no-dashboard", "--host", "127.0.0.1"),
         *("--port", "0", "--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(file)),
+        *("--protocol", protocol),
     ]
-    scheduler = _started(words, folder / "scheduler.log", environment())
-    made = Cluster(folder, "", {})
+    scheduler = _started(words, folder / "scheduler.log", environment(**values))
+    made = Cluster(folder, "", values, {})
     try:
         made.until("scheduler.log", "Scheduler at:")
         while not file.exists() or not file.read_text(encoding="utf-8").endswith("}"):
             time.sleep(0.05)
-        made = Cluster(folder, json.loads(file.read_text(encoding="utf-8"))["address"], {})
+        made = Cluster(folder, json.loads(file.read_text(encoding="utf-8"))["address"], values, {})
         yield made
     finally:
         for process in (*made.workers.values(), scheduler):

@@ -299,7 +299,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, answer: Any, query: dict[str, str] | None = None) -> None:
         headers: dict[str, str] = {}
         if isinstance(answer, list) and query and "per_page" in query:
-            answer, headers = self._page(answer, int(query.get("page", "1")))
+            listed: list[Any] = answer  # pyright: ignore[reportUnknownVariableType] - JSON
+            answer, headers = self._page(listed, int(query.get("page", "1")))
         content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         self.send_response(status)
         for name, value in headers.items():

@@ -50,7 +50,7 @@ def fmt(
     if not check:
         found = [_written(one) if one.status == "changed" else one for one in found]
     if settings.json:
-        print_json(_document(found))
+        print_json(_document(found), lines=settings.json_lines)
     else:
         _print(found, check=check, diff=diff, verbose=settings.verbose)
     failed = any(one.status == "failed" for one in found)

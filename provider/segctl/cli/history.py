@@ -51,9 +51,11 @@ def history(
     with opened(locate(url or given.get("history"))) as engine:
         found = entries(engine, wanted)
     now = datetime.now(UTC)
-    if settings_of(context).json:
+    settings = settings_of(context)
+    if settings.json:
         listed = [_json(entry, now) for entry in found]
-        print_json({"format_version": "1.0", "items": listed})
+        document = {"format_version": "1.0", "items": listed}
+        print_json(document, lines=settings.json_lines)
     else:
         print_lines(_lines(found, now))
 

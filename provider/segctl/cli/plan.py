@@ -260,7 +260,7 @@ def _compare(
     if files.wanted:
         files.write(review_report(found, reviewed, made, environment=files.environment))
     if settings.json:
-        print_json(review_json(found, reviewed, made))
+        print_json(review_json(found, reviewed, made), lines=settings.json_lines)
     else:
         print_lines(review_text(found))
     return DIFFERS if found else OK

@@ -118,8 +118,10 @@ def verify(
     from segctl.plan import plan_bytes
 
     signers = signed_by(plan_bytes(file), file, keys)
-    if settings_of(context).json:
-        print_json({"file": str(file), "signers": [asdict(one) for one in signers]})
+    settings = settings_of(context)
+    if settings.json:
+        document = {"file": str(file), "signers": [asdict(one) for one in signers]}
+        print_json(document, lines=settings.json_lines)
         return
     for one in signers:
         typer.echo(f"{file}: signed by {one}")

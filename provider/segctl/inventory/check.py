@@ -149,7 +149,7 @@ class Checker:
             self._wrong_kind(node, "a mapping")
             return None
         leading = shape.leading()
-        keys = [str(key) for key in cast("dict[object, object]", node.value)]
+        keys = [str(key) for key, _ in self.children(node)]
         found = [key for key in keys if key in leading]
         if len(found) == 1:
             return self.record(node, shape.records[leading.index(found[0])])

@@ -63,11 +63,12 @@ class _Reader:
         self.checker = Checker(places, vault)
 
     def plays(self, root: Node) -> tuple[Play, ...]:
-        if not isinstance(root.value, list) or not root.value:
+        plays = [node for _, node in self.checker.children(root)]
+        if isinstance(root.value, dict) or not plays:
             hint = "begin with `- hosts: all`"
             self.checker.report(root, "a playbook is a list of plays", hint)
             return ()
-        found = [self._play(node) for _, node in self.checker.children(root)]
+        found = [self._play(node) for node in plays]
         return tuple(play for play in found if play is not None)
 
     def _play(self, node: Node) -> Play | None:

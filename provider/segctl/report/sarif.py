@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -92,7 +93,7 @@ def _physical(problem: Problem, root: Path) -> dict[str, Any]:
 
 def relative(file: str, root: Path) -> tuple[str, bool]:
     """Return a file's path from the top of the repository, and whether it is inside."""
-    path = Path(file).absolute()
+    path = Path(normpath(Path(file).absolute()))  # not resolved: a link is named as it was
     if path.is_relative_to(root):
         return path.relative_to(root).as_posix(), True
     return path.as_posix(), False

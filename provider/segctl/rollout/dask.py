@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,31 +25,55 @@ _CONNECT, _GRACE = 10.0, 20.0
 _COUNT = 2.0
 
 
+#: A worker has one client; threads that all ask for the first one would make one each.
+_FIRST = threading.Lock()
+
+
 @dataclass(frozen=True, slots=True)
 class DaskLink:
-    """The workers' end of a run's link, over Dask's own events."""
+    """The workers' end of a run's link, over Dask's own events.
+
+    A scheduler that does not answer stops no work that has begun: going back needs no permission.
+    """
 
     run: str
 
     def tell(self, device: str, step: str) -> None:
         """Report a step to who asked for the run."""
-        _dask().get_worker().log_event(self.run, [device, step])
+        with suppress(Exception):
+            _dask().get_worker().log_event(self.run, [device, step])
 
     def pressed(self) -> bool:
         """Whether the caller wants to stop."""
-        return bool(_dask().Event(_stop(self.run)).is_set())
+        with suppress(Exception):
+            return bool(_event(_stop(self.run)).is_set())
+        return False
 
     def eased(self) -> bool:
         """Whether the caller wants nothing more to be begun."""
-        return bool(_dask().Event(_ease(self.run)).is_set())
+        with suppress(Exception):
+            return bool(_event(_ease(self.run)).is_set())
+        return False
 
     def begin(self, device: str) -> bool:
         """Whether no other worker began with the device: Dask runs again what a lost one had."""
-        begun = _dask().Event(_begun(self.run, device))
-        if begun.is_set():
-            return False
-        begun.set()
+        try:
+            begun = _event(_begun(self.run, device))
+            if begun.is_set():
+                return False
+            begun.set()
+        except Exception as error:
+            raise ExecutorError(
+                f"the Dask scheduler does not answer ({type(error).__name__}): nothing was begun"
+            ) from error
         return True
+
+
+def _event(name: str) -> Any:
+    """Return an event, as a worker sees it."""
+    with _FIRST:
+        client = _dask().get_client()
+    return _dask().Event(name, client=client)
 
 
 def _begun(run: str, device: str) -> str:
@@ -74,6 +99,7 @@ class _DaskLine:
         }
         self._counted = self._seen = time.monotonic()
         self.link = DaskLink(run)
+        self.lost = False
 
     def look(self) -> str:
         """Pass the brake on; return why there is nobody to wait for, if so."""
@@ -89,8 +115,10 @@ class _DaskLine:
             if self._client.nthreads():
                 self._seen = now
         except Exception as error:  # noqa: BLE001 - whatever it is, there is no scheduler
+            self.lost = True
             return f"the Dask scheduler does not answer any more ({type(error).__name__})"
-        return "" if now - self._seen < _GRACE else "there is no Dask worker left"
+        self.lost = now - self._seen > _GRACE
+        return "there is no Dask worker left" if self.lost else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +137,13 @@ class _DaskLines:
 
         self.client.subscribe_topic(run, heard)
         line = _DaskLine(self.client, run, brake)
-        try:
-            yield line
-        finally:
-            with suppress(Exception):  # the scheduler may be gone: nothing to tidy up then
-                self.client.unsubscribe_topic(run)
-                for name in (_ease(run), _stop(run), *(_begun(run, device) for device in devices)):
-                    _dask().Event(name, client=self.client).clear()
+        yield line
+        if line.lost:
+            return  # work that is begun again after this must still see that it was begun before
+        with suppress(Exception):  # the scheduler may be gone: nothing to tidy up then
+            self.client.unsubscribe_topic(run)
+            for name in (_ease(run), _stop(run), *(_begun(run, device) for device in devices)):
+                _dask().Event(name, client=self.client).clear()
 
 
 @contextmanager
@@ -126,7 +154,7 @@ def dask_workers(address: str) -> Generator[Workers]:
         ExecutorError: Dask is not installed, or no scheduler answers there.
     """
     distributed = _dask()
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # segctl says it in its own words
+    _hush()
     try:
         client = distributed.Client(address, timeout=_CONNECT, set_as_default=False)
     except Exception as error:
@@ -139,6 +167,13 @@ def dask_workers(address: str) -> Generator[Workers]:
         yield Workers(executor=executor, remote=True, lines=_DaskLines(client))
     finally:
         client.close(timeout=2)
+
+
+def _hush() -> None:
+    """Keep Dask's own words off the screen: segctl says the same in its own."""
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _dask() -> Any:

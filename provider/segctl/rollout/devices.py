@@ -202,6 +202,8 @@ def run_all(
             for future in running:
                 future.cancel()
             raise
+        for future in running:
+            future.cancel()
         found = _results(futures, running, gone)
         return list(found)
 

@@ -35,7 +35,8 @@ class Run:
 
     `approved` says, for plays and devices, what of their plans a person agreed to. `done` are the
     devices that an earlier run brought to an end, by play. `keep` is called after every wave.
-    `executor` is where devices are read, and changed where none has to wait for another.
+    `executor` is where devices are read, and changed where none has to wait for another; where
+    each goes on by itself, it does so in a thread of this process.
     """
 
     forks: int

@@ -179,7 +179,7 @@ class Wave:
                 forks=lane.forks,
                 report=stack.enter_context(self._reporting(lane, names)),
                 brake=self.run.brake,
-                executor=self.run.executor,
+                executor=None if lane.report else self.run.executor,
                 cache=self.run.cache,
             )
         for item in made:
@@ -266,7 +266,7 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     revert_in=self.play.revert_in,
-                    executor=self.run.executor,
+                    executor=None if lane.report else self.run.executor,
                 )
         for outcome in outcomes:
             self._note(outcome)

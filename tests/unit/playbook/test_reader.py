@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from textwrap import dedent
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -25,7 +25,7 @@ from segctl.playbook import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = jsonschema.Draft202012Validator(json_schema())
+SCHEMA: Any = jsonschema.Draft202012Validator(json_schema())
 
 WHOLE = """\
 - name: Canary

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from ansible.executor.playbook_executor import PlaybookExecutor
-from ansible.parsing.dataloader import DataLoader
-from ansible.playbook.taggable import Taggable
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segctl.playbook import exceeds, selected, waves
 
+# ansible-core carries no types
+PlaybookExecutor: Any = import_module("ansible.executor.playbook_executor").PlaybookExecutor
+DataLoader: Any = import_module("ansible.parsing.dataloader").DataLoader
+Taggable: Any = import_module("ansible.playbook.taggable").Taggable
+
+#: A machine under load is slow at everything.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SIZES = st.one_of(
     st.integers(-2, 30),
     st.integers(0, 150).map(lambda number: f"{number}%"),
@@ -30,6 +36,7 @@ def ansible_batches(hosts: list[str], serial: list[int | str]) -> list[list[str]
     return found
 
 
+@PATIENT
 @given(st.integers(0, 120), st.lists(SIZES, max_size=4))
 def test_waves_are_ansibles_batches(count: int, serial: list[int | str]) -> None:
     hosts = [f"fw{number}" for number in range(count)]
@@ -86,6 +93,7 @@ def ansible_selects(tags: list[str], only: list[str], skip: list[str]) -> bool:
     return bool(Taggable.evaluate_tags(task, only or ["all"], skip, {}))
 
 
+@PATIENT
 @given(
     st.lists(st.sampled_from(("always", "never", "net", "web")), max_size=3, unique=True),
     st.lists(st.sampled_from(TAGS), max_size=3, unique=True),

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segctl.playbook import Window, closes, opens
 from segctl.playbook.model import DAYS
 
+#: A machine under load is slow at everything.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 BERLIN = ZoneInfo("Europe/Berlin")
 NIGHT = Window(days=("mon",), start=time(22), end=time(4), timezone="Europe/Berlin")
 
@@ -92,6 +94,7 @@ MOMENTS = st.datetimes(
 )
 
 
+@PATIENT
 @given(st.lists(WINDOWS, min_size=1, max_size=3), MOMENTS)
 def test_open_until_it_closes_and_closed_until_it_opens(
     windows: list[Window], moment: datetime

@@ -15,6 +15,10 @@ from segctl.cli.board import Board, spoken
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# how often it beats is not for users to say
+tell_line: Callable[[Board], None] = screen._tell_line  # pyright: ignore[reportPrivateUsage]
+beating = screen._beating  # pyright: ignore[reportPrivateUsage]
+
 
 class Clock:
     def __init__(self) -> None:
@@ -94,8 +98,7 @@ def test_times_as_people_say_them(seconds: float, text: str) -> None:
 def test_where_no_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     found, _ = board(2)
     told: list[str] = []
-    beat: Callable[[Board], None] = screen._tell_line
-    with screen._beating(found, beat, every=0.01):
+    with beating(found, tell_line, every=0.01):
         found.told("fw1", "reading")
         while not told:
             time.sleep(0.01)

@@ -193,7 +193,11 @@ def test_the_key_is_of_everything_the_plan_depends_on(monkeypatch: pytest.Monkey
     same = key_of(replace(DESIRED, device=firewall()), bytes(bytearray(b"document")), PANOS)
     assert len(found) == 5
     assert same in found
-    monkeypatch.setattr(module, "_code", lambda _platform: "other code")
+
+    def other_code(_platform: str) -> str:
+        return "other code"
+
+    monkeypatch.setattr(module, "_code", other_code)
     assert key_of(DESIRED, b"document", PANOS) not in found
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segctl.intent import Asset, Device, Site, Zone, ZoneBinding
 from segctl.playbook import Check
 from segctl.policy import Address, Packet, Policy, Rule, Service, decider
 from segctl.rollout.checks import Question, questions, wrong
+
+#: A machine under load is slow at everything.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def zone(name: str, network: str, site: str = "plant", **assets: str) -> Zone:
@@ -111,6 +114,7 @@ def test_a_zone_is_allowed_only_where_all_of_it_is() -> None:
     assert ask(question("supervisory", "plc2", port=502), policy(rule())) == ""
 
 
+@PATIENT
 @given(
     st.lists(st.tuples(st.integers(0, 15), st.integers(0, 15), st.booleans()), max_size=4),
     st.booleans(),

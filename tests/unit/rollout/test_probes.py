@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.playbook import Reach
-from segctl.rollout import probes
 from segctl.rollout.probes import reach, tries
 from segctl_mocks import PanosMock
 
@@ -105,7 +104,7 @@ def test_without_a_socket_the_systems_ping_is_asked(
     def refuse(*_words: object) -> socket.socket:
         raise PermissionError
 
-    monkeypatch.setattr(probes.socket, "socket", refuse)
+    monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setenv("PATH", str(tmp_path))
     probe = Reach(kind="icmp", host="127.0.0.1", timeout=1, retries=0)
     assert "install ping" in look(probe)
