@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
+from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.credentials import Secret
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.policy import FirewallZone
 
 ENTRY_POINTS = "segctl.providers"
+_LOOKING = RLock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,16 +243,21 @@ class Masking(Protocol):
         ...
 
 
-@cache
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
 
     It is stateless, and looking for it among all that is installed takes some milliseconds: it is
-    looked for once.
+    looked for once, also by threads that all begin at once.
 
     Raises:
         UnsupportedError: nobody provides it.
     """
+    with _LOOKING:
+        return _provider(platform)
+
+
+@cache
+def _provider(platform: str) -> Provider:
     found = entry_points(group=ENTRY_POINTS)
     for entry in found:
         if entry.name == platform:

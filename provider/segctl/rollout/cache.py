@@ -39,6 +39,8 @@ FORMAT = "segctl-plans-1"
 MAX_ENTRY = 8 * 2**20
 MAX_TOTAL = 512 * 2**20
 MAX_AGE = 30 * 86400.0
+#: Threads that all begin at once would hash the code once each.
+_HASHING = threading.Lock()
 _HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
 
 
@@ -56,7 +58,8 @@ class Key:
 
 def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
     """Return the key of a plan; None where it cannot be told what the plan is a function of."""
-    code = _code(desired.device.platform)
+    with _HASHING:
+        code = _code(desired.device.platform)
     exact = not isinstance(provider, Steady)
     steady = provider.steady(document) if isinstance(provider, Steady) else document
     try:

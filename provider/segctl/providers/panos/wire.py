@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import io
 import re
 import socket
 import ssl
-import threading
 import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote_plus
 
 from lxml import etree
@@ -24,7 +24,9 @@ from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, Pars
 from segctl.providers.panos.parse import refuse_dtd
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
+
+    from _typeshed import WriteableBuffer
 
     from segctl.providers.base import Target
 
@@ -80,38 +82,56 @@ def context(target: Target) -> ssl.SSLContext:
     Raises:
         ConnectError: the CA file cannot be read.
     """
+    file = target.ca_file
+    verify = target.tls_verify and not target.tls_fingerprint
     try:
-        made = ssl.create_default_context(cafile=target.ca_file and str(target.ca_file))
+        return _context(str(file or ""), file.stat().st_mtime_ns if file else 0, verify=verify)
     except (OSError, ssl.SSLError) as error:
-        raise ConnectError(
-            target.name, f"cannot use segctl_ca_file {target.ca_file}: {error}"
-        ) from error
-    if target.tls_fingerprint or not target.tls_verify:
+        raise ConnectError(target.name, f"cannot use segctl_ca_file {file}: {error}") from error
+
+
+@lru_cache
+def _context(ca_file: str, _changed: int, *, verify: bool) -> ssl.SSLContext:
+    """Make it once for all devices of a CA: reading certificates takes a millisecond or more."""
+    made = ssl.create_default_context(cafile=ca_file or None)
+    if not verify:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE  # the pinned fingerprint is checked instead, see _connect
     return made
 
 
-@contextmanager
-def _bounded(connection: http.client.HTTPConnection, deadline: float) -> Generator[None]:
-    """Cut the line at the deadline: a socket's own timeout begins anew with every byte."""
+class _Bounded(io.RawIOBase):
+    """Reads a socket until a deadline: its own timeout begins anew with every byte."""
 
-    def cut() -> None:
-        if connection.sock is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+    def __init__(self, inner: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
+        self._inner = inner
+        self._sock = sock
+        self._deadline = deadline
 
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException) as error:
-        if time.monotonic() >= deadline:
-            raise TimeoutError from error
-        raise
-    finally:
-        timer.cancel()
+    def readable(self) -> bool:
+        """Say so."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int | None:
+        """Read what is there, in the time that is left."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left)
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self._inner.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that has to be there by a deadline, its head included."""
+
+    def __init__(self, sock: socket.socket, *, deadline: float, method: str | None = None) -> None:
+        super().__init__(sock, method=method)
+        self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock, deadline))
 
 
 class Wire:
@@ -184,10 +204,12 @@ class Wire:
                 "Connection": "keep-alive" if keep else "close",
             }
             connection.request("POST", "/api/", body=body, headers=headers)
-            with _bounded(connection, deadline):
-                response = connection.getresponse()
+            connection.response_class = cast(
+                "type[http.client.HTTPResponse]", partial(_Response, deadline=deadline)
+            )
+            response = connection.getresponse()
             with response:
-                content = self._read(connection, response, deadline)
+                content = self._read(response)
         except TimeoutError as error:
             raise self._lost(
                 f"no answer within {self.target.timeout:g} s (segctl_timeout)"
@@ -256,26 +278,13 @@ class Wire:
                 f"its certificate is not the pinned one (it has SHA-256 {digest}); nothing was sent"
             )
 
-    def _read(
-        self,
-        connection: http.client.HTTPSConnection,
-        response: http.client.HTTPResponse,
-        deadline: float,
-    ) -> bytes:
+    def _read(self, response: http.client.HTTPResponse) -> bytes:
         limit = self.target.max_answer
         if response.length is not None and response.length > limit:
             raise self._too_large(limit)
         chunks: list[bytes] = []
         size = 0
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if connection.sock is not None:
-                connection.sock.settimeout(left)
-            chunk = response.read1(_CHUNK)
-            if not chunk:
-                break
+        while chunk := response.read1(_CHUNK):
             size += len(chunk)
             if size > limit:
                 raise self._too_large(limit)
