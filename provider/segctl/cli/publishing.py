@@ -5,9 +5,7 @@ None of it changes the exit status: what cannot be recorded or sent is a warning
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from segctl.cli.files import save
 from segctl.cli.screen import tell
 from segctl.cli.steps import intent, today
-from segctl.credentials import Secret, secret_in
 from segctl.errors import SegctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from segctl.cli.arguments import Settings
+    from segctl.credentials import Secret
     from segctl.history import Recorded
     from segctl.inventory import Loaded
     from segctl.notices import Template
@@ -96,6 +94,7 @@ class Channels:
                 "--notify on-change compares with the history: "
                 "choose on-drift or always, or leave --no-history out"
             )
+        from segctl.credentials import Secret
         from segctl.history.location import locate
         from segctl.report.document import DEFAULT_ENVIRONMENT
 
@@ -113,6 +112,8 @@ class Channels:
 
 
 def _webhooks(given: Sequence[str]) -> tuple[Secret, ...]:
+    from segctl.credentials import Secret, secret_in
+
     if given:
         return tuple(map(Secret, given))
     if text := os.environ.get("SEGCTL_WEBHOOK"):
@@ -155,6 +156,7 @@ def remember(
     )
     if channels.history is None:
         return past
+    import platform
     from dataclasses import replace
 
     from segctl.history import opened, record, run_of
@@ -268,6 +270,8 @@ def _notify(channels: Channels, make: Template, document: Mapping[str, Any], pas
 def _tell_of_change(history: Secret, address: Secret, body: bytes, past: Past) -> None:
     """Tell one recipient what stands, unless it knows that already."""
     from segctl.history import claim, give_back, opened, standing
+
+    import hashlib
 
     recipient = hashlib.sha256(f"{address.reveal()}\0{past.name}".encode()).hexdigest()
     now = past.finished

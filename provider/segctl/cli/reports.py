@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +112,8 @@ class ReportFiles:
 
 
 def _dumped(document: object) -> str:
+    import json
+
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
