@@ -269,9 +269,9 @@ def _notify(channels: Channels, make: Template, document: Mapping[str, Any], pas
 
 def _tell_of_change(history: Secret, address: Secret, body: bytes, past: Past) -> None:
     """Tell one recipient what stands, unless it knows that already."""
-    from segctl.history import claim, give_back, opened, standing
-
     import hashlib
+
+    from segctl.history import claim, give_back, opened, standing
 
     recipient = hashlib.sha256(f"{address.reveal()}\0{past.name}".encode()).hexdigest()
     now = past.finished
