@@ -6,11 +6,9 @@ import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, cast
 
-import typer
-
 from segctl import errors as segctl_errors
-from segctl.cli.app import app
 from segctl.cli.arguments import GLOBAL
+from segctl.cli.commands import tree
 from segctl.errors import SegctlError
 from segctl.inventory import json_schema
 from segctl.playbook import json_schema as playbook_schema
@@ -28,7 +26,7 @@ Entry = dict[str, Any]
 
 def commands() -> str:
     """Return the page of every command and option."""
-    top: Any = typer.main.get_command(app)
+    top: Any = tree()
     lines = [
         "# Every option",
         "",

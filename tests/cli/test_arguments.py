@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cli_support import ROOT, Plant, environment
 from segctl.cli import run
 from segctl.cli.arguments import hoist
+from segctl.cli.commands import OVERVIEW, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,6 +157,23 @@ def test_the_help_of_segctl_lists_every_command(capsys: pytest.CaptureFixture[st
     assert [word for word in GLOBAL if word not in text] == []
     assert "Exit status" in text
     assert run(["--version"]) == 0
+
+
+def test_the_overview_says_what_the_commands_say() -> None:
+    program: Any = tree()
+    assert OVERVIEW.keys() == program.commands.keys()
+    for name, command in program.commands.items():
+        assert (command.help or "").split("\n\n")[0] == OVERVIEW[name]
+
+
+def test_the_overview_loads_no_command() -> None:
+    code = (
+        "import sys\nfrom segctl.cli import run\nassert run(['--help']) == 0\n"
+        "assert 'segctl.cli.plan' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"\n  {name} " in done.stdout for name in OVERVIEW)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,10 @@ from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
-import typer
 
 from cli_support import ROOT, environment
 from segctl import errors
-from segctl.cli.app import app
+from segctl.cli.commands import tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +52,7 @@ def test_it_loads_nothing_from_elsewhere(site: Path) -> None:
 
 def test_every_command_and_option_has_its_line(site: Path) -> None:
     html = (site / "reference" / "commands.html").read_text(encoding="utf-8")
-    found = dict(_commands(typer.main.get_command(app), "segctl"))
+    found = dict(_commands(tree(), "segctl"))
     assert len(found) > 8
     for name, options in found.items():
         head = f'<h2 id="{name.replace(" ", "-")}">'

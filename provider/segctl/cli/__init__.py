@@ -9,25 +9,13 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli import (
-    apply,
-    drift,
-    fmt,
-    history,
-    importing,
-    mock,
-    plan,
-    reference,
-    snapshot,
-    validate,
-)
-from segctl.cli.app import app
-from segctl.cli.arguments import asks_json, asks_lines, hoist
+from segctl.cli.arguments import asks_itself, asks_json, asks_lines, hoist
+from segctl.cli.commands import overview, tree
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
 from segctl.errors import FileError, SegctlError
@@ -37,20 +25,6 @@ if TYPE_CHECKING:
 
     #: Writes a JSON document, where one is wanted.
     Answer = Callable[[Mapping[str, Any]], None] | None
-
-#: Modules that register their commands when they are imported.
-COMMANDS = (
-    validate,
-    fmt,
-    plan,
-    apply,
-    drift,
-    history,
-    snapshot,
-    importing,
-    reference,
-    mock,
-)
 
 #: What Typer makes of Ctrl-C; here it is a problem like others.
 _INTERRUPTED = 130
@@ -93,7 +67,8 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(hoisted: list[str], answer: Answer) -> int:
     try:
-        code = _command()(args=hoisted, prog_name="segctl", standalone_mode=False)
+        program = overview() if asks_itself(hoisted) else tree()
+        code = program(args=hoisted, prog_name="segctl", standalone_mode=False)
     except typer.Exit as error:
         return error.exit_code
     except _CommandLineError as error:
@@ -114,12 +89,6 @@ def _run(hoisted: list[str], answer: Answer) -> int:
     if code == _INTERRUPTED:
         return _complain("interrupted", "interrupted: nothing was changed", answer)
     return code if isinstance(code, int) else OK
-
-
-@cache
-def _command() -> Callable[..., Any]:
-    """Return what Typer makes of the commands: it takes longer than many of them run."""
-    return typer.main.get_command(app)
 
 
 def _unforeseen(error: Exception, answer: Answer) -> int:

@@ -1,0 +1,70 @@
+"""The commands: what the overview says of each, and the tree of all of them.
+
+`segctl --help` answers at once: it needs no command's module.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand
+
+from segctl.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: In the order of work: what each command does, as its own help begins.
+OVERVIEW = {
+    "validate": "Check the inventory without any device: syntax, references, paths, "
+    "policy findings.",
+    "inventory": "Show the inventory exactly as ansible-inventory does.",
+    "fmt": "Give inventory files and playbooks their one layout; values and comments stay.",
+    "plan": "Read the devices and show what would change; never writes to a device.",
+    "show": "Show a saved plan and who signed it, or how it differs from another.",
+    "apply": "Make the devices what the inventory says: a saved plan verbatim, or plan and ask.",
+    "drift": "Compare the devices with the inventory; never writes to a device and never locks "
+    "one.",
+    "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
+    "device.",
+    "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
+    "import": "Write a device as inventory files; planning them back changes nothing.",
+    "protocols": "Show the protocol catalogue, or one protocol's applications by access class.",
+    "schema": "Print the JSON Schema of a document, or which documents have one.",
+    "mock": "Mock devices to try things on.",
+    "demo": "Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair.",
+}
+#: Modules that register their commands when they are imported.
+_MODULES = (
+    "validate",
+    "fmt",
+    "plan",
+    "apply",
+    "drift",
+    "history",
+    "snapshot",
+    "importing",
+    "reference",
+    "mock",
+)
+
+
+@cache
+def tree() -> Callable[..., Any]:
+    """Return what Typer makes of all commands: it takes longer than many of them run."""
+    for module in _MODULES:
+        import_module(f"segctl.cli.{module}")
+    return typer.main.get_command(app)
+
+
+def overview() -> Callable[..., Any]:
+    """Return the program as far as its own help and version go, its commands by name only."""
+    program: Any = typer.main.get_command(app)
+    program.commands = {
+        name: TyperCommand(name, help=summary, rich_markup_mode=None)
+        for name, summary in OVERVIEW.items()
+    }
+    return program  # type: ignore[no-any-return] # Typer's own class
