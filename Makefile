@@ -45,13 +45,9 @@ system:
 	  [ -z "$$missing" ] || { apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing >/dev/null; }; fi
 
-# two cores busy with real devices, databases and kernels can starve a test: what fails is shown, and
-# must pass by itself
-AGAIN = $(BIN)/coverage run -m pytest --last-failed --last-failed-no-failures=none
-
 unit: system $(VENV)/.test
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n $(JOBS) || { [ $$? = 1 ] && $(AGAIN); }
+	$(BIN)/coverage run -m pytest -n $(JOBS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --skip-empty
 
