@@ -45,7 +45,7 @@ settings.load_profile(os.environ.get("SEGCTL_HYPOTHESIS", "ci"))
 @pytest.fixture
 def panos() -> Iterator[PanosHarness]:
     """A PAN-OS provider with mocks to try it on."""
-    with PanosMock("fw1", job_seconds=0.0) as mock, examples(6):
+    with PanosMock("fw1", job_seconds=0.0) as mock:
         yield PanosHarness(mock)
 
 
