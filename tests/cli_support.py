@@ -235,5 +235,6 @@ def _state(mock: PanosMock) -> tuple[bytes, bytes]:
 
 def environment(**values: str) -> dict[str, str]:
     """The environment without what would change the output."""
-    left_out = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM"}
+    # make tells the makes below it what to print
+    left_out = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "MAKELEVEL", "MAKEFLAGS"}
     return {name: value for name, value in os.environ.items() if name not in left_out} | values
