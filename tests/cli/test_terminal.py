@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 from cli_support import Plant, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 ESCAPE = "\x1b["
 
@@ -46,6 +47,18 @@ class Terminal:
     def end(self) -> tuple[int, str]:
         while self._more():
             pass
+        return self._ended()
+
+    def stop(self, ask: Callable[[], object]) -> tuple[int, str]:
+        """Ask until it ends: a signal just before Python reads waits for the end of the read."""
+        ask()
+        while True:
+            if not select.select([self.master], [], [], 1.0)[0]:
+                ask()
+            elif not self._more():
+                return self._ended()
+
+    def _ended(self) -> tuple[int, str]:
         code = self.process.wait(timeout=30)
         assert "Traceback" not in self.shown
         self.plant.assert_no_secret(self.shown)
@@ -138,8 +151,7 @@ def test_anything_else_does_not(plant: Plant, answer: str) -> None:
 def test_ctrl_c_at_the_prompt_changes_nothing(plant: Plant) -> None:
     with plant.untouched(), terminal(plant, "apply") as shell:
         shell.until("accepted")
-        shell.type("\x03")
-        code, shown = shell.end()
+        code, shown = shell.stop(lambda: shell.type("\x03"))
     assert code == 1
     assert "nothing was changed" in shown
 
@@ -147,8 +159,7 @@ def test_ctrl_c_at_the_prompt_changes_nothing(plant: Plant) -> None:
 def test_a_terminal_that_is_closed_changes_nothing(plant: Plant) -> None:
     with plant.untouched(), terminal(plant, "apply") as shell:
         shell.until("accepted")
-        shell.process.send_signal(signal.SIGHUP)
-        code, shown = shell.end()
+        code, shown = shell.stop(lambda: shell.process.send_signal(signal.SIGHUP))
     assert code == 1
     assert "nothing was changed" in shown
 

@@ -165,22 +165,21 @@ def _parse(document: bytes) -> Live:
 
 
 def _stream(host: str, part: Part, root: str) -> _Found:
-    """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node."""
+    """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
+
+    Only the start of ``result`` is an event: each one costs as much as parsing an element does.
+    """
     refuse_dtd(host, part)
     found = _Found()
-    parser = etree.XMLPullParser(events=("end",), tag="entry", resolve_entities=False)
-    container: Element | None = None
-    take: Taker | None = None
+    parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
+    result: Element | None = None
     try:
         for start in range(0, len(part), _CHUNK):
             parser.feed(bytes(part[start : start + _CHUNK]))
             for _, element in cast("Events", parser.read_events()):
-                parent = element.getparent()
-                if parent is not container:
-                    container, take = parent, _taker(parent)
-                if take is not None and parent is not None:
-                    take(found, element)
-                    parent.remove(element)
+                result = element if result is None else result
+            if result is not None:
+                _take(found, result, root, unfinished=1)
         tree_root = parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
@@ -189,24 +188,23 @@ def _stream(host: str, part: Part, root: str) -> _Found:
         return found
     if status != "success":
         raise ParseError(host, f"refuses to show the configuration: {_message(tree_root)}")
-    found.rest = tree_root.find(f"result/{root}")
+    if result is not None:
+        _take(found, result, root)
+        found.rest = result.find(root)
     return found
 
 
-def _taker(container: Element | None) -> Taker | None:
-    """Return what takes the entries of a container; none for those that stay in the tree."""
-    path = [str(node.tag) for node in _upwards(container)]
-    if path[:3] == ["rules", "security", "rulebase"]:
-        return _take_rule
-    if len(path) > 2 and path[1] in ("entry", "shared") and path[2] == "result":
-        return _TAKERS.get(path[0])
-    return None
+def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> None:
+    """Take the entries that the parser has finished out of the tree it builds.
 
-
-def _upwards(element: Element | None) -> Iterator[Element]:
-    while element is not None:
-        yield element
-        element = element.getparent()
+    The last of a container may still grow, and lxml forbids to touch it until it is finished.
+    """
+    for path, take in _TAKERS.items():
+        for container in result.iterfind(f"{root}/{path}"):
+            for element in list(container)[: len(container) - unfinished]:
+                if element.tag == "entry":
+                    take(found, element)
+                    container.remove(element)
 
 
 def _take_rule(found: _Found, element: Element) -> None:
@@ -239,7 +237,9 @@ def _take_service(found: _Found, element: Element) -> None:
     _owner(found, tags).services.append(item)
 
 
+#: The streamed containers, by their path below a scope's own node.
 _TAKERS: Mapping[str, Taker] = {
+    "rulebase/security/rules": _take_rule,
     "address": _take_address,
     "address-group": _take_address_group,
     "service": _take_service,
@@ -409,7 +409,10 @@ def _known(
         kind: rest.names.get(kind, none) | rest_shared.names.get(kind, none)
         for kind in (*_OTHER_KINDS, "application-group", "schedule", "log-setting")
     }
-    known |= {kind: own.names(kind) | shared.names(kind) for kind in _TAKERS}
+    known |= {
+        kind: own.names(kind) | shared.names(kind)
+        for kind in ("address", "address-group", "service")
+    }
     known["zone"] = frozenset(zone.name for zone in rest.zones)
     known["application"] |= {
         entry.get("name", "") for entry in applications.iterfind("result/entry")
