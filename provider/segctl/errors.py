@@ -4,7 +4,8 @@ SegctlError
 ├ UsageError                    the command line asks for what cannot be done
 ├ FileError(problems)           all problems of a file, each with file:line:column and a hint
 │ ├ InventoryError              of the inventory
-│ └ PlaybookError               of a playbook
+│ ├ PlaybookError               of a playbook
+│ └ ChecksError                 of a file of checks
 ├ UnsupportedError              the platform cannot express it
 ├ PlanError ─ StalePlanError, PlanFormatError
 ├ SnapshotError                 a snapshot file is damaged, or of another device
@@ -101,6 +102,13 @@ class PlaybookError(FileError):
 
     code = "playbook"
     subject = "the playbook"
+
+
+class ChecksError(FileError):
+    """The file of checks cannot be used."""
+
+    code = "checks"
+    subject = "the file of checks"
 
 
 class UnsupportedError(SegctlError):

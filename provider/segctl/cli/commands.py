@@ -28,6 +28,8 @@ OVERVIEW = {
     "apply": "Make the devices what the inventory says: a saved plan verbatim, or plan and ask.",
     "drift": "Compare the devices with the inventory; never writes to a device and never locks "
     "one.",
+    "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -44,6 +46,7 @@ _MODULES = (
     "plan",
     "apply",
     "drift",
+    "check",
     "history",
     "snapshot",
     "importing",

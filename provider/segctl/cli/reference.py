@@ -89,7 +89,7 @@ def schema(
     from segctl.plan import schema as read_schema
     from segctl.plan import schema_names
 
-    names = ("inventory", "playbook", *schema_names())
+    names = ("inventory", "playbook", "checks", *schema_names())
     if kind is None:
         if settings_of(context).json:
             print_json({"schemas": list(names)})
@@ -103,6 +103,10 @@ def schema(
         from segctl.playbook import json_schema as playbook_schema
 
         print_json(playbook_schema())
+    elif kind == "checks":
+        from segctl.playbook import checks_schema
+
+        print_json(checks_schema())
     elif kind in names:
         print_json(read_schema(kind))
     else:

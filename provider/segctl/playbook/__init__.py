@@ -4,8 +4,8 @@
 """
 
 from segctl.playbook.model import Ask, Check, Play, Playbook, Probe, Reach, Task, Window
-from segctl.playbook.reader import read_playbook
-from segctl.playbook.shapes import json_schema
+from segctl.playbook.reader import read_checks, read_playbook
+from segctl.playbook.shapes import checks_schema, json_schema
 from segctl.playbook.tags import selected
 from segctl.playbook.waves import exceeds, waves
 from segctl.playbook.windows import closes, opens
@@ -19,10 +19,12 @@ __all__ = [
     "Reach",
     "Task",
     "Window",
+    "checks_schema",
     "closes",
     "exceeds",
     "json_schema",
     "opens",
+    "read_checks",
     "read_playbook",
     "selected",
     "waves",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from segctl.errors import FileError, PlaybookError
+from segctl.errors import ChecksError, FileError, PlaybookError
 from segctl.inventory import files
 from segctl.inventory.check import Checker, Node
 from segctl.inventory.convert import nearest
@@ -14,19 +14,21 @@ from segctl.inventory.model import Layer
 from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
 from segctl.playbook.model import DAYS, Ask, Check, Play, Playbook, Reach, Task, Window
-from segctl.playbook.shapes import ACTIONS, COLLECTION, OWN, PLAY, PREFIX
+from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import time
     from pathlib import Path
 
     from segctl.errors import Problem
+    from segctl.inventory.document import Document
     from segctl.inventory.values import Places
     from segctl.inventory.vault import VaultSecrets
     from segctl.playbook.model import Action, OnFailure, Probe, Strategy
 
 Found = dict[str, Any]
+Item = TypeVar("Item")
 
 
 def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
@@ -38,14 +40,10 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     name = str(path)
     try:
         text = files.read_text(name, vault)
+        document = parse(text, name, places=True)
+        plays = _read(document, name, vault, _Reader.plays)
     except FileError as error:
         raise PlaybookError(error.problems) from error
-    document = parse(text, name, places=True)
-    reader = _Reader(document.places, vault)
-    plays = () if document.problems else reader.plays(Node(document.value, Place(name, 1, 1), ""))
-    problems = (*document.problems, *reader.checker.problems)
-    if problems:
-        raise PlaybookError(tuple(sorted(dict.fromkeys(problems), key=_place)))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Playbook(
         file=name,
@@ -54,6 +52,36 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
         document=document.value,
         places=document.places,
     )
+
+
+def read_checks(path: Path, *, vault: VaultSecrets | None = None) -> tuple[Check, ...]:
+    """Read a file of checks, written as in a play's ``verify``.
+
+    Raises:
+        ChecksError: with every problem there is.
+    """
+    name = str(path)
+    try:
+        document = parse(files.read_text(name, vault), name, places=True)
+        return _read(document, name, vault, _Reader.checks)
+    except FileError as error:
+        raise ChecksError(error.problems) from error
+
+
+def _read(
+    document: Document,
+    name: str,
+    vault: VaultSecrets | None,
+    read: Callable[[_Reader, Node], tuple[Item, ...]],
+) -> tuple[Item, ...]:
+    """Return the items of a list; raise every problem there is at once."""
+    reader = _Reader(document.places, vault)
+    root = Node(document.value, Place(name, 1, 1), "")
+    found = () if document.problems else read(reader, root)
+    problems = (*document.problems, *reader.checker.problems)
+    if problems:
+        raise FileError(tuple(sorted(dict.fromkeys(problems), key=_place)))
+    return found
 
 
 class _Reader:
@@ -70,6 +98,19 @@ class _Reader:
             return ()
         found = [self._play(node) for node in plays]
         return tuple(play for play in found if play is not None)
+
+    def checks(self, root: Node) -> tuple[Check, ...]:
+        children = [node for _, node in self.checker.children(root)]
+        if isinstance(root.value, dict) or not children:
+            hint = "begin with `- check: {from: …, to: …}`"
+            self.checker.report(root, "a file of checks is a list of them", hint)
+            return ()
+        found = [(self.checker.record(node, CHECK), node) for node in children]
+        return tuple(
+            self._flow(value.get("check") or {}, value.get("expect"), node)
+            for value, node in cast("list[tuple[Found | None, Node]]", found)
+            if value is not None
+        )
 
     def _play(self, node: Node) -> Play | None:
         found = self.checker.record(node, PLAY)

@@ -84,6 +84,22 @@ _FLOW: Final = Record(
     )
 )
 
+CHECK: Final = Record(
+    fields=(
+        Field(
+            name="check",
+            shape=_FLOW,
+            doc="A flow asked of the policy that each device holds.",
+            required=True,
+        ),
+        Field(
+            name="expect",
+            shape=_choice("allow", "deny"),
+            doc="What is right (default allow).",
+        ),
+    )
+)
+
 VERIFY: Final = Cases(
     records=(
         Record(
@@ -128,21 +144,7 @@ VERIFY: Final = Cases(
                 *_TRIES,
             )
         ),
-        Record(
-            fields=(
-                Field(
-                    name="check",
-                    shape=_FLOW,
-                    doc="A flow asked of the policy that each device holds.",
-                    required=True,
-                ),
-                Field(
-                    name="expect",
-                    shape=_choice("allow", "deny"),
-                    doc="What is right (default allow).",
-                ),
-            )
-        ),
+        CHECK,
         Record(
             fields=(
                 Field(
@@ -269,6 +271,21 @@ PLAY: Final = Record(
 )
 
 
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def checks_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of files for ``segctl check``."""
+    return {
+        "$schema": _DRAFT,
+        "$id": "urn:segctl:schema:checks",
+        "title": "segctl checks",
+        "type": "array",
+        "minItems": 1,
+        "items": schema_of(CHECK),
+    }
+
+
 def json_schema() -> dict[str, object]:
     """Return the JSON Schema (draft 2020-12) of playbooks."""
     play = schema_of(PLAY)
@@ -285,7 +302,7 @@ def json_schema() -> dict[str, object]:
         for one in OWN
     ]
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DRAFT,
         "$id": "urn:segctl:schema:playbook",
         "title": "segctl playbook",
         "type": "array",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segctl.report.changes import row
+from segctl.report.checked import check_json, check_text
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -42,6 +43,8 @@ __all__ = [
     "Suite",
     "accepted_text",
     "author_text",
+    "check_json",
+    "check_text",
     "device_text",
     "drift_json",
     "drift_report",

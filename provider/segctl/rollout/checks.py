@@ -5,11 +5,12 @@ A zone stands for all of its addresses: one of each set that no rule tells apart
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from segctl.errors import Problem
+from segctl.intent import ACCESS_CLASSES
 from segctl.inventory.convert import nearest
 from segctl.policy import (
     ANY,
@@ -23,12 +24,14 @@ from segctl.protocols import catalogue, default_ports, panos_applications
 from segctl.topology import topology
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.intent import Device, Host, Site, Zone
     from segctl.playbook import Check
     from segctl.policy import Decision, Interval, Policy, Rule
     from segctl.topology import Hop
+
+Verdict = Literal["allow", "deny", "partly"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,10 @@ class Question:
         """The firewalls that can answer."""
         return frozenset(hop.device for hop in self.hops)
 
+    def on(self, device: Device) -> Iterator[Hop]:
+        """Yield the ways through one of them."""
+        return (hop for hop in self.hops if hop.device == device.name)
+
 
 def questions(
     checks: Iterable[Check], site: Site, sites: Iterable[str]
@@ -68,20 +75,40 @@ def questions(
         try:
             found.append(_question(check, site, near))
         except LookupError as error:
-            message, hint = error.args
-            problems.append(
-                Problem(
-                    message=f"{check}: {message}",
-                    hint=hint,
-                    file=check.declared.file,
-                    line=check.declared.line,
-                    column=check.declared.column,
-                )
-            )
+            problems.append(_problem(check, *error.args))
     return tuple(found), tuple(problems)
 
 
+def unanswerable(asked: Iterable[Question], devices: Iterable[Device]) -> tuple[Problem, ...]:
+    """Return a problem for each question that none of the firewalls can answer."""
+    names = {device.name for device in devices}
+    return tuple(
+        _problem(
+            question.check,
+            "no firewall that stands between its ends is selected",
+            f"widen -l to {', '.join(sorted(question.devices))}",
+        )
+        for question in asked
+        if not question.devices & names
+    )
+
+
+def _problem(check: Check, message: str, hint: str) -> Problem:
+    where = check.declared
+    return Problem(
+        message=f"{check}: {message}",
+        hint=hint,
+        file=where.file,
+        line=where.line,
+        column=where.column,
+    )
+
+
 def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
+    protocol, word = _function(check.application)
+    if protocol and word not in ACCESS_CLASSES:
+        known = ", ".join(ACCESS_CLASSES)
+        raise LookupError(f"{protocol} has no access class {word!r}", f"there are {known}")
     source, destination = _end(check.source, site, near), _end(check.destination, site, near)
     if not {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}:
         raise LookupError("its ends have no IP version in common", "name addresses of one version")
@@ -102,6 +129,11 @@ def _hops(devices: Sequence[Device], source: str, destination: str) -> tuple[Hop
         for device in devices
         if any(binding.zone == source for binding in device.zones)
     )
+
+
+def sites_of(devices: Iterable[Device]) -> frozenset[str]:
+    """Return the sites whose zones the firewalls are attached to."""
+    return frozenset(binding.zone.partition("/")[0] for one in devices for binding in one.zones)
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -158,56 +190,139 @@ def _all_of(zone: Zone) -> tuple[Interval, ...]:
 # --- answers -------------------------------------------------------------------------------------
 
 
-def wrong(question: Question, device: Device, policy: Policy, *, applications: bool) -> str:
-    """Say what a device's policy does otherwise than the check expects; nothing if it fits.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A packet that shows what a policy does with a flow, and the rule that decides it."""
+
+    source: Host
+    destination: Host
+    rule: str
+    port: int = 0
+    application: str = ""
+
+    def __str__(self) -> str:
+        """``10.20.2.5 → 10.20.1.11 modbus-read-coils``."""
+        spoken = f" {self.application}" if self.application else ""
+        return f"{self.source} → {self.destination}{spoken}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a policy does with a flow, by the first packet that shows it passes and does not."""
+
+    allowed: Example | None = None
+    denied: Example | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether all of it is allowed, none of it, or neither."""
+        if self.denied is None:
+            return "allow"
+        return "deny" if self.allowed is None else "partly"
+
+
+def answer(question: Question, device: Device, policy: Policy, *, applications: bool) -> Answer:
+    """Return what a device's policy does with a flow.
 
     Args:
         question: one that the device can answer.
         device: with the names of its zones.
         policy: everything it enforces.
         applications: whether its rules name the vendor's applications.
+
+    Raises:
+        UnsupportedError: the vendor's applications cannot tell the access class apart.
     """
+    allowed = denied = None
+    for part in _parts(question, device, policy, applications=applications):
+        allowed, denied = allowed or part.allowed, denied or part.denied
+        if allowed and denied:
+            break
+    return Answer(allowed=allowed, denied=denied)
+
+
+def wrong(question: Question, device: Device, policy: Policy, *, applications: bool) -> str:
+    """Say what a device's policy does otherwise than the check expects; nothing if it fits."""
+    found = answer(question, device, policy, applications=applications)
+    if question.check.allow:
+        other, verb = found.denied, "is denied"
+    else:
+        other, verb = found.allowed, "is allowed"
+    return f"{other} {verb} by {other.rule}" if other else ""
+
+
+def answers_by_user(
+    question: Question, device: Device, policy: Policy, *, applications: bool
+) -> dict[str, Answer]:
+    """Return what else is allowed to users that rules name, where the flow is nobody's."""
+    if question.check.user:
+        return {}
+    names = {binding.zone: binding.name for binding in device.zones}
+    zones = [(names[hop.enter], names[hop.leave]) for hop in question.on(device)]
+    named = {
+        user
+        for rule in policy.rules
+        if rule.action == "allow" and any(_between(rule, *pair) for pair in zones)
+        for user in rule.users
+        if user != ANY
+    }
+    if not named:
+        return {}
+    nobody = answer(question, device, policy, applications=applications)
+    found: dict[str, Answer] = {}
+    for user in sorted(named):
+        asked = replace(question, check=replace(question.check, user=user))
+        theirs = answer(asked, device, policy, applications=applications)
+        if theirs.verdict not in {nobody.verdict, "deny"}:
+            found[user] = theirs
+    return found
+
+
+def _parts(
+    question: Question, device: Device, policy: Policy, *, applications: bool
+) -> Iterator[Answer]:
+    """Yield the answer for one pair of addresses of each kind that the rules tell apart."""
     names = {binding.zone: binding.name for binding in device.zones}
     check = question.check
-    for hop in question.hops:
-        if hop.device != device.name:
-            continue
+    for hop in question.on(device):
         zones = names[hop.enter], names[hop.leave]
         rules = tuple(rule for rule in policy.rules if _between(rule, *zones))
         spoken = _spoken(check, policy, rules, applications=applications)
         ports = _asked_ports(check, policy, rules)
-        decide = decider(policy)
-        for source, destination in _pairs(question, policy, rules):
-            answers = [
-                _answer(decide, _packets(check, zones, (source, destination), one, ports))
-                for one in spoken
-            ]
-            if text := _unfit(check, answers):
-                return text
-    return ""
+        decide = decider(replace(policy, rules=rules))
+        for pair in _pairs(question, policy, rules):
+            yield _part(
+                {
+                    one: _decided(decide, _packets(check, zones, pair, one, ports))
+                    for one in spoken.needed
+                },
+                spoken,
+            )
 
 
-def _answer(
+def _decided(
     decide: Callable[[Packet], Decision], packets: Iterable[Packet]
-) -> tuple[Packet, Decision]:
+) -> tuple[bool, Example]:
     """Return how an application passes, on whichever of its ports; else how it does not."""
     answers = [(packet, decide(packet)) for packet in packets]
-    return next((pair for pair in answers if pair[1].action == "allow"), answers[0])
+    packet, decision = next((pair for pair in answers if pair[1].action == "allow"), answers[0])
+    example = Example(
+        source=packet.source,
+        destination=packet.destination,
+        rule=decision.rule,
+        port=packet.port,
+        application=packet.application,
+    )
+    return decision.action == "allow", example
 
 
-def _unfit(check: Check, answers: Sequence[tuple[Packet, Decision]]) -> str:
-    allowed = [pair for pair in answers if pair[1].action == "allow"]
-    denied = [pair for pair in answers if pair[1].action != "allow"]
-    if not check.allow and allowed:
-        return _told(*allowed[0], "is allowed")
-    if check.allow and denied and (check.application or not allowed):
-        return _told(*denied[0], "is denied")
-    return ""
-
-
-def _told(packet: Packet, decision: Decision, verb: str) -> str:
-    spoken = f" {packet.application}" if packet.application else ""
-    return f"{packet.source} → {packet.destination}{spoken} {verb} by {decision.rule}"
+def _part(decided: Mapping[str, tuple[bool, Example]], spoken: _Spoken) -> Answer:
+    passing = [decided[one][1] for one in spoken.own if decided[one][0]]
+    refused = [example for passes, example in decided.values() if not passes]
+    return Answer(
+        allowed=passing[0] if passing else None,
+        denied=refused[0] if refused and (spoken.together or not passing) else None,
+    )
 
 
 def _between(rule: Rule, source: str, destination: str) -> bool:
@@ -216,44 +331,67 @@ def _between(rule: Rule, source: str, destination: str) -> bool:
     )
 
 
-def _spoken(
-    check: Check, policy: Policy, rules: Iterable[Rule], *, applications: bool
-) -> tuple[str, ...]:
-    """Return the applications to ask about: the one named, or each that a rule knows."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Spoken:
+    """The applications to ask about.
+
+    A use passes where all that it needs do (`together`) or any of them; nothing of it passes where
+    none of its `own` does.
+    """
+
+    needed: tuple[str, ...]
+    own: tuple[str, ...]
+    together: bool
+
+
+def _spoken(check: Check, policy: Policy, rules: Iterable[Rule], *, applications: bool) -> _Spoken:
+    """Return the application that is named, or else each that a rule knows."""
     if check.application:
-        protocol, _, word = check.application.partition(".")
-        if applications and word and protocol in catalogue():
-            return _functions(protocol, word, allow=check.allow)
-        return (check.application,)
+        return _named_application(check, applications=applications)
     groups = {group.name: group.members for group in policy.application_groups}
     named = {one for rule in rules for one in rule.applications if one != ANY}
-    return ("", *sorted({member for one in named for member in groups.get(one, (one,))}))
+    known = ("", *sorted({member for one in named for member in groups.get(one, (one,))}))
+    return _Spoken(needed=known, own=known, together=False)
 
 
-def _functions(protocol: str, word: str, *, allow: bool) -> tuple[str, ...]:
-    """Return the vendor's applications of an access class.
-
-    All that a use of it needs must pass to be allowed; none of its own may, to be denied.
-    """
+def _named_application(check: Check, *, applications: bool) -> _Spoken:
+    protocol, word = _function(check.application)
+    if not applications or not protocol:
+        return _Spoken(needed=(check.application,), own=(check.application,), together=True)
     entry = catalogue().get(protocol)
-    if allow:
-        return tuple(sorted(panos_applications(entry, (word,)).names))
-    own = {one.name for one in entry.usable if one.access_class == word and not one.base}
-    return tuple(sorted(own or panos_applications(entry, (word,)).names))
+    needed = panos_applications(entry, (word,)).names
+    functions = {one.name for one in entry.usable if one.access_class == word}
+    own = tuple(sorted(functions - set(entry.base))) or needed
+    return _Spoken(needed=needed, own=own, together=True)
+
+
+def vendor_applications(check: Check) -> tuple[str, ...]:
+    """Return the vendor's applications that a check names, itself or by an access class.
+
+    Raises:
+        UnsupportedError: they cannot tell the access class apart.
+    """
+    return _named_application(check, applications=True).needed if check.application else ()
+
+
+def _function(application: str) -> tuple[str, str]:
+    """Return the protocol and access class that an application is written as, if it is."""
+    protocol, _, word = application.partition(".")
+    return (protocol, word) if word and protocol in catalogue() else ("", "")
 
 
 def _asked_ports(check: Check, policy: Policy, rules: Iterable[Rule]) -> tuple[int, ...]:
-    """Return the port asked about, or one of each range that a rule names."""
+    """Return the port asked about, or one of each set that no rule tells apart."""
     if check.port:
         return (check.port,)
     named = {name for rule in rules for name in rule.services}
-    parts = [
-        part.partition("-")[0]
-        for service in policy.services
-        if service.name in named and service.protocol == check.protocol
-        for part in service.ports.split(",")
-    ]
-    return (0, *sorted({int(part) for part in parts}))
+    borders = {0}
+    for service in policy.services:
+        if service.name in named and service.protocol == check.protocol:
+            for part in service.ports.split(","):
+                first, _, last = part.partition("-")
+                borders |= {int(first), int(last or first) + 1}
+    return tuple(sorted(borders - {65536}))
 
 
 def _packets(

@@ -9,10 +9,10 @@ from segctl.compile import Desired, compile_site
 from segctl.errors import FileError, InventoryError, PlaybookError, Problem
 from segctl.inventory.loading import Loaded, of_play
 from segctl.playbook import Check, selected, waves
-from segctl.rollout.checks import Question, questions
+from segctl.rollout.checks import Question, questions, sites_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     from segctl.playbook import Play, Playbook, Task
@@ -75,7 +75,7 @@ def _prepared(
     asked, problems = questions(
         (probe for probe in play.verify if isinstance(probe, Check)),
         own.site,
-        _sites(chosen),
+        sites_of(one.device for one in chosen),
     )
     if problems and chosen:
         raise PlaybookError(problems)
@@ -87,10 +87,6 @@ def _prepared(
         connections=own.connections,
         questions=asked,
     )
-
-
-def _sites(chosen: Iterable[Desired]) -> set[str]:
-    return {binding.zone.partition("/")[0] for one in chosen for binding in one.device.zones}
 
 
 def _of_play(play: Play, error: FileError) -> FileError:

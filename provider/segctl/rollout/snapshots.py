@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from segctl.errors import Problem, SnapshotError
 from segctl.providers.base import provider
 from segctl.rollout.brake import Brake
-from segctl.rollout.connections import target
 from segctl.rollout.devices import connection_for, run_all
 from segctl.rollout.pool import IN_TURN, Compute
 from segctl.rollout.results import Failure, failure_of
-from segctl.rollout.work import judge, steps_of
+from segctl.rollout.work import document_of, judge, steps_of
 from segctl.rollout.workers import Workers, as_workers
 from segctl.snapshot import Snapshot, snapshot_of
 
@@ -33,15 +32,8 @@ OFFLINE = "offline"
 class Taking:
     """Read a device and keep what it held."""
 
-    name: str
-    platform: str
-    scope: str
+    device: Device
     connection: Mapping[str, object] = field(repr=False)
-
-    @property
-    def device(self) -> str:
-        """The device's name."""
-        return self.name
 
 
 def take_snapshots(
@@ -56,34 +48,29 @@ def take_snapshots(
     with as_workers(executor, forks) as workers:
         items = [
             Taking(
-                name=device.name,
-                platform=device.platform,
-                scope=device.vsys,
+                device=device,
                 connection=connection_for(workers, connections, device.name),
             )
             for device in devices
         ]
         results = run_all(_take, items, workers, Brake(), report)
     return tuple(
-        result if isinstance(result, Snapshot | Failure) else failure_of(item.name, result)
+        result if isinstance(result, Snapshot | Failure) else failure_of(item.device.name, result)
         for item, result in zip(items, results, strict=True)
     )
 
 
 def _take(item: Taking, link: Link, compute: Compute = IN_TURN) -> Snapshot | Failure:
-    told = steps_of(item.name, link)
+    device = item.device
+    told = steps_of(device.name, link)
     try:
-        told("connecting")
-        speaks = provider(item.platform)
-        where = target(item.name, item.connection, item.scope)
-        with speaks.connect(where, read_only=True, progress=told) as session:
-            document = session.read()
+        document = document_of(device, item.connection, told)
         told("masking secrets")
-        return compute(_kept, item.name, item.scope, item.platform, document)
+        return compute(_kept, device.name, device.vsys, device.platform, document)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(item.name, error)
+        return failure_of(device.name, error)
     finally:
-        link.tell(item.name, "")
+        link.tell(device.name, "")
 
 
 def _kept(name: str, scope: str, platform: str, document: bytes) -> Snapshot:

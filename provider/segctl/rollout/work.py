@@ -118,8 +118,8 @@ class Asking:
 def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePlan | Failure:
     """Return the plan of one device, or why it has none."""
     try:
-        _same_version(item.version)
-        _may_begin(link)
+        same_version(item.version)
+        may_begin(link)
         return _plan(item, steps_of(item.device, link), compute)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(item.device, error)
@@ -128,12 +128,9 @@ def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePl
 
 
 def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> DevicePlan:
-    told("connecting")
     device = item.desired.device
+    document = document_of(device, item.connection, told)
     speaks = provider(device.platform)
-    where = target(device.name, item.connection, device.vsys)
-    with speaks.connect(where, read_only=True, progress=told) as session:
-        document = session.read()
     known = PlanCache.of_user() if item.cache else PlanCache(None)
     key = key_of(item.desired, document, speaks) if item.cache else None
     made = known.get(key) if key else None
@@ -147,6 +144,16 @@ def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> Devi
     return made
 
 
+def document_of(
+    device: Device, connection: Mapping[str, object], told: Callable[[str], None]
+) -> bytes:
+    """Return what a device answers in a session that cannot write."""
+    told("connecting")
+    where = target(device.name, connection, device.vsys)
+    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
+        return session.read()
+
+
 def judge(desired: Desired, document: bytes) -> DevicePlan:
     """Return the plan for what a document says; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
@@ -156,7 +163,7 @@ def judge(desired: Desired, document: bytes) -> DevicePlan:
 def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:
     """Return what became of one device; work that began before elsewhere is not begun again."""
     try:
-        _same_version(item.version)
+        same_version(item.version)
         _first(item.device, link)
         return _apply(item, steps_of(item.device, link), compute)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
@@ -184,8 +191,8 @@ def ask_one(
     """Return who last changed each item, as far as the device tells, or why it was not asked."""
     del compute  # a log is short
     try:
-        _same_version(item.version)
-        _may_begin(link)
+        same_version(item.version)
+        may_begin(link)
         told = steps_of(item.device, link)
         told("asking who changed it")
         where = target(item.device, item.connection, item.scope)
@@ -200,13 +207,14 @@ def ask_one(
         link.tell(item.device, "")
 
 
-def _may_begin(link: Link) -> None:
+def may_begin(link: Link) -> None:
+    """Stop where the caller wants nothing more to be begun."""
     if link.eased():
         raise KeyboardInterrupt
 
 
 def _first(device: str, link: Link) -> None:
-    _may_begin(link)
+    may_begin(link)
     if not link.begin(device):
         raise LostWorkerError(f"the worker that applied it was lost; {AGAIN}")
 
@@ -216,7 +224,12 @@ def steps_of(device: str, link: Link) -> Callable[[str], None]:
     return braked(link.pressed, lambda step: link.tell(device, step))
 
 
-def _same_version(version: str) -> None:
+def same_version(version: str) -> None:
+    """Refuse work of another version of segctl.
+
+    Raises:
+        ExecutorError: it is.
+    """
     if version != segctl.__version__:
         raise ExecutorError(
             f"the worker has segctl {segctl.__version__}, who asks has {version}: "

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from segctl.errors import PlaybookError
+from segctl.errors import ChecksError, PlaybookError
 from segctl.playbook import (
     Ask,
     Check,
@@ -19,6 +19,7 @@ from segctl.playbook import (
     Task,
     Window,
     json_schema,
+    read_checks,
     read_playbook,
 )
 
@@ -296,6 +297,29 @@ def test_reader_and_schema_accept_alike(text: str, tmp_path: Path) -> None:
 
 def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+def test_a_file_of_checks_is_read_as_a_play_s_verify_is(tmp_path: Path) -> None:
+    text = """\
+        - check: {from: scada1, to: control/plc1, port: 502, application: modbus.read, user: a}
+        - {check: {from: a, to: b, protocol: udp}, expect: deny}
+        """
+    path = tmp_path / "checks.yml"
+    path.write_text(dedent(text), encoding="utf-8")
+    first, second = read_checks(path)
+    (play, _) = read(tmp_path, WHOLE).plays
+    assert (first, second) == tuple(one for one in play.verify if isinstance(one, Check))
+    assert (first.declared.line, second.declared.line) == (1, 2)
+    wrong = "- {check: {from: a, to: b, protocol: icmp, port: 1}}\n- icmp: a\n- {expect: deny}\n"
+    path.write_text(wrong, encoding="utf-8")
+    with pytest.raises(ChecksError) as caught:
+        read_checks(path)
+    assert [(one.line, one.message) for one in caught.value.problems] == [
+        (1, "icmp has no port"),
+        (2, "unknown key 'icmp'"),
+        (2, "check is missing"),
+        (3, "check is missing"),
+    ]
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -8,10 +8,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segctl.intent import Asset, Device, Site, Zone, ZoneBinding
+from segctl.errors import UnsupportedError
+from segctl.intent import ACCESS_CLASSES, Asset, Device, Site, Zone, ZoneBinding
 from segctl.playbook import Check
 from segctl.policy import Address, Packet, Policy, Rule, Service, decider
-from segctl.rollout.checks import Question, questions, wrong
+from segctl.protocols import catalogue, panos_applications
+from segctl.rollout.checks import (
+    Answer,
+    Question,
+    answer,
+    answers_by_user,
+    questions,
+    unanswerable,
+    wrong,
+)
 
 #: A machine under load is slow at everything.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -102,6 +112,103 @@ def ask(asked: Question, held: Policy, *, applications: bool = True) -> str:
     return wrong(asked, FW1, held, applications=applications)
 
 
+def tell(asked: Question, held: Policy, *, applications: bool = True) -> Answer:
+    return answer(asked, FW1, held, applications=applications)
+
+
+def test_an_answer_has_an_example_of_what_is_allowed_and_of_what_is_denied() -> None:
+    half = policy(rule(sources=("half",), services=("modbus",)))
+    found = tell(question("supervisory", "plc2", port=502), half)
+    assert found.verdict == "partly"
+    assert found.allowed is not None
+    assert found.denied is not None
+    assert (str(found.allowed), found.allowed.rule) == ("10.2.0.0 → 10.1.0.6", "r")
+    assert (str(found.denied), found.denied.rule) == ("10.2.0.8 → 10.1.0.6", "interzone-default")
+    whole = tell(question("10.2.0.7", "plc2", port=502), half)
+    assert (whole.verdict, whole.denied) == ("allow", None)
+    none = tell(question("10.2.0.8", "plc2", port=502), half)
+    assert (none.verdict, none.allowed) == ("deny", None)
+
+
+def test_an_access_class_is_partly_allowed_where_a_function_that_it_needs_is_not() -> None:
+    coils = policy(rule(applications=("modbus-base", "modbus-read-coils")))
+    found = tell(question("scada1", "plc2", application="modbus.read"), coils)
+    assert found.verdict == "partly"
+    assert found.allowed is not None
+    assert found.denied is not None
+    assert found.allowed.application == "modbus-read-coils"
+    assert found.denied.application.startswith("modbus-read-")
+    # what every function needs is not yet a use of one
+    base = policy(rule(applications=("modbus-base",)))
+    assert tell(question("scada1", "plc2", application="modbus.read"), base).verdict == "deny"
+
+
+def test_what_an_access_class_consists_of_is_among_what_it_needs() -> None:
+    for protocol in catalogue().protocols.values():
+        for word in ACCESS_CLASSES:
+            own = {one.name for one in protocol.usable if one.access_class == word}
+            try:
+                needed = panos_applications(protocol, (word,)).names
+            except UnsupportedError:
+                assert own - set(protocol.base) == set(), (protocol.id, word)
+            else:
+                assert own - set(protocol.base) <= set(needed), (protocol.id, word)
+
+
+def test_an_access_class_that_is_none_is_refused() -> None:
+    check = Check(source="scada1", destination="plc2", application="modbus.reed")
+    found, problems = questions([check], SITE, {"plant"})
+    assert found == ()
+    assert "modbus has no access class 'reed'" in str(problems[0])
+
+
+def test_users_that_rules_name_are_told_where_nobody_was_asked_about() -> None:
+    held = policy(rule("vendor", users=("vendor",)), rule("all", users=("operator",)))
+    nobody = question("scada1", "plc2")
+    assert tell(nobody, held).verdict == "deny"
+    found = answers_by_user(nobody, FW1, held, applications=True)
+    assert [(user, one.verdict) for user, one in found.items()] == [
+        ("operator", "allow"),
+        ("vendor", "allow"),
+    ]
+    assert found["vendor"].allowed is not None
+    assert found["vendor"].allowed.rule == "vendor"
+    somebody = question("scada1", "plc2", user="vendor")
+    assert tell(somebody, held).verdict == "allow"
+    assert answers_by_user(somebody, FW1, held, applications=True) == {}
+    # more than is allowed to nobody, else there is nothing to tell
+    open_to_all = policy(*held.rules, rule("r"))
+    assert answers_by_user(nobody, FW1, open_to_all, applications=True) == {}
+    elsewhere = policy(rule(users=("vendor",), from_zones=("CTRL",), to_zones=("SUPV",)))
+    assert answers_by_user(nobody, FW1, elsewhere, applications=True) == {}
+
+
+def test_every_port_that_rules_tell_apart_is_asked_about() -> None:
+    held = Policy(
+        services=(
+            Service(name="first", protocol="tcp", ports="502"),
+            Service(name="more", protocol="tcp", ports="502-510"),
+        ),
+        rules=(
+            rule("none", services=("first",), action="deny"),
+            rule("some", services=("more",)),
+        ),
+    )
+    found = tell(question("scada1", "plc2"), held)
+    assert found.allowed is not None
+    assert (found.allowed.rule, found.allowed.port) == ("some", 503)
+
+
+def test_a_question_that_no_selected_firewall_can_answer_is_a_problem() -> None:
+    asked = question("scada1", "plc2")
+    assert unanswerable([asked], [FW1]) == ()
+    (problem,) = unanswerable([asked], [FW2])
+    assert str(problem) == (
+        "check scada1 → plc2 tcp: no firewall that stands between its ends is selected "
+        "(widen -l to fw1)"
+    )
+
+
 def test_a_zone_is_allowed_only_where_all_of_it_is() -> None:
     half = policy(rule(sources=("half",), services=("modbus",)))
     said = ask(question("supervisory", "plc2", port=502), half)
@@ -145,7 +252,21 @@ def test_a_zone_is_answered_as_all_of_its_addresses_are(
         for host in ip_network("10.2.0.0/28")
     }
     right = answers == {"allow" if allow else "deny"}
-    assert (ask(question("supervisory", "plc2", allow=allow), held) == "") is right
+    asked = question("supervisory", "plc2", allow=allow)
+    assert (ask(asked, held) == "") is right
+    found = tell(asked, held)
+    assert found.verdict == (answers.pop() if len(answers) == 1 else "partly")
+    for example, action in ((found.allowed, "allow"), (found.denied, "deny")):
+        if example is not None:
+            decision = decide(
+                Packet(
+                    from_zone="SUPV",
+                    to_zone="CTRL",
+                    source=example.source,
+                    destination=example.destination,
+                )
+            )
+            assert (decision.action, decision.rule) == (action, example.rule)
 
 
 def test_functions_of_a_protocol() -> None:
