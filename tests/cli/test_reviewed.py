@@ -253,6 +253,8 @@ def test_a_reviewed_plan_goes_with_a_playbook(reviewed: Cells) -> None:
     with reviewed.untouched():
         done = reviewed("apply", "--reviewed", "plan.json", "--auto-approve")
         assert (done.code, "go with a playbook" in done.err) == (1, True)
+        done = reviewed("apply", "--on-interrupt", "revert", "--auto-approve")
+        assert (done.code, "go with a playbook" in done.err) == (1, True)
         (reviewed.folder / "plan.json").write_text("{}", encoding="utf-8")
         assert rolled_error(apply(reviewed, "--json")) == "plan_format"
 

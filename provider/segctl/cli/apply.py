@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -69,6 +69,12 @@ def apply(
     state: Annotated[
         Path | None, typer.Option("--state", help="With -p: where to keep the state, and leave it")
     ] = None,
+    on_interrupt: Annotated[
+        Literal["finish", "revert"] | None,
+        typer.Option(
+            "--on-interrupt", help="With -p: what the first Ctrl-C does with what runs [finish]"
+        ),
+    ] = None,
 ) -> int:
     """Make the devices what the inventory says: a saved plan verbatim, or plan and ask.
 
@@ -76,7 +82,7 @@ def apply(
     saved plan holds for its devices.
     """
     settings = settings_of(context)
-    only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed)
+    only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
     if playbook is not None:
         from segctl.cli.rollout import Options, split_tags
 
@@ -93,6 +99,7 @@ def apply(
             verify=verify,
             resume=resume,
             state=state,
+            on_interrupt=on_interrupt or "finish",
             auto_approve=auto_approve,
             allow_purge=allow_purge,
             diff=diff,
@@ -178,7 +185,7 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
     brake = Brake()
     with (
         working(settings, len(names)) as executor,
-        braked(brake),
+        braked(brake.press),
         progress(settings, names) as report,
     ):
         outcomes = apply_plans(

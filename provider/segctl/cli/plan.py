@@ -54,7 +54,8 @@ def only_with_playbook(playbook: Path | None, *options: object) -> None:
     """
     if playbook is None and any(options):
         raise UsageError(
-            "--tags, --skip-tags, --reviewed, --resume and --state go with a playbook (-p FILE)"
+            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt go with a "
+            "playbook (-p FILE)"
         )
 
 

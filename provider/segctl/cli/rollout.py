@@ -12,7 +12,7 @@ from uuid import uuid4
 from segctl.cli.arguments import Settings
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
-from segctl.cli.interrupts import eased
+from segctl.cli.interrupts import braked, eased
 from segctl.cli.plan import expired
 from segctl.cli.reports import ReportFiles, places_of
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
@@ -51,6 +51,7 @@ class Options:
     verify: Path | None = None
     resume: Path | None = None
     state: Path | None = None
+    on_interrupt: str = "finish"
     auto_approve: bool = False
     allow_purge: bool = False
     diff: bool = False
@@ -355,7 +356,8 @@ def _roll(
 
     path = _path(options, state)
     save(path, state.dumps())
-    with eased(run.brake, run.press):
+    reverts = options.on_interrupt == "revert"
+    with braked(run.press) if reverts else eased(run.brake, run.press):
         result = roll(plays, run)
     resume = "" if result.well else _again(settings, options, path)
     if result.well and options.state is None:
@@ -419,6 +421,7 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
     words += ["--verify", str(options.verify)] if options.verify else []
     for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
         words += [name, ",".join(tags)] if tags else []
+    words += ["--on-interrupt", "revert"] if options.on_interrupt == "revert" else []
     words += ["--allow-purge"] if options.allow_purge else []
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)
