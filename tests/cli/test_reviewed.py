@@ -16,6 +16,7 @@ import pytest
 from cli_support import VSYS
 from segctl.cli.plan import save_plan
 from segctl.cli.signatures import signer
+from segctl.errors import Problem
 from segctl.plan import digest_of, load_plan, schema
 from support.cells import Cells, statuses, waves
 from support.signatures import Keys, ssh_keys
@@ -235,6 +236,26 @@ def test_what_was_reviewed_is_applied_whole(reviewed: Cells) -> None:
     assert reviewed("apply", "-l", "fw3,fw4", "--auto-approve").code == 0
     reviewed("plan", "-p", "play.yml", "-o", "plan.json")  # in it they are in sync
     assert apply(reviewed, "-l", "fw1,fw2").code == 0
+
+
+def test_another_device_at_the_same_place_is_refused(reviewed: Cells) -> None:
+    file = reviewed.folder / "plan.json"
+    made = load_plan(file)
+    other = replace(made.devices[1], serial="007")
+    save_plan(replace(made, devices=(made.devices[0], other, *made.devices[2:])), file, None)
+    with reviewed.untouched():
+        done = apply(reviewed)
+    assert (done.code, "fw2  differs: the serial number was 007" in done.out) == (1, True)
+
+
+def test_a_plan_that_errors_forbid_to_apply_is_refused(reviewed: Cells) -> None:
+    file = reviewed.folder / "plan.json"
+    made = load_plan(file)
+    barred = replace(made.devices[3], findings=(Problem(message="a cut", severity="error"),))
+    save_plan(replace(made, devices=(*made.devices[:3], barred)), file, None)
+    with reviewed.untouched():
+        done = apply(reviewed)
+    assert (done.code, "the errors of fw4 forbid it" in done.err) == (1, True)
 
 
 def test_check_tells_whether_it_would_be_refused(reviewed: Cells) -> None:

@@ -253,6 +253,7 @@ def _reviewed(options: Options, plays: Sequence[Prepared]) -> Plan | None:
     Raises:
         SignatureError: it is not signed, or there is none, where that is asked for.
         StalePlanError: what was signed is no longer to be begun.
+        PlanError: errors forbid applying it.
         UsageError: it changes devices that the plays do not reach.
     """
     file = options.reviewed
@@ -266,6 +267,11 @@ def _reviewed(options: Options, plays: Sequence[Prepared]) -> Plan | None:
     if signed and options.resume is None and expired(made):
         raise StalePlanError(
             f"{file} expired at {made.expires}: plan again, have it reviewed and signed"
+        )
+    if barred := [one.name for one in made.devices if not one.applyable]:
+        raise PlanError(
+            f"{file} cannot be applied, the errors of {', '.join(barred)} forbid it: "
+            "nothing was changed"
         )
     if beside := left_out(plays, made):
         more = f" and {len(beside) - 12} more" if len(beside) > 12 else ""
