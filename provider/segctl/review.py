@@ -54,6 +54,22 @@ def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
     )
 
 
+def changed_otherwise(reviewed: Plan, device: DevicePlan) -> tuple[Difference, ...]:
+    """Return in what one device's plan differs from the reviewed one.
+
+    A plan without changes differs in nothing: the device is left as it is.
+    """
+    if not device.changes:
+        return ()
+    before = {one.name: one for one in reviewed.devices}
+    return tuple(_device(device.name, before.get(device.name), device))
+
+
+def of_device(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
+    """Yield in what two plans of a device differ."""
+    return _device(after.name, before, after)
+
+
 def _device(name: str, before: DevicePlan | None, after: DevicePlan | None) -> Iterator[Difference]:
     if before is None:
         yield Difference(device=name, where="plan", what="the device is not in the reviewed plan")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import Plant, serve, write_plant
+from support.cells import Cells, cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 
@@ -33,3 +34,23 @@ def applied(plant: Plant) -> Plant:
     """The plant, provisioned."""
     assert plant("apply", "--auto-approve").code == 0
     return plant
+
+
+@pytest.fixture
+def four(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Generator[Cells]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    with cells(tmp_path, capsys, "fw1", "fw2", "fw3", "fw4") as plant:
+        yield plant
+
+
+@pytest.fixture
+def mixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Generator[Cells]:
+    """Two of PAN-OS and two gateways."""
+    monkeypatch.chdir(tmp_path)
+    with cells(tmp_path, capsys, "fw1", "fw2", "gw3", "gw4") as plant:
+        yield plant

@@ -59,8 +59,8 @@ class Rollout:
             if facts.items() <= self.events[-1].items():
                 return
 
-    def interrupt(self, said: str) -> None:
-        self.process.send_signal(signal.SIGINT)
+    def interrupt(self, said: str, number: int = signal.SIGINT) -> None:
+        self.process.send_signal(number)
         assert self.process.stderr is not None
         while line := self.process.stderr.readline():
             if said in line:
@@ -147,6 +147,18 @@ def test_twice_takes_back_what_runs(plant: Plant, words: str) -> None:
     assert statuses(document) == {"fw1": "reverted", "fw2": "reverted", "fw3": "not_begun"}
     found = resumed(plant, document)
     assert set(found.values()) == {"applied"}
+
+
+@pytest.mark.parametrize("words", ["", ", on_failure: revert"])
+def test_where_it_is_asked_for_once_takes_back_what_runs(plant: Plant, words: str) -> None:
+    text = f"- {{hosts: plant, serial: 2{words}}}"
+    with plant.unchanged(), rollout(plant, text, "--on-interrupt", "revert") as command:
+        command.until(event="step", device="fw1", step="validation 0 %")
+        command.interrupt("going back; once more leaves", signal.SIGTERM)
+        document = command.end(plant)
+    assert statuses(document) == {"fw1": "reverted", "fw2": "reverted", "fw3": "not_begun"}
+    assert "--on-interrupt revert" in document["resume"]
+    assert set(resumed(plant, document).values()) == {"applied"}
 
 
 def test_twice_takes_back_devices_that_wait_for_the_wave(plant: Plant) -> None:

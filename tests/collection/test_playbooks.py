@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
+import pytest
+
 from cli_support import PASSWORD, POLL, ROOT
 from segctl.credentials import Secret
 from segctl.inventory.vault import encrypt
@@ -263,8 +265,9 @@ def test_a_closed_window_and_a_failing_probe_change_nothing(playbooks: Playbooks
     assert "check scada1 → plc1" in probe["msg"]
 
 
-def test_ctrl_c_takes_back_what_was_begun(playbooks: Playbooks) -> None:
-    playbooks.write("play.yml", PLAY)
+@pytest.mark.parametrize("words", ["", "  vars: {segctl_on_failure: revert}\n"])
+def test_ctrl_c_takes_back_what_was_begun(playbooks: Playbooks, words: str) -> None:
+    playbooks.write("play.yml", PLAY.replace("  tasks:", f"{words}  tasks:", 1))
     mock = playbooks.plant.fleet["fw1"]
     mock.device.settings = replace(mock.device.settings, job_seconds=0.5)
     with playbooks.plant.unchanged():

@@ -5,6 +5,7 @@ A real repository with a hook, real gh, curl and jq, a forge and firewalls on re
 
 from __future__ import annotations
 
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,3 +126,56 @@ def test_a_fork_never_reaches_the_runner(pipeline: Pipeline) -> None:
     names = {"github.event.pull_request.head.repo.full_name": "somebody/firewalls"}
     ran = pipeline.github("plan", "0" * 40, {**names, "github.event.pull_request.number": "1"})
     assert ran.log == "skipped"
+
+
+# --- in waves ------------------------------------------------------------------------------------
+
+WAVES = "---\n- name: Plant\n  hosts: plant\n  serial: 1\n"
+
+
+@pytest.fixture
+def waves(pipeline: Pipeline) -> Pipeline:
+    """A pipeline with a playbook, and a pull request that changes both firewalls."""
+    pipeline.playbook = "playbooks/rollout.yml"
+    folder = pipeline.clone / "playbooks"
+    folder.mkdir()
+    (folder / "rollout.yml").write_text(WAVES, encoding="utf-8")
+    assert run(["fmt", str(folder)]) == 0
+    pipeline.git("add", "--all")
+    pipeline.git("commit", "--quiet", "--message", "Waves")
+    pipeline.push("main")
+    pipeline.commit("feature", "[plc1, plc2]", "[plc1]")
+    pipeline.commit("feature", "Copy of the historian", "Copy of its data")
+    with pipeline.plant.untouched():
+        ran = pipeline.plan("feature")
+    assert ran.ok, ran.log
+    return pipeline
+
+
+def test_a_playbook_applies_in_waves_what_was_reviewed(waves: Pipeline) -> None:
+    (comment,) = waves.forge.bodies(PLAN)
+    assert "wave 2 of 'Plant'" in unescape(comment.body)
+    fw2 = waves.plant.fleet["fw2"]
+    fw2.fail("commit_invalid", lines=["no"], skip=0)
+    commit = waves.merge("feature")
+    assert not waves.apply(commit).ok
+    (told,) = waves.forge.bodies(APPLY)
+    assert "    Stopped: wave 2 of play 'Plant' failed" in told.body
+    ran = waves.apply(commit)  # started again from the forge
+    assert ran.ok, ran.log
+    told = waves.forge.bodies(APPLY)[-1]
+    assert "    fw1  unchanged" in told.body
+    assert "    fw2  applied" in told.body
+    assert b"Copy of its data" in fw2.running()
+    assert waves.drift().ok
+
+
+def test_in_waves_too_what_differs_is_not_applied(waves: Pipeline) -> None:
+    waves.plant.by_hand()
+    commit = waves.merge("feature")
+    with waves.plant.untouched():
+        ran = waves.apply(commit)
+    assert not ran.ok
+    (told,) = waves.forge.bodies(APPLY)
+    assert "    fw1  not reviewed: " in told.body
+    assert "    Stopped: fw1 would be changed otherwise than reviewed" in told.body

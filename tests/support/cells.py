@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
 
-from cli_support import PASSWORD, USER
+import jsonschema
+
+from cli_support import PASSWORD, USER, Plant
+from segctl.plan import schema
 from segctl_mocks import HostSpec, serve_fleet
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
+
+    import pytest
 
     from segctl_mocks import Fleet
 
@@ -94,3 +100,54 @@ def _spec(host: str) -> HostSpec:
     zones = {"CELL": [inside], "SUPV": [outside]}
     serial = f"{7 * 10**11 + number_of(host)}"
     return HostSpec(user=USER, password=PASSWORD, zones=zones, serial=serial)
+
+
+class Cells(Plant):
+    """A plant of cells, and what its firewalls hold."""
+
+    def play(self, text: str) -> None:
+        (self.folder / "play.yml").write_text(dedent(text), encoding="utf-8")
+
+    def apply(self, *words: str, code: int = 0) -> Any:
+        done = self("apply", "-p", "play.yml", "--auto-approve", "--json", *words)
+        jsonschema.validate(done.json, schema("rollout"))
+        assert done.code == code, done.err
+        return done.json
+
+    @property
+    def holding(self) -> set[str]:
+        """The firewalls that hold their rule."""
+        texts: dict[str, bytes] = {
+            name: mock.running() for name, mock in self.fleet.mocks.items()
+        } | {name: mock.config().encode() for name, mock in self.fleet.linux.items()}
+        return {
+            name for name, text in texts.items() if RULE.format(number_of(name)).encode() in text
+        }
+
+    @property
+    def states(self) -> list[Path]:
+        return sorted(self.folder.glob("rollout-*.json"))
+
+
+@contextmanager
+def cells(folder: Path, capsys: pytest.CaptureFixture[str], *hosts: str) -> Generator[Cells]:
+    write_cells(folder, hosts)
+    with serve_cells(folder, hosts) as fleet:
+        yield Cells(folder, fleet, capsys)
+
+
+def statuses(document: Any) -> dict[str, str]:
+    return {
+        one["device"]: one["status"]
+        for play in document["plays"]
+        for wave in play["waves"]
+        for one in wave["devices"]
+    }
+
+
+def waves(document: Any) -> list[tuple[str, list[str]]]:
+    return [
+        (wave["status"], [one["device"] for one in wave["devices"]])
+        for play in document["plays"]
+        for wave in play["waves"]
+    ]

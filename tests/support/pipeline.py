@@ -36,6 +36,7 @@ class Pipeline:
     bare: Path
     clone: Path
     workspace: Path
+    playbook: str = ""
     ran: list[Ran] = field(default_factory=list[Ran])
 
     # --- git -------------------------------------------------------------------------------------
@@ -126,6 +127,15 @@ class Pipeline:
         assert not self.forge.refused
         return ran
 
+    def _adapted(self, path: Path, name: str) -> Path:
+        """Return a pipeline as its user adapts it: with the playbook, if there is one."""
+        if not self.playbook:
+            return path
+        text = path.read_text(encoding="utf-8")
+        copy = self.workspace.with_name(path.name)
+        copy.write_text(text.replace(f'{name}: ""', f"{name}: {self.playbook}"), "utf-8")
+        return copy
+
     def github(self, job: str, commit: str, context: dict[str, str]) -> Ran:
         """Run a workflow for a commit."""
         names = {
@@ -148,7 +158,7 @@ class Pipeline:
             "GIT_CONFIG_KEY_0": f"url.{self.bare}.insteadOf",
             "GIT_CONFIG_VALUE_0": f"{self.forge.url}/{REPOSITORY}",
         }
-        path = PIPELINES / f"github/segctl-{job}.yml"
+        path = self._adapted(PIPELINES / f"github/segctl-{job}.yml", "playbook")
         self.workspace.mkdir(exist_ok=True)
         return run_workflow(path, self.workspace, names | context, server)
 
@@ -168,7 +178,7 @@ class Pipeline:
             "SEGCTL_WRITE_PASSWORD": PASSWORD,
             "CURL_CA_BUNDLE": str(self.forge.ca_file),
         }
-        path = PIPELINES / "gitlab/segctl.gitlab-ci.yml"
+        path = self._adapted(PIPELINES / "gitlab/segctl.gitlab-ci.yml", "SEGCTL_PLAYBOOK")
         return run_gitlab_job(path, f"segctl-{job}", self.workspace, variables | more)
 
 

@@ -165,6 +165,7 @@ def run_gitlab_job(path: Path, job: str, folder: Path, variables: Mapping[str, s
     document = read(path)
     found = {**document[document[job]["extends"]], **document[job]}
     matrix = {key: str(values[0]) for key, values in found["parallel"]["matrix"][0].items()}
+    variables = {**found["variables"], **variables}
     script = folder.parent / "job.sh"
     script.write_text("\n".join((*found["before_script"], *found["script"])) + "\n", "utf-8")
     ran = Ran()

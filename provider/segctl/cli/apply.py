@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -22,7 +22,7 @@ from segctl.cli.plan import (
     show_plan,
 )
 from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.signatures import VerifyOption, refuse_live, refuse_unsigned
+from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
 from segctl.cli.steps import load_inventory, plan_all, settings_of, working
 from segctl.errors import PlanError, UsageError
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from segctl.cli.arguments import Settings
+    from segctl.cli.rollout import Options
     from segctl.plan import Plan
     from segctl.rollout import Failure
 
@@ -54,40 +55,57 @@ def apply(
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
+    reviewed: Annotated[
+        Path | None,
+        typer.Option(
+            "--reviewed",
+            metavar="PLAN",
+            help="With -p: do what this saved plan holds, or refuse; does not ask",
+        ),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="With -p: go on from this state file")
     ] = None,
     state: Annotated[
         Path | None, typer.Option("--state", help="With -p: where to keep the state, and leave it")
     ] = None,
+    on_interrupt: Annotated[
+        Literal["finish", "revert"] | None,
+        typer.Option(
+            "--on-interrupt", help="With -p: what the first Ctrl-C does with what runs [finish]"
+        ),
+    ] = None,
 ) -> int:
     """Make the devices what the inventory says: a saved plan verbatim, or plan and ask.
 
-    With -p a playbook is rolled out in waves.
+    With -p a playbook is rolled out in waves; with --reviewed each of them does exactly what a
+    saved plan holds for its devices.
     """
     settings = settings_of(context)
-    only_with_playbook(playbook, tags, skip_tags, resume, state)
+    only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
     if playbook is not None:
-        from segctl.cli.rollout import Options, apply_playbook, plan_playbook, split_tags
+        from segctl.cli.rollout import Options, split_tags
 
         if file is not None:
-            raise UsageError("give a saved plan or a playbook, not both")
+            raise UsageError(
+                "give a saved plan or a playbook, not both: apply -p FILE --reviewed PLAN applies "
+                "a saved plan in waves"
+            )
         options = Options(
             file=playbook,
             tags=split_tags(tags),
             skip_tags=split_tags(skip_tags),
+            reviewed=reviewed,
+            verify=verify,
             resume=resume,
             state=state,
+            on_interrupt=on_interrupt or "finish",
             auto_approve=auto_approve,
             allow_purge=allow_purge,
             diff=diff,
             brief=brief,
         )
-        if check:
-            return plan_playbook(settings, options)
-        refuse_live(verify, "a playbook")
-        _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
-        return apply_playbook(settings, options, _approved)
+        return _roll(settings, options, check=check)
     if check:
         made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
         show_plan(settings, made, failures, diff=diff, brief=brief)
@@ -112,6 +130,18 @@ def apply(
         tell("Not applied: nothing was changed.")
         return ERROR
     return _apply(settings, made, allow_purge=allow_purge)
+
+
+def _roll(settings: Settings, options: Options, *, check: bool) -> int:
+    """Roll a playbook out, or show what that would do."""
+    from segctl.cli.rollout import apply_playbook, check_playbook
+
+    if check:
+        return check_playbook(settings, options)
+    if options.reviewed is None:
+        refuse_live(options.verify, "a playbook", SIGNED_WAVES)
+        _refuse_silence(auto_approve=options.auto_approve, as_json=settings.json)
+    return apply_playbook(settings, options, _approved)
 
 
 def _why_not(made: Plan, failures: Sequence[Failure]) -> str:
@@ -155,7 +185,7 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
     brake = Brake()
     with (
         working(settings, len(names)) as executor,
-        braked(brake),
+        braked(brake.press),
         progress(settings, names) as report,
     ):
         outcomes = apply_plans(

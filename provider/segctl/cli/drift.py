@@ -12,16 +12,7 @@ from segctl.cli.app import drift_app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.publishing import Channels, publish, remember
-from segctl.cli.reports import (
-    Environment,
-    GitlabFile,
-    HtmlFile,
-    JunitFile,
-    MarkdownFile,
-    ReportFiles,
-    SarifFile,
-    places_of,
-)
+from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.steps import (
     OfflineOption,
@@ -50,6 +41,7 @@ _SHARED = frozenset({"env", "history"})
 
 
 @drift_app.callback()
+@reporting
 def drift(
     context: typer.Context,
     *,
@@ -107,12 +99,7 @@ def drift(
         typer.Option("--notify", metavar="on-change|on-drift|always", help="When notices are sent"),
     ] = "on-change",
     offline: OfflineOption = None,
-    env: Environment = "default",
-    markdown: MarkdownFile = None,
-    sarif: SarifFile = None,
-    junit: JunitFile = None,
-    gitlab: GitlabFile = None,
-    html: HtmlFile = None,
+    files: ReportFiles,
 ) -> int:
     """Compare the devices with the inventory; never writes to a device and never locks one."""
     if context.invoked_subcommand is not None:
@@ -125,7 +112,7 @@ def drift(
         Channels.none()
         if offline is not None
         else Channels.of(
-            environment=env,
+            environment=files.environment,
             history=history,
             no_history=no_history,
             keep_days=keep_days,
@@ -136,9 +123,6 @@ def drift(
             template=webhook_template,
             notify=notify,
         )
-    )
-    files = ReportFiles(
-        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
     )
     return _check(settings_of(context), baseline, accepting, channels, files, offline=offline)
 

@@ -24,9 +24,9 @@ class LeftError(SegctlError):
 
 
 @contextmanager
-def braked(brake: Brake) -> Generator[None]:
+def braked(press: Callable[[], None]) -> Generator[None]:
     """Let Ctrl-C stop the devices at their next step and go back; the second one leaves."""
-    with _heeding(((brake.press, "going back; once more leaves without waiting"),)):
+    with _heeding(((press, "going back; once more leaves without waiting"),)):
         yield
 
 

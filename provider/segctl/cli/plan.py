@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,16 +12,7 @@ import typer
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
-from segctl.cli.reports import (
-    Environment,
-    GitlabFile,
-    HtmlFile,
-    JunitFile,
-    MarkdownFile,
-    ReportFiles,
-    SarifFile,
-    places_of,
-)
+from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, tell
 from segctl.cli.signatures import (
     SignOption,
@@ -62,10 +53,14 @@ def only_with_playbook(playbook: Path | None, *options: object) -> None:
         UsageError: there is one.
     """
     if playbook is None and any(options):
-        raise UsageError("--tags, --skip-tags, --resume and --state go with a playbook (-p FILE)")
+        raise UsageError(
+            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt go with a "
+            "playbook (-p FILE)"
+        )
 
 
 @app.command(epilog=EPILOG)
+@reporting
 def plan(
     context: typer.Context,
     *,
@@ -87,28 +82,17 @@ def plan(
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
-    env: Environment = "default",
-    markdown: MarkdownFile = None,
-    sarif: SarifFile = None,
-    junit: JunitFile = None,
-    gitlab: GitlabFile = None,
-    html: HtmlFile = None,
+    files: ReportFiles,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings = settings_of(context)
-    files = ReportFiles(
-        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
-    )
     only_with_playbook(playbook, tags, skip_tags)
+    saving = Saving.to(out, sign, valid_for)
     if playbook is not None:
         from segctl.cli.rollout import Options, plan_playbook, split_tags
 
         if offline is not None:
             raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
-        if out is not None or sign is not None:
-            raise UsageError("a playbook's plan is not saved: its waves are planned when they run")
-        if files.wanted:
-            raise UsageError("reports are of a plan without a playbook: leave -p or the files out")
         options = Options(
             file=playbook,
             tags=split_tags(tags),
@@ -117,30 +101,64 @@ def plan(
             brief=brief,
             detailed_exitcode=detailed_exitcode,
         )
-        return plan_playbook(settings, options)
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"cannot write {out}: there is no folder {out.parent}; no device was read")
-    signing = signer(sign, out) if sign is not None else None
+        return plan_playbook(settings, options, files, saving)
     with files.refusals("plan", settings):
         held = snapshots(offline)
         loaded = load_inventory(settings)
         made, failures = plan_all(settings, loaded, valid_for=valid_for, offline=held)
-    signature = save_plan(made, out, signing) if out is not None and not failures else None
+    saved = saving.save(made, failures)
     if files.wanted:
         from segctl.report import plan_report
 
         places, name = places_of(loaded.site, settings), str(out or "plan.json")
-        files.write(plan_report(made, failures, environment=env, places=places, file=name))
+        environment = files.environment
+        files.write(plan_report(made, failures, environment=environment, places=places, file=name))
     show_plan(settings, made, failures, diff=diff, brief=brief)
-    if out is not None and failures:
-        tell(f"segctl: {out} not written: not every device could be planned")
-    elif out is not None and made.applyable and out.is_file():
-        beside = f", signed in {signature}" if signature else ""
-        verify = " --verify KEYS" if signature else ""
-        tell(f"Saved{beside}. To apply exactly this: segctl apply {out}{verify}")
+    if saved:
+        tell(saved)
     if failures or not made.applyable:
         return ERROR
     return DIFFERS if detailed_exitcode and made.changes else OK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """Where a plan is saved, what signs it there, and for how many hours it is good."""
+
+    out: Path | None = None
+    signing: Callable[[bytes, str], Signature] | None = None
+    valid_for: float = 24.0
+
+    @classmethod
+    def to(cls, out: Path | None, key: Path | None, valid_for: float) -> Saving:
+        """Return how a plan is saved to `out`, signed with `key`, before any device is read.
+
+        Raises:
+            UsageError: there is no such folder, or nothing is saved that could be signed.
+            SignatureError: the key cannot be used.
+        """
+        if out is not None and not out.parent.is_dir():
+            raise UsageError(
+                f"cannot write {out}: there is no folder {out.parent}; no device was read"
+            )
+        signing = signer(key, out) if key is not None else None
+        return cls(out=out, signing=signing, valid_for=valid_for)
+
+    def save(self, made: Plan, failures: Sequence[Failure], *, apply: str = "") -> str:
+        """Save a plan, if that is asked for and it is whole; return what to say of it.
+
+        `apply` is what apply is given besides the plan.
+        """
+        if self.out is None:
+            return ""
+        if failures:
+            return f"segctl: {self.out} not written: not every device could be planned"
+        signature = save_plan(made, self.out, self.signing)
+        if not made.applyable or not self.out.is_file():
+            return ""
+        beside = f", signed in {signature}" if signature else ""
+        verify = " --verify KEYS" if signature else ""
+        return f"Saved{beside}. To apply exactly this: segctl apply {apply}{self.out}{verify}"
 
 
 def save_plan(
@@ -182,6 +200,7 @@ def show_plan(
 
 
 @app.command(epilog=EPILOG)
+@reporting
 def show(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
@@ -198,20 +217,12 @@ def show(
             help="Compare with the plan that was reviewed: exit 2 unless it does exactly the same",
         ),
     ] = None,
-    env: Environment = "default",
-    markdown: MarkdownFile = None,
-    sarif: SarifFile = None,
-    junit: JunitFile = None,
-    gitlab: GitlabFile = None,
-    html: HtmlFile = None,
+    files: ReportFiles,
     verify: VerifyOption = None,
 ) -> int:
     """Show a saved plan and who signed it, or how it differs from another."""
     from segctl.plan import parse_plan, plan_bytes
 
-    files = ReportFiles(
-        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
-    )
     files.check()
     data = plan_bytes(file)
     settings, made = settings_of(context), parse_plan(data, file)
@@ -227,7 +238,8 @@ def show(
         from segctl.report import Places, plan_report
 
         places = Places(anywhere=str(file))
-        files.write(plan_report(made, environment=env, places=places, file=str(file)))
+        environment = files.environment
+        files.write(plan_report(made, environment=environment, places=places, file=str(file)))
     show_plan(settings, made, diff=diff, brief=brief, cause=doubt)
     if not settings.json:
         commit = str(made.intent.get("git_commit", ""))[:12]
@@ -287,9 +299,14 @@ def read_plan(file: Path, keys: Path | None = None) -> Plan:
     from segctl.errors import StalePlanError
 
     made = read_verified(file, keys)
-    if datetime.now(UTC) > datetime.fromisoformat(made.expires):
+    if expired(made):
         raise StalePlanError(f"{file} expired at {made.expires}: run segctl plan again")
     return made
+
+
+def expired(made: Plan) -> bool:
+    """Whether a plan is older than it may be to be applied."""
+    return datetime.now(UTC) > datetime.fromisoformat(made.expires)
 
 
 def _marker(file: Path) -> Path:
@@ -308,7 +325,7 @@ def refuse_used(file: Path, made: Plan) -> None:
 
 def mention_use(file: Path, made: Plan) -> None:
     """Say why apply would refuse a plan that `show` shows."""
-    if datetime.now(UTC) > datetime.fromisoformat(made.expires):
+    if expired(made):
         typer.echo("It has expired: run segctl plan again to apply anything.")
     elif _used(file, made):
         typer.echo("It was applied already: run segctl plan again to apply anything.")

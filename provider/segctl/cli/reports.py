@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,32 +22,54 @@ if TYPE_CHECKING:
     from segctl.report import Places, Report
     from segctl.report.document import Kind
 
-MarkdownFile = Annotated[
-    Path | None, typer.Option("--markdown", metavar="FILE", help="Report for a pull request")
-]
-SarifFile = Annotated[
-    Path | None, typer.Option("--sarif", metavar="FILE", help="Findings as SARIF, with file:line")
-]
-JunitFile = Annotated[
-    Path | None, typer.Option("--junit", metavar="FILE", help="Checks as JUnit XML")
-]
-GitlabFile = Annotated[
-    Path | None, typer.Option("--gitlab", metavar="FILE", help="Report for GitLab's merge requests")
-]
-HtmlFile = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
-]
 Environment = Annotated[
     str,
     typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
 ]
+#: The report files by their option's name, with its help.
+_FILES = {
+    "markdown": "Report for a pull request",
+    "sarif": "Findings as SARIF, with file:line",
+    "junit": "Checks as JUnit XML",
+    "gitlab": "Report for GitLab's merge requests",
+    "html": "Report as one HTML page",
+}
+
+
+def reporting(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command the options of reports, in the place of its parameter `files`."""
+
+    @wraps(command)
+    def given(**options: Any) -> int:
+        files = ReportFiles(
+            environment=options.pop("env"), **{name: options.pop(name) for name in _FILES}
+        )
+        return command(files=files, **options)
+
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(command, eval_str=True).parameters.values():
+        parameters += _options() if parameter.name == "files" else [parameter]
+    # where Typer looks for the parameters of what it is given, and for their types
+    given.__dict__["__signature__"] = inspect.Signature(parameters, return_annotation=int)
+    given.__annotations__ = {one.name: one.annotation for one in parameters}
+    return given
+
+
+def _options() -> list[inspect.Parameter]:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    options = [inspect.Parameter("env", kind, default="default", annotation=Environment)]
+    for name, words in _FILES.items():
+        option = typer.Option(f"--{name}", metavar="FILE", help=words)
+        annotation = Annotated[Path | None, option]
+        options.append(inspect.Parameter(name, kind, default=None, annotation=annotation))
+    return options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
     """Which reports a run is to write, and what they call their environment."""
 
-    environment: str
+    environment: str = "default"
     markdown: Path | None = None
     sarif: Path | None = None
     junit: Path | None = None

@@ -5,23 +5,34 @@ from __future__ import annotations
 import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from segctl.cli.arguments import Settings
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
-from segctl.cli.interrupts import eased
+from segctl.cli.interrupts import braked, eased
+from segctl.cli.plan import expired
+from segctl.cli.reports import ReportFiles, places_of
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
-from segctl.cli.signatures import refuse_unsigned
-from segctl.cli.steps import load_inventory, today, vault, working
-from segctl.errors import PlanError, UsageError
+from segctl.cli.signatures import SIGNED_WAVES, read_verified, refuse_unsigned
+from segctl.cli.steps import intent, load_inventory, today, vault, working
+from segctl.errors import PlanError, StalePlanError, UsageError
+from segctl.plan import digest_of, make_plan
+from segctl.report import plan_report
+from segctl.rollout import Brake
+from segctl.rollout.running import Run
+from segctl.rollout.whole import left_out, not_reviewed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from datetime import datetime
     from pathlib import Path
 
+    from segctl.cli.plan import Saving
+    from segctl.inventory import Loaded
+    from segctl.plan import Plan
     from segctl.playbook import Playbook
     from segctl.rollout.outcomes import PlayResult, RolloutResult
     from segctl.rollout.prepare import Prepared
@@ -36,8 +47,11 @@ class Options:
     file: Path
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
+    reviewed: Path | None = None
+    verify: Path | None = None
     resume: Path | None = None
     state: Path | None = None
+    on_interrupt: str = "finish"
     auto_approve: bool = False
     allow_purge: bool = False
     diff: bool = False
@@ -89,7 +103,9 @@ def _spoken(event: str, facts: dict[str, object]) -> str:
     return ""
 
 
-def _prepared(settings: Settings, options: Options) -> tuple[Playbook, tuple[Prepared, ...]]:
+def _prepared(
+    settings: Settings, options: Options
+) -> tuple[Playbook, Loaded, tuple[Prepared, ...]]:
     from segctl.playbook import read_playbook
     from segctl.rollout.prepare import prepare
 
@@ -100,22 +116,58 @@ def _prepared(settings: Settings, options: Options) -> tuple[Playbook, tuple[Pre
         raise UsageError(f"{options.file}: --tags and --skip-tags leave no task of it")
     if not any(play.waves for play in plays):
         raise UsageError(f"{options.file}: its hosts, with -l, select no firewall")
-    return playbook, plays
+    return playbook, loaded, plays
 
 
 # --- plan ----------------------------------------------------------------------------------------
 
 
-def plan_playbook(settings: Settings, options: Options) -> int:
-    """Show what each wave of a playbook would change; no device is written to."""
-    playbook, plays = _prepared(settings, options)
-    with working(settings, _most(plays)) as executor:
-        result = _looked(settings, plays, executor)
+def plan_playbook(settings: Settings, options: Options, files: ReportFiles, saving: Saving) -> int:
+    """Show what each wave of a playbook would change, save and report it; writes to no device."""
+    with files.refusals("plan", settings):
+        playbook, loaded, plays = _prepared(settings, options)
+        with working(settings, _most(plays)) as executor:
+            result = _looked(settings, plays, executor)
+        saved = ""
+        if saving.out is not None or files.wanted:
+            found = whole(plays, result)
+            made = make_plan(
+                found.plans,
+                intent(settings, loaded),
+                valid_for=timedelta(hours=saving.valid_for),
+            )
+            apply = f"-p {options.file} --reviewed "
+            saved = saving.save(made, found.failures, apply=apply)
+            report = plan_report(
+                made,
+                found.failures,
+                environment=files.environment,
+                places=places_of(loaded.site, settings),
+                file=f"{apply}{saving.out or 'plan.json'}",
+                waves=found.waves,
+            )
+            files.write(report)
     _show_plan(settings, options, playbook, plays, result)
+    if saved:
+        tell(saved)
     if not result.well:
         return ERROR
     changes = any(one.status == "planned" for one in result.devices)
     return DIFFERS if options.detailed_exitcode and changes else OK
+
+
+def check_playbook(settings: Settings, options: Options) -> int:
+    """Show what applying a playbook would do, and whether that is what was reviewed."""
+    playbook, _, plays = _prepared(settings, options)
+    reviewed = _reviewed(options, plays) if options.reviewed is not None else None
+    with working(settings, _most(plays)) as executor:
+        result = _looked(settings, plays, executor)
+    refusal = not_reviewed(plays, result, reviewed, {}) if reviewed is not None else None
+    if refusal is None or not settings.json:
+        _show_plan(settings, options, playbook, plays, result)
+    if refusal is not None:
+        _show_refusal(settings, options, playbook, refusal, reviewed)
+    return OK if refusal is None and result.well else ERROR
 
 
 def _most(plays: Sequence[Prepared]) -> int:
@@ -162,21 +214,97 @@ def _show_plan(
 
 def apply_playbook(settings: Settings, options: Options, approved: Callable[[], bool]) -> int:
     """Roll a playbook out; without ``--auto-approve`` only what `approved` agrees to."""
-    playbook, plays = _prepared(settings, options)
-    for play in plays:
-        names = [item.device.name for wave in play.waves for item in wave]
-        refuse_unsigned(play.connections, names)
-    state = _state(options, playbook)
+    playbook, _, plays = _prepared(settings, options)
+    reviewed = _reviewed(options, plays)
+    state = _state(options, playbook, reviewed)
     with working(settings, _most(plays)) as executor:
         agreed = None
-        if not options.auto_approve:
+        if reviewed is not None:
+            seen = _looked(settings, plays, executor)
+            if refusal := not_reviewed(plays, seen, reviewed, state.done):
+                _show_refusal(settings, options, playbook, refusal, reviewed)
+                return ERROR
+        elif not options.auto_approve:
             seen = _looked(settings, plays, executor)
             _show_plan(settings, options, playbook, plays, seen)
             if any(one.status == "planned" for one in seen.devices) and not approved():
                 tell("Not applied: nothing was changed.")
                 return ERROR
             agreed = _agreed(seen)
-        return _roll(settings, options, plays, state, agreed, executor=executor)
+        run = Run(
+            forks=settings.forks,
+            brake=Brake(),
+            screen=_Shown(settings=settings),
+            keep=_keeper(settings, _path(options, state), state),
+            allow_purge=options.allow_purge,
+            executor=executor,
+            cache=settings.cache,
+            approved=agreed,
+            reviewed=reviewed,
+            done=state.done,
+            resting_until=state.soak_until,
+        )
+        return _roll(settings, options, plays, state, run)
+
+
+def _reviewed(options: Options, plays: Sequence[Prepared]) -> Plan | None:
+    """Return the plan that says what may be done, if one does.
+
+    Raises:
+        SignatureError: it is not signed, or there is none, where that is asked for.
+        StalePlanError: what was signed is no longer to be begun.
+        PlanError: errors forbid applying it.
+        UsageError: it changes devices that the plays do not reach.
+    """
+    file = options.reviewed
+    made = read_verified(file, options.verify) if file is not None else None
+    signed = options.verify is not None
+    for play in plays:
+        names = [item.device.name for wave in play.waves for item in wave]
+        signed |= refuse_unsigned(play.connections, names, file, made, instead=SIGNED_WAVES)
+    if made is None:
+        return None
+    if signed and options.resume is None and expired(made):
+        raise StalePlanError(
+            f"{file} expired at {made.expires}: plan again, have it reviewed and signed"
+        )
+    if barred := [one.name for one in made.devices if not one.applyable]:
+        raise PlanError(
+            f"{file} cannot be applied, the errors of {', '.join(barred)} forbid it: "
+            "nothing was changed"
+        )
+    if beside := left_out(plays, made):
+        more = f" and {len(beside) - 12} more" if len(beside) > 12 else ""
+        raise UsageError(
+            f"{file} changes {', '.join(beside[:12])}{more} too, which {options.file}, its tags "
+            "or -l leave out: what was reviewed is applied whole, nothing was changed; "
+            f"review what this rollout does: segctl plan -p {options.file} -o PLAN"
+        )
+    return made
+
+
+def _show_refusal(
+    settings: Settings,
+    options: Options,
+    playbook: Playbook,
+    refusal: RolloutResult,
+    reviewed: Plan | None,
+) -> None:
+    from segctl.rollout.telling import refusal_text, rollout_json
+
+    if not settings.json:
+        print_lines(refusal_text(refusal))
+        return
+    document = rollout_json(
+        refusal,
+        action="apply",
+        rollout_id=uuid4().hex,
+        playbook=str(options.file),
+        digest=playbook.digest,
+        reviewed=reviewed.plan_id if reviewed is not None else "",
+        state=str(options.resume or ""),
+    )
+    print_json(document, lines=settings.json_lines)
 
 
 def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
@@ -191,9 +319,10 @@ def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
     }
 
 
-def _state(options: Options, playbook: Playbook) -> State:
+def _state(options: Options, playbook: Playbook, reviewed: Plan | None) -> State:
     from segctl.rollout.state import State, load_state
 
+    bound = (reviewed.plan_id, digest_of(reviewed.as_json())) if reviewed is not None else None
     if options.resume is None:
         return State(
             rollout_id=uuid4().hex,
@@ -201,6 +330,7 @@ def _state(options: Options, playbook: Playbook) -> State:
             digest=playbook.digest,
             tags=options.tags,
             skip_tags=options.skip_tags,
+            reviewed=bound,
         )
     state = load_state(options.resume, playbook)
     if (state.tags, state.skip_tags) != (options.tags, options.skip_tags):
@@ -210,6 +340,13 @@ def _state(options: Options, playbook: Playbook) -> State:
             f"{' --skip-tags ' + ','.join(state.skip_tags) if state.skip_tags else ''}): "
             "give the same"
         )
+    if state.reviewed != bound:
+        begun = f"the reviewed plan {state.reviewed[0]}" if state.reviewed else "no reviewed plan"
+        given = f"--reviewed is plan {bound[0]}" if bound else "--reviewed is not given"
+        raise UsageError(
+            f"{options.resume} was begun with {begun}, and {given}: give the same, or begin again "
+            "without --resume, what is done is found to be so"
+        )
     return state
 
 
@@ -218,30 +355,15 @@ def _roll(
     options: Options,
     plays: Sequence[Prepared],
     state: State,
-    agreed: dict[tuple[int, str], str] | None,
-    *,
-    executor: Workers,
+    run: Run,
 ) -> int:
-    from segctl.rollout import Brake
     from segctl.rollout.play import roll
-    from segctl.rollout.running import Run
     from segctl.rollout.telling import result_text, rollout_json
 
-    path = options.resume or options.state or _beside(options.file, state)
+    path = _path(options, state)
     save(path, state.dumps())
-    run = Run(
-        forks=settings.forks,
-        brake=Brake(),
-        screen=_Shown(settings=settings),
-        keep=_keeper(settings, path, state),
-        allow_purge=options.allow_purge,
-        executor=executor,
-        cache=settings.cache,
-        approved=agreed,
-        done=state.done,
-        resting_until=state.soak_until,
-    )
-    with eased(run.brake, run.press):
+    reverts = options.on_interrupt == "revert"
+    with braked(run.press) if reverts else eased(run.brake, run.press):
         result = roll(plays, run)
     resume = "" if result.well else _again(settings, options, path)
     if result.well and options.state is None:
@@ -253,6 +375,7 @@ def _roll(
             rollout_id=state.rollout_id,
             playbook=str(options.file),
             digest=state.digest,
+            reviewed=state.reviewed[0] if state.reviewed else "",
             state="" if result.well and options.state is None else str(path),
             resume=resume,
         )
@@ -262,8 +385,9 @@ def _roll(
     return OK if result.well else ERROR
 
 
-def _beside(file: Path, state: State) -> Path:
-    return file.with_name(f"rollout-{state.rollout_id[:12]}.json")
+def _path(options: Options, state: State) -> Path:
+    beside = options.file.with_name(f"rollout-{state.rollout_id[:12]}.json")
+    return options.resume or options.state or beside
 
 
 def _keeper(
@@ -299,8 +423,11 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
     words += ["--executor", settings.executor] if settings.executor else []
     words += [] if settings.cache else ["--no-cache"]
     words += ["apply", "-p", str(options.file), "--resume", str(path)]
+    words += ["--reviewed", str(options.reviewed)] if options.reviewed else []
+    words += ["--verify", str(options.verify)] if options.verify else []
     for name, tags in (("--tags", options.tags), ("--skip-tags", options.skip_tags)):
         words += [name, ",".join(tags)] if tags else []
+    words += ["--on-interrupt", "revert"] if options.on_interrupt == "revert" else []
     words += ["--allow-purge"] if options.allow_purge else []
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)

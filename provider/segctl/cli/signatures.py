@@ -127,7 +127,14 @@ def signed_by(data: bytes, file: Path, keys: Path) -> tuple[Signer, ...]:
     return verify(data, file, keys.expanduser(), datetime.now(UTC))
 
 
-def refuse_live(keys: Path | None, what: str) -> None:
+#: How to come to a signed plan, and what to do with it: without a playbook, and with one.
+SIGNED = "segctl plan -o FILE --sign KEY, then segctl apply FILE"
+SIGNED_WAVES = (
+    "segctl plan -p PLAYBOOK -o FILE --sign KEY, then segctl apply -p PLAYBOOK --reviewed FILE"
+)
+
+
+def refuse_live(keys: Path | None, what: str, instead: str = SIGNED) -> None:
     """Refuse to apply what nobody can have signed, where a signature is asked for.
 
     Raises:
@@ -135,8 +142,7 @@ def refuse_live(keys: Path | None, what: str) -> None:
     """
     if keys is not None:
         raise SignatureError(
-            f"a signed plan is asked for (--verify, SEGCTL_VERIFY), and {what} is none: "
-            "segctl plan -o FILE --sign KEY, then segctl apply FILE"
+            f"a signed plan is asked for (--verify, SEGCTL_VERIFY), and {what} is none: {instead}"
         )
 
 
@@ -145,10 +151,11 @@ def refuse_unsigned(
     names: Iterable[str],
     file: Path | None = None,
     made: Plan | None = None,
-) -> None:
+    instead: str = SIGNED,
+) -> bool:
     """Refuse devices that take signed plans only, unless `file` is signed as each of them asks.
 
-    `made` is the plan that was read from it.
+    `made` is the plan that was read from it. Return whether any of them asks.
 
     Raises:
         SignatureError: it is not, or there is no file.
@@ -160,9 +167,7 @@ def refuse_unsigned(
     }
     for keys, name in asked.items():
         if file is None:
-            raise SignatureError(
-                f"{name} takes signed plans only ({VERIFY_KEYS}): segctl plan -o FILE --sign KEY, "
-                "then segctl apply FILE"
-            )
+            raise SignatureError(f"{name} takes signed plans only ({VERIFY_KEYS}): {instead}")
         if read_verified(file, Path(keys)) != made:
             raise SignatureError(f"{file} was changed while it was read")
+    return bool(asked)

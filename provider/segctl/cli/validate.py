@@ -6,31 +6,18 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.reports import (
-    Environment,
-    GitlabFile,
-    HtmlFile,
-    JunitFile,
-    MarkdownFile,
-    ReportFiles,
-    SarifFile,
-    places_of,
-)
+from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.errors import SegctlError
 
 
 @app.command(epilog=EPILOG)
+@reporting
 def validate(
     context: typer.Context,
     *,
-    env: Environment = "default",
-    markdown: MarkdownFile = None,
-    sarif: SarifFile = None,
-    junit: JunitFile = None,
-    gitlab: GitlabFile = None,
-    html: HtmlFile = None,
+    files: ReportFiles,
 ) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
     from segctl.compile import compile_site
@@ -39,9 +26,6 @@ def validate(
     from segctl.rollout import unverified
 
     settings = settings_of(context)
-    files = ReportFiles(
-        environment=env, markdown=markdown, sarif=sarif, junit=junit, gitlab=gitlab, html=html
-    )
     with files.refusals("validate", settings):
         loaded = load_inventory(settings)
         compiled = compile_site(loaded.site, today())
@@ -68,7 +52,10 @@ def validate(
         from segctl.report import validation_report
 
         places = places_of(loaded.site, settings)
-        files.write(validation_report(warnings, refusals, counts, environment=env, places=places))
+        environment = files.environment
+        files.write(
+            validation_report(warnings, refusals, counts, environment=environment, places=places)
+        )
     refused = list(refusals.values())
     if settings.json:
         errors = [{"code": error.code, "message": str(error)} for error in refused]

@@ -23,7 +23,7 @@ from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import outcomes_json, outcomes_text
 from segctl.report.planned import plan_report
 from segctl.report.plans import DOUBT, device_text, plan_text, summary_text
-from segctl.report.reviewed import review_json, review_report, review_text
+from segctl.report.reviewed import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
 from segctl.report.validated import refusal_report, validation_report
 from segctl.report.validation import problems_json, validation_text
@@ -46,6 +46,7 @@ __all__ = [
     "check_json",
     "check_text",
     "device_text",
+    "difference_text",
     "drift_json",
     "drift_report",
     "drift_text",

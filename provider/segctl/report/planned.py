@@ -37,6 +37,7 @@ def plan_report(
     environment: str,
     places: Places | None = None,
     file: str = "plan.json",
+    waves: Mapping[str, str] | None = None,
 ) -> Report:
     """Return what there is to report of a plan.
 
@@ -45,7 +46,8 @@ def plan_report(
         failures: devices that could not be planned.
         environment: the name of what the plan is for.
         places: where devices are declared; a saved plan does not know.
-        file: what the plan is called for apply.
+        file: what apply is given to apply it.
+        waves: when the turn of each device comes, where a playbook says it.
     """
     opened: list[Remark] = []
     closed: list[Remark] = []
@@ -60,7 +62,10 @@ def plan_report(
         blocking=tuple(_blocking(plan, failures)),
         opened=tuple(opened),
         closed=tuple(closed),
-        sections=(*map(_section, plan.devices), *map(failed_section, failures)),
+        sections=(
+            *(_section(device, (waves or {}).get(device.name, "")) for device in plan.devices),
+            *map(failed_section, failures),
+        ),
         footer=tuple(_footer(plan, failures, file)),
         problems=tuple(_problems(plan, failures, places or Places())),
         suites=(*map(_suite, plan.devices), *map(failed_suite, failures)),
@@ -128,12 +133,12 @@ def failed_problem(failure: Failure, places: Places) -> Problem:
     return places.of(problem, failure.device)
 
 
-def _section(device: DevicePlan) -> Section:
+def _section(device: DevicePlan, wave: str) -> Section:
     return Section(
         name=device.name,
         state=totals(device.summary) if device.changes else "in sync",
         good=not device.changes and device.applyable,
-        facts=device_facts(device),
+        facts=", ".join(filter(None, (wave, device_facts(device)))),
         remarks=tuple(remark_of(finding) for finding in device.findings if finding.kind != DOUBT),
         lines=tuple(diff_lines(device.changes, placed=has_order(device.platform))),
     )

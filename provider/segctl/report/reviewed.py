@@ -36,6 +36,12 @@ def review_json(found: Sequence[Difference], reviewed: Plan, plan: Plan) -> dict
 
 def review_text(found: Sequence[Difference]) -> Iterator[Line]:
     """Yield a line a difference, then what it comes to."""
+    yield from difference_text(found)
+    yield Line(text=_headline(found), style="bold")
+
+
+def difference_text(found: Sequence[Difference]) -> Iterator[Line]:
+    """Yield a line a difference."""
     for difference in found:
         yield Line(
             lead=f"{difference.device}  {_WORDS[difference.where]}: ",
@@ -43,7 +49,6 @@ def review_text(found: Sequence[Difference]) -> Iterator[Line]:
             lead_style="bold",
             style="yellow",
         )
-    yield Line(text=_headline(found), style="bold")
 
 
 def _told(difference: Difference) -> str:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from segctl.plan import DevicePlan
+    from segctl.review import Difference
 
 #: Those in `WELL` need nothing more to be done; the others went wrong, or are still to come.
 Status = Literal[
@@ -28,7 +29,10 @@ WELL = ("applied", "unchanged", "in_sync", "drifted", "planned", "done_before")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceResult:
-    """What became of one device in one wave."""
+    """What became of one device in one wave.
+
+    `differences` are those of its plan from the reviewed one, where that is why it failed.
+    """
 
     device: str
     status: Status
@@ -36,6 +40,7 @@ class DeviceResult:
     message: str = ""
     changes: int = 0
     plan: DevicePlan | None = field(default=None, repr=False)
+    differences: tuple[Difference, ...] = ()
 
     @property
     def well(self) -> bool:

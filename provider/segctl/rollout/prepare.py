@@ -29,6 +29,11 @@ class Prepared:
     connections: Mapping[str, Mapping[str, object]]
     questions: tuple[Question, ...] = ()
 
+    @property
+    def applies(self) -> bool:
+        """Whether a task of it changes devices."""
+        return any(task.action == "apply" for task in self.tasks)
+
 
 def prepare(
     playbook: Playbook,

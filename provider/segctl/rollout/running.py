@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from segctl.plan import Plan
     from segctl.rollout.brake import Brake
     from segctl.rollout.outcomes import PlayResult
     from segctl.rollout.workers import Workers
@@ -33,7 +34,8 @@ class Screen(Protocol):
 class Run:
     """What holds for all of a rollout.
 
-    `approved` says, for plays and devices, what of their plans a person agreed to. `done` are the
+    `approved` says, for plays and devices, what of their plans a person agreed to; nothing but
+    what `reviewed` holds of a device is applied to it, if that is given. `done` are the
     devices that an earlier run brought to an end, by play. `keep` is called after every wave.
     `executor` is where devices are read, and changed where none has to wait for another; where
     each goes on by itself, it does so in a thread of this process.
@@ -47,6 +49,7 @@ class Run:
     executor: Workers | None = None
     cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None
+    reviewed: Plan | None = None
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     resting_until: datetime | None = None
     today: Callable[[], datetime] = lambda: datetime.now(UTC)

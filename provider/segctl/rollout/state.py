@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +24,8 @@ KIND = "segctl rollout"
 class State:
     """How far a rollout is.
 
-    `done` are the devices by play (from 1); `tags` and `skip_tags` what it was begun with.
+    `done` are the devices by play (from 1); `tags` and `skip_tags` what it was begun with, and
+    `reviewed` id and digest of the plan that says what it may do, if one does.
     """
 
     rollout_id: str
@@ -32,6 +33,7 @@ class State:
     digest: str
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
+    reviewed: tuple[str, str] | None = None
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     soak_until: datetime | None = None
 
@@ -42,12 +44,8 @@ class State:
             for wave in play.waves:
                 found = done.setdefault(play.number, set())
                 found.update(one.device for one in wave.devices if one.well)
-        return State(
-            rollout_id=self.rollout_id,
-            playbook=self.playbook,
-            digest=self.digest,
-            tags=self.tags,
-            skip_tags=self.skip_tags,
+        return replace(
+            self,
             done={number: frozenset(names) for number, names in done.items()},
             soak_until=soak_until,
         )
@@ -62,6 +60,7 @@ class State:
             "digest": self.digest,
             "tags": list(self.tags),
             "skip_tags": list(self.skip_tags),
+            "reviewed": list(self.reviewed) if self.reviewed else None,
             "done": {str(number): sorted(names) for number, names in sorted(self.done.items())},
             "soak_until": self.soak_until.isoformat() if self.soak_until else None,
         }
@@ -99,12 +98,14 @@ def _state(document: Mapping[str, Any]) -> State:
     if document["kind"] != KIND or str(document["format_version"]).split(".")[0] != "1":
         raise KeyError(KIND)
     until = document["soak_until"]
+    reviewed = document["reviewed"]
     return State(
         rollout_id=str(document["rollout_id"]),
         playbook=str(document["playbook"]),
         digest=str(document["digest"]),
         tags=tuple(map(str, document["tags"])),
         skip_tags=tuple(map(str, document["skip_tags"])),
+        reviewed=(str(reviewed[0]), str(reviewed[1])) if reviewed else None,
         done={int(number): frozenset(names) for number, names in document["done"].items()},
         soak_until=datetime.fromisoformat(until) if until else None,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import segctl
-from segctl.report import Line, device_text
+from segctl.report import Line, device_text, difference_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,6 +90,15 @@ def wave_text(wave: WaveResult) -> Iterator[Line]:
     yield _wave_head(wave)
     for one in wave.devices:
         yield device_line(one)
+        yield from difference_text(one.differences)
+
+
+def refusal_text(result: RolloutResult) -> Iterator[Line]:
+    """Yield why a rollout was not begun: in what it is not the reviewed one."""
+    found = {one.device: one.differences for one in result.devices if one.differences}
+    for differences in found.values():
+        yield from difference_text(differences)
+    yield from result_text(result)
 
 
 def result_text(result: RolloutResult, *, resume: str = "") -> Iterator[Line]:
@@ -123,6 +133,7 @@ def rollout_json(
     rollout_id: str,
     playbook: str,
     digest: str,
+    reviewed: str = "",
     state: str = "",
     resume: str = "",
 ) -> dict[str, Any]:
@@ -134,6 +145,7 @@ def rollout_json(
         "rollout_id": rollout_id,
         "playbook": playbook,
         "digest": digest,
+        "reviewed": reviewed,
         "status": _status(result, action),
         "plays": [_play_json(play) for play in result.plays],
         "summary": {status: result.summary[status] for status in _WORDS},
@@ -182,4 +194,6 @@ def _device_json(result: DeviceResult) -> dict[str, Any]:
     }
     if result.plan is not None:
         document["plan"] = result.plan.as_json()
+    if result.differences:
+        document["differences"] = [asdict(difference) for difference in result.differences]
     return document

@@ -13,6 +13,7 @@ from segctl.baseline import read_baseline
 from segctl.drift import items_of, judge
 from segctl.plan import DevicePlan
 from segctl.playbook import exceeds
+from segctl.review import changed_otherwise
 from segctl.rollout.brake import Brake
 from segctl.rollout.devices import apply_plans, plan_devices
 from segctl.rollout.hold import Hold
@@ -20,6 +21,7 @@ from segctl.rollout.judging import Judging
 from segctl.rollout.outcomes import DeviceResult
 from segctl.rollout.pool import each
 from segctl.rollout.results import failed
+from segctl.rollout.whole import refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -162,9 +164,10 @@ class Wave:
                 self._set(plan, "planned" if plan.changes else "in_sync")
         elif task.action == "drift":
             self._drift(plans, task)
-        elif self.over:
-            return False
         else:
+            plans = [plan for plan in plans if self._reviewed(plan)]
+            if self.over:
+                return False
             self._apply([plan for plan in plans if self._agreed(plan)], task, lane)
         return not self.run.brake.eased or task.action == "apply"
 
@@ -236,6 +239,15 @@ class Wave:
                 self._set(plan, "failed" if task.fail_on_drift else "drifted", "drift", message)
             else:
                 self._set(plan, "in_sync")
+
+    def _reviewed(self, plan: DevicePlan) -> bool:
+        """Note a device that would be changed otherwise than reviewed."""
+        if self.run.reviewed is None:
+            return True
+        found = changed_otherwise(self.run.reviewed, plan)
+        if found:
+            self.results[plan.name] = refused(plan.name, found)
+        return not found
 
     def _agreed(self, plan: DevicePlan) -> bool:
         """Note a device whose plan is not the one that a person said yes to."""

@@ -84,4 +84,5 @@ def _roll(segctl: Segctl, controller: Controller, purge: list[str]) -> Answer:
     play = {"name": controller.play_name, "hosts": [controller.host], **words}
     file.write_text(json.dumps([play], default=str), encoding="utf-8")
     options = ["--playbook", str(file), "--state", str(state), "--auto-approve"]
-    return segctl("apply", *options, *purge)
+    # a task that is stopped has no result: its host is to hold what it held before
+    return segctl("apply", *options, "--on-interrupt", "revert", *purge)

@@ -144,8 +144,13 @@ def _run(
     with process:
         try:
             out, messages = process.communicate()
+        except KeyboardInterrupt:
+            # a terminal's Ctrl-C reaches segctl by itself; told twice, it would leave before it
+            # has taken back what it has begun
+            process.communicate()
+            raise
         except BaseException:
-            # a timeout or Ctrl-C: segctl takes back what it has begun before it ends
+            # a timeout: segctl takes back what it has begun before it ends
             process.terminate()
             process.communicate()
             raise
