@@ -27,9 +27,13 @@ BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
 CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE, CALLED_OFF = 4, 5, 6, 7, 8
 NO_PLACE, NO_BOOT_FILE = 9, 10
 
+#: What nft says of a table that is not there; nothing else about a listing says so.
+ABSENT = "No such file or directory"
+
 READER = rf"""
 LC_ALL=C; export LC_ALL; WORD=$1; shift
 say() {{ printf '\n%s begin %s\n' "$WORD" "$1"; shift; "$@"; printf '\n%s end %s\n' "$WORD" $?; }}
+both() {{ "$@" 2>&1; }}
 U=$(id -u); N=/usr/sbin/nft; [ "$U" = 0 ] || N="sudo -n $N"
 if [ $# -gt 0 ]; then for t in "$@"; do say "$t" $N -j -t list table $t; done; exit; fi
 say uid echo "$U"
@@ -37,11 +41,8 @@ say nft /usr/sbin/nft --version
 say host uname -n -r
 say machine cat /etc/machine-id
 say links /usr/sbin/ip -j link
-say tables $N -j list tables
 say chains $N -j list chains
-if $N list tables 2>/dev/null | grep -qx "table {names.TABLE}"; then
-  say table $N -j list table {names.TABLE}
-fi
+say table both $N -j list table {names.TABLE}
 say boot test -e {BOOT_FILE}
 """
 
@@ -53,6 +54,8 @@ mkdir -p "$D" && cd "$D" || exit 9
 busy() {{ n=0; until mkdir "busy.$ID" 2>/dev/null; do
   n=$((n+1)); [ $n -gt 600 ] && exit 3; sleep 0.1; done; trap 'rmdir "$D/busy.$ID"' EXIT; }}
 tidy() {{ rm -f "$ID".* "old.$ID" "boot.$ID"; }}
+held() {{ to=$1; shift; $N "$@" list table $T > "$to" 2> "$ID.err" || {{
+  [ ! -s "$to" ] && grep -q "{ABSENT}" "$ID.err"; }} || {{ cat "$ID.err" >&2; return 1; }}; }}
 back() {{ $N -f "old.$ID" && {{ $N delete set $T {names.LOCK} 2>/dev/null; true; }}; }}
 case $VERB in
 go) cat > "$ID.all" || exit 9
@@ -60,10 +63,8 @@ go) cat > "$ID.all" || exit 9
   busy
   [ -e "off.$ID" ] && exit 8
   rm -f confirmed.* reverted.* expired.* failed.*
-  {{ echo "table $T"; echo "delete table $T"; }} > "old.$ID"
-  if $N list tables | grep -qx "table $T"; then
-    $N list table $T >> "old.$ID" || {{ echo "cannot save the table that is there" >&2; exit 4; }}
-  fi
+  held "$ID.was" || {{ echo "cannot save the table that is there" >&2; exit 4; }}
+  {{ echo "table $T"; echo "delete table $T"; cat "$ID.was"; }} > "old.$ID" || exit 9
   : > "$ID.prepare"; : > "$ID.switch"; : > "$ID.clean"
   awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" || exit 9
   $N -c -f "$ID.all" || exit 4
@@ -87,9 +88,10 @@ go) cat > "$ID.all" || exit 9
 confirm) busy
   [ -e "pending.$ID" ] || exit 6
   boot=0
+  held "$ID.now" -s &&
   {{ echo "# Written by segctl; loaded at boot."; echo "table $T"; echo "delete table $T"
-    ! $N list tables | grep -qx "table $T" || {{
-      $N -s list table $T && echo "delete set $T {names.LOCK}"; }}; }} > "boot.$ID" &&
+    [ ! -s "$ID.now" ] || {{
+      cat "$ID.now" && echo "delete set $T {names.LOCK}"; }}; }} > "boot.$ID" &&
   $N -c -f "boot.$ID" &&
   $SUDO mkdir -p {BOOT_FOLDER} &&
   $SUDO tee {BOOT_FOLDER}/.segctl.nft.tmp < "boot.$ID" >/dev/null || boot=10
@@ -104,7 +106,8 @@ unlock)
   if $N list set $T {names.LOCK} 2>/dev/null | grep -qF "\"$ID\""; then
     $N delete set $T {names.LOCK} || exit 5
   fi
-  [ "$4" = 0 ] || [ "$($N list table $T 2>/dev/null | tr -d ' \t\n')" != "tableinetsegctl{{}}" ] ||
+  [ "$4" = 0 ] || $N list chain $T {names.DENY} >/dev/null 2>&1 ||
+    [ "$($N list table $T 2>/dev/null | tr -d ' \t\n')" != "tableinetsegctl{{}}" ] ||
     $N delete table $T ;;
 *) exit 2 ;;
 esac

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from segctl.errors import ParseError, Problem
 from segctl.policy import Policy
 from segctl.providers.base import Identity, Live
+from segctl.providers.loading import uncollected
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
@@ -37,6 +38,11 @@ def parse(document: bytes) -> NftLive:
     Raises:
         ParseError: an answer is not understood, or the table named like ours is not ours.
     """
+    with uncollected():
+        return _parse(document)
+
+
+def _parse(document: bytes) -> NftLive:
     found = load(document)
     table = _table(found)
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())

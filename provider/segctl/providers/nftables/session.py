@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -94,9 +95,10 @@ class NftSession:
         self._sudo = "" if self._part(found, "uid").strip() == "0" else "sudo -n"
         hostname, _, kernel = self._part(found, "host").strip().partition(" ")
         version = self._part(found, "nft").strip()
-        listed = {name: self._part(found, name) for name in ("tables", "chains")}
-        self._had_table = "table" in found
-        hooked = self._hooked(listed["chains"])
+        chains = self._part(found, "chains")
+        table = self._table(found)
+        self._had_table = bool(table)
+        hooked = self._hooked(chains)
         foreign = self._ask(*hooked) if hooked else {}
         return Document(
             host=self._target.name,
@@ -104,10 +106,10 @@ class NftSession:
             kernel=kernel,
             hostname=hostname,
             machine=found.get("machine", _NOTHING).out.strip(),
-            table=self._part(found, "table") if self._had_table else "",
-            chains=listed["chains"],
+            table=table,
+            chains=chains,
             links=self._part(found, "links"),
-            foreign={table: self._part(foreign, table) for table in hooked},
+            foreign={name: self._part(foreign, name) for name in hooked},
             boot=found.get("boot", _NOTHING).code == 0,
         ).dump()
 
@@ -133,6 +135,15 @@ class NftSession:
         if answer.code != 0:
             raise self._refused(name, answer)
         return answer.out
+
+    def _table(self, found: Mapping[str, Answer]) -> str:
+        """Return the listing of our table, empty where nft says that there is none."""
+        answer = found.get("table")
+        if answer is None or answer.code == 0:
+            return self._part(found, "table")
+        if agent.ABSENT in answer.out:
+            return ""
+        raise self._refused("table", replace(answer, err=answer.out or answer.err))
 
     def _entries(self, listing: str) -> list[tuple[str, Any]]:
         try:

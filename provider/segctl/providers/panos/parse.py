@@ -6,10 +6,8 @@ tree (zones, schedules, NAT rules, profiles, …) is read once at the end.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -30,12 +28,13 @@ from segctl.policy import (
     Tag,
 )
 from segctl.providers.base import Identity, Live
+from segctl.providers.loading import uncollected
 from segctl.providers.panos import elements, names
 from segctl.providers.panos.secrets import masked
 from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
     from segctl.providers.panos.elements import Element
@@ -106,20 +105,8 @@ def parse(document: bytes) -> Live:
     Raises:
         ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
     """
-    with _uncollected():
+    with uncollected():
         return _parse(document)
-
-
-@contextmanager
-def _uncollected() -> Generator[None]:
-    """Keep the cycle collector away: loading makes no cycles, and its looking costs a fifth."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _parse(document: bytes) -> Live:
