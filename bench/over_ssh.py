@@ -77,7 +77,7 @@ def apply(folder: str, rules: str) -> dict[str, Any]:
     def push(self: NftSession, script: str, *, revert_in: float | None = None) -> None:
         pushing(self, script, revert_in=revert_in)
 
-    NftSession.push = push  # type: ignore[method-assign]
+    NftSession.push = push  # type: ignore[method-assign] # timed from outside
     begin = time.perf_counter()
     outcome = apply_device(made, PROVIDER, target(folder), progress=_quiet)
     total = time.perf_counter() - begin

@@ -113,7 +113,7 @@ class Host:
             return NOT_FOUND
         if self.reject_writes and posixpath.basename(name) in _CHANGING:
             targets = [each for each in words[1:] if not each.startswith("-")]
-            if any(not each.startswith(("/tmp", "/dev")) for each in targets):  # noqa: S108
+            if any(not each.startswith(("/tmp", "/dev")) for each in targets):  # noqa: S108 - what stays writable
                 self.attempts += 1
                 shell.err(f"{name}: Read-only file system\n")
                 return 1

@@ -24,7 +24,7 @@ _LIMIT_TEXTS = {
     "max-policy-rule": "Maximum number of security rules exceeded",
 }
 _RESERVED_TEXTS = {
-    ("address", "0.0.0.0"): "0.0.0.0 is reserved and not allowed as the name of an address object",  # noqa: S104
+    ("address", "0.0.0.0"): "0.0.0.0 is reserved and not allowed as the name of an address object",  # noqa: S104 - a name, no address to listen at
     ("address", "any"): "name 'any' is disallowed",
     ("rules", "any"): "name 'any' is disallowed",
     ("zone", "multicast"): "'multicast' is reserved zone name",

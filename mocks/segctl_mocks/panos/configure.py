@@ -292,7 +292,7 @@ class Configurator:
         mark = f" id={quoteattr(args['id'])}" if "id" in args else ""
         try:
             if action not in CHANGES:
-                raise ApiError("17", f"{action} is unexpected here")  # noqa: TRY301
+                raise ApiError("17", f"{action} is unexpected here")  # noqa: TRY301 - answered below like any other
             nodes = list(child)
             for node in nodes:
                 child.remove(node)

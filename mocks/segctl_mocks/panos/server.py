@@ -150,7 +150,7 @@ class HttpsServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: HttpsServer  # pyright: ignore[reportIncompatibleVariableOverride]
+    server: HttpsServer  # pyright: ignore[reportIncompatibleVariableOverride] - as socketserver means it
     connection: ssl.SSLSocket
 
     def setup(self) -> None:

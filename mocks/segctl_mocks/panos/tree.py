@@ -12,8 +12,7 @@ from lxml import etree
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-# lxml gives its element class no public name.
-Element: TypeAlias = etree._Element  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+Element: TypeAlias = etree._Element  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
 Key: TypeAlias = tuple[str, str]
 """A tag, and the name of an entry or the text of a member ("" for other nodes)."""

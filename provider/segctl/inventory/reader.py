@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
@@ -303,8 +304,11 @@ class _Reader:
     def _layer(self, paths: Sequence[str]) -> Layer:
         layer = Layer()
         for path in paths:
-            self.attempt(lambda path=path: self._variables(path).onto(layer))  # type: ignore[misc]
+            self.attempt(partial(self._read_onto, layer, path))
         return layer
+
+    def _read_onto(self, layer: Layer, path: str) -> None:
+        self._variables(path).onto(layer)
 
     def _variables(self, path: str) -> Layer:
         self.files[path] = None
@@ -324,12 +328,14 @@ class _Reader:
         """Read ``--extra-vars``."""
         layer = Layer()
         for option in options:
-            if option.startswith("@"):
-                name = files.expand_home(option[1:])
-                self.attempt(lambda name=name: self._variables(name).onto(layer))  # type: ignore[misc]
-            else:
-                self.attempt(lambda option=option: parse_extra(option).onto(layer))  # type: ignore[misc]
+            self.attempt(partial(self._extra_onto, layer, option))
         return layer
+
+    def _extra_onto(self, layer: Layer, option: str) -> None:
+        if option.startswith("@"):
+            self._read_onto(layer, files.expand_home(option[1:]))
+        else:
+            parse_extra(option).onto(layer)
 
     def _parse(self, path: str, text: str, *, places: bool = False) -> Document:
         own = PREFIX in text

@@ -100,7 +100,7 @@ class Tree:
                 msg = f"ansible_group_priority must be a number, not {value!r}"
                 raise TreeError(msg) from error
             return
-        owner.variables[name] = value  # type: ignore[index]
+        owner.variables[name] = value  # type: ignore[index] # a name in a file may be anything
         if type(name) is str and name.startswith(PREFIX):
             owner.origins[name] = place or Place()
 
