@@ -73,6 +73,11 @@ class Terminal:
         return bool(found)
 
 
+def _own_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the suite may run under nohup
+
+
 @contextmanager
 def terminal(
     plant: Plant, *words: str, columns: int = 80, values: Mapping[str, str] | None = None
@@ -87,7 +92,7 @@ def terminal(
         cwd=plant.folder,
         env=environment(**({"TERM": "xterm-256color"} | dict(values or {}))),
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - Ctrl-C needs it
+        preexec_fn=_own_terminal,  # noqa: PLW1509 - Ctrl-C needs it
     )
     os.close(slave)
     try:
