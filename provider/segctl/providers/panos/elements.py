@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache, singledispatch
+from sys import intern
 from typing import TYPE_CHECKING, Any, cast
 
 from lxml import etree
@@ -101,13 +102,13 @@ def members(element: Element) -> tuple[str, ...]:
     """Return the sorted text of the ``member`` children."""
     if len(element) == 1:
         return _only(element[0].text or "")
-    return tuple(sorted([child.text or "" for child in element]))
+    return tuple(sorted([intern(child.text or "") for child in element]))
 
 
 @lru_cache(maxsize=4096)
 def _only(text: str) -> tuple[str, ...]:
     """Return the one tuple of this text: most rules share their zones, applications and tags."""
-    return (text,)
+    return (intern(text),)
 
 
 def _word(element: Element) -> str:
@@ -176,7 +177,7 @@ def _described(
     element: Element, known: Container[str]
 ) -> tuple[dict[str, Any], Tags, list[Element]]:
     """Return name, description and extras; the tags; and the children that are `known`."""
-    values: dict[str, Any] = {"name": element.get("name", "")}
+    values: dict[str, Any] = {"name": intern(element.get("name", ""))}
     tags: Tags = ()
     rest: list[Element] = []
     extras: list[str] = []

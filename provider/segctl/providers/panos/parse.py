@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
     Taker: TypeAlias = Callable[["_Found", Element], None]
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15
 _HEAD = 1 << 12
 _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
