@@ -1,19 +1,25 @@
 from __future__ import annotations
 
+import copy
 import json
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from segctl.errors import ParseError, UnsupportedError
+from segctl.errors import ParseError, SegctlError, UnsupportedError
 from segctl.intent import Flow, ProtocolUse
 from segctl.plan import plan_device
 from segctl.providers.nftables.listing import spell
 from segctl.providers.nftables.render import transactions
-from support.nft import PROVIDER, desired, live
+from segctl_mocks.linux.mock import LinuxMock
+from support.nft import PROVIDER, asset, desired, live, tcp
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 def listing(*objects: Mapping[str, object]) -> str:
@@ -38,6 +44,73 @@ def test_a_table_of_another_format_is_refused() -> None:
 def test_what_is_no_listing_is_an_error(text: str) -> None:
     with pytest.raises(ParseError):
         live(text or "null")
+
+
+WANTED = desired(
+    Flow(id="f1", sources=(asset("supv", "a1"),), services=(tcp(502), tcp(80, 90))),
+    Flow(id="f2", services=(tcp(443),), log=False),
+    Flow(id="f3", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),)),
+)
+THEIRS = """table inet theirs {
+  chain f { type filter hook forward priority -5; ct state new drop; }
+}"""
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=4,
+)
+
+
+@cache
+def _answers() -> dict[str, Any]:
+    """Return the listings of a gateway that holds our table, and beside it one of others."""
+    mock = LinuxMock()
+    for script in (plan_device(WANTED, live(), PROVIDER).script, THEIRS):
+        assert mock.edit("/usr/sbin/nft -f -", script).status == 0
+    return {
+        "ours": json.loads(mock.config_json("table inet segctl")),
+        "theirs": json.loads(mock.config_json("table inet theirs")),
+        "links": [{"ifname": f"e{number}"} for number in range(1, 4)],
+    }
+
+
+_KEYED: Mapping[type, Callable[[Any], Iterable[tuple[Any, Any]]]] = {
+    dict: lambda tree: tree.items(),
+    list: enumerate,
+}
+
+
+def _places(tree: object, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    yield place
+    for key, inner in _KEYED.get(type(tree), lambda _: ())(tree):
+        yield from _places(inner, (*place, key))
+
+
+def _planned(answers: Mapping[str, Any]) -> int:
+    found = live(
+        json.dumps(answers["ours"]),
+        links=answers["links"],
+        foreign={"inet theirs": json.dumps(answers["theirs"])},
+    )
+    return len(plan_device(WANTED, found, PROVIDER).changes)
+
+
+def test_what_a_gateway_answers_is_understood() -> None:
+    assert _planned(_answers()) == 0
+
+
+@settings(max_examples=40)  # each one plans
+@given(data=st.data())
+def test_what_is_not_understood_is_a_clear_error_or_a_difference(data: st.DataObject) -> None:
+    changed = copy.deepcopy(_answers())
+    _, *places = _places(changed)
+    *above, last = places[data.draw(st.integers(0, len(places) - 1))]
+    inner: Any = changed
+    for key in above:
+        inner = inner[key]
+    inner[last] = data.draw(_ANY)
+    with suppress(SegctlError):
+        _planned(changed)
 
 
 def test_an_unknown_statement_is_never_silent() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.errors import ParseError, Problem
 from segctl.providers.nftables import names
-from segctl.providers.nftables.listing import entries
+from segctl.providers.nftables.listing import entries, shaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,10 +26,11 @@ def hooked_tables(chains: str) -> list[str]:
         ValueError: `chains` is no listing.
     """
     found: dict[str, None] = {}
-    for kind, values in entries(chains):
-        table = f"{values.get('family')} {values.get('table')}"
-        if kind == "chain" and values.get("hook") in _HOOKS and table != names.TABLE:
-            found[table] = None
+    with shaped():
+        for kind, values in entries(chains):
+            table = f"{values.get('family')} {values.get('table')}"
+            if kind == "chain" and values.get("hook") in _HOOKS and table != names.TABLE:
+                found[table] = None
     return list(found)
 
 
@@ -37,12 +38,12 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
     """Judge others' base chains on the way of forwarded packets."""
     for table, listing in document.foreign.items():
         try:
-            objects = list(entries(listing))
+            with shaped():
+                yield from tuple(_table_findings(table, list(entries(listing))))
         except ValueError as error:
             raise ParseError(
                 document.host, f"its listing of table {table} is not understood"
             ) from error
-        yield from _table_findings(table, objects)
 
 
 def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:

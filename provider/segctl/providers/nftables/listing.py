@@ -7,18 +7,29 @@ segctl writes, and shows as drift.
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.policy import canonical_address
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     Values = Mapping[str, Any]
 
 _QUIET = frozenset({"metainfo", "table"})
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
+
+
+@contextmanager
+def shaped() -> Generator[None]:
+    """Take a listing apart; JSON of any other shape is a ValueError."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        message = "not a listing of nft"
+        raise ValueError(message) from error
 
 
 def read_table(document: str) -> Table:
@@ -27,6 +38,11 @@ def read_table(document: str) -> Table:
     Raises:
         ValueError: it is no listing.
     """
+    with shaped():
+        return _read_table(document)
+
+
+def _read_table(document: str) -> Table:
     chains: dict[str, Values] = {}
     lines: dict[str, list[Line]] = {}
     sets: dict[str, Set] = {}
@@ -67,12 +83,9 @@ def entries(document: str) -> Iterable[tuple[str, Values]]:
     Raises:
         ValueError: it is no listing.
     """
-    try:
+    with shaped():
         found = cast("dict[str, Any]", json.loads(document))["nftables"]
         return [(kind, values) for entry in found for kind, values in entry.items()]
-    except (KeyError, TypeError, AttributeError) as error:
-        message = "not a listing of nft"
-        raise ValueError(message) from error
 
 
 def hook_of(chain: Values) -> str:

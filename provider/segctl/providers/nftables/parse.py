@@ -107,8 +107,9 @@ def _table(found: Document) -> Table:
 
 def _links(found: Document) -> Sequence[Mapping[str, Any]]:
     try:
-        return cast("list[dict[str, Any]]", json.loads(found.links))
-    except ValueError as error:
+        links = cast("list[dict[str, Any]]", json.loads(found.links))
+        return [{str(key): value for key, value in link.items()} for link in links]
+    except (ValueError, TypeError, AttributeError) as error:
         raise ParseError(found.host, "its list of interfaces is not understood") from error
 
 

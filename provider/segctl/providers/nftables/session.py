@@ -6,7 +6,7 @@ import re
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from segctl.errors import (
@@ -23,7 +23,6 @@ from segctl.providers import holder
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.foreign import hooked_tables
-from segctl.providers.nftables.listing import entries
 from segctl.providers.nftables.render import transactions
 from segctl.providers.ssh import Answer, SshSession
 
@@ -44,6 +43,8 @@ READERS = (
     ),
     re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{_LIST}", re.ASCII),
 )
+#: An exit code, at the end of a part of an answer.
+_CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
 #: What a part of an answer is that is not there.
 _NOTHING = Answer(code=1, out="", err="")
 #: Pauses before another try at going back or at unlocking, when the line has dropped.
@@ -120,10 +121,11 @@ class NftSession:
         found: dict[str, Answer] = {}
         parts = re.split(rf"^{word} begin (.*)\n", answer.out, flags=re.MULTILINE)[1:]
         for name, text in zip(parts[::2], parts[1::2], strict=True):
-            out, ended, rest = text.rpartition(f"\n{word} end ")
-            if not ended:
+            out, _, rest = text.rpartition(f"\n{word} end ")
+            code = _CODE.match(rest)
+            if code is None:
                 raise ParseError(self._target.name, f"its answer breaks off in {name!r}")
-            found[name] = Answer(code=int(rest.split()[0]), out=out, err=answer.err)
+            found[name] = Answer(code=int(code[0]), out=out, err=answer.err)
         if not found:
             raise ParseError(self._target.name, f"did not answer: {answer.reason}")
         return found
@@ -145,15 +147,11 @@ class NftSession:
             return ""
         raise self._refused("table", replace(answer, err=answer.out or answer.err))
 
-    def _entries(self, listing: str) -> list[tuple[str, Any]]:
+    def _hooked(self, chains: str) -> list[str]:
         try:
-            return list(entries(listing))
+            found = hooked_tables(chains)
         except ValueError as error:
             raise ParseError(self._target.name, "its answer is no listing of nft") from error
-
-    def _hooked(self, chains: str) -> list[str]:
-        self._entries(chains)
-        found = hooked_tables(chains)
         for table in found:
             if not re.fullmatch(r"[a-z0-9]+ [0-9A-Za-z_./-]+", table):
                 raise ParseError(self._target.name, f"has a table of an unusual name: {table!r}")
