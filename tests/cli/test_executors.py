@@ -312,7 +312,7 @@ def test_when_no_worker_is_left_the_run_ends(
 def test_ctrl_c_reaches_the_workers(plant: Plant, workers: Cluster) -> None:
     assert plant("apply", "--auto-approve", "-l", "fw1").code == 0
     plant.by_hand()
-    pace(plant, 0.5)
+    pace(plant, 2.0)
     words = ("-l", "fw1", "--executor", over(workers), "apply", "--auto-approve")
     with plant.unchanged(), running(plant, *words) as command:
         until(command, "fw1: validation")
@@ -325,7 +325,7 @@ def test_ctrl_c_reaches_the_workers(plant: Plant, workers: Cluster) -> None:
 
 @pytest.mark.parametrize("stage", ["fw1: connecting", "fw1: validation"])
 def test_ctrl_c_with_processes(plant: Plant, stage: str) -> None:
-    pace(plant, 0.5)
+    pace(plant, 2.0)
     words = ("-l", "fw1", "--executor", "processes", "apply", "--auto-approve")
     with plant.unchanged(), running(plant, *words) as command:
         until(command, stage)

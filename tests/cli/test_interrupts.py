@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 #: A job takes this long, so that there is something to interrupt.
-JOB = 0.5
+JOB = 1.0
 
 
 def pace(plant: Plant, seconds: float) -> None:
@@ -158,3 +159,27 @@ def test_no_further_device_is_begun(plant: Plant) -> None:
     codes = [outcome["code"] for outcome in json.loads(out)["outcomes"]]
     assert codes == ["interrupted", "interrupted"]
     assert plant.fleet["fw2"].writes == 0
+
+
+def test_ctrl_c_while_the_process_ends_is_no_traceback() -> None:
+    ending = "lambda: (print('ending', flush=True), time.sleep(60))"
+    program = (
+        "import atexit, time; from segctl.cli import main; "
+        f"atexit.register({ending}); main(['--version'])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - it may be ignored here
+    ) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "ending\n":
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGINT
+    assert err == ""

@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
     code = run(sys.argv[1:] if argv is None else argv)
+    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done and said: Ctrl-C just ends it
     with suppress(OSError):
         sys.stderr.flush()
     sys.exit(code)
