@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,6 +19,11 @@ _TOGETHER = (
     "tests/lab/test_kernel.py",
     "tests/unit/bench/test_bench_smoke.py",
 )
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # coverage is measured in the workers; in all that they start it would cost minutes
+    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -101,8 +101,12 @@ def test_icmp() -> None:
 def test_without_a_socket_the_systems_ping_is_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def refuse(*_words: object) -> socket.socket:
-        raise PermissionError
+    make = socket.socket
+
+    def refuse(*words: Any, **named: Any) -> socket.socket:
+        if socket.IPPROTO_ICMP in words[2:]:
+            raise PermissionError
+        return make(*words, **named)  # somebody may be accepting a connection
 
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setenv("PATH", str(tmp_path))
