@@ -655,7 +655,7 @@ def _cut(gateway: Gateway, at: int) -> None:
 
 
 def _mend(gateway: Gateway) -> None:
-    gateway.mock._faults.waiting.clear()  # pyright: ignore[reportPrivateUsage]
+    gateway.mock._faults.waiting.clear()  # pyright: ignore[reportPrivateUsage] - what a test leaves waiting
 
 
 def _reset(gateway: Gateway) -> None:

@@ -147,7 +147,7 @@ def test_commits_that_go_wrong(
     config: Callable[..., object],
     commit: Callable[..., Any],
     kind: str,
-    result: str,  # pyright: ignore[reportPrivateUsage]
+    result: str,
 ) -> None:
     config("set", f"{VSYS}/tag", "<entry name='t'/>")
     mock.fail(kind, lines=["something about <it>"])
@@ -163,7 +163,7 @@ def test_a_lost_job(
     config: Callable[..., object],
     commit: Callable[..., Any],
     *,
-    applied: bool,  # pyright: ignore[reportPrivateUsage]
+    applied: bool,
 ) -> None:
     config("set", f"{VSYS}/tag", "<entry name='t'/>")
     mock.fail("commit_lost", applied=applied)
@@ -174,7 +174,7 @@ def test_a_lost_job(
     assert (b'name="t"' in mock.running()) == applied
 
 
-def test_busy(mock: PanosMock, config: Callable[..., object], ask: Callable[..., Any]) -> None:  # pyright: ignore[reportPrivateUsage]
+def test_busy(mock: PanosMock, config: Callable[..., object], ask: Callable[..., Any]) -> None:
     config("set", f"{VSYS}/tag", "<entry name='t'/>")
     mock.fail("commit_busy")
     answer = ask(kind="commit", cmd="<commit/>")
@@ -190,7 +190,7 @@ def test_unknown_fault(mock: PanosMock) -> None:
         mock.fail("flood")
 
 
-def test_writes_are_refused_and_counted(mock: PanosMock, ask: Callable[..., Any]) -> None:  # pyright: ignore[reportPrivateUsage]
+def test_writes_are_refused_and_counted(mock: PanosMock, ask: Callable[..., Any]) -> None:
     mock.reject_writes = True
     before = mock.config()
     writes = mock.writes

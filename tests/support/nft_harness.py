@@ -257,7 +257,7 @@ def mock_target(mock: LinuxMock) -> Target:
 
 def mend(mock: LinuxMock) -> None:
     """Let nothing more go wrong."""
-    mock._faults.waiting.clear()  # pyright: ignore[reportPrivateUsage]
+    mock._faults.waiting.clear()  # pyright: ignore[reportPrivateUsage] - a mock or a seam has no public name for it
 
 
 def fresh(mock: LinuxMock) -> None:
@@ -554,7 +554,7 @@ def examples(few: int) -> Generator[None]:
 def pooled() -> Generator[None]:
     """Let logins to one host share a connection while it lives: laws are about what follows."""
     held: dict[tuple[str, int, str], Any] = {}
-    connect = ssh._connect  # pyright: ignore[reportPrivateUsage]
+    connect = ssh._connect  # pyright: ignore[reportPrivateUsage] - a mock or a seam has no public name for it
 
     class Shared:
         def __init__(self, connection: Any) -> None:

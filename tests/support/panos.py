@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from segctl.policy import Rule
     from segctl.providers.base import Provider
 
-Element: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage]
+Element: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
 
 DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
 VSYS = f"{DEVICE}/vsys/entry[@name='vsys1']"

@@ -95,7 +95,7 @@ class Tree:
         owner = self.groups.get(entity) or self.hosts[entity]
         if name == "ansible_group_priority" and isinstance(owner, Group):
             try:
-                owner.priority = int(value)  # type: ignore[call-overload]
+                owner.priority = int(value)  # type: ignore[call-overload] # a wrong one raises
             except (TypeError, ValueError) as error:
                 msg = f"ansible_group_priority must be a number, not {value!r}"
                 raise TreeError(msg) from error

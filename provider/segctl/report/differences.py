@@ -118,6 +118,6 @@ def _moved(name: str, before: Any, after: Any) -> tuple[str, str]:
     label = label_of(name)
     gone, come = left_and_joined(name, before, after)
     if gone or come:
-        return tuple(f"{label} {', '.join(one)}" if one else "" for one in (gone, come))  # type: ignore[return-value]
+        return tuple(f"{label} {', '.join(one)}" if one else "" for one in (gone, come))  # type: ignore[return-value] # of two, two
     was, will = value_texts(name, before, after)
     return f"{label} {was}", f"{label} {will}"

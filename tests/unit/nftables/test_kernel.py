@@ -147,6 +147,23 @@ def test_the_guard_confirm_and_revert_exclude_each_other(kernel: Kernel) -> None
     kernel.run(agent.command("", "confirm", "p"), code=agent.NOT_PENDING)
 
 
+@pytest.mark.parametrize("listing", ["exit 0", "echo 'Error: Resource busy' >&2; exit 1"])
+def test_nothing_is_pushed_over_a_table_that_could_not_be_saved(
+    kernel: Kernel, listing: str
+) -> None:
+    kernel.reach(desired(F1))
+    before = listed(kernel)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    kernel.run(
+        "{ cp /usr/sbin/nft /run/nft; cat > /run/other; chmod +x /run/other; "
+        "mount --bind /run/other /usr/sbin/nft; }",
+        f'#!/bin/sh\ncase "$*" in "list table"*) {listing};; esac; exec /run/nft "$@"\n',
+    )
+    push(kernel, script, code=agent.CHECK_FAILED)
+    kernel.run("umount /usr/sbin/nft")
+    assert listed(kernel) == before
+
+
 @settings(
     max_examples=25,
     deadline=None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.errors import ParseError
+from segctl.errors import ParseError, SegctlError
 from segctl.providers.nftables.document import load
 from segctl.providers.nftables.session import NftSession
 from support.nft import EMPTY
@@ -67,9 +67,17 @@ def test_a_part_that_is_not_there(part: str) -> None:
         _read({name: answer for name, answer in GOOD.items() if name != part})
 
 
-def test_a_table_that_could_not_be_listed_is_not_taken_for_none() -> None:
-    with pytest.raises(ParseError, match="Resource busy"):
-        _read(GOOD | {"table": ("Error: Resource busy", "1")})
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Error: Resource busy", "1"),
+        ("sh: line 1: /usr/sbin/nft: No such file or directory", "127"),
+        ("nft: error while loading shared libraries: No such file or directory", "127"),
+    ],
+)
+def test_a_table_that_could_not_be_listed_is_not_taken_for_none(said: str, code: str) -> None:
+    with pytest.raises(SegctlError, match=re.escape(said)):
+        _read(GOOD | {"table": (said, code)})
 
 
 @pytest.mark.parametrize("chains", ["", "[]", "3", '{"nftables": [{"chain": {"hook": {}}}]}'])

@@ -27,8 +27,8 @@ BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
 CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE, CALLED_OFF = 4, 5, 6, 7, 8
 NO_PLACE, NO_BOOT_FILE = 9, 10
 
-#: What nft says of a table that is not there; nothing else about a listing says so.
-ABSENT = "No such file or directory"
+#: What nft says of a table that is not there; a program that is missing says it without "Error".
+ABSENT = "Error: No such file or directory"
 
 READER = rf"""
 LC_ALL=C; export LC_ALL; WORD=$1; shift
@@ -54,8 +54,10 @@ mkdir -p "$D" && cd "$D" || exit 9
 busy() {{ n=0; until mkdir "busy.$ID" 2>/dev/null; do
   n=$((n+1)); [ $n -gt 600 ] && exit 3; sleep 0.1; done; trap 'rmdir "$D/busy.$ID"' EXIT; }}
 tidy() {{ rm -f "$ID".* "old.$ID" "boot.$ID"; }}
-held() {{ to=$1; shift; $N "$@" list table $T > "$to" 2> "$ID.err" || {{
-  [ ! -s "$to" ] && grep -q "{ABSENT}" "$ID.err"; }} || {{ cat "$ID.err" >&2; return 1; }}; }}
+held() {{ to=$1; shift
+  if $N "$@" list table $T > "$to" 2> "$ID.err"; then [ -s "$to" ] && return 0
+  else [ ! -s "$to" ] && grep -q "{ABSENT}" "$ID.err" && return 0; fi
+  cat "$ID.err" >&2; return 1; }}
 back() {{ $N -f "old.$ID" && {{ $N delete set $T {names.LOCK} 2>/dev/null; true; }}; }}
 case $VERB in
 go) cat > "$ID.all" || exit 9

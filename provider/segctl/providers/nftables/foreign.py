@@ -39,11 +39,12 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
     for table, listing in document.foreign.items():
         try:
             with shaped():
-                yield from tuple(_table_findings(table, list(entries(listing))))
+                found = tuple(_table_findings(table, list(entries(listing))))
         except ValueError as error:
             raise ParseError(
                 document.host, f"its listing of table {table} is not understood"
             ) from error
+        yield from found
 
 
 def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:
