@@ -19,6 +19,9 @@ SegctlError
   ├ AuthError                   the device refuses the account
   ├ ParseError                  the device's answer is not understood
   ├ LockedError                 somebody else holds the device
+  │ └ LostLockError             this run no longer holds it, and changes nothing more
+  ├ BusyError                   the device does something else for now
+  ├ UnknownError                whether a change is live could not be told
   ├ ForeignChangesError         another administrator's uncommitted change is in the way
   ├ ApplyError                  the device refused a change
   └ VerifyError                 the device does not hold what was pushed
@@ -208,6 +211,24 @@ class LockedError(DeviceError):
     """Somebody else holds a lock on the device."""
 
     code = "locked"
+
+
+class LostLockError(LockedError):
+    """This run's lock is gone or another's: it changes nothing more, neither on nor back."""
+
+    code = "lost_lock"
+
+
+class BusyError(DeviceError):
+    """The device refuses for now and says so: other jobs or another commit run on it."""
+
+    code = "busy"
+
+
+class UnknownError(DeviceError):
+    """The answer to a change was lost, and looking did not tell what became of it."""
+
+    code = "unknown"
 
 
 class ForeignChangesError(DeviceError):

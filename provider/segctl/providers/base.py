@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from segctl.credentials import Secret
 from segctl.errors import Problem, UnsupportedError
 from segctl.policy import Policy
+from segctl.providers.state import DeviceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +105,8 @@ class Live:
     other_objects: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
+    #: what of the device besides its policy decides what traffic meets later
+    state: DeviceState = field(default_factory=DeviceState)
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in its order."""

@@ -19,7 +19,7 @@ from segctl.errors import (
     SegctlError,
     UnsupportedError,
 )
-from segctl.providers import holder
+from segctl.providers import lock_owner
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.foreign import hooked_tables
@@ -199,7 +199,8 @@ class NftSession:
             LockedError: another run holds it.
         """
         self._progress("locking")
-        who = holder.new()
+        owner = lock_owner.new_owner()
+        who = str(owner)
         had_table = self._had_table  # what is read under the lock has the table of the lock
         try:
             self._take(who)
@@ -208,7 +209,7 @@ class NftSession:
             finally:
                 self._unlock(who, had_table=had_table)
         finally:
-            holder.done(who)
+            lock_owner.release(owner)
 
     def _take(self, who: str) -> None:
         text = (
@@ -223,7 +224,8 @@ class NftSession:
             if "File exists" not in answer.err:
                 raise self._failed("lock", answer)
             held = self._holder()
-            if held and not holder.abandoned(held):
+            owner = lock_owner.read_owner(held)
+            if held and (owner is None or lock_owner.is_alive(owner) is not False):
                 raise LockedError(
                     self._target.name,
                     f"another segctl run holds the lock ({held}); wait for it, or if it is dead: "

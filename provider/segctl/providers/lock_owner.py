@@ -1,0 +1,175 @@
+"""Who holds a lock of ours on a device, and whether that run can still be alive.
+
+A host name and a process id do not tell: containers share both, and process ids are used again.
+Linux says which boot it is, which PID namespace a process sees, and when a process was started
+(proc(5): ``/proc/sys/kernel/random/boot_id``, ``/proc/PID/ns/pid``, field 22 of
+``/proc/PID/stat``). Within one boot and one namespace they prove life and death; elsewhere only
+the lease tells, which stands in the lock.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+#: Seconds that a lock is held at most, unless its run asks for more.
+LEASE = 3600
+_WORD = "segctl"
+_PROC = Path("/proc")
+_RUN = re.compile(r"[^0-9A-Za-z.@_-]")
+#: Tokens of the locks that runs in this process hold now.
+_HELD: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockOwner:
+    """One run that took a lock.
+
+    `run` is who, such as ``ops1@runner``; `began` seconds since the epoch and `lease` seconds from
+    then; `token` eight hexadecimal digits that no other lock has. `boot`, `namespace` and
+    `started` are empty where the run's system does not tell them.
+    """
+
+    run: str
+    process: int
+    began: int
+    token: str
+    lease: int = LEASE
+    boot: str = ""
+    namespace: str = ""
+    started: str = ""
+
+    def __str__(self) -> str:
+        """Return it as one line for a lock's comment, at most 120 characters."""
+        words = (self.run, self.process, self.began, self.token, self.lease)
+        more = (self.boot or "-", self.namespace or "-", self.started or "-")
+        return " ".join(str(word) for word in (_WORD, *words, *more))
+
+
+def read_owner(comment: str) -> LockOwner | None:
+    """Return who a lock's comment names; None where segctl did not write it."""
+    words = comment.split()
+    if len(words) not in (5, 9) or words[0] != _WORD or not all(map(_number, words[2:4])):
+        return None
+    run, process, began, token = words[1], int(words[2]), int(words[3]), words[4]
+    if len(words) == 5:  # as segctl wrote it before locks had leases
+        return LockOwner(run=run, process=process, began=began, token=token)
+    if not _number(words[5]):
+        return None
+    boot, namespace, started = ("" if word == "-" else word for word in words[6:])
+    return LockOwner(
+        run=run,
+        process=process,
+        began=began,
+        token=token,
+        lease=int(words[5]),
+        boot=boot,
+        namespace=namespace,
+        started=started,
+    )
+
+
+def new_owner(lease: float = LEASE) -> LockOwner:
+    """Return this run as the owner of a new lock, alive until `release` or the process ends."""
+    owner = LockOwner(
+        run=this_run(),
+        process=os.getpid(),
+        began=int(time.time()),
+        token=uuid4().hex[:8],
+        lease=max(1, round(lease)),
+        boot=_boot(),
+        namespace=_namespace(),
+        started=_started(os.getpid()) or "",
+    )
+    _HELD.add(owner.token)
+    return owner
+
+
+def release(owner: LockOwner) -> None:
+    """Say that this process no longer holds the lock."""
+    _HELD.discard(owner.token)
+
+
+@cache
+def this_run() -> str:
+    """Return who runs here, such as ``ops1@runner``, in at most 40 characters."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        user = str(os.getuid())
+    return _RUN.sub("-", f"{user[:16]}@{socket.gethostname()[:23]}")
+
+
+def is_alive(owner: LockOwner, *, age: float | None = None) -> bool | None:
+    """Say whether the run lives; None where it cannot be told and its lease has not run out.
+
+    Args:
+        owner: who took the lock.
+        age: seconds since the lock was taken, by the clock of its device; where it is not known
+            the clocks of both runs are taken to agree.
+    """
+    if owner.token in _HELD:
+        return True
+    if owner.boot and (owner.boot, owner.namespace) == (_boot(), _namespace()):
+        found = _same_process(owner)
+        if found is not None:
+            return found
+    return False if remaining(owner, age=age) <= 0 else None
+
+
+def remaining(owner: LockOwner, *, age: float | None = None) -> float:
+    """Return how many seconds the lease still runs; negative once it has run out."""
+    return owner.lease - (time.time() - owner.began if age is None else age)
+
+
+def _same_process(owner: LockOwner) -> bool | None:
+    """Say whether the process that took the lock exists, in the namespace that this one sees."""
+    if owner.process == os.getpid():
+        return False  # its token is not held
+    started = _started(owner.process)
+    if started is not None and owner.started:
+        return started == owner.started
+    try:
+        os.kill(owner.process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return None  # another user's, whose start this one may not see
+    return None
+
+
+def _number(word: str) -> bool:
+    return word.isascii() and word.isdigit()
+
+
+@cache
+def _boot() -> str:
+    try:
+        text = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return ""
+    return text.replace("-", "").strip()[:16]
+
+
+def _namespace() -> str:
+    try:
+        return str((_PROC / "self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
+
+
+def _started(process: int) -> str | None:
+    """Return when a process was started, in ticks since boot; None where that is not told."""
+    try:
+        text = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return fields[19] if len(fields) > 19 else None

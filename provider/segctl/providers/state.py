@@ -1,0 +1,133 @@
+"""What decides the traffic of the next minutes besides the policy: what a device's state is.
+
+A change that nobody has confirmed goes back; what a reboot loads may be another policy; a lock
+keeps the next run out. All of it is read with the policy, and belongs to `Live`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Whether what the device loads at boot is what it enforces now.
+Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a run leaves on a device about itself.
+
+    `probes` is a digest of the probes that judge its change before it is kept, empty where none
+    do. `lease` is how long it may hold the device, in seconds.
+    """
+
+    plan_id: str = ""
+    probes: str = ""
+    lease: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """A change that traffic meets and that its run has not confirmed.
+
+    `push` is the device's own name for it, `run` who made it, `since` and `goes_back_in` seconds
+    (None: unknown, or it does not go back by itself). `alive` says whether the run lives, None
+    where that cannot be told.
+    """
+
+    push: str
+    run: str = ""
+    plan_id: str = ""
+    probes: str = ""
+    since: float | None = None
+    goes_back_in: float | None = None
+    alive: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock on the device.
+
+    `owner` is who holds it, in words. `ours` says that a run of segctl took it; `alive` whether
+    that run lives, None where that cannot be told; `lease_left` seconds until it counts as dead,
+    None for a lock of others.
+    """
+
+    kind: str
+    owner: str
+    scope: str = ""
+    ours: bool = False
+    alive: bool | None = None
+    lease_left: float | None = None
+    since: str = ""
+    #: what removes it by hand
+    command: str = ""
+
+    @property
+    def dead(self) -> bool:
+        """Whether it is a lock of a run of ours that is known not to live any more."""
+        return self.ours and self.alive is False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceState:
+    """Everything about a device that decides what traffic meets later.
+
+    `kept` says whether the device would load at boot what it enforces now, and `kept_where` from
+    where; `why_not_kept` says in words what is wrong. `applied` are ids of plans that were
+    confirmed on it, the latest first.
+    """
+
+    unconfirmed: tuple[Unconfirmed, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    kept: Kept = "same"
+    kept_where: str = ""
+    why_not_kept: str = ""
+    applied: tuple[str, ...] = ()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether `apply` has something to do although the policy is as desired."""
+        return (
+            bool(self.unconfirmed)
+            or self.kept in ("differs", "missing")
+            or any(lock.dead for lock in self.locks)
+        )
+
+
+@runtime_checkable
+class Settling(Protocol):
+    """What a session can do whose device remembers runs; every platform of ours can.
+
+    `begin` comes before `lock`. Under the lock, `adopt` makes `confirm` and `revert` mean a change
+    that a dead run left, and `keep` writes what a reboot loads.
+    """
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the device warned of while it took the change, in its own words."""
+        ...
+
+    def begin(self, run: Run) -> None:
+        """Say which run this is: its lock and its push bear it."""
+        ...
+
+    def adopt(self, change: Unconfirmed) -> None:
+        """Take over a change of a dead run, to confirm it or to take it back.
+
+        Raises:
+            LockedError: the lock is not held.
+            DeviceError: the change is not there any more.
+        """
+        ...
+
+    def keep(self) -> None:
+        """Make the device load at boot what it enforces now.
+
+        Raises:
+            ApplyError: it could not be written; the device loads what it loaded before.
+        """
+        ...
