@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import Problem
+from segctl.findings import HOLE, NOT_KEPT, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,17 +25,23 @@ DRIFT_KINDS = {
     "move": "moved",
     "delete": "unexpected",
 }
-#: A rule of others that permits what no conduit declares.
-HOLE = "hole"
+#: Something is wrong with the device, or could not be told.
+ERROR = "error"
 #: Every state an item can be in, the gravest first.
-STATES = (HOLE, "unexpected", "missing", "changed", "moved")
+STATES = (HOLE, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
+#: Findings that are drift: what kind of item they are about, and whether their words change by
+#: themselves, as seconds do.
+_TELLING = {HOLE: ("rule", False), PENDING: ("change", True), NOT_KEPT: ("boot", False)}
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftItem:
-    """One rule or object that is not as declared, whatever the number of its differences."""
+    """One rule or object that is not as declared, whatever the number of its differences.
+
+    With `finding` it is what that says: a hole, a change nobody has confirmed, an error.
+    """
 
     kind: str
     name: str
@@ -44,7 +51,7 @@ class DriftItem:
     names: tuple[str, ...]
     conduit: str = ""
     changes: tuple[Mapping[str, Any], ...] = ()
-    hole: Problem | None = None
+    finding: Problem | None = None
 
     @property
     def state(self) -> str:
@@ -83,7 +90,8 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
     for change in plan.changes:
         grouped.setdefault((str(change["kind"]), str(change["name"])), []).append(change)
     changed = [_item(kind, name, changes) for (kind, name), changes in grouped.items()]
-    return (*changed, *map(_hole, plan.holes))
+    told = [(_state_of(finding), finding) for finding in plan.findings]
+    return (*changed, *(_told(state, finding) for state, finding in told if state))
 
 
 def _item(kind: str, name: str, changes: Sequence[Mapping[str, Any]]) -> DriftItem:
@@ -100,14 +108,23 @@ def _item(kind: str, name: str, changes: Sequence[Mapping[str, Any]]) -> DriftIt
     )
 
 
-def _hole(finding: Problem) -> DriftItem:
+def _state_of(finding: Problem) -> str:
+    """Return what a finding makes of a device that holds what is declared; empty for nothing."""
+    if finding.kind in _TELLING:
+        return finding.kind
+    return ERROR if finding.severity == "error" else ""
+
+
+def _told(state: str, finding: Problem) -> DriftItem:
+    kind, changing = _TELLING.get(state, ("device", False))
+    name = finding.subject or finding.message
     return DriftItem(
-        kind="rule",
-        name=finding.subject,
-        states=(HOLE,),
-        fingerprint=fingerprint(finding.message),
-        names=(finding.subject,),
-        hole=finding,
+        kind=kind,
+        name=name,
+        states=(state,),
+        fingerprint=fingerprint(name if changing else finding.message),
+        names=(name,),
+        finding=finding,
     )
 
 

@@ -10,6 +10,7 @@ SegctlError
 ├ PlanError ─ StalePlanError, PlanFormatError
 ├ SnapshotError                 a snapshot file is damaged, or of another device
 ├ SignatureError                a file is not signed by somebody who is trusted
+├ JournalError                  the journal of a run cannot be written
 ├ HistoryError                  the history cannot be opened, written or read
 ├ DeliveryError                 metrics or a notice did not arrive
 ├ ExecutorError                 the workers asked for cannot be used
@@ -148,6 +149,12 @@ class SignatureError(SegctlError):
     """A file is not signed, not by a trusted key, or was changed after it was signed."""
 
     code = "signature"
+
+
+class JournalError(SegctlError):
+    """The journal of a run cannot be written, so the run changes nothing more."""
+
+    code = "journal"
 
 
 class HistoryError(SegctlError):

@@ -1,7 +1,8 @@
 """What a reader of a plan must know besides its changes: holes, cuts, doubts.
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
-A finding of kind `HOLE` counts as drift: the device permits what no conduit declares.
+Findings of the kinds `HOLE`, `PENDING` and `NOT_KEPT` and every error count as drift: the device
+permits what no conduit declares, will not go on holding what it holds, or it cannot be told.
 """
 
 from __future__ import annotations
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
     from segctl.diff import Change
     from segctl.policy import FirewallZone, Interval, Policy, Rule
     from segctl.providers.base import Live
+    from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
+#: A change that nobody has confirmed.
+PENDING = "pending"
+#: What the device would load at boot is not what it enforces.
+NOT_KEPT = "not_kept"
+#: A lock that is held.
+LOCKED = "lock"
 
 
 def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
@@ -91,6 +99,61 @@ def pending(live: Live) -> Iterator[Problem]:
             hint="the plan compares with the running configuration; apply commits only its own",
             severity="warning",
         )
+
+
+def state(found: DeviceState) -> Iterator[Problem]:
+    """Report what will change by itself, at a time or at a reboot, and who holds locks."""
+    for change in found.unconfirmed:
+        yield Problem(
+            message=f"it holds a change that nobody has confirmed ({_about(change)})",
+            hint="wait for that run"
+            if change.alive
+            else "segctl apply judges it as a fresh change and keeps it, or takes it back",
+            severity="warning",
+            kind=PENDING,
+            subject=change.push,
+        )
+    if found.kept != "same":
+        where = f" ({found.kept_where})" if found.kept_where else ""
+        told = {
+            "differs": "a reboot loads another policy than the one it enforces",
+            "missing": "a reboot loads no policy of ours",
+            "unknown": "what a reboot loads could not be told",
+        }[found.kept]
+        yield Problem(
+            message=f"{told}{where}" + (f": {found.why_not_kept}" if found.why_not_kept else ""),
+            hint="segctl apply writes what it enforces" if found.kept != "unknown" else "",
+            severity="warning",
+            kind=NOT_KEPT,
+            subject=found.kept_where or "boot",
+        )
+    for lock in found.locks:
+        yield _lock(lock)
+
+
+def _about(change: Unconfirmed) -> str:
+    seconds = change.goes_back_in
+    parts = [
+        f"run of {change.run}" if change.run else "",
+        "alive" if change.alive else "dead" if change.alive is False else "may be alive",
+        f"goes back by itself in {max(0, round(seconds))} s" if seconds is not None else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _lock(lock: Lock) -> Problem:
+    of = f" of {lock.scope}" if lock.scope else ""
+    since = f" since {lock.since}" if lock.since else ""
+    by_hand = f"; by hand: {lock.command}" if lock.command else ""
+    if lock.dead:
+        message = f"the {lock.kind} lock{of} is held by a dead run ({lock.owner}{since})"
+        hint = f"the next segctl apply removes it{by_hand}"
+    else:
+        left = lock.lease_left
+        lease = f", at most {max(0, round(left))} s more" if lock.ours and left is not None else ""
+        message = f"the {lock.kind} lock{of} is held by {lock.owner}{since}{lease}"
+        hint = f"apply waits for nobody: run it again when it is released{by_hand}"
+    return Problem(message=message, hint=hint, severity="note", kind=LOCKED, subject=lock.scope)
 
 
 def others_above(

@@ -27,6 +27,7 @@ from segctl.errors import (
 )
 from segctl.intent import Position
 from segctl.policy import Policy, item_digest
+from segctl.providers.state import DeviceState, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -67,6 +68,7 @@ class DevicePlan:
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     basis: Mapping[str, Any] = field(default_factory=dict[str, Any])
     purge: int = 0
+    state: DeviceState = field(default_factory=DeviceState)
 
     @property
     def applyable(self) -> bool:
@@ -103,12 +105,18 @@ class DevicePlan:
             "position": asdict(self.position),
             "covers": {kind: list(found) for kind, found in self.covers.items()},
             "basis": dict(self.basis),
+            "state": self.state.as_json(),
         }
 
     @property
     def holes(self) -> tuple[Problem, ...]:
         """Findings that say the device permits what no conduit declares."""
         return tuple(finding for finding in self.findings if finding.kind == findings.HOLE)
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether the device holds what it should, will go on to, and all of it could be told."""
+        return not self.changes and self.applyable and not self.state.unsettled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +234,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.interfaces(desired.bindings, live),
         *live.findings,
         *findings.pending(live),
+        *findings.state(live.state),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
         *findings.essential(changes, held, wanted),
@@ -254,6 +263,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         covers=covers,
         basis=basis,
         purge=len(purged),
+        state=live.state,
     )
 
 
@@ -643,4 +653,5 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     values["findings"] = tuple(Problem(**finding) for finding in values["findings"])
     values["position"] = Position(**values["position"])
     values["covers"] = {kind: tuple(found) for kind, found in values["covers"].items()}
+    values["state"] = read_state(values.get("state", {}))
     return DevicePlan(**values)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from lxml import etree
 
-from segctl.apply import apply_device, outcome_of
+from segctl.apply import Order, apply_device, outcome_of
 from segctl.errors import (
     ApplyError,
     ConnectError,
@@ -600,12 +600,12 @@ def test_purge_needs_permission(panos: PanosHarness, bench: PanosBench) -> None:
     assert made.purge == 1
     with pytest.raises(PlanError, match="--allow-purge"):
         apply(panos, bench, made)
-    before = bench.printed()
+    before, purging = bench.printed(), Order(allow_purge=True)
     bench.mock.fail("commit_dies")
     with pytest.raises(ApplyError):
-        apply_device(made, panos.provider, bench.target, allow_purge=True, progress=print)
+        apply_device(made, panos.provider, bench.target, order=purging, progress=print)
     assert bench.printed() == before
-    apply_device(made, panos.provider, bench.target, allow_purge=True, progress=print)
+    apply_device(made, panos.provider, bench.target, order=purging, progress=print)
     assert ANCHOR.encode() not in bench.mock.running()
     assert not plan(panos, bench, wanted).changes
 

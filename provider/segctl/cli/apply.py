@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from segctl.cli.app import EPILOG, app
+from segctl.cli.applying import FAILED, apply_plan, report_outcomes, settle
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.interrupts import braked
 from segctl.cli.plan import (
     PlaybookOption,
     SkipTagsOption,
     TagsOption,
-    mark_used,
     only_with_playbook,
     read_plan,
     refuse_used,
     show_plan,
 )
-from segctl.cli.screen import print_json, print_lines, progress, tell
+from segctl.cli.screen import print_lines, tell
 from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
-from segctl.cli.steps import load_inventory, plan_all, settings_of, working
+from segctl.cli.steps import load_inventory, plan_all, settings_of
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from segctl.apply import Outcome
     from segctl.cli.arguments import Settings
     from segctl.cli.rollout import Options
-    from segctl.plan import Plan
+    from segctl.plan import DevicePlan, Plan
     from segctl.rollout import Failure
 
 
@@ -113,23 +114,59 @@ def apply(
     if file is not None:
         made = read_plan(file, verify)
         refuse_used(file, made)
-        return _apply(settings, made, allow_purge=allow_purge, file=file)
+        return apply_plan(settings, made, allow_purge=allow_purge, file=file)
     refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
+    shown = Shown(diff=diff, brief=brief)
+    return _apply_live(settings, shown, auto_approve=auto_approve, allow_purge=allow_purge)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """How a plan is shown before it is applied."""
+
+    diff: bool
+    brief: bool
+
+
+def _apply_live(settings: Settings, shown: Shown, *, auto_approve: bool, allow_purge: bool) -> int:
+    """Plan, ask and apply; what dead runs left is settled before anything is planned against it."""
     loaded = load_inventory(settings)
     refuse_unsigned(loaded.connections, loaded.hosts)
     made, failures = plan_all(settings, loaded)
+    settled: dict[str, Outcome] = {}
+    pending = [one for one in made.devices if one.state.unconfirmed]
+    if pending and not failures:
+        if not (auto_approve or _settling_approved(pending)):
+            tell("Not applied: nothing was changed.")
+            return ERROR
+        settled = settle(settings, loaded, made, pending)
+        if any(one.status in FAILED for one in settled.values()):
+            return report_outcomes(settings, made, tuple(settled.values()))
+        made, failures = plan_all(settings, loaded)
     if failures or not made.applyable:
         refusal = PlanError(_why_not(made, failures))
         show_plan(settings, made, failures, brief=True, cause=refusal)
         tell(f"segctl: {refusal}")
         return ERROR
     if not settings.json:
-        show_plan(settings, made, diff=diff, brief=brief)
-    if made.changes and not (auto_approve or _approved()):
+        show_plan(settings, made, diff=shown.diff, brief=shown.brief)
+    if _has_work(made) and not (auto_approve or _approved()):
         tell("Not applied: nothing was changed.")
         return ERROR
-    return _apply(settings, made, allow_purge=allow_purge)
+    return apply_plan(settings, made, allow_purge=allow_purge, settled=settled)
+
+
+def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
+    """Ask whether what dead runs left on devices may be kept or taken back."""
+    from segctl.report import pending_text
+
+    print_lines(pending_text(pending))
+    return _approved("Settle that first? Only 'yes' is accepted")
+
+
+def _has_work(made: Plan) -> bool:
+    return bool(made.changes) or any(one.state.unsettled for one in made.devices)
 
 
 def _roll(settings: Settings, options: Options, *, check: bool) -> int:
@@ -159,49 +196,10 @@ def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
         )
 
 
-def _approved() -> bool:
+def _approved(question: str = "Apply these changes? Only 'yes' is accepted") -> bool:
     try:
-        answer = typer.prompt("Apply these changes? Only 'yes' is accepted", default="no")
+        answer = typer.prompt(question, default="no")
     except typer.Abort:
         typer.echo(err=True)
         return False
     return str(answer).strip() == "yes"
-
-
-def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | None = None) -> int:
-    """Apply a plan; `file` is where it was read from, and is not applied a second time."""
-    from segctl.report import outcomes_json, outcomes_text
-    from segctl.rollout import Brake, apply_plans
-
-    loaded = load_inventory(settings)
-    names = [device.name for device in made.devices]
-    outside = sorted(set(names) - set(loaded.hosts))
-    if outside:
-        raise UsageError(
-            f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
-            "a plan is applied whole, nothing was changed; make another with -l"
-        )
-    refuse_unsigned(loaded.connections, names, file, made)
-    brake = Brake()
-    with (
-        working(settings, len(names)) as executor,
-        braked(brake.press),
-        progress(settings, names) as report,
-    ):
-        outcomes = apply_plans(
-            made.devices,
-            loaded.connections,
-            forks=settings.forks,
-            allow_purge=allow_purge,
-            brake=brake,
-            report=report,
-            executor=executor,
-        )
-    failed = any(outcome.status == "failed" for outcome in outcomes)
-    if file is not None and not failed:
-        mark_used(file, made)
-    if settings.json:
-        print_json(outcomes_json(outcomes, made.plan_id), lines=settings.json_lines)
-    else:
-        print_lines(outcomes_text(outcomes))
-    return ERROR if failed else OK

@@ -52,6 +52,20 @@ class Settings:
         """The inventories to read."""
         return self.inventory or (Path("inventory"),)
 
+    def again(self) -> list[str]:
+        """Return the options of the same run; what may be secret is left for the user to repeat."""
+        words = [word for source in self.inventory for word in ("-i", str(source))]
+        words += ["-l", self.limit] if self.limit else []
+        for value in self.extra_vars:
+            words += ["-e", value if value.startswith("@") else "…"]
+        for file in self.vault_password_files:
+            words += ["--vault-password-file", str(file)]
+        words += ["--ask-vault-pass"] if self.ask_vault_pass else []
+        words += ["-f", str(self.forks)] if self.forks != Settings().forks else []
+        words += ["--executor", self.executor] if self.executor else []
+        words += [] if self.cache else ["--no-cache"]
+        return words
+
 
 def hoist(argv: list[str]) -> list[str]:
     """Return the arguments with global options moved before the command."""

@@ -118,7 +118,8 @@ def plan(
         tell(saved)
     if failures or not made.applyable:
         return ERROR
-    return DIFFERS if detailed_exitcode and made.changes else OK
+    differs = made.changes or any(one.state.unsettled for one in made.devices)
+    return DIFFERS if detailed_exitcode and differs else OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from segctl.cli.arguments import Settings
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.interrupts import braked, eased
@@ -19,6 +18,7 @@ from segctl.cli.screen import print_event, print_json, print_lines, progress, te
 from segctl.cli.signatures import SIGNED_WAVES, read_verified, refuse_unsigned
 from segctl.cli.steps import intent, load_inventory, today, vault, working
 from segctl.errors import PlanError, StalePlanError, UsageError
+from segctl.journal import journal_of
 from segctl.plan import digest_of, make_plan
 from segctl.report import plan_report
 from segctl.rollout import Brake
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from segctl.cli.arguments import Settings
     from segctl.cli.plan import Saving
     from segctl.inventory import Loaded
     from segctl.plan import Plan
@@ -231,17 +232,26 @@ def apply_playbook(settings: Settings, options: Options, approved: Callable[[], 
                 tell("Not applied: nothing was changed.")
                 return ERROR
             agreed = _agreed(seen)
+        kept = _Kept(path=_path(options, state), state=state)
         run = Run(
             forks=settings.forks,
             brake=Brake(),
             screen=_Shown(settings=settings),
-            keep=_keeper(settings, _path(options, state), state),
+            keep=_keeper(settings, kept),
             allow_purge=options.allow_purge,
             executor=executor,
             cache=settings.cache,
             approved=agreed,
             reviewed=reviewed,
             done=state.done,
+            begun=state.begun,
+            begin=_beginner(kept),
+            rollout_id=state.rollout_id,
+            journal=journal_of(
+                state.rollout_id,
+                plan_id=reviewed.plan_id if reviewed else state.rollout_id,
+                command=_again(settings, options, _path(options, state)),
+            ),
             resting_until=state.soak_until,
         )
         return _roll(settings, options, plays, state, run)
@@ -390,15 +400,36 @@ def _path(options: Options, state: State) -> Path:
     return options.resume or options.state or beside
 
 
+@dataclass(slots=True, kw_only=True)
+class _Kept:
+    """The state file, and what stands in it."""
+
+    path: Path
+    state: State
+
+    def save(self, state: State) -> None:
+        self.state = state
+        save(self.path, state.dumps())
+
+
+def _beginner(kept: _Kept) -> Callable[[int, Sequence[str]], None]:
+    """Return what notes in the state file that a wave is about to begin."""
+
+    def begin(play: int, devices: Sequence[str]) -> None:
+        kept.save(kept.state.beginning(play, devices))
+
+    return begin
+
+
 def _keeper(
-    settings: Settings, path: Path, state: State
+    settings: Settings, kept: _Kept
 ) -> Callable[[Sequence[PlayResult], datetime | None], None]:
     """Return what notes each wave: in the state file, and on the screen."""
     from segctl.rollout.telling import wave_text
 
     def keep(plays: Sequence[PlayResult], until: datetime | None) -> None:
         try:
-            save(path, state.after(plays, until).dumps())
+            kept.save(kept.state.after(plays, until))
         except PlanError as error:
             reason = f"the rollout goes on, but could not be resumed from there: {error}"
             tell(f"segctl: {reason}")
@@ -410,18 +441,7 @@ def _keeper(
 
 def _again(settings: Settings, options: Options, path: Path) -> str:
     """Return the command that resumes; what may be secret in it is left for the user to repeat."""
-    words = ["segctl"]
-    for source in settings.inventory:
-        words += ["-i", str(source)]
-    words += ["-l", settings.limit] if settings.limit else []
-    for value in settings.extra_vars:
-        words += ["-e", value if value.startswith("@") else "…"]
-    for file in settings.vault_password_files:
-        words += ["--vault-password-file", str(file)]
-    words += ["--ask-vault-pass"] if settings.ask_vault_pass else []
-    words += ["-f", str(settings.forks)] if settings.forks != Settings().forks else []
-    words += ["--executor", settings.executor] if settings.executor else []
-    words += [] if settings.cache else ["--no-cache"]
+    words = ["segctl", *settings.again()]
     words += ["apply", "-p", str(options.file), "--resume", str(path)]
     words += ["--reviewed", str(options.reviewed)] if options.reviewed else []
     words += ["--verify", str(options.verify)] if options.verify else []

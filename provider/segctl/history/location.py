@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segctl.credentials import Secret, secret_in
+from segctl.folders import state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,15 +26,7 @@ def locate(option: str | None = None, environment: Mapping[str, str] | None = No
         return Secret(given)
     if name := env.get("SEGCTL_HISTORY_FILE"):
         return secret_in(Path(name), "SEGCTL_HISTORY_FILE")
-    return Secret(f"sqlite:///{_state(env) / 'segctl' / 'history.db'}")
-
-
-def _state(env: Mapping[str, str]) -> Path:
-    """Return the folder for state, by the XDG base directory specification."""
-    given = env.get("XDG_STATE_HOME", "")
-    if given.startswith("/"):  # relative paths are to be ignored
-        return Path(given)
-    return Path(env.get("HOME") or Path.home()) / ".local" / "state"
+    return Secret(f"sqlite:///{state_folder(env) / 'history.db'}")
 
 
 def shown(url: Secret) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.intent import Source
@@ -141,6 +142,14 @@ class Play:
         if self.max_fail_percentage is not None:
             return self.max_fail_percentage
         return 100.0 if self.on_failure == "continue" else 0.0
+
+    @property
+    def probes(self) -> str:
+        """A digest of what judges a change before it is kept; empty where nothing does."""
+        if not self.verify:
+            return ""
+        asked = [replace(probe, declared=Source()) for probe in self.verify]
+        return hashlib.sha256(repr(asked).encode()).hexdigest()[:12]
 
     @property
     def verify_seconds(self) -> float:

@@ -20,9 +20,9 @@ from segctl.report.gitlab import gitlab
 from segctl.report.junit import junit
 from segctl.report.lines import Line, laid_out, printable
 from segctl.report.markdown import BUDGET, markdown, marker
-from segctl.report.outcomes import outcomes_json, outcomes_text
+from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.planned import plan_report
-from segctl.report.plans import DOUBT, device_text, plan_text, summary_text
+from segctl.report.plans import DOUBT, device_text, pending_text, plan_text, summary_text
 from segctl.report.reviewed import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
 from segctl.report.validated import refusal_report, validation_report
@@ -47,6 +47,7 @@ __all__ = [
     "check_text",
     "device_text",
     "difference_text",
+    "done_text",
     "drift_json",
     "drift_report",
     "drift_text",
@@ -59,6 +60,7 @@ __all__ = [
     "marker",
     "outcomes_json",
     "outcomes_text",
+    "pending_text",
     "plan_report",
     "plan_text",
     "printable",

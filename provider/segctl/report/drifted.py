@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.drift import DRIFT_KINDS
 from segctl.errors import Problem
-from segctl.findings import HOLE
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
     Check,
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _DRIFTS = tuple(dict.fromkeys(DRIFT_KINDS.values()))
+#: Lists of findings that are drift, and what their items are called.
+_TOLD = {"holes": "open", "errors": "wrong", "pending": "not confirmed", "not_kept": "not kept"}
 _NO_RULES: Mapping[str, Sequence[str]] = {}
 
 
@@ -77,8 +78,9 @@ def _blocking(devices: Sequence[Mapping[str, Any]]) -> Iterator[Remark]:
         if device["status"] == "error":
             yield _unread(device)
     for device in devices:
-        for hole in device.get("holes", ()):
-            yield remark_of(Problem(**hole), device["name"])
+        for key in _TOLD:
+            for finding in device.get(key, ()):
+                yield remark_of(Problem(**finding), device["name"])
 
 
 def _unread(device: Mapping[str, Any]) -> Remark:
@@ -121,7 +123,7 @@ def _section(device: Mapping[str, Any]) -> Section:
 
 def _state(device: Mapping[str, Any]) -> str:
     found = [f"{len(device[kind])} {kind}" for kind in _DRIFTS if device[kind]]
-    found += [f"{len(device['holes'])} open"] if device["holes"] else []
+    found += [f"{len(device[key])} {word}" for key, word in _TOLD.items() if device[key]]
     return ", ".join(found) or "in sync"
 
 
@@ -158,9 +160,13 @@ def _suite(device: Mapping[str, Any], rules: Sequence[str]) -> Suite:
     names = dict.fromkeys([*(f"rule {name}" for name in rules), *found, *accepted])
     checks = [Check(name="is read"), *(_check(name, found, accepted) for name in names)]
     checks += [
-        Check(name=f"open: {hole['subject']}", verdict="failed", text=str(Problem(**hole)))
-        for hole in device["holes"]
-        if hole["kind"] == HOLE
+        Check(
+            name=f"{word}: {finding['subject'] or finding['message']}",
+            verdict="failed",
+            text=str(Problem(**finding)),
+        )
+        for key, word in _TOLD.items()
+        for finding in device[key]
     ]
     return Suite(name=device["name"], checks=tuple(checks))
 

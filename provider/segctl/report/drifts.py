@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from segctl.drift import DRIFT_KINDS, items_of, judge
+from segctl.drift import DRIFT_KINDS, ERROR, items_of, judge
+from segctl.findings import HOLE, NOT_KEPT, PENDING
 from segctl.report.changes import held_lines, row
 from segctl.report.lines import Line
 from segctl.report.plans import DOUBT
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Author
 
 
+#: States of items that a finding says.
+_TOLD = (HOLE, ERROR, PENDING, NOT_KEPT)
 #: Which account changed what, by device, kind and name.
 Authors: TypeAlias = "Mapping[tuple[str, str, str], Author]"
 
@@ -58,7 +61,7 @@ def drift_json(
     ]
     states = Counter(device["status"] for device in devices)
     document: dict[str, Any] = {
-        "format_version": "1.1",
+        "format_version": "1.2",
         "in_sync": states["in_sync"] == len(devices),
         "devices": devices,
         "summary": {state: states[state] for state in ("in_sync", "drift", "error")},
@@ -82,7 +85,7 @@ def _drift_device(
     for item in judged.counted:
         for change in item.changes:
             lists[DRIFT_KINDS[change["op"]]].append(change)
-    holes = [item.hole for item in judged.counted if item.hole is not None]
+    told = {state: [asdict(f) for f in _findings(judged, state)] for state in _TOLD}
     findings = (*plan.findings, *judged.findings, *notes)
     return {
         "name": plan.name,
@@ -91,7 +94,11 @@ def _drift_device(
         "serial": plan.serial,
         **lists,
         "unmanaged": list(plan.unmanaged),
-        "holes": [asdict(finding) for finding in holes],
+        "holes": told[HOLE],
+        "errors": told[ERROR],
+        "pending": told[PENDING],
+        "not_kept": told[NOT_KEPT],
+        "state": plan.state.as_json(),
         "items": [_item_json(plan.name, item, authors) for item in judged.counted],
         "accepted": [
             _item_json(plan.name, item, authors)
@@ -100,6 +107,12 @@ def _drift_device(
         ],
         "findings": [asdict(finding) for finding in findings],
     }
+
+
+def _findings(judged: Judged, state: str) -> Iterator[Problem]:
+    for item in judged.counted:
+        if item.finding is not None and item.state == state:
+            yield item.finding
 
 
 def _item_json(device: str, item: DriftItem, authors: Authors) -> dict[str, Any]:

@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
     """Yield a line a device: what became of it; with failures, what to do next."""
     for outcome in outcomes:
-        if outcome.status == "failed":
+        if outcome.status in ("failed", "unknown"):
             text, style = f"{outcome.code}: {outcome.message}", "bold red"
-        elif outcome.status == "applied":
-            text = f"applied {counted(outcome.changes, 'change')}, read back, as planned"
-            style = "green"
         else:
-            text, style = "nothing to do: it holds what was planned", ""
+            text, style = done_text(outcome.status, outcome.changes, outcome.message)
         yield Line(lead=f"{outcome.device}  ", text=text, lead_style="bold", style=style)
-    failed = [outcome.device for outcome in outcomes if outcome.status == "failed"]
+        for warning in outcome.warnings:
+            yield Line(lead="  ! the device warns: ", text=warning, style="yellow")
+    failed = [one.device for one in outcomes if one.status in ("failed", "unknown")]
     if failed:
         yield Line()
         yield Line(
@@ -36,17 +35,29 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
         )
 
 
-def outcomes_json(outcomes: Iterable[Outcome], plan_id: str) -> dict[str, Any]:
+def done_text(status: str, changes: int, message: str) -> tuple[str, str]:
+    """Say what was done on a device that went well, and in which style."""
+    if status != "applied":
+        return "nothing to do: it holds what was planned", ""
+    done = f"applied {counted(changes, 'change')}, read back, as planned" if changes else ""
+    return "; ".join(filter(None, (message, done))), "green"
+
+
+def outcomes_json(outcomes: Iterable[Outcome], plan_id: str, journal: str = "") -> dict[str, Any]:
     """Return the document of an apply."""
     listed = [asdict(outcome) for outcome in outcomes]
     states = Counter(outcome["status"] for outcome in listed)
     document: dict[str, Any] = {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "plan_id": plan_id,
         "outcomes": listed,
-        "summary": {state: states[state] for state in ("applied", "unchanged", "failed")},
+        "summary": {
+            state: states[state] for state in ("applied", "unchanged", "failed", "unknown")
+        },
     }
-    failed = next((outcome for outcome in listed if outcome["status"] == "failed"), None)
+    if journal:
+        document["journal"] = journal
+    failed = next((one for one in listed if one["status"] in ("failed", "unknown")), None)
     if failed:
         document["error"] = {"code": failed["code"], "message": failed["message"]}
     return document

@@ -136,8 +136,8 @@ def failed_problem(failure: Failure, places: Places) -> Problem:
 def _section(device: DevicePlan, wave: str) -> Section:
     return Section(
         name=device.name,
-        state=totals(device.summary) if device.changes else "in sync",
-        good=not device.changes and device.applyable,
+        state=_state(device),
+        good=device.in_sync,
         facts=", ".join(filter(None, (wave, device_facts(device)))),
         remarks=tuple(remark_of(finding) for finding in device.findings if finding.kind != DOUBT),
         lines=tuple(diff_lines(device.changes, placed=has_order(device.platform))),
@@ -184,6 +184,12 @@ def _holds(name: str, against: Sequence[str]) -> Check:
     if not against:
         return Check(name=name)
     return Check(name=name, verdict="failed", text="\n".join(against))
+
+
+def _state(device: DevicePlan) -> str:
+    if device.changes:
+        return totals(device.summary)
+    return "in sync" if device.in_sync else "nothing to change, not in sync"
 
 
 def change_counts(changes: Iterable[Mapping[str, Any]]) -> dict[str, int]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.findings import PENDING
 from segctl.report.changes import brief_lines, change_lines, finding_line
 from segctl.report.lines import Line
 from segctl.report.words import counted, has_order, platform_title, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.plan import DevicePlan, Plan
     from segctl.rollout import Failure
@@ -64,7 +65,7 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
         if finding.kind != DOUBT:
             yield finding_line(finding)
     if not device.changes:
-        yield Line(text="  in sync", style="green")
+        yield _unchanged(device)
         return
     if device.purge:
         yield Line(
@@ -80,6 +81,22 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
         yield Line(text="  script", style="bold")
         for line in device.script.splitlines():
             yield Line(lead="    " + line, style="dim")
+
+
+def pending_text(devices: Iterable[DevicePlan]) -> Iterator[Line]:
+    """Yield what nobody has confirmed on devices."""
+    for device in devices:
+        yield _device_head(device)
+        yield from (finding_line(one) for one in device.findings if one.kind == PENDING)
+
+
+def _unchanged(device: DevicePlan) -> Line:
+    if device.in_sync:
+        return Line(text="  in sync", style="green")
+    if device.state.unsettled:
+        text = "  nothing to change; segctl apply settles what is said above"
+        return Line(text=text, style="yellow")
+    return Line(text="  nothing to change, but not in sync: see the errors above", style="red")
 
 
 def _device_head(device: DevicePlan) -> Line:

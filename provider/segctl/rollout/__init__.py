@@ -2,7 +2,7 @@
 
 from segctl.rollout.brake import Brake
 from segctl.rollout.connections import target, unverified
-from segctl.rollout.devices import apply_plans, ask_authors, plan_devices
+from segctl.rollout.devices import apply_plans, ask_authors, check_plans, plan_devices
 from segctl.rollout.results import Failure, internal
 from segctl.rollout.workers import Workers, check_kind, exposed, workers
 
@@ -13,6 +13,7 @@ __all__ = [
     "apply_plans",
     "ask_authors",
     "check_kind",
+    "check_plans",
     "exposed",
     "internal",
     "plan_devices",

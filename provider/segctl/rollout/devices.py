@@ -19,13 +19,22 @@ from segctl.rollout.brake import Brake
 from segctl.rollout.cache import PlanCache
 from segctl.rollout.connections import portable, unverified
 from segctl.rollout.results import AGAIN, Failure, failed, failure_of
-from segctl.rollout.work import Applying, Asking, Planning, apply_one, ask_one, plan_one
+from segctl.rollout.work import (
+    Applying,
+    Asking,
+    Planning,
+    apply_one,
+    ask_one,
+    check_one,
+    plan_one,
+)
 from segctl.rollout.workers import Workers, as_workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.apply import Order
     from segctl.compile import Desired
     from segctl.providers.base import Author
 
@@ -130,10 +139,9 @@ def apply_plans(
     connections: Mapping[str, Mapping[str, object]],
     *,
     forks: int,
-    allow_purge: bool,
+    order: Order,
     brake: Brake,
     report: Callable[[str, str], None],
-    revert_in: float | None = None,
     executor: Workers | Executor | None = None,
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
@@ -142,20 +150,49 @@ def apply_plans(
     `report` is told every step of every device, and an empty one when the device is done.
     """
     with as_workers(executor, forks) as workers:
-        items = [
-            Applying(
-                plan=plan,
-                connection=connection_for(workers, connections, plan.name),
-                allow_purge=allow_purge,
-                revert_in=revert_in,
-            )
-            for plan in plans
-        ]
+        items = _applying(plans, connections, workers, order)
         results = run_all(apply_one, items, workers, brake, report)
     return tuple(
         result if isinstance(result, Outcome) else failed(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
+
+
+def check_plans(
+    plans: Sequence[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    order: Order,
+    brake: Brake,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[Failure, ...]:
+    """Read every device that a plan would change, and return those where it cannot be begun."""
+    with as_workers(executor, forks) as workers:
+        items = _applying([one for one in plans if one.changes], connections, workers, order)
+        results = run_all(check_one, items, workers, brake, report)
+    found = (
+        failure_of(item.device, result) if isinstance(result, BaseException) else result
+        for item, result in zip(items, results, strict=True)
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _applying(
+    plans: Iterable[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    workers: Workers,
+    order: Order,
+) -> list[Applying]:
+    return [
+        Applying(
+            plan=plan,
+            connection=connection_for(workers, connections, plan.name),
+            order=order,
+        )
+        for plan in plans
+    ]
 
 
 def connection_for(

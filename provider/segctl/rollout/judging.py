@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import Semaphore
 
-    from segctl.apply import Judge
+    from segctl.apply import Judge, Order
     from segctl.intent import Device
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live, Session
@@ -59,7 +59,7 @@ class Judging:
     lock: Lock = field(default_factory=Lock)
     reached: str | None = None
 
-    def apply(self, plan: DevicePlan, *, purge: bool) -> Outcome:
+    def apply(self, plan: DevicePlan, order: Order) -> Outcome:
         """Apply one device's plan, and keep it once the wave is judged."""
         speaks = provider(plan.platform)
         timed = speaks.capabilities.timed_revert
@@ -73,10 +73,13 @@ class Judging:
                     plan,
                     Elsewhere(speaks, self._compute),
                     target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
-                    allow_purge=purge,
+                    order=replace(
+                        order,
+                        revert_in=self._guard(),
+                        judge=self._judge(plan, timed=timed),
+                        probes=self.prepared.play.probes,
+                    ),
                     progress=self.run.brake.watch(lambda step: self.report(plan.name, step)),
-                    revert_in=self._guard(),
-                    judge=self._judge(plan, timed=timed),
                 )
         except SegctlError as error:
             why = str(error).removeprefix(f"{plan.name}: ")

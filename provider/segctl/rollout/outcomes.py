@@ -20,10 +20,13 @@ Status = Literal[
     "drifted",
     "planned",
     "failed",
+    "unknown",
     "reverted",
     "not_begun",
     "done_before",
 ]
+#: Whether the change is live on a device that is `unknown` could not be told.
+BAD = ("failed", "unknown")
 WELL = ("applied", "unchanged", "in_sync", "drifted", "planned", "done_before")
 
 
@@ -41,6 +44,7 @@ class DeviceResult:
     changes: int = 0
     plan: DevicePlan | None = field(default=None, repr=False)
     differences: tuple[Difference, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from segctl.errors import SegctlError
 from segctl.playbook import closes, exceeds, opens
 from segctl.rollout.devices import plan_devices
-from segctl.rollout.outcomes import DeviceResult, PlayResult, RolloutResult, Stop, WaveResult
+from segctl.rollout.outcomes import BAD, DeviceResult, PlayResult, RolloutResult, Stop, WaveResult
 from segctl.rollout.results import Failure
 from segctl.rollout.wave import Wave
 
@@ -42,7 +43,7 @@ def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
         )
         for number, devices in enumerate(prepared.waves, 1):
             left.remove((prepared.number, number))
-            stop = stop or _may_begin(prepared.play, run)
+            stop = stop or _may_begin(prepared.play, run) or _noted(prepared, devices, run)
             if stop is not None:
                 waves.append(_not_begun(prepared, number, devices, run))
                 continue
@@ -74,6 +75,15 @@ def _may_begin(play: Play, run: Run) -> Stop | None:
         code="window_closed",
         message=f"play {play.name!r} is outside its change window: {when}",
     )
+
+
+def _noted(prepared: Prepared, devices: Sequence[Desired], run: Run) -> Stop | None:
+    """Note a wave before it begins: one that a killed run began must be probed when resumed."""
+    try:
+        run.begin(prepared.number, [one.device.name for one in devices])
+    except SegctlError as error:
+        return Stop(code=error.code, message=f"nothing more was begun: {error}")
+    return None
 
 
 def _not_begun(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
@@ -159,7 +169,7 @@ def _as_event(result: DeviceResult) -> dict[str, object]:
 def _judged(
     play: Play, number: int, names: Sequence[str], results: tuple[DeviceResult, ...]
 ) -> WaveResult:
-    bad = [one for one in results if one.status == "failed"]
+    bad = [one for one in results if one.status in BAD]
     if exceeds(len(bad), len(names), play.tolerated):
         return WaveResult(number=number, status="failed", devices=results, message=_why(bad))
     taken = any(one.status in ("reverted", "not_begun") for one in results)
@@ -234,7 +244,7 @@ def _seen(item: DevicePlan | Failure) -> DeviceResult:
         )
     return DeviceResult(
         device=item.name,
-        status="planned" if item.changes else "in_sync",
+        status="planned" if item.changes or item.state.unsettled else "in_sync",
         changes=len(item.changes),
         plan=item,
     )

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
+from segctl.apply import Order
 from segctl.rollout.hold import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from segctl.journal import Journal
     from segctl.plan import Plan
     from segctl.rollout.brake import Brake
     from segctl.rollout.outcomes import PlayResult
@@ -36,7 +38,8 @@ class Run:
 
     `approved` says, for plays and devices, what of their plans a person agreed to; nothing but
     what `reviewed` holds of a device is applied to it, if that is given. `done` are the
-    devices that an earlier run brought to an end, by play. `keep` is called after every wave.
+    devices that an earlier run brought to an end, by play, `begun` those that it began. `begin` is
+    called before every wave, `keep` after it.
     `executor` is where devices are read, and changed where none has to wait for another; where
     each goes on by itself, it does so in a thread of this process.
     """
@@ -45,6 +48,7 @@ class Run:
     brake: Brake
     screen: Screen
     keep: Callable[[Sequence[PlayResult], datetime | None], None]
+    begin: Callable[[int, Sequence[str]], None] = lambda _play, _devices: None
     allow_purge: bool = False
     executor: Workers | None = None
     cache: bool = False
@@ -53,7 +57,19 @@ class Run:
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     resting_until: datetime | None = None
     today: Callable[[], datetime] = lambda: datetime.now(UTC)
+    begun: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    rollout_id: str = ""
+    journal: Journal | None = None
     holds: list[Hold] = field(default_factory=list[Hold])
+
+    def order(self, *, allow_purge: bool = False) -> Order:
+        """Return how a device's plan is applied in this rollout."""
+        return Order(
+            allow_purge=allow_purge,
+            plan_id=self.reviewed.plan_id if self.reviewed else self.rollout_id,
+            once=self.reviewed is not None,
+            journal=self.journal,
+        )
 
     def press(self) -> None:
         """Take back what runs."""

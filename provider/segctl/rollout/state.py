@@ -24,7 +24,8 @@ KIND = "segctl rollout"
 class State:
     """How far a rollout is.
 
-    `done` are the devices by play (from 1); `tags` and `skip_tags` what it was begun with, and
+    `done` are the devices by play (from 1), `begun` those whose wave was begun: what a killed run
+    did to them was perhaps never probed. `tags` and `skip_tags` what it was begun with, and
     `reviewed` id and digest of the plan that says what it may do, if one does.
     """
 
@@ -35,6 +36,7 @@ class State:
     skip_tags: tuple[str, ...] = ()
     reviewed: tuple[str, str] | None = None
     done: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    begun: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     soak_until: datetime | None = None
 
     def after(self, plays: Iterable[PlayResult], soak_until: datetime | None) -> State:
@@ -50,6 +52,11 @@ class State:
             soak_until=soak_until,
         )
 
+    def beginning(self, play: int, devices: Iterable[str]) -> State:
+        """Return the state once a wave of these devices is about to begin."""
+        found = self.begun.get(play, frozenset()) | frozenset(devices)
+        return replace(self, begun={**self.begun, play: found})
+
     def dumps(self) -> str:
         """Return the file's text."""
         document = {
@@ -62,6 +69,7 @@ class State:
             "skip_tags": list(self.skip_tags),
             "reviewed": list(self.reviewed) if self.reviewed else None,
             "done": {str(number): sorted(names) for number, names in sorted(self.done.items())},
+            "begun": {str(number): sorted(names) for number, names in sorted(self.begun.items())},
             "soak_until": self.soak_until.isoformat() if self.soak_until else None,
         }
         return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -107,5 +115,8 @@ def _state(document: Mapping[str, Any]) -> State:
         skip_tags=tuple(map(str, document["skip_tags"])),
         reviewed=(str(reviewed[0]), str(reviewed[1])) if reviewed else None,
         done={int(number): frozenset(names) for number, names in document["done"].items()},
+        begun={
+            int(number): frozenset(names) for number, names in document.get("begun", {}).items()
+        },
         soak_until=datetime.fromisoformat(until) if until else None,
     )

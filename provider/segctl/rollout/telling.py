@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import segctl
-from segctl.report import Line, device_text, difference_text
+from segctl.report import Line, device_text, difference_text, done_text
+from segctl.rollout.outcomes import BAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ _STYLES = {
     "in_sync": "green",
     "drifted": "yellow",
     "failed": "bold red",
+    "unknown": "bold red",
     "reverted": "yellow",
     "not_begun": "dim",
     "done_before": "dim",
@@ -30,6 +32,7 @@ _WORDS = {
     "drifted": "drifted",
     "planned": "to be changed",
     "failed": "failed",
+    "unknown": "not known",
     "reverted": "taken back",
     "not_begun": "not begun",
     "done_before": "done before",
@@ -78,9 +81,9 @@ def device_line(result: DeviceResult) -> Line:
     """Return one device's line."""
     text = _WORDS[result.status]
     if result.status == "applied":
-        text = f"applied {_count(result.changes, 'change')}, read back, as planned"
+        text, _ = done_text(result.status, result.changes, result.message)
     elif result.message:
-        text = f"{result.code}: {result.message}" if result.status == "failed" else result.message
+        text = f"{result.code}: {result.message}" if result.status in BAD else result.message
     style = _STYLES.get(result.status, "")
     return Line(lead=f"  {result.device}  ", text=text, lead_style="bold", style=style)
 
@@ -90,6 +93,8 @@ def wave_text(wave: WaveResult) -> Iterator[Line]:
     yield _wave_head(wave)
     for one in wave.devices:
         yield device_line(one)
+        for warning in one.warnings:
+            yield Line(lead="    ! the device warns: ", text=warning, style="yellow")
         yield from difference_text(one.differences)
 
 
@@ -106,7 +111,7 @@ def result_text(result: RolloutResult, *, resume: str = "") -> Iterator[Line]:
     yield Line()
     if result.stop is not None:
         yield Line(lead="Stopped: ", text=result.stop.message, style="bold red")
-    for status in ("failed", "reverted", "not_begun"):
+    for status in ("failed", "unknown", "reverted", "not_begun"):
         names = list(dict.fromkeys(d.device for d in result.devices if d.status == status))
         if names:
             more = f" and {len(names) - 20} more" if len(names) > 20 else ""
@@ -152,7 +157,7 @@ def rollout_json(
         "state": state,
         "resume": resume,
     }
-    bad = next((one for one in result.devices if one.status == "failed"), None)
+    bad = next((one for one in result.devices if one.status in BAD), None)
     if result.stop is not None:
         document["error"] = {"code": result.stop.code, "message": result.stop.message}
     elif bad is not None:
@@ -191,6 +196,7 @@ def _device_json(result: DeviceResult) -> dict[str, Any]:
         "code": result.code,
         "message": result.message,
         "changes": result.changes,
+        "warnings": list(result.warnings),
     }
     if result.plan is not None:
         document["plan"] = result.plan.as_json()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Semaphore
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,7 +18,7 @@ from segctl.rollout.brake import Brake
 from segctl.rollout.devices import apply_plans, plan_devices
 from segctl.rollout.hold import Hold
 from segctl.rollout.judging import Judging
-from segctl.rollout.outcomes import DeviceResult
+from segctl.rollout.outcomes import BAD, DeviceResult
 from segctl.rollout.pool import each
 from segctl.rollout.results import failed
 from segctl.rollout.whole import refused
@@ -26,6 +26,7 @@ from segctl.rollout.whole import refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
+    from segctl.apply import Order
     from segctl.compile import Desired
     from segctl.playbook import Play, Task
     from segctl.rollout.outcomes import Status
@@ -77,7 +78,7 @@ class Wave:
     @property
     def over(self) -> bool:
         """Whether nothing more is to be begun: too many have failed, or somebody said so."""
-        bad = sum(one.status == "failed" for one in self.results.values())
+        bad = sum(one.status in BAD for one in self.results.values())
         return exceeds(bad, len(self.devices), self.play.tolerated) or self.run.brake.eased
 
     def go(self) -> None:
@@ -132,7 +133,7 @@ class Wave:
         finally:
             bad = self.results.get(name)
             for meeting in lane.meetings.values():
-                meeting.leave(name, bad.message if bad and bad.status == "failed" else "")
+                meeting.leave(name, bad.message if bad and bad.status in BAD else "")
             if lane.report is not None:
                 lane.report(name, "")
 
@@ -161,10 +162,11 @@ class Wave:
         plans = self._plans(devices, lane)
         if task.action == "plan":
             for plan in plans:
-                self._set(plan, "planned" if plan.changes else "in_sync")
+                self._set(plan, "planned" if plan.changes or plan.state.unsettled else "in_sync")
         elif task.action == "drift":
             self._drift(plans, task)
         else:
+            plans = self._settled(plans, devices, lane)
             plans = [plan for plan in plans if self._reviewed(plan)]
             if self.over:
                 return False
@@ -225,6 +227,7 @@ class Wave:
             code=outcome.code,
             message=message,
             changes=outcome.changes,
+            warnings=outcome.warnings,
         )
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
@@ -262,26 +265,49 @@ class Wave:
     # --- applying ----------------------------------------------------------------------------
 
     def _apply(self, plans: Sequence[DevicePlan], task: Task, lane: _Lane) -> None:
-        purge = self.run.allow_purge or task.allow_purge
+        order = self.run.order(allow_purge=self.run.allow_purge or task.allow_purge)
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
         with self._reporting(lane, names) as report:
             if self.held:
                 hold = lane.meetings.get(task) or self._meeting(names)
-                outcomes = self._apply_held(plans, hold, lane, report, purge=purge)
+                outcomes = self._apply_held(plans, hold, lane, report, order)
             else:
                 outcomes = apply_plans(
                     plans,
                     self.prepared.connections,
                     forks=lane.forks,
-                    allow_purge=purge,
+                    order=replace(order, revert_in=self.play.revert_in),
                     brake=self.run.brake,
                     report=report,
-                    revert_in=self.play.revert_in,
                     executor=None if lane.report else self.run.executor,
                 )
         for outcome in outcomes:
             self._note(outcome)
+
+    def _settled(
+        self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
+    ) -> list[DevicePlan]:
+        """Take back what dead runs left before it is planned against; return the plans then."""
+        pending = [plan for plan in plans if plan.state.unconfirmed and plan.changes]
+        if not pending:
+            return list(plans)
+        names = [plan.name for plan in pending]
+        with self._reporting(lane, names) as report:
+            outcomes = apply_plans(
+                pending,
+                self.prepared.connections,
+                forks=lane.forks,
+                order=replace(self.run.order(), settle_only=True),
+                brake=self.run.brake,
+                report=report,
+            )
+        failures = [one for one in outcomes if one.status in BAD]
+        for outcome in failures:
+            self._note(outcome)
+        left = set(names) - {one.device for one in failures}
+        again = self._plans([one for one in devices if one.device.name in left], lane)
+        return [plan for plan in plans if plan.name not in names] + again
 
     def _meeting(self, names: Sequence[str]) -> Hold:
         def verdict(reasons: Mapping[str, str]) -> str:
@@ -298,7 +324,7 @@ class Wave:
 
     def _failures(self) -> Iterator[tuple[str, str]]:
         for name, one in list(self.results.items()):
-            if one.status == "failed":
+            if one.status in BAD:
                 yield name, one.message
 
     def _apply_held(
@@ -307,8 +333,7 @@ class Wave:
         hold: Hold,
         lane: _Lane,
         report: Report,
-        *,
-        purge: bool,
+        order: Order,
     ) -> tuple[Outcome, ...]:
         judging = Judging(
             prepared=self.prepared,
@@ -319,8 +344,11 @@ class Wave:
             slots=lane.slots,
         )
 
+        unjudged = self.run.begun.get(self.prepared.number, frozenset())
+
         def one(plan: DevicePlan) -> Outcome:
-            return judging.apply(plan, purge=purge)
+            again = plan.name in unjudged
+            return judging.apply(plan, replace(order, judge_unchanged=again))
 
         # a thread each, and none left out: those that wait must learn of every other
         ended = each(one, plans, len(plans), Brake())

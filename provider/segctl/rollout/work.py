@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import segctl
-from segctl.apply import Outcome, apply_device
+from segctl.apply import Order, Outcome, apply_device, check_device
 from segctl.errors import ExecutorError, LostWorkerError
 from segctl.plan import DevicePlan, plan_device
 from segctl.providers.base import Witness, provider
@@ -93,8 +93,7 @@ class Applying:
 
     plan: DevicePlan
     connection: Mapping[str, object] = field(repr=False)
-    allow_purge: bool = False
-    revert_in: float | None = None
+    order: Order = field(default_factory=Order)
     version: str = segctl.__version__
 
     @property
@@ -179,10 +178,32 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
         plan,
         Elsewhere(provider(plan.platform), compute),
         target(plan.name, item.connection, plan.scope),
-        allow_purge=item.allow_purge,
+        order=item.order,
         progress=told,
-        revert_in=item.revert_in,
     )
+
+
+def check_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Failure | None:
+    """Return why a plan cannot be begun on one device, if so; the device is only read."""
+    try:
+        same_version(item.version)
+        may_begin(link)
+        told = steps_of(item.device, link)
+        told("connecting")
+        plan = item.plan
+        check_device(
+            plan,
+            Elsewhere(provider(plan.platform), compute),
+            target(plan.name, item.connection, plan.scope),
+            order=item.order,
+            progress=told,
+        )
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(item.device, error)
+    else:
+        return None
+    finally:
+        link.tell(item.device, "")
 
 
 def ask_one(

@@ -33,7 +33,7 @@ def test_a_hole_is_an_item() -> None:
     hole = Problem(message="permits all", kind="hole", subject="r", severity="warning")
     first, second = items_of(plan(change("create"), findings=(hole,)))
     assert (first.state, second.state) == ("missing", "hole")
-    assert (second.kind, second.name, second.hole) == ("rule", "r", hole)
+    assert (second.kind, second.name, second.finding) == ("rule", "r", hole)
 
 
 def test_a_fingerprint_tells_differences_apart() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from segctl.apply import Order
 from segctl.compile import Desired
 from segctl.credentials import Secret
 from segctl.errors import LockedError, PlanError
@@ -98,7 +99,7 @@ def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
         plans,
         {name: {"ansible_user": "me", "ansible_password": Secret("x")} for name in ("fw1", "fw2")},
         forks=2,
-        allow_purge=False,
+        order=Order(),
         brake=Brake(),
         report=lambda device, step: told.append((device, step)),
     )
@@ -136,7 +137,7 @@ def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) 
         [plan],
         connections,
         forks=1,
-        allow_purge=False,
+        order=Order(),
         brake=Brake(),
         report=lambda _device, _step: None,
     )
