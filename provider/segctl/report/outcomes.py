@@ -51,10 +51,10 @@ def outcomes_json(outcomes: Iterable[Outcome], plan_id: str, journal: str = "") 
         "format_version": "1.1",
         "plan_id": plan_id,
         "outcomes": listed,
-        "summary": {
-            state: states[state] for state in ("applied", "unchanged", "failed", "unknown")
-        },
+        "summary": {state: states[state] for state in ("applied", "unchanged", "failed")},
     }
+    if states["unknown"]:
+        document["summary"]["unknown"] = states["unknown"]
     if journal:
         document["journal"] = journal
     failed = next((one for one in listed if one["status"] in ("failed", "unknown")), None)

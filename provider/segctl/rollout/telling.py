@@ -153,7 +153,11 @@ def rollout_json(
         "reviewed": reviewed,
         "status": _status(result, action),
         "plays": [_play_json(play) for play in result.plays],
-        "summary": {status: result.summary[status] for status in _WORDS},
+        "summary": {
+            status: result.summary[status]
+            for status in _WORDS
+            if status != "unknown" or result.summary[status]
+        },
         "state": state,
         "resume": resume,
     }
