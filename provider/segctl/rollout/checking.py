@@ -168,6 +168,7 @@ def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tupl
         *findings.interfaces(zones, live),
         *live.findings,
         *findings.pending(live),
+        *findings.state(live.state),
     )
 
 
