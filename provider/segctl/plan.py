@@ -444,6 +444,7 @@ def basis_of(
 ) -> dict[str, Any]:
     """Return what a plan for `live` rests on, part by part.
 
+    Rules of others count where they stand above our block, or are to: what they say is met first.
     The content version counts only where rules name `applications`.
     """
     held = managed(live, covers)
@@ -453,6 +454,7 @@ def basis_of(
         place = gap(others, position)
     except LookupError:
         place = 0
+    above = others[: max(place, _standing_above(live.order, ours))]
     anchors = [position.rule] if position.rule else []
     return {
         "serial": live.identity.serial,
@@ -465,12 +467,18 @@ def basis_of(
         },
         "order": [rule.name for rule in held.rules],
         "anchors": {name: live.other_rules.get(name, "")[:16] for name in anchors},
-        "above": {name: live.other_rules.get(name, "")[:16] for name in others[:place]},
-        "above_order": others[:place],
+        "above": {name: live.other_rules.get(name, "")[:16] for name in above},
+        "above_order": above,
         "inside": _inside(live.order, ours),
         "followed": place < len(others),
         "references": {key: live.other_objects.get(key, "")[:16] for key in references},
     }
+
+
+def _standing_above(order: Sequence[str], ours: set[str]) -> int:
+    """Return how many rules of others stand above the last of ours, wherever ours belong."""
+    last = max((index for index, name in enumerate(order) if name in ours), default=-1)
+    return sum(name not in ours for name in order[: last + 1])
 
 
 def _inside(order: Sequence[str], ours: set[str]) -> list[str]:
