@@ -37,7 +37,7 @@ SECRET = {
 }
 
 
-def document(inside: str, *, shared: str = "") -> bytes:
+def document(inside: str, *, shared: str = "", network: str = "") -> bytes:
     def answer(body: str) -> bytes:
         return f'<response status="success"><result>{body}</result></response>'.encode()
 
@@ -56,6 +56,8 @@ def document(inside: str, *, shared: str = "") -> bytes:
             "vsys": answer(f"<entry name='vsys1'>{inside}</entry>"),
             "shared": answer(f"<shared>{shared}</shared>"),
             "applications": answer(""),
+            "network": answer(f"<network>{network}</network>"),
+            "deviceconfig": answer("<deviceconfig/>"),
             **counts,
         },
     ).dump()
