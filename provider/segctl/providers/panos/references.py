@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 _FREE_TEXT: Final = frozenset(
     {"description", "comment", "comments", "action-desc", "display-name", "hostname", "password"}
 )
-#: Leaves and lists that name zones; addresses and zones may be called the same.
-_ZONES: Final = frozenset({"from", "to", "zone"})
+#: Leaves and lists that name zones, beside those that end in this word: addresses and zones may be
+#: called the same.
+_ZONES: Final = frozenset({"from", "to"})
+_ZONE: Final = "zone"
 #: Match expressions, in which names stand as words.
 _EXPRESSIONS: Final = frozenset({"filter"})
 _WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
@@ -100,7 +102,7 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
 def in_rule(element: Element) -> Iterator[str]:
     """Yield what a rule of others may refer to: every text in it but zones and free text."""
     for child in element:
-        if child.tag not in _ZONES and child.tag not in _FREE_TEXT:
+        if not _is_zones(child) and child.tag not in _FREE_TEXT:
             for leaf in child.iter(etree.Element):
                 text = _text(leaf)
                 if text:
@@ -130,11 +132,13 @@ def _said(element: Element, ours: Container[str]) -> Iterable[str]:
     if tag in _EXPRESSIONS:
         words = {text, *(word.strip("'\"") for word in _WORDS.findall(text))}
         return [word for word in sorted(words) if word in ours]
-    if text not in ours or tag in _ZONES:
-        return ()
-    parent = element.getparent()
-    in_zones = tag == "member" and parent is not None and parent.tag in _ZONES
-    return () if in_zones else (text,)
+    place = element.getparent() if tag == "member" else element
+    return (text,) if text in ours and not (place is not None and _is_zones(place)) else ()
+
+
+def _is_zones(element: Element) -> bool:
+    tag = cast("object", element.tag)  # of a comment it is a function
+    return isinstance(tag, str) and (tag in _ZONES or tag.endswith(_ZONE))
 
 
 def _text(element: Element) -> str:
