@@ -45,7 +45,7 @@ _VSYS_DEPTH = 4
 
 
 def is_slot(leaf: Element) -> bool:
-    """Say whether a leaf may name an object, judged by tags alone; some entries do by their name."""
+    """Say whether a leaf may name an object, judged by tags; some entries do by their name."""
     lists, leaves, containers = schema.slot_tags()
     parent = leaf.getparent()
     if leaf.tag in {"member", "entry"}:

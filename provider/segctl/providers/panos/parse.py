@@ -215,7 +215,7 @@ def _take_rule(found: _Found, element: Element) -> None:
         return
     found.others.rules.append(rule)
     found.rule_digests[rule.name] = _digest(element)
-    _use(found, references.in_rule(element), "rulebase -> security -> rules", rule.name)
+    _use(found, references.in_entry(element), "rulebase -> security -> rules", rule.name)
 
 
 def _take_address(found: _Found, element: Element) -> None:
@@ -228,7 +228,7 @@ def _take_address_group(found: _Found, element: Element) -> None:
     owner = _owner(found, "address-group", item.name, tags)
     owner.address_groups.append(item)
     if owner is found.others:
-        _use(found, references.in_rule(element), "address-group", item.name)
+        _use(found, references.in_entry(element), "address-group", item.name)
 
 
 def _take_service(found: _Found, element: Element) -> None:

@@ -99,14 +99,15 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     return dict(sorted(found.items()))
 
 
-def in_rule(element: Element) -> Iterator[str]:
-    """Yield what a rule of others may refer to: every text in it but zones and free text."""
+def in_entry(element: Element) -> Iterator[str]:
+    """Yield what an entry of others may refer to: every text in it but zones and free text."""
     for child in element:
         if not _is_zones(child) and child.tag not in _FREE_TEXT:
             for leaf in child.iter(etree.Element):
                 text = _text(leaf)
                 if text:
                     yield intern(text)
+                    yield from _words(text) if leaf.tag in _EXPRESSIONS else ()
 
 
 def in_scope(root: Element | None, ours: Collection[str]) -> Iterator[tuple[str, Place]]:
@@ -130,8 +131,7 @@ def _said(element: Element, ours: Container[str]) -> Iterable[str]:
     if not text or tag in _FREE_TEXT:
         return ()
     if tag in _EXPRESSIONS:
-        words = {text, *(word.strip("'\"") for word in _WORDS.findall(text))}
-        return [word for word in sorted(words) if word in ours]
+        return [word for word in sorted({text, *_words(text)}) if word in ours]
     place = element.getparent() if tag == "member" else element
     return (text,) if text in ours and not (place is not None and _is_zones(place)) else ()
 
@@ -139,6 +139,10 @@ def _said(element: Element, ours: Container[str]) -> Iterable[str]:
 def _is_zones(element: Element) -> bool:
     tag = cast("object", element.tag)  # of a comment it is a function
     return isinstance(tag, str) and (tag in _ZONES or tag.endswith(_ZONE))
+
+
+def _words(expression: str) -> list[str]:
+    return [word.strip("'\"") for word in _WORDS.findall(expression)]
 
 
 def _text(element: Element) -> str:
