@@ -102,12 +102,8 @@ class _Found:
     def scope(self) -> references.Scope:
         """What others in it may refer to, and what it defines."""
         rest = () if self.rest is None else self.rest.iterfind("*/entry")
-        defined = {entry.get("name", "") for entry in rest}
-        return references.Scope(
-            uses=self.uses,
-            rest=self.rest,
-            defined=defined.union(*map(self.names, COUNTED_KINDS)),
-        )
+        defined = {entry.get("name", "") for entry in rest}.union(*map(self.names, COUNTED_KINDS))
+        return references.Scope(uses=self.uses, rest=self.rest, defined=defined)
 
 
 def parse(document: bytes) -> Live:
@@ -215,7 +211,9 @@ def _take_rule(found: _Found, element: Element) -> None:
         return
     found.others.rules.append(rule)
     found.rule_digests[rule.name] = _digest(element)
-    _use(found, references.in_entry(element), "rulebase -> security -> rules", rule.name)
+    used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
+    more = references.in_entry(element, elements.RULE_TAGS)
+    _use(found, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
 
 
 def _take_address(found: _Found, element: Element) -> None:
@@ -228,7 +226,8 @@ def _take_address_group(found: _Found, element: Element) -> None:
     owner = _owner(found, "address-group", item.name, tags)
     owner.address_groups.append(item)
     if owner is found.others:
-        _use(found, references.in_entry(element), "address-group", item.name)
+        used = (*item.members, *references.in_entry(element, elements.GROUP_TAGS))
+        _use(found, used, "address-group", item.name)
 
 
 def _take_service(found: _Found, element: Element) -> None:
@@ -255,9 +254,10 @@ def _owner(found: _Found, kind: str, name: str, tags: tuple[str, ...]) -> _Items
 
 def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
     """Note what an entry of others may refer to, and which entry that is."""
-    by = f"{kind} -> {name}"
+    uses = found.uses
     for each in used:
-        found.uses.setdefault(each, by)
+        if each not in uses:
+            uses[each] = f"{kind} -> {name}"
 
 
 def _digest(element: Element) -> str:

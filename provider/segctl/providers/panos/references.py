@@ -48,8 +48,6 @@ _WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
 _DEFINED_AT: Final = 3
 #: Our kinds that have no tags.
 _PREFIXED: Final = frozenset({"application-group", "schedule"})
-
-
 #: Kinds of ours that nothing can refer to, or that are never deleted.
 _LASTING: Final = frozenset({"zone", "default-rule"})
 
@@ -93,21 +91,26 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     for part, body in snapshot.parts.items():
         kind = part.partition(" ")[0]
         if kind == SYSTEMS or kind in SECTIONS:
-            sought = unknown if kind == SYSTEMS else ours
-            for name, place in elsewhere(snapshot.host, body, sought, systems=kind == SYSTEMS):
-                found.setdefault(name, " -> ".join(place))
+            systems = kind == SYSTEMS
+            sought = unknown if systems else ours
+            for name, place in elsewhere(snapshot.host, body, sought, systems=systems):
+                found.setdefault(name, " -> ".join(("vsys", *place) if systems else place))
     return dict(sorted(found.items()))
 
 
-def in_entry(element: Element) -> Iterator[str]:
-    """Yield what an entry of others may refer to: every text in it but zones and free text."""
+def in_entry(element: Element, read: Container[str]) -> Iterator[str]:
+    """Yield what an entry of others may refer to: every text in it but zones and free text.
+
+    Children whose tags are in `read` are left out: what they say is known already.
+    """
     for child in element:
-        if not _is_zones(child) and child.tag not in _FREE_TEXT:
-            for leaf in child.iter(etree.Element):
-                text = _text(leaf)
-                if text:
-                    yield intern(text)
-                    yield from _words(text) if leaf.tag in _EXPRESSIONS else ()
+        if child.tag in read or _is_zones(child) or child.tag in _FREE_TEXT:
+            continue
+        for leaf in child.iter(etree.Element):
+            text = _text(leaf)
+            if text:
+                yield intern(text)
+                yield from _words(text) if leaf.tag in _EXPRESSIONS else ()
 
 
 def in_scope(root: Element | None, ours: Collection[str]) -> Iterator[tuple[str, Place]]:
