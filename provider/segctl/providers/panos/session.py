@@ -91,9 +91,10 @@ class PanosSession:
         """
         self._progress("reading")
         system = _MOVING.sub(b"", self._get({"type": "op", "cmd": _SYSTEM}))
-        found = re.search(rb"<sw-version>([^<]*)</sw-version>", system)
-        self._version = found[1].decode() if found else ""
-        version.check(self._target, self._version)
+        told = xml(self._target, system)
+        self._version = told.findtext("result/system/sw-version") or ""
+        if told.get("status") == "success":  # what is no answer is refused by who parses it
+            version.check(self._target, self._version)
         parts = {
             "system": system,
             "pending": self._get({"type": "op", "cmd": _CHANGES}),
