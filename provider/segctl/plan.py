@@ -238,12 +238,17 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
         *findings.essential(changes, held, wanted),
-        *_staying(kept),
+        *_staying(kept, live),
     )
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
-    basis = basis_of(live, covers, position, references, applications=applications) if every else {}
+    deleted = [change.name for change in changes if change.op == "delete" and change.kind != "rule"]
+    basis = (
+        basis_of(live, covers, position, references, deleted, applications=applications)
+        if every
+        else {}
+    )
     digest = wanted.digest
     return DevicePlan(
         name=device.name,
@@ -369,9 +374,12 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     The members of a group that stays do too.
     """
     needed = set(live.referenced)
-    for group in held.address_groups:
-        if group.name in live.referenced:
-            needed.update(group.members)
+    members = {group.name: group.members for group in held.address_groups}
+    todo = [name for name in needed if name in members]
+    while todo:
+        more = set(members[todo.pop()]) - needed
+        needed |= more
+        todo += [name for name in more if name in members]
     kept: dict[str, tuple[Item, ...]] = {}
     for (kind, items), (_, now) in zip(wanted.objects(), held.objects(), strict=True):
         names = {item.name for item in items}
@@ -399,13 +407,19 @@ def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
     return replace(policy, **more)
 
 
-def _staying(kept: Mapping[str, Sequence[Item]]) -> Iterator[Problem]:
+def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:
     for kind, items in kept.items():
-        for item in items if kind != "tag" else ():
+        for item in items:
+            place = live.referenced.get(item.name)
+            if place is None and kind == "tag":
+                continue  # it marks what stays
+            where = f" ({place})" if place else ", by way of a group that stays"
             yield Problem(
                 message=f"{kind} {item.name!r} is no longer needed but rules or objects of "
-                "others use it: it stays",
+                f"others use it{where}: it stays",
+                hint="take it out there, then run segctl plan again",
                 severity="warning",
+                subject=item.name,
             )
 
 
@@ -449,11 +463,14 @@ def basis_of(
     covers: Mapping[str, Sequence[str]],
     position: Position,
     references: Iterable[str],
+    deleted: Iterable[str],
     *,
     applications: bool,
 ) -> dict[str, Any]:
     """Return what a plan for `live` rests on, part by part.
 
+    Rules of others count where they stand above our block, or are to: what they say is met first.
+    So does whether anybody refers to an object that is to be `deleted`.
     The content version counts only where rules name `applications`.
     """
     held = managed(live, covers)
@@ -463,6 +480,7 @@ def basis_of(
         place = gap(others, position)
     except LookupError:
         place = 0
+    above = others[: max(place, _standing_above(live.order, ours))]
     anchors = [position.rule] if position.rule else []
     return {
         "serial": live.identity.serial,
@@ -475,12 +493,19 @@ def basis_of(
         },
         "order": [rule.name for rule in held.rules],
         "anchors": {name: live.other_rules.get(name, "")[:16] for name in anchors},
-        "above": {name: live.other_rules.get(name, "")[:16] for name in others[:place]},
-        "above_order": others[:place],
+        "above": {name: live.other_rules.get(name, "")[:16] for name in above},
+        "above_order": above,
         "inside": _inside(live.order, ours),
         "followed": place < len(others),
         "references": {key: live.other_objects.get(key, "")[:16] for key in references},
+        "deleted": {name: name in live.referenced for name in sorted(deleted)},
     }
+
+
+def _standing_above(order: Sequence[str], ours: set[str]) -> int:
+    """Return how many rules of others stand above the last of ours, wherever ours belong."""
+    last = max((index for index, name in enumerate(order) if name in ours), default=-1)
+    return sum(name not in ours for name in order[: last + 1])
 
 
 def _inside(order: Sequence[str], ours: set[str]) -> list[str]:
@@ -525,6 +550,7 @@ def check_fresh(plan: DevicePlan, live: Live) -> None:
         plan.covers,
         plan.position,
         plan.basis.get("references", {}).keys(),
+        plan.basis.get("deleted", {}).keys(),
         applications=bool(plan.basis.get("content_version")),
     )
     if _fingerprint(now) == plan.fingerprint:
@@ -543,7 +569,7 @@ def _moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             continue
         if isinstance(value, dict) and isinstance(old, dict):
             yield from _moved_names(
-                part, cast("dict[str, str]", old), cast("dict[str, str]", value)
+                part, cast("dict[str, object]", old), cast("dict[str, object]", value)
             )
         elif isinstance(value, str):
             yield f"{_WORDS.get(part, part)} was {old}, is {value}"
@@ -551,7 +577,10 @@ def _moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"{_WORDS.get(part, part)} changed"
 
 
-def _moved_names(part: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+def _moved_names(part: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+    if part == "deleted":
+        yield from (f"others use {name} now" for name in new if old.get(name) != new[name])
+        return
     what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):

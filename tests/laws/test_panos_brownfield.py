@@ -51,7 +51,7 @@ def test_a_brownfield_stays_what_it_is(name: str, samples: Path, panos: PanosHar
     version = found[0] if found else "10.1.0"
     with PanosMock("fw1", sw_version=version, job_seconds=0.0) as mock:
         boot(mock, config)
-        bench = PanosBench(mock, {})
+        bench = PanosBench(mock, {}, any_version=True)
         before, printed = others(mock.running()), mock.running()
         first = plant(flow("web", ports=(443,)), flow("dns", applications=("ssl",)))
         then = plant(flow("web", ports=(8443,)), flow("new", ports=(22,)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from lxml import etree
@@ -424,6 +424,45 @@ def test_edits_elsewhere_do_not_make_a_plan_stale(
     bench.mock.edit("set", xpath, element, commit=True)
     apply(panos, bench, made)
     assert b"c1.web" in bench.mock.running()
+
+
+@pytest.mark.parametrize("stands", ["top", "before"])
+@pytest.mark.parametrize("where", ["first", "last", "before", "after"])
+def test_a_rule_above_our_block_makes_a_plan_stale(
+    where: Literal["first", "last", "before", "after"],
+    stands: str,
+    panos: PanosHarness,
+    bench: PanosBench,
+) -> None:
+    """Whether it stands above all, or between the rule that the position names and our block."""
+    position = Position(where=where, rule=ANCHOR if where in ("before", "after") else "")
+    reach(panos, bench, plant(POLL, position=position))
+    made = plan(panos, bench, plant(POLL, WEB, position=position))
+    bench.mock.edit("set", RULES, other_rule("o-new"))
+    dst = bench.rules()[0 if where in ("first", "before") else 1]
+    to = {"where": "top"} if stands == "top" else {"where": "before", "dst": dst}
+    bench.mock.edit("move", f"{RULES}/entry[@name='o-new']", **to, commit=True)
+    before = bench.printed()
+    with pytest.raises(StalePlanError, match="rule of others o-new is new"):
+        apply(panos, bench, made)
+    assert bench.printed() == before
+
+
+def test_a_rule_put_on_top_before_the_lock_is_seen(panos: PanosHarness, bench: PanosBench) -> None:
+    first = Position(where="first")
+    reach(panos, bench, plant(POLL, position=first))
+    made = plan(panos, bench, plant(POLL, WEB, position=first))
+
+    def meddle(step: str) -> None:
+        if step == "locking":
+            bench.mock.edit("set", RULES, other_rule("o-new"))
+            bench.mock.edit("move", f"{RULES}/entry[@name='o-new']", where="top", commit=True)
+
+    versions = len(bench.mock.effective())
+    with pytest.raises(StalePlanError, match="rule of others o-new is new"):
+        apply_device(made, panos.provider, bench.target, progress=meddle)
+    assert len(bench.mock.effective()) == versions + 1  # theirs
+    assert b"c1.web" not in bench.mock.config()
 
 
 def test_a_plan_is_used_once(panos: PanosHarness, bench: PanosBench) -> None:

@@ -137,10 +137,11 @@ class PanosBench:
     mock: PanosMock
     parts: Mapping[str, bytes]
     made: int = 0
+    any_version: bool = False
 
     @property
     def target(self) -> Target:
-        return target_of(self.mock)
+        return target_of(self.mock, allow_unsupported_version=self.any_version)
 
     @property
     def locks(self) -> int:

@@ -15,6 +15,7 @@ from segctl.intent import (
     PortRange,
     Position,
     ProtocolUse,
+    Schedule,
     Site,
     Zone,
 )
@@ -74,6 +75,7 @@ def plant(
     log_forwarding: str = "",
     unmanaged: Literal["report", "purge"] = "report",
     networks: Mapping[str, tuple[str, ...]] | None = None,
+    schedules: tuple[Schedule, ...] = (),
 ) -> Desired:
     """Compile a plant with one conduit, ``c1``, from zone ctrl to zone dmz."""
     device = replace(
@@ -81,6 +83,7 @@ def plant(
         position=position or Position(),
         log_forwarding=log_forwarding,
         unmanaged=unmanaged,
+        schedules=schedules,
     )
     if profiles is not None:
         device = replace(device, threat_profiles=profiles)

@@ -271,7 +271,10 @@ class Editor:
         self.tree.rename(node, newname)
         touched = [Touch(RENAME, path_of(node), old)]
         for leaf in leaves:
-            self.tree.set_text(leaf, newname)
+            if leaf.tag == "entry":
+                self.tree.rename(leaf, newname)
+            else:
+                self.tree.set_text(leaf, newname)
             touched.append(touch(leaf, EDIT))
         return distinct(touched)
 

@@ -45,11 +45,12 @@ _VSYS_DEPTH = 4
 
 
 def is_slot(leaf: Element) -> bool:
-    """Say whether a leaf may name an object, judged by tags alone."""
-    lists, leaves = schema.slot_tags()
+    """Say whether a leaf may name an object, judged by tags; some entries do by their name."""
+    lists, leaves, containers = schema.slot_tags()
     parent = leaf.getparent()
-    if leaf.tag == "member":
-        return parent is not None and parent.tag in lists
+    if leaf.tag in {"member", "entry"}:
+        tags = lists if leaf.tag == "member" else containers
+        return parent is not None and parent.tag in tags
     return leaf.tag in leaves
 
 
@@ -58,6 +59,11 @@ def scope_of(path: Path) -> Scope:
     if len(path) >= _VSYS_DEPTH and path[0][0] == "devices" and path[2][0] == "vsys":
         return path[3][1]
     return ""
+
+
+def is_of_device(path: Path) -> bool:
+    """Say whether a path lies in a section of the device, which names objects of any system."""
+    return len(path) > len(DEVICE) and path[:2] == DEVICE and path[2][0] != "vsys"
 
 
 def scope_path(scope: Scope) -> Path:
@@ -200,7 +206,7 @@ class References:
             if not any(_same_kind(named.kind, kind) for kind in kinds):
                 continue
             seen_from = scope_of(path)
-            if named.scope and seen_from != named.scope:
+            if named.scope and seen_from != named.scope and not is_of_device(path):
                 continue
             if not named.scope and seen_from and self._shadowed(kinds, named.name, seen_from):
                 continue
@@ -210,7 +216,13 @@ class References:
     def still_resolves(self, leaf: Element) -> bool:
         """Say whether what a leaf names is (still) there."""
         path = path_of(leaf)
-        return self.resolves(slot_kinds(path), text_of(leaf), scope_of(path))
+        name = path[-1][1] if leaf.tag == "entry" else text_of(leaf)
+        scopes = self._systems() if is_of_device(path) else (scope_of(path),)
+        return any(self.resolves(slot_kinds(path), name, scope) for scope in ("", *scopes))
+
+    def _systems(self) -> tuple[Scope, ...]:
+        container = self.tree.at((*DEVICE, ("vsys", "")))
+        return () if container is None else tuple(self.tree.entries(container))
 
     def _shadowed(self, kinds: Iterable[str], name: str, scope: Scope) -> bool:
         for kind in kinds:
@@ -224,8 +236,10 @@ class References:
 
 def slot_kinds(path: Path) -> tuple[str, ...]:
     """Return the kinds of object the leaf at a path may name."""
-    node = schema.at(path[:-1] if path[-1][0] == "member" else path)
-    return () if node is None else node.refs
+    node = schema.at(path[:-1] if path[-1][0] in {"member", "entry"} else path)
+    if node is None:
+        return ()
+    return node.named if path[-1][0] == "entry" else node.refs
 
 
 def _same_kind(kind: str, accepted: str) -> bool:

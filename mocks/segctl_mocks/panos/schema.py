@@ -30,6 +30,7 @@ class Node:
     alone: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
     refs: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     unique: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
     names: str = ""
@@ -157,6 +158,7 @@ class _Reader:
             alone=_list(values, "alone", "|"),
             bounds=_bounds(words),
             refs=_list(values, "refs", ","),
+            named=_list(values, "named", ","),
             unique=_list(values, "unique", ","),
             reserved=_list(values, "reserved", "|"),
             names=values.get("names", ""),
@@ -245,9 +247,9 @@ def described(node: Node, seen: set[int] | None = None) -> Iterator[Node]:
 
 
 @cache
-def slot_tags() -> tuple[frozenset[str], frozenset[str]]:
-    """Return the tags of member lists and of leaves that can refer to objects."""
-    nodes = [node for node in described(load()) if node.refs]
-    lists = frozenset(node.tag for node in nodes if node.kind == "members")
-    leaves = frozenset(node.tag for node in nodes if node.kind == "leaf")
-    return lists, leaves
+def slot_tags() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """Return the tags of member lists, of leaves and of containers that can refer to objects."""
+    nodes = list(described(load()))
+    lists = frozenset(node.tag for node in nodes if node.refs and node.kind == "members")
+    leaves = frozenset(node.tag for node in nodes if node.refs and node.kind == "leaf")
+    return lists, leaves, frozenset(node.tag for node in nodes if node.named)

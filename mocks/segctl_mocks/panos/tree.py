@@ -80,6 +80,11 @@ def key_of(node: Element) -> Key:
     return (tag, "")
 
 
+def _said(node: Element) -> str:
+    """Return what a node names if it refers to something: an entry by its name."""
+    return node.get("name") or "" if node.tag == "entry" else text_of(node)
+
+
 def path_of(node: Element) -> Path:
     """Return where a node is, below the document's root."""
     keys: list[Key] = []
@@ -177,21 +182,25 @@ class Tree:
         return list(self._slots.get(text, ()))
 
     def _register(self, node: Element) -> None:
-        slots = self._slots
-        is_slot = self._is_slot
-        if slots is None or is_slot is None:
+        if self._slots is None or self._is_slot is None:
             return
         for leaf in node.iter(etree.Element):
-            if leaf.text and is_slot(leaf):
-                slots[text_of(leaf)][leaf] = None
+            self._register_one(leaf)
+
+    def _register_one(self, node: Element) -> None:
+        said = _said(node)
+        if self._slots is not None and self._is_slot is not None and said and self._is_slot(node):
+            self._slots[said][node] = None
+
+    def _unregister_one(self, node: Element) -> None:
+        if self._slots is not None:
+            self._slots.get(_said(node), {}).pop(node, None)
 
     def _unregister(self, node: Element) -> None:
-        slots = self._slots
         for leaf in node.iter(etree.Element):
             if self._entries.pop(leaf, None) is not None:
                 self.structure += 1
-            if slots is not None and leaf.text:
-                slots.get(text_of(leaf), {}).pop(leaf, None)
+            self._unregister_one(leaf)
 
     # -- changing -----------------------------------------------------------------
 
@@ -265,7 +274,9 @@ class Tree:
         """Change the name of an entry."""
         old = node.get("name") or ""
         parent = node.getparent()
+        self._unregister_one(node)
         node.set("name", name)
+        self._register_one(node)
         self.generation += 1
         self.structure += 1
         if parent is not None and parent in self._entries:

@@ -44,6 +44,7 @@ _PLAIN: Final = (
     "segctl_timeout",
     "segctl_commit_timeout",
     "segctl_max_answer_mb",
+    "segctl_allow_unsupported_version",
 )
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (

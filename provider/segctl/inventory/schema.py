@@ -325,6 +325,11 @@ HOST: Final = Record(
             shape=Scalar(kind="integer", minimum=1, maximum=4096),
             doc="Largest answer accepted from the device.",
         ),
+        Field(
+            name="segctl_allow_unsupported_version",
+            shape=_BOOLEAN,
+            doc="Go on, at your own risk, with a PAN-OS that is older than segctl supports.",
+        ),
     )
 )
 

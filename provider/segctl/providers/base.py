@@ -68,6 +68,7 @@ class Target:
     timeout: float = 60.0
     commit_timeout: float = 1200.0
     max_answer: int = 512 * 2**20
+    allow_unsupported_version: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +96,9 @@ class Live:
     known: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     #: names in our scope that belong to others, by kind: ours must not be called the same
     taken: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
-    #: names that others' rules and objects refer to
-    referenced: frozenset[str] = frozenset()
+    #: names of our objects that others refer to, each with a place where they do, in the
+    #: platform's words: such an object is kept
+    referenced: Mapping[str, str] = field(default_factory=dict[str, str])
     #: uncommitted changes: who, where
     pending: tuple[tuple[str, str], ...] = ()
     #: SHA-256 of each rule of others, in order, by name

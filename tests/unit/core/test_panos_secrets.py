@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,7 +39,7 @@ SECRET = {
 }
 
 
-def document(inside: str, *, shared: str = "") -> bytes:
+def document(inside: str, *, shared: str = "", network: str = "") -> bytes:
     def answer(body: str) -> bytes:
         return f'<response status="success"><result>{body}</result></response>'.encode()
 
@@ -56,6 +58,8 @@ def document(inside: str, *, shared: str = "") -> bytes:
             "vsys": answer(f"<entry name='vsys1'>{inside}</entry>"),
             "shared": answer(f"<shared>{shared}</shared>"),
             "applications": answer(""),
+            "network": answer(f"<network>{network}</network>"),
+            "deviceconfig": answer("<deviceconfig/>"),
             **counts,
         },
     ).dump()
@@ -84,6 +88,48 @@ def test_the_same_is_read_from_a_masked_document(text: str) -> None:
     assert kept.document.encode() == mask(whole) != whole
     assert speaks.parse(kept.document.encode()) == speaks.parse(whole)
     assert (kept.serial, kept.os_version, kept.platform) == ("1", "11.1.6", "panos")
+
+
+NETWORK = (
+    "<ike><gateway><entry name='g'><authentication><pre-shared-key><key>{0}</key></pre-shared-key>"
+    "</authentication></entry></gateway></ike><interface><ethernet><entry name='ethernet1/1'>"
+    "<layer3><pppoe><username>u</username><password>{0}</password></pppoe><ddns-config>"
+    "<ddns-vendor-config><entry name='dyn-password'><value>{0}</value></entry>"
+    "<entry name='host'><value>a.example</value></entry></ddns-vendor-config></ddns-config>"
+    "</layer3></entry></ethernet></interface><virtual-router><entry name='default'><protocol>"
+    "<bgp><auth-profile><entry name='p'><secret>{0}</secret></entry></auth-profile></bgp>"
+    "<ospf><auth-profile><entry name='p'><md5><entry name='1'><key>{0}</key></entry></md5></entry>"
+    "</auth-profile></ospf></protocol></entry></virtual-router>"
+)
+
+
+def test_secrets_of_the_network_section_are_masked() -> None:
+    whole = document("", network=NETWORK.format("S3cr3t"))
+    made = bytes(load(mask(whole)).parts["network"])
+    assert made == bytes(load(document("", network=NETWORK.format("***"))).parts["network"])
+    assert mask(mask(whole)) == mask(whole)
+
+
+@pytest.mark.parametrize("missing", ["network", "deviceconfig"])
+def test_a_document_without_a_section_is_refused(missing: str) -> None:
+    found = load(document(""))
+    parts = {name: part for name, part in found.parts.items() if name != missing}
+    with pytest.raises(ParseError, match=f"lacks {missing}"):
+        PanosProvider().parse(replace(found, parts=parts).dump())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<response status='error'><msg><line>busy</line></msg></response>",
+        b"<response status='success'><result><network>",
+        b"",
+    ],
+)
+def test_a_section_that_was_not_shown_is_no_empty_one(body: bytes) -> None:
+    found = load(document(""))
+    with pytest.raises(ParseError):
+        PanosProvider().parse(replace(found, parts={**found.parts, "network": body}).dump())
 
 
 @pytest.mark.parametrize(

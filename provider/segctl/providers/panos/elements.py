@@ -64,6 +64,10 @@ _RULE_FLAGS = {
     "negate-source": "negate_source",
     "negate-destination": "negate_destination",
 }
+#: Children of a rule that a `Rule` has in a field of its own, the flags among them.
+RULE_TAGS = frozenset({*_RULE_LISTS, *_RULE_WORDS, *_RULE_FLAGS})
+#: Of an address group, the same.
+GROUP_TAGS = frozenset({"static", "tag", "description"})
 #: Children that say nothing when they hold this: the device's own default.
 _RULE_SILENT = {
     "log-start": "no",

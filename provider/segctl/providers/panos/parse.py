@@ -29,7 +29,7 @@ from segctl.policy import (
 )
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
-from segctl.providers.panos import elements, names
+from segctl.providers.panos import elements, names, references, version
 from segctl.providers.panos.secrets import masked
 from segctl.providers.panos.snapshot import load
 
@@ -90,13 +90,20 @@ class _Found:
     ours: _Items = field(default_factory=_Items)
     others: _Items = field(default_factory=_Items)
     order: list[str] = field(default_factory=list[str])
-    referenced: set[str] = field(default_factory=set[str])
+    uses: dict[str, str] = field(default_factory=dict[str, str])
     rule_digests: dict[str, str] = field(default_factory=dict[str, str])
     rest: Element | None = None
 
     def names(self, kind: str) -> frozenset[str]:
         """Return the names of all items of a kind that is streamed, whosever they are."""
         return _names(self.ours.of(kind)) | _names(self.others.of(kind))
+
+    @property
+    def scope(self) -> references.Scope:
+        """What others in it may refer to, and what it defines."""
+        rest = () if self.rest is None else self.rest.iterfind("*/entry")
+        defined = {entry.get("name", "") for entry in rest}.union(*map(self.names, COUNTED_KINDS))
+        return references.Scope(uses=self.uses, rest=self.rest, defined=defined)
 
 
 def parse(document: bytes) -> Live:
@@ -125,6 +132,7 @@ def _parse(document: bytes) -> Live:
     rest = _rest(own.rest)
     rest_shared = _rest(shared.rest)
     text = system.findtext
+    ours = _ours(own.ours, rest)
     return Live(
         identity=Identity(
             serial=text("result/system/serial") or "",
@@ -134,17 +142,18 @@ def _parse(document: bytes) -> Live:
             model=text("result/system/model") or "",
             hostname=text("result/system/hostname") or "",
         ),
-        policy=_ours(own.ours, rest),
+        policy=ours,
         others=_others(own, rest, shared, rest_shared),
         order=tuple(own.order),
         zones=rest.zones,
         known=_known(own, rest, shared, rest_shared, applications),
         taken=_taken(own, rest),
-        referenced=frozenset(own.referenced | _texts(own.rest)),
+        referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
         other_rules=own.rule_digests,
         other_objects=rest_shared.digests | rest.digests,
         counts=counts,
+        findings=version.warnings(text("result/system/sw-version") or ""),
     )
 
 
@@ -202,26 +211,28 @@ def _take_rule(found: _Found, element: Element) -> None:
         return
     found.others.rules.append(rule)
     found.rule_digests[rule.name] = _digest(element)
-    found.referenced.update(rule.sources, rule.destinations, rule.services, rule.applications)
-    found.referenced.update(rule.tags, (rule.schedule,))
+    used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
+    more = references.in_entry(element, elements.RULE_TAGS)
+    _use(found, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
 
 
 def _take_address(found: _Found, element: Element) -> None:
     item, tags = elements.parse_address(element)
-    _owner(found, tags).addresses.append(item)
+    _owner(found, "address", item.name, tags).addresses.append(item)
 
 
 def _take_address_group(found: _Found, element: Element) -> None:
     item, tags = elements.parse_address_group(element)
-    owner = _owner(found, tags)
+    owner = _owner(found, "address-group", item.name, tags)
     owner.address_groups.append(item)
     if owner is found.others:
-        found.referenced.update(item.members)
+        used = (*item.members, *references.in_entry(element, elements.GROUP_TAGS))
+        _use(found, used, "address-group", item.name)
 
 
 def _take_service(found: _Found, element: Element) -> None:
     item, tags = elements.parse_service(element)
-    _owner(found, tags).services.append(item)
+    _owner(found, "service", item.name, tags).services.append(item)
 
 
 #: The streamed containers, by their path below a scope's own node.
@@ -233,12 +244,20 @@ _TAKERS: Mapping[str, Taker] = {
 }
 
 
-def _owner(found: _Found, tags: tuple[str, ...]) -> _Items:
+def _owner(found: _Found, kind: str, name: str, tags: tuple[str, ...]) -> _Items:
     """Return whose an object is; the tags of others' objects are noted as in use."""
     if names.TAG in tags:
         return found.ours
-    found.referenced.update(tags)
+    _use(found, tags, kind, name)
     return found.others
+
+
+def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
+    """Note what an entry of others may refer to, and which entry that is."""
+    uses = found.uses
+    for each in used:
+        if each not in uses:
+            uses[each] = f"{kind} -> {name}"
 
 
 def _digest(element: Element) -> str:
@@ -300,25 +319,6 @@ def _rest(root: Element | None) -> _Rest:
         names=held,
         digests=digests,
     )
-
-
-def _texts(root: Element) -> frozenset[str]:
-    """Return every text in what others own outside the security rulebase: possible references."""
-    found: set[str] = set()
-    for element in root.iter("member", "dst", "src", "source", "destination", "service"):
-        if not len(element) and element.text:
-            ancestor = element.getparent()
-            ours = False
-            while ancestor is not None and ancestor is not root:
-                if ancestor.tag == "entry" and (ancestor.get("name") or "").startswith(
-                    names.PREFIX
-                ):
-                    ours = True
-                    break
-                ancestor = ancestor.getparent()
-            if not ours:
-                found.add(element.text)
-    return frozenset(found)
 
 
 _ItemT = TypeVar("_ItemT", bound=Item)

@@ -42,6 +42,11 @@ _LEAF: Final = re.compile(
     % (_SECRET.pattern.encode(), _ATTRIBUTES, _TEXT),
     re.DOTALL,
 )
+#: A setting whose name says that its value is secret, as of dynamic DNS.
+_VALUE: Final = re.compile(
+    rb"""(?P<open><entry\s[^<>]*\bname\s*=\s*(?:"[^"<]*(?:%b)[^"<]*"|'[^'<]*(?:%b)[^'<]*')[^<>]*>\s*"""
+    rb"<value%b>)[^<]+</" % (_WORDS.encode(), _WORDS.encode(), _ATTRIBUTES)
+)
 _SEALED: Final = re.compile(
     rb"(?P<open><[\w.-]+%b>)\s*%b[^<]*</" % (_ATTRIBUTES, _ENCRYPTED.encode())
 )
@@ -54,6 +59,7 @@ def masked(xml: bytes) -> bytes:
     """Return XML with its secrets masked; masking it again changes nothing."""
     star = MASK.encode()
     made = _LEAF.sub(rb"<\g<name>\g<attributes>>%b</\g<name>>" % star, xml)
+    made = _VALUE.sub(rb"\g<open>%b</" % star, made)
     made = _SEALED.sub(rb"\g<open>%b</" % star, made)
     return _ADDRESS.sub(_without_account, made)
 

@@ -28,7 +28,7 @@ from segctl.errors import (
     ParseError,
     UnsupportedError,
 )
-from segctl.providers.panos import configlog, names
+from segctl.providers.panos import configlog, names, references, version
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.parse import COUNTED_KINDS
 from segctl.providers.panos.render import CONTAINERS, restore
@@ -90,18 +90,22 @@ class PanosSession:
         changes the device the document stays the same, byte for byte.
         """
         self._progress("reading")
+        system = _MOVING.sub(b"", self._get({"type": "op", "cmd": _SYSTEM}))
+        told = xml(self._target, system)
+        self._version = told.findtext("result/system/sw-version") or ""
+        if told.get("status") == "success":  # what is no answer is refused by who parses it
+            version.check(self._target, self._version)
         parts = {
-            "system": _MOVING.sub(b"", self._get({"type": "op", "cmd": _SYSTEM})),
+            "system": system,
             "pending": self._get({"type": "op", "cmd": _CHANGES}),
             "vsys": self._config("show", self._base),
             "shared": self._config("show", names.SHARED),
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
         }
+        parts |= self._elsewhere(parts)
         for kind in COUNTED_KINDS:
             path = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
             parts[f"count {kind}"] = self._config("get", path)
-        found = re.search(rb"<sw-version>([^<]*)</sw-version>", parts["system"])
-        self._version = found[1].decode() if found else ""
         document = Snapshot(
             host=self._target.name,
             user=self._target.user,
@@ -110,6 +114,25 @@ class PanosSession:
         ).dump()
         self._before = load(document).parts["vsys"]
         return document
+
+    def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return what else of the configuration may refer to objects of ours.
+
+        A delete is judged against the candidate: where somebody has uncommitted changes, that
+        counts as well. Accounts (``mgt-config``) name no objects and are not read.
+        """
+        actions = {"": "show"}
+        if b"<entry" in parts["pending"]:
+            actions[" candidate"] = "get"
+        found = {
+            section + which: self._config(action, f"{names.DEVICE}/{section}")
+            for section in references.SECTIONS
+            for which, action in actions.items()
+        }
+        if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
+            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self._target.scope)}]"
+            found[references.SYSTEMS] = self._config("get", others)
+        return found
 
     def _config(self, action: str, xpath: str) -> bytes:
         return self._get({"type": "config", "action": action, "xpath": xpath})

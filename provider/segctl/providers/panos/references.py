@@ -1,0 +1,250 @@
+"""Who else names what is ours: a device deletes nothing that anything refers to.
+
+Any text that equals a name of ours is a reference, wherever it stands: what refers to what differs
+from release to release, and an object that is kept without need does no harm. Left out is only
+what cannot be one: free text, places for zones, the names under which things are defined, and
+what a name means in a scope that has an object of its own by that name.
+
+Sources: configuration schema of PAN-OS 10.0 (a reference is resolved in its own virtual system,
+then in shared; places of the network section name objects of the system that imports them); vendor
+API guide (a delete is judged against the candidate, and refused with a line for each referrer).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from io import BytesIO
+from sys import intern
+from typing import TYPE_CHECKING, Final, cast
+
+from lxml import etree
+
+from segctl.errors import ParseError
+from segctl.providers.panos import names
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+    from typing import TypeAlias
+
+    from segctl.policy import Policy
+    from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.snapshot import Snapshot
+
+    Place: TypeAlias = tuple[str, ...]
+
+#: Leaves for people: what they say is about an object at most.
+_FREE_TEXT: Final = frozenset(
+    {"description", "comment", "comments", "action-desc", "display-name", "hostname", "password"}
+)
+#: Leaves and lists that name zones, beside those that end in this word: addresses and zones may be
+#: called the same.
+_ZONES: Final = frozenset({"from", "to"})
+_ZONE: Final = "zone"
+#: Match expressions, in which names stand as words.
+_EXPRESSIONS: Final = frozenset({"filter"})
+_WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
+#: Up to so many steps below a scope an entry is a definition: ``profiles/virus/entry``.
+_DEFINED_AT: Final = 3
+#: Our kinds that have no tags.
+_PREFIXED: Final = frozenset({"application-group", "schedule"})
+#: Kinds of ours that nothing can refer to, or that are never deleted.
+_LASTING: Final = frozenset({"zone", "default-rule"})
+
+#: Parts of a snapshot with the rest of the device: other virtual systems, and sections that belong
+#: to none; those that end in another word are of the candidate.
+SYSTEMS: Final = "systems"
+SECTIONS: Final = ("network", "deviceconfig")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What the walk over a virtual system or over shared has left.
+
+    `uses` has each text in the streamed entries of others, and the first entry that says it;
+    `rest` is the tree without the streamed entries; `defined` are the names of all objects.
+    """
+
+    uses: Mapping[str, str]
+    rest: Element | None
+    defined: Collection[str]
+
+
+def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) -> dict[str, str]:
+    """Return the names of objects of ours that others refer to, each with one place where.
+
+    Raises:
+        ParseError: an answer is missing or not complete XML, or the device refuses it.
+    """
+    kinds = (items for kind, items in policy.objects() if kind not in _LASTING)
+    ours = {item.name for items in kinds for item in items}
+    system = f"vsys -> {snapshot.vsys} -> "
+    found = {name: system + own.uses[name] for name in ours & own.uses.keys()}
+    unknown = ours.difference(shared.defined)  # what shared and other systems may mean by it
+    found |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}
+    for scope, root, sought in ((system, own.rest, ours), ("shared -> ", shared.rest, unknown)):
+        for name, place in in_scope(root, sought):
+            found.setdefault(name, scope + " -> ".join(place))
+    missing = [section for section in SECTIONS if section not in snapshot.parts]
+    if missing:
+        raise ParseError(snapshot.host, f"the snapshot lacks {', '.join(missing)}: take it again")
+    for part, body in snapshot.parts.items():
+        kind = part.partition(" ")[0]
+        if kind == SYSTEMS or kind in SECTIONS:
+            systems = kind == SYSTEMS
+            sought = unknown if systems else ours
+            for name, place in elsewhere(snapshot.host, body, sought, systems=systems):
+                found.setdefault(name, " -> ".join(("vsys", *place) if systems else place))
+    return dict(sorted(found.items()))
+
+
+def in_entry(element: Element, read: Container[str]) -> Iterator[str]:
+    """Yield what an entry of others may refer to: every text in it but zones and free text.
+
+    Children whose tags are in `read` are left out: what they say is known already.
+    """
+    for child in element:
+        if child.tag in read or _is_zones(child) or child.tag in _FREE_TEXT:
+            continue
+        for leaf in child.iter(etree.Element):
+            text = _text(leaf)
+            if text:
+                yield intern(text)
+                yield from _words(text) if leaf.tag in _EXPRESSIONS else ()
+
+
+def in_scope(root: Element | None, ours: Collection[str]) -> Iterator[tuple[str, Place]]:
+    """Yield the names of ours that the tree of a scope holds, and where, outside of what is ours.
+
+    A scope's own children are the containers of its kinds: a virtual system, or shared.
+    """
+    for element in root.iter(etree.Element) if root is not None and ours else ():
+        for name in _said(element, ours):
+            place = _place(element, root)
+            if not _is_ours(place) and not _is_defined(element, place):
+                yield name, place
+
+
+def _said(element: Element, ours: Container[str]) -> Iterable[str]:
+    """Return the names of ours that an element says by itself, in its text or as its name."""
+    tag = element.tag
+    if tag == "entry":
+        return [said for said in (element.get("name", ""), _text(element)) if said in ours]
+    text = _text(element)
+    if not text or tag in _FREE_TEXT:
+        return ()
+    if tag in _EXPRESSIONS:
+        return [word for word in sorted({text, *_words(text)}) if word in ours]
+    place = element.getparent() if tag == "member" else element
+    return (text,) if text in ours and not (place is not None and _is_zones(place)) else ()
+
+
+def _is_zones(element: Element) -> bool:
+    tag = cast("object", element.tag)  # of a comment it is a function
+    return isinstance(tag, str) and (tag in _ZONES or tag.endswith(_ZONE))
+
+
+def _words(expression: str) -> list[str]:
+    return [word.strip("'\"") for word in _WORDS.findall(expression)]
+
+
+def _text(element: Element) -> str:
+    return "" if len(element) else (element.text or "").strip()
+
+
+def _place(element: Element, root: Element | None) -> Place:
+    """Return where an element is below `root`; entries by their names."""
+    steps: list[str] = []
+    node: Element | None = element
+    while node is not None and node is not root:
+        if node.tag != "member":
+            steps.append(node.get("name", "") if node.tag == "entry" else str(node.tag))
+        node = node.getparent()
+    return tuple(reversed(steps))
+
+
+def _is_ours(place: Place) -> bool:
+    """Whether a place of a virtual system lies in an object of ours."""
+    if len(place) < 2:
+        return False
+    kind, name = place[:2]
+    if kind == "tag":
+        return name == names.TAG
+    return kind in _PREFIXED and name.startswith(names.PREFIX)
+
+
+def _is_defined(element: Element, place: Place) -> bool:
+    """Whether an entry's name says what something is called, and not what it refers to."""
+    if element.tag != "entry":
+        return False
+    parent = element.getparent()
+    return len(place) <= _DEFINED_AT or (parent is not None and parent.tag == "rules")
+
+
+# --- elsewhere on the device ---------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Answered:
+    """What an answer that was walked once says of one scope in it."""
+
+    found: list[tuple[str, Place]] = field(default_factory=list[tuple[str, "Place"]])
+    defined: set[str] = field(default_factory=set[str])
+
+
+def elsewhere(
+    host: str, part: bytes | memoryview, ours: Collection[str], *, systems: bool
+) -> Iterator[tuple[str, Place]]:
+    """Yield the names of ours in an answer about another part of the configuration, and where.
+
+    Args:
+        host: the device, for messages.
+        part: the answer, with one section or with virtual systems in its ``result``.
+        ours: the names.
+        systems: what it holds are virtual systems, whose own objects take precedence.
+
+    Raises:
+        ParseError: the answer is not complete XML, or the device refuses.
+    """
+    scopes: list[_Answered] = [_Answered()]
+    events = etree.iterparse(BytesIO(part), events=("end",), resolve_entities=False, huge_tree=True)
+    answer: Element | None = None
+    try:
+        for _, element in cast("Iterable[tuple[str, Element]]", events):
+            answer = element
+            _walk(element, ours, scopes, systems=systems)
+    except etree.XMLSyntaxError as error:
+        raise ParseError(host, f"the configuration is not complete XML: {error}") from error
+    if answer is None or answer.get("status") != "success":
+        said = "" if answer is None else " ".join(str(t).strip() for t in answer.itertext()).strip()
+        if "No such node" in said:
+            return
+        raise ParseError(host, f"refuses to show the whole configuration: {said or 'no reason'}")
+    for scope in scopes:
+        yield from ((name, place) for name, place in scope.found if name not in scope.defined)
+
+
+def _walk(
+    element: Element, ours: Collection[str], scopes: list[_Answered], *, systems: bool
+) -> None:
+    """Take one element that is complete; free it where it is a whole entry."""
+    if not isinstance(cast("object", element.tag), str):  # of a comment it is a function
+        return
+    for name in _said(element, ours):
+        place = _place_in_answer(element)
+        if systems and _is_defined(element, place[1:]):
+            if len(place) == _DEFINED_AT:  # system, kind, name
+                scopes[-1].defined.add(name)
+        else:
+            scopes[-1].found.append((name, place))
+    parent = element.getparent()
+    if parent is not None and parent.tag == "result":
+        scopes.append(_Answered())
+    if element.tag == "entry":
+        for child in list(element):
+            element.remove(child)
+
+
+def _place_in_answer(element: Element) -> Place:
+    steps = _place(element, None)  # response -> result -> …
+    return steps[2:]
