@@ -110,7 +110,7 @@ def _line(values: Values) -> Line:
 
 
 def _set(kind: str, values: Values) -> Set:
-    key = _listed(values.get("type"), " . ")
+    key = _key_type(values.get("type"))
     value = f" : {values['map']}" if "map" in values else ""
     declaration = f"type {key}{value};"
     if values.get("flags"):
@@ -130,6 +130,20 @@ def _set(kind: str, values: Values) -> Set:
         map=kind == "map",
         comments={text: comment for text, comment in found.items() if comment},
     )
+
+
+def _key_type(value: Any) -> str:
+    """Spell the type of a set's keys; nft 1.1 lists what the set was made by, ``typeof``."""
+    if not isinstance(value, dict):
+        return _listed(value, " . ")
+    made = cast("Values", value).get("typeof")
+    parts = made["concat"] if isinstance(made, dict) and "concat" in made else [made]
+    found = [_TYPES.get(_left(part) or "", "") or _raw_type(part) for part in parts]
+    return " . ".join(found) if all(found) else f"?{_plain(value)}"
+
+
+def _raw_type(value: Any) -> str:
+    return "integer" if (_left(value) or "").startswith("@") else ""
 
 
 def _listed(value: Any, between: str) -> str:
@@ -183,6 +197,18 @@ def _address_key(value: Any) -> str:
     return canonical_address(_right(value))
 
 
+#: The types of what sets of ours are made by (``nft describe``).
+_TYPES: Mapping[str, str] = {
+    "ip saddr": "ipv4_addr",
+    "ip daddr": "ipv4_addr",
+    "ip6 saddr": "ipv6_addr",
+    "ip6 daddr": "ipv6_addr",
+    "iifname": "ifname",
+    "oifname": "ifname",
+    "meta mark": "mark",
+    "ip length": "integer",
+    "ip6 length": "integer",
+}
 _KEYS: Mapping[str, Callable[[Any], str]] = {
     "ipv4_addr": _address_key,
     "ipv6_addr": _address_key,
@@ -210,7 +236,7 @@ def _plain(value: Any) -> str:
 
 
 def _match(value: Values) -> str | None:
-    left, right, op = value["left"], value["right"], value["op"]
+    left, right, op = _whole_bytes(value["left"], value["right"]) + (value["op"],)
     key = _left(left)
     if key is None or op not in ("==", "in", "!="):
         return None
@@ -226,6 +252,32 @@ def _match(value: Values) -> str | None:
         shown = _raw_right(right)
         return None if shown is None else f"{key} {sign}{shown}"
     return f"{key} {sign}{_right(right, quoted=key.endswith('ifname'))}"
+
+
+def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return a match of some bits of a payload as one of whole bytes under a mask.
+
+    nft 1.1 lists ``@ih,24,8 & 0xf != 0x4`` as ``@ih,28,4 != 0x4``.
+    """
+    payload = left.get("payload", {}) if isinstance(left, dict) else {}
+    if "offset" not in payload or not (payload["offset"] % 8 or payload["len"] % 8):
+        return left, right
+    first, end = payload["offset"], payload["offset"] + payload["len"]
+    start, stop = first - first % 8, end + -end % 8
+    whole = {"payload": {**payload, "offset": start, "len": stop - start}}
+    mask = ((1 << payload["len"]) - 1) << (stop - end)
+    return {"&": [whole, mask]}, _shifted(right, stop - end)
+
+
+def _shifted(value: Any, bits: int) -> Any:
+    """Shift every number of what a payload is compared with."""
+    if isinstance(value, int):
+        return value << bits
+    if isinstance(value, list):
+        return [_shifted(one, bits) for one in _items(value)]
+    if isinstance(value, dict) and set(cast("Values", value)) <= {"set", "range"}:
+        return {kind: _shifted(one, bits) for kind, one in cast("Values", value).items()}
+    return value
 
 
 def _left(left: Any) -> str | None:

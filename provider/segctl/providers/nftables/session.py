@@ -213,7 +213,7 @@ class NftSession:
     def _take(self, who: str) -> None:
         text = (
             f"add table {names.TABLE}\n"
-            f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f"create set {names.TABLE} {names.LOCK} {{ typeof meta mark; }}\n"
             f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
         )
         for _ in range(3):
@@ -295,7 +295,7 @@ class NftSession:
         """Return what takes the lock again in a script that makes the whole table anew."""
         held = self._holder()
         return (
-            f"add set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f"add set {names.TABLE} {names.LOCK} {{ typeof meta mark; }}\n"
             f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{held}" }}\n'
         )
 
