@@ -26,8 +26,10 @@ DRIFT_KINDS = {
 }
 #: A rule of others that permits what no conduit declares.
 HOLE = "hole"
+#: A table of others that could not be read.
+UNREAD = "unread"
 #: Every state an item can be in, the gravest first.
-STATES = (HOLE, "unexpected", "missing", "changed", "moved")
+STATES = (HOLE, UNREAD, "unexpected", "missing", "changed", "moved")
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"
 
@@ -102,9 +104,9 @@ def _item(kind: str, name: str, changes: Sequence[Mapping[str, Any]]) -> DriftIt
 
 def _hole(finding: Problem) -> DriftItem:
     return DriftItem(
-        kind="rule",
+        kind="table" if finding.kind == UNREAD else "rule",
         name=finding.subject,
-        states=(HOLE,),
+        states=(finding.kind,),
         fingerprint=fingerprint(finding.message),
         names=(finding.subject,),
         hole=finding,

@@ -1,7 +1,8 @@
 """What a reader of a plan must know besides its changes: holes, cuts, doubts.
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
-A finding of kind `HOLE` counts as drift: the device permits what no conduit declares.
+A finding of kind `HOLE` counts as drift: the device permits what no conduit declares. So does one
+of kind `UNREAD`: whether it does cannot be told.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live
 
 HOLE = "hole"
+#: What the device holds of others could not be read, so that nobody knows what it does.
+UNREAD = "unread"
+#: Kinds of findings that count as drift.
+DRIFT = (HOLE, UNREAD)
 
 
 def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
@@ -44,7 +49,11 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
 
 
 def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
-    """Refuse interfaces that the device, if it says which it has, does not have."""
+    """Name interfaces that the device, if it says which it has, does not have now.
+
+    Rules hold them as text: of one that comes later (a dialled line, a tunnel, a VLAN that is
+    down) they meet the first packet, so its absence keeps no change from the device.
+    """
     held = live.known.get("interface")
     if held is None:
         return
@@ -62,10 +71,11 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
         missing = sorted(set(zone.interfaces) - held)
         if missing:
             yield Problem(
-                message=f"the device has no interface {', '.join(missing)} for zone {zone.name}; "
-                f"it has {', '.join(sorted(held))}",
-                hint="correct segctl_zone_map",
-                severity="error",
+                message=f"the device has no interface {', '.join(missing)} for zone {zone.name} "
+                f"now; it has {', '.join(sorted(held))}",
+                hint="its rules hold from when it comes up; if it is misspelled, correct "
+                "segctl_zone_map",
+                severity="warning",
             )
 
 

@@ -107,8 +107,8 @@ class DevicePlan:
 
     @property
     def holes(self) -> tuple[Problem, ...]:
-        """Findings that say the device permits what no conduit declares."""
-        return tuple(finding for finding in self.findings if finding.kind == findings.HOLE)
+        """Findings that count as drift: what no conduit declares is permitted, or may be."""
+        return tuple(finding for finding in self.findings if finding.kind in findings.DRIFT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.drift import DRIFT_KINDS
 from segctl.errors import Problem
-from segctl.findings import HOLE
+from segctl.findings import HOLE, UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
     Check,
@@ -121,7 +121,9 @@ def _section(device: Mapping[str, Any]) -> Section:
 
 def _state(device: Mapping[str, Any]) -> str:
     found = [f"{len(device[kind])} {kind}" for kind in _DRIFTS if device[kind]]
-    found += [f"{len(device['holes'])} open"] if device["holes"] else []
+    for kind, word in ((HOLE, "open"), (UNREAD, "unread")):
+        count = sum(hole["kind"] == kind for hole in device["holes"])
+        found += [f"{count} {word}"] if count else []
     return ", ".join(found) or "in sync"
 
 
@@ -158,9 +160,12 @@ def _suite(device: Mapping[str, Any], rules: Sequence[str]) -> Suite:
     names = dict.fromkeys([*(f"rule {name}" for name in rules), *found, *accepted])
     checks = [Check(name="is read"), *(_check(name, found, accepted) for name in names)]
     checks += [
-        Check(name=f"open: {hole['subject']}", verdict="failed", text=str(Problem(**hole)))
+        Check(
+            name=f"{'open' if hole['kind'] == HOLE else 'unread'}: {hole['subject']}",
+            verdict="failed",
+            text=str(Problem(**hole)),
+        )
         for hole in device["holes"]
-        if hole["kind"] == HOLE
     ]
     return Suite(name=device["name"], checks=tuple(checks))
 

@@ -8,6 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.drift import DRIFT_KINDS, items_of, judge
+from segctl.findings import HOLE, UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.lines import Line
 from segctl.report.plans import DOUBT
@@ -128,7 +129,7 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
             if finding["kind"] == DOUBT:
                 continue
             hole = finding in device["holes"]
-            word = "open" if hole else finding["severity"]
+            word = _COUNTED[finding["kind"]] if hole else finding["severity"]
             hint = f" — {finding['hint']}" if finding["hint"] else ""
             yield Line(
                 lead=f"  ! {word}: ",
@@ -158,6 +159,8 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(text=text, style="bold")
 
 
+#: What findings that count as drift are called.
+_COUNTED = {HOLE: "open", UNREAD: "unread"}
 _STATES = {
     "in_sync": ("in sync", "green"),
     "drift": ("drift", "yellow"),

@@ -10,9 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segctl.drift import items_of
 from segctl.errors import ParseError, SegctlError, UnsupportedError
+from segctl.findings import UNREAD
 from segctl.intent import Flow, ProtocolUse
 from segctl.plan import plan_device
+from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import spell
 from segctl.providers.nftables.render import transactions
 from segctl_mocks.linux.mock import LinuxMock
@@ -143,17 +146,48 @@ def test_a_port_of_a_bridge_is_said() -> None:
     assert any("e1 is a port of br0" in finding.message for finding in made.findings)
 
 
-def test_an_interface_that_is_not_there_is_an_error() -> None:
+def test_an_interface_that_is_not_there_is_a_warning() -> None:
     links = [{"ifname": "e1"}, {"ifname": "e2"}]
     made = plan_device(desired(), live(links=links), PROVIDER)
-    assert any("no interface e3" in finding.message for finding in made.findings)
-    assert not made.applyable
+    (found,) = (one for one in made.findings if "no interface e3" in one.message)
+    assert found.severity == "warning"
+    assert made.applyable
+    assert '"e3"' in made.script
 
 
-def test_functions_need_a_newer_nft() -> None:
-    wanted = desired(Flow(id="f", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),)))
-    with pytest.raises(UnsupportedError, match=r"needs nft 1\.0\.6"):
-        plan_device(wanted, live(nft="nftables v0.9.8 (E.D.S.)"), PROVIDER)
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ("nftables v0.9.8 (E.D.S.)", "nft 0.9.8"),
+        ("nftables v1.0.5 (Lester Gooch #4)", "nft 1.0.5"),
+        ("nftables v0.10 (?)", "nft 0.10"),
+        ("", "unknown version"),
+        ("nft from vendor", "unknown version"),
+    ],
+)
+def test_an_old_nft_is_refused(said: str, holds: str) -> None:
+    with pytest.raises(UnsupportedError) as found:
+        live(nft=said)
+    assert holds in str(found.value)
+    assert "cannot comment objects" in str(found.value)
+    assert "1.0.6 or newer" in str(found.value)
+
+
+def test_a_newer_nft_is_taken() -> None:
+    assert live(nft="nftables v1.10 (?)").identity.os_version == "1.10"
+
+
+@pytest.mark.parametrize("table", ["ip other", EVERY])
+def test_a_table_that_could_not_be_read_is_drift_and_bars_nothing(table: str) -> None:
+    made = plan_device(desired(), live(unread={table: "nft crashed (Aborted)"}), PROVIDER)
+    (found,) = made.holes
+    assert found.kind == UNREAD
+    assert found.message.startswith("cannot tell what table")
+    assert "nft crashed (Aborted)" in found.message
+    assert ("ip other" in found.message) is (table == "ip other")
+    assert made.applyable
+    (item,) = (one for one in items_of(made) if one.hole)
+    assert (item.state, item.kind, item.name) == ("unread", "table", table)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Any]
 
+#: Bits of a payload that nft compares at once, at most.
+_LONGEST = 128
 _QUIET = frozenset({"metainfo", "table"})
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
 
@@ -260,9 +262,11 @@ def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
     nft 1.1 lists ``@ih,24,8 & 0xf != 0x4`` as ``@ih,28,4 != 0x4``.
     """
     payload = left.get("payload", {}) if isinstance(left, dict) else {}
-    if "offset" not in payload or not (payload["offset"] % 8 or payload["len"] % 8):
+    if "offset" not in payload:
         return left, right
     first, end = payload["offset"], payload["offset"] + payload["len"]
+    if not (first % 8 or end % 8) or not 0 < payload["len"] <= _LONGEST:
+        return left, right
     start, stop = first - first % 8, end + -end % 8
     whole = {"payload": {**payload, "offset": start, "len": stop - start}}
     mask = ((1 << payload["len"]) - 1) << (stop - end)
