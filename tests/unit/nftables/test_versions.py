@@ -9,10 +9,11 @@ from hypothesis import HealthCheck, given, settings
 
 from segctl.errors import UnsupportedError
 from segctl.intent import Flow, PortRange, ProtocolUse
+from segctl.plan import plan_device
 from segctl.providers.nftables import agent, functions, names
 from segctl.testing import desired as any_desired
 from support.lab import refused
-from support.nft import PROVIDER, Kernel, asset, desired, firewall, tcp
+from support.nft import PROVIDER, Kernel, asset, desired, firewall, live, tcp
 from support.nft_versions import USABLE, nft_of
 
 if TYPE_CHECKING:
@@ -152,3 +153,32 @@ def test_the_lock_of_a_newer_nft_is_read_by_an_older(kernel: Kernel, suite: str)
     assert "somebody" in kernel.run("nft -j list table inet segctl")
     kernel.run(agent.command("", "unlock", "somebody", "0"))
     assert "somebody" not in kernel.run("nft -j list table inet segctl")
+
+
+@pytest.mark.parametrize("suite", USABLE)
+def test_a_lock_is_held_by_one_and_leaves_nothing(kernel: Kernel, suite: str) -> None:
+    emptied(kernel, suite)
+    take = (
+        f"add table {names.TABLE}\n"
+        f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
+        f'add element {names.TABLE} {names.LOCK} {{ 1 comment "somebody" }}\n'
+    )
+    kernel.run("nft -f -", take)
+    assert "File exists" in kernel.run("nft -f -", take, code=1)
+    assert live(kernel.run("nft -j list table inet segctl")).pending == (("somebody", "its lock"),)
+    kernel.run(agent.command("", "unlock", "somebody", "1"))
+    assert agent.ABSENT in kernel.run("nft -j list table inet segctl", code=1)
+
+
+@pytest.mark.parametrize("suite", USABLE)
+def test_a_guard_goes_back_on_every_version(kernel: Kernel, suite: str) -> None:
+    emptied(kernel, suite)
+    kernel.reach(WANTED)
+    before = kernel.run("nft -s list table inet segctl")
+    script = plan_device(desired(*FLOWS[:2]), kernel.live(), PROVIDER).script
+    size = str(len(script.encode()))
+    kernel.run(agent.command("", "go", "p", "0", size), script)
+    assert kernel.reach(desired(*FLOWS[:2])).changes == ()
+    kernel.run(agent.command("", "revert", "p"))
+    assert kernel.run("nft -s list table inet segctl") == before
+    kernel.run("rm -rf /run/segctl")
