@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 #: Outside of the homes, in whose place the labs see empty folders.
 CACHE = Path("/var/cache/segctl-tests/nft")
@@ -43,7 +43,7 @@ class Nft:
     version: str
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """This version is not to be had here, and why."""
 
 
@@ -61,7 +61,7 @@ def _nft_of(suite: str) -> Nft | str:
         version = SUITES[suite]
         program = HOST if version and version_of(HOST) == version else _unpacked(suite)
         found = version_of(program)
-    except (_Refused, OSError) as error:
+    except (_RefusedError, OSError) as error:
         return str(error)
     if not found or (version and found != version):
         return f"it is {found or 'not to be run'}, not {version}"
@@ -87,7 +87,7 @@ def _unpacked(suite: str) -> Path:
             return program
         try:
             _unpack(suite)
-        except _Refused:
+        except _RefusedError:
             if not program.exists():
                 raise
     return program
@@ -98,7 +98,7 @@ def _age(file: Path) -> float:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _alone(lock: Path) -> Generator[None]:
     """Let one process at a time unpack a suite."""
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -130,7 +130,7 @@ def _write_program(made: Path, place: Path) -> None:
     root = made / "root"
     loaders = [*root.glob("lib/*/ld-linux*.so.*"), *root.glob("usr/lib/*/ld-linux*.so.*")]
     if not loaders:
-        raise _Refused("its packages bring no loader")
+        raise _RefusedError("its packages bring no loader")
     inside = [str(place / one.relative_to(made)) for one in loaders]
     folders = {
         place / one.parent.relative_to(made)
@@ -150,12 +150,10 @@ def _source(suite: str) -> str:
     """Return the line of apt's sources for a suite, of the machine's own mirror and key."""
     release = _release()
     if release.get("ID") != "debian":
-        raise _Refused("this machine is not Debian")
+        raise _RefusedError("this machine is not Debian")
     wanted = release.get("VERSION_CODENAME", "")
-    listed = _run(
-        "apt-get", "indextargets", "--format", "$(RELEASE)\t$(COMPONENT)\t$(REPO_URI)\t$(SOURCESENTRY)",
-        "Created-By: Packages",
-    )  # fmt: skip
+    fields = "$(RELEASE)\t$(COMPONENT)\t$(REPO_URI)\t$(SOURCESENTRY)"
+    listed = _run("apt-get", "indextargets", "--format", fields, "Created-By: Packages")
     for line in listed.splitlines():
         name, component, mirror, entry = line.split("\t")
         if (name, component) == (wanted, "main"):
@@ -164,12 +162,13 @@ def _source(suite: str) -> str:
             options += [f"signed-by={key}" for key in _keys(Path(entry.rpartition(":")[0]))]
             said = f"[{' '.join(options)}] " if options else ""
             return f"deb {said}{mirror} {suite} main\n"
-    raise _Refused(f"no source of apt has {wanted}")
+    raise _RefusedError(f"no source of apt has {wanted}")
 
 
 def _keys(source: Path) -> list[str]:
     """Return the key file that a file of sources names; none: apt's own keys are used."""
-    found = re.search(r"signed-by\s*[:=]\s*(/[^\s\],]+)", source.read_text(encoding="utf-8"), re.I)
+    text = source.read_text(encoding="utf-8")
+    found = re.search(r"(?i:signed-by)\s*[:=]\s*(/[^\s\],]+)", text)
     return [found[1]] if found else []
 
 
@@ -201,8 +200,8 @@ def _run(*words: str) -> str:
     try:
         found = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise _Refused(f"{words[0]}: {error}") from error
+        raise _RefusedError(f"{words[0]}: {error}") from error
     if found.returncode:
         said = [line for line in found.stderr.splitlines() if line.strip()]
-        raise _Refused(f"{words[0]} ends with {found.returncode}: {said[0] if said else ''}")
+        raise _RefusedError(f"{words[0]} ends with {found.returncode}: {said[0] if said else ''}")
     return found.stdout

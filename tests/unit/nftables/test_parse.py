@@ -16,7 +16,7 @@ from segctl.findings import UNREAD
 from segctl.intent import Flow, ProtocolUse
 from segctl.plan import plan_device
 from segctl.providers.nftables.document import EVERY
-from segctl.providers.nftables.listing import spell
+from segctl.providers.nftables.listing import read_table, spell
 from segctl.providers.nftables.render import transactions
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft import PROVIDER, asset, desired, live, tcp
@@ -203,3 +203,50 @@ def test_a_table_that_could_not_be_read_is_drift_and_bars_nothing(table: str) ->
 def test_a_script_speaks_of_our_table_only(line: str) -> None:
     with pytest.raises(ValueError, match="not a command"):
         transactions(f"# segctl switch\n{line}\n")
+
+
+RAW = {"base": "ih", "offset": 28, "len": 4}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        ({"payload": RAW}, 4, "@ih,24,8 & 0xf == 0x4"),
+        ({"payload": RAW | {"offset": 23, "len": 1}}, 0, "@ih,16,8 & 0x1 == 0x0"),
+        ({"payload": RAW | {"offset": 80, "len": 2}}, 3, "@ih,80,8 & 0xc0 == 0xc0"),
+        ({"payload": RAW | {"offset": 12, "len": 8}}, 1, "@ih,8,16 & 0xff0 == 0x10"),
+        ({"payload": RAW}, {"set": [1, 2]}, "@ih,24,8 & 0xf == { 0x1, 0x2 }"),
+        ({"&": [{"payload": RAW | {"offset": 24, "len": 8}}, 15]}, 4, "@ih,24,8 & 0xf == 0x4"),
+        ({"payload": RAW | {"offset": 24, "len": 8}}, 4, "@ih,24,8 0x4"),
+    ],
+)
+def test_bits_of_a_payload_are_spelled_one_way(left: object, right: object, words: str) -> None:
+    assert spell({"match": {"op": "==", "left": left, "right": right}}) == words
+
+
+def field(protocol: str, name: str) -> dict[str, object]:
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+@pytest.mark.parametrize(
+    ("made", "declaration"),
+    [
+        ("ipv4_addr", "type ipv4_addr;"),
+        (["ifname", "ifname"], "type ifname . ifname;"),
+        ({"typeof": field("ip", "saddr")}, "type ipv4_addr;"),
+        ({"typeof": field("ip6", "daddr")}, "type ipv6_addr;"),
+        ({"typeof": {"meta": {"key": "iifname"}}}, "type ifname;"),
+        ({"typeof": {"meta": {"key": "mark"}}}, "type mark;"),
+        (
+            {"typeof": {"concat": [{"payload": RAW}, field("ip", "length")]}},
+            "type integer . integer;",
+        ),
+        ({"typeof": field("tcp", "dport")}, 'type ?{"typeof":'),
+        ({"typeof": {"concat": [field("ip", "saddr"), {"ct": {"key": "id"}}]}}, "type ?"),
+        ({"other": 1}, "type ?"),
+    ],
+)
+def test_what_a_set_is_made_by_is_its_type(made: object, declaration: str) -> None:
+    listed = listing({"set": {"name": "s", "type": made, "handle": 1}})
+    held = read_table(listed).sets["s"].declaration
+    assert held.startswith(declaration)

@@ -133,7 +133,8 @@ def test_any_policy_is_the_same_to_every_version(kernel: Kernel, wanted: Desired
 
 def test_a_version_that_cannot_comment_objects_is_refused(kernel: Kernel) -> None:
     emptied(kernel, "bullseye")
-    kernel.run("nft -f -", 'add table ip t\nadd counter ip t c { packets 0 bytes 0 comment "x"; }\n')
+    counter = 'add counter ip t c { packets 0 bytes 0 comment "x"; }'
+    kernel.run("nft -f -", f"add table ip t\n{counter}\n")
     assert "comment" not in kernel.run("nft -j list table ip t")
     with pytest.raises(UnsupportedError, match=r"has nft 0\.9\.8, which cannot comment objects"):
         kernel.live()

@@ -138,8 +138,8 @@ def _key_type(value: Any) -> str:
     """Spell the type of a set's keys; nft 1.1 lists what the set was made by, ``typeof``."""
     if not isinstance(value, dict):
         return _listed(value, " . ")
-    made = cast("Values", value).get("typeof")
-    parts = made["concat"] if isinstance(made, dict) and "concat" in made else [made]
+    made = _dict(value).get("typeof")
+    parts = _items(_dict(made).get("concat", [made]))
     found = [_TYPES.get(_left(part) or "", "") or _raw_type(part) for part in parts]
     return " . ".join(found) if all(found) else f"?{_plain(value)}"
 
@@ -150,6 +150,11 @@ def _raw_type(value: Any) -> str:
 
 def _listed(value: Any, between: str) -> str:
     return between.join(map(str, _items(value) if isinstance(value, list) else [value]))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    """Return what is an object of JSON; empty for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _items(value: Any) -> list[Any]:
@@ -238,7 +243,8 @@ def _plain(value: Any) -> str:
 
 
 def _match(value: Values) -> str | None:
-    left, right, op = _whole_bytes(value["left"], value["right"]) + (value["op"],)
+    left, right = _whole_bytes(value["left"], value["right"])
+    op = value["op"]
     key = _left(left)
     if key is None or op not in ("==", "in", "!="):
         return None
@@ -261,7 +267,7 @@ def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
 
     nft 1.1 lists ``@ih,24,8 & 0xf != 0x4`` as ``@ih,28,4 != 0x4``.
     """
-    payload = left.get("payload", {}) if isinstance(left, dict) else {}
+    payload = _dict(_dict(left).get("payload"))
     if "offset" not in payload:
         return left, right
     first, end = payload["offset"], payload["offset"] + payload["len"]
@@ -279,9 +285,10 @@ def _shifted(value: Any, bits: int) -> Any:
         return value << bits
     if isinstance(value, list):
         return [_shifted(one, bits) for one in _items(value)]
-    if isinstance(value, dict) and set(cast("Values", value)) <= {"set", "range"}:
-        return {kind: _shifted(one, bits) for kind, one in cast("Values", value).items()}
-    return value
+    if isinstance(value, dict):
+        found = cast("Values", value)
+        return {kind: _shifted(one, bits) for kind, one in found.items()}
+    return cast("object", value)
 
 
 def _left(left: Any) -> str | None:

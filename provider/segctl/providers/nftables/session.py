@@ -197,7 +197,7 @@ class NftSession:
     def _refused(self, part: str, answer: Answer) -> SegctlError:
         name, reason = self._target.name, answer.reason
         text = answer.err
-        if crash := _crash(answer):
+        if part in ("table", "chains") and (crash := _crash(answer)):
             return ParseError(name, f"nft crashed ({crash}) while listing {part}; {_NEWER}")
         if part == "nft" or ("nft" in text and "not found" in text):
             return UnsupportedError(f"{name}: has no {NFT}: install nftables")

@@ -1,8 +1,8 @@
 """Which versions of nft segctl works with.
 
-The oldest is the oldest that was measured. nft 0.9.8 lists no comment of a counter in JSON, by which
-segctl knows its table and its rules; it takes no raw payload of TCP's data, and it ends with an
-assertion when it lists a set of three raw numbers (measured with the packages of Debian 11).
+The oldest is the oldest that was measured. nft 0.9.8 lists no comment of a counter in JSON, by
+which segctl knows its table and its rules; it takes no raw payload of TCP's data, and it ends with
+an assertion when it lists a set of three raw numbers (measured with the packages of Debian 11).
 """
 
 from __future__ import annotations
