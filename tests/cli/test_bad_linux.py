@@ -331,6 +331,16 @@ def test_an_nft_that_is_too_old(
         )
 
 
+def test_an_nft_that_lists_what_sets_are_made_by(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with serving(place, capsys, nft_version="1.1.3") as gateway:
+        gateway.write(READ_ONLY)
+        assert gateway.apply().code == 0
+        assert '"typeof"' in gateway.mock.edit("nft -j list set inet segctl zoned").out
+        assert gateway("drift").code == 0
+
+
 def test_a_table_of_somebody_else_with_our_name(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
