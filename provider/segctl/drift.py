@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import Problem
-from segctl.findings import HOLE, NOT_KEPT, PENDING
+from segctl.findings import HOLE, NOT_KEPT, PENDING, UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,10 +28,15 @@ DRIFT_KINDS = {
 #: Something is wrong with the device, or could not be told.
 ERROR = "error"
 #: Every state an item can be in, the gravest first.
-STATES = (HOLE, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
+STATES = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
 #: Findings that are drift: what kind of item they are about, and whether their words change by
 #: themselves, as seconds do.
-_TELLING = {HOLE: ("rule", False), PENDING: ("change", True), NOT_KEPT: ("boot", False)}
+_TELLING = {
+    HOLE: ("rule", False),
+    UNREAD: ("table", False),
+    PENDING: ("change", True),
+    NOT_KEPT: ("boot", False),
+}
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"
 

@@ -1,8 +1,9 @@
 """What a reader of a plan must know besides its changes: holes, cuts, doubts.
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
-Findings of the kinds `HOLE`, `PENDING` and `NOT_KEPT` and every error count as drift: the device
-permits what no conduit declares, will not go on holding what it holds, or it cannot be told.
+Findings of the kinds `HOLE`, `UNREAD`, `PENDING` and `NOT_KEPT` and every error count as drift:
+the device permits what no conduit declares, will not go on holding what it holds, or it cannot be
+told.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
+#: What the device holds of others could not be read, so that nobody knows what it does.
+UNREAD = "unread"
 #: A change that nobody has confirmed.
 PENDING = "pending"
 #: What the device would load at boot is not what it enforces.
@@ -52,7 +55,11 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
 
 
 def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
-    """Refuse interfaces that the device, if it says which it has, does not have."""
+    """Name interfaces that the device, if it says which it has, does not have now.
+
+    Rules hold them as text: of one that comes later (a dialled line, a tunnel, a VLAN that is
+    down) they meet the first packet, so its absence keeps no change from the device.
+    """
     held = live.known.get("interface")
     if held is None:
         return
@@ -70,10 +77,11 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
         missing = sorted(set(zone.interfaces) - held)
         if missing:
             yield Problem(
-                message=f"the device has no interface {', '.join(missing)} for zone {zone.name}; "
-                f"it has {', '.join(sorted(held))}",
-                hint="correct segctl_zone_map",
-                severity="error",
+                message=f"the device has no interface {', '.join(missing)} for zone {zone.name} "
+                f"now; it has {', '.join(sorted(held))}",
+                hint="its rules hold from when it comes up; if it is misspelled, correct "
+                "segctl_zone_map",
+                severity="warning",
             )
 
 

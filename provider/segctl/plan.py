@@ -116,7 +116,9 @@ class DevicePlan:
     @property
     def in_sync(self) -> bool:
         """Whether the device holds what it should, will go on to, and all of it could be told."""
-        return not self.changes and self.applyable and not self.state.unsettled
+        kinds = {finding.kind for finding in self.findings}
+        doubts = {findings.HOLE, findings.UNREAD, findings.NOT_KEPT, findings.PENDING}
+        return not self.changes and self.applyable and not kinds & doubts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,7 @@ PLACES = (
 _QUOTED = re.compile(r"'(?:[^']|'\\'')*'")
 _SAFE_WORD = re.compile(r"[0-9A-Za-z ._/-]*")
 _NFT = re.compile(
-    r"(?:sudo -n )?/usr/sbin/nft (?:-f -|-j list set inet segctl lock)",
+    r"(?:sudo -n )?/usr/sbin/nft (?:-f - \|\| exit \$\?|-j list set inet segctl lock)",
 )
 
 

@@ -17,8 +17,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from support.nft_versions import HOST
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from support.nft_versions import Nft
 
 ZONES = ("ctrl", "supv", "dmz", "ent")
 #: Folders of the machine that the firewall's sshd sees an empty one of its own in place of.
@@ -217,6 +221,13 @@ class Lab:
         assert self._sshd is not None
         return run("nsenter", "-t", str(self._sshd.pid), "-n", "-m", *words, stdin=stdin)
 
+    def use(self, nft: Nft) -> None:
+        """Let this nft be the firewall's, for segctl as well as for this lab."""
+        host = str(HOST)
+        self.on_firewall("sh", "-c", f"while mountpoint -q {host}; do umount {host}; done")
+        if nft.program != HOST:
+            self.on_firewall("mount", "--bind", str(nft.program), host)
+
     def account(self, name: str, sudoers: str) -> None:
         """Make an account on the firewall that the key opens, with these lines of sudoers."""
         self.on_firewall("useradd", "-m", "-s", "/bin/sh", "-p", "*", name)
@@ -227,7 +238,7 @@ class Lab:
 
     def nft(self, *words: str, stdin: str = "") -> str:
         """Run nft on the firewall."""
-        return self.inside("fw", "nft", *words, stdin=stdin)
+        return self.on_firewall(str(HOST), *words, stdin=stdin)
 
     def python(self, name: str, program: str, *words: str) -> subprocess.Popen[str]:
         """Start a Python program in a namespace, its output to be read."""

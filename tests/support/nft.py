@@ -26,12 +26,14 @@ from segctl.plan import plan_device
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.render import transactions
+from support.nft_versions import HOST
 
 if TYPE_CHECKING:
     from segctl.compile import Desired
     from segctl.intent import ThreatPrevention
     from segctl.plan import DevicePlan
     from segctl.providers.base import Live
+    from support.nft_versions import Nft
 
 PROVIDER = NftablesProvider()
 ZONES = ("ctrl", "supv", "dmz")
@@ -103,6 +105,7 @@ def live(
     nft: str = "nftables v1.0.6 (Lester Gooch #5)",
     links: list[dict[str, str]] | None = None,
     foreign: dict[str, str] | None = None,
+    unread: dict[str, str] | None = None,
 ) -> Live:
     """Return what a host with these listings holds."""
     document = Document(
@@ -115,6 +118,7 @@ def live(
         chains=EMPTY,
         links=json.dumps(links or [{"ifname": f"e{number}"} for number in range(1, 4)]),
         foreign=foreign or {},
+        unread=unread or {},
     )
     return PROVIDER.parse(document.dump())
 
@@ -154,10 +158,17 @@ class Kernel:
             lines.append(line)
         raise AssertionError("the shell ended")
 
+    def use(self, nft: Nft) -> None:
+        """Let this nft be the namespace's, in the place where hosts have theirs."""
+        self.run(f"while mountpoint -q {HOST}; do umount {HOST}; done")
+        if nft.program != HOST:
+            self.run(f"mount --bind {nft.program} {HOST}")
+
     def live(self) -> Live:
         """Return what the kernel holds."""
-        there = "table inet segctl" in self.run("nft list tables").splitlines()
-        return live(self.run("nft -j list table inet segctl") if there else "")
+        there = "inet segctl" in self.run("nft list chains")
+        held = self.run("nft -j list table inet segctl") if there else ""
+        return live(held, nft=self.run("nft --version"))
 
     def reach(self, wanted: Desired) -> DevicePlan:
         """Plan, and run the transactions."""

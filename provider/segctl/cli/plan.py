@@ -118,7 +118,7 @@ def plan(
         tell(saved)
     if failures or not made.applyable:
         return ERROR
-    differs = made.changes or any(one.state.unsettled for one in made.devices)
+    differs = made.changes or not all(one.state.lasts for one in made.devices)
     return DIFFERS if detailed_exitcode and differs else OK
 
 

@@ -91,11 +91,12 @@ class DeviceState:
     @property
     def unsettled(self) -> bool:
         """Whether `apply` has something to do although the policy is as desired."""
-        return (
-            bool(self.unconfirmed)
-            or self.kept in ("differs", "missing")
-            or any(lock.dead for lock in self.locks)
-        )
+        return not self.lasts or any(lock.dead for lock in self.locks)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the device is not known to become another by itself or by a reboot."""
+        return not self.unconfirmed and self.kept not in ("differs", "missing")
 
     def as_json(self) -> dict[str, Any]:
         """Return it as it stands in documents; `read_state` takes it back."""

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 _DRIFTS = tuple(dict.fromkeys(DRIFT_KINDS.values()))
 #: Lists of findings that are drift, and what their items are called.
-_TOLD = {"holes": "open", "errors": "wrong", "pending": "not confirmed", "not_kept": "not kept"}
+_TOLD = {
+    "holes": "open",
+    "unread": "unread",
+    "errors": "wrong",
+    "pending": "not confirmed",
+    "not_kept": "not kept",
+}
 _NO_RULES: Mapping[str, Sequence[str]] = {}
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.drift import DRIFT_KINDS, ERROR, items_of, judge
-from segctl.findings import HOLE, NOT_KEPT, PENDING
+from segctl.findings import HOLE, NOT_KEPT, PENDING, UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.lines import Line
 from segctl.report.plans import DOUBT
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 #: States of items that a finding says.
-_TOLD = (HOLE, ERROR, PENDING, NOT_KEPT)
+_TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT)
 #: Which account changed what, by device, kind and name.
 Authors: TypeAlias = "Mapping[tuple[str, str, str], Author]"
 
@@ -95,6 +95,7 @@ def _drift_device(
         **lists,
         "unmanaged": list(plan.unmanaged),
         "holes": told[HOLE],
+        "unread": told[UNREAD],
         "errors": told[ERROR],
         "pending": told[PENDING],
         "not_kept": told[NOT_KEPT],
@@ -141,10 +142,10 @@ def drift_text(document: Mapping[str, Any]) -> Iterator[Line]:
             if finding["kind"] == DOUBT:
                 continue
             hole = finding in device["holes"]
-            word = "open" if hole else finding["severity"]
+            word = "open" if hole else "unread" if finding in device["unread"] else ""
             hint = f" — {finding['hint']}" if finding["hint"] else ""
             yield Line(
-                lead=f"  ! {word}: ",
+                lead=f"  ! {word or finding['severity']}: ",
                 text=f"{finding['message']}{hint}",
                 style="bold red" if hole else "yellow",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import Problem
-from segctl.findings import HOLE
+from segctl.findings import HOLE, UNREAD
 from segctl.report.differences import diff_lines, flows
 from segctl.report.document import (
     Check,
@@ -169,7 +169,7 @@ def device_problems(devices: Iterable[DevicePlan], places: Places) -> Iterator[P
 
 def _suite(device: DevicePlan) -> Suite:
     barred = [str(finding) for finding in device.findings if finding.severity == "error"]
-    open_ = [str(finding) for finding in device.findings if finding.kind == HOLE]
+    open_ = [str(finding) for finding in device.findings if finding.kind in (HOLE, UNREAD)]
     return Suite(
         name=device.name,
         checks=(

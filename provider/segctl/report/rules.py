@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.findings import HOLE
+from segctl.findings import HOLE, UNREAD
 from segctl.report.planned import UNREADABLE
 from segctl.report.plans import DOUBT
 
@@ -45,6 +45,11 @@ RULES: Mapping[str, Rule] = {
         title="A device permits what no conduit declares",
         help="A rule of somebody else stands above segctl's rules and lets traffic pass. Declare "
         "it as a conduit, narrow it, or move it below.",
+    ),
+    UNREAD: Rule(
+        title="A table of others could not be read",
+        help="Whether it drops what conduits permit, or takes connections past segctl's rules, "
+        "cannot be told. Update nftables on the host, or have the table taken away.",
     ),
     "drift-missing": Rule(
         title="Declared, and not on the device",

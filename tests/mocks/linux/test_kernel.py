@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from segctl_mocks import LinuxMock
+from support.lab import refused
+from support.nft_versions import nft_of
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -71,6 +77,40 @@ def scripts() -> list[str]:
 @pytest.mark.parametrize("number", range(len(scripts())))
 def test_scripts(kernel: Kernel, number: int) -> None:
     kernel.compare(*scripts()[number].strip("\n").split("\n---\n"))
+
+
+MADE = """
+	set a { typeof ip saddr; flags interval; }
+	set b { typeof iifname; }
+	set d { typeof meta mark; }
+	map e { typeof iifname . oifname : verdict; }
+}
+"""
+
+
+@pytest.mark.parametrize("suite", ["trixie", "sid"])
+def test_types_of_sets_as_a_newer_nft_lists_them(suite: str) -> None:
+    if reason := refused():
+        pytest.skip(reason)
+    nft = nft_of(suite)
+    script = BASE.removesuffix("}\n") + MADE.lstrip("\n")
+    real = subprocess.run(
+        ["unshare", "-n", "sh", "-c", '"$0" -f - && "$0" -j list ruleset', str(nft.program)],
+        input=script, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    mock = LinuxMock("gw1", nft_version=nft.version)
+    assert mock.edit("nft -f -", script).status == 0
+    assert _types(mock.edit("nft -j list ruleset").out) == _types(real)
+
+
+def _types(listing: str) -> dict[str, object]:
+    objects = json.loads(listing)["nftables"]
+    return {
+        one["name"]: one["type"]
+        for found in objects
+        for kind, one in found.items()
+        if kind in ("set", "map")
+    }
 
 
 def test_reference_rulesets(kernel: Kernel) -> None:

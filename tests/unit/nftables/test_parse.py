@@ -10,10 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segctl.drift import items_of
 from segctl.errors import ParseError, SegctlError, UnsupportedError
+from segctl.findings import UNREAD
 from segctl.intent import Flow, ProtocolUse
 from segctl.plan import plan_device
-from segctl.providers.nftables.listing import spell
+from segctl.providers.nftables.document import EVERY
+from segctl.providers.nftables.listing import read_table, spell
 from segctl.providers.nftables.render import transactions
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft import PROVIDER, asset, desired, live, tcp
@@ -99,7 +102,7 @@ def test_what_a_gateway_answers_is_understood() -> None:
     assert _planned(_answers()) == 0
 
 
-@settings(max_examples=25)  # each one plans
+@settings(max_examples=25, deadline=None)  # each one plans
 @given(data=st.data())
 def test_what_is_not_understood_is_a_clear_error_or_a_difference(data: st.DataObject) -> None:
     changed = copy.deepcopy(_answers())
@@ -143,17 +146,48 @@ def test_a_port_of_a_bridge_is_said() -> None:
     assert any("e1 is a port of br0" in finding.message for finding in made.findings)
 
 
-def test_an_interface_that_is_not_there_is_an_error() -> None:
+def test_an_interface_that_is_not_there_is_a_warning() -> None:
     links = [{"ifname": "e1"}, {"ifname": "e2"}]
     made = plan_device(desired(), live(links=links), PROVIDER)
-    assert any("no interface e3" in finding.message for finding in made.findings)
-    assert not made.applyable
+    (found,) = (one for one in made.findings if "no interface e3" in one.message)
+    assert found.severity == "warning"
+    assert made.applyable
+    assert '"e3"' in made.script
 
 
-def test_functions_need_a_newer_nft() -> None:
-    wanted = desired(Flow(id="f", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),)))
-    with pytest.raises(UnsupportedError, match=r"needs nft 1\.0\.6"):
-        plan_device(wanted, live(nft="nftables v0.9.8 (E.D.S.)"), PROVIDER)
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ("nftables v0.9.8 (E.D.S.)", "nft 0.9.8"),
+        ("nftables v1.0.5 (Lester Gooch #4)", "nft 1.0.5"),
+        ("nftables v0.10 (?)", "nft 0.10"),
+        ("", "unknown version"),
+        ("nft from vendor", "unknown version"),
+    ],
+)
+def test_an_old_nft_is_refused(said: str, holds: str) -> None:
+    with pytest.raises(UnsupportedError) as found:
+        live(nft=said)
+    assert holds in str(found.value)
+    assert "cannot comment objects" in str(found.value)
+    assert "1.0.6 or newer" in str(found.value)
+
+
+def test_a_newer_nft_is_taken() -> None:
+    assert live(nft="nftables v1.10 (?)").identity.os_version == "1.10"
+
+
+@pytest.mark.parametrize("table", ["ip other", EVERY])
+def test_a_table_that_could_not_be_read_is_drift_and_bars_nothing(table: str) -> None:
+    made = plan_device(desired(), live(unread={table: "nft crashed (Aborted)"}), PROVIDER)
+    (found,) = made.findings
+    assert found.kind == UNREAD
+    assert found.message.startswith("cannot tell what table")
+    assert "nft crashed (Aborted)" in found.message
+    assert ("ip other" in found.message) is (table == "ip other")
+    assert made.applyable
+    (item,) = (one for one in items_of(made) if one.finding)
+    assert (item.state, item.kind, item.name) == ("unread", "table", table)
 
 
 @pytest.mark.parametrize(
@@ -169,3 +203,50 @@ def test_functions_need_a_newer_nft() -> None:
 def test_a_script_speaks_of_our_table_only(line: str) -> None:
     with pytest.raises(ValueError, match="not a command"):
         transactions(f"# segctl switch\n{line}\n")
+
+
+RAW = {"base": "ih", "offset": 28, "len": 4}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "words"),
+    [
+        ({"payload": RAW}, 4, "@ih,24,8 & 0xf == 0x4"),
+        ({"payload": RAW | {"offset": 23, "len": 1}}, 0, "@ih,16,8 & 0x1 == 0x0"),
+        ({"payload": RAW | {"offset": 80, "len": 2}}, 3, "@ih,80,8 & 0xc0 == 0xc0"),
+        ({"payload": RAW | {"offset": 12, "len": 8}}, 1, "@ih,8,16 & 0xff0 == 0x10"),
+        ({"payload": RAW}, {"set": [1, 2]}, "@ih,24,8 & 0xf == { 0x1, 0x2 }"),
+        ({"&": [{"payload": RAW | {"offset": 24, "len": 8}}, 15]}, 4, "@ih,24,8 & 0xf == 0x4"),
+        ({"payload": RAW | {"offset": 24, "len": 8}}, 4, "@ih,24,8 0x4"),
+    ],
+)
+def test_bits_of_a_payload_are_spelled_one_way(left: object, right: object, words: str) -> None:
+    assert spell({"match": {"op": "==", "left": left, "right": right}}) == words
+
+
+def field(protocol: str, name: str) -> dict[str, object]:
+    return {"payload": {"protocol": protocol, "field": name}}
+
+
+@pytest.mark.parametrize(
+    ("made", "declaration"),
+    [
+        ("ipv4_addr", "type ipv4_addr;"),
+        (["ifname", "ifname"], "type ifname . ifname;"),
+        ({"typeof": field("ip", "saddr")}, "type ipv4_addr;"),
+        ({"typeof": field("ip6", "daddr")}, "type ipv6_addr;"),
+        ({"typeof": {"meta": {"key": "iifname"}}}, "type ifname;"),
+        ({"typeof": {"meta": {"key": "mark"}}}, "type mark;"),
+        (
+            {"typeof": {"concat": [{"payload": RAW}, field("ip", "length")]}},
+            "type integer . integer;",
+        ),
+        ({"typeof": field("tcp", "dport")}, 'type ?{"typeof":'),
+        ({"typeof": {"concat": [field("ip", "saddr"), {"ct": {"key": "id"}}]}}, "type ?"),
+        ({"other": 1}, "type ?"),
+    ],
+)
+def test_what_a_set_is_made_by_is_its_type(made: object, declaration: str) -> None:
+    listed = listing({"set": {"name": "s", "type": made, "handle": 1}})
+    held = read_table(listed).sets["s"].declaration
+    assert held.startswith(declaration)

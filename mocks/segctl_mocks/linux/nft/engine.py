@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from segctl_mocks.linux.nft.syntax import Command
     from segctl_mocks.linux.nft.types import Json
 
-RELEASES = {"1.0.6": "Lester Gooch #5", "1.0.9": "Old Doc Yak #3", "0.9.3": "Topsy"}
+RELEASES = {
+    "0.9.3": "Topsy",
+    "0.9.8": "E.D.S.",
+    "1.0.6": "Lester Gooch #5",
+    "1.0.9": "Old Doc Yak #3",
+    "1.1.3": "Commodore Bullmoose #4",
+    "1.1.7": "Commodore Bullmoose #8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +123,7 @@ class Nft:
             stateless="stateless" in flags,
             terse="terse" in flags,
             numeric="numeric" in flags,
+            typeof=_at_least(self.version, (1, 1)),
         )
         tables = _tables(rules, command)
         if "json" in flags:

@@ -1,7 +1,8 @@
-"""Listing the ruleset as JSON, with the shapes of nft 1.0.6."""
+"""Listing the ruleset as JSON, with the shapes of nft 1.0.6; types of sets also as in nft 1.1."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft.listing import Options, ordered
@@ -98,11 +99,14 @@ class JsonListing:
         """Return a set or map."""
         declaration = found.declaration
         names: list[Json] = [kind.name for kind in declaration.kinds]
+        kinds: Json = names[0] if len(names) == 1 else names
+        if self.options.typeof and declaration.typeof_json:
+            kinds = {"typeof": json.loads(declaration.typeof_json)}
         out: dict[str, Json] = {
             "family": table.family,
             "name": found.name,
             "table": table.name,
-            "type": names[0] if len(names) == 1 else names,
+            "type": kinds,
             "handle": found.handle,
         }
         if declaration.is_map:

@@ -30,12 +30,13 @@ _BARE = Element()
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What ``-a``, ``-s``, ``-t`` and ``-n`` ask for."""
+    """What ``-a``, ``-s``, ``-t`` and ``-n`` ask for; `typeof`: as nft 1.1 lists sets in JSON."""
 
     handles: bool = False
     stateless: bool = False
     terse: bool = False
     numeric: bool = False
+    typeof: bool = False
 
 
 def ordered(found: NamedSet) -> list[tuple[Key, Element]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import types
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def declare(term: SetTerm) -> Declaration:
     """Return what a block declares."""
-    kinds, typeof = _kinds(term)
+    kinds, typeof, typeof_json = _kinds(term)
     data, data_kind, data_typeof = _data(term)
     flags = term.flags
     if term.timeout and "timeout" not in flags:
@@ -24,6 +25,7 @@ def declare(term: SetTerm) -> Declaration:
     return Declaration(
         kinds=kinds,
         typeof=typeof or (data_typeof and typeof),
+        typeof_json=typeof_json,
         is_map=term.is_map,
         data=data,
         data_kind=data_kind,
@@ -37,20 +39,21 @@ def declare(term: SetTerm) -> Declaration:
     )
 
 
-def _kinds(term: SetTerm) -> tuple[tuple[DataType, ...], str]:
+def _kinds(term: SetTerm) -> tuple[tuple[DataType, ...], str, str]:
     keys = term.keys
     if isinstance(keys, Look):
         expression = keys.expression
+        text, listed = expression.text(), json.dumps(expression.json())
         if isinstance(expression, Concat):
-            return tuple(part.kind for part in expression.parts), expression.text()
-        return (expression.kind,), expression.text()
+            return tuple(part.kind for part in expression.parts), text, listed
+        return (expression.kind,), text, listed
     found: list[DataType] = []
     for symbol in keys or ():
         kind = types.DECLARED.get(symbol.text)
         if kind is None:
             raise NftError(f"unknown datatype {symbol.text}", symbol.span)
         found.append(kind)
-    return tuple(found), ""
+    return tuple(found), "", ""
 
 
 def _data(term: SetTerm) -> tuple[str, DataType | None, str]:

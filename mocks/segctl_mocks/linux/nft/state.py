@@ -36,6 +36,7 @@ class Declaration:
 
     kinds: tuple[DataType, ...]
     typeof: str = ""
+    typeof_json: str = ""  # the same as nft 1.1 lists it
     is_map: bool = False
     data: str = ""  # what follows the colon in a map's type
     data_kind: DataType | None = None

@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 #: The upper half of the connection mark is ours; the lower belongs to others.
 MASK = 0xFFFF0000
 FORWARD_HOOK = "type filter hook forward priority 0; policy accept;"
+#: By IP version how a set of addresses is listed, and how it is made. What nft 1.1 stores of a set
+#: that is made by ``type`` crashes nft 1.0.6, so every set of ours is made by ``typeof``.
 ADDRESS_SETS = {
-    4: "type ipv4_addr; flags interval;",
-    6: "type ipv6_addr; flags interval;",
+    4: ("type ipv4_addr; flags interval;", "typeof ip saddr; flags interval;"),
+    6: ("type ipv6_addr; flags interval;", "typeof ip6 saddr; flags interval;"),
 }
 _FAMILIES = {4: "ip", 6: "ip6"}
 _ECHO = {4: "icmp type", 6: "icmpv6 type"}
@@ -310,24 +312,27 @@ def _sets(
     given: Names,
 ) -> Iterator[Set]:
     for group in groups:
-        for version, declaration in ADDRESS_SETS.items():
+        for version, (declaration, made) in ADDRESS_SETS.items():
             found = members(groups, group, version)
             if found:
                 yield Set(
                     name=given.set(version, group),
                     declaration=declaration,
+                    made=made,
                     elements=frozenset(found),
                 )
     ports = {zone.name: zone.interfaces for zone in policy.zones}
     yield Set(
         name=names.ZONED,
         declaration="type ifname;",
+        made="typeof iifname;",
         elements=frozenset(f'"{port}"' for found in ports.values() for port in found),
     )
     inside = (names.pair(zone, zone) for zone in ports)
     yield Set(
         name=names.PAIRS,
         declaration="type ifname . ifname : verdict;",
+        made="typeof iifname . oifname : verdict;",
         map=True,
         elements=frozenset(
             f'"{enter}" . "{leave}" : goto pair_{pair}'

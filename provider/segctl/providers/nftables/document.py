@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
@@ -13,13 +13,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "segctl-nftables 1"
+#: In place of a table's name, where it is not known which tables there are.
+EVERY = "*"
 #: What a counter has counted, in nft's JSON inside of ours.
 _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The answers by name; `table` is empty where the host has no table of ours."""
+    """The answers by name; `table` is empty where the host has no table of ours.
+
+    `unread` says of tables of others, by ``family name``, why they could not be listed; under
+    `EVERY` why it is not known which there are.
+    """
 
     host: str
     nft: str
@@ -31,6 +37,7 @@ class Document:
     links: str
     foreign: Mapping[str, str]
     boot: bool = True
+    unread: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def dump(self) -> bytes:
         """Return the document."""

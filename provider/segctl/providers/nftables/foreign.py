@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import ParseError, Problem
+from segctl.findings import UNREAD
 from segctl.providers.nftables import names
+from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import entries, shaped
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def hooked_tables(chains: str) -> list[str]:
 
 def foreign_findings(document: Document) -> Iterator[Problem]:
     """Judge others' base chains on the way of forwarded packets."""
+    yield from (_unread(table, reason) for table, reason in document.unread.items())
     for table, listing in document.foreign.items():
         try:
             with shaped():
@@ -45,6 +48,20 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
                 document.host, f"its listing of table {table} is not understood"
             ) from error
         yield from found
+
+
+def _unread(table: str, reason: str) -> Problem:
+    """Say that nobody knows what a table does: that is drift, and keeps no change from our own."""
+    one = table != EVERY
+    return Problem(
+        message=f"cannot tell what {f'table {table}' if one else 'tables of others'} "
+        f"do{'es' if one else ''} to traffic between our zones: {reason}",
+        hint="it may drop what our conduits permit, or take connections past our rules: update "
+        "nftables on the host, or have its owner take it away (docs/nftables.md, Versions)",
+        severity="warning",
+        kind=UNREAD,
+        subject=table,
+    )
 
 
 def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:

@@ -9,7 +9,6 @@ goes on when TCP sends them again, whole.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from segctl.intent import ProtocolUse
     from segctl.policy import Rule
 
-#: Measured with nft 1.0.6 and Linux 6.18; older nft writes raw payload differently or not at all.
-OLDEST_NFT = (1, 0, 6)
 #: TCP header lengths in words of 32 bits, in the upper half of their byte.
 _OFFSETS = range(5, 16)
 _DECLARED = "type integer . integer . integer;"
@@ -281,20 +278,3 @@ def _exact(protocol: str, version: int) -> Set:
             for offset in _OFFSETS
         ),
     )
-
-
-def check_version(used: Iterable[str], version: str) -> None:
-    """Refuse functions that this version of nft cannot judge.
-
-    Raises:
-        UnsupportedError: it is too old.
-    """
-    numbers = tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
-    needed = sorted(set(used) & set(NAMES))
-    if needed and numbers < OLDEST_NFT:
-        oldest = ".".join(map(str, OLDEST_NFT))
-        message = (
-            f"nft {version or 'of unknown version'} cannot judge {', '.join(needed)}: that needs "
-            f"nft {oldest}"
-        )
-        raise UnsupportedError(message)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Any]
 
+#: Bits of a payload that nft compares at once, at most.
+_LONGEST = 128
 _QUIET = frozenset({"metainfo", "table"})
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
 
@@ -110,7 +112,7 @@ def _line(values: Values) -> Line:
 
 
 def _set(kind: str, values: Values) -> Set:
-    key = _listed(values.get("type"), " . ")
+    key = _key_type(values.get("type"))
     value = f" : {values['map']}" if "map" in values else ""
     declaration = f"type {key}{value};"
     if values.get("flags"):
@@ -132,8 +134,27 @@ def _set(kind: str, values: Values) -> Set:
     )
 
 
+def _key_type(value: Any) -> str:
+    """Spell the type of a set's keys; nft 1.1 lists what the set was made by, ``typeof``."""
+    if not isinstance(value, dict):
+        return _listed(value, " . ")
+    made = _dict(value).get("typeof")
+    parts = _items(_dict(made).get("concat", [made]))
+    found = [_TYPES.get(_left(part) or "", "") or _raw_type(part) for part in parts]
+    return " . ".join(found) if all(found) else f"?{_plain(value)}"
+
+
+def _raw_type(value: Any) -> str:
+    return "integer" if (_left(value) or "").startswith("@") else ""
+
+
 def _listed(value: Any, between: str) -> str:
     return between.join(map(str, _items(value) if isinstance(value, list) else [value]))
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    """Return what is an object of JSON; empty for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _items(value: Any) -> list[Any]:
@@ -183,6 +204,18 @@ def _address_key(value: Any) -> str:
     return canonical_address(_right(value))
 
 
+#: The types of what sets of ours are made by (``nft describe``).
+_TYPES: Mapping[str, str] = {
+    "ip saddr": "ipv4_addr",
+    "ip daddr": "ipv4_addr",
+    "ip6 saddr": "ipv6_addr",
+    "ip6 daddr": "ipv6_addr",
+    "iifname": "ifname",
+    "oifname": "ifname",
+    "meta mark": "mark",
+    "ip length": "integer",
+    "ip6 length": "integer",
+}
 _KEYS: Mapping[str, Callable[[Any], str]] = {
     "ipv4_addr": _address_key,
     "ipv6_addr": _address_key,
@@ -210,7 +243,8 @@ def _plain(value: Any) -> str:
 
 
 def _match(value: Values) -> str | None:
-    left, right, op = value["left"], value["right"], value["op"]
+    left, right = _whole_bytes(value["left"], value["right"])
+    op = value["op"]
     key = _left(left)
     if key is None or op not in ("==", "in", "!="):
         return None
@@ -226,6 +260,35 @@ def _match(value: Values) -> str | None:
         shown = _raw_right(right)
         return None if shown is None else f"{key} {sign}{shown}"
     return f"{key} {sign}{_right(right, quoted=key.endswith('ifname'))}"
+
+
+def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
+    """Return a match of some bits of a payload as one of whole bytes under a mask.
+
+    nft 1.1 lists ``@ih,24,8 & 0xf != 0x4`` as ``@ih,28,4 != 0x4``.
+    """
+    payload = _dict(_dict(left).get("payload"))
+    if "offset" not in payload:
+        return left, right
+    first, end = payload["offset"], payload["offset"] + payload["len"]
+    if not (first % 8 or end % 8) or not 0 < payload["len"] <= _LONGEST:
+        return left, right
+    start, stop = first - first % 8, end + -end % 8
+    whole = {"payload": {**payload, "offset": start, "len": stop - start}}
+    mask = ((1 << payload["len"]) - 1) << (stop - end)
+    return {"&": [whole, mask]}, _shifted(right, stop - end)
+
+
+def _shifted(value: Any, bits: int) -> Any:
+    """Shift every number of what a payload is compared with."""
+    if isinstance(value, int):
+        return value << bits
+    if isinstance(value, list):
+        return [_shifted(one, bits) for one in _items(value)]
+    if isinstance(value, dict):
+        found = cast("Values", value)
+        return {kind: _shifted(one, bits) for kind, one in found.items()}
+    return cast("object", value)
 
 
 def _left(left: Any) -> str | None:

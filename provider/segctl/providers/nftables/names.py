@@ -21,6 +21,7 @@ FAMILY, NAME = "inet", "segctl"
 MARK = "segctl"
 FORMAT = "made by segctl, format 1"
 LOCK = "lock"
+LOCK_MADE = "typeof meta mark;"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63
 MAX_GROUP = 120

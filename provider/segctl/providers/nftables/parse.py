@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +10,7 @@ from segctl.errors import ParseError, Problem
 from segctl.policy import Policy
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
-from segctl.providers.nftables import functions, names
+from segctl.providers.nftables import functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
@@ -37,6 +36,7 @@ def parse(document: bytes) -> NftLive:
 
     Raises:
         ParseError: an answer is not understood, or the table named like ours is not ours.
+        UnsupportedError: the host's nft is too old.
     """
     with uncollected():
         return _parse(document)
@@ -44,14 +44,14 @@ def parse(document: bytes) -> NftLive:
 
 def _parse(document: bytes) -> NftLive:
     found = load(document)
+    versions.check(found.host, found.nft)
     table = _table(found)
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())
     links = _links(found)
-    version = re.search(r"v([0-9]+(?:\.[0-9]+)*)", found.nft)
     return NftLive(
         identity=Identity(
             serial=found.machine,
-            os_version=version[1] if version else "",
+            os_version=versions.version_of(found.nft),
             content_version="",
             scope=names.TABLE,
             model=f"Linux {found.kernel}",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from segctl.errors import UnsupportedError
 from segctl.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
-from segctl.providers.nftables import functions, names
+from segctl.providers.nftables import names
 from segctl.providers.nftables.build import Marks, Names, build, by_pair, judged, members
 from segctl.providers.nftables.interpret import rule_order, services_of
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
@@ -46,17 +46,10 @@ _COMMAND = re.compile(
 
 
 def render(changes: Sequence[Change], live: NftLive) -> str:
-    """Return the script for `changes` on a device that holds `live`; empty for no change.
-
-    Raises:
-        UnsupportedError: this device's nft is too old for a function the policy needs.
-    """
+    """Return the script for `changes` on a device that holds `live`; empty for no change."""
     if not changes:
         return ""
     wanted = patched(live.policy, changes)
-    functions.check_version(
-        {name for rule in wanted.rules for name in rule.applications}, live.identity.os_version
-    )
     if not wanted.zones:
         return f"{SWITCH}\ndelete table {names.TABLE}\n"
     given = new_names(wanted, live)

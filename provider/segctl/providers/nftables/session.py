@@ -20,8 +20,8 @@ from segctl.errors import (
     UnsupportedError,
 )
 from segctl.providers import lock_owner
-from segctl.providers.nftables import agent, names
-from segctl.providers.nftables.document import Document
+from segctl.providers.nftables import agent, names, versions
+from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables
 from segctl.providers.nftables.render import transactions
 from segctl.providers.ssh import Answer, SshSession
@@ -49,6 +49,24 @@ _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
 _NOTHING = Answer(code=1, out="", err="")
 #: Pauses before another try at going back or at unlocking, when the line has dropped.
 _TRIES = (0.0, 0.5, 2.0, 5.0)
+
+
+#: What helps where nft crashes: it reads all tables of a host before it changes one.
+_NEWER = (
+    "an nft newer than the host's has probably written a table there, in a container for "
+    "example: update nftables on the host, or take that table away (docs/nftables.md, Versions)"
+)
+#: Tables whose names go into a command line.
+_TABLE = re.compile(r"[a-z0-9]+ [0-9A-Za-z_./-]+", re.ASCII)
+#: What a shell says, and with which exit code, of a program that a signal has ended.
+_SIGNALS = {134: "Aborted", 139: "Segmentation fault"}
+
+
+def _crash(answer: Answer) -> str:
+    """Return how the program crashed; empty where it did not."""
+    said = next((one for one in _SIGNALS.values() if one in answer.err), "")
+    ours = answer.code in (agent.CHECK_FAILED, agent.APPLY_FAILED)
+    return _SIGNALS.get(answer.code, said if ours else "")
 
 
 class NftSession:
@@ -96,11 +114,10 @@ class NftSession:
         self._sudo = "" if self._part(found, "uid").strip() == "0" else "sudo -n"
         hostname, _, kernel = self._part(found, "host").strip().partition(" ")
         version = self._part(found, "nft").strip()
-        chains = self._part(found, "chains")
+        versions.check(self._target.name, version)
         table = self._table(found)
         self._had_table = bool(table)
-        hooked = self._hooked(chains)
-        foreign = self._ask(*hooked) if hooked else {}
+        chains, foreign, unread = self._others(found)
         return Document(
             host=self._target.name,
             nft=version,
@@ -110,9 +127,33 @@ class NftSession:
             table=table,
             chains=chains,
             links=self._part(found, "links"),
-            foreign={name: self._part(foreign, name) for name in hooked},
+            foreign=foreign,
             boot=found.get("boot", _NOTHING).code == 0,
+            unread=unread,
         ).dump()
+
+    def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
+        """Return all chains, the listings of others' tables, and why some could not be listed.
+
+        A table of others at which nft fails keeps nobody from reading ours.
+        """
+        crash = _crash(found.get("chains", _NOTHING))
+        if crash:
+            return "", {}, {EVERY: f"nft crashed ({crash})"}
+        chains = self._part(found, "chains")
+        hooked = self._hooked(chains)
+        unread = {name: "its name is unusual" for name in hooked if not _TABLE.fullmatch(name)}
+        asked = [name for name in hooked if name not in unread]
+        answers = self._ask(*asked) if asked else {}
+        foreign: dict[str, str] = {}
+        for name in asked:
+            answer = answers.get(name)
+            if answer is None or answer.code == 0:
+                foreign[name] = self._part(answers, name)
+            else:
+                crash = _crash(answer)
+                unread[name] = f"nft crashed ({crash})" if crash else answer.reason
+        return chains, foreign, unread
 
     def _ask(self, *tables: str) -> dict[str, Answer]:
         """Run the reader; return its answers by name, each with the exit code of its command."""
@@ -149,17 +190,15 @@ class NftSession:
 
     def _hooked(self, chains: str) -> list[str]:
         try:
-            found = hooked_tables(chains)
+            return hooked_tables(chains)
         except ValueError as error:
             raise ParseError(self._target.name, "its answer is no listing of nft") from error
-        for table in found:
-            if not re.fullmatch(r"[a-z0-9]+ [0-9A-Za-z_./-]+", table):
-                raise ParseError(self._target.name, f"has a table of an unusual name: {table!r}")
-        return found
 
     def _refused(self, part: str, answer: Answer) -> SegctlError:
         name, reason = self._target.name, answer.reason
         text = answer.err
+        if part in ("table", "chains") and (crash := _crash(answer)):
+            return ParseError(name, f"nft crashed ({crash}) while listing {part}; {_NEWER}")
         if part == "nft" or ("nft" in text and "not found" in text):
             return UnsupportedError(f"{name}: has no {NFT}: install nftables")
         if part == "links":
@@ -214,7 +253,7 @@ class NftSession:
     def _take(self, who: str) -> None:
         text = (
             f"add table {names.TABLE}\n"
-            f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
             f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{who}" }}\n'
         )
         for _ in range(3):
@@ -237,7 +276,8 @@ class NftSession:
         raise LockedError(self._target.name, "the lock comes and goes: try again")
 
     def _write_nft(self, text: str) -> Answer:
-        return self._ssh.run(f"{self._nft} -f -", text.encode())
+        # the shell stays, to tell what became of nft also when it crashes
+        return self._ssh.run(f"{self._nft} -f - || exit $?", text.encode())
 
     @property
     def _nft(self) -> str:
@@ -297,7 +337,7 @@ class NftSession:
         """Return what takes the lock again in a script that makes the whole table anew."""
         held = self._holder()
         return (
-            f"add set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+            f"add set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
             f'add element {names.TABLE} {names.LOCK} {{ 1 comment "{held}" }}\n'
         )
 
@@ -311,6 +351,8 @@ class NftSession:
         name, reason = self._target.name, answer.reason
         if "sudo" in reason or "Operation not permitted" in reason:
             return AuthError(name, f"{self._target.user!r} may not change nftables: {reason}")
+        if crash := _crash(answer):
+            return ApplyError(name, f"nft crashed ({crash}), nothing was changed; {_NEWER}")
         if answer.code == agent.CHECK_FAILED:
             return ApplyError(name, f"nft refuses the change, nothing was changed: {reason}")
         if answer.code == agent.INCOMPLETE:
