@@ -83,26 +83,14 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
         running: the mocks.
         loaded: the inventory with the overlay, as commands read it.
     """
-    from segctl.credentials import Secret
-    from segctl.inventory.mocked import MARK, NOT_OF_THE_WAY
+    from segctl.inventory.mocked import differing
 
     for device in loaded.site.devices:
-        wanted = running.entries.get(device.name)
-        if wanted is None:
+        entry = running.entries.get(device.name)
+        if entry is None:
             yield f"{device.name} is not among them"
-            continue
-        found = {
-            name: value.reveal() if isinstance(value, Secret) else value
-            for name, value in loaded.connections.get(device.name, {}).items()
-            if name not in NOT_OF_THE_WAY
-        }
-        differing = [
-            name
-            for name in sorted({*wanted, *found} - {MARK})
-            if str(found.get(name)) != str(wanted.get(name))
-        ]
-        if differing:
-            yield f"{device.name} has another {', '.join(differing)}"
+        elif names := differing(entry, loaded.connections.get(device.name, {})):
+            yield f"{device.name} has another {', '.join(names)}"
 
 
 def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:

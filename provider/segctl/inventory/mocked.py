@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from segctl.credentials import Secret
 from segctl.errors import Problem
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 #: The variable of a host, in a YAML hosts file, that makes its entry there the one that counts.
 MARK: Final = "segctl_mock"
 #: Connection variables that say neither where a firewall is, nor who logs in, nor whom to trust.
-NOT_OF_THE_WAY: Final = frozenset(
+_ANY_SOURCE: Final = frozenset(
     {
         "ansible_network_os",
         "segctl_commit_timeout",
@@ -31,6 +32,10 @@ NOT_OF_THE_WAY: Final = frozenset(
         "segctl_transcript",
         "segctl_verify_keys",
     }
+)
+#: Who logs in is as the entry says, where it does; else as the inventory says.
+_ACCOUNT: Final = frozenset(
+    {"ansible_become_password", "ansible_password", "ansible_ssh_pass", "ansible_user"}
 )
 #: Names below it never resolve (RFC 6761, section 6.4): they lead nowhere.
 _NOWHERE: Final = ".invalid"
@@ -48,9 +53,43 @@ def way_to(mock: Mock | None, variables: Mapping[str, object]) -> Mapping[str, o
     """Return a host's variables, those of the connection as its mock's entry has them, if any."""
     if mock is None:
         return variables
-    merged = {name: value for name, value in variables.items() if name in NOT_OF_THE_WAY}
     own = {name: value for name, value in mock.variables.items() if isinstance(name, str)}
-    return own | merged
+    others = {name: value for name, value in variables.items() if not _decides(mock, name)}
+    return own | others
+
+
+def _decides(mock: Mock, name: str) -> bool:
+    """Whether the entry alone says what a connection variable is, also by leaving it out."""
+    return name not in _ANY_SOURCE and (name not in _ACCOUNT or name in mock.variables)
+
+
+def differing(
+    entry: Mapping[str, object], connection: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Return the variables by which a connection leads elsewhere than a mock's entry."""
+    names = {*entry, *connection} - {MARK} - _ANY_SOURCE
+    return tuple(
+        name
+        for name in sorted(names)
+        if name in entry or name not in _ACCOUNT
+        if _text(connection.get(name)) != _text(entry.get(name))
+    )
+
+
+def otherwise_in_ansible(inventory: Inventory) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    """Yield the mocks that Ansible would not reach: the host, the variables, the entry's file."""
+    mocks = {name: host.mock for name, host in inventory.hosts.items() if host.mock is not None}
+    for name, layer in inventory.host_layers(mocks):
+        entry = mocks[name].variables
+        names = tuple(
+            str(key) for key in entry if _text(layer.variables.get(str(key))) != _text(entry[key])
+        )
+        if names:
+            yield name, names, mocks[name].place.file
+
+
+def _text(value: object) -> str:
+    return value.reveal() if isinstance(value, Secret) else str(value)
 
 
 def check(
@@ -92,7 +131,7 @@ def check(
         above.append(("the play's vars", inventory.play))
     for source, over in above:
         for name in connection:
-            if name in NOT_OF_THE_WAY or name not in over.variables:
+            if name not in over.variables or not _decides(mock, name):
                 continue
             if str(over.variables[name]) != str(mock.variables.get(name)):
                 yield _problem(
