@@ -320,7 +320,7 @@ NOT_RUN = {
 
 def refused(cells: Cells) -> Any:
     """Apply the playbook, which is refused before any device is asked; return the one problem."""
-    done = cells("apply", "play.yml", "--auto-approve", "--json")
+    done = cells("apply", "-p", "play.yml", "--auto-approve", "--json")
     assert (done.code, done.json["error"]["code"]) == (1, "playbook")
     (problem,) = done.json["error"]["problems"]
     return problem
