@@ -93,9 +93,7 @@ class _Metrics:
 def _devices(run: _Metrics, devices: Sequence[Mapping[str, Any]]) -> None:
     in_sync = run.set("segctl_in_sync", "1 if nothing has drifted, else 0", "device")
     unreachable = run.set("segctl_unreachable", "1 if it could not be checked", "device")
-    drifted = run.set(
-        "segctl_drift_items", "Drifted rules and objects by kind", "device", "kind"
-    )
+    drifted = run.set("segctl_drift_items", "Drifted rules and objects by kind", "device", "kind")
     accepted = run.set("segctl_accepted_items", "Drift the baseline accepts", "device")
     for device in devices:
         name = device["name"]

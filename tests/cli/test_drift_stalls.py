@@ -192,7 +192,9 @@ def test_work_that_moves_on_is_not_given_up_until_all_of_it_takes_too_long(
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "601"])
-def test_a_patience_that_is_none(applied: Plant, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patience_that_is_none(
+    applied: Plant, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert patience({}) == 30
     assert patience({"SEGCTL_HISTORY_TIMEOUT": "5"}) == 5
     with pytest.raises(UsageError):

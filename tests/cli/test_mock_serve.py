@@ -234,6 +234,4 @@ def test_a_firewall_without_a_mock_is_led_nowhere(folder: Path) -> None:
         assert run(["plan", "-i", "hosts.yml", "-i", "over.yml", "-l", "fw1"]) == 0
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
-        assert err == (
-            "segctl: fw2: there is no mock of its platform: the overlay leads nowhere\n"
-        )
+        assert err == ("segctl: fw2: there is no mock of its platform: the overlay leads nowhere\n")

@@ -122,7 +122,7 @@ def test_a_plan_that_failed_says_so_and_is_never_applied(pipeline: Pipeline) -> 
 
 
 @pytest.mark.parametrize("merged_results", [False, True])
-def test_only_a_plan_of_the_last_commit_counts(pipeline: Pipeline, merged_results: bool) -> None:
+def test_only_a_plan_of_the_last_commit_counts(pipeline: Pipeline, *, merged_results: bool) -> None:
     """An earlier commit's plan was reviewed, too, but it is not what is merged."""
     pipeline.merged_results = merged_results
     pipeline.commit("feature", "[plc1, plc2]", "[plc1]")

@@ -29,7 +29,8 @@ def mock_serve(
         Path | None, typer.Option("--state", help="Folder that keeps the mocks' state")
     ] = None,
     endpoints: Annotated[
-        Path | None, typer.Option("--endpoints", help="Inventory overlay to write")
+        Path | None,
+        typer.Option("--endpoints", help="Inventory overlay to write; it wins over host_vars"),
     ] = None,
     config: Annotated[
         list[str] | None,

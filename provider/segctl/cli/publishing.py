@@ -19,11 +19,11 @@ from segctl.errors import SegctlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from segctl.cli.arguments import Settings
-    from segctl.credentials import Secret
     from sqlalchemy import Engine
 
-    from segctl.history import Recorded
+    from segctl.cli.arguments import Settings
+    from segctl.credentials import Secret
+    from segctl.history import Recorded, Run
     from segctl.inventory import Loaded
     from segctl.notices import Message, Template
     from segctl.plan import Plan
@@ -196,7 +196,19 @@ def remember(
     """
     if channels.history is None:
         return
-    recorded = _record(channels, channels.history, document, settings, loaded, past)
+    import platform
+
+    from segctl.history import run_of
+
+    run = run_of(
+        document,
+        past.environments,
+        started=past.started,
+        finished=past.finished,
+        runner=platform.node(),
+        commit=str(intent(settings, loaded)["git_commit"]),
+    )
+    recorded = _record(channels, channels.history, run)
     for name in recorded.replaced if recorded else ():
         tell(
             f"segctl: {name} has another serial number than on record: a new device, or another "
@@ -213,26 +225,9 @@ def remember(
         _tell_of_change(channels, channels.history, address, message, past)
 
 
-def _record(
-    channels: Channels,
-    history: Secret,
-    document: Mapping[str, Any],
-    settings: Settings,
-    loaded: Loaded,
-    past: Past,
-) -> Recorded | None:
-    import platform
+def _record(channels: Channels, history: Secret, run: Run) -> Recorded | None:
+    from segctl.history import consult, record
 
-    from segctl.history import consult, record, run_of
-
-    run = run_of(
-        document,
-        past.environments,
-        started=past.started,
-        finished=past.finished,
-        runner=platform.node(),
-        commit=str(intent(settings, loaded)["git_commit"]),
-    )
     try:
         return consult(
             history,

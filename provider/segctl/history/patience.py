@@ -91,7 +91,9 @@ def consult(
         try:
             step = steps.get(timeout=max(0.0, min(seconds, left)))
         except Empty:
-            waited = f"not done within {most:g} s" if left < seconds else f"silent for {seconds:g} s"
+            waited = (
+                f"not done within {most:g} s" if left < seconds else f"silent for {seconds:g} s"
+            )
             raise HistoryError(f"history {shown(url)}: {waited}: given up") from None
         if step is None:
             continue

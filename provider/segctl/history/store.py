@@ -53,14 +53,22 @@ def opened(
         # the client gives up before whoever waits for it: it knows better what it waits for
         engine = _engine(url, max(1, int(patience * 0.8)))
         if committed is not None:
-            tell = committed
-            event.listen(engine, "commit", lambda _connection: tell())
+            event.listen(engine, "commit", _calling(committed))
         try:
             with engine.begin() as connection:
                 _prepare(connection)
             yield engine
         finally:
             engine.dispose()
+
+
+def _calling(told: Callable[[], None]) -> Callable[[Connection], None]:
+    """Return a listener that says only that something happened."""
+
+    def listener(_connection: Connection) -> None:
+        told()
+
+    return listener
 
 
 @contextmanager

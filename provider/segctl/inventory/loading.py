@@ -123,10 +123,10 @@ def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded
     site, problems = build_site(inventory)
     if problems:
         raise InventoryError(problems)
-    connections, unopened, problems = _connections(inventory, site)
-    problems += not_mocked(inventory, [device.name for device in site.devices], hosts)
-    if problems:
-        raise InventoryError(tuple(problems))
+    connections, unopened, astray = _connections(inventory, site)
+    astray += not_mocked(inventory, [device.name for device in site.devices], hosts)
+    if astray:
+        raise InventoryError(tuple(astray))
     return Loaded(
         inventory=inventory,
         site=site,

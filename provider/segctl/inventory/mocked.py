@@ -63,9 +63,7 @@ def _decides(mock: Mock, name: str) -> bool:
     return name not in _ANY_SOURCE and (name not in _ACCOUNT or name in mock.variables)
 
 
-def differing(
-    entry: Mapping[str, object], connection: Mapping[str, object]
-) -> tuple[str, ...]:
+def differing(entry: Mapping[str, object], connection: Mapping[str, object]) -> tuple[str, ...]:
     """Return the variables by which a connection leads elsewhere than a mock's entry."""
     names = {*entry, *connection} - {MARK} - _ANY_SOURCE
     return tuple(
@@ -176,6 +174,5 @@ def _problem(host: str, place: Place | None, message: str, hint: str) -> Problem
         column=place.column if place else 0,
         path=host,
         hint=hint,
-        kind="mock",
         subject=host,
     )

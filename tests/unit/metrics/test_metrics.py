@@ -85,7 +85,9 @@ def test_a_run_in_numbers() -> None:
     assert ("segctl_in_sync", ("fw3", "plant")) not in found  # nobody knows
     unreachable = [found["segctl_unreachable", (name, "plant")] for name in (ODD, "fw2", "fw3")]
     assert unreachable == [0, 0, 1]
-    kinds = {kind: found["segctl_drift_items", (ODD, "plant", kind)] for kind in ("hole", "changed")}
+    kinds = {
+        kind: found["segctl_drift_items", (ODD, "plant", kind)] for kind in ("hole", "changed")
+    }
     assert kinds == {"hole": 1, "changed": 2}
     assert found["segctl_drift_items", ("fw2", "plant", "hole")] == 0
     assert found["segctl_accepted_items", (ODD, "plant")] == 1
@@ -99,7 +101,11 @@ def test_conduits_that_expire() -> None:
     end = datetime.combine(TODAY + timedelta(days=1), time.min).astimezone()
     assert found["segctl_conduit_expiry_timestamp", ("plant/b", "plant")] == end.timestamp()
     assert ("segctl_conduit_expiry_timestamp", ("plant/d", "plant")) not in found
-    assert [found["segctl_conduits_expiring", (days, "plant")] for days in ("7", "30", "90")] == [1, 2, 2]
+    assert [found["segctl_conduits_expiring", (days, "plant")] for days in ("7", "30", "90")] == [
+        1,
+        2,
+        2,
+    ]
     assert found["segctl_conduits_expired", ("plant",)] == 1
 
 
@@ -149,7 +155,7 @@ def _scraped(process: subprocess.Popen[str]) -> str:
     for line in process.stderr:
         if found := re.search(r"address=(?:127\.0\.0\.1|\[::\]):(\d+)", line):
             url = f"http://127.0.0.1:{found[1]}/metrics"
-            with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own exporter
+            with urlopen(url, timeout=30) as answer:
                 return str(answer.read().decode())
     raise AssertionError("the exporter has ended")
 

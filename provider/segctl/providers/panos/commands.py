@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lxml import etree
+
+if TYPE_CHECKING:
+    from segctl.providers.panos.elements import Element
 
 
 def refusal(command: str) -> str:
@@ -21,5 +26,5 @@ def bare(command: str) -> str:
     return etree.tostring(_root(command), encoding="unicode", with_tail=False)
 
 
-def _root(command: str) -> etree._Element:
+def _root(command: str) -> Element:
     return etree.fromstring(command.encode(), etree.XMLParser(resolve_entities=False))
