@@ -142,8 +142,8 @@ def check(
 
 
 def not_mocked(inventory: Inventory, firewalls: list[str], hosts: tuple[str, ...]) -> list[Problem]:
-    """Return the chosen firewalls that are not mocks, where others of the inventory are."""
-    mocks = [mock for name in firewalls if (mock := inventory.hosts[name].mock)]
+    """Return the chosen firewalls that are not mocks, where any host of the inventory is one."""
+    mocks = [host.mock for host in inventory.hosts.values() if host.mock is not None]
     if not mocks:
         return []
     chosen = frozenset(hosts)

@@ -225,3 +225,11 @@ def test_a_firewall_that_is_no_mock_is_not_reached_among_mocks(here: Path) -> No
     assert "fw2 is not among the mocks of this file: it would be the real firewall" in text
     assert loaded("real", "mocks.yml", limit="fw1").hosts == ("fw1",)
     assert loaded("real").connections["fw2"]["ansible_host"] == "192.0.2.8"
+
+
+def test_the_overlay_of_another_plant_does_not_let_this_ones_firewalls_be_reached(
+    here: Path,
+) -> None:
+    del here
+    write("mocks.yml", json.dumps({"all": {"hosts": {"gate-of-the-mill": dict(ENTRY)}}}))
+    assert "fw1 is not among the mocks of this file" in complaint("real", "mocks.yml")
