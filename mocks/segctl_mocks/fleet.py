@@ -72,7 +72,10 @@ def holding(spec: HostSpec, config: bytes) -> HostSpec:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Running mocks by host name: ``mocks`` speak PAN-OS, ``linux`` nftables over SSH."""
+    """Running mocks by host name: ``mocks`` speak PAN-OS, ``linux`` nftables over SSH.
+
+    The overlay leads the hosts of `nowhere` to an address that never resolves.
+    """
 
     mocks: Mapping[str, PanosMock]
     specs: Mapping[str, HostSpec]
@@ -80,6 +83,7 @@ class Fleet:
     overlay: Path
     linux: Mapping[str, LinuxMock] = field(default_factory=dict[str, LinuxMock])
     known_hosts: Path = Path("known_hosts")
+    nowhere: Sequence[str] = ()
 
     def __getitem__(self, host: str) -> PanosMock:
         return self.mocks[host]
@@ -90,9 +94,14 @@ class Fleet:
         both: dict[str, PanosMock | LinuxMock] = {**self.mocks, **self.linux}
         return {name: both[name] for name in self.specs}
 
-    def inventory(self) -> str:
-        """Write the overlay: where each host is and how to log in (JSON, which is YAML)."""
-        hosts = {
+    @property
+    def entries(self) -> Mapping[str, Mapping[str, object]]:
+        """Where each host is and how to log in, as inventory variables.
+
+        ``segctl_mock`` makes each entry the only one that says how its host is reached: without
+        it, ``host_vars`` would lead to the real firewall.
+        """
+        hosts: dict[str, Mapping[str, object]] = {
             name: {
                 "ansible_host": mock.host,
                 "ansible_port": mock.port,
@@ -100,11 +109,18 @@ class Fleet:
                 "ansible_password": self.specs[name].password,
                 "segctl_ca_file": str(self.ca_file),
                 "segctl_known_hosts": str(self.known_hosts),
+                "segctl_mock": True,
             }
             for name, mock in self.everything.items()
         }
+        for name in self.nowhere:
+            hosts[name] = {"ansible_host": "not-served.invalid", "segctl_mock": True}
+        return hosts
+
+    def inventory(self) -> str:
+        """Write the overlay: the entries as a hosts file (JSON, which is YAML)."""
         lines = ["all:", "  hosts:"]
-        for name, values in hosts.items():
+        for name, values in self.entries.items():
             lines.append(f"    {json.dumps(name)}:")
             lines.extend(f"      {key}: {json.dumps(value)}" for key, value in values.items())
         return "\n".join(lines) + "\n"
@@ -125,13 +141,14 @@ def serve_fleet(
     *,
     state: Path | None = None,
     overlay: Path | None = None,
+    nowhere: Sequence[str] = (),
     latency: float = 0.0,
     job_seconds: float = 0.05,
 ) -> Generator[Fleet]:
     """Serve a mock for each host until the block ends; with ``state`` it survives restarts.
 
     The overlay is written to ``overlay``, else to ``overlay.yml`` in the state folder or
-    in a temporary one.
+    in a temporary one. It leads the hosts of ``nowhere``, which are not served, to no address.
     """
     with contextlib.ExitStack() as stack:
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segctl-")))
@@ -163,7 +180,7 @@ def serve_fleet(
         lines = [f"{gateway.host_key_line}\n" for gateway in linux.values()]
         known_hosts.write_text("".join(lines), "utf-8")
         ca_file = (folder / "ca.pem").resolve()
-        fleet = Fleet(mocks, dict(hosts), ca_file, target, linux, known_hosts)
+        fleet = Fleet(mocks, dict(hosts), ca_file, target, linux, known_hosts, nowhere)
         target.touch(mode=0o600)
         target.write_text(fleet.inventory(), "utf-8")
         yield fleet

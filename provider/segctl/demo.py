@@ -56,11 +56,13 @@ def fleet(
     """
     from segctl_mocks import holding, serve_fleet
 
+    compiled = compile_site(loaded.site, today)
     specs = {
         name: _spec(desired, loaded.connections.get(name, {}))
-        for name, desired in compile_site(loaded.site, today).items()
+        for name, desired in compiled.items()
         if desired.device.platform in MOCKED
     }
+    nowhere = [name for name in compiled if name not in specs]
     for name, config in (configs or {}).items():
         if name not in specs:
             message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
@@ -70,8 +72,25 @@ def fleet(
         except ValueError as error:
             message = f"{name}: {error}"
             raise ValueError(message) from error
-    with serve_fleet(specs, state=state, overlay=overlay) as running:
+    with serve_fleet(specs, state=state, overlay=overlay, nowhere=nowhere) as running:
         yield running
+
+
+def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
+    """Yield the firewalls that commands would not reach as the fleet's overlay says, and how.
+
+    Args:
+        running: the mocks.
+        loaded: the inventory with the overlay, as commands read it.
+    """
+    from segctl.inventory.mocked import differing
+
+    for device in loaded.site.devices:
+        entry = running.entries.get(device.name)
+        if entry is None:
+            yield f"{device.name} is not among them"
+        elif names := differing(entry, loaded.connections.get(device.name, {})):
+            yield f"{device.name} has another {', '.join(names)}"
 
 
 def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:

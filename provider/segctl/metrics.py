@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ def collect(
     document: Mapping[str, Any],
     conduits: Iterable[Conduit],
     *,
+    environment: str,
     started: datetime,
     finished: datetime,
     today: date,
@@ -43,64 +45,75 @@ def collect(
     Args:
         document: what ``segctl drift --json`` prints.
         conduits: the inventory's.
+        environment: a label of every metric. A collector that reads several files refuses what
+            stands in two of them with the same labels.
         started: when the run began.
         finished: when the last device was read.
         today: the inventory's day.
         plan: a saved plan that waits to be applied.
     """
-    registry = CollectorRegistry(auto_describe=False)
-    _devices(registry, document["devices"])
-    _conduits(registry, conduits, today)
-    _gauge(registry, "segctl_last_run_timestamp", "When the last run ended, in Unix time").set(
+    run = _Metrics(CollectorRegistry(auto_describe=False), environment)
+    _devices(run, document["devices"])
+    _conduits(run, conduits, today)
+    run.set("segctl_last_run_timestamp", "When the last run ended, in Unix time")(
         finished.timestamp()
     )
-    _gauge(registry, "segctl_drift_duration_seconds", "How long the last run took").set(
+    run.set("segctl_drift_duration_seconds", "How long the last run took")(
         (finished - started).total_seconds()
     )
     if plan is not None:
         created = datetime.fromisoformat(plan.created)
-        _gauge(
-            registry, "segctl_plan_age_seconds", "How long the saved plan has waited when last run"
-        ).set((finished - created).total_seconds())
-        _gauge(
-            registry, "segctl_plan_expiry_timestamp", "When apply refuses the saved plan, Unix time"
-        ).set(datetime.fromisoformat(plan.expires).timestamp())
-    return registry
+        run.set("segctl_plan_age_seconds", "How long the saved plan has waited when last run")(
+            (finished - created).total_seconds()
+        )
+        run.set("segctl_plan_expiry_timestamp", "When apply refuses the saved plan, Unix time")(
+            datetime.fromisoformat(plan.expires).timestamp()
+        )
+    return run.registry
 
 
-def _gauge(registry: CollectorRegistry, name: str, help_: str, *labels: str) -> Gauge:
-    return Gauge(name, help_, labels, registry=registry)
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """The metrics of one run; each has its environment as the last label."""
+
+    registry: CollectorRegistry
+    environment: str
+
+    def set(self, name: str, help_: str, *labels: str) -> Callable[..., None]:
+        """Return what sets a new metric: called with the values of its labels and its own."""
+        gauge = Gauge(name, help_, (*labels, "environment"), registry=self.registry)
+
+        def put(*values: float | str) -> None:
+            *of, value = values
+            gauge.labels(*of, self.environment).set(float(value))
+
+        return put
 
 
-def _devices(registry: CollectorRegistry, devices: Sequence[Mapping[str, Any]]) -> None:
-    in_sync = _gauge(registry, "segctl_in_sync", "1 if nothing has drifted, else 0", "device")
-    unreachable = _gauge(registry, "segctl_unreachable", "1 if it could not be checked", "device")
-    drifted = _gauge(
-        registry, "segctl_drift_items", "Drifted rules and objects by kind", "device", "kind"
-    )
-    accepted = _gauge(registry, "segctl_accepted_items", "Drift the baseline accepts", "device")
+def _devices(run: _Metrics, devices: Sequence[Mapping[str, Any]]) -> None:
+    in_sync = run.set("segctl_in_sync", "1 if nothing has drifted, else 0", "device")
+    unreachable = run.set("segctl_unreachable", "1 if it could not be checked", "device")
+    drifted = run.set("segctl_drift_items", "Drifted rules and objects by kind", "device", "kind")
+    accepted = run.set("segctl_accepted_items", "Drift the baseline accepts", "device")
     for device in devices:
         name = device["name"]
         failed = device["status"] == "error"
-        unreachable.labels(name).set(failed)
+        unreachable(name, failed)
         if failed:
             continue
-        in_sync.labels(name).set(device["status"] == "in_sync")
+        in_sync(name, device["status"] == "in_sync")
         states = Counter(item["state"] for item in device["items"])
         for state in STATES:
-            drifted.labels(name, state).set(states[state])
-        accepted.labels(name).set(len(device["accepted"]))
+            drifted(name, state, states[state])
+        accepted(name, len(device["accepted"]))
 
 
-def _conduits(registry: CollectorRegistry, conduits: Iterable[Conduit], today: date) -> None:
-    expiry = _gauge(
-        registry,
-        "segctl_conduit_expiry_timestamp",
-        "When the conduit's last day ends, Unix time",
-        "conduit",
+def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:
+    expiry = run.set(
+        "segctl_conduit_expiry_timestamp", "When the conduit's last day ends, Unix time", "conduit"
     )
-    expiring = _gauge(
-        registry, "segctl_conduits_expiring", "Conduits that expire within so many days", "days"
+    expiring = run.set(
+        "segctl_conduits_expiring", "Conduits that expire within so many days", "days"
     )
     left = {
         conduit.key: (conduit.expires - today).days
@@ -109,11 +122,10 @@ def _conduits(registry: CollectorRegistry, conduits: Iterable[Conduit], today: d
     }
     for key, days in left.items():
         end = datetime.combine(today + timedelta(days=days + 1), time.min).astimezone()
-        expiry.labels(key).set(end.timestamp())
+        expiry(key, end.timestamp())
     for horizon in HORIZONS:
-        count = sum(0 <= days <= horizon for days in left.values())
-        expiring.labels(str(horizon)).set(count)
-    _gauge(registry, "segctl_conduits_expired", "Conduits past their last day").set(
+        expiring(str(horizon), sum(0 <= days <= horizon for days in left.values()))
+    run.set("segctl_conduits_expired", "Conduits past their last day")(
         sum(days < 0 for days in left.values())
     )
 

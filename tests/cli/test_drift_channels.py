@@ -52,11 +52,11 @@ def test_metrics_are_a_file_that_others_may_read(applied: Plant) -> None:
     file = applied.folder / "m.prom"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     found = samples(file.read_text(encoding="utf-8"))
-    assert found["segctl_in_sync", ("fw1",)] == 0
-    assert found["segctl_drift_items", ("fw1", "changed")] == 1
-    assert found["segctl_unreachable", ("fw2",)] == 1
-    assert found["segctl_plan_age_seconds", ()] >= 0
-    assert ("segctl_conduit_expiry_timestamp", ("plant/polling",)) in found
+    assert found["segctl_in_sync", ("fw1", "plant")] == 0
+    assert found["segctl_drift_items", ("fw1", "plant", "changed")] == 1
+    assert found["segctl_unreachable", ("fw2", "plant")] == 1
+    assert found["segctl_plan_age_seconds", ("plant",)] >= 0
+    assert ("segctl_conduit_expiry_timestamp", ("plant/polling", "plant")) in found
     assert [path.name for path in applied.folder.glob(".m.prom*")] == []
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cli_support import PASSWORD, USER, environment
+from cli_support import PASSWORD, USER, environment, serve
 from segctl.cli import run
 
 if TYPE_CHECKING:
@@ -159,3 +159,79 @@ def test_a_configuration_that_cannot_be_served(
     (folder / "other.xml").write_text("<config/>", encoding="utf-8")
     assert run(["mock", "serve", "-i", "hosts.yml", "--config", option]) == 1
     assert complaint in capsys.readouterr().err
+
+
+def refused(folder: Path, *words: str) -> str:
+    """Serve, which ends at once; return why."""
+    found = subprocess.run(
+        [sys.executable, "-m", "segctl.cli", "mock", "serve", "-i", "hosts.yml", *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert found.returncode == 1
+    assert not found.stdout
+    return found.stderr
+
+
+def test_the_mocks_are_reached_and_not_the_firewall_of_the_host_variables(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The firewall that ``host_vars`` name is another mock: nothing may ask it for anything."""
+    with serve(folder) as real:
+        port, ca_file = real["fw1"].port, real.ca_file
+        with (folder / "host_vars/fw1.yml").open("a", encoding="utf-8") as file:
+            file.write(
+                f"ansible_host: 127.0.0.1\nansible_port: {port}\nsegctl_ca_file: {ca_file}\n"
+                "segctl_known_hosts: /etc/plant/known_hosts\nansible_user: ops\n"
+                f"segctl_tls_fingerprint: {'ab' * 32}\nsegctl_ssh_fingerprint: SHA256:theirs\n"
+                "ansible_ssh_private_key_file: /home/ops/.ssh/id_ed25519\n"
+            )
+        with serving(folder, "--endpoints", "over.yml") as process:
+            both = ["-i", "hosts.yml", "-i", "over.yml"]
+            assert overlay(folder / "over.yml")["fw1"]["ansible_user"] == "ops"
+            asked = real["fw1"].requests
+            assert run(["apply", *both, "--auto-approve"]) == 0
+            assert run(["plan", *both, "--detailed-exitcode"]) == 0
+            assert real["fw1"].requests == asked
+            capsys.readouterr()
+            assert run(["inventory", *both, "--host", "fw1"]) == 0
+            out, err = capsys.readouterr()
+            assert json.loads(out)["ansible_port"] == port
+            assert "fw1: this is Ansible's view" in err
+            stop(process)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("-e", "ansible_host=192.0.2.7"), "--extra-vars give ansible_host"),
+        (("-e", "ansible_port=22"), "--extra-vars give ansible_port"),
+        (("--endpoints", "over.txt"), "over.txt"),
+    ],
+)
+def test_an_overlay_that_does_not_lead_to_the_mocks_is_not_handed_out(
+    folder: Path, words: tuple[str, ...], complaint: str
+) -> None:
+    assert complaint in refused(folder, *words)
+
+
+def test_a_firewall_without_a_mock_is_led_nowhere(folder: Path) -> None:
+    hosts = folder / "hosts.yml"
+    hosts.write_text(
+        hosts.read_text("utf-8").replace("fw2: {}", "fw2: {ansible_network_os: cisco.asa.asa}"),
+        encoding="utf-8",
+    )
+    with serving(folder, "--endpoints", "over.yml") as process:
+        found = overlay(folder / "over.yml")["fw2"]
+        assert found["ansible_host"] == "not-served.invalid"
+        assert found["segctl_mock"] is True
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("use them with: ")
+        assert run(["plan", "-i", "hosts.yml", "-i", "over.yml", "-l", "fw1"]) == 0
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        assert err == ("segctl: fw2: there is no mock of its platform: the overlay leads nowhere\n")

@@ -7,7 +7,7 @@ import shutil
 import socket
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
@@ -291,8 +291,6 @@ WRONG = {
     "check: {from: scada1, to: plc1, port: 502, expect: deny}": "is allowed by plant.poll-1.modbus",
     "check: {from: supervisory, to: plc1, application: modbus.read}": "10.1.0.0 → 10.2.1.10",
     "{command: <show><system><info/></system></show>, expect: '~^9', retries: 0}": "does not hold",
-    "command: <request><restart><system/></restart></request>": "only <show> commands are",
-    "command: nft list ruleset": "is no XML",
 }
 
 
@@ -309,11 +307,48 @@ def test_a_probe_that_does_not_fit_takes_the_change_back(four: Cells, probe: str
     assert WRONG[probe] in first["message"]
 
 
-def test_gateways_refuse_commands_that_may_change_something(mixed: Cells) -> None:
+NOT_RUN = {
+    "command: <request><restart><system/></restart></request>": (
+        "panos: <request> is not run: only <show> commands are"
+    ),
+    "command: nft list ruleset": "panos: 'nft list ruleset' is not XML: write <show>…</show>",
+    "{command: <show><system>, platform: panos}": "panos: '<show><system>' is not XML",
+    "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not run: only nft list … is",
+    "{command: <show/>, platform: toyos}": "no provider for platform 'toyos'",
+}
+
+
+def refused(cells: Cells) -> Any:
+    """Apply the playbook, which is refused before any device is asked; return the one problem."""
+    done = cells("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert (done.code, done.json["error"]["code"]) == (1, "playbook")
+    (problem,) = done.json["error"]["problems"]
+    return problem
+
+
+@pytest.mark.parametrize("probe", NOT_RUN)
+def test_a_command_that_no_device_would_run_is_found_in_the_playbook(
+    four: Cells, probe: str
+) -> None:
+    entry = probe if probe.startswith("{") else f"{{{probe}}}"
+    with four.untouched():
+        four.play(f"- {{hosts: plant, serial: 1, verify: [{entry}]}}")
+        problem = refused(four)
+    assert NOT_RUN[probe] in problem["message"]
+    assert (problem["file"], problem["line"]) == ("play.yml", 1)
+    assert problem["column"] > 1
+
+
+def test_a_command_is_one_for_every_platform_that_is_asked(mixed: Cells) -> None:
+    command = "command: nft list table inet segctl"
+    mixed.play(f"- {{hosts: gw3, verify: [{{{command}}}]}}")
+    mixed.apply()
+    mixed.play(f"- {{hosts: plant, verify: [{{{command}}}]}}")
+    problem = refused(mixed)
+    assert "panos: 'nft list table inet segctl' is not XML" in problem["message"]
+    assert problem["hint"] == "name the platform that is asked: platform: …"
     mixed.play("- {hosts: gw3, verify: [{command: nft flush ruleset}]}")
-    done = mixed.apply(code=1)
-    assert "only nft list … is" in done["error"]["message"]
-    assert mixed.holding == set()
+    assert "only nft list … is" in refused(mixed)["message"]
 
 
 def test_only_the_device_that_fails_its_own_probe_goes_back(four: Cells) -> None:

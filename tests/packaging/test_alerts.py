@@ -23,7 +23,13 @@ def test_every_metric_in_them_is_one_of_ours() -> None:
     plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
     now = datetime(2026, 11, 22, tzinfo=UTC)
     registry = collect(
-        {"devices": []}, (), started=now, finished=now, today=date(2026, 11, 22), plan=plan
+        {"devices": []},
+        (),
+        environment="plant",
+        started=now,
+        finished=now,
+        today=date(2026, 11, 22),
+        plan=plan,
     )
     ours = {family.name for family in text_string_to_metric_families(exposition(registry))}
     document: Any = yaml.safe_load(FILE.read_text(encoding="utf-8"))

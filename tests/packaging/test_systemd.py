@@ -154,7 +154,7 @@ def test_the_command_line_checks_a_fleet(plant: Plant, tmp_path: Path) -> None:
     more = service_run(plant, tmp_path, DRIFT_OPTIONS=options)
     assert more.returncode == 2, more.stderr
     found = samples((tmp_path / "segctl.prom").read_text(encoding="utf-8"))
-    assert found["segctl_in_sync", ("fw1",)] == 0
+    assert found["segctl_in_sync", ("fw1", "plant")] == 0
     plant.fleet["fw1"].stop()
     assert service_run(plant, tmp_path).returncode == 1
     for done in (before, more):

@@ -121,6 +121,25 @@ def test_a_plan_that_failed_says_so_and_is_never_applied(pipeline: Pipeline) -> 
         assert not pipeline.apply(pipeline.merge("feature")).ok
 
 
+@pytest.mark.parametrize("merged_results", [False, True])
+def test_only_a_plan_of_the_last_commit_counts(pipeline: Pipeline, *, merged_results: bool) -> None:
+    """An earlier commit's plan was reviewed, too, but it is not what is merged."""
+    pipeline.merged_results = merged_results
+    pipeline.commit("feature", "[plc1, plc2]", "[plc1]")
+    assert pipeline.plan("feature").ok
+    pipeline.commit("feature", "[plc1]", "[plc2]")
+    pipeline.commit("feature", "[plc2]", "[plc1]")  # it plans what the first one did
+    commit = pipeline.merge("feature")
+    with pipeline.plant.untouched():
+        ran = pipeline.apply(commit)
+    assert not ran.ok
+    assert "reviewed plan" in ran.log
+    assert pipeline.plan("feature").ok
+    ran = pipeline.apply(commit)
+    assert ran.ok, ran.log
+    assert pipeline.forge.bodies(APPLY)
+
+
 @pytest.mark.parametrize("pipeline", ["github"], indirect=True)
 def test_a_fork_never_reaches_the_runner(pipeline: Pipeline) -> None:
     names = {"github.event.pull_request.head.repo.full_name": "somebody/firewalls"}

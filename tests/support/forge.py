@@ -59,6 +59,8 @@ class Forge:
     merged: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
     #: head of a pull request → the run that planned it
     runs: dict[str, int] = field(default_factory=dict[str, int])
+    #: run → the commit that merging its head would give, where pipelines are of those
+    results: dict[int, str] = field(default_factory=dict[int, str])
     #: run → name → what it left
     artifacts: dict[int, dict[str, Path]] = field(default_factory=dict[int, dict[str, "Path"]])
     findings: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -212,14 +214,28 @@ def _lab_edit_issue(call: _Call) -> Any:
 
 def _lab_requests(call: _Call) -> Any:
     found = call.forge.merged.get(call.parts[0])
-    return [{"iid": found[0], "state": "merged"}] if found else []
+    return [{"iid": found[0], "state": "merged", "sha": found[1]}] if found else []
 
 
 def _lab_pipelines(call: _Call) -> Any:
-    heads = dict(call.forge.merged.values())
-    run = call.forge.runs.get(heads[int(call.parts[0])])
-    source = "merge_request_event"
-    return [{"id": run, "status": "success", "source": source}] if run else []
+    """List every pipeline that a pull request has had, the newest first."""
+    forge, source = call.forge, f"refs/merge-requests/{call.parts[0]}"
+    listed = [
+        {
+            "id": run,
+            "sha": forge.results.get(run, head),
+            "ref": f"{source}/{'merge' if run in forge.results else 'head'}",
+            "status": "success",
+            "source": "merge_request_event",
+        }
+        for head, run in forge.runs.items()
+    ]
+    return sorted(listed, key=lambda one: -int(str(one["id"])))
+
+
+def _lab_commit(call: _Call) -> Any:
+    heads = {call.forge.results[run]: head for head, run in call.forge.runs.items()}
+    return {"id": call.parts[0], "parent_ids": ["0" * 40, heads[call.parts[0]]]}
 
 
 def _lab_jobs(call: _Call) -> Any:
@@ -254,6 +270,7 @@ _ROUTES: tuple[tuple[str, str, Callable[[_Call], Any]], ...] = (
     ("PUT", rf"{_LAB}/issues/(\d+)", _lab_edit_issue),
     ("GET", rf"{_LAB}/repository/commits/(\w+)/merge_requests", _lab_requests),
     ("GET", rf"{_LAB}/merge_requests/(\d+)/pipelines", _lab_pipelines),
+    ("GET", rf"{_LAB}/repository/commits/(\w+)", _lab_commit),
     ("GET", rf"{_LAB}/pipelines/(\d+)/jobs", _lab_jobs),
     ("GET", rf"{_LAB}/jobs/(\d+)/artifacts/(.+)", _lab_file),
 )

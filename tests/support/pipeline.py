@@ -37,6 +37,8 @@ class Pipeline:
     clone: Path
     workspace: Path
     playbook: str = ""
+    #: whether GitLab's pipelines are of what a merge would give ("merged results pipelines")
+    merged_results: bool = False
     ran: list[Ran] = field(default_factory=list[Ran])
 
     # --- git -------------------------------------------------------------------------------------
@@ -85,9 +87,10 @@ class Pipeline:
     def plan(self, branch: str, number: int = 1) -> Ran:
         """Run what a push to a pull request runs."""
         head = self.git("rev-parse", branch)
+        result = self.merged(branch, onto="main")
         ran = self._job(
             "plan",
-            self.merged(branch, onto="main"),
+            result,
             {"CI_MERGE_REQUEST_IID": str(number)},
             {"github.event.pull_request.number": str(number)},
         )
@@ -95,6 +98,8 @@ class Pipeline:
         self.forge.artifacts[run_id] = ran.artifacts
         if ran.ok:
             self.forge.runs[head] = run_id
+            if self.merged_results:
+                self.forge.results[run_id] = result
         return ran
 
     def merge(self, branch: str, number: int = 1) -> str:

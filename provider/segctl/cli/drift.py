@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +13,7 @@ import typer
 from segctl.cli.app import drift_app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
-from segctl.cli.publishing import Channels, publish, remember
+from segctl.cli.publishing import Channels, past_of, publish, remember
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.steps import (
@@ -175,18 +177,21 @@ def _check(
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
     document = drift_json(ordered, accepted, today=today(), authors=authors, notes=notes)
-    if files.wanted:
-        _report(files, document, loaded, settings)
-    past = remember(channels, document, settings, loaded, started)
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(drift_text(document))
+    with suppress(OSError):  # who reads it may be gone; the others are told all the same
+        sys.stdout.flush()
+    past = past_of(channels, document, loaded, started)
+    publish(channels, document, loaded, past)
+    if files.wanted:
+        _report(files, document, loaded, settings)
     if accepting is not None:
         file, owner, day = accepting
         save(file, baseline_text(document, owner, day))
         tell(f"Written. To accept exactly this: segctl drift --baseline {file}")
-    publish(channels, document, loaded, past)
+    remember(channels, document, settings, loaded, past)
     if failures:
         return ERROR
     return OK if document["in_sync"] else DIFFERS

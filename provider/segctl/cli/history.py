@@ -37,7 +37,7 @@ def history(
     env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
 ) -> None:
     """Show what has drifted, since when, and who did it; asks no device."""
-    from segctl.history import Filter, entries, locate, opened
+    from segctl.history import Filter, consult, entries, locate, patience
 
     if open_ and every:
         raise UsageError("--open and --all exclude each other")
@@ -48,8 +48,11 @@ def history(
         since=_moment(since) if since else None,
         resolved=every,
     )
-    with opened(locate(url or given.get("history"))) as engine:
-        found = entries(engine, wanted)
+    found = consult(
+        locate(url or given.get("history")),
+        lambda engine: entries(engine, wanted),
+        seconds=patience(),
+    )
     now = datetime.now(UTC)
     settings = settings_of(context)
     if settings.json:

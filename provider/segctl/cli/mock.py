@@ -6,13 +6,16 @@ import signal
 import sys
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segctl.cli.app import EPILOG, app, mock_app
+from segctl.cli.screen import tell
 from segctl.cli.steps import load_inventory, settings_of, today
+from segctl.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +29,8 @@ def mock_serve(
         Path | None, typer.Option("--state", help="Folder that keeps the mocks' state")
     ] = None,
     endpoints: Annotated[
-        Path | None, typer.Option("--endpoints", help="Inventory overlay to write")
+        Path | None,
+        typer.Option("--endpoints", help="Inventory overlay to write; it wins over host_vars"),
     ] = None,
     config: Annotated[
         list[str] | None,
@@ -36,7 +40,7 @@ def mock_serve(
     ] = None,
 ) -> None:
     """Serve a mock device for every firewall of the inventory, until stopped."""
-    from segctl.demo import fleet
+    from segctl.demo import astray, fleet
 
     settings = settings_of(context)
     configs = _configs(config or ())
@@ -48,11 +52,19 @@ def mock_serve(
             )
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--config") from error
+        overlay = endpoints or running.overlay
+        settings_with = replace(settings, inventory=(*settings.sources, overlay))
+        if wrong := list(astray(running, load_inventory(settings_with))):
+            raise UsageError(
+                f"with {overlay}, commands would not reach the mocks: {'; '.join(wrong)}"
+            )
         served = running.everything.items()
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         typer.echo(f"serving {names}")
+        for name in running.nowhere:
+            tell(f"segctl: {name}: there is no mock of its platform: the overlay leads nowhere")
         given = " ".join(f"-i {path}" for path in settings.sources)
-        typer.echo(f"use them with: {given} -i {endpoints or running.overlay}")
+        typer.echo(f"use them with: {given} -i {overlay}")
         sys.stdout.flush()
         _until_stopped()
 

@@ -19,11 +19,13 @@ from segctl.errors import SegctlError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Engine
+
     from segctl.cli.arguments import Settings
     from segctl.credentials import Secret
-    from segctl.history import Recorded
+    from segctl.history import Recorded, Run
     from segctl.inventory import Loaded
-    from segctl.notices import Template
+    from segctl.notices import Message, Template
     from segctl.plan import Plan
 
 #: When notices are sent.
@@ -43,6 +45,12 @@ class Channels:
     webhooks: tuple[Secret, ...]
     template: Template | None
     notify: str
+    patience: float = 0.0
+
+    @property
+    def compares(self) -> bool:
+        """Whether notices are sent of what has changed since the history was last asked."""
+        return self.notify == "on-change" and self.history is not None and bool(self.webhooks)
 
     @classmethod
     def none(cls) -> Channels:
@@ -96,11 +104,13 @@ class Channels:
             )
         from segctl.credentials import Secret
         from segctl.history.location import locate
+        from segctl.history.patience import patience
         from segctl.report.document import DEFAULT_ENVIRONMENT
 
         return cls(
             environment="" if environment == DEFAULT_ENVIRONMENT else environment,
             history=None if no_history else locate(history),
+            patience=patience(),
             keep_days=keep_days,
             metrics=metrics,
             pushgateway=Secret(gateway) if gateway else None,
@@ -131,56 +141,26 @@ def _template(name: str) -> Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """A run's times and environments, and what recording it changed, where it was recorded."""
+    """A run's times and environments; `name` is that of all its environments."""
 
     started: datetime
     finished: datetime
     environments: Mapping[str, str]
     name: str
-    recorded: Recorded | None = None
 
 
-def remember(
-    channels: Channels,
-    document: Mapping[str, Any],
-    settings: Settings,
-    loaded: Loaded,
-    started: datetime,
+def past_of(
+    channels: Channels, document: Mapping[str, Any], loaded: Loaded, started: datetime
 ) -> Past:
-    """Record a run in the history."""
-    finished = datetime.now(UTC)
+    """Return when and of what environments a run was."""
     environments = _environments(channels.environment, loaded)
     told = {environments[device["name"]] for device in document["devices"]}
-    past = Past(
-        started=started, finished=finished, environments=environments, name=", ".join(sorted(told))
-    )
-    if channels.history is None:
-        return past
-    import platform
-    from dataclasses import replace
-
-    from segctl.history import opened, record, run_of
-
-    run = run_of(
-        document,
-        environments,
+    return Past(
         started=started,
-        finished=finished,
-        runner=platform.node(),
-        commit=str(intent(settings, loaded)["git_commit"]),
+        finished=datetime.now(UTC),
+        environments=environments,
+        name=", ".join(sorted(told)),
     )
-    try:
-        with opened(channels.history) as engine:
-            recorded = record(engine, run, keep_days=channels.keep_days)
-    except SegctlError as error:
-        _warn("the run is not on record", error)
-        return past
-    for name in recorded.replaced:
-        tell(
-            f"segctl: {name} has another serial number than on record: a new device, or another "
-            "inventory with the same names: keep them apart with --env"
-        )
-    return replace(past, recorded=recorded)
 
 
 def _environments(given: str, loaded: Loaded) -> dict[str, str]:
@@ -193,11 +173,70 @@ def _environments(given: str, loaded: Loaded) -> dict[str, str]:
 
 
 def publish(channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past) -> None:
-    """Write and send metrics, and send notices."""
+    """Write and send metrics, and send the notices that ask no history."""
     if channels.metrics is not None or channels.pushgateway is not None:
         _publish_metrics(channels, document, loaded, past)
-    if channels.webhooks and channels.template is not None:
-        _notify(channels, channels.template, document, past)
+    if channels.compares or not channels.webhooks:
+        return
+    message = _message(document, past, None)
+    if channels.notify == "always" or message.status != "in_sync":
+        _deliver_all(channels, message)
+
+
+def remember(
+    channels: Channels,
+    document: Mapping[str, Any],
+    settings: Settings,
+    loaded: Loaded,
+    past: Past,
+) -> None:
+    """Record a run in the history, then send the notices that ask it.
+
+    Where the history does not answer in time, what has drifted is told all the same.
+    """
+    if channels.history is None:
+        return
+    import platform
+
+    from segctl.history import run_of
+
+    run = run_of(
+        document,
+        past.environments,
+        started=past.started,
+        finished=past.finished,
+        runner=platform.node(),
+        commit=str(intent(settings, loaded)["git_commit"]),
+    )
+    recorded = _record(channels, channels.history, run)
+    for name in recorded.replaced if recorded else ():
+        tell(
+            f"segctl: {name} has another serial number than on record: a new device, or another "
+            "inventory with the same names: keep them apart with --env"
+        )
+    if not channels.compares:
+        return
+    message = _message(document, past, recorded)
+    if recorded is None:
+        if message.status != "in_sync":
+            _deliver_all(channels, message)
+        return
+    for address in channels.webhooks:
+        _tell_of_change(channels, channels.history, address, message, past)
+
+
+def _record(channels: Channels, history: Secret, run: Run) -> Recorded | None:
+    from segctl.history import consult, record
+
+    try:
+        return consult(
+            history,
+            lambda engine: record(engine, run, keep_days=channels.keep_days),
+            seconds=channels.patience,
+        )
+    except SegctlError as error:
+        _warn("the run is not on record", error)
+        return None
 
 
 def _warn(what: str, error: SegctlError) -> None:
@@ -215,6 +254,7 @@ def _publish_metrics(
     registry = collect(
         document,
         loaded.site.conduits,
+        environment=past.name,
         started=past.started,
         finished=past.finished,
         today=today(),
@@ -248,48 +288,66 @@ def _waiting_plan(file: Path | None) -> Plan | None:
 # --- notices -------------------------------------------------------------------------------------
 
 
-def _notify(channels: Channels, make: Template, document: Mapping[str, Any], past: Past) -> None:
+def _message(document: Mapping[str, Any], past: Past, recorded: Recorded | None) -> Message:
     from segctl.notices import message_of
 
-    recorded = past.recorded
-    message = message_of(
+    return message_of(
         document,
         environment=past.name,
         time=past.finished.replace(microsecond=0).isoformat(),
         new=frozenset(recorded.new) if recorded else (),
         resolved=len(recorded.resolved) if recorded else 0,
     )
-    if channels.notify == "on-change" and channels.history is not None and recorded is not None:
-        for address in channels.webhooks:
-            _tell_of_change(channels.history, address, make(message), past)
-    elif channels.notify == "always" or message.status != "in_sync":
-        for address in channels.webhooks:
-            _deliver(address, make(message))
 
 
-def _tell_of_change(history: Secret, address: Secret, body: bytes, past: Past) -> None:
+def _tell_of_change(
+    channels: Channels, history: Secret, address: Secret, message: Message, past: Past
+) -> None:
     """Tell one recipient what stands, unless it knows that already."""
     import hashlib
 
-    from segctl.history import claim, give_back, opened, standing
+    from segctl.history import claim, consult, give_back, standing
 
     recipient = hashlib.sha256(f"{address.reveal()}\0{past.name}".encode()).hexdigest()
     now = past.finished
+
+    def ask(engine: Engine) -> tuple[str, str | None]:
+        digest = standing(engine, past.environments.values()).digest
+        return digest, claim(engine, recipient, digest, now)
+
     try:
-        with opened(history) as engine:
-            digest = standing(engine, past.environments.values()).digest
-            before = claim(engine, recipient, digest, now)
-            if before is None:
-                return
-            delivered = _deliver(address, body)
-            give_back(engine, recipient, digest, now, delivered=delivered, before=before)
+        digest, before = consult(history, ask, seconds=channels.patience)
+    except SegctlError as error:
+        _warn("it is not on record who knows of the drift", error)
+        if message.status != "in_sync":
+            _deliver(channels, address, message)
+        return
+    if before is None:
+        return
+    delivered = _deliver(channels, address, message)
+    try:
+        consult(
+            history,
+            lambda engine: give_back(
+                engine, recipient, digest, now, delivered=delivered, before=before
+            ),
+            seconds=channels.patience,
+        )
     except SegctlError as error:
         _warn("it is not on record who knows of the drift", error)
 
 
-def _deliver(address: Secret, body: bytes) -> bool:
+def _deliver_all(channels: Channels, message: Message) -> None:
+    for address in channels.webhooks:
+        _deliver(channels, address, message)
+
+
+def _deliver(channels: Channels, address: Secret, message: Message) -> bool:
     from segctl.sending import send
 
+    if channels.template is None:
+        return False
+    body = channels.template(message)
     try:
         send(address, body, headers={"Content-Type": "application/json; charset=utf-8"})
     except SegctlError as error:

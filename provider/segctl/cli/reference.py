@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from segctl.cli.app import EPILOG, app
-from segctl.cli.screen import console, print_json
+from segctl.cli.screen import console, print_json, tell
 from segctl.cli.steps import settings_of, vault
 from segctl.errors import UsageError
 
@@ -33,6 +33,7 @@ def inventory(
         list_json,
         read_inventory,
     )
+    from segctl.inventory.mocked import otherwise_in_ansible
 
     settings = settings_of(context)
     if [list_, host is not None, graph].count(True) != 1:
@@ -40,6 +41,11 @@ def inventory(
     found = read_inventory(
         list(settings.sources), extra_vars=settings.extra_vars, vault=vault(settings)
     )
+    for name, names, file in otherwise_in_ansible(found):
+        tell(
+            f"segctl: {name}: this is Ansible's view, where {', '.join(names)} differ from {file}; "
+            f"the other commands of segctl reach the mock that {file} declares"
+        )
     if host is not None:
         typer.echo(dump(host_json(found, host)))
     elif graph and settings.json:

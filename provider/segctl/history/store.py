@@ -17,14 +17,14 @@ from segctl.history.location import shown
 from segctl.history.tables import METADATA, VERSION, schema, take_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from sqlalchemy import URL, Connection, Engine
 
     from segctl.credentials import Secret
 
-#: Seconds that a runner waits for another one's transaction, and for a server to answer.
-PATIENCE = 30
+#: Seconds that the database may take for one step, such as another runner's transaction to end.
+PATIENCE = 30.0
 #: Names the lock under which PostgreSQL lets one runner at a time make or change tables.
 _MAKING = 0x5E6C71
 
@@ -33,20 +33,42 @@ _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 
 
 @contextmanager
-def opened(url: Secret) -> Generator[Engine]:
+def opened(
+    url: Secret,
+    *,
+    patience: float = PATIENCE,
+    committed: Callable[[], None] | None = None,
+) -> Generator[Engine]:
     """Open the history, made or brought to today's schema where needed.
+
+    Args:
+        url: where it is.
+        patience: seconds that the client waits to connect (PostgreSQL) or for a lock (SQLite).
+        committed: called after each transaction.
 
     Raises:
         HistoryError: it cannot be opened, or was made by a newer segctl.
     """
     with _told(url):
-        engine = _engine(url)
+        # the client gives up before whoever waits for it: it knows better what it waits for
+        engine = _engine(url, max(1, int(patience * 0.8)))
+        if committed is not None:
+            event.listen(engine, "commit", _calling(committed))
         try:
             with engine.begin() as connection:
                 _prepare(connection)
             yield engine
         finally:
             engine.dispose()
+
+
+def _calling(told: Callable[[], None]) -> Callable[[Connection], None]:
+    """Return a listener that says only that something happened."""
+
+    def listener(_connection: Connection) -> None:
+        told()
+
+    return listener
 
 
 @contextmanager
@@ -72,15 +94,15 @@ def _password(url: Secret) -> str:
     return ""
 
 
-def _engine(url: Secret) -> Engine:
+def _engine(url: Secret, seconds: int) -> Engine:
     parsed = _parsed(url)
     if parsed.drivername in _SQLITE:
-        return _sqlite(parsed)
+        return _sqlite(parsed, seconds)
     try:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             poolclass=NullPool,
-            connect_args={"connect_timeout": PATIENCE, "application_name": "segctl"},
+            connect_args={"connect_timeout": seconds, "application_name": "segctl"},
         )
     except (ImportError, NoSuchModuleError) as error:
         raise HistoryError(
@@ -102,12 +124,12 @@ def _parsed(url: Secret) -> URL:
     return parsed
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, seconds: int) -> Engine:
     """Return an engine whose transactions take the write lock at once, and wait for it."""
     if url.database and url.database != ":memory:":
         _make_file(Path(url.database).expanduser())
         url = url.set(database=str(Path(url.database).expanduser()))
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": PATIENCE})
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": seconds})
 
     def connected(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where SQLAlchemy says so

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from segctl.errors import Problem
+from segctl.inventory.mocked import MARK, Mock
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import Tree, TreeError
 from segctl.inventory.values import Items, Place, Places
@@ -99,6 +100,8 @@ class GroupsReader:
             for variable, content in own.items():
                 at = places.get(variable, place)
                 self._tree.set_variable(name, variable, content, at)
+            if own.get(MARK) is True:
+                self._tree.hosts[name].mock = Mock(own, places.get(MARK, place))
 
     def _place(self, container: Mapping[object, object], key: object) -> Place:
         return self._places.get(id(container), {}).get(key, Place(self._file))

@@ -13,6 +13,7 @@ from segctl.errors import InventoryError, Problem
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
+from segctl.inventory.mocked import check, not_mocked, way_to
 from segctl.inventory.patterns import match, select, split
 from segctl.inventory.reader import read_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
@@ -123,7 +124,10 @@ def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded
     site, problems = build_site(inventory)
     if problems:
         raise InventoryError(problems)
-    connections, unopened = _connections(inventory, site)
+    connections, unopened, astray = _connections(inventory, site)
+    astray += not_mocked(inventory, [device.name for device in site.devices], hosts)
+    if astray:
+        raise InventoryError(tuple(astray))
     return Loaded(
         inventory=inventory,
         site=site,
@@ -177,21 +181,26 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
 
 def _connections(
     inventory: Inventory, site: Site
-) -> tuple[dict[str, Mapping[str, object]], list[Problem]]:
+) -> tuple[dict[str, Mapping[str, object]], list[Problem], list[Problem]]:
+    """Return each firewall's connection variables, with warnings and with errors."""
+    wanted = (*_PLAIN, *_PATHS, *_SECRETS)
     connections: dict[str, Mapping[str, object]] = {}
-    problems: list[Problem] = []
+    warnings: list[Problem] = []
+    errors: list[Problem] = []
     names = [device.name for device in site.devices]
     opened: dict[str, Secret | VaultError] = {}
     for name, layer in inventory.host_layers(names):
         found: dict[str, object] = {}
-        for key in (*_PLAIN, *_PATHS, *_SECRETS):
-            value = layer.variables.get(key)
+        errors += check(inventory, name, layer, wanted)
+        variables = way_to(inventory.hosts[name].mock, layer.variables)
+        for key in wanted:
+            value = variables.get(key)
             if value is None:
                 continue
             if key in _SECRETS or isinstance(value, Encrypted):
                 secret = _secret(value, inventory.vault, opened)
                 if isinstance(secret, VaultError):
-                    problems.append(_unopened(name, key, secret))
+                    warnings.append(_unopened(name, key, secret))
                     value = Sealed(cast("Encrypted", value).ciphertext)
                 else:
                     value = secret
@@ -201,7 +210,7 @@ def _connections(
                 value = typed(value)
             found[key] = value
         connections[name] = found
-    return connections, problems
+    return connections, warnings, errors
 
 
 def _secret(

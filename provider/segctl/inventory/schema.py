@@ -318,6 +318,11 @@ HOST: Final = Record(
         ),
         Field(name="segctl_tls_fingerprint", shape=_WORD, doc="SHA-256 of the device certificate."),
         Field(name="segctl_tls_verify", shape=_BOOLEAN, doc="Verify TLS (default true)."),
+        Field(
+            name="segctl_mock",
+            shape=_BOOLEAN,
+            doc="In a hosts file: this entry alone says how the host is reached (a mock).",
+        ),
         Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
         Field(name="segctl_commit_timeout", shape=_SECONDS, doc="Seconds to wait for a commit."),
         Field(

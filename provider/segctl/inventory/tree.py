@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from segctl.inventory.values import PREFIX, Origins, Place, Variables
+
+if TYPE_CHECKING:
+    from segctl.inventory.mocked import Mock
 
 #: Names that stand for this machine even when no source has them.
 LOCALHOST: Final = ("127.0.0.1", "localhost", "::1")
@@ -32,7 +35,8 @@ class Group:
 class Host:
     """One host with the variables its source gave it and the groups it is directly in.
 
-    `outside` are groups it left although one of its groups is below them.
+    `outside` are groups it left although one of its groups is below them. `mock` is the entry that
+    declares it to be a mock, the last one if there are several.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Host:
     origins: Origins = field(default_factory=Origins)
     groups: dict[str, None] = field(default_factory=dict[str, None])
     outside: frozenset[str] = frozenset()
+    mock: Mock | None = None
 
 
 class Tree:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from segctl.errors import ChecksError, FileError, PlaybookError
+from segctl.errors import ChecksError, FileError, PlaybookError, UnsupportedError
 from segctl.inventory import files
 from segctl.inventory.check import Checker, Node
 from segctl.inventory.convert import nearest
@@ -15,6 +15,7 @@ from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
 from segctl.playbook.model import DAYS, Ask, Check, Play, Playbook, Reach, Task, Window
 from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, PREFIX
+from segctl.providers.base import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -220,6 +221,7 @@ class _Reader:
         rest = {name: value[name] for name in ("timeout", "retries") if value.get(name) is not None}
         expect = value.get("expect")
         if "command" in value:
+            self._ask(value, node)
             return Ask(
                 command=value["command"] or "",
                 expect=str(expect or ""),
@@ -244,6 +246,17 @@ class _Reader:
             declared=node.source,
             **rest,
         )
+
+    def _ask(self, value: Found, node: Node) -> None:
+        """Report a command that the platform a probe names does not run."""
+        platform, command = value.get("platform"), value.get("command")
+        if not platform or not command:
+            return
+        try:
+            if why := refusal(platform, command):
+                self.checker.report(self.checker.child(node, "command"), f"{platform}: {why}", "")
+        except UnsupportedError as error:
+            self.checker.report(self.checker.child(node, "platform"), str(error), "")
 
     def _flow(self, flow: Found, expect: object, node: Node) -> Check:
         if expect is not None and flow.get("expect") is not None:

@@ -190,6 +190,15 @@ class Showing(Protocol):
         ...
 
 
+@runtime_checkable
+class Asked(Protocol):
+    """A provider of `Showing` sessions that knows which commands they run without a device."""
+
+    def refusal(self, command: str) -> str:
+        """Say why `command` is not run; empty where it is. Pure."""
+        ...
+
+
 class Provider(Protocol):
     """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
 
@@ -271,3 +280,13 @@ def _provider(platform: str) -> Provider:
     names = ", ".join(sorted({entry.name for entry in found})) or "none"
     message = f"no provider for platform {platform!r}; installed: {names}"
     raise UnsupportedError(message)
+
+
+def refusal(platform: str, command: str) -> str:
+    """Say why devices of a platform do not run `command`, as far as that is known without them.
+
+    Raises:
+        UnsupportedError: nobody provides the platform.
+    """
+    found = provider(platform)
+    return found.refusal(command) if isinstance(found, Asked) else ""

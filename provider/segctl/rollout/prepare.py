@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.compile import Desired, compile_site
-from segctl.errors import FileError, InventoryError, PlaybookError, Problem
+from segctl.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError
 from segctl.inventory.loading import Loaded, of_play
-from segctl.playbook import Check, selected, waves
+from segctl.playbook import Ask, Check, selected, waves
+from segctl.providers.base import refusal
 from segctl.rollout.checks import Question, questions, sites_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from segctl.playbook import Play, Playbook, Task
@@ -82,6 +84,7 @@ def _prepared(
         own.site,
         sites_of(one.device for one in chosen),
     )
+    problems = (*problems, *_refused(play, {one.device.platform for one in chosen}))
     if problems and chosen:
         raise PlaybookError(problems)
     return Prepared(
@@ -92,6 +95,26 @@ def _prepared(
         connections=own.connections,
         questions=asked,
     )
+
+
+def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
+    """Yield the commands that a device of the play would be asked for and does not run."""
+    for probe in play.verify:
+        for platform in sorted(platforms):
+            if not isinstance(probe, Ask) or probe.platform:
+                continue  # those of one platform were checked where the playbook was read
+            with suppress(UnsupportedError):  # whoever plans such a device says so
+                if why := refusal(platform, probe.command):
+                    yield Problem(
+                        message=f"{platform}: {why}",
+                        file=probe.declared.file,
+                        line=probe.declared.line,
+                        column=probe.declared.column,
+                        path="verify",
+                        hint="name the platform that is asked: platform: …"
+                        if len(platforms) > 1
+                        else "",
+                    )
 
 
 def _of_play(play: Play, error: FileError) -> FileError:

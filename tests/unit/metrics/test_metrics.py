@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -20,6 +22,9 @@ from support.receiver import receiver
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prometheus_client import CollectorRegistry
+
+EXPORTER = shutil.which("node_exporter") or shutil.which("prometheus-node-exporter")
 TODAY = date(2026, 11, 22)
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ODD = 'fw "1"\\\nx'
@@ -57,44 +62,102 @@ DOCUMENT: dict[str, Any] = {
 CONDUITS = (conduit("a", -1), conduit("b", 0), conduit("c", 30), conduit("d", None))
 
 
-def text(**values: Any) -> str:
-    end = START + timedelta(seconds=12.5)
-    return exposition(
-        collect(DOCUMENT, CONDUITS, started=START, finished=end, today=TODAY, **values)
+def text(environment: str = "plant", **values: Any) -> str:
+    return exposition(registry(environment, **values))
+
+
+def registry(environment: str = "plant", **values: Any) -> CollectorRegistry:
+    return collect(
+        DOCUMENT,
+        CONDUITS,
+        environment=environment,
+        started=START,
+        finished=START + timedelta(seconds=12.5),
+        today=TODAY,
+        **values,
     )
 
 
 def test_a_run_in_numbers() -> None:
     found = samples(text())
-    assert found["segctl_in_sync", (ODD,)] == 0
-    assert found["segctl_in_sync", ("fw2",)] == 1
-    assert ("segctl_in_sync", ("fw3",)) not in found  # nobody knows
-    unreachable = [found["segctl_unreachable", (name,)] for name in (ODD, "fw2", "fw3")]
+    assert found["segctl_in_sync", (ODD, "plant")] == 0
+    assert found["segctl_in_sync", ("fw2", "plant")] == 1
+    assert ("segctl_in_sync", ("fw3", "plant")) not in found  # nobody knows
+    unreachable = [found["segctl_unreachable", (name, "plant")] for name in (ODD, "fw2", "fw3")]
     assert unreachable == [0, 0, 1]
-    kinds = {kind: found["segctl_drift_items", (ODD, kind)] for kind in ("hole", "changed")}
+    kinds = {
+        kind: found["segctl_drift_items", (ODD, "plant", kind)] for kind in ("hole", "changed")
+    }
     assert kinds == {"hole": 1, "changed": 2}
-    assert found["segctl_drift_items", ("fw2", "hole")] == 0
-    assert found["segctl_accepted_items", (ODD,)] == 1
-    assert found["segctl_drift_duration_seconds", ()] == 12.5
-    assert found["segctl_last_run_timestamp", ()] == START.timestamp() + 12.5
-    assert ("segctl_plan_age_seconds", ()) not in found
+    assert found["segctl_drift_items", ("fw2", "plant", "hole")] == 0
+    assert found["segctl_accepted_items", (ODD, "plant")] == 1
+    assert found["segctl_drift_duration_seconds", ("plant",)] == 12.5
+    assert found["segctl_last_run_timestamp", ("plant",)] == START.timestamp() + 12.5
+    assert ("segctl_plan_age_seconds", ("plant",)) not in found
 
 
 def test_conduits_that_expire() -> None:
     found = samples(text())
     end = datetime.combine(TODAY + timedelta(days=1), time.min).astimezone()
-    assert found["segctl_conduit_expiry_timestamp", ("plant/b",)] == end.timestamp()
-    assert ("segctl_conduit_expiry_timestamp", ("plant/d",)) not in found
-    assert [found["segctl_conduits_expiring", (days,)] for days in ("7", "30", "90")] == [1, 2, 2]
-    assert found["segctl_conduits_expired", ()] == 1
+    assert found["segctl_conduit_expiry_timestamp", ("plant/b", "plant")] == end.timestamp()
+    assert ("segctl_conduit_expiry_timestamp", ("plant/d", "plant")) not in found
+    assert [found["segctl_conduits_expiring", (days, "plant")] for days in ("7", "30", "90")] == [
+        1,
+        2,
+        2,
+    ]
+    assert found["segctl_conduits_expired", ("plant",)] == 1
 
 
 def test_a_plan_that_waits() -> None:
     plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
     found = samples(text(plan=plan))
     created = datetime.fromisoformat(plan.created).timestamp()
-    assert found["segctl_plan_age_seconds", ()] == START.timestamp() + 12.5 - created
-    assert found["segctl_plan_expiry_timestamp", ()] == created + 24 * 3600
+    assert found["segctl_plan_age_seconds", ("plant",)] == START.timestamp() + 12.5 - created
+    assert found["segctl_plan_expiry_timestamp", ("plant",)] == created + 24 * 3600
+
+
+def test_files_of_two_environments_do_not_clash() -> None:
+    """What stands in two files with the same labels is refused by who reads both."""
+    one, other = (set(samples(text(environment))) for environment in ("mill", "harbour"))
+    assert one
+    assert len(one) == len(other)
+    assert not one & other
+
+
+@pytest.mark.skipif(EXPORTER is None, reason="node_exporter is not installed here")
+def test_node_exporter_shows_the_files_of_two_environments(tmp_path: Path) -> None:
+    assert EXPORTER is not None
+    plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
+    files = {environment: text(environment, plan=plan) for environment in ("mill", "harbour")}
+    for environment, content in files.items():
+        (tmp_path / f"{environment}.prom").write_text(content, encoding="utf-8")
+    words = [
+        "--collector.disable-defaults",
+        "--collector.textfile",
+        f"--collector.textfile.directory={tmp_path}",
+        "--web.listen-address=127.0.0.1:0",
+    ]
+    with subprocess.Popen([EXPORTER, *words], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            shown = samples(_scraped(process))
+        finally:
+            process.kill()
+    assert shown["node_textfile_scrape_error", ()] == 0
+    for content in files.values():
+        for key, value in samples(content).items():
+            assert shown[key] == pytest.approx(value)
+
+
+def _scraped(process: subprocess.Popen[str]) -> str:
+    """Return what the exporter answers, once it has said at which port."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if found := re.search(r"address=(?:127\.0\.0\.1|\[::\]):(\d+)", line):
+            url = f"http://127.0.0.1:{found[1]}/metrics"
+            with urlopen(url, timeout=30) as answer:
+                return str(answer.read().decode())
+    raise AssertionError("the exporter has ended")
 
 
 def test_promtool_accepts_them() -> None:
@@ -111,23 +174,22 @@ def test_promtool_accepts_them() -> None:
 def test_a_pushgateway_gets_them_under_the_environments_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = collect(DOCUMENT, CONDUITS, started=START, finished=START, today=TODAY)
     monkeypatch.setenv("SEGCTL_PUSHGATEWAY_USER", "ana")
     monkeypatch.setenv("SEGCTL_PUSHGATEWAY_PASSWORD", "geheim")
     with receiver(tmp_path / "ca.pem") as service:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-        push(registry, Secret(service.url()), "plant")
+        push(registry(), Secret(service.url()), "plant")
         (got,) = service.received
         assert (got.method, got.path) == ("PUT", "/metrics/job/segctl/environment/plant")
         assert got.headers["Authorization"] == "Basic YW5hOmdlaGVpbQ=="
-        assert samples(got.body.decode())["segctl_unreachable", ("fw3",)] == 1
+        assert samples(got.body.decode())["segctl_unreachable", ("fw3", "plant")] == 1
         service.answers = [(400, {})]
         with pytest.raises(DeliveryError, match="answers HTTP 400"):
-            push(registry, Secret(service.url()), "")
+            push(registry(), Secret(service.url()), "")
     with pytest.raises(DeliveryError, match="not a URL"):
-        push(registry, Secret("http://[geheim"), "")
+        push(registry(), Secret("http://[geheim"), "")
     with pytest.raises(DeliveryError, match="use https"):
-        push(registry, Secret("http://gateway.example:9091"), "")
+        push(registry(), Secret("http://gateway.example:9091"), "")
 
 
 def test_how_segctl_authenticates_to_a_pushgateway(tmp_path: Path) -> None:

@@ -62,6 +62,12 @@ class NftablesProvider:
         load(config)
         return config
 
+    def refusal(self, command: str) -> str:
+        """Say why a probe's `command` is not run; empty where it is."""
+        from segctl.providers.nftables.commands import refusal
+
+        return refusal(command)
+
     def render(self, changes: Sequence[Change], live: Live) -> str:
         """Return the transactions for `changes`."""
         from segctl.providers.nftables.render import render

@@ -20,7 +20,7 @@ from segctl.errors import (
     UnsupportedError,
 )
 from segctl.providers import lock_owner
-from segctl.providers.nftables import agent, names, versions
+from segctl.providers.nftables import agent, commands, names, versions
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables
 from segctl.providers.nftables.render import transactions
@@ -32,16 +32,13 @@ if TYPE_CHECKING:
     from segctl.providers.base import Target
 
 NFT = "/usr/sbin/nft"
-_LIST = r"(?: -[ajns]+)* list(?: [A-Za-z][0-9A-Za-z_./-]*)+"
-#: What `NftSession.show` runs: words after `list` are names, never options.
-SHOWS = re.compile(rf"nft{_LIST}", re.ASCII)
 #: Commands of a session that only reads; nothing else leaves it.
 READERS = (
     re.compile(
         re.escape(agent.reader("")).removesuffix("''")
         + r"'[0-9a-f]+'(?: '[a-z0-9]+ [0-9A-Za-z_./-]+')*"
     ),
-    re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{_LIST}", re.ASCII),
+    re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{commands.LIST}", re.ASCII),
 )
 #: An exit code, at the end of a part of an answer.
 _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
@@ -219,9 +216,8 @@ class NftSession:
         Raises:
             UnsupportedError: it is another command, or has words beyond names.
         """
-        if not SHOWS.fullmatch(command):
-            message = f"{self._target.name}: {command!r} is not run: only nft list … is"
-            raise UnsupportedError(message)
+        if why := commands.refusal(command):
+            raise UnsupportedError(f"{self._target.name}: {why}")
         self._progress("asking")
         answer = self._ssh.run(f"{self._nft} {command.removeprefix('nft ')}")
         if answer.code != 0:

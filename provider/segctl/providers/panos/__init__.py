@@ -56,6 +56,12 @@ class PanosProvider:
 
         return mask(config)
 
+    def refusal(self, command: str) -> str:
+        """Say why a probe's `command` is not run; empty where it is."""
+        from segctl.providers.panos.commands import refusal
+
+        return refusal(command)
+
     def render(self, changes: Sequence[Change], live: Live) -> str:
         """Return the configuration steps for `changes`."""
         from segctl.providers.panos.render import render

@@ -28,7 +28,7 @@ from segctl.errors import (
     ParseError,
     UnsupportedError,
 )
-from segctl.providers.panos import configlog, names, references, version
+from segctl.providers.panos import commands, configlog, names, references, version
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.parse import COUNTED_KINDS
 from segctl.providers.panos.render import CONTAINERS, restore
@@ -154,18 +154,12 @@ class PanosSession:
         """Return the answer to an operational ``<show>`` command, as XML.
 
         Raises:
-            UnsupportedError: it is another command, or no XML.
+            UnsupportedError: it is another command, or not XML.
         """
-        try:
-            root = etree.fromstring(command.encode(), etree.XMLParser(resolve_entities=False))
-        except etree.XMLSyntaxError as error:
-            message = f"{self._target.name}: {command!r} is no XML: write <show>…</show>"
-            raise UnsupportedError(message) from error
-        if root.tag != "show":
-            message = f"{self._target.name}: <{root.tag}> is not run: only <show> commands are"
-            raise UnsupportedError(message)
+        if why := commands.refusal(command):
+            raise UnsupportedError(f"{self._target.name}: {why}")
         self._progress("asking")
-        return _xml(self._client.op(_xml(root)))
+        return _xml(self._client.op(commands.bare(command)))
 
     # --- locking -----------------------------------------------------------------------------
 

@@ -1,0 +1,16 @@
+"""Which commands a probe may run on an nftables gateway: those that only list something."""
+
+from __future__ import annotations
+
+import re
+
+#: What follows the program's name; words after `list` are names, never options.
+LIST = r"(?: -[ajns]+)* list(?: [A-Za-z][0-9A-Za-z_./-]*)+"
+_SHOWS = re.compile(rf"nft{LIST}", re.ASCII)
+
+
+def refusal(command: str) -> str:
+    """Say why `command` is not run; empty where it is: ``nft list …`` with nothing but names."""
+    if _SHOWS.fullmatch(command):
+        return ""
+    return f"{command!r} is not run: only nft list … is"
