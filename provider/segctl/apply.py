@@ -46,6 +46,7 @@ def apply_device(
     target: Target,
     *,
     allow_purge: bool = False,
+    allow_mass_delete: bool = False,
     progress: Callable[[str], None],
     revert_in: float | None = None,
     judge: Judge | None = None,
@@ -57,6 +58,7 @@ def apply_device(
         provider: the platform's.
         target: the device.
         allow_purge: whether rules of others may be deleted as the plan says.
+        allow_mass_delete: whether most of our own rules may be deleted as the plan says.
         progress: told each step.
         revert_in: seconds instead of `REVERT_IN`, where the platform has a timed revert.
         judge: looks at the device after it was read back, before the change is kept; what it
@@ -70,9 +72,8 @@ def apply_device(
     """
     if not plan.changes:
         return Outcome(device=plan.name, status="unchanged")
-    if not plan.applyable:
-        reasons = "; ".join(str(f) for f in plan.findings if f.severity == "error")
-        raise PlanError(f"{plan.name}: not applied: {reasons}")
+    if barring := plan.barring(allow_mass_delete=allow_mass_delete):
+        raise PlanError(f"{plan.name}: not applied: {'; '.join(map(str, barring))}")
     if plan.purge and not allow_purge:
         raise PlanError(
             f"{plan.name}: the plan deletes {plan.purge} rules of others "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,7 +24,7 @@ from segctl.cli.plan import (
 )
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
-from segctl.cli.steps import load_inventory, plan_all, settings_of, working
+from segctl.cli.steps import load_inventory, plan_all, refuse_writable, settings_of, working
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from segctl.cli.arguments import Settings
     from segctl.cli.rollout import Options
+    from segctl.inventory import Loaded
     from segctl.plan import Plan
     from segctl.rollout import Failure
 
@@ -50,6 +52,12 @@ def apply(
     ] = False,
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
+    ] = False,
+    allow_mass_delete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mass-delete", help="Let most of segctl's own rules on a device be deleted"
+        ),
     ] = False,
     verify: VerifyOption = None,
     playbook: PlaybookOption = None,
@@ -102,25 +110,31 @@ def apply(
             on_interrupt=on_interrupt or "finish",
             auto_approve=auto_approve,
             allow_purge=allow_purge,
+            allow_mass_delete=allow_mass_delete,
             diff=diff,
             brief=brief,
         )
         return _roll(settings, options, check=check)
+    allowed = _Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
         made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
         show_plan(settings, made, failures, diff=diff, brief=brief)
-        return ERROR if failures or not made.applyable else OK
+        return ERROR if failures or allowed.barred(made) else OK
     if file is not None:
         made = read_plan(file, verify)
         refuse_used(file, made)
-        return _apply(settings, made, allow_purge=allow_purge, file=file)
+        loaded = load_inventory(settings)
+        refuse_writable(loaded)
+        return _apply(settings, loaded, made, allowed, file=file)
     refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
     loaded = load_inventory(settings)
+    refuse_writable(loaded)
     refuse_unsigned(loaded.connections, loaded.hosts)
     made, failures = plan_all(settings, loaded)
-    if failures or not made.applyable:
-        refusal = PlanError(_why_not(made, failures))
+    barred = allowed.barred(made)
+    if failures or barred:
+        refusal = PlanError(_why_not(failures, barred))
         show_plan(settings, made, failures, brief=True, cause=refusal)
         tell(f"segctl: {refusal}")
         return ERROR
@@ -129,7 +143,23 @@ def apply(
     if made.changes and not (auto_approve or _approved()):
         tell("Not applied: nothing was changed.")
         return ERROR
-    return _apply(settings, made, allow_purge=allow_purge)
+    return _apply(settings, loaded, made, allowed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Allowed:
+    """What of a plan is done only where the user says that it is meant."""
+
+    purge: bool
+    mass_delete: bool
+
+    def barred(self, made: Plan) -> tuple[str, ...]:
+        """Return the devices to which the plan may not be applied."""
+        return tuple(
+            device.name
+            for device in made.devices
+            if device.barring(allow_mass_delete=self.mass_delete)
+        )
 
 
 def _roll(settings: Settings, options: Options, *, check: bool) -> int:
@@ -144,11 +174,11 @@ def _roll(settings: Settings, options: Options, *, check: bool) -> int:
     return apply_playbook(settings, options, _approved)
 
 
-def _why_not(made: Plan, failures: Sequence[Failure]) -> str:
+def _why_not(failures: Sequence[Failure], barred: Sequence[str]) -> str:
     if failures:
         names = ", ".join(failure.device for failure in failures)
         return f"nothing was applied: {names} could not be planned (-l leaves a device out)"
-    names = ", ".join(device.name for device in made.devices if not device.applyable)
+    names = ", ".join(barred)
     return f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
 
 
@@ -168,12 +198,13 @@ def _approved() -> bool:
     return str(answer).strip() == "yes"
 
 
-def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | None = None) -> int:
+def _apply(
+    settings: Settings, loaded: Loaded, made: Plan, allowed: _Allowed, *, file: Path | None = None
+) -> int:
     """Apply a plan; `file` is where it was read from, and is not applied a second time."""
     from segctl.report import outcomes_json, outcomes_text
     from segctl.rollout import Brake, apply_plans
 
-    loaded = load_inventory(settings)
     names = [device.name for device in made.devices]
     outside = sorted(set(names) - set(loaded.hosts))
     if outside:
@@ -192,7 +223,8 @@ def _apply(settings: Settings, made: Plan, *, allow_purge: bool, file: Path | No
             made.devices,
             loaded.connections,
             forks=settings.forks,
-            allow_purge=allow_purge,
+            allow_purge=allowed.purge,
+            allow_mass_delete=allowed.mass_delete,
             brake=brake,
             report=report,
             executor=executor,

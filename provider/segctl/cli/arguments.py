@@ -18,6 +18,7 @@ GLOBAL = {
     "--limit": True,
     "-e": True,
     "--extra-vars": True,
+    "--vault-id": True,
     "--vault-password-file": True,
     "--ask-vault-pass": False,
     "-f": True,
@@ -38,6 +39,7 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
+    vault_ids: tuple[str, ...] = ()
     vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
     forks: int = 10

@@ -13,7 +13,7 @@ from segctl.errors import InventoryError, Problem
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
-from segctl.inventory.patterns import match, select, split
+from segctl.inventory.patterns import limit_patterns, match, select, split, unmatched
 from segctl.inventory.reader import read_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
@@ -87,7 +87,36 @@ def load(
 
     """
     inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
-    return _loaded(inventory, select(inventory, limit), today)
+    loaded = _loaded(inventory, select(inventory, limit), today)
+    _refuse_nothing(loaded, limit)
+    return loaded
+
+
+def _refuse_nothing(loaded: Loaded, limit: str | None) -> None:
+    """Refuse an inventory without any firewall, and a limit that selects none."""
+    if not loaded.site.devices:
+        hosts = ", ".join(list(loaded.inventory.hosts)[:8]) or "no hosts"
+        problem = Problem(
+            message=f"the inventory has no firewall at all (it has {hosts})",
+            file=", ".join(loaded.inventory.files),
+            hint="a host is a firewall when it has ansible_network_os",
+        )
+        raise InventoryError((problem,))
+    if limit is not None:
+        _refuse_unmatched(loaded, limit_patterns(limit), loaded.hosts)
+
+
+def _refuse_unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> None:
+    """Refuse patterns that name what the inventory does not have, or match no firewall."""
+    names = [device.name for device in loaded.site.devices]
+    if unknown := unmatched(loaded.inventory, patterns):
+        message = f"there is no host or group {', '.join(map(repr, unknown))}"
+    elif not set(names) & set(hosts):
+        message = f"{', '.join(patterns)} selects no firewall"
+    else:
+        return
+    hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    raise InventoryError((Problem(message=message, file="--limit", hint=hint),))
 
 
 def of_play(
@@ -100,13 +129,16 @@ def of_play(
     """Return the inventory as a play sees it: its hosts, and its variables above their own.
 
     Raises:
-        InventoryError: a pattern is not valid, or with the variables there are problems.
+        InventoryError: a pattern is not valid or matches no firewall of the inventory, or with
+            the variables there are problems.
 
     """
     inventory = loaded.inventory
     parts = [part for pattern in patterns for part in split(pattern)]
     within = frozenset(loaded.hosts)
-    hosts = tuple(host for host in match(inventory, parts) if host in within)
+    matched = match(inventory, parts)
+    _refuse_unmatched(loaded, parts, matched)
+    hosts = tuple(host for host in matched if host in within)
     if variables is None or not variables.variables:
         return replace(loaded, hosts=hosts)
     seen = replace(
@@ -128,7 +160,13 @@ def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded
         site=site,
         hosts=hosts,
         connections=connections,
-        warnings=(*inventory.unread, *_unused(inventory), *find(site, today), *unopened),
+        warnings=(
+            *inventory.surroundings,
+            *inventory.unread,
+            *_unused(inventory),
+            *find(site, today),
+            *unopened,
+        ),
         digest=digest(site),
         files=tuple(Path(name) for name in inventory.files),
     )

@@ -131,6 +131,7 @@ def apply_plans(
     *,
     forks: int,
     allow_purge: bool,
+    allow_mass_delete: bool = False,
     brake: Brake,
     report: Callable[[str, str], None],
     revert_in: float | None = None,
@@ -147,6 +148,7 @@ def apply_plans(
                 plan=plan,
                 connection=connection_for(workers, connections, plan.name),
                 allow_purge=allow_purge,
+                allow_mass_delete=allow_mass_delete,
                 revert_in=revert_in,
             )
             for plan in plans

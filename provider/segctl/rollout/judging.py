@@ -59,7 +59,7 @@ class Judging:
     lock: Lock = field(default_factory=Lock)
     reached: str | None = None
 
-    def apply(self, plan: DevicePlan, *, purge: bool) -> Outcome:
+    def apply(self, plan: DevicePlan, *, purge: bool, mass_delete: bool) -> Outcome:
         """Apply one device's plan, and keep it once the wave is judged."""
         speaks = provider(plan.platform)
         timed = speaks.capabilities.timed_revert
@@ -74,6 +74,7 @@ class Judging:
                     Elsewhere(speaks, self._compute),
                     target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
                     allow_purge=purge,
+                    allow_mass_delete=mass_delete,
                     progress=self.run.brake.watch(lambda step: self.report(plan.name, step)),
                     revert_in=self._guard(),
                     judge=self._judge(plan, timed=timed),

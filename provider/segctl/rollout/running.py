@@ -46,6 +46,7 @@ class Run:
     screen: Screen
     keep: Callable[[Sequence[PlayResult], datetime | None], None]
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     executor: Workers | None = None
     cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None

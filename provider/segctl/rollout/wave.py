@@ -262,19 +262,19 @@ class Wave:
     # --- applying ----------------------------------------------------------------------------
 
     def _apply(self, plans: Sequence[DevicePlan], task: Task, lane: _Lane) -> None:
-        purge = self.run.allow_purge or task.allow_purge
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
         with self._reporting(lane, names) as report:
             if self.held:
                 hold = lane.meetings.get(task) or self._meeting(names)
-                outcomes = self._apply_held(plans, hold, lane, report, purge=purge)
+                outcomes = self._apply_held(plans, hold, lane, report, task)
             else:
                 outcomes = apply_plans(
                     plans,
                     self.prepared.connections,
                     forks=lane.forks,
-                    allow_purge=purge,
+                    allow_purge=self.run.allow_purge or task.allow_purge,
+                    allow_mass_delete=self.run.allow_mass_delete or task.allow_mass_delete,
                     brake=self.run.brake,
                     report=report,
                     revert_in=self.play.revert_in,
@@ -307,8 +307,7 @@ class Wave:
         hold: Hold,
         lane: _Lane,
         report: Report,
-        *,
-        purge: bool,
+        task: Task,
     ) -> tuple[Outcome, ...]:
         judging = Judging(
             prepared=self.prepared,
@@ -320,7 +319,11 @@ class Wave:
         )
 
         def one(plan: DevicePlan) -> Outcome:
-            return judging.apply(plan, purge=purge)
+            return judging.apply(
+                plan,
+                purge=self.run.allow_purge or task.allow_purge,
+                mass_delete=self.run.allow_mass_delete or task.allow_mass_delete,
+            )
 
         # a thread each, and none left out: those that wait must learn of every other
         ended = each(one, plans, len(plans), Brake())

@@ -94,6 +94,7 @@ class Applying:
     plan: DevicePlan
     connection: Mapping[str, object] = field(repr=False)
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     revert_in: float | None = None
     version: str = segctl.__version__
 
@@ -180,6 +181,7 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
         Elsewhere(provider(plan.platform), compute),
         target(plan.name, item.connection, plan.scope),
         allow_purge=item.allow_purge,
+        allow_mass_delete=item.allow_mass_delete,
         progress=told,
         revert_in=item.revert_in,
     )
