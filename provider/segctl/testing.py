@@ -344,8 +344,10 @@ def plan(harness: ProviderHarness, bench: Workbench, wanted: Desired) -> DeviceP
 
 
 def apply(harness: ProviderHarness, bench: Workbench, made: DevicePlan) -> Outcome:
-    """Apply as `segctl apply` does."""
-    return apply_device(made, harness.provider, bench.target, progress=_quiet)
+    """Apply as `segctl apply --allow-mass-delete` does: the laws leave nothing of a policy."""
+    return apply_device(
+        made, harness.provider, bench.target, allow_mass_delete=True, progress=_quiet
+    )
 
 
 def reach(harness: ProviderHarness, bench: Workbench, wanted: Desired) -> DevicePlan:
