@@ -91,7 +91,7 @@ class Inventory:
         """Return the variables of one group alone, its files included."""
         own = self.groups[group]
         layer = Layer(dict(own.variables), dict(own.origins))
-        for folder in self.beside:
+        for folder in (*self.beside, *self.adjacent):
             if found := folder.groups.get(group):
                 found.onto(layer)
         return layer

@@ -68,4 +68,4 @@ def _of_id(slug: str, ask: Ask) -> tuple[str, Secret]:
         raise problem("--vault-id", f"{slug!r} names no file", "write id@file or id@prompt")
     if source == _PROMPT:
         return vault_id, ask(vault_id)
-    return vault_id, vault_password(Path(source), vault_id)
+    return vault_id, vault_password(Path(source), label)
