@@ -82,6 +82,7 @@ def load_inventory(settings: Settings, *, telling: bool = True) -> Loaded:
 
     Raises:
         InventoryError: with every problem there is.
+        UsageError: ``--limit`` selects no firewall.
     """
     from segctl.inventory import load
 

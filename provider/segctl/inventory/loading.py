@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.credentials import Sealed, Secret
-from segctl.errors import InventoryError, Problem
+from segctl.errors import InventoryError, Problem, UsageError
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
@@ -84,6 +84,7 @@ def load(
 
     Raises:
         InventoryError: with every problem there is.
+        UsageError: the limit names what the inventory does not have, or selects no firewall.
 
     """
     inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
@@ -102,21 +103,21 @@ def _refuse_nothing(loaded: Loaded, limit: str | None) -> None:
             hint="a host is a firewall when it has ansible_network_os",
         )
         raise InventoryError((problem,))
-    if limit is not None:
-        _refuse_unmatched(loaded, limit_patterns(limit), loaded.hosts)
+    if limit is not None and (unmet := _unmatched(loaded, limit_patterns(limit), loaded.hosts)):
+        raise UsageError(str(unmet))
 
 
-def _refuse_unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> None:
-    """Refuse patterns that name what the inventory does not have, or match no firewall."""
+def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> Problem | None:
+    """Return what is wrong with patterns that name what nothing has, or match no firewall."""
     names = [device.name for device in loaded.site.devices]
     if unknown := unmatched(loaded.inventory, patterns):
         message = f"there is no host or group {', '.join(map(repr, unknown))}"
     elif not set(names) & set(hosts):
         message = f"{', '.join(patterns)} selects no firewall"
     else:
-        return
+        return None
     hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
-    raise InventoryError((Problem(message=message, file="--limit", hint=hint),))
+    return Problem(message=message, file="--limit", hint=hint)
 
 
 def of_play(
@@ -137,7 +138,8 @@ def of_play(
     parts = [part for pattern in patterns for part in split(pattern)]
     within = frozenset(loaded.hosts)
     matched = match(inventory, parts)
-    _refuse_unmatched(loaded, parts, matched)
+    if unmet := _unmatched(loaded, parts, matched):
+        raise InventoryError((unmet,))
     hosts = tuple(host for host in matched if host in within)
     if variables is None or not variables.variables:
         return replace(loaded, hosts=hosts)
