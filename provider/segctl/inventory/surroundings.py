@@ -8,7 +8,7 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import Problem
+from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
 
 if TYPE_CHECKING:
@@ -134,6 +134,6 @@ def _setting(path: str, name: str) -> str | None:
     settings = ConfigParser(inline_comment_prefixes=(";",), interpolation=None, strict=False)
     try:
         settings.read_string(files.read_as_written(path))
-    except (ConfigError, files.InventoryError):
+    except (ConfigError, InventoryError):
         return None
     return settings.get("defaults", name, fallback=None)
