@@ -171,6 +171,15 @@ def exists(path: str) -> bool:
     return os.path.exists(path)  # noqa: PTH110 - paths are text, for speed
 
 
+def is_readable(path: str) -> bool:
+    """Tell whether we may read what is at `path`."""
+    try:
+        with open(path, "rb", buffering=0, opener=_opened):
+            return True
+    except OSError:
+        return False
+
+
 def join(folder: str, name: str) -> str:
     """Return the path of `name` in `folder`."""
     return f"{folder}/{name}" if folder else name

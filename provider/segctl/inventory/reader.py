@@ -160,7 +160,15 @@ class _Reader:
             message = "is a symbolic link that leads back to a folder it lies in"
             self._lose(path, message, "remove it")
             return None, above
-        return files.list_folder(path), above | {one}
+        return self._listed(path), above | {one}
+
+    def _listed(self, path: str) -> files.Folder | None:
+        """Return what a folder holds, or None where there is none; note one that is closed."""
+        try:
+            return files.list_folder(path)
+        except InventoryError as error:
+            self.problems.extend(error.problems)
+            return files.Folder(path, {}, {})
 
     def _host_list(self, text: str) -> None:
         for part in text.split(","):
@@ -264,7 +272,7 @@ class _Reader:
 
     def _layers(self, path: str, names: Collection[str]) -> dict[str, Layer]:
         layers: dict[str, Layer] = {}
-        folder = files.list_folder(path)
+        folder = self._listed(path)
         if folder is None:
             if reason := files.dangling(path):
                 self._lose(path, reason, _LEADS_NOWHERE)
@@ -301,6 +309,9 @@ class _Reader:
                 continue
             path = f"{folder.path}/{entry}"
             paths = self._inside(path) if folder.entries[entry] else [path]
+            for one in paths:
+                if not files.is_readable(one):
+                    self._lose(one, "cannot be read: permission denied", "chmod it, or remove it")
             if any(PREFIX in files.peek(one) for one in paths):
                 close = get_close_matches(name, list(names), n=1)
                 self.unread.append(
