@@ -33,7 +33,7 @@ def inventory(
     ] = None,
     group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
 ) -> None:
-    """Show the inventory exactly as ansible-inventory does.
+    """Show the inventory as ansible-inventory does.
 
     Variables of the current folder are shown only with --playbook-dir.
     """

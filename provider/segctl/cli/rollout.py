@@ -166,8 +166,7 @@ def plan_playbook(settings: Settings, options: Options, files: ReportFiles, savi
 
 def check_playbook(settings: Settings, options: Options) -> int:
     """Show what applying a playbook would do, and whether that is what was reviewed."""
-    playbook, loaded, plays = _prepared(settings, options)
-    refuse_writable(loaded)
+    playbook, _, plays = _prepared(settings, options)
     reviewed = _reviewed(options, plays) if options.reviewed is not None else None
     with working(settings, _most(plays)) as executor:
         result = _looked(settings, options, plays, executor)
