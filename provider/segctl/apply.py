@@ -59,7 +59,8 @@ class Outcome:
 class Order:
     """How one device's plan is to be applied.
 
-    `revert_in` is in seconds instead of `REVERT_IN`, where the platform has a timed revert.
+    Without `allow_purge` no rules of others are deleted, without `allow_mass_delete` not most of
+    ours. `revert_in` is in seconds instead of `REVERT_IN`, where the platform has a timed revert.
     `judge` looks at the device after it was read back, before the change is kept; what it raises
     takes the change back. `probes` is a digest of what it asks. With `judge_unchanged` it is also
     asked of a device that holds what is wanted already. With `settle_only` nothing is pushed. With
@@ -67,6 +68,7 @@ class Order:
     """
 
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     revert_in: float | None = None
     judge: Judge | None = None
     probes: str = ""
@@ -160,9 +162,8 @@ def _refuse_used(plan: DevicePlan, live: Live, order: Order) -> None:
 def _refuse(plan: DevicePlan, order: Order) -> None:
     if order.settle_only or not plan.changes:
         return
-    if not plan.applyable:
-        reasons = "; ".join(str(f) for f in plan.findings if f.severity == "error")
-        raise PlanError(f"{plan.name}: not applied: {reasons}")
+    if barring := plan.barring(allow_mass_delete=order.allow_mass_delete):
+        raise PlanError(f"{plan.name}: not applied: {'; '.join(map(str, barring))}")
     if plan.purge and not order.allow_purge:
         raise PlanError(
             f"{plan.name}: the plan deletes {plan.purge} rules of others "

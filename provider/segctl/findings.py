@@ -31,6 +31,12 @@ PENDING = "pending"
 NOT_KEPT = "not_kept"
 #: A lock that is held.
 LOCKED = "lock"
+#: Kind of the one error that whoever applies may allow.
+MASS_DELETE = "mass_delete"
+#: More of our rules than this, and more than half of them, are not deleted unasked.
+_FEW = 5
+#: So many names are listed in one message.
+_SHOWN = 12
 
 
 def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
@@ -243,6 +249,49 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
                 hint="set `essential: false` on the flow and apply that first, if it may be cut",
                 severity="error",
             )
+
+
+def mass_delete(
+    changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
+) -> Iterator[Problem]:
+    """Refuse to take away most of our rules unasked, or all of a device that has no zone any more.
+
+    `attached` says whether the inventory attaches the device to any zone.
+    """
+    marked = {rule.name: rule for rule in held.rules}
+    deleted = {one.name for one in changes if (one.op, one.kind) == ("delete", "rule")}
+    gone = [rule for name, rule in marked.items() if name in deleted]
+    most = len(gone) > _FEW and 2 * len(gone) > len(marked)
+    retired = not attached and bool(gone) and len(gone) == len(marked)
+    if most or retired:
+        yield Problem(
+            message=f"this would delete {len(gone)} of the {len(marked)} rules that segctl keeps "
+            f"on the device; {_lacking(gone, wanted)}",
+            hint="put back what the inventory has lost; if it is meant, or the firewall is to be "
+            "retired: segctl apply --allow-mass-delete",
+            severity="error",
+            kind=MASS_DELETE,
+        )
+
+
+def _lacking(gone: Sequence[Rule], wanted: Policy) -> str:
+    """Say what the marks of the rules name that the inventory does not have for this device."""
+    conduits = {rule.conduit for rule in gone} - {rule.conduit for rule in wanted.rules} - {""}
+    if conduits:
+        return (
+            f"by their marks the inventory lacks, for this device, {_listed('conduit', conduits)}"
+        )
+    flows = {f"{rule.conduit}.{rule.flow}" for rule in gone if rule.flow}
+    flows -= {f"{rule.conduit}.{rule.flow}" for rule in wanted.rules}
+    if flows:
+        return f"by their marks the inventory lacks, for this device, {_listed('flow', flows)}"
+    return "by their marks it has their conduits and flows, but makes other rules of them"
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(found[:_SHOWN])}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,7 +73,16 @@ class DevicePlan:
     @property
     def applyable(self) -> bool:
         """Whether no finding forbids applying it."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        return not self.barring()
+
+    def barring(self, *, allow_mass_delete: bool = False) -> tuple[Problem, ...]:
+        """Return the findings that forbid applying it, but for what is allowed."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity == "error"
+            and not (allow_mass_delete and finding.kind == findings.MASS_DELETE)
+        )
 
     @property
     def summary(self) -> dict[str, int]:
@@ -240,6 +249,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
         *findings.essential(changes, held, wanted),
+        *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
     )
     every = (*purged, *changes)

@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from segctl.apply import apply_device
+from segctl.apply import Order, apply_device
 from segctl.compile import compile_site, with_closing
 from segctl.diff import diff, in_place, longest_increasing
 from segctl.errors import SegctlError
@@ -344,8 +344,14 @@ def plan(harness: ProviderHarness, bench: Workbench, wanted: Desired) -> DeviceP
 
 
 def apply(harness: ProviderHarness, bench: Workbench, made: DevicePlan) -> Outcome:
-    """Apply as `segctl apply` does."""
-    return apply_device(made, harness.provider, bench.target, progress=_quiet)
+    """Apply as `segctl apply --allow-mass-delete` does: the laws leave nothing of a policy."""
+    return apply_device(
+        made,
+        harness.provider,
+        bench.target,
+        order=Order(allow_mass_delete=True),
+        progress=_quiet,
+    )
 
 
 def reach(harness: ProviderHarness, bench: Workbench, wanted: Desired) -> DevicePlan:

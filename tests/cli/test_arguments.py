@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "validate": (),
-    "inventory": ("--list", "--host", "--graph", "--vars"),
+    "inventory": ("--list", "--host", "--graph", "--vars", "--playbook-dir"),
     "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
     "show": (
         "FILE",
@@ -31,7 +31,15 @@ COMMANDS = {
         "--junit",
         "--html",
     ),
-    "apply": ("FILE", "--auto-approve", "--check", "--diff", "--brief", "--allow-purge"),
+    "apply": (
+        "FILE",
+        "--auto-approve",
+        "--check",
+        "--diff",
+        "--brief",
+        "--allow-purge",
+        "--allow-mass-delete",
+    ),
     "drift": (
         "--baseline",
         "--write-baseline",
@@ -73,6 +81,7 @@ GLOBAL = (
     "--limit",
     "-e",
     "--extra-vars",
+    "--vault-id",
     "--vault-password-file",
     "--ask-vault-pass",
     "-f",

@@ -75,7 +75,7 @@ def test_hosts_tags_and_limit(four: Cells) -> None:
     four.play("""\
         - {hosts: "fw1,fw2", tags: first}
         - {hosts: ["plant:!fw3"], tags: [second]}
-        - {hosts: "fw9*", tags: always}
+        - {hosts: fw4, tags: always}
         """)
     done = four.apply("-t", "first", "-l", "fw2,fw3")
     assert [(play["number"], play["waves"] != []) for play in done["plays"]] == [
@@ -85,10 +85,34 @@ def test_hosts_tags_and_limit(four: Cells) -> None:
     assert four.holding == {"fw2"}
     four.apply("--skip-tags", "first", "-l", "!fw1")
     assert four.holding == {"fw2", "fw4"}
-    done = four("apply", "-p", "play.yml", "--auto-approve", "--tags", "nothing", "--json")
+    done = four(
+        "apply", "-p", "play.yml", "--auto-approve", "--tags", "nothing", "-l", "fw1", "--json"
+    )
     assert done.code == 1
     assert done.json["error"]["code"] == "usage"
     assert "select no firewall" in done.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "message"),
+    [
+        ("fw9*", "fw9* selects no firewall"),
+        ("fw1,fw9", "there is no host or group 'fw9'"),
+        ("plant:!fw9", "there is no host or group 'fw9'"),
+    ],
+)
+def test_a_play_for_hosts_that_are_not_there_is_refused(
+    four: Cells, hosts: str, message: str
+) -> None:
+    four.play(f"""\
+        - {{hosts: fw1}}
+        - {{hosts: "{hosts}"}}
+        """)
+    with four.untouched():
+        done = four("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "playbook"
+    assert f"play.yml:2:3: hosts: {message}" in done.json["error"]["message"]
 
 
 def test_variables_of_a_play_stand_above_the_inventory(four: Cells) -> None:

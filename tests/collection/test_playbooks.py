@@ -288,3 +288,25 @@ def test_ctrl_c_takes_back_what_was_begun(playbooks: Playbooks, words: str) -> N
         while playbooks.plant.locks:  # segctl outlives ansible-playbook until it has gone back
             time.sleep(0.01)
     assert process.returncode != 0
+
+
+def test_most_rules_are_deleted_only_where_the_task_allows_it(playbooks: Playbooks) -> None:
+    plant = playbooks.plant
+    more = "".join(
+        f"      more{port}: {{source: [scada1], destination: [plc1], services: [tcp/{port}]}}\n"
+        for port in range(2001, 2008)
+    )
+    plant.edit("group_vars/plant.yml", "      modbus:\n", f"{more}      modbus:\n")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit("group_vars/plant.yml", "reason: SCADA", "mode: absent\n    reason: SCADA")
+    playbooks.write("play.yml", PLAY)
+    with plant.untouched():
+        refused = playbooks("play.yml", "--limit", "fw1").of("fw1")
+    assert refused["error"]["code"] == "plan"
+    assert "--allow-mass-delete" in refused["msg"]
+    playbooks.write("play.yml", PLAY.rstrip("\n") + "\n        allow_mass_delete: true\n")
+    with plant.untouched():
+        checked = playbooks("play.yml", "--limit", "fw1", "--check").of("fw1")
+    assert checked["status"] == "planned"
+    assert playbooks("play.yml", "--limit", "fw1").of("fw1")["status"] == "applied"
+    assert plant("plan", "--detailed-exitcode").code == 0

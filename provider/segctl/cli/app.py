@@ -14,8 +14,8 @@ from segctl.errors import UsageError
 #: Shown at the end of every command's help.
 EPILOG = (
     "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-password-file, --ask-vault-pass, -f/--forks, --executor, --no-cache, --json, "
-    "--json-lines, -v/--verbose "
+    "--vault-id, --vault-password-file, --ask-vault-pass, -f/--forks, --executor, --no-cache, "
+    "--json, --json-lines, -v/--verbose "
     "(segctl --help explains them)."
 )
 
@@ -63,6 +63,15 @@ def _main(
         list[str] | None,
         typer.Option("-e", "--extra-vars", help="Variables: key=value, YAML, JSON or @file"),
     ] = None,
+    vault_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vault-id",
+            metavar="ID@FILE",
+            help="A vault id and the file or program that holds its password, or ID@prompt; "
+            "repeatable",
+        ),
+    ] = None,
     vault_password_file: Annotated[
         list[Path] | None,
         typer.Option(
@@ -105,6 +114,7 @@ def _main(
         inventory=tuple(inventory or ()),
         limit=limit,
         extra_vars=tuple(extra_vars or ()),
+        vault_ids=tuple(vault_id or ()),
         vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
         forks=forks,

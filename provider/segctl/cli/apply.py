@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from segctl.cli.app import EPILOG, app
-from segctl.cli.applying import FAILED, apply_plan, report_outcomes, settle
+from segctl.cli.applying import FAILED, Allowed, apply_plan, report_outcomes, settle
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.plan import (
     PlaybookOption,
@@ -23,7 +23,7 @@ from segctl.cli.plan import (
 )
 from segctl.cli.screen import print_lines, tell
 from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
-from segctl.cli.steps import load_inventory, plan_all, settings_of
+from segctl.cli.steps import load_inventory, plan_all, refuse_writable, settings_of
 from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,12 @@ def apply(
     ] = False,
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
+    ] = False,
+    allow_mass_delete: Annotated[
+        bool,
+        typer.Option(
+            "--allow-mass-delete", help="Let most of segctl's own rules on a device be deleted"
+        ),
     ] = False,
     verify: VerifyOption = None,
     playbook: PlaybookOption = None,
@@ -103,22 +109,26 @@ def apply(
             on_interrupt=on_interrupt or "finish",
             auto_approve=auto_approve,
             allow_purge=allow_purge,
+            allow_mass_delete=allow_mass_delete,
             diff=diff,
             brief=brief,
         )
         return _roll(settings, options, check=check)
+    allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
         made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
         show_plan(settings, made, failures, diff=diff, brief=brief)
-        return ERROR if failures or not made.applyable else OK
+        return ERROR if failures or allowed.barred(made) else OK
     if file is not None:
         made = read_plan(file, verify)
         refuse_used(file, made)
-        return apply_plan(settings, made, allow_purge=allow_purge, file=file)
+        loaded = load_inventory(settings)
+        refuse_writable(loaded)
+        return apply_plan(settings, loaded, made, allowed, file=file)
     refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
     shown = Shown(diff=diff, brief=brief)
-    return _apply_live(settings, shown, auto_approve=auto_approve, allow_purge=allow_purge)
+    return _apply_live(settings, shown, allowed, auto_approve=auto_approve)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +139,10 @@ class Shown:
     brief: bool
 
 
-def _apply_live(settings: Settings, shown: Shown, *, auto_approve: bool, allow_purge: bool) -> int:
+def _apply_live(settings: Settings, shown: Shown, allowed: Allowed, *, auto_approve: bool) -> int:
     """Plan, ask and apply; what dead runs left is settled before anything is planned against it."""
     loaded = load_inventory(settings)
+    refuse_writable(loaded)
     refuse_unsigned(loaded.connections, loaded.hosts)
     made, failures = plan_all(settings, loaded)
     settled: dict[str, Outcome] = {}
@@ -144,8 +155,9 @@ def _apply_live(settings: Settings, shown: Shown, *, auto_approve: bool, allow_p
         if any(one.status in FAILED for one in settled.values()):
             return report_outcomes(settings, made, tuple(settled.values()))
         made, failures = plan_all(settings, loaded)
-    if failures or not made.applyable:
-        refusal = PlanError(_why_not(made, failures))
+    barred = allowed.barred(made)
+    if failures or barred:
+        refusal = PlanError(_why_not(failures, barred))
         show_plan(settings, made, failures, brief=True, cause=refusal)
         tell(f"segctl: {refusal}")
         return ERROR
@@ -154,7 +166,11 @@ def _apply_live(settings: Settings, shown: Shown, *, auto_approve: bool, allow_p
     if _has_work(made) and not (auto_approve or _approved()):
         tell("Not applied: nothing was changed.")
         return ERROR
-    return apply_plan(settings, made, allow_purge=allow_purge, settled=settled)
+    return apply_plan(settings, loaded, made, allowed, settled=settled)
+
+
+def _has_work(made: Plan) -> bool:
+    return bool(made.changes) or any(one.state.unsettled for one in made.devices)
 
 
 def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
@@ -163,10 +179,6 @@ def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
 
     print_lines(pending_text(pending))
     return _approved("Settle that first? Only 'yes' is accepted")
-
-
-def _has_work(made: Plan) -> bool:
-    return bool(made.changes) or any(one.state.unsettled for one in made.devices)
 
 
 def _roll(settings: Settings, options: Options, *, check: bool) -> int:
@@ -181,11 +193,11 @@ def _roll(settings: Settings, options: Options, *, check: bool) -> int:
     return apply_playbook(settings, options, _approved)
 
 
-def _why_not(made: Plan, failures: Sequence[Failure]) -> str:
+def _why_not(failures: Sequence[Failure], barred: Sequence[str]) -> str:
     if failures:
         names = ", ".join(failure.device for failure in failures)
         return f"nothing was applied: {names} could not be planned (-l leaves a device out)"
-    names = ", ".join(device.name for device in made.devices if not device.applyable)
+    names = ", ".join(barred)
     return f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
 
 

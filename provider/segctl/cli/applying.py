@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.cli.exits import ERROR, OK
@@ -11,7 +11,7 @@ from segctl.cli.interrupts import braked
 from segctl.cli.plan import mark_used
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.signatures import refuse_unsigned
-from segctl.cli.steps import load_inventory, working
+from segctl.cli.steps import working
 from segctl.errors import StalePlanError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What of a plan is done only where the user says that it is meant."""
+
+    purge: bool
+    mass_delete: bool
+
+    def barred(self, made: Plan) -> tuple[str, ...]:
+        """Return the devices to which the plan may not be applied."""
+        return tuple(
+            device.name
+            for device in made.devices
+            if device.barring(allow_mass_delete=self.mass_delete)
+        )
 
 
 def settle(
@@ -102,9 +118,10 @@ def _refused(
 
 def apply_plan(
     settings: Settings,
+    loaded: Loaded,
     made: Plan,
+    allowed: Allowed,
     *,
-    allow_purge: bool,
     file: Path | None = None,
     settled: Mapping[str, Outcome] | None = None,
 ) -> int:
@@ -112,7 +129,6 @@ def apply_plan(
     from segctl.apply import Order
     from segctl.rollout import Brake, apply_plans
 
-    loaded = load_inventory(settings)
     names = [device.name for device in made.devices]
     outside = sorted(set(names) - set(loaded.hosts))
     if outside:
@@ -122,7 +138,8 @@ def apply_plan(
         )
     refuse_unsigned(loaded.connections, names, file, made)
     order = Order(
-        allow_purge=allow_purge,
+        allow_purge=allowed.purge,
+        allow_mass_delete=allowed.mass_delete,
         plan_id=made.plan_id,
         once=file is not None,
         journal=_journal(settings, made, file),

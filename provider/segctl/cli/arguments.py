@@ -18,6 +18,7 @@ GLOBAL = {
     "--limit": True,
     "-e": True,
     "--extra-vars": True,
+    "--vault-id": True,
     "--vault-password-file": True,
     "--ask-vault-pass": False,
     "-f": True,
@@ -38,6 +39,7 @@ class Settings:
     inventory: tuple[Path, ...] = ()
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
+    vault_ids: tuple[str, ...] = ()
     vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
     forks: int = 10
@@ -58,6 +60,8 @@ class Settings:
         words += ["-l", self.limit] if self.limit else []
         for value in self.extra_vars:
             words += ["-e", value if value.startswith("@") else "…"]
+        for slug in self.vault_ids:
+            words += ["--vault-id", slug]
         for file in self.vault_password_files:
             words += ["--vault-password-file", str(file)]
         words += ["--ask-vault-pass"] if self.ask_vault_pass else []

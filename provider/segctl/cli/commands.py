@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OVERVIEW = {
     "validate": "Check the inventory without any device: syntax, references, paths, "
     "policy findings.",
-    "inventory": "Show the inventory exactly as ansible-inventory does.",
+    "inventory": "Show the inventory as ansible-inventory does.",
     "fmt": "Give inventory files and playbooks their one layout; values and comments stay.",
     "plan": "Read the devices and show what would change; never writes to a device.",
     "show": "Show a saved plan and who signed it, or how it differs from another.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.screen import console, print_json, tell
-from segctl.cli.steps import settings_of, vault
+from segctl.cli.steps import settings_of, tell_warnings, vault
 from segctl.errors import UsageError
 
 #: What there is a schema of.
@@ -22,9 +23,20 @@ def inventory(
     host: Annotated[str | None, typer.Option("--host", help="Variables of one host")] = None,
     graph: Annotated[bool, typer.Option("--graph", help="The groups as a tree")] = False,
     vars_: Annotated[bool, typer.Option("--vars", help="With --graph: variables too")] = False,
+    playbook_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--playbook-dir",
+            metavar="DIR",
+            help="Add the variables in this folder, as ansible-inventory does",
+        ),
+    ] = None,
     group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
 ) -> None:
-    """Show the inventory exactly as ansible-inventory does."""
+    """Show the inventory as ansible-inventory does.
+
+    Variables of the current folder are shown only with --playbook-dir.
+    """
     from segctl.inventory import (
         dump,
         graph_json,
@@ -38,14 +50,21 @@ def inventory(
     settings = settings_of(context)
     if [list_, host is not None, graph].count(True) != 1:
         raise UsageError("give one of --list, --host HOST and --graph")
+    if playbook_dir is not None and not playbook_dir.is_dir():
+        raise UsageError(f"--playbook-dir {playbook_dir}: there is no such folder")
     found = read_inventory(
-        list(settings.sources), extra_vars=settings.extra_vars, vault=vault(settings)
+        list(settings.sources),
+        extra_vars=settings.extra_vars,
+        vault=vault(settings),
+        playbook_dir=playbook_dir,
+        as_ansible=True,
     )
     for name, names, file in otherwise_in_ansible(found):
         tell(
             f"segctl: {name}: this is Ansible's view, where {', '.join(names)} differ from {file}; "
             f"the other commands of segctl reach the mock that {file} declares"
         )
+    tell_warnings((*found.lost, *found.surroundings))
     if host is not None:
         typer.echo(dump(host_json(found, host)))
     elif graph and settings.json:

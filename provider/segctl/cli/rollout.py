@@ -16,7 +16,14 @@ from segctl.cli.plan import expired
 from segctl.cli.reports import ReportFiles, places_of
 from segctl.cli.screen import print_event, print_json, print_lines, progress, tell
 from segctl.cli.signatures import SIGNED_WAVES, read_verified, refuse_unsigned
-from segctl.cli.steps import intent, load_inventory, today, vault, working
+from segctl.cli.steps import (
+    intent,
+    load_inventory,
+    refuse_writable,
+    today,
+    vault,
+    working,
+)
 from segctl.errors import PlanError, StalePlanError, UsageError
 from segctl.journal import journal_of
 from segctl.plan import digest_of, make_plan
@@ -55,6 +62,7 @@ class Options:
     on_interrupt: str = "finish"
     auto_approve: bool = False
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     diff: bool = False
     brief: bool = False
     detailed_exitcode: bool = False
@@ -128,7 +136,7 @@ def plan_playbook(settings: Settings, options: Options, files: ReportFiles, savi
     with files.refusals("plan", settings):
         playbook, loaded, plays = _prepared(settings, options)
         with working(settings, _most(plays)) as executor:
-            result = _looked(settings, plays, executor)
+            result = _looked(settings, options, plays, executor)
         saved = ""
         if saving.out is not None or files.wanted:
             found = whole(plays, result)
@@ -162,7 +170,7 @@ def check_playbook(settings: Settings, options: Options) -> int:
     playbook, _, plays = _prepared(settings, options)
     reviewed = _reviewed(options, plays) if options.reviewed is not None else None
     with working(settings, _most(plays)) as executor:
-        result = _looked(settings, plays, executor)
+        result = _looked(settings, options, plays, executor)
     refusal = not_reviewed(plays, result, reviewed, {}) if reviewed is not None else None
     if refusal is None or not settings.json:
         _show_plan(settings, options, playbook, plays, result)
@@ -176,7 +184,9 @@ def _most(plays: Sequence[Prepared]) -> int:
     return max(sum(map(len, play.waves)) for play in plays)
 
 
-def _looked(settings: Settings, plays: Sequence[Prepared], executor: Workers) -> RolloutResult:
+def _looked(
+    settings: Settings, options: Options, plays: Sequence[Prepared], executor: Workers
+) -> RolloutResult:
     from segctl.rollout.play import look
 
     return look(
@@ -185,6 +195,7 @@ def _looked(settings: Settings, plays: Sequence[Prepared], executor: Workers) ->
         screen=_Shown(settings=settings),
         executor=executor,
         cache=settings.cache,
+        allow_mass_delete=options.allow_mass_delete,
     )
 
 
@@ -215,18 +226,19 @@ def _show_plan(
 
 def apply_playbook(settings: Settings, options: Options, approved: Callable[[], bool]) -> int:
     """Roll a playbook out; without ``--auto-approve`` only what `approved` agrees to."""
-    playbook, _, plays = _prepared(settings, options)
+    playbook, loaded, plays = _prepared(settings, options)
+    refuse_writable(loaded)
     reviewed = _reviewed(options, plays)
     state = _state(options, playbook, reviewed)
     with working(settings, _most(plays)) as executor:
         agreed = None
         if reviewed is not None:
-            seen = _looked(settings, plays, executor)
+            seen = _looked(settings, options, plays, executor)
             if refusal := not_reviewed(plays, seen, reviewed, state.done):
                 _show_refusal(settings, options, playbook, refusal, reviewed)
                 return ERROR
         elif not options.auto_approve:
-            seen = _looked(settings, plays, executor)
+            seen = _looked(settings, options, plays, executor)
             _show_plan(settings, options, playbook, plays, seen)
             if any(one.status == "planned" for one in seen.devices) and not approved():
                 tell("Not applied: nothing was changed.")
@@ -239,6 +251,7 @@ def apply_playbook(settings: Settings, options: Options, approved: Callable[[], 
             screen=_Shown(settings=settings),
             keep=_keeper(settings, kept),
             allow_purge=options.allow_purge,
+            allow_mass_delete=options.allow_mass_delete,
             executor=executor,
             cache=settings.cache,
             approved=agreed,
@@ -278,7 +291,11 @@ def _reviewed(options: Options, plays: Sequence[Prepared]) -> Plan | None:
         raise StalePlanError(
             f"{file} expired at {made.expires}: plan again, have it reviewed and signed"
         )
-    if barred := [one.name for one in made.devices if not one.applyable]:
+    # each wave asks again, of its own task: here it is enough that any of them allows it
+    allowed = options.allow_mass_delete or any(
+        task.allow_mass_delete for play in plays for task in play.tasks
+    )
+    if barred := [one.name for one in made.devices if one.barring(allow_mass_delete=allowed)]:
         raise PlanError(
             f"{file} cannot be applied, the errors of {', '.join(barred)} forbid it: "
             "nothing was changed"
@@ -449,5 +466,6 @@ def _again(settings: Settings, options: Options, path: Path) -> str:
         words += [name, ",".join(tags)] if tags else []
     words += ["--on-interrupt", "revert"] if options.on_interrupt == "revert" else []
     words += ["--allow-purge"] if options.allow_purge else []
+    words += ["--allow-mass-delete"] if options.allow_mass_delete else []
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)

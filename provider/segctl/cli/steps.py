@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from segctl.compile import Desired
+    from segctl.credentials import Secret
+    from segctl.errors import Problem
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.plan import DevicePlan, Plan
     from segctl.rollout import Failure, Workers
@@ -35,23 +38,28 @@ def settings_of(context: typer.Context) -> Settings:
 
 
 def vault(settings: Settings) -> VaultSecrets | None:
-    """Return what opens vaulted values, if it was given."""
+    """Return what opens vaulted values, if it was given.
+
+    Raises:
+        InventoryError: what is named cannot be read.
+    """
     import os
 
-    from segctl.credentials import VAULT_PASSWORD_FILE, Secret
+    from segctl.inventory.passwords import DEFAULT, vault_secrets
 
-    named = os.environ.get(VAULT_PASSWORD_FILE)
-    files = settings.vault_password_files
-    if named and not files and not settings.ask_vault_pass:
-        files = (Path(named),)
-    if not files and not settings.ask_vault_pass:
-        return None
-    from segctl.inventory import VaultSecrets, vault_password
+    def ask(vault_id: str) -> Secret:
+        from segctl.credentials import Secret
 
-    passwords = [vault_password(path) for path in files]
-    if settings.ask_vault_pass:
-        passwords.append(Secret(typer.prompt("Vault password", hide_input=True)))
-    return VaultSecrets(tuple(("default", password) for password in passwords))
+        of = "" if vault_id == DEFAULT else f" ({vault_id})"
+        return Secret(typer.prompt(f"Vault password{of}", hide_input=True))
+
+    return vault_secrets(
+        ids=settings.vault_ids,
+        files=settings.vault_password_files,
+        ask_pass=settings.ask_vault_pass,
+        environment=os.environ,
+        ask=ask,
+    )
 
 
 @contextmanager
@@ -69,21 +77,45 @@ def working(settings: Settings, devices: int) -> Generator[Workers]:
         yield found
 
 
-def load_inventory(settings: Settings) -> Loaded:
-    """Read the inventory.
+def load_inventory(settings: Settings, *, telling: bool = True) -> Loaded:
+    """Read the inventory; say of what lies around it what may mislead, unless the caller does.
 
     Raises:
         InventoryError: with every problem there is.
+        UsageError: ``--limit`` selects no firewall.
     """
     from segctl.inventory import load
 
-    return load(
+    loaded = load(
         list(settings.sources),
         limit=settings.limit,
         extra_vars=settings.extra_vars,
         vault=vault(settings),
         today=today(),
     )
+    if telling:
+        tell_warnings(loaded.inventory.surroundings)
+    return loaded
+
+
+def tell_warnings(problems: Iterable[Problem]) -> None:
+    """Write problems that stop nothing to standard error."""
+    for problem in problems:
+        tell(f"segctl: warning: {problem}")
+
+
+def refuse_writable(loaded: Loaded) -> None:
+    """Refuse to change a device by an inventory that every user of this machine can change.
+
+    Raises:
+        InventoryError: it is one.
+    """
+    from segctl.errors import InventoryError
+    from segctl.inventory.surroundings import WRITABLE
+
+    found = [one for one in loaded.warnings if one.kind == WRITABLE]
+    if found:
+        raise InventoryError(tuple(replace(one, severity="error") for one in found))
 
 
 def today() -> date:

@@ -27,7 +27,7 @@ def validate(
 
     settings = settings_of(context)
     with files.refusals("validate", settings):
-        loaded = load_inventory(settings)
+        loaded = load_inventory(settings, telling=False)
         compiled = compile_site(loaded.site, today())
     warnings = list(loaded.warnings)
     for name in compiled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 #: A file larger than this is refused: nobody writes it by hand.
 MAX_FILE: Final = 256 * 1024 * 1024
+NOT_A_FILE: Final = "is not a regular file: a pipe, a socket or a device"
 _TIMEOUT: Final = 300.0
 _PREVIEW: Final = 400
 
@@ -51,8 +53,11 @@ def read_as_written(path: str) -> str:
 
     """
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - paths are text, for speed
-            if os.fstat(file.fileno()).st_size > MAX_FILE:
+        with open(path, "rb", buffering=0, opener=_opened) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise problem(path, NOT_A_FILE, "write it to a file: it may be read again")
+            if found.st_size > MAX_FILE:
                 raise problem(path, "is larger than 256 MiB", "split it")
             data = file.readall()
     except OSError as error:
@@ -63,12 +68,26 @@ def read_as_written(path: str) -> str:
         raise InventoryError((_encoding_problem(path, data, error),)) from error
 
 
+def _opened(path: str, flags: int) -> int:
+    """Open without waiting for somebody to write into a pipe."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def peek(path: str) -> str:
     """Return the text of a file that is not part of the inventory, or nothing."""
     try:
         return read_text(path, None)
     except InventoryError:
         return ""
+
+
+def may_hold(path: str, word: str) -> bool:
+    """Tell whether `word` is in a file, or could be, as it cannot be read or is vaulted."""
+    try:
+        text = read_as_written(path)
+    except InventoryError:
+        return True
+    return word in text or is_encrypted(text)
 
 
 def _encoding_problem(path: str, data: bytes, error: UnicodeDecodeError) -> Problem:
@@ -85,30 +104,61 @@ def _encoding_problem(path: str, data: bytes, error: UnicodeDecodeError) -> Prob
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The entries of one ``group_vars`` or ``host_vars`` folder: name to whether it is one."""
+    """The entries of one folder.
+
+    `entries` says of each file and folder whether it is a folder, `unusable` of everything else
+    why it cannot be read.
+    """
 
     path: str
     entries: Mapping[str, bool]
+    unusable: Mapping[str, str]
 
 
 def list_folder(path: str) -> Folder | None:
-    """Return the entries of a folder that exist, or None when it is no folder.
+    """Return the entries of a folder, or None when there is no folder.
 
     Raises:
         InventoryError: the folder cannot be listed.
 
     """
     entries: dict[str, bool] = {}
+    unusable: dict[str, str] = {}
     try:
         with os.scandir(path) as found:
             for entry in found:
-                if not entry.is_symlink() or exists(entry.path):
+                if reason := _unusable(entry):
+                    unusable[entry.name] = reason
+                else:
                     entries[entry.name] = entry.is_dir()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise problem(path, f"cannot be listed: {error.strerror}") from error
-    return Folder(path, entries)
+    return Folder(path, entries, unusable)
+
+
+def _unusable(entry: os.DirEntry[str]) -> str:
+    """Return why an entry is neither a file nor a folder, or nothing."""
+    try:
+        if entry.is_file() or entry.is_dir():
+            return ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return dangling(entry.path) or NOT_A_FILE
+
+
+def dangling(path: str) -> str:
+    """Return what is wrong with a symbolic link that leads nowhere, or nothing."""
+    if not os.path.islink(path) or exists(path):  # noqa: PTH114 - paths are text, for speed
+        return ""
+    return f"is a symbolic link that leads nowhere (to {os.readlink(path)})"  # noqa: PTH115
+
+
+def identity(path: str) -> tuple[int, int]:
+    """Return what tells a folder from every other, whatever path leads to it."""
+    found = os.stat(path)  # noqa: PTH116 - paths are text, for speed
+    return found.st_dev, found.st_ino
 
 
 def is_folder(path: str) -> bool:
@@ -119,6 +169,15 @@ def is_folder(path: str) -> bool:
 def exists(path: str) -> bool:
     """Tell whether there is anything at `path`."""
     return os.path.exists(path)  # noqa: PTH110 - paths are text, for speed
+
+
+def is_readable(path: str) -> bool:
+    """Tell whether we may read what is at `path`."""
+    try:
+        with open(path, "rb", buffering=0, opener=_opened):
+            return True
+    except OSError:
+        return False
 
 
 def join(folder: str, name: str) -> str:
@@ -136,9 +195,19 @@ def extension(path: str) -> str:
     return os.path.splitext(path)[1]  # noqa: PTH122 - paths are text, for speed
 
 
+def stem(path: str) -> str:
+    """Return the name of a file without its folder and extension."""
+    return os.path.splitext(os.path.basename(path))[0]  # noqa: PTH119, PTH122 - for speed
+
+
 def absolute(path: str) -> str:
     """Return the absolute path, to tell whether two paths are the same."""
     return os.path.abspath(path)  # noqa: PTH100 - paths are text, for speed
+
+
+def real(path: str) -> str:
+    """Return the absolute path without symbolic links."""
+    return os.path.realpath(path)
 
 
 def expand_home(path: str) -> str:
@@ -151,7 +220,7 @@ def is_program(path: str) -> bool:
 
     The executable bit alone says nothing on file systems that set it everywhere.
     """
-    if not os.access(path, os.X_OK):
+    if not os.access(path, os.X_OK) or not os.path.isfile(path):  # noqa: PTH113 - for speed
         return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - paths are text, for speed
@@ -205,8 +274,10 @@ def ask_ansible(paths: Sequence[str], wanted: str, password_files: Sequence[str]
     return done.stdout
 
 
-def vault_password(path: Path) -> Secret:
+def vault_password(path: Path, vault_id: str = "") -> Secret:
     """Return the vault password in a file, or printed by it when it is executable.
+
+    A program whose name ends in ``-client`` is told the vault id, as Ansible does.
 
     Raises:
         InventoryError: there is none.
@@ -217,7 +288,8 @@ def vault_password(path: Path) -> Secret:
     if not full.is_file():
         raise problem(name, "the vault password file does not exist")
     if os.access(full, os.X_OK):
-        password = _run_password_script(full)
+        client = bool(vault_id) and full.stem.endswith("-client")
+        password = _run_password_script(full, ["--vault-id", vault_id] if client else [])
     else:
         password = read_text(str(full), None).strip()
     if not password:
@@ -225,12 +297,12 @@ def vault_password(path: Path) -> Secret:
     return Secret(password)
 
 
-def _run_password_script(path: Path) -> str:
+def _run_password_script(path: Path, words: Sequence[str]) -> str:
     import subprocess
 
     try:
         done = subprocess.run(
-            [str(path.absolute())], stdout=subprocess.PIPE, text=True, check=False
+            [str(path.absolute()), *words], stdout=subprocess.PIPE, text=True, check=False
         )
     except OSError as error:
         hint = "remove the executable bit if it is a plain file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
 from segctl.errors import Problem
@@ -24,15 +25,23 @@ class GroupsReader:
         self._file = file
         self._places = places
         self.problems: list[Problem] = []
+        #: what Ansible passes over
+        self.lost: list[Problem] = []
 
     def read(self, data: Mapping[object, object]) -> None:
         """Add all groups of the document."""
         for name in data:
-            self._group(name, data[name], self._place(data, name), str(name))
+            place = self._place(data, name)
+            known = self._group(name, data[name], place, str(name))
+            if not known and not isinstance(data[name], (dict, type(None))):
+                self._lose_group(data[name], place, str(name))
 
     def _group(self, name: object, data: object, place: Place, path: str) -> bool:
         if not isinstance(data, (dict, type(None))):
-            return isinstance(name, str) and name in self._tree.groups
+            known = isinstance(name, str) and name in self._tree.groups
+            if known:
+                self._lose_group(data, place, path)
+            return known
         try:
             group = self._tree.add_group(name).name
         except TreeError as error:
@@ -44,9 +53,15 @@ class GroupsReader:
 
     def _sections(self, group: str, data: dict[object, object], path: str) -> None:
         for section, value in data.items():
-            if value is None or section not in _SECTIONS:
-                continue
             where = f"{path}.{section}"
+            if section not in _SECTIONS:
+                close = get_close_matches(str(section).lower(), _SECTIONS, n=1)
+                hint = f"did you mean {close[0]}?" if close else "a group has hosts, children, vars"
+                place = self._place(data, section)
+                self._lose(place, where, f"unknown key {section!r} in group {group!r}", hint)
+                continue
+            if value is None:
+                continue
             items: object = {value: None} if isinstance(value, str) else value
             if not isinstance(items, dict):
                 self._problem(
@@ -107,15 +122,23 @@ class GroupsReader:
         return self._places.get(id(container), {}).get(key, Place(self._file))
 
     def _problem(self, place: Place, path: str, message: str, hint: str) -> None:
-        self.problems.append(
-            Problem(
-                message=message,
-                file=self._file,
-                line=place.line,
-                column=place.column,
-                path=path,
-                hint=hint,
-            )
+        self.problems.append(self._at(place, path, message, hint))
+
+    def _lose_group(self, data: object, place: Place, path: str) -> None:
+        hint = "write hosts: or children: below it, and each name there with a colon after it"
+        self._lose(place, path, f"a group must be a mapping, not {_kind(data)}", hint)
+
+    def _lose(self, place: Place, path: str, message: str, hint: str) -> None:
+        self.lost.append(self._at(place, path, message, hint))
+
+    def _at(self, place: Place, path: str, message: str, hint: str) -> Problem:
+        return Problem(
+            message=message,
+            file=self._file,
+            line=place.line,
+            column=place.column,
+            path=path,
+            hint=hint,
         )
 
 

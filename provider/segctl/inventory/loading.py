@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.credentials import Sealed, Secret
-from segctl.errors import InventoryError, Problem
+from segctl.errors import InventoryError, Problem, UsageError
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
 from segctl.inventory.mocked import check, not_mocked, way_to
-from segctl.inventory.patterns import match, select, split
+from segctl.inventory.patterns import limit_patterns, match, select, split, unmatched
 from segctl.inventory.reader import read_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
@@ -86,10 +86,40 @@ def load(
 
     Raises:
         InventoryError: with every problem there is.
+        UsageError: the limit names what the inventory does not have, or selects no firewall.
 
     """
     inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
-    return _loaded(inventory, select(inventory, limit), today)
+    loaded = _loaded(inventory, select(inventory, limit), today)
+    _refuse_nothing(loaded, limit)
+    return loaded
+
+
+def _refuse_nothing(loaded: Loaded, limit: str | None) -> None:
+    """Refuse an inventory without any firewall, and a limit that selects none."""
+    if not loaded.site.devices:
+        hosts = ", ".join(list(loaded.inventory.hosts)[:8]) or "no hosts"
+        problem = Problem(
+            message=f"the inventory has no firewall at all (it has {hosts})",
+            file=", ".join(loaded.inventory.files),
+            hint="a host is a firewall when it has ansible_network_os",
+        )
+        raise InventoryError((problem,))
+    if limit is not None and (unmet := _unmatched(loaded, limit_patterns(limit), loaded.hosts)):
+        raise UsageError(str(unmet))
+
+
+def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> Problem | None:
+    """Return what is wrong with patterns that name what nothing has, or match no firewall."""
+    names = [device.name for device in loaded.site.devices]
+    if unknown := unmatched(loaded.inventory, patterns):
+        message = f"there is no host or group {', '.join(map(repr, unknown))}"
+    elif not set(names) & set(hosts):
+        message = f"{', '.join(patterns)} selects no firewall"
+    else:
+        return None
+    hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    return Problem(message=message, file="--limit", hint=hint)
 
 
 def of_play(
@@ -102,13 +132,17 @@ def of_play(
     """Return the inventory as a play sees it: its hosts, and its variables above their own.
 
     Raises:
-        InventoryError: a pattern is not valid, or with the variables there are problems.
+        InventoryError: a pattern is not valid or matches no firewall of the inventory, or with
+            the variables there are problems.
 
     """
     inventory = loaded.inventory
     parts = [part for pattern in patterns for part in split(pattern)]
     within = frozenset(loaded.hosts)
-    hosts = tuple(host for host in match(inventory, parts) if host in within)
+    matched = match(inventory, parts)
+    if unmet := _unmatched(loaded, parts, matched):
+        raise InventoryError((unmet,))
+    hosts = tuple(host for host in matched if host in within)
     if variables is None or not variables.variables:
         return replace(loaded, hosts=hosts)
     seen = replace(
@@ -133,7 +167,13 @@ def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded
         site=site,
         hosts=hosts,
         connections=connections,
-        warnings=(*inventory.unread, *_unused(inventory), *find(site, today), *unopened),
+        warnings=(
+            *inventory.surroundings,
+            *inventory.unread,
+            *_unused(inventory),
+            *find(site, today),
+            *unopened,
+        ),
         digest=digest(site),
         files=tuple(Path(name) for name in inventory.files),
     )

@@ -39,7 +39,11 @@ class VarsFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Everything the sources declare; `unread` warns of files that no group or host reads."""
+    """Everything the sources declare.
+
+    `unread` warns of files that no group or host reads, `surroundings` of what lies around the
+    sources; `lost` is what Ansible passes over and nothing but a listing may be made without.
+    """
 
     groups: Mapping[str, Group]
     hosts: Mapping[str, Host]
@@ -52,6 +56,8 @@ class Inventory:
     play_hosts: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
     unread: tuple[Problem, ...] = ()
+    surroundings: tuple[Problem, ...] = ()
+    lost: tuple[Problem, ...] = ()
     places: Places = field(default_factory=dict[int, Items], repr=False)
     vault: VaultSecrets | None = field(default=None, repr=False)
 
@@ -85,7 +91,7 @@ class Inventory:
         """Return the variables of one group alone, its files included."""
         own = self.groups[group]
         layer = Layer(dict(own.variables), dict(own.origins))
-        for folder in self.beside:
+        for folder in (*self.beside, *self.adjacent):
             if found := folder.groups.get(group):
                 found.onto(layer)
         return layer

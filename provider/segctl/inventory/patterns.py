@@ -76,6 +76,23 @@ def match(inventory: Inventory, patterns: Iterable[str]) -> list[str]:
     return list(hosts)
 
 
+def unmatched(inventory: Inventory, patterns: Iterable[str]) -> list[str]:
+    """Return the names among the patterns, those after `&` and `!` included, that nothing has.
+
+    Ansible passes over them, so that a mistyped ``!name`` leaves out nothing.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        bare = pattern[1:] if pattern[:1] in {"&", "!"} else pattern
+        subscript = _SUBSCRIPT.match(bare)
+        name = subscript[1] if subscript else bare
+        plain = bool(name) and name[0] != "~" and not _WILD - {"."} & set(name)
+        known = bare in inventory.hosts or name in inventory.groups
+        if plain and not known and not _matches(inventory, name):
+            found.append(bare)
+    return found
+
+
 def _one(inventory: Inventory, pattern: str) -> list[str]:
     if pattern in inventory.hosts:
         return [pattern]

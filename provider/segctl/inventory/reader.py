@@ -15,6 +15,7 @@ from segctl.inventory.groups import GroupsReader
 from segctl.inventory.ini import IniReader
 from segctl.inventory.model import Inventory, Layer, VarsFolder
 from segctl.inventory.names import split_port
+from segctl.inventory.surroundings import surroundings
 from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
 
@@ -30,6 +31,9 @@ _IGNORED: Final = re.compile(
 )
 _YAML: Final = (".yml", ".yaml", ".json")
 _EXTENSIONS: Final = ("", *_YAML)
+_LEADS_NOWHERE: Final = "put back what is missing (an unmounted disk?), or remove it"
+#: Variables whose every name that begins so is read, and united by id.
+_UNITED: Final = ("segctl_zones", "segctl_conduits")
 _INI_START: Final = re.compile(r"\s*(?:[#;][^\n]*\n\s*)*\[[^\]\n]+\]\s*(?:#.*)?$", re.MULTILINE)
 
 
@@ -38,11 +42,18 @@ def read_inventory(
     *,
     extra_vars: Sequence[str] = (),
     vault: VaultSecrets | None = None,
-    playbook_dir: Path | str = ".",
+    playbook_dir: Path | str | None = None,
+    as_ansible: bool = False,
 ) -> Inventory:
-    """Read all sources as ``ansible-inventory`` does.
+    """Read all sources as ``ansible-inventory`` does, but for the current folder.
 
-    `playbook_dir` is where Ansible also looks for ``group_vars`` and ``host_vars``.
+    Args:
+        sources: files, folders, lists of hosts.
+        extra_vars: the values of ``--extra-vars``.
+        vault: what opens vaulted values and files.
+        playbook_dir: where variables are also looked for; Ansible's own default is the current
+            folder, here it is nowhere.
+        as_ansible: go on where Ansible passes over something, and return that as `lost`.
 
     Raises:
         InventoryError: with everything that is wrong in any file.
@@ -56,11 +67,15 @@ def read_inventory(
             Problem(message="no inventory given", hint="name one with -i/--inventory")
         )
     reader.attempt(reader.tree.reconcile)
-    beside = reader.folders([_beside(str(source)) for source in sources])
-    adjacent = reader.folders([str(playbook_dir) or "."])
+    homes = [_beside(str(source)) for source in sources]
+    beside = reader.folders(homes)
+    near = None if playbook_dir is None else str(playbook_dir) or "."
+    adjacent = reader.folders([near])
+    around = tuple(surroundings((one for one in homes if one is not None), reader.files, near))
     extra = reader.extra_layer(extra_vars)
-    if reader.problems:
-        raise InventoryError(tuple(reader.problems))
+    lost = tuple(dict.fromkeys(reader.lost))
+    if reader.problems or (lost and not as_ansible):
+        raise InventoryError((*lost, *reader.problems))
     return Inventory(
         groups=reader.tree.groups,
         hosts=reader.tree.hosts,
@@ -70,6 +85,8 @@ def read_inventory(
         extra=extra,
         files=tuple(reader.files),
         unread=tuple(reader.unread),
+        surroundings=around,
+        lost=lost,
         places=reader.places,
         vault=vault,
     )
@@ -93,6 +110,8 @@ class _Reader:
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
         self.unread: list[Problem] = []
+        #: what Ansible passes over
+        self.lost: list[Problem] = []
         self._vault = vault
         self._sources: list[str] = []
         self._folders: dict[str, VarsFolder] = {}
@@ -108,16 +127,10 @@ class _Reader:
 
     # Sources
 
-    def source(self, path: str) -> None:
+    def source(self, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> None:
         """Read one source: a folder of sources, a file, or a list of hosts with commas."""
         if files.is_folder(path):
-            folder = files.list_folder(path)
-            names = sorted(folder.entries) if folder else []
-            wanted = [name for name in names if not _IGNORED.search(name)]
-            for name in wanted:
-                self.source(files.join(path.rstrip("/") or path, name))
-            if not wanted:
-                self._problem(path, "the inventory folder is empty", "add hosts.yml")
+            self.attempt(partial(self._sources_in, path, above))
         elif files.exists(path):
             self.attempt(lambda: self._file(path))
         elif "," in path:
@@ -125,6 +138,37 @@ class _Reader:
         else:
             hint = "give the inventory with -i/--inventory (default: inventory/)"
             self._problem(path, "no such inventory file or folder", hint)
+
+    def _sources_in(self, path: str, above: frozenset[tuple[int, int]]) -> None:
+        """Read the sources in a folder; `above` are the folders it lies in."""
+        folder, inside = self._entered(path, above)
+        if folder is None:
+            return
+        self._lose_unusable(folder, lambda name: not _IGNORED.search(name))
+        wanted = [name for name in sorted(folder.entries) if not _IGNORED.search(name)]
+        for name in wanted:
+            self.source(files.join(path.rstrip("/") or path, name), inside)
+        if not wanted:
+            self._problem(path, "the inventory folder is empty", "add hosts.yml")
+
+    def _entered(
+        self, path: str, above: frozenset[tuple[int, int]]
+    ) -> tuple[files.Folder | None, frozenset[tuple[int, int]]]:
+        """Return a folder, unless it is one that it lies in, and the folders its content is in."""
+        one = files.identity(path)
+        if one in above:
+            message = "is a symbolic link that leads back to a folder it lies in"
+            self._lose(path, message, "remove it")
+            return None, above
+        return self._listed(path), above | {one}
+
+    def _listed(self, path: str) -> files.Folder | None:
+        """Return what a folder holds, or None where there is none; note one that is closed."""
+        try:
+            return files.list_folder(path)
+        except InventoryError as error:
+            self.problems.extend(error.problems)
+            return files.Folder(path, {}, {})
 
     def _host_list(self, text: str) -> None:
         for part in text.split(","):
@@ -180,6 +224,7 @@ class _Reader:
         reader = GroupsReader(self.tree, path, document.places)
         reader.read(data)
         self.problems.extend(reader.problems)
+        self.lost.extend(reader.lost)
 
     def _ask_ansible(self, path: str) -> None:
         """Take over what Ansible makes of this source on top of those before it."""
@@ -227,8 +272,15 @@ class _Reader:
 
     def _layers(self, path: str, names: Collection[str]) -> dict[str, Layer]:
         layers: dict[str, Layer] = {}
-        folder = files.list_folder(path)
-        if folder is None or not folder.entries:
+        folder = self._listed(path)
+        if folder is None:
+            if reason := files.dangling(path):
+                self._lose(path, reason, _LEADS_NOWHERE)
+            elif files.exists(path):
+                self._lose(path, "is not a folder", "rename it, or make it a folder")
+            return layers
+        self._lose_unusable(folder, _may_hold_variables)
+        if not folder.entries:
             return layers
         for name in names:
             found = self._find(folder, name)
@@ -257,6 +309,9 @@ class _Reader:
                 continue
             path = f"{folder.path}/{entry}"
             paths = self._inside(path) if folder.entries[entry] else [path]
+            for one in paths:
+                if not files.is_readable(one):
+                    self._lose(one, "cannot be read: permission denied", "chmod it, or remove it")
             if any(PREFIX in files.peek(one) for one in paths):
                 close = get_close_matches(name, list(names), n=1)
                 self.unread.append(
@@ -278,34 +333,66 @@ class _Reader:
             parent, _, last = files.join(folder.path, name).rpartition("/")
             inner = files.list_folder(parent)
             return self._find(inner, last) if inner and last not in {"", ".", ".."} else []
-        for extension in _EXTENSIONS:
-            entry = name + extension
-            is_folder = folder.entries.get(entry)
-            if is_folder is not None:
-                path = f"{folder.path}/{entry}"
-                return self._inside(path) if is_folder else [path]
-        return []
+        held = [name + end for end in _EXTENSIONS if name + end in folder.entries]
+        if not held:
+            return []
+        path = f"{folder.path}/{held[0]}"
+        for other in held[1:]:
+            self._lose_shadowed(f"{folder.path}/{other}", path)
+        return self._inside(path) if folder.entries[held[0]] else [path]
 
-    def _inside(self, path: str) -> list[str]:
+    def _lose_shadowed(self, path: str, first: str) -> None:
+        """Note a variable file that another one of its group or host keeps from being read."""
+        if files.is_folder(path) or files.may_hold(path, PREFIX):
+            self._lose(
+                path, f"is not read: {first} is, and only one of the two", "keep one of them"
+            )
+
+    def _inside(self, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> list[str]:
         """Return the variable files in a folder and the folders below, sorted."""
-        folder = files.list_folder(path)
+        folder, inside = self._entered(path, above)
+        if folder is None:
+            return []
+        self._lose_unusable(folder, _may_hold_variables)
         found: list[str] = []
-        for name in sorted(folder.entries) if folder else ():
-            if folder is None or name.startswith(".") or name.endswith("~"):
-                continue
-            extension = files.extension(name)
+        for name in sorted(filter(_may_hold_variables, folder.entries)):
             full = f"{path}/{name}"
-            if folder.entries[name]:
-                found += [] if extension else self._inside(full)
-            elif extension in _EXTENSIONS:
+            if not folder.entries[name]:
                 found.append(full)
+            elif not files.extension(name):
+                found += self._inside(full, inside)
         return found
 
     def _layer(self, paths: Sequence[str]) -> Layer:
         layer = Layer()
         for path in paths:
-            self.attempt(partial(self._read_onto, layer, path))
+            self.attempt(partial(self._read_beside, layer, path))
         return layer
+
+    def _read_beside(self, layer: Layer, path: str) -> None:
+        """Read one of the files of a group or host: none of them replaces another's variable."""
+        found = self._variables(path)
+        for name in found.origins.keys() & layer.origins.keys():
+            self._lose_replaced(name, layer.origins[name], found.origins[name])
+        found.onto(layer)
+
+    def _lose_replaced(self, name: str, first: Place, second: Place) -> None:
+        base = next((one for one in _UNITED if name.startswith(one)), "")
+        hint = "keep one of the two"
+        if base:
+            stem = re.sub(r"\W", "_", files.stem(second.file))
+            hint = f"call this one {base}_{stem}: every {base}_NAME is read"
+        self.lost.append(
+            Problem(
+                message=f"replaces what {first.file}:{first.line} sets: two files of one folder "
+                "set the same variable, and only the last would count",
+                file=second.file,
+                line=second.line,
+                column=second.column,
+                path=name,
+                hint=hint,
+            )
+        )
 
     def _read_onto(self, layer: Layer, path: str) -> None:
         self._variables(path).onto(layer)
@@ -346,6 +433,20 @@ class _Reader:
 
     def _problem(self, path: str, message: str, hint: str) -> None:
         self.problems.append(Problem(message=message, file=path, hint=hint))
+
+    def _lose(self, path: str, message: str, hint: str) -> None:
+        self.lost.append(Problem(message=message, file=path, hint=hint))
+
+    def _lose_unusable(self, folder: files.Folder, is_read: Callable[[str], bool]) -> None:
+        for name in sorted(filter(is_read, folder.unusable)):
+            self._lose(files.join(folder.path, name), folder.unusable[name], _LEADS_NOWHERE)
+
+
+def _may_hold_variables(name: str) -> bool:
+    """Tell whether Ansible looks into an entry of this name for variables."""
+    if name.startswith(".") or name.endswith("~"):
+        return False
+    return files.extension(name) in _EXTENSIONS
 
 
 def _origins(variables: Mapping[str, object], document: Document, path: str) -> Origins:

@@ -110,6 +110,7 @@ class Task:
     name: str = ""
     tags: tuple[str, ...] = ()
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     baseline: str = ""
     fail_on_drift: bool = False
 

@@ -315,6 +315,7 @@ def _task(found: Found) -> Task:
         name=cast("str", found.get("name") or action),
         tags=_tags(found),
         allow_purge=bool(arguments.get("allow_purge")),
+        allow_mass_delete=bool(arguments.get("allow_mass_delete")),
         baseline=cast("str", arguments.get("baseline") or ""),
         fail_on_drift=bool(arguments.get("fail_on_drift")),
     )

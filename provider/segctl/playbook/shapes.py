@@ -204,12 +204,17 @@ _PURGE: Final = Field(
     shape=_BOOLEAN,
     doc="Let segctl_unmanaged: purge delete rules of others.",
 )
+_MASS_DELETE: Final = Field(
+    name="allow_mass_delete",
+    shape=_BOOLEAN,
+    doc="Let most of segctl's own rules on a device be deleted.",
+)
 _BASELINE: Final = Field(
     name="baseline", shape=_PATH, doc="Accepted drift, as for segctl drift --baseline."
 )
 ARGUMENTS: Final = {
     "segctl_plan": Record(fields=_CALLING, or_nothing=True),
-    "segctl_apply": Record(fields=(_PURGE, *_CALLING), or_nothing=True),
+    "segctl_apply": Record(fields=(_PURGE, _MASS_DELETE, *_CALLING), or_nothing=True),
     "segctl_drift": Record(fields=(_BASELINE, _FAILING, *_CALLING), or_nothing=True),
 }
 TASK: Final = Cases(

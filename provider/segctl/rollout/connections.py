@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from segctl.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
 from segctl.errors import AuthError, InventoryError, Problem
-from segctl.inventory import VaultError, VaultSecrets, decrypt, vault_password
+from segctl.inventory import VaultError, decrypt
+from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.providers.base import Target
 
 if TYPE_CHECKING:
@@ -75,21 +76,26 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
 
 def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
     """Open a vaulted value with the vault password of this machine."""
-    name = os.environ.get(VAULT_PASSWORD_FILE)
-    if not name:
-        raise AuthError(
-            host,
-            f"{variable} is vaulted: give --vault-password-file or --ask-vault-pass, or set "
-            f"{VAULT_PASSWORD_FILE} where the session opens (with Dask: on the workers)",
-        )
+
+    def ask(vault_id: str) -> Secret:
+        raise AuthError(host, f"{ANSIBLE_IDS} asks for the password of {vault_id}, and nobody can")
+
     try:
-        secrets = VaultSecrets((("default", vault_password(Path(name))),))
+        secrets = vault_secrets(environment=os.environ, ask=ask)
+        if secrets is None:
+            raise AuthError(
+                host,
+                f"{variable} is vaulted: give --vault-password-file or --ask-vault-pass, or set "
+                f"{VAULT_PASSWORD_FILE} where the session opens (with Dask: on the workers)",
+            )
         return Secret(decrypt(sealed.ciphertext, secrets), sealed)
     except InventoryError as error:
-        raise AuthError(host, f"{VAULT_PASSWORD_FILE}: {error}") from error
+        raise AuthError(host, f"the vault password that the environment names: {error}") from error
     except VaultError as error:
         raise AuthError(
-            host, f"{variable} is vaulted, and the password in {name} does not open it: {error}"
+            host,
+            f"{variable} is vaulted, and the password that {VAULT_PASSWORD_FILE}, {ANSIBLE_FILE} "
+            f"or {ANSIBLE_IDS} names does not open it: {error}",
         ) from error
 
 

@@ -192,6 +192,7 @@ def look(
     screen: Screen,
     executor: Workers | None = None,
     cache: bool = False,
+    allow_mass_delete: bool = False,
 ) -> RolloutResult:
     """Return what each wave would change as the devices are now; none is written to."""
 
@@ -206,16 +207,29 @@ def look(
                 cache=cache,
             )
 
-    return RolloutResult(plays=tuple(_looked(one, planned) for one in plays))
+    def allowed(prepared: Prepared) -> bool:
+        applying = [task for task in prepared.tasks if task.action == "apply"]
+        return allow_mass_delete or (
+            bool(applying) and all(task.allow_mass_delete for task in applying)
+        )
+
+    return RolloutResult(
+        plays=tuple(_looked(one, planned, allow_mass_delete=allowed(one)) for one in plays)
+    )
 
 
 def _looked(
     prepared: Prepared,
     planned: Callable[[Prepared, Sequence[Desired]], Sequence[DevicePlan | Failure]],
+    *,
+    allow_mass_delete: bool,
 ) -> PlayResult:
     every = [one for wave in prepared.waves for one in wave]
     made = planned(prepared, every)
-    found = {one.device.name: _seen(item) for one, item in zip(every, made, strict=True)}
+    found = {
+        one.device.name: _seen(item, allow_mass_delete=allow_mass_delete)
+        for one, item in zip(every, made, strict=True)
+    }
     waves = tuple(
         WaveResult(
             number=number,
@@ -227,13 +241,13 @@ def _looked(
     return _play(prepared, waves)
 
 
-def _seen(item: DevicePlan | Failure) -> DeviceResult:
+def _seen(item: DevicePlan | Failure, *, allow_mass_delete: bool) -> DeviceResult:
     if isinstance(item, Failure):
         return DeviceResult(
             device=item.device, status="failed", code=item.code, message=item.message
         )
-    if not item.applyable:
-        reasons = "; ".join(str(one) for one in item.findings if one.severity == "error")
+    if barring := item.barring(allow_mass_delete=allow_mass_delete):
+        reasons = "; ".join(map(str, barring))
         return DeviceResult(
             device=item.name,
             status="failed",

@@ -50,6 +50,7 @@ class Run:
     keep: Callable[[Sequence[PlayResult], datetime | None], None]
     begin: Callable[[int, Sequence[str]], None] = lambda _play, _devices: None
     allow_purge: bool = False
+    allow_mass_delete: bool = False
     executor: Workers | None = None
     cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None
@@ -62,10 +63,11 @@ class Run:
     journal: Journal | None = None
     holds: list[Hold] = field(default_factory=list[Hold])
 
-    def order(self, *, allow_purge: bool = False) -> Order:
-        """Return how a device's plan is applied in this rollout."""
+    def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:
+        """Return how a device's plan is applied, with what a task allows besides."""
         return Order(
-            allow_purge=allow_purge,
+            allow_purge=self.allow_purge or allow_purge,
+            allow_mass_delete=self.allow_mass_delete or allow_mass_delete,
             plan_id=self.reviewed.plan_id if self.reviewed else self.rollout_id,
             once=self.reviewed is not None,
             journal=self.journal,

@@ -265,7 +265,9 @@ class Wave:
     # --- applying ----------------------------------------------------------------------------
 
     def _apply(self, plans: Sequence[DevicePlan], task: Task, lane: _Lane) -> None:
-        order = self.run.order(allow_purge=self.run.allow_purge or task.allow_purge)
+        order = self.run.order(
+            allow_purge=task.allow_purge, allow_mass_delete=task.allow_mass_delete
+        )
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
         with self._reporting(lane, names) as report:

@@ -36,6 +36,7 @@ class Case:
     sources: tuple[str, ...] = ("hosts.yml",)
     extra: tuple[str, ...] = field(default=())
     vault: str = ""
+    playbook_dir: str = ""
 
 
 VAULTED = encrypt("top secret", Secret("pa55"))
@@ -391,8 +392,40 @@ CASES: Mapping[str, Case] = {
             "group_vars/g.yml": "v: here\n",
             "host_vars/h.yml": "x: here\n",
         },
-        ("--list", "--graph --vars"),
+        ("--list", "--graph --vars", "--host h"),
         sources=("inv/hosts.yml",),
+        playbook_dir=".",
+    ),
+    "variables next to a playbook": Case(
+        {
+            "inv/hosts.yml": "g: {hosts: {h: }, vars: {v: 0, x: 0}}\n",
+            "inv/group_vars/all.yml": "v: inventory\nw: inventory\n",
+            "plays/group_vars/all.yml": "v: plays\n",
+            "plays/host_vars/h/a.yml": "x: plays\n",
+        },
+        ("--list", "--graph --vars", "--host h"),
+        sources=("inv",),
+        playbook_dir="plays",
+    ),
+    "what Ansible passes over": Case(
+        {
+            "hosts.yml": """\
+                all:
+                  host: {lost: }
+                  childern: {lost: {hosts: {h9: }}}
+                  children:
+                    g: {hosts: {h: }, more: 1}
+                    k: {hosts: {i: }}
+                """,
+            "more.yml": "g: [h8]\nnew: [h7]\nall: {children: {k: [h6]}}\n",
+            "group_vars/g/a.yml": "segctl_conduits: {a: 1}\n",
+            "group_vars/g/b.yml": "segctl_conduits: {b: 1}\n",
+            "group_vars/g.yml": "segctl_site: lost\n",
+            "group_vars/k.yaml": "segctl_site: lost\n",
+            "group_vars/k.yml": "segctl_site: k\n",
+        },
+        ("--list", "--graph --vars", "--host h"),
+        sources=("hosts.yml", "more.yml"),
     ),
     "localhost": Case(
         {"hosts.yml": "all: {vars: {v: 1}, hosts: {h: }}\n", "host_vars/localhost.yml": "w: 2\n"},
@@ -442,7 +475,13 @@ def ours(case: Case, run: str) -> str:
     vault = None
     if case.vault:
         vault = VaultSecrets((("default", vault_password(Path(case.vault))),))
-    inventory = read_inventory(case.sources, extra_vars=case.extra, vault=vault)
+    inventory = read_inventory(
+        case.sources,
+        extra_vars=case.extra,
+        vault=vault,
+        playbook_dir=case.playbook_dir or None,
+        as_ansible=True,
+    )
     action, *rest = run.split()
     if action == "--list":
         return dump(list_json(inventory, rest[1] if rest else None))
@@ -452,6 +491,13 @@ def ours(case: Case, run: str) -> str:
     return graph_text(inventory, *groups, variables="--vars" in rest)
 
 
+def written(files: Mapping[str, str], folder: Path) -> None:
+    for file, text in files.items():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("name", "run"), [(name, run) for name, case in CASES.items() for run in case.runs]
 )
@@ -459,14 +505,66 @@ def test_prints_what_ansible_inventory_prints(
     name: str, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ansible: Ansible
 ) -> None:
     case = CASES[name]
-    for file, text in case.files.items():
-        path = tmp_path / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(text), encoding="utf-8")
+    written(case.files, tmp_path)
     monkeypatch.chdir(tmp_path)
     args = run.split()
     args += [part for source in case.sources for part in ("-i", source)]
     args += [part for extra in case.extra for part in ("-e", extra)]
     args += ["--vault-password-file", case.vault] if case.vault else []
+    args += ["--playbook-dir", case.playbook_dir] if case.playbook_dir else []
 
     assert ours(case, run) == ansible(tmp_path, args)
+
+
+def test_links_that_lead_nowhere_are_passed_over_by_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ansible: Ansible
+) -> None:
+    files = {"inv/hosts.yml": "g: {hosts: {h: }}\n", "inv/group_vars/g/a.yml": "v: 1\n"}
+    written(files, tmp_path)
+    for name in ("more.yml", "group_vars/g/b.yml", "group_vars/all.yml", "host_vars"):
+        (tmp_path / "inv" / name).symlink_to("/not/mounted")
+    monkeypatch.chdir(tmp_path)
+    case = Case(files, sources=("inv",))
+    assert ours(case, "--list") == ansible(tmp_path, ["--list", "-i", "inv"])
+
+
+def test_where_the_two_differ_in_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ansible: Ansible
+) -> None:
+    """Ansible lets the folder in which it is started decide; segctl does not.
+
+    A firewall must get the same policy wherever the command is started, and nothing that somebody
+    left in a folder may open it.
+    """
+    files = {
+        "inv/hosts.yml": "g: {hosts: {h: }}\n",
+        "inv/group_vars/g.yml": "v: inventory\n",
+        "group_vars/g.yml": "v: here\n",
+    }
+    written(files, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    theirs = json.loads(ansible(tmp_path, ["--host", "h", "-i", "inv"]))
+    assert theirs == {"v": "here"}
+    assert host_json(read_inventory(["inv"]), "h") == {"v": "inventory"}
+    assert host_json(read_inventory(["inv"], playbook_dir="."), "h") == theirs
+
+
+def test_where_the_two_differ_with_merged_dictionaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Ansible is told to merge, segctl still replaces, and warns."""
+    files = {
+        "hosts.yml": "g: {hosts: {h: }, vars: {d: {a: 1}}}\n",
+        "group_vars/g.yml": "d: {b: 2}\n",
+    }
+    written(files, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANSIBLE_HASH_BEHAVIOUR", "merge")
+    program = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run(
+        [program, "--host", "h", "-i", "hosts.yml"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"d": {"a": 1, "b": 2}}
+    inventory = read_inventory(["hosts.yml"])
+    assert host_json(inventory, "h") == {"d": {"b": 2}}
+    assert [one.kind for one in inventory.surroundings] == ["hash-behaviour"]

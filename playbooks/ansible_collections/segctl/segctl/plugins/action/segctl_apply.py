@@ -34,19 +34,22 @@ class ActionModule(SegctlAction):
     ) -> Result:
         """Make a firewall what the inventory says."""
         file = str(segctl.folder / "plan.json")
+        mass_delete = bool(arguments["allow_mass_delete"])
         if self.check:
-            plan = planned(segctl("plan"), diff=self.diff)
+            plan = planned(segctl("plan"), diff=self.diff, allow_mass_delete=mass_delete)
             return plan | {"status": _status(plan, "planned")}
         if refused := self._wait_for_earlier_waves(controller):
             return refused
-        plan = planned(segctl("plan", "--out", file), diff=self.diff)
+        answer = segctl("plan", "--out", file)
+        plan = planned(answer, diff=self.diff, allow_mass_delete=mass_delete)
         if "error" in plan or not plan["changed"]:
             return plan | {"status": _status(plan, "unchanged")}
-        purge = ["--allow-purge"] if arguments["allow_purge"] else []
+        allowed = ["--allow-purge"] if arguments["allow_purge"] else []
+        allowed += ["--allow-mass-delete"] if mass_delete else []
         if controller.rollout:
-            result = applied(_roll(segctl, controller, purge), plan)
+            result = applied(_roll(segctl, controller, allowed), plan)
         else:
-            result = applied(segctl("apply", file, *purge), plan)
+            result = applied(segctl("apply", file, *allowed), plan)
         if result["changed"]:
             result["ansible_facts"] = {FACT: {"changed_at": time.time()}}
         return result
@@ -77,7 +80,7 @@ def _status(plan: Result, otherwise: str) -> str:
     return otherwise if plan["changed"] else "unchanged"
 
 
-def _roll(segctl: Segctl, controller: Controller, purge: list[str]) -> Answer:
+def _roll(segctl: Segctl, controller: Controller, allowed: list[str]) -> Answer:
     """Apply as the play's words of segctl say: window, probes, time until a revert."""
     words = {name: value for name, value in controller.rollout.items() if name != "soak"}
     file, state = segctl.folder / "playbook.json", segctl.folder / "state.json"
@@ -85,4 +88,4 @@ def _roll(segctl: Segctl, controller: Controller, purge: list[str]) -> Answer:
     file.write_text(json.dumps([play], default=str), encoding="utf-8")
     options = ["--playbook", str(file), "--state", str(state), "--auto-approve"]
     # a task that is stopped has no result: its host is to hold what it held before
-    return segctl("apply", *options, "--on-interrupt", "revert", *purge)
+    return segctl("apply", *options, "--on-interrupt", "revert", *allowed)

@@ -16,6 +16,11 @@ options:
       - Let V(segctl_unmanaged=purge) in the inventory delete rules of others.
     type: bool
     default: false
+  allow_mass_delete:
+    description:
+      - Let most of segctl's own rules on a firewall be deleted, as when it is retired.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - segctl.segctl.rollout
 attributes:

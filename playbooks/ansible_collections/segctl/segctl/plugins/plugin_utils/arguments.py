@@ -12,6 +12,7 @@ SPECS: dict[str, dict[str, dict[str, Any]]] = {
     "segctl_apply": {
         "executable": _EXECUTABLE,
         "allow_purge": {"type": "bool", "default": False},
+        "allow_mass_delete": {"type": "bool", "default": False},
     },
     "segctl_drift": {
         "executable": _EXECUTABLE,

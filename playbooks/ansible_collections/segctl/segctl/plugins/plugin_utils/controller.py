@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ROLLOUT = frozenset(
     {"segctl_window", "segctl_soak", "segctl_verify", "segctl_revert_in", "segctl_on_failure"}
 )
+#: Where Ansible was told of vault passwords.
+_VAULT = ("ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_VAULT_IDENTITY_LIST")
 #: Connection variables that may hold templates, which segctl does not evaluate.
 _TEMPLATED = ("ansible_host", "ansible_port", "ansible_ssh_private_key_file")
 
@@ -111,6 +113,8 @@ class Controller:
         What the user set for segctl stays: it is what segctl asks first in any case.
         """
         environment = dict(os.environ)
+        for name in _VAULT:  # what they name comes along already opened
+            environment.pop(name, None)
         if "SEGCTL_USER" not in environment:
             user = self._value("ansible_user") or context.CLIARGS.get("remote_user")
             environment |= {"SEGCTL_USER": str(user)} if user else {}

@@ -43,7 +43,7 @@ def explained(result: Result) -> Result:
     return {**result, "msg": f"{result['msg']} ({hint})"}
 
 
-def planned(answer: Answer, *, diff: bool) -> Result:
+def planned(answer: Answer, *, diff: bool, allow_mass_delete: bool = False) -> Result:
     """Return the result of a plan for one host."""
     document = answer.document
     device = next(iter(document.get("devices", ())), None)
@@ -60,8 +60,10 @@ def planned(answer: Answer, *, diff: bool) -> Result:
     }
     if diff:
         result["diff"] = _diff(device["name"], changes)
-    if not document["applyable"]:
-        errors = [one for one in device["findings"] if one["severity"] == "error"]
+    errors = [one for one in device["findings"] if one["severity"] == "error"]
+    if allow_mass_delete:
+        errors = [one for one in errors if one["kind"] != "mass_delete"]
+    if errors:
         return result | failure("plan", "; ".join(map(_finding, errors)))
     return result
 
