@@ -321,6 +321,8 @@ class PanosMock:
                 return Reply(Answer(b""), break_at=0)
             case "hang":
                 self._stopping.wait(fault.number("seconds", 60))
+                if fault.options.get("lost"):  # who asked is gone, and so is the request
+                    return Reply(Answer(b""), break_at=0)
                 return Reply(self.handle(form.params, form.size, form.basic))
             case "drop_after" | "drop_at" | "truncate":
                 return _cut(fault, self.handle(form.params, form.size, form.basic))

@@ -1,0 +1,65 @@
+"""The crash matrix: a run killed at each step, what comes next, and what must hold afterwards.
+
+`make test` runs a seeded sample, `make matrix` all of it (SEGCTL_MATRIX=full).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable, Sequence
+
+Next = Literal["same plan", "other plan", "plan", "drift"]
+NEXT: tuple[Next, ...] = ("same plan", "other plan", "plan", "drift")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A run killed before its n-th request, and what happens then.
+
+    `late`: only after the device would have gone back by itself, or the lease has run out.
+    """
+
+    step: int
+    then: Next
+    late: bool
+    reboot: bool
+
+    def __str__(self) -> str:
+        """Return the name of the test."""
+        when = "late" if self.late else "at once"
+        return f"{self.step}, {self.then}, {when}" + (", reboot" if self.reboot else "")
+
+
+def cases(steps: int, sample: int) -> Sequence[Case]:
+    """Return all cases of so many steps, or a sample that is the same every time."""
+    every = [
+        Case(step=step, then=then, late=late, reboot=reboot)
+        for step, then, late, reboot in product(
+            range(1, steps + 1), NEXT, (False, True), (False, True)
+        )
+    ]
+    if os.environ.get("SEGCTL_MATRIX") == "full":
+        return every
+    return random.Random(62443).sample(every, sample)
+
+
+def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
+    """Kill a process once something is reached; say whether it was, before the process ended."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None:
+        if reached():
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            return True
+        assert time.monotonic() < deadline, "the run neither ends nor comes to the step"
+        time.sleep(0.005)
+    return False
