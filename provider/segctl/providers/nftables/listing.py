@@ -235,8 +235,8 @@ def _left(left: Any) -> str | None:
     if kind == "meta":
         word = value["key"]
         return word if word in ("iifname", "oifname") else f"meta {word}"
-    if kind == "ct" and set(value) == {"key"}:
-        return f"ct {value['key']}"
+    if kind == "ct" and set(value) <= {"key", "dir"}:
+        return " ".join(["ct", *([value["dir"]] if "dir" in value else []), value["key"]])
     if kind == "payload" and "field" in value:
         return f"{value['protocol']} {value['field']}"
     if kind == "payload":
