@@ -1,20 +1,23 @@
 """From a fitted policy to the table that enforces it.
 
 One verdict map picks the chain of a zone pair by interface. There every packet is judged by the
-rules as they stand, whichever connection it belongs to and in whichever direction it goes: so a
+rules as they stand, by who asked whom in its connection and in whichever direction it goes: so a
 change, a flush or a way back is in force with the next packet. The connection's mark only says
 which rule to try first, and whether that rule has counted it. It permits nothing: a packet that
 this rule does not match meets all others, so whoever has set a mark, it is right or of no use.
 
     forward      iifname . oifname vmap @pairs; what touches our zones otherwise: deny
-    pair_A/B     packets from A to B: the rule that the mark names, errors, out_A/B, fun_A/B;
-                 and packets of B's connections to A that answer: the same by mark, then out_B/A
+    pair_A/B     packets from A to B of connections from A to B: the rule that the mark names,
+                 ICMP errors, out_A/B, fun_A/B; of connections from B to A, whose answers they
+                 are: the rule that the mark names, ICMP errors, out_B/A
     mark_A/B     which rule a mark names, for connections from A to B
     out_A/B      jump may_NAME, for every rule from A to B
-    may_NAME     one line a direction, family and protocol: goto rule_NAME; where functions are
-                 judged, lines for replies alone: accept
+    may_NAME     one line a family and range of ports, for both directions: goto rule_NAME; where
+                 functions are judged, for replies alone: accept
     fun_A/B      lines of rules of functions, for packets of who asks: jump rule_NAME
-    err_A/B      lines for ICMP errors about permitted connections: what they quote is judged
+    quoted       an ICMP error must quote a packet whose ports stand where they are looked for
+    erq_A/B      lines for errors about requests of permitted connections: what they quote is judged
+    era_A/B      the same for errors about answers
     rule_NAME    counts, logs, marks the connection, and permits or judges the function
 """
 
@@ -41,8 +44,7 @@ ADDRESS_SETS = {
 }
 FAMILIES = {4: "ip", 6: "ip6"}
 MARK_MAP = "type mark : verdict;"
-_ECHO = {4: "icmp type", 6: "icmpv6 type"}
-_ICMP = "meta l4proto { icmp, ipv6-icmp }"
+ECHO = {4: "icmp type", 6: "icmpv6 type"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,8 @@ class RuleLines:
 
     may: tuple[Line, ...]
     fun: tuple[Line, ...]
-    err: tuple[Line, ...]
+    erq: tuple[Line, ...]
+    era: tuple[Line, ...]
     verdict: tuple[Line, ...]
 
 
@@ -89,6 +92,7 @@ def build(policy: Policy, given: Names) -> Table:
         chains.update(_pair_chains(pair, rules, groups, given))
     for pair in crossings(pairs):
         chains[f"pair_{pair}"] = tuple(_dispatch(pair, pairs))
+        chains["quoted"] = tuple(_quoted())
     return assemble(policy, given, chains, names.FORMAT, _mark_maps(pairs, given))
 
 
@@ -167,28 +171,28 @@ def lines_of(rule: Rule, groups: Mapping[str, Sequence[str]], given: Names) -> R
     chain = f"rule_{rule.name}"
     may: list[Line] = []
     fun: list[Line] = []
-    err: list[Line] = []
+    erq: list[Line] = []
+    era: list[Line] = []
     for version, word in FAMILIES.items():
         if not all(members(groups, side[0], version) for side in (rule.sources, rule.destinations)):
             continue
         source = given.set(version, rule.sources[0])
         target = given.set(version, rule.destinations[0])
-        for ask, answer in services_of_line(rule.services, version):
-            asking = f"{word} saddr @{source} {word} daddr @{target} {ask}"
-            answering = f"ct direction reply {word} saddr @{target} {word} daddr @{source} {answer}"
-            if judged(rule):
-                fun.append(Line(f"{asking} jump {chain}"))
-                may.append(Line(f"{answering} accept"))
-            else:
-                may.append(Line(f"ct direction original {asking} goto {chain}"))
-                may.append(Line(f"{answering} goto {chain}"))
         about = f"ct original {word} saddr @{source} ct reply {word} saddr @{target}"
-        for direction, quoted in _quotes(rule.services, version):
-            err.append(Line(f"ct direction {direction} {about} {quoted} accept", rule.name))
+        for service in _matches(rule.services, version):
+            if judged(rule):
+                fun.append(Line(f"{about} {service} jump {chain}"))
+                may.append(Line(f"ct direction reply {about} {service} accept"))
+            else:
+                may.append(Line(f"{about} {service} goto {chain}"))
+        for request, reply in _quotes(rule.services, version):
+            erq.append(Line(f"{about} {request} accept", rule.name))
+            era.append(Line(f"{about} {reply} accept", rule.name))
     return RuleLines(
         may=tuple(may),
         fun=tuple(fun),
-        err=tuple(err),
+        erq=tuple(erq),
+        era=tuple(era),
         verdict=tuple(_verdict(rule, given.marks.get(rule.name, 0))),
     )
 
@@ -198,23 +202,22 @@ def members(groups: Mapping[str, Sequence[str]], name: str, version: int) -> lis
     return [one for one in groups.get(name, ()) if (":" in one) is (version == 6)]
 
 
-def services_of_line(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
-    """Yield matches of a request and of its reply: single ports together, each range alone.
+def _matches(services: Iterable[str], version: int) -> Iterator[str]:
+    """Yield matches of a service's packets in both directions.
 
-    A range in an anonymous set would be a new interval set at every change, and those lose
-    packets while they load.
+    A range of ports has a line of its own: nft 1.0.6 cannot list a set of what it compares with a
+    port of a connection, and a range in an anonymous set would lose packets while it loads.
     """
-    for protocol, ports in _grouped(services):
+    for protocol, first, last in sorted(map(read_service, services)):
         if protocol == "icmp":
-            yield f"{_ECHO[version]} echo-request", f"{_ECHO[version]} echo-reply"
+            yield f"{ECHO[version]} echo-request"
+            yield f"{ECHO[version]} echo-reply"
         else:
-            text = _one_of(
-                [f"{first}-{last}" if last > first else f"{first}" for first, last in ports]
-            )
-            yield f"{protocol} dport {text}", f"{protocol} sport {text}"
+            ports = f"{first}" + f"-{last}" * (last > first)
+            yield f"meta l4proto {protocol} ct reply proto-src {ports}"
 
 
-def _grouped(services: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+def grouped(services: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, int]]]]:
     """Yield protocol and ports: single ports together, each range alone."""
     single: dict[str, list[tuple[int, int]]] = {}
     for protocol, first, last in sorted(map(read_service, services)):
@@ -225,33 +228,36 @@ def _grouped(services: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, int
     yield from single.items()
 
 
-def _one_of(listed: Sequence[str]) -> str:
+def one_of(listed: Sequence[str]) -> str:
+    """Return a match of one value or an anonymous set of several."""
     return listed[0] if len(listed) == 1 else f"{{ {', '.join(listed)} }}"
 
 
-#: Where an ICMP error has what it quotes, in bits: how to know a header without options, its
-#: protocol, and the ports after it (RFC 792, RFC 4443: 8 bytes before the quoted packet).
-_QUOTED = {4: ("@th,64,8 0x45 @th,136,8", 224), 6: ("@th,112,8", 384)}
-_NUMBERS = {"tcp": 6, "udp": 17}
-_PING = {4: (1, 8, 0), 6: (58, 128, 129)}
+#: Where in an ICMP error the ports are of the packet that it quotes, in bits: 8 bytes and an IP
+#: header without options before them (RFC 792, RFC 4443). `_quoted` sees to it that it has none.
+_PORTS_AT = {4: 224, 6: 384}
+_PING = {4: ("icmp", 8, 0), 6: ("ipv6-icmp", 128, 129)}
 
 
 def _quotes(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
-    """Yield directions of ICMP errors with matches of the packets that they quote.
-
-    An error in the direction of replies quotes a request, one in the other a reply.
-    """
-    head, at = _QUOTED[version]
-    for protocol, ports in _grouped(services):
+    """Yield matches of ICMP errors by the request that they quote, and by the reply."""
+    at = _PORTS_AT[version]
+    for protocol, ports in grouped(services):
         if protocol == "icmp":
-            number, request, reply = _PING[version]
-            yield "reply", f"{head} 0x{number:x} @th,{at},8 0x{request:x}"
-            yield "original", f"{head} 0x{number:x} @th,{at},8 0x{reply:x}"
-            continue
-        text = _one_of([f"0x{first:x}" + f"-0x{last:x}" * (last > first) for first, last in ports])
-        known = f"{head} 0x{_NUMBERS[protocol]:x}"
-        yield "reply", f"{known} @th,{at + 16},16 {text}"
-        yield "original", f"{known} @th,{at},16 {text}"
+            word, request, reply = _PING[version]
+            known = f"ct protocol {word} @th,{at},8"
+            yield f"{known} 0x{request:x}", f"{known} 0x{reply:x}"
+        else:
+            text = one_of([f"0x{low:x}" + f"-0x{high:x}" * (high > low) for low, high in ports])
+            known = f"ct protocol {protocol}"
+            yield f"{known} @th,{at + 16},16 {text}", f"{known} @th,{at},16 {text}"
+
+
+def _quoted() -> Iterator[Line]:
+    """Yield lines that send on errors about IPv4 without options, and IPv6 without extensions."""
+    yield Line("meta l4proto icmp @th,64,8 0x45 return")
+    yield Line("meta l4proto ipv6-icmp @th,112,8 { 0x6, 0x11, 0x3a } return")
+    yield Line(f"goto {names.DENY}")
 
 
 def read_service(name: str) -> tuple[str, int, int]:
@@ -270,10 +276,11 @@ def _verdict(rule: Rule, value: int) -> Iterator[Line]:
             f"ct state new {once}limit rate 10/second burst 50 packets "
             f'log prefix "segctl allow {rule.name} "{log_group(rule.log_setting)}'
         )
-    yield set_mark(value)
+    mark = set_mark(value)
     if not judged(rule):
-        yield Line("accept")
+        yield Line(f"{mark} accept")
         return
+    yield mark
     for name in rule.applications:
         yield Line(f"jump {functions.chain(name)}")
     yield Line(
@@ -299,15 +306,18 @@ def _pair_chains(
     pair: str, rules: Sequence[Rule], groups: Mapping[str, Sequence[str]], given: Names
 ) -> Iterator[tuple[str, tuple[Line, ...]]]:
     fun: list[Line] = []
-    err: list[Line] = []
+    erq: list[Line] = []
+    era: list[Line] = []
     for rule in rules:
         found = lines_of(rule, groups, given)
         fun += found.fun
-        err += found.err
+        erq += found.erq
+        era += found.era
         yield f"may_{rule.name}", found.may
         yield f"rule_{rule.name}", found.verdict
     yield f"out_{pair}", tuple(Line(f"jump may_{rule.name}") for rule in rules)
-    yield f"err_{pair}", tuple(err)
+    yield f"erq_{pair}", tuple(erq)
+    yield f"era_{pair}", tuple(era)
     if any(map(judged, rules)):
         yield f"fun_{pair}", tuple(fun)
 
@@ -317,13 +327,15 @@ def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]]) -> Iterator[Line]:
 
     A connection that a helper of others expects (``related`` but no ICMP) is judged as new.
     """
-    sides = (("original", pair), ("reply", reverse(pair)))
-    for direction, asking in sides:
+    sides = (("original", pair, "era"), ("reply", reverse(pair), "erq"))
+    for direction, asking, _ in sides:
         if asking in pairs:
             yield Line(f"ct direction {direction} ct mark & 0x{MASK:08x} vmap @mark_{asking}")
-    for direction, asking in sides:
+    error = "ct state related meta l4proto { icmp, ipv6-icmp }"
+    yield Line(f"{error} jump quoted")
+    for direction, asking, errors in sides:
         if asking in pairs:
-            yield Line(f"ct direction {direction} ct state related {_ICMP} jump err_{asking}")
+            yield Line(f"ct direction {direction} {error} jump {errors}_{asking}")
     if pair in pairs:
         asked = "ct direction original ct state established,related,new"
         yield Line(f"{asked} jump out_{pair}")

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING
 
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.build import (
+    ECHO,
     FAMILIES,
     MASK,
     Former,
     assemble,
     by_pair,
     crossings,
+    grouped,
     judged,
     log_group,
     members,
+    one_of,
     reverse,
-    services_of_line,
     set_mark,
 )
 from segctl.providers.nftables.table import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.policy import Policy, Rule
     from segctl.providers.nftables.build import Names
@@ -79,7 +81,7 @@ def _lines(
             continue
         source = given.set(version, rule.sources[0])
         target = given.set(version, rule.destinations[0])
-        for ask, answer in services_of_line(rule.services, version):
+        for ask, answer in _services(rule.services, version):
             mirrored = f"{word} saddr @{target} {word} daddr @{source} {answer}"
             yield (
                 Line(f"{word} saddr @{source} {word} daddr @{target} {ask} {go} {chain}"),
@@ -87,6 +89,15 @@ def _lines(
                 if judged(rule)
                 else Line(f"{mirrored} goto {chain}"),
             )
+
+
+def _services(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
+    for protocol, ports in grouped(services):
+        if protocol == "icmp":
+            yield f"{ECHO[version]} echo-request", f"{ECHO[version]} echo-reply"
+        else:
+            text = one_of([f"{first}" + f"-{last}" * (last > first) for first, last in ports])
+            yield f"{protocol} dport {text}", f"{protocol} sport {text}"
 
 
 def _verdict(rule: Rule, pair: str, marks: Former) -> Iterator[Line]:

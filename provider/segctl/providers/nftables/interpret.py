@@ -32,17 +32,21 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.table import Line, Table
 
 _LINE = re.compile(
-    r"(?P<family>ip6?) saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
-    r"(?:(?P<protocol>tcp|udp) dport (?:(?P<ports>[0-9]+(?:-[0-9]+)?)|\{ (?P<list>[0-9, ]+) \})"
-    r"|(?P<echo>icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
+    r"ct original ip6? saddr @(?P<source>\S+) ct reply ip6? saddr @(?P<target>\S+) "
+    r"(?:meta l4proto (?P<protocol>tcp|udp) ct reply proto-src (?P<ports>[0-9]+(?:-[0-9]+)?)"
+    r"|(?:icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
 )
-_ASKING = "ct direction original "
-_MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000")
+_FORMER_LINE = re.compile(
+    r"ip6? saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
+    r"(?:(?P<protocol>tcp|udp) dport (?:\{ (?P<list>[0-9, ]+) \}|(?P<ports>[0-9]+(?:-[0-9]+)?))"
+    r"|(?:icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
+)
+_MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000(?: accept)?")
 _LOG = re.compile(r'log prefix "[^"]*"(?: group ([0-9]+))?')
 _INSIDE = re.compile(r'counter name "rule_(\S+)" goto deny')
 _PAIR = re.compile(r'"([^"]+)" \. "([^"]+)" : goto pair_([^/\s]+)/([^/\s]+)')
 #: Chains of which each line belongs to one rule, and order means nothing.
-_BY_RULE = ("out", "fun", "err", "back")
+_BY_RULE = ("out", "fun", "erq", "era", "back")
 _FORMER = (
     f"the table is {names.FORMER!r}, in which connections that were revoked could pass again; the "
     "next apply makes it into the present one and cuts no permitted connection"
@@ -166,7 +170,7 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
         if kind not in ("out", "fun") or pair.count(names.JOIN) != 1:
             continue
         for text in _asking(table, chain):
-            match = _LINE.fullmatch(text)
+            match = _LINE.fullmatch(text) or _FORMER_LINE.fullmatch(text)
             if match is None:
                 continue
             asking, asked = names.split_set(match["source"]), names.split_set(match["target"])
@@ -182,22 +186,20 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
 
 
 def _asking(table: Table, chain: str) -> Iterator[str]:
-    """Yield the lines for packets of who asks, in a chain or one that it jumps to for a rule."""
+    """Yield the lines of a chain and, where one leads to lines of a rule, those instead."""
     for line in table.chains[chain].lines:
         if line.target.startswith("may_") and line.target in table.chains:
-            for one in table.chains[line.target].lines:
-                if one.text.startswith(_ASKING):
-                    yield one.text.removeprefix(_ASKING)
+            yield from (one.text for one in table.chains[line.target].lines)
         else:
             yield line.text
 
 
 def _service_names(match: re.Match[str]) -> Iterator[str]:
-    if match["echo"]:
+    if not match["protocol"]:
         yield f"{names.SERVICE_PREFIX}icmp"
         return
-    ports = [match["ports"]] if match["ports"] else match["list"].split(", ")
-    for port in ports:
+    listed = match.groupdict().get("list")
+    for port in listed.split(", ") if listed else [match["ports"]]:
         yield f"{names.SERVICE_PREFIX}{match['protocol']}-{port}"
 
 

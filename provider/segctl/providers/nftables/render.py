@@ -39,7 +39,7 @@ BIG_CHANGE = 256
 _ELEMENTS_PER_LINE = 500
 _LAST_MARK = 0xFFFF
 #: Chains whose lines may stand in any order, so that each can come and go alone.
-_UNORDERED = ("out_", "may_", "fun_", "err_")
+_UNORDERED = ("out_", "may_", "fun_", "erq_", "era_")
 _COMMAND = re.compile(
     r"(?:(?:add|flush|delete) (?:table|chain|rule|set|map|counter|element)) inet segctl(?: .*)?"
 )
