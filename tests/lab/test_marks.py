@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from segctl.compile import compile_site
 from segctl.inventory import load
 from segctl.policy import Packet, decider
-from segctl.providers.nftables import NftablesProvider
+from segctl.providers.nftables import NftablesProvider, former
+from segctl.providers.nftables.build import Former, Names, by_pair
+from segctl.providers.nftables.render import script, transactions
+from segctl.providers.nftables.table import Table
 from segctl.testing import TODAY
 from support import probes
 from support.lab import Lab, conduit, lines
-from support.nft_harness import QUIET_CHECKS, thorough
+from support.nft_harness import QUIET_CHECKS, document, thorough
 from support.tokens import TOKENS
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from segctl.policy import Decision
+    from segctl.providers.nftables.parse import NftLive
 
 #: Who asks whom on which port; policies permit some of them.
 FLOWS = (
@@ -55,7 +60,10 @@ from segctl.credentials import Secret
 from segctl.inventory import load
 from segctl.plan import plan_device
 from segctl.providers.base import Target
-from segctl.providers.nftables import NftablesProvider
+from segctl.providers.nftables import NftablesProvider, former
+from segctl.providers.nftables.build import Former, Names, by_pair
+from segctl.providers.nftables.render import script, transactions
+from segctl.providers.nftables.table import Table
 provider, folder = NftablesProvider(), Path(sys.argv[1])
 target = Target(name="fw", host="10.99.0.1", port=22, user="root", password=Secret(""),
                 key_file=folder / "user_key", known_hosts=folder / "known_hosts")
@@ -87,6 +95,7 @@ class Plant:
     #: permits everything while there is no table
     policy: Policy | None = None
     round: int = 0
+    echo: list[subprocess.Popen[str]] = field(default_factory=list["subprocess.Popen[str]"])
     saved: list[tuple[Policy | None, str]] = field(
         default_factory=list[tuple["Policy | None", str]]
     )
@@ -117,8 +126,6 @@ class Plant:
 
     def permits(self, source: str, target: str, version: int, port: int) -> bool:
         """Whether the policy as it is now permits who asks whom."""
-        from ipaddress import ip_address
-
         decide = self.decide()
         if decide is None:
             return True
@@ -258,8 +265,12 @@ class Plant:
         self.check()
 
     def run(self, steps: Iterable[Sequence[Any]]) -> None:
-        """Do a sequence of steps; after each, a packet passes if and only if it may."""
+        """Begin, and do a sequence of steps."""
         self.begin()
+        self.run_on(steps)
+
+    def run_on(self, steps: Iterable[Sequence[Any]]) -> None:
+        """Do a sequence of steps; after each, a packet passes if and only if it may."""
         for step in steps:
             self.do(step)
             self.check()
@@ -326,14 +337,47 @@ def test_sequences_that_once_let_revoked_connections_pass(
     plant.run(steps)
 
 
-def test_a_stream_that_stays_permitted_loses_nothing_in_applies(plant: Plant) -> None:
-    plant.begin()
-    echo = plant.lab.python("ent1", probes.ECHO, "53")
-    assert lines(echo.stdout).readline() == "ready\n"
+def streaming(plant: Plant) -> subprocess.Popen[str]:
+    """Start a stream of datagrams that every policy permits."""
+    if not plant.echo:
+        plant.echo.append(plant.lab.python("ent1", probes.ECHO, "53"))
+        assert lines(plant.echo[0].stdout).readline() == "ready\n"
     stream = plant.lab.python("dmz1", probes.STREAM, plant.lab.address("ent1"), "53", "600", "500")
     assert lines(stream.stdout).readline() == "ready\n"
+    return stream
+
+
+def lost(stream: subprocess.Popen[str]) -> int:
+    """Stop a stream; return how many of its datagrams were lost."""
+    sent, gone = map(int, stream.communicate("stop\n", timeout=60)[0].split())
+    assert sent > 100
+    return gone
+
+
+def test_a_stream_that_stays_permitted_loses_nothing_in_applies(plant: Plant) -> None:
+    plant.begin()
+    stream = streaming(plant)
     for policy in (ALL - {0}, frozenset({1}), frozenset[int](), ALL):
         plant.do(("apply", policy))
-    sent, lost = map(int, stream.communicate("stop\n", timeout=60)[0].split())
-    assert sent > 100
-    assert lost == 0
+    assert lost(stream) == 0
+
+
+def test_the_former_format_becomes_this_one_without_a_cut(plant: Plant) -> None:
+    plant.begin()
+    policy = ALL - {0}
+    plant.do(("apply", policy))
+    listed = plant.lab.nft("-j", "list", "table", "inet", "segctl")
+    live = cast("NftLive", NftablesProvider().parse(document(listed)))
+    marks = {pair: Former(plain=9) for pair in by_pair(live.policy.rules)}
+    given = Names(former=marks, sets=live.names.sets)
+    plant.lab.nft("delete", "table", "inet", "segctl")
+    for part in transactions(script(Table(), former.build(live.policy, given))):
+        plant.lab.nft("-f", "-", stdin=part)
+    plant.check()  # every connection that may pass has the mark of its pair
+    stream = streaming(plant)
+    folder = plant.lab.folder / plant.inventory(policy)
+    assert "format 1" in plant.lab.segctl(folder, "plan").stdout
+    plant.run_on([("apply", policy)])
+    assert lost(stream) == 0
+    done = plant.lab.segctl(folder, "plan", "--detailed-exitcode")
+    assert done.returncode == 0, done.stdout

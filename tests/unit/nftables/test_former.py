@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -15,6 +15,8 @@ from support.nft import PROVIDER, Kernel, asset, desired, tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from segctl.providers.nftables.parse import NftLive
 
 #: Written by the segctl of that format, of the policy below.
 FORMER = (Path(__file__).parent / "data/format-1.nft").read_text(encoding="utf-8")
@@ -92,8 +94,10 @@ def test_an_edit_by_hand_in_it_is_drift(kernel: Kernel, edit: str, kind: str) ->
 
 
 def test_marks_of_the_former_table_are_not_given_again(kernel: Kernel) -> None:
-    live = kernel.live()
-    barred = {value for one in live.names.former.values() for value in (one.plain, one.judged)}
+    former = cast("NftLive", kernel.live()).names.former
+    barred = {value for one in former.values() for value in (one.plain, one.judged)}
     assert barred
     kernel.reach(WANTED)
-    assert not barred & set(kernel.live().names.marks.values())
+    marks = cast("NftLive", kernel.live()).names.marks
+    assert len(marks) == 3
+    assert not barred & set(marks.values())

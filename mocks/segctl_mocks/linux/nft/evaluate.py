@@ -328,12 +328,12 @@ class Evaluator:
         return Anonymous(kinds, elements, written=written)
 
     def _vmap(self, term: VmapTerm) -> None:
+        key: Payload | Raw | Meta | Ct | Fib | Concat | Binary
         if isinstance(term.key, Bitwise):
             key, left = self._joined(term.key)
-            kinds = _kinds(left)
         else:
-            key = self._look(term.key)
-            kinds = _kinds(key)
+            key = left = self._look(term.key)
+        kinds = _kinds(left)
         if isinstance(term.data, Named):
             self._check_map(term.data, kinds, term.key.span)
             self.out.append(Vmap(key, SetRef(term.data.name)))

@@ -6,7 +6,7 @@ upper half of the connection mark is ours: who else writes there is an error.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError, Problem
 from segctl.providers.nftables import names
@@ -129,10 +129,10 @@ def _kept(value: Any) -> int:
     """Return the bits that are what the connection mark was before."""
     if value == {"ct": {"key": "mark"}}:
         return _ALL_BITS
-    if not isinstance(value, dict) or len(value) != 1:
+    if not isinstance(value, dict):
         return 0
-    ((sign, parts),) = value.items()
-    if sign not in ("&", "|", "^"):
+    ((sign, parts), *more) = cast("dict[str, Any]", value).items()
+    if more or sign not in ("&", "|", "^"):
         return 0
     kept = _kept(parts[0])
     for number in parts[1:]:
