@@ -329,6 +329,7 @@ class Evaluator:
 
     def _vmap(self, term: VmapTerm) -> None:
         key: Payload | Raw | Meta | Ct | Fib | Concat | Binary
+        left: Payload | Raw | Meta | Ct | Fib | Concat
         if isinstance(term.key, Bitwise):
             key, left = self._joined(term.key)
         else:
