@@ -257,10 +257,9 @@ class Plant:
         lines(self.hosts[host].stdin).flush()
 
     def begin(self) -> None:
-        """Make every connection while there is no table, and let it be marked by each policy."""
+        """Begin with a table that permits every connection, and has marked each."""
         self.saved.clear()
         self.do(("flush",))
-        self.check()
         self.do(("apply", ALL))
         self.check()
 

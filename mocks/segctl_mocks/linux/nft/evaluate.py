@@ -262,8 +262,6 @@ class Evaluator:
 
     def _masked(self, term: MatchTerm) -> None:
         bitwise = term.left
-        if not isinstance(bitwise, Bitwise):
-            raise NftError("unsupported expression", term.span)
         joined, left = self._joined(bitwise)
         kind, mask = left.kind, joined.right
         operator = term.operator or "=="
@@ -275,14 +273,14 @@ class Evaluator:
             self._add(Match(joined, operator, SetRef(term.right.name)))
             return
         right = self._right(term.right, kind)
-        if not isinstance(right, Value) or operator not in {"==", "!="} or bitwise.operator != "&":
+        if not isinstance(right, Value) or operator not in {"==", "!="} or joined.operator != "&":
             self._add(Match(joined, operator, right))
             return
         self._add(_with_mask(left, operator, right, mask))
 
-    def _joined(self, bitwise: Bitwise) -> tuple[Binary, Payload | Raw | Meta | Ct]:
+    def _joined(self, bitwise: Look | Bitwise) -> tuple[Binary, Payload | Raw | Meta | Ct]:
         """Return a field of the packet joined with a number, and the field alone."""
-        if not isinstance(bitwise.left, Look):
+        if not isinstance(bitwise, Bitwise) or not isinstance(bitwise.left, Look):
             raise NftError("unsupported expression", bitwise.span)
         left = self._look(bitwise.left)
         if isinstance(left, Concat | Fib):
@@ -329,12 +327,8 @@ class Evaluator:
 
     def _vmap(self, term: VmapTerm) -> None:
         key: Payload | Raw | Meta | Ct | Fib | Concat | Binary
-        left: Payload | Raw | Meta | Ct | Fib | Concat
-        if isinstance(term.key, Bitwise):
-            key, left = self._joined(term.key)
-        else:
-            key = left = self._look(term.key)
-        kinds = _kinds(left)
+        key = self._joined(term.key)[0] if isinstance(term.key, Bitwise) else self._look(term.key)
+        kinds = _kinds(key)
         if isinstance(term.data, Named):
             self._check_map(term.data, kinds, term.key.span)
             self.out.append(Vmap(key, SetRef(term.data.name)))
@@ -442,7 +436,7 @@ def _combine(
     return Binary(operator, inner, value)
 
 
-def _kinds(left: Payload | Raw | Meta | Ct | Fib | Concat) -> tuple[DataType, ...]:
+def _kinds(left: Payload | Raw | Meta | Ct | Fib | Concat | Binary) -> tuple[DataType, ...]:
     return tuple(part.kind for part in left.parts) if isinstance(left, Concat) else (left.kind,)
 
 
