@@ -239,6 +239,26 @@ def test_replies_that_nobody_asked_for_are_dropped(plant: Lab) -> None:
     assert packets(plant, "denied") - before >= len(whole)
 
 
+def test_translated_connections_are_judged_by_who_is_really_asked(plant: Lab) -> None:
+    apply(plant, DECLARED)
+    targets = {"permitted": ("192.0.2.1", "ctrl1"), "denied": ("192.0.2.2", "ctrl2")}
+    rules = "".join(
+        f"ip daddr {shown} tcp dport 9999 dnat to {plant.address(host)}:502\n"
+        for shown, host in targets.values()
+    )
+    plant.nft("-f", "-", stdin=(
+        f"table ip theirs {{ chain pre {{ type nat hook prerouting priority -100;\n{rules}}}\n"
+        " chain post { type nat hook postrouting priority 100; oifname zctrl masquerade\n }\n}\n"
+    ))  # fmt: skip
+    try:
+        prober = plant.python("supv1", probes.PROBE, "1")
+        wanted = [[name, 4, "tcp", shown, 9999] for name, (shown, _) in targets.items()]
+        out, _ = prober.communicate(json.dumps(wanted) + "\n", timeout=30)
+    finally:
+        plant.nft("delete", "table", "ip", "theirs")
+    assert json.loads(out) == ["permitted"]
+
+
 @pytest.mark.parametrize("user", ["root", "segctl"])
 def test_a_cut_management_link_heals(plant: Lab, user: str) -> None:
     apply(plant, DECLARED)

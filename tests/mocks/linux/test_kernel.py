@@ -278,6 +278,8 @@ ENDS = st.sampled_from(
         "reject with tcp reset",
         "iifname . oifname vmap @pairs",
         "ct mark vmap { 1 : accept, 2 : jump k1 }",
+        "ct mark & 0xffff0000 vmap { 0x10000 : accept, 0x20000 : jump k1 }",
+        "ct direction reply ct mark & 0xffff0000 vmap @marks",
     ]
 )
 
@@ -342,6 +344,7 @@ START = """table inet t {
 	set quad { type ipv4_addr . ipv4_addr . inet_proto . inet_service; flags interval; counter; }
 	set ports { type inet_service; comment "named"; }
 	map pairs { type ifname . ifname : verdict; }
+	map marks { type mark : verdict; }
 	chain base { type filter hook forward priority filter; policy drop; }
 	chain k0 { comment "first"; }
 	chain k1 { }

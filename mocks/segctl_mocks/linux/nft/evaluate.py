@@ -262,15 +262,9 @@ class Evaluator:
 
     def _masked(self, term: MatchTerm) -> None:
         bitwise = term.left
-        if not isinstance(bitwise, Bitwise) or not isinstance(bitwise.left, Look):
-            raise NftError("unsupported expression", term.span)
-        left = self._look(bitwise.left)
-        if isinstance(left, Concat | Fib):
-            raise NftError("unsupported expression", term.span)
-        kind = left.kind
+        joined, left = self._joined(bitwise)
+        kind, mask = left.kind, joined.right
         operator = term.operator or "=="
-        mask = Value(kind, values.number(bitwise.right, kind))
-        joined = Binary(bitwise.operator, left, mask)
         if isinstance(term.right, Elements):
             self._add(Match(joined, operator, self._anonymous(term.right, (kind,))))
             return
@@ -279,10 +273,20 @@ class Evaluator:
             self._add(Match(joined, operator, SetRef(term.right.name)))
             return
         right = self._right(term.right, kind)
-        if not isinstance(right, Value) or operator not in {"==", "!="} or bitwise.operator != "&":
+        if not isinstance(right, Value) or operator not in {"==", "!="} or joined.operator != "&":
             self._add(Match(joined, operator, right))
             return
         self._add(_with_mask(left, operator, right, mask))
+
+    def _joined(self, bitwise: Look | Bitwise) -> tuple[Binary, Payload | Raw | Meta | Ct]:
+        """Return a field of the packet joined with a number, and the field alone."""
+        if not isinstance(bitwise, Bitwise) or not isinstance(bitwise.left, Look):
+            raise NftError("unsupported expression", bitwise.span)
+        left = self._look(bitwise.left)
+        if isinstance(left, Concat | Fib):
+            raise NftError("unsupported expression", bitwise.span)
+        mask = Value(left.kind, values.number(bitwise.right, left.kind))
+        return Binary(bitwise.operator, left, mask), left
 
     def _add(self, match: Match) -> None:
         self.out.append(match)
@@ -322,7 +326,8 @@ class Evaluator:
         return Anonymous(kinds, elements, written=written)
 
     def _vmap(self, term: VmapTerm) -> None:
-        key = self._look(term.key)
+        key: Payload | Raw | Meta | Ct | Fib | Concat | Binary
+        key = self._joined(term.key)[0] if isinstance(term.key, Bitwise) else self._look(term.key)
         kinds = _kinds(key)
         if isinstance(term.data, Named):
             self._check_map(term.data, kinds, term.key.span)
@@ -431,7 +436,7 @@ def _combine(
     return Binary(operator, inner, value)
 
 
-def _kinds(left: Payload | Raw | Meta | Ct | Fib | Concat) -> tuple[DataType, ...]:
+def _kinds(left: Payload | Raw | Meta | Ct | Fib | Concat | Binary) -> tuple[DataType, ...]:
     return tuple(part.kind for part in left.parts) if isinstance(left, Concat) else (left.kind,)
 
 

@@ -279,6 +279,9 @@ def _comparison(stream: Stream) -> StatementTerm:
         sign = terms.OPERATORS[stream.take().text]
         operand = _mask_operand(stream)
         left = Bitwise(sign, left, operand, left.span.to(operand.span))
+    if isinstance(left, Bitwise) and stream.accept("vmap"):
+        data = terms.elements(stream) if stream.at("{") else terms.named(stream)
+        return VmapTerm(left, data, left.span.to(data.span))
     operator = ""
     token = stream.peek()
     if token.text in _COMPARISONS and token.kind in {"punct", "string"}:

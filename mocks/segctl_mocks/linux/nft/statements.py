@@ -93,7 +93,7 @@ class Match:
 class Vmap:
     """A verdict looked up in a map."""
 
-    key: Payload | Raw | Meta | Ct | Fib | Concat
+    key: Payload | Raw | Meta | Ct | Fib | Concat | Binary
     data: Anonymous | SetRef
 
     def text(self, *, stateless: bool = False) -> str:

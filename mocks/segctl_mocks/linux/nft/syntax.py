@@ -129,7 +129,7 @@ class MatchTerm:
 class VmapTerm:
     """A verdict looked up."""
 
-    key: Look
+    key: Look | Bitwise
     data: Elements | Named
     span: Span
 

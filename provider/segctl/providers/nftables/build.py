@@ -1,17 +1,24 @@
 """From a fitted policy to the table that enforces it.
 
-One verdict map picks the chain of a zone pair by interface. In it a packet of a connection that
-bears the pair's mark passes at once; any other is judged by the rules, and the connection marked.
-A change of a pair's rules gives it a new mark, so that every connection is judged again: one that
-is still permitted goes on without losing a packet, one that is not ends.
+One verdict map picks the chain of a zone pair by interface. There every packet is judged by the
+rules as they stand, by who asked whom in its connection and in whichever direction it goes: so a
+change, a flush or a way back is in force with the next packet. The connection's mark only says
+which rule to try first, and whether that rule has counted it. It permits nothing: a packet that
+this rule does not match meets all others, so whoever has set a mark, it is right or of no use.
 
     forward      iifname . oifname vmap @pairs; what touches our zones otherwise: deny
-    pair_A/B     packets from A to B: marked connections, then out_A/B, fun_A/B and back_B/A
-    out_A/B      one line a family and protocol of every plain rule: goto rule_NAME
-    fun_A/B      the same for rules of functions: jump rule_NAME
-    back_A/B     the mirrored lines, for replies of connections that bear no mark yet
-    rule_NAME    counts, logs, and permits or judges the function
-    ok_A/B       marks the connection and accepts; okf_A/B marks one that is judged by function
+    pair_A/B     packets from A to B of connections from A to B: the rule that the mark names,
+                 ICMP errors, out_A/B, fun_A/B; of connections from B to A, whose answers they
+                 are: the rule that the mark names, ICMP errors, out_B/A
+    mark_A/B     which rule a mark names, for connections from A to B
+    out_A/B      jump may_NAME, for every rule from A to B
+    may_NAME     one line a family and range of ports, for both directions: goto rule_NAME; where
+                 functions are judged, for replies alone: accept
+    fun_A/B      lines of rules of functions, for packets of who asks: jump rule_NAME
+    quoted       an ICMP error must quote a packet whose ports stand where they are looked for
+    erq_A/B      lines for errors about requests of permitted connections: what they quote is judged
+    era_A/B      the same for errors about answers
+    rule_NAME    counts, logs, marks the connection, and permits or judges the function
 """
 
 from __future__ import annotations
@@ -37,13 +44,15 @@ ADDRESS_SETS = {
     4: ("type ipv4_addr; flags interval;", "typeof ip saddr; flags interval;"),
     6: ("type ipv6_addr; flags interval;", "typeof ip6 saddr; flags interval;"),
 }
-_FAMILIES = {4: "ip", 6: "ip6"}
-_ECHO = {4: "icmp type", 6: "icmpv6 type"}
+FAMILIES = {4: "ip", 6: "ip6"}
+MARK_MAP = "type mark : verdict;"
+MARK_MAP_MADE = "typeof ct mark : verdict;"
+ECHO = {4: "icmp type", 6: "icmpv6 type"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Marks:
-    """The mark values (upper 16 bits) of one zone pair: plain connections, judged ones."""
+class Former:
+    """The mark values of one zone pair in format 1: plain connections, judged ones."""
 
     plain: int = 0
     judged: int = 0
@@ -51,9 +60,14 @@ class Marks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What of a table is not said by the policy: mark values, and revisions of address sets."""
+    """What of a table is not said by the policy: mark values, and revisions of address sets.
 
-    marks: Mapping[str, Marks] = field(default_factory=dict[str, Marks])
+    `marks` are 16 bits by rule, each once in a zone pair; `former` those by zone pair that a table
+    of format 1 has.
+    """
+
+    marks: Mapping[str, int] = field(default_factory=dict[str, int])
+    former: Mapping[str, Former] = field(default_factory=dict[str, Former])
     sets: Mapping[tuple[int, str], str] = field(default_factory=dict[tuple[int, str], str])
 
     def set(self, version: int, group: str) -> str:
@@ -63,10 +77,12 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleLines:
-    """The lines of one rule: for packets of who asks, for replies, and what both lead to."""
+    """The lines of one rule: for packets of who asks, replies and errors, by their place."""
 
-    out: tuple[Line, ...]
-    back: tuple[Line, ...]
+    may: tuple[Line, ...]
+    fun: tuple[Line, ...]
+    erq: tuple[Line, ...]
+    era: tuple[Line, ...]
     verdict: tuple[Line, ...]
 
 
@@ -74,48 +90,54 @@ def build(policy: Policy, given: Names) -> Table:
     """Return the table that enforces a fitted policy."""
     groups = {group.name: group.members for group in policy.address_groups}
     chains: dict[str, tuple[Line, ...]] = {}
-    counters = {
-        name: Counter(name=name, comment=comment)
-        for name, comment in ((names.MARK, names.FORMAT), (names.DENIED, ""))
-    }
     pairs = by_pair(policy.rules)
     for pair, rules in pairs.items():
         chains.update(_pair_chains(pair, rules, groups, given))
-        for rule in rules:
-            found = lines_of(rule, groups, given)
-            chains[f"rule_{rule.name}"] = found.verdict
-            counters[f"rule_{rule.name}"] = Counter(
-                name=f"rule_{rule.name}", comment=names.labels(rule)
-            )
-    crossing = _crossings(pairs)
-    for pair in crossing:
-        chains[f"pair_{pair}"] = tuple(_dispatch(pair, pairs, given))
-    chains.update(_inside(policy))
-    for rule in policy.rules:
-        if rule.type == "intrazone":
-            name = f"rule_{rule.name}"
-            counters[name] = Counter(name=name, comment=names.labels(rule))
-    chains[names.FORWARD] = (
+    for pair in crossings(pairs):
+        chains[f"pair_{pair}"] = tuple(_dispatch(pair, pairs))
+        chains["quoted"] = tuple(_quoted())
+    return assemble(policy, given, chains, names.FORMAT, _mark_maps(pairs, given))
+
+
+def assemble(
+    policy: Policy,
+    given: Names,
+    chains: Mapping[str, tuple[Line, ...]],
+    form: str,
+    maps: Iterable[Set] = (),
+) -> Table:
+    """Return the table of these chains with everything that is the same in every format."""
+    found = {**chains, **dict(_inside(policy))}
+    found[names.FORWARD] = (
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
         Line(f"oifname @{names.ZONED} goto {names.DENY}"),
     )
-    chains[names.DENY] = tuple(_deny(policy.defaults))
-    sets = {item.name: item for item in _sets(policy, groups, crossing, given)}
+    found[names.DENY] = tuple(_deny(policy.defaults))
+    groups = {group.name: group.members for group in policy.address_groups}
+    crossing = crossings(by_pair(policy.rules))
+    sets = {item.name: item for item in (*_sets(policy, groups, crossing, given), *maps)}
     used = {fn for rule in policy.rules for fn in rule.applications if fn != ANY}
     for item in functions.support(used):
         if isinstance(item, Set):
             sets[item.name] = item
         else:
-            chains[item.name] = item.lines
+            found[item.name] = item.lines
     return Table(
         chains={
             name: Chain(name=name, lines=lines, hook=FORWARD_HOOK if name == names.FORWARD else "")
-            for name, lines in chains.items()
+            for name, lines in found.items()
         },
         sets=sets,
-        counters=counters,
+        counters={item.name: item for item in _counters(policy, form)},
     )
+
+
+def _counters(policy: Policy, form: str) -> Iterator[Counter]:
+    yield Counter(name=names.MARK, comment=form)
+    yield Counter(name=names.DENIED, comment="")
+    for rule in policy.rules:
+        yield Counter(name=f"rule_{rule.name}", comment=names.labels(rule))
 
 
 def by_pair(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
@@ -134,7 +156,8 @@ def reverse(pair: str) -> str:
     return names.pair(destination, source)
 
 
-def _crossings(pairs: Iterable[str]) -> tuple[str, ...]:
+def crossings(pairs: Iterable[str]) -> tuple[str, ...]:
+    """Return every zone pair with rules in either direction."""
     return tuple(sorted({one for pair in pairs for one in (pair, reverse(pair))}))
 
 
@@ -148,27 +171,33 @@ def judged(rule: Rule) -> bool:
 
 def lines_of(rule: Rule, groups: Mapping[str, Sequence[str]], given: Names) -> RuleLines:
     """Return the lines of one permitting rule."""
-    pair = names.pair(rule.from_zones[0], rule.to_zones[0])
     chain = f"rule_{rule.name}"
-    marks = given.marks.get(pair, Marks())
-    go = "jump" if judged(rule) else "goto"
-    out: list[Line] = []
-    back: list[Line] = []
-    for version in (4, 6):
+    may: list[Line] = []
+    fun: list[Line] = []
+    erq: list[Line] = []
+    era: list[Line] = []
+    for version, word in FAMILIES.items():
         if not all(members(groups, side[0], version) for side in (rule.sources, rule.destinations)):
             continue
-        word = _FAMILIES[version]
         source = given.set(version, rule.sources[0])
         target = given.set(version, rule.destinations[0])
-        for ask, answer in _services(rule.services, version):
-            out.append(Line(f"{word} saddr @{source} {word} daddr @{target} {ask} {go} {chain}"))
-            mirrored = f"{word} saddr @{target} {word} daddr @{source} {answer}"
-            back.append(
-                Line(f"{mirrored} goto okf_{pair}", rule.name)
-                if judged(rule)
-                else Line(f"{mirrored} goto {chain}")
-            )
-    return RuleLines(out=tuple(out), back=tuple(back), verdict=tuple(_verdict(rule, pair, marks)))
+        about = f"ct original {word} saddr @{source} ct reply {word} saddr @{target}"
+        for service in _matches(rule.services, version):
+            if judged(rule):
+                fun.append(Line(f"{about} {service} jump {chain}"))
+                may.append(Line(f"ct direction reply {about} {service} accept"))
+            else:
+                may.append(Line(f"{about} {service} goto {chain}"))
+        for request, reply in _quotes(rule.services, version):
+            erq.append(Line(f"{about} {request} accept", rule.name))
+            era.append(Line(f"{about} {reply} accept", rule.name))
+    return RuleLines(
+        may=tuple(may),
+        fun=tuple(fun),
+        erq=tuple(erq),
+        era=tuple(era),
+        verdict=tuple(_verdict(rule, given.marks.get(rule.name, 0))),
+    )
 
 
 def members(groups: Mapping[str, Sequence[str]], name: str, version: int) -> list[str]:
@@ -176,23 +205,62 @@ def members(groups: Mapping[str, Sequence[str]], name: str, version: int) -> lis
     return [one for one in groups.get(name, ()) if (":" in one) is (version == 6)]
 
 
-def _services(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
-    """Yield matches of a request and of its reply: single ports together, each range alone.
+def _matches(services: Iterable[str], version: int) -> Iterator[str]:
+    """Yield matches of a service's packets in both directions.
 
-    A range in an anonymous set would be a new interval set at every change, and those lose
-    packets while they load.
+    A range of ports has a line of its own: nft 1.0.6 cannot list a set of what it compares with a
+    port of a connection, and a range in an anonymous set would lose packets while it loads.
     """
-    single: dict[str, list[int]] = {}
     for protocol, first, last in sorted(map(read_service, services)):
         if protocol == "icmp":
-            yield f"{_ECHO[version]} echo-request", f"{_ECHO[version]} echo-reply"
-        elif first == last:
-            single.setdefault(protocol, []).append(first)
+            yield f"{ECHO[version]} echo-request"
+            yield f"{ECHO[version]} echo-reply"
         else:
-            yield f"{protocol} dport {first}-{last}", f"{protocol} sport {first}-{last}"
-    for protocol, ports in single.items():
-        text = str(ports[0]) if len(ports) == 1 else f"{{ {', '.join(map(str, ports))} }}"
-        yield f"{protocol} dport {text}", f"{protocol} sport {text}"
+            ports = f"{first}" + f"-{last}" * (last > first)
+            yield f"meta l4proto {protocol} ct reply proto-src {ports}"
+
+
+def grouped(services: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, int]]]]:
+    """Yield protocol and ports: single ports together, each range alone."""
+    single: dict[str, list[tuple[int, int]]] = {}
+    for protocol, first, last in sorted(map(read_service, services)):
+        if protocol == "icmp" or first < last:
+            yield protocol, [(first, last)]
+        else:
+            single.setdefault(protocol, []).append((first, last))
+    yield from single.items()
+
+
+def one_of(listed: Sequence[str]) -> str:
+    """Return a match of one value or an anonymous set of several."""
+    return listed[0] if len(listed) == 1 else f"{{ {', '.join(listed)} }}"
+
+
+#: Where in an ICMP error the ports are of the packet that it quotes, in bits: 8 bytes and an IP
+#: header without options before them (RFC 792, RFC 4443). `_quoted` sees to it that it has none.
+_PORTS_AT = {4: 224, 6: 384}
+_PING = {4: ("icmp", 8, 0), 6: ("ipv6-icmp", 128, 129)}
+
+
+def _quotes(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
+    """Yield matches of ICMP errors by the request that they quote, and by the reply."""
+    at = _PORTS_AT[version]
+    for protocol, ports in grouped(services):
+        if protocol == "icmp":
+            word, request, reply = _PING[version]
+            known = f"ct protocol {word} @th,{at},8"
+            yield f"{known} 0x{request:x}", f"{known} 0x{reply:x}"
+        else:
+            text = one_of([f"0x{low:x}" + f"-0x{high:x}" * (high > low) for low, high in ports])
+            known = f"ct protocol {protocol}"
+            yield f"{known} @th,{at + 16},16 {text}", f"{known} @th,{at},16 {text}"
+
+
+def _quoted() -> Iterator[Line]:
+    """Yield lines that send on errors about IPv4 without options, and IPv6 without extensions."""
+    yield Line("meta l4proto icmp @th,64,8 0x45 return")
+    yield Line("meta l4proto ipv6-icmp @th,112,8 { 0x6, 0x11, 0x3a } return")
+    yield Line(f"goto {names.DENY}")
 
 
 def read_service(name: str) -> tuple[str, int, int]:
@@ -202,30 +270,35 @@ def read_service(name: str) -> tuple[str, int, int]:
     return protocol, int(first or 0), int(last or first or 0)
 
 
-def _verdict(rule: Rule, pair: str, marks: Marks) -> Iterator[Line]:
-    yield Line(f'counter name "rule_{rule.name}"')
+def _verdict(rule: Rule, value: int) -> Iterator[Line]:
+    """Yield what is done with a packet that the rule matches: counted once in a connection."""
+    once = "" if judged(rule) else f"ct mark & 0x{MASK:08x} != 0x{value << 16:08x} "
+    yield Line(f'{once}counter name "rule_{rule.name}"')
     if rule.log:
         yield Line(
-            "ct state new limit rate 10/second burst 50 packets "
-            f'log prefix "segctl allow {rule.name} "{_group(rule.log_setting)}'
+            f"ct state new {once}limit rate 10/second burst 50 packets "
+            f'log prefix "segctl allow {rule.name} "{log_group(rule.log_setting)}'
         )
+    mark = set_mark(value)
     if not judged(rule):
-        yield Line(f"goto ok_{pair}")
+        yield Line(f"{mark} accept")
         return
-    yield _mark(marks.judged)
+    yield mark
     for name in rule.applications:
         yield Line(f"jump {functions.chain(name)}")
     yield Line(
         "limit rate 5/second burst 20 packets "
-        f'log prefix "segctl function {rule.name} "{_group(rule.log_setting)}'
+        f'log prefix "segctl function {rule.name} "{log_group(rule.log_setting)}'
     )
 
 
-def _group(setting: str) -> str:
+def log_group(setting: str) -> str:
+    """Return how a log statement names its group; nothing for the kernel's log."""
     return "" if setting == names.KERNEL_LOG else f" group {setting or names.LOG_GROUP}"
 
 
-def _mark(value: int) -> Line:
+def set_mark(value: int) -> Line:
+    """Return the line that writes our half of the connection mark."""
     return Line(f"ct mark set ct mark & 0x{~MASK & 0xFFFFFFFF:08x} | 0x{value << 16:08x}")
 
 
@@ -235,49 +308,58 @@ def _mark(value: int) -> Line:
 def _pair_chains(
     pair: str, rules: Sequence[Rule], groups: Mapping[str, Sequence[str]], given: Names
 ) -> Iterator[tuple[str, tuple[Line, ...]]]:
-    marks = given.marks.get(pair, Marks())
-    plain = [lines_of(rule, groups, given) for rule in rules if not judged(rule)]
-    by_function = [lines_of(rule, groups, given) for rule in rules if judged(rule)]
-    if plain:
-        yield f"out_{pair}", tuple(line for found in plain for line in found.out)
-        yield f"ok_{pair}", (_mark(marks.plain), Line("accept"))
-    if by_function:
-        yield f"fun_{pair}", tuple(line for found in by_function for line in found.out)
-        yield f"okf_{pair}", (_mark(marks.judged), Line("accept"))
-    yield f"back_{pair}", tuple(line for found in (*plain, *by_function) for line in found.back)
+    fun: list[Line] = []
+    erq: list[Line] = []
+    era: list[Line] = []
+    for rule in rules:
+        found = lines_of(rule, groups, given)
+        fun += found.fun
+        erq += found.erq
+        era += found.era
+        yield f"may_{rule.name}", found.may
+        yield f"rule_{rule.name}", found.verdict
+    yield f"out_{pair}", tuple(Line(f"jump may_{rule.name}") for rule in rules)
+    yield f"erq_{pair}", tuple(erq)
+    yield f"era_{pair}", tuple(era)
+    if any(map(judged, rules)):
+        yield f"fun_{pair}", tuple(fun)
 
 
-def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]], given: Names) -> Iterator[Line]:
+def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]]) -> Iterator[Line]:
     """Yield the lines for all packets from one zone to another.
 
-    A connection that a helper of others expects (``related`` but no ICMP) inherits the mark of
-    another: it is judged as new.
+    A connection that a helper of others expects (``related`` but no ICMP) is judged as new.
     """
-    rules, answers = pairs.get(pair, ()), pairs.get(reverse(pair), ())
-    marks, other = given.marks.get(pair, Marks()), given.marks.get(reverse(pair), Marks())
-    plain = any(not judged(rule) for rule in rules)
-    by_function = any(judged(rule) for rule in rules)
-    original, reply = "ct direction original", "ct direction reply"
-    if plain:
-        yield Line(f"{original} ct state established,new {_marked(marks.plain)} accept")
-    if any(not judged(rule) for rule in answers):
-        yield Line(f"{reply} {_marked(other.plain)} accept")
-    if any(judged(rule) for rule in answers):
-        yield Line(f"{reply} {_marked(other.judged)} accept")
-    error = f"{original} ct state related meta l4proto {{ icmp, ipv6-icmp }}"
-    if plain:
-        yield Line(f"{error} {_marked(marks.plain)} accept")
-        yield Line(f"{original} ct state established,related,new jump out_{pair}")
-    if by_function:
-        yield Line(f"{error} {_marked(marks.judged)} accept")
-        yield Line(f"{original} ct state established,related,new jump fun_{pair}")
-    if answers:
-        yield Line(f"{reply} ct state established jump back_{reverse(pair)}")
+    sides = (("original", pair, "era"), ("reply", reverse(pair), "erq"))
+    for direction, asking, _ in sides:
+        if asking in pairs:
+            yield Line(f"ct direction {direction} ct mark & 0x{MASK:08x} vmap @mark_{asking}")
+    error = "ct state related meta l4proto { icmp, ipv6-icmp }"
+    yield Line(f"{error} jump quoted")
+    for direction, asking, errors in sides:
+        if asking in pairs:
+            yield Line(f"ct direction {direction} {error} jump {errors}_{asking}")
+    if pair in pairs:
+        asked = "ct direction original ct state established,related,new"
+        yield Line(f"{asked} jump out_{pair}")
+        if any(map(judged, pairs[pair])):
+            yield Line(f"{asked} jump fun_{pair}")
+    if reverse(pair) in pairs:
+        yield Line(f"ct direction reply ct state established jump out_{reverse(pair)}")
     yield Line(f"goto {names.DENY}")
 
 
-def _marked(value: int) -> str:
-    return f"ct mark & 0x{MASK:08x} == 0x{value << 16:08x}"
+def _mark_maps(pairs: Mapping[str, Sequence[Rule]], given: Names) -> Iterator[Set]:
+    for pair, rules in pairs.items():
+        yield Set(
+            name=f"mark_{pair}",
+            declaration=MARK_MAP,
+            made=MARK_MAP_MADE,
+            map=True,
+            elements=frozenset(
+                f"{given.marks.get(rule.name, 0) << 16} : jump may_{rule.name}" for rule in rules
+            ),
+        )
 
 
 def _inside(policy: Policy) -> Iterator[tuple[str, tuple[Line, ...]]]:
@@ -299,7 +381,7 @@ def _deny(defaults: Sequence[DefaultRule]) -> Iterator[Line]:
     yield Line(f'counter name "{names.DENIED}"')
     if rule is None or rule.log:
         setting = rule.log_setting if rule else ""
-        group = _group(setting)
+        group = log_group(setting)
         snap = " snaplen 128" if group else ""
         yield Line(f'limit rate 20/second burst 40 packets log prefix "segctl deny "{group}{snap}')
     yield Line("drop")

@@ -1,15 +1,17 @@
 """What tables of others do to traffic between our zones, as findings.
 
-A drop in any base chain is final, wherever ours stands; an accept is not, ours still judges.
+A drop in any base chain is final, wherever ours stands; an accept is not, ours still judges. The
+upper half of the connection mark is ours: who else writes there is an error.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError, Problem
 from segctl.findings import UNREAD
 from segctl.providers.nftables import names
+from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import entries, shaped
 
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.document import Document
 
 _HOOKS = frozenset({"forward", "ingress", "egress", "prerouting", "postrouting"})
+#: Where a connection that is forwarded can be marked: the host's own ICMP errors about it go out.
+_MARKING = _HOOKS | {"input", "output"}
+_ALL_BITS = 0xFFFFFFFF
 
 
 def hooked_tables(chains: str) -> list[str]:
-    """Return ``family name`` of others' tables with base chains that forwarded packets meet.
+    """Return ``family name`` of others' tables whose base chains matter to forwarded packets.
 
     Raises:
         ValueError: `chains` is no listing.
@@ -31,13 +36,13 @@ def hooked_tables(chains: str) -> list[str]:
     with shaped():
         for kind, values in entries(chains):
             table = f"{values.get('family')} {values.get('table')}"
-            if kind == "chain" and values.get("hook") in _HOOKS and table != names.TABLE:
+            if kind == "chain" and values.get("hook") in _MARKING and table != names.TABLE:
                 found[table] = None
     return list(found)
 
 
 def foreign_findings(document: Document) -> Iterator[Problem]:
-    """Judge others' base chains on the way of forwarded packets."""
+    """Judge others' base chains on the way of forwarded packets, and what they mark."""
     yield from (_unread(table, reason) for table, reason in document.unread.items())
     for table, listing in document.foreign.items():
         try:
@@ -77,6 +82,7 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
                 severity="warning",
                 subject=table,
             )
+    yield from _mark_findings(table, lines)
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
@@ -101,6 +107,56 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
                 severity="note",
                 subject=f"{table} {chain['name']}",
             )
+
+
+def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Problem]:
+    """Tell of rules that write our half of the connection mark, wherever they stand."""
+    for chain, rules in lines.items():
+        if any(_takes_our_bits(one) for rule in rules for one in rule):
+            yield Problem(
+                message=f"a rule in chain {chain} of table {table} sets bits of the connection "
+                f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
+                hint="have its owner keep them: ct mark set ct mark and 0xffff0000 or VALUE, with "
+                "a VALUE below 0x10000",
+                severity="error",
+                subject=f"{table} {chain}",
+            )
+    found = (one for rules in lines.values() for rule in rules for one in rule)
+    if any("xt" in one and not one["xt"] for one in found):
+        yield Problem(
+            message=f"table {table} has rules of iptables that this nft does not show: whether "
+            "they set the connection mark cannot be told",
+            hint="look for CONNMARK in what iptables-nft-save prints",
+            severity="note",
+            subject=table,
+        )
+
+
+def _takes_our_bits(statement: Mapping[str, Any]) -> bool:
+    found = statement.get("xt")
+    if found and found.get("name") == "CONNMARK" and found.get("type") != "match":
+        return True
+    mangle = statement.get("mangle")
+    if not mangle or mangle["key"] != {"ct": {"key": "mark"}}:
+        return False
+    return _kept(mangle["value"]) & MASK != MASK
+
+
+def _kept(value: Any) -> int:
+    """Return the bits that are what the connection mark was before."""
+    if value == {"ct": {"key": "mark"}}:
+        return _ALL_BITS
+    if not isinstance(value, dict):
+        return 0
+    ((sign, parts), *more) = cast("dict[str, Any]", value).items()
+    if more or sign not in ("&", "|", "^"):
+        return 0
+    kept = _kept(parts[0])
+    for number in parts[1:]:
+        if not isinstance(number, int):
+            return 0
+        kept &= number if sign == "&" else ~number
+    return kept
 
 
 def _reached(start: str, lines: Mapping[str, list[Any]]) -> Iterator[str]:

@@ -22,8 +22,8 @@ from segctl.policy import (
     Rule,
     Service,
 )
-from segctl.providers.nftables import names
-from segctl.providers.nftables.build import Marks, Names, build
+from segctl.providers.nftables import former, names
+from segctl.providers.nftables.build import Former, Names, build
 from segctl.providers.nftables.table import Chain
 
 if TYPE_CHECKING:
@@ -32,16 +32,25 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.table import Line, Table
 
 _LINE = re.compile(
-    r"(?P<family>ip6?) saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
-    r"(?:(?P<protocol>tcp|udp) dport (?:(?P<ports>[0-9]+(?:-[0-9]+)?)|\{ (?P<list>[0-9, ]+) \})"
-    r"|(?P<echo>icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
+    r"ct original ip6? saddr @(?P<source>\S+) ct reply ip6? saddr @(?P<target>\S+) "
+    r"(?:meta l4proto (?P<protocol>tcp|udp) ct reply proto-src (?P<ports>[0-9]+(?:-[0-9]+)?)"
+    r"|(?:icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
 )
-_MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000")
+_FORMER_LINE = re.compile(
+    r"ip6? saddr @(?P<source>\S+) ip6? daddr @(?P<target>\S+) "
+    r"(?:(?P<protocol>tcp|udp) dport (?:\{ (?P<list>[0-9, ]+) \}|(?P<ports>[0-9]+(?:-[0-9]+)?))"
+    r"|(?:icmp|icmpv6) type echo-request) (?:goto|jump) rule_(?P<rule>\S+)"
+)
+_MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000(?: accept)?")
 _LOG = re.compile(r'log prefix "[^"]*"(?: group ([0-9]+))?')
 _INSIDE = re.compile(r'counter name "rule_(\S+)" goto deny')
 _PAIR = re.compile(r'"([^"]+)" \. "([^"]+)" : goto pair_([^/\s]+)/([^/\s]+)')
 #: Chains of which each line belongs to one rule, and order means nothing.
-_BY_RULE = ("out_", "fun_", "back_")
+_BY_RULE = ("out", "fun", "erq", "era", "back")
+_FORMER = (
+    f"the table is {names.FORMER!r}, in which connections that were revoked could pass again; the "
+    "next apply makes it into the present one and cuts no permitted connection"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +74,13 @@ class _Draft:
 def interpret(table: Table) -> Meaning:
     """Return what `table` means."""
     chains, sets = table.reachable()
-    given = Names(marks=_marks(table), sets=dict(_sets_in_use(sets)))
+    mark = table.counters.get(names.MARK)
+    is_former = mark is not None and mark.comment == names.FORMER
+    given = Names(
+        marks={} if is_former else _marks(table),
+        former=_former_marks(table) if is_former else {},
+        sets=dict(_sets_in_use(sets)),
+    )
     rules = _sorted([*_permitting(table, chains), *_inside(table, chains)])
     groups = tuple(_groups(table, given, rules))
     policy = Policy(
@@ -75,9 +90,10 @@ def interpret(table: Table) -> Meaning:
         defaults=tuple(_default(table)),
         rules=rules,
     )
-    expected = build(policy, given)
+    expected = former.build(policy, given) if is_former else build(policy, given)
+    found = _with_extras(policy, table, expected, chains, sets)
     return Meaning(
-        policy=_with_extras(policy, table, expected, chains, sets),
+        policy=_noted(found, _FORMER) if is_former else found,
         names=given,
         debris=tuple(_debris(table, expected, chains, sets)),
     )
@@ -105,7 +121,18 @@ def _services(rules: Iterable[Rule]) -> tuple[Service, ...]:
     return services_of(name for rule in rules for name in rule.services if name != ANY)
 
 
-def _marks(table: Table) -> dict[str, Marks]:
+def _marks(table: Table) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for chain in table.chains.values():
+        kind, _, rule = chain.name.partition("_")
+        if kind == "rule":
+            for line in chain.lines:
+                if match := _MARK.fullmatch(line.text):
+                    found[rule] = int(match[1], 16)
+    return found
+
+
+def _former_marks(table: Table) -> dict[str, Former]:
     found: dict[str, dict[str, int]] = {}
     for chain in table.chains.values():
         kind, _, pair = chain.name.partition("_")
@@ -114,7 +141,7 @@ def _marks(table: Table) -> dict[str, Marks]:
                 if match := _MARK.fullmatch(line.text):
                     field_name = "plain" if kind == "ok" else "judged"
                     found.setdefault(pair, {})[field_name] = int(match[1], 16)
-    return {pair: Marks(**values) for pair, values in found.items()}
+    return {pair: Former(**values) for pair, values in found.items()}
 
 
 def _sets_in_use(used: Iterable[str]) -> Iterator[tuple[tuple[int, str], str]]:
@@ -142,8 +169,8 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
         kind, _, pair = chain.partition("_")
         if kind not in ("out", "fun") or pair.count(names.JOIN) != 1:
             continue
-        for line in table.chains[chain].lines:
-            match = _LINE.fullmatch(line.text)
+        for text in _asking(table, chain):
+            match = _LINE.fullmatch(text) or _FORMER_LINE.fullmatch(text)
             if match is None:
                 continue
             asking, asked = names.split_set(match["source"]), names.split_set(match["target"])
@@ -158,12 +185,21 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
         yield _rule(table, name, source, target, draft)
 
 
+def _asking(table: Table, chain: str) -> Iterator[str]:
+    """Yield the lines of a chain and, where one leads to lines of a rule, those instead."""
+    for line in table.chains[chain].lines:
+        if line.target.startswith("may_") and line.target in table.chains:
+            yield from (one.text for one in table.chains[line.target].lines)
+        else:
+            yield line.text
+
+
 def _service_names(match: re.Match[str]) -> Iterator[str]:
-    if match["echo"]:
+    if not match["protocol"]:
         yield f"{names.SERVICE_PREFIX}icmp"
         return
-    ports = [match["ports"]] if match["ports"] else match["list"].split(", ")
-    for port in ports:
+    listed = match.groupdict().get("list")
+    for port in listed.split(", ") if listed else [match["ports"]]:
         yield f"{names.SERVICE_PREFIX}{match['protocol']}-{port}"
 
 
@@ -260,13 +296,17 @@ def _with_extras(
     general: list[str] = list(table.strange)
     strays: list[Rule] = []
     none = Chain(name="")
+    pairs = {rule.name: names.pair(rule.from_zones[0], rule.to_zones[0]) for rule in policy.rules}
     for name in sorted({*expected.chains, *chains}):
         wanted, held = expected.chains.get(name), table.chains.get(name)
         if wanted == held:
             continue
         kind, _, rest = name.partition("_")
-        if f"{kind}_" in _BY_RULE:
-            strays += _compare_lines(name, wanted or none, held or none, of_rules)
+        if kind in _BY_RULE or (kind == "may" and rest in of_rules):
+            pair, owner = (pairs[rest], rest) if kind == "may" else (rest, "")
+            strays += _compare_lines(
+                name, wanted or none, held or none, of_rules, pair=pair, owner=owner
+            )
         elif kind == "rule" and rest in of_rules:
             of_rules[rest].append(f"chain {name} is not as segctl writes it")
         else:
@@ -284,11 +324,16 @@ def _with_extras(
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
     ]
-    defaults = policy.defaults
-    if general and table.chains:
-        default = defaults[0] if defaults else _missing_default()
-        defaults = (replace(default, extras=tuple(general)),)
-    return replace(policy, rules=_sorted([*rules, *strays]), defaults=defaults)
+    found = replace(policy, rules=_sorted([*rules, *strays]))
+    return _noted(found, *general) if table.chains else found
+
+
+def _noted(policy: Policy, *general: str) -> Policy:
+    """Return a policy whose default rule has this as ``extras`` as well."""
+    if not general:
+        return policy
+    default = policy.defaults[0] if policy.defaults else _missing_default()
+    return replace(policy, defaults=(replace(default, extras=(*default.extras, *general)),))
 
 
 def _missing_default() -> DefaultRule:
@@ -306,29 +351,34 @@ def _compare_lines(
     wanted: Chain,
     held: Chain,
     of_rules: Mapping[str, list[str]],
+    *,
+    pair: str,
+    owner: str,
 ) -> Iterator[Rule]:
-    """Note lines that a rule lacks; a line too many is noted at its rule, or is a rule itself."""
+    """Note lines that a rule lacks; a line too many is noted at its rule, or is a rule itself.
+
+    `owner` is the rule of a chain that is one rule's alone.
+    """
     missing = Tally(wanted.lines)
     missing.subtract(Tally(held.lines))
     for line, count in missing.items():
         if count > 0:
-            of_rules[_owner(line)].append(f"{chain} lacks: {line}")
+            of_rules[owner or _owner(line)].append(f"{chain} lacks: {line}")
     for line in held.lines:
         if missing[line] < 0:
             missing[line] += 1
-            owner = _owner(line)
-            if owner in of_rules:
-                of_rules[owner].append(f"{chain} also has: {line}")
+            of = _owner(line)
+            if of in of_rules:
+                of_rules[of].append(f"{chain} also has: {line}")
             else:
-                yield _stray(chain, line)
+                yield _stray(chain, pair, line)
 
 
 def _owner(line: Line) -> str:
-    return line.comment or line.target.removeprefix("rule_")
+    return line.comment or line.target.removeprefix("rule_").removeprefix("may_")
 
 
-def _stray(chain: str, line: Line) -> Rule:
-    pair = chain.partition("_")[2]
+def _stray(chain: str, pair: str, line: Line) -> Rule:
     source, _, target = pair.partition(names.JOIN)
     return Rule(
         name=f"unknown.{chain.replace(names.JOIN, '.')}.{line.handle}",

@@ -210,6 +210,7 @@ _TYPES: Mapping[str, str] = {
     "ip daddr": "ipv4_addr",
     "ip6 saddr": "ipv6_addr",
     "ip6 daddr": "ipv6_addr",
+    "ct mark": "mark",
     "iifname": "ifname",
     "oifname": "ifname",
     "meta mark": "mark",
@@ -298,8 +299,8 @@ def _left(left: Any) -> str | None:
     if kind == "meta":
         word = value["key"]
         return word if word in ("iifname", "oifname") else f"meta {word}"
-    if kind == "ct" and set(value) == {"key"}:
-        return f"ct {value['key']}"
+    if kind == "ct" and set(value) <= {"key", "dir"}:
+        return " ".join(["ct", *([value["dir"]] if "dir" in value else []), value["key"]])
     if kind == "payload" and "field" in value:
         return f"{value['protocol']} {value['field']}"
     if kind == "payload":

@@ -19,7 +19,9 @@ TABLE = "inet segctl"
 FAMILY, NAME = "inet", "segctl"
 #: A counter with this name and comment says that the table is segctl's, and of which shape.
 MARK = "segctl"
-FORMAT = "made by segctl, format 1"
+FORMAT = "made by segctl, format 2"
+#: What is read still, and made into the present format by the next push.
+FORMER = "made by segctl, format 1"
 LOCK = "lock"
 LOCK_MADE = "typeof meta mark;"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"

@@ -96,7 +96,7 @@ def _table(found: Document) -> Table:
             found.host,
             f"has a table {names.TABLE} that segctl did not make: rename or delete it there",
         )
-    if held is not None and held.comment != names.FORMAT:
+    if held is not None and held.comment not in (names.FORMAT, names.FORMER):
         raise ParseError(
             found.host,
             f"its table {names.TABLE} is {held.comment!r}, this segctl writes {names.FORMAT!r}: "

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from segctl.errors import UnsupportedError
 from segctl.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
 from segctl.providers.nftables import names
-from segctl.providers.nftables.build import Marks, Names, build, by_pair, judged, members
+from segctl.providers.nftables.build import Names, build, by_pair, members
 from segctl.providers.nftables.interpret import rule_order, services_of
-from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
+from segctl.providers.nftables.table import Chain, Counter, Line, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ BIG_CHANGE = 256
 _ELEMENTS_PER_LINE = 500
 _LAST_MARK = 0xFFFF
 #: Chains whose lines may stand in any order, so that each can come and go alone.
-_UNORDERED = ("out_", "fun_", "back_")
+_UNORDERED = ("out_", "may_", "fun_", "erq_", "era_")
 _COMMAND = re.compile(
     r"(?:(?:add|flush|delete) (?:table|chain|rule|set|map|counter|element)) inet segctl(?: .*)?"
 )
@@ -90,56 +90,35 @@ def new_names(wanted: Policy, live: NftLive) -> Names:
     return Names(marks=_new_marks(wanted, live), sets=_new_sets(wanted, live))
 
 
-def _new_marks(wanted: Policy, live: NftLive) -> dict[str, Marks]:
-    used = {value for one in live.names.marks.values() for value in (one.plain, one.judged)}
-    fresh = _fresh(used)
-    result: dict[str, Marks] = {}
-    held = _signatures(live.policy)
-    by_zones = by_pair(wanted.rules)
-    for pair, signature in _signatures(wanted).items():
-        old = live.names.marks.get(pair)
-        rules = by_zones[pair]
-        complete = old is not None and (
-            all(old.judged for rule in rules if judged(rule))
-            and all(old.plain for rule in rules if not judged(rule))
+def _new_marks(wanted: Policy, live: NftLive) -> dict[str, int]:
+    """Return mark values by rule, each once in a zone pair; a number may be used again at once.
+
+    Those of a table of format 1 are left out: where the change that ends that format is taken
+    back, a mark would let packets pass there.
+    """
+    barred = {value for one in live.names.former.values() for value in (one.plain, one.judged)}
+    result: dict[str, int] = {}
+    for pair, rules in by_pair(wanted.rules).items():
+        kept: dict[int, str] = {}
+        for rule in rules:
+            held = live.names.marks.get(rule.name, 0)
+            if held:
+                kept.setdefault(held, rule.name)
+        result |= {name: value for value, name in kept.items()}
+        free = (
+            value for value in range(1, _LAST_MARK + 1) if value not in kept and value not in barred
         )
-        if old is not None and complete and held.get(pair) == signature:
-            result[pair] = old
-            continue
-        result[pair] = Marks(
-            plain=next(fresh) if any(not judged(rule) for rule in rules) else 0,
-            judged=next(fresh) if any(judged(rule) for rule in rules) else 0,
-        )
+        for rule in rules:
+            if rule.name not in result:
+                result[rule.name] = _next(free, pair)
     return result
 
 
-def _fresh(used: set[int]) -> Iterator[int]:
-    """Yield mark values that are not in use, those used longest ago last."""
-    start = max(used, default=0)
-    for step in range(1, _LAST_MARK + 1):
-        value = (start + step - 1) % _LAST_MARK + 1
-        if value not in used:
-            yield value
-    message = "nftables: no mark value is left for another zone pair"
+def _next(free: Iterator[int], pair: str) -> int:
+    for value in free:
+        return value
+    message = f"nftables: more than {_LAST_MARK} rules between the zones {pair}"
     raise UnsupportedError(message)
-
-
-def _signatures(policy: Policy) -> dict[str, object]:
-    """Return, by zone pair, everything that decides what passes between the two."""
-    groups = {group.name: group.members for group in policy.address_groups}
-    return {
-        pair: [
-            (
-                rule.name,
-                [groups.get(name) for name in (*rule.sources, *rule.destinations)],
-                rule.applications,
-                rule.services,
-                rule.extras,
-            )
-            for rule in rules
-        ]
-        for pair, rules in by_pair(policy.rules).items()
-    }
 
 
 def _new_sets(wanted: Policy, live: NftLive) -> dict[tuple[int, str], str]:
@@ -341,6 +320,12 @@ def _map_changes(live: Table, wanted: Table) -> tuple[list[str], list[str]]:
             come += _elements("add", name, item.elements - held.elements)
         elif item.map:
             come += _elements("add", name, item.elements)
+    # a map that stayed for the clean-up would hold the chains that go now
+    gone += [
+        f"delete map {names.TABLE} {name}"
+        for name, item in sorted(live.sets.items())
+        if item.map and name not in wanted.sets
+    ]
     return gone, come
 
 
@@ -379,10 +364,6 @@ def _sets(live: Table, wanted: Table, phases: _Phases, *, first: bool) -> list[s
     return late
 
 
-def _kind(item: Set) -> str:
-    return "map" if item.map else "set"
-
-
 def _groups_in_use(table: Table) -> frozenset[str]:
     _, sets = table.reachable()
     return frozenset(parts[2] for name in sets if (parts := names.split_set(name)))
@@ -391,8 +372,10 @@ def _groups_in_use(table: Table) -> frozenset[str]:
 def _remove_sets(live: Table, wanted: Table, phases: _Phases) -> None:
     kept = {parts[2] for name in wanted.sets if (parts := names.split_set(name))}
     for name in sorted({*live.sets} - {*wanted.sets} - {names.LOCK}):
+        if live.sets[name].map:
+            continue
         parts = names.split_set(name)
-        line = f"delete {_kind(live.sets[name])} {names.TABLE} {name}"
+        line = f"delete set {names.TABLE} {name}"
         still = parts is not None and parts[1] == 0 and parts[2] in kept
         revised = any(
             other and parts and other[::2] == parts[::2]
