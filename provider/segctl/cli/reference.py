@@ -38,7 +38,10 @@ def inventory(
     if [list_, host is not None, graph].count(True) != 1:
         raise UsageError("give one of --list, --host HOST and --graph")
     found = read_inventory(
-        list(settings.sources), extra_vars=settings.extra_vars, vault=vault(settings)
+        list(settings.sources),
+        extra_vars=settings.extra_vars,
+        vault=vault(settings),
+        allow_programs=settings.allow_executable_inventory,
     )
     if host is not None:
         typer.echo(dump(host_json(found, host)))

@@ -78,15 +78,20 @@ def load(
     limit: str | None = None,
     extra_vars: Sequence[str] = (),
     vault: VaultSecrets | None = None,
+    allow_programs: bool = False,
     today: date,
 ) -> Loaded:
     """Read the inventory and return everything it declares.
+
+    Sources that are programs or inventory plugins are run with `allow_programs` only.
 
     Raises:
         InventoryError: with every problem there is.
 
     """
-    inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
+    inventory = read_inventory(
+        sources, extra_vars=extra_vars, vault=vault, allow_programs=allow_programs
+    )
     return _loaded(inventory, select(inventory, limit), today)
 
 

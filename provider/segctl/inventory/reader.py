@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
+from segctl.inventory.ansible import ask_ansible
 from segctl.inventory.document import Document, parse
 from segctl.inventory.extra import parse_extra
 from segctl.inventory.groups import GroupsReader
@@ -39,16 +40,18 @@ def read_inventory(
     extra_vars: Sequence[str] = (),
     vault: VaultSecrets | None = None,
     playbook_dir: Path | str = ".",
+    allow_programs: bool = False,
 ) -> Inventory:
     """Read all sources as ``ansible-inventory`` does.
 
-    `playbook_dir` is where Ansible also looks for ``group_vars`` and ``host_vars``.
+    `playbook_dir` is where Ansible also looks for ``group_vars`` and ``host_vars``. Sources that
+    are programs or inventory plugins are run with `allow_programs` only.
 
     Raises:
         InventoryError: with everything that is wrong in any file.
 
     """
-    reader = _Reader(vault)
+    reader = _Reader(vault, allow_programs=allow_programs)
     for source in sources:
         reader.source(str(source))
     if not sources:
@@ -87,13 +90,14 @@ def _beside(source: str) -> str | None:
 class _Reader:
     """Reads files into one tree; collects problems and carries on."""
 
-    def __init__(self, vault: VaultSecrets | None) -> None:
+    def __init__(self, vault: VaultSecrets | None, *, allow_programs: bool) -> None:
         self.tree = Tree()
         self.files: dict[str, None] = {}
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
         self.unread: list[Problem] = []
         self._vault = vault
+        self._allow_programs = allow_programs
         self._sources: list[str] = []
         self._folders: dict[str, VarsFolder] = {}
 
@@ -184,7 +188,7 @@ class _Reader:
     def _ask_ansible(self, path: str) -> None:
         """Take over what Ansible makes of this source on top of those before it."""
         self._sources.append(path)
-        text = files.ask_ansible(self._sources, path)
+        text = ask_ansible(self._sources, path, allow_programs=self._allow_programs)
         data = cast("dict[str, dict[str, object]]", parse(text, path).value)
         meta = cast("dict[str, dict[str, dict[str, object]]]", data.pop("_meta", {}))
         place = Place(path)
