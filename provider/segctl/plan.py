@@ -26,6 +26,7 @@ from segctl.errors import (
     UnsupportedError,
 )
 from segctl.intent import Position
+from segctl.jsontext import read_json
 from segctl.policy import Policy, item_digest
 from segctl.providers.state import DeviceState, read_state
 
@@ -590,7 +591,7 @@ def parse_plan(data: bytes, path: Path) -> Plan:
         PlanFormatError: it is damaged, was edited, or has another version.
     """
     try:
-        found: object = json.loads(data.decode())
+        found = read_json(data)
     except ValueError as error:
         raise PlanFormatError(f"{path} is not a plan file: {error}") from error
     document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}

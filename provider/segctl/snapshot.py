@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import segctl
 from segctl.errors import ParseError, SnapshotError, UnsupportedError
+from segctl.jsontext import read_json
 from segctl.plan import digest_of, schema
 from segctl.providers.base import Masking
 
@@ -99,7 +100,7 @@ def load_snapshot(path: Path) -> Snapshot:
         SnapshotError: it cannot be read, is damaged, was edited, or has another version.
     """
     try:
-        found: object = json.loads(path.read_bytes().decode())
+        found = read_json(path.read_bytes())
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror}") from error
     except ValueError as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import UsageError
+from segctl.jsontext import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +83,7 @@ def load_state(path: Path, playbook: Playbook) -> State:
         UsageError: it cannot be read, is none, or is of another playbook than this one.
     """
     try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}: without its state a rollout cannot be resumed; "
@@ -92,7 +93,7 @@ def load_state(path: Path, playbook: Playbook) -> State:
         raise UsageError(f"{path} is no state of a rollout: {error}") from error
     try:
         state = _state(cast("dict[str, Any]", found))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"{path} is no state of a rollout, or a damaged one") from error
     if state.digest != playbook.digest:
         raise UsageError(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
+from segctl.jsontext import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ def load(document: bytes) -> Document:
         ParseError: it is not one of ours, or damaged.
     """
     try:
-        found = cast("dict[str, Any]", json.loads(document))
+        found = cast("dict[str, Any]", read_listing(document))
         if found.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
         return Document(**found)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
+from segctl.jsontext import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def load(document: bytes) -> Snapshot:
     try:
         if not line.startswith(MAGIC):
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
-        header = json.loads(line[len(MAGIC) :])
+        header = cast("dict[str, Any]", read_json(line[len(MAGIC) :]))
         offset = len(line) + 1
         view = memoryview(document)
         parts: dict[str, memoryview] = {}
