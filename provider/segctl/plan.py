@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live, Provider
 
 FORMAT_VERSION = "1.0"
+#: A message repeats no more characters of what is wrong in a file.
+_SHOWN = 300
 OPS = ("create", "update", "move", "delete", "rename")
 VALID_FOR = timedelta(hours=24)
 
@@ -624,14 +626,27 @@ def schema(kind: str = "plan") -> dict[str, Any]:
     return result
 
 
-def _validate(document: object, path: Path) -> None:
+def _validate(document: Mapping[str, Any], path: Path) -> None:
     import jsonschema
 
     try:
         jsonschema.validate(document, schema())
     except jsonschema.ValidationError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise PlanFormatError(f"{path}: {place or 'document'}: {error.message}") from error
+        what = error.message[:_SHOWN]
+        raise PlanFormatError(f"{path}: {place or 'document'}: {what}") from error
+    for name in ("created", "expires"):
+        if _moment(document[name]) is None:
+            raise PlanFormatError(f"{path}: {name}: not a time with its zone")
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time that can be compared with others, or None."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

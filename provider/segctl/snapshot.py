@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Provider
 
 FORMAT_VERSION = "1.0"
+#: A message repeats no more characters of what is wrong in a file.
+_SHOWN = 300
 #: How the files are called in a folder of them.
 SUFFIX = ".snapshot.json"
 
@@ -129,7 +131,7 @@ def _validate(document: object, path: Path) -> None:
         jsonschema.validate(document, schema("snapshot"))
     except jsonschema.ValidationError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise SnapshotError(f"{path}: {place or 'document'}: {error.message}") from error
+        raise SnapshotError(f"{path}: {place or 'document'}: {error.message[:_SHOWN]}") from error
 
 
 def load_snapshots(path: Path) -> dict[str, Snapshot]:

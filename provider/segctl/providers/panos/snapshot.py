@@ -57,10 +57,13 @@ def load(document: bytes) -> Snapshot:
         view = memoryview(document)
         parts: dict[str, memoryview] = {}
         for name, size in header["parts"]:
+            if not (isinstance(name, str) and isinstance(size, int) and size >= 0):
+                raise TypeError  # noqa: TRY301 - as above
             parts[name] = view[offset : offset + size]
             offset += size
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above
-        return Snapshot(host=header["host"], user=header["user"], vsys=header["vsys"], parts=parts)
+        host, user, vsys = (str(header[name]) for name in ("host", "user", "vsys"))
+        return Snapshot(host=host, user=user, vsys=vsys, parts=parts)
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("snapshot", "not a PAN-OS snapshot of this version, or damaged") from error
