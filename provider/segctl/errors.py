@@ -186,8 +186,6 @@ class ChildError(SegctlError):
 class ChildTimeoutError(ChildError):
     """A program of this machine did not end in time, and was killed."""
 
-    code = "child_timeout"
-
 
 class LostWorkerError(SegctlError):
     """A worker went away with a device's work: what became of it is not known."""
