@@ -6,7 +6,7 @@ import ast
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_support import ROOT
@@ -22,12 +22,14 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(VALUES.filter(lambda value: "\\ud" not in json.dumps(value).lower()), st.booleans())
 def test_what_json_writes_is_read(value: object, ascii_only: bool) -> None:  # noqa: FBT001 - drawn
     text = json.dumps(value, ensure_ascii=ascii_only)
     assert read_json(text) == read_json(text.encode()) == read_listing(text) == value
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_every_character_that_is_one_passes(text: str) -> None:
     assert read_json(json.dumps(text)) == text

@@ -391,6 +391,7 @@ def test_a_pattern_of_stars_takes_as_long_as_it_is() -> None:
 PATTERN = st.text("ab*?", max_size=8)
 
 
+@settings(deadline=None)
 @given(PATTERN, st.text("ab", max_size=8))
 def test_a_pattern_matches_as_a_shell_has_it(pattern: str, text: str) -> None:
     assert matches(pattern, text) is fnmatch.fnmatchcase(text, pattern)
