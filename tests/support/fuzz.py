@@ -12,10 +12,10 @@ import random
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from segctl.errors import SegctlError
 
@@ -182,8 +182,10 @@ def by_word(chance: random.Random, data: bytes) -> bytes:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    keys: Any = value if isinstance(value, dict) else range(len(value))
-    for key in list(keys):
+    keys: list[Any] = (
+        list(cast("dict[Any, Any]", value)) if isinstance(value, dict) else list(range(len(value)))
+    )
+    for key in keys:
         yield value, key
         if isinstance(value[key], dict | list):
             yield from _places(value[key])
@@ -206,11 +208,8 @@ def change_values(chance: random.Random, document: Any) -> Any:
             ]
         elif kind == 2:
             other, name = chance.choice(places)
-            holder[key] = (
-                copy.deepcopy(other[name])
-                if other.__contains__(name) or (isinstance(other, list) and name < len(other))
-                else None
-            )
+            with suppress(LookupError):  # it is taken out already
+                holder[key] = copy.deepcopy(cast("object", other[name]))
         elif kind == 3:
             holder[key] = nested(chance.choice((5, 90, 150)))
         elif kind == 4 and isinstance(holder[key], str):
@@ -281,7 +280,7 @@ def fuzz(one: Format) -> int:
 
 
 @contextmanager
-def ended(where: str) -> Iterator[None]:
+def ended(where: str) -> Generator[None]:
     """Take what does not end for a failure."""
 
     def ring(_number: int, _frame: object) -> None:

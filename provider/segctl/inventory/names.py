@@ -128,13 +128,10 @@ def _steps(begin: str, end: str, step: str) -> list[str]:
         if first >= 0 and last >= 0 and stride:
             return list(letters[first : last + 1 : stride])
         numbers = range(int(begin), int(end) + 1, stride)
-        count = len(numbers)
-    except OverflowError:
-        count = MAX_RANGE + 1
     except ValueError as error:
         msg = f"[{begin}:{end}:{step}] is neither a range of numbers nor of letters"
         raise HostPatternError(msg) from error
-    if count > MAX_RANGE:
+    if numbers[MAX_RANGE:]:  # its length may be more than a length can be
         msg = f"the range stands for more than {MAX_RANGE} hosts"
         raise HostPatternError(msg)
     return [str(number) for number in numbers]
