@@ -42,6 +42,13 @@ class Snapshot:
         return b"".join([head, *self.parts.values()])
 
 
+class _Parts(dict[str, memoryview]):
+    """Answers by name; to ask for one that a document lacks is the document's fault."""
+
+    def __missing__(self, name: str) -> memoryview:
+        raise ParseError("snapshot", f"it lacks the answer to {name}")
+
+
 def load(document: bytes) -> Snapshot:
     """Take a document apart; the parts are views of it, not copies.
 
@@ -55,7 +62,7 @@ def load(document: bytes) -> Snapshot:
         header = cast("dict[str, Any]", read_json(line[len(MAGIC) :]))
         offset = len(line) + 1
         view = memoryview(document)
-        parts: dict[str, memoryview] = {}
+        parts = _Parts()
         for name, size in header["parts"]:
             if not (isinstance(name, str) and isinstance(size, int) and size >= 0):
                 raise TypeError  # noqa: TRY301 - as above
