@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 JOBS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check system unit wheel docs bench clean
+.PHONY: help demo test check system unit wheel docs bench fuzz clean
 
 help:
 	@echo "make demo   set up and run the main job on mock firewalls"
 	@echo "make test   set up and run every check and test"
 	@echo "make docs   set up and build the documentation site in build/site"
 	@echo "make bench  set up and run the benchmarks (minutes)"
+	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format"
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("segctl needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -62,6 +63,12 @@ docs: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python bench/run.py
+
+# other cases every time; a failure names its case, and SEGCTL_FUZZ_FIRST=CASE tries that again
+SECONDS ?= 60
+fuzz: $(VENV)/.test
+	SEGCTL_FUZZ_SECONDS=$(SECONDS) SEGCTL_FUZZ_FIRST=$${SEGCTL_FUZZ_FIRST:-$$(date +%s)000} \
+	  $(BIN)/python -m pytest -n $(JOBS) tests/fuzz
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

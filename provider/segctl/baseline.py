@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, cast
 from segctl.drift import Accepted
 from segctl.errors import InventoryError, Problem
 from segctl.inventory.document import parse
+from segctl.inventory.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
-
-    from segctl.inventory.values import Place
 
 _NEEDED = ("device", "kind", "name", "owner", "expires")
 _ALLOWED = (*_NEEDED, "reason", "fingerprint")
@@ -56,10 +55,11 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
     accepted: list[Accepted] = []
     for number, entry in enumerate(listed):
         inside = document.places.get(id(entry), {})
-        found = list(_problems(entry, where[number], inside))
+        at = where.get(number, Place(str(path)))  # of JSON that is no YAML there are no places
+        found = list(_problems(entry, at, inside))
         problems += found
         if not found:
-            accepted.append(_entry(cast("dict[str, Any]", entry), where[number]))
+            accepted.append(_entry(cast("dict[str, Any]", entry), at))
     if problems:
         raise InventoryError(tuple(problems))
     return tuple(accepted)
@@ -72,20 +72,24 @@ def _problems(entry: object, at: Place, inside: Mapping[object, Place]) -> Itera
     values = cast("dict[object, object]", entry)
     for key in values:
         if key not in _ALLOWED:
-            yield _problem(inside[key], f"unknown key {key!r}", f"known: {', '.join(_ALLOWED)}")
+            yield _problem(
+                inside.get(key, at), f"unknown key {key!r}", f"known: {', '.join(_ALLOWED)}"
+            )
     if missing := [key for key in _NEEDED if values.get(key) is None or values[key] == ""]:
         yield _problem(at, f"lacks {', '.join(missing)}", f"it needs {', '.join(_NEEDED)}")
         return
     for key in _ALLOWED:
         if key != "expires" and isinstance(values.get(key), dict | list):
-            yield _problem(inside[key], f"{key} is not text", "")
+            yield _problem(inside.get(key, at), f"{key} is not text", "")
     if _day(values["expires"]) is None:
         shown = str(values["expires"])
-        yield _problem(inside["expires"], f"expires is {shown!r}", "write a day such as 2027-01-31")
+        yield _problem(
+            inside.get("expires", at), f"expires is {shown!r}", "write a day such as 2027-01-31"
+        )
     mark = values.get("fingerprint")
     if mark is not None and not _FINGERPRINT.fullmatch(str(mark)):
         yield _problem(
-            inside["fingerprint"],
+            inside.get("fingerprint", at),
             f"fingerprint is {str(mark)!r}",
             "copy it from `segctl drift --json`, or leave it out",
         )

@@ -14,6 +14,8 @@ SegctlError
 ├ HistoryError                  the history cannot be opened, written or read
 ├ DeliveryError                 metrics or a notice did not arrive
 ├ ExecutorError                 the workers asked for cannot be used
+├ ChildError                    a program of this machine does not run, or says too much
+│ └ ChildTimeoutError           it did not end in time
 ├ LostWorkerError               a worker went away with a device's work
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
@@ -173,6 +175,16 @@ class ExecutorError(SegctlError):
     """The workers asked for cannot be used."""
 
     code = "executor"
+
+
+class ChildError(SegctlError):
+    """A program of this machine that segctl asks is not there, does not run, or says too much."""
+
+    code = "child"
+
+
+class ChildTimeoutError(ChildError):
+    """A program of this machine did not end in time, and was killed."""
 
 
 class LostWorkerError(SegctlError):

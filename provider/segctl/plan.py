@@ -26,6 +26,7 @@ from segctl.errors import (
     UnsupportedError,
 )
 from segctl.intent import Position
+from segctl.jsontext import read_json
 from segctl.policy import Policy, item_digest
 from segctl.providers.state import DeviceState, read_state
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live, Provider
 
 FORMAT_VERSION = "1.0"
+#: A message repeats no more characters of what is wrong in a file.
+_SHOWN = 300
 OPS = ("create", "update", "move", "delete", "rename")
 VALID_FOR = timedelta(hours=24)
 
@@ -631,7 +634,7 @@ def parse_plan(data: bytes, path: Path) -> Plan:
         PlanFormatError: it is damaged, was edited, or has another version.
     """
     try:
-        found: object = json.loads(data.decode())
+        found = read_json(data)
     except ValueError as error:
         raise PlanFormatError(f"{path} is not a plan file: {error}") from error
     document = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
@@ -664,14 +667,27 @@ def schema(kind: str = "plan") -> dict[str, Any]:
     return result
 
 
-def _validate(document: object, path: Path) -> None:
+def _validate(document: Mapping[str, Any], path: Path) -> None:
     import jsonschema
 
     try:
         jsonschema.validate(document, schema())
     except jsonschema.ValidationError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise PlanFormatError(f"{path}: {place or 'document'}: {error.message}") from error
+        what = error.message[:_SHOWN]
+        raise PlanFormatError(f"{path}: {place or 'document'}: {what}") from error
+    for name in ("created", "expires"):
+        if _moment(document[name]) is None:
+            raise PlanFormatError(f"{path}: {name}: not a time with its zone")
+
+
+def _moment(text: str) -> datetime | None:
+    """Return a time that can be compared with others, or None."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _plan(document: Mapping[str, Any]) -> Plan:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import segctl
 from segctl.errors import ParseError, SnapshotError, UnsupportedError
+from segctl.jsontext import read_json
 from segctl.plan import digest_of, schema
 from segctl.providers.base import Masking
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Provider
 
 FORMAT_VERSION = "1.0"
+#: A message repeats no more characters of what is wrong in a file.
+_SHOWN = 300
 #: How the files are called in a folder of them.
 SUFFIX = ".snapshot.json"
 
@@ -99,7 +102,7 @@ def load_snapshot(path: Path) -> Snapshot:
         SnapshotError: it cannot be read, is damaged, was edited, or has another version.
     """
     try:
-        found: object = json.loads(path.read_bytes().decode())
+        found = read_json(path.read_bytes())
     except OSError as error:
         raise SnapshotError(f"{path}: {error.strerror}") from error
     except ValueError as error:
@@ -128,7 +131,7 @@ def _validate(document: object, path: Path) -> None:
         jsonschema.validate(document, schema("snapshot"))
     except jsonschema.ValidationError as error:
         place = "/".join(str(part) for part in error.absolute_path)
-        raise SnapshotError(f"{path}: {place or 'document'}: {error.message}") from error
+        raise SnapshotError(f"{path}: {place or 'document'}: {error.message[:_SHOWN]}") from error
 
 
 def load_snapshots(path: Path) -> dict[str, Snapshot]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ansible_collections.segctl.segctl.plugins.plugin_utils.command import Given, opened
 from cli_support import ROOT
 
 if TYPE_CHECKING:
@@ -69,3 +70,26 @@ def test_segctl_is_told_once_and_waited_for(
     send(process.pid, number)
     assert process.wait(timeout=60) != 0
     assert told.read_text("utf-8").split("\n") == [heard, "went back", ""]
+
+
+NAME = "SEGCTL_ALLOW_EXECUTABLE_INVENTORY"
+
+
+@pytest.mark.parametrize(("said", "told"), [({}, "1"), ({NAME: "0"}, "0")])
+def test_sources_that_ansible_has_run_are_run_again(
+    tmp_path: Path, said: dict[str, str], told: str
+) -> None:
+    """Unless the user has said no: then segctl refuses them."""
+    program = tmp_path / "segctl"
+    program.write_text(f'#!/bin/sh\nprintf \'{{"allowed": "%s"}}\' "${NAME}"\n', encoding="utf-8")
+    program.chmod(0o755)
+    given = Given(
+        executable=str(program),
+        host="fw1",
+        sources=[],
+        variables={},
+        vault_passwords=[],
+        environment=said,
+    )
+    with opened(given, str(tmp_path)) as segctl:
+        assert segctl("plan").document == {"allowed": told}

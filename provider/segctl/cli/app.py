@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 import segctl
-from segctl.cli.arguments import Settings
+from segctl.cli.arguments import ALLOW_EXECUTABLE_INVENTORY, Settings
 from segctl.errors import UsageError
 
 #: Shown at the end of every command's help.
 EPILOG = (
     "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-id, --vault-password-file, --ask-vault-pass, -f/--forks, --executor, --no-cache, "
-    "--json, --json-lines, -v/--verbose "
+    "--vault-id, --vault-password-file, --ask-vault-pass, --allow-executable-inventory, "
+    "-f/--forks, --executor, --no-cache, --json, --json-lines, -v/--verbose "
     "(segctl --help explains them)."
 )
 
@@ -82,6 +82,16 @@ def _main(
     ask_vault_pass: Annotated[
         bool, typer.Option("--ask-vault-pass", help="Ask for the Vault password")
     ] = False,
+    allow_executable_inventory: Annotated[
+        bool,
+        typer.Option(
+            "--allow-executable-inventory",
+            envvar=ALLOW_EXECUTABLE_INVENTORY,
+            show_envvar=False,
+            help="Run inventory sources that are programs or plugins "
+            f"(or {ALLOW_EXECUTABLE_INVENTORY}=1)",
+        ),
+    ] = False,
     forks: Annotated[
         int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
     ] = 10,
@@ -117,6 +127,7 @@ def _main(
         vault_ids=tuple(vault_id or ()),
         vault_password_files=tuple(vault_password_file or ()),
         ask_vault_pass=ask_vault_pass,
+        allow_executable_inventory=allow_executable_inventory,
         forks=forks,
         json=json or json_lines,
         json_lines=json_lines,

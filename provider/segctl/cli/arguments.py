@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+#: Says for every run of an account what the option of the same name says for one.
+ALLOW_EXECUTABLE_INVENTORY = "SEGCTL_ALLOW_EXECUTABLE_INVENTORY"
 #: Global options by spelling, with whether a value follows.
 GLOBAL = {
     "-i": True,
@@ -21,6 +23,7 @@ GLOBAL = {
     "--vault-id": True,
     "--vault-password-file": True,
     "--ask-vault-pass": False,
+    "--allow-executable-inventory": False,
     "-f": True,
     "--forks": True,
     "--executor": True,
@@ -42,6 +45,7 @@ class Settings:
     vault_ids: tuple[str, ...] = ()
     vault_password_files: tuple[Path, ...] = ()
     ask_vault_pass: bool = False
+    allow_executable_inventory: bool = False
     forks: int = 10
     executor: str = ""
     cache: bool = True
@@ -65,6 +69,7 @@ class Settings:
         for file in self.vault_password_files:
             words += ["--vault-password-file", str(file)]
         words += ["--ask-vault-pass"] if self.ask_vault_pass else []
+        words += ["--allow-executable-inventory"] if self.allow_executable_inventory else []
         words += ["-f", str(self.forks)] if self.forks != Settings().forks else []
         words += ["--executor", self.executor] if self.executor else []
         words += [] if self.cache else ["--no-cache"]

@@ -58,6 +58,7 @@ def inventory(
         vault=vault(settings),
         playbook_dir=playbook_dir,
         as_ansible=True,
+        allow_programs=settings.allow_executable_inventory,
     )
     for name, names, file in otherwise_in_ansible(found):
         tell(

@@ -91,6 +91,7 @@ def load_inventory(settings: Settings, *, telling: bool = True) -> Loaded:
         limit=settings.limit,
         extra_vars=settings.extra_vars,
         vault=vault(settings),
+        allow_programs=settings.allow_executable_inventory,
         today=today(),
     )
     if telling:
@@ -192,35 +193,15 @@ def intent(
     settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
 ) -> dict[str, Any]:
     """Return which inventory a plan is made from, and which snapshots."""
-    commit, dirty = _git(settings.sources[0])
+    from segctl.checkout import commit_of
+
+    commit, dirty = commit_of(settings.sources[0])
     found: dict[str, Any] = {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
     if offline is not None:
         found["snapshots"] = {
             name: one.taken for name, one in offline.items() if name in loaded.hosts
         }
     return found
-
-
-def _git(path: Path) -> tuple[str, bool]:
-    """Return the commit the inventory stands at, and whether files differ from it."""
-    import subprocess
-
-    folder = path if path.is_dir() else path.parent
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return commit, bool(commit and git("status", "--porcelain", "--", "."))
-    except OSError:
-        return "", False
 
 
 def plan_all(

@@ -85,12 +85,17 @@ def same(one: object, other: object) -> bool:
         return False
     if isinstance(one, dict):
         mine, theirs = cast("Mapping[Any, Any]", one), cast("Mapping[Any, Any]", other)
-        return _keys(mine) == _keys(theirs) and all(same(mine[k], theirs[k]) for k in mine)
+        if len(mine) != len(theirs):
+            return False
+        pairs = zip(_sorted(mine), _sorted(theirs), strict=True)
+        return all(one[:2] == other[:2] and same(one[2], other[2]) for one, other in pairs)
     if isinstance(one, list):
         left, right = cast("Sequence[Any]", one), cast("Sequence[Any]", other)
         return len(left) == len(right) and all(map(same, left, right))
     return one == other or repr(one) == repr(other)
 
 
-def _keys(mapping: Mapping[Any, Any]) -> list[tuple[str, str]]:
-    return sorted((type(key).__name__, repr(key)) for key in mapping)
+def _sorted(mapping: Mapping[Any, Any]) -> list[tuple[str, str, Any]]:
+    """Return the type and spelling of every key, and its value: ``.nan`` cannot be looked up."""
+    found = [(type(key).__name__, repr(key), value) for key, value in mapping.items()]
+    return sorted(found, key=lambda one: one[:2])

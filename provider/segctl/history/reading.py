@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
+from segctl.errors import HistoryError
 from segctl.history.model import Entry, Filter, Standing
 from segctl.history.tables import devices, items
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable
 
     from sqlalchemy import Engine
 
@@ -33,7 +35,7 @@ def entries(engine: Engine, wanted: Filter | None = None) -> tuple[Entry, ...]:
         query = query.where(
             or_(items.c.last_seen >= wanted.since, items.c.resolved >= wanted.since)
         )
-    with engine.begin() as connection:
+    with _understood(engine), engine.begin() as connection:
         found = connection.execute(query)
         return tuple(
             Entry(
@@ -56,10 +58,20 @@ def entries(engine: Engine, wanted: Filter | None = None) -> tuple[Entry, ...]:
         )
 
 
+@contextmanager
+def _understood(engine: Engine) -> Generator[None]:
+    """Take rows that no segctl has written for what they are."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.host
+        raise HistoryError(f"history {where}: a row of it is damaged: {error}") from error
+
+
 def standing(engine: Engine, environments: Iterable[str]) -> Standing:
     """Return what stands in some environments."""
     chosen = set(environments)
-    with engine.begin() as connection:
+    with _understood(engine), engine.begin() as connection:
         failed = connection.execute(
             select(devices.c.environment, devices.c.name).where(devices.c.status == "error")
         )

@@ -79,6 +79,8 @@ def _told(url: Secret) -> Generator[None]:
     except DBAPIError as error:
         lines = str(error.orig or "").strip().splitlines() or [type(error).__name__]
         raise HistoryError(f"history {shown(url)}: {_safe(lines[0], url)}") from None
+    except (UnicodeDecodeError, OverflowError) as error:
+        raise HistoryError(f"history {shown(url)}: it is damaged: {type(error).__name__}") from None
     except SQLAlchemyError as error:
         raise HistoryError(f"history {shown(url)}: {type(error).__name__}") from None
 

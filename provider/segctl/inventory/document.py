@@ -28,6 +28,7 @@ from yaml.events import (
 from segctl.errors import Problem
 from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.values import Encrypted, Place, Places, Unsafe
+from segctl.jsontext import check_text
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -46,6 +47,8 @@ MAX_ALIASED: Final = 1_000_000
 
 #: An escape in JSON text, a surrogate pair taken together.
 _PAIR: Final = re.compile(r"\\(?:u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|.)")
+#: A message repeats no more characters of a value.
+_SHOWN: Final = 60
 _NO_KEY: Final = object()
 _MERGE: Final = object()
 _SURPRISING: Final = frozenset({"y", "Y", "n", "N"})
@@ -72,8 +75,9 @@ def parse(text: str, file: str, *, places: bool = False) -> Document:
     is_json = text.lstrip()[:1] in {"{", "["}
     if is_json:
         try:
+            check_text(text)
             value = json.loads(text, object_pairs_hook=_json_object)
-        except (ValueError, RecursionError):
+        except ValueError:
             is_json = False
         else:
             if not places:
@@ -223,8 +227,9 @@ class _Builder:
         try:
             return resolve(text)
         except ScalarError as error:
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
             self._problem(
-                event, f"{text!r} is not a value: {error}", f'correct it, or quote it: "{text}"'
+                event, f"{shown!r} is not a value: {error}", f'correct it, or quote it: "{shown}"'
             )
             return text
 

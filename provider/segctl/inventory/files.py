@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segctl.credentials import Secret
-from segctl.errors import InventoryError, Problem
+from segctl.errors import ChildError, InventoryError, Problem
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
 
 if TYPE_CHECKING:
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 #: A file larger than this is refused: nobody writes it by hand.
 MAX_FILE: Final = 256 * 1024 * 1024
 NOT_A_FILE: Final = "is not a regular file: a pipe, a socket or a device"
+#: Seconds that a program may take to print a vault password.
 _TIMEOUT: Final = 300.0
-_PREVIEW: Final = 400
 
 
 def problem(path: str, message: str, hint: str = "") -> InventoryError:
@@ -230,50 +229,6 @@ def is_program(path: str) -> bool:
     return start.startswith(b"#!") or start == b"\x7fELF"
 
 
-def ask_ansible(paths: Sequence[str], wanted: str, password_files: Sequence[str] = ()) -> str:
-    """Return what ``ansible-inventory --list --export`` prints for `paths`.
-
-    Raises:
-        InventoryError: it is not installed, fails, or takes too long.
-
-    """
-    import shutil
-    import subprocess
-
-    ours = os.path.dirname(sys.executable)  # noqa: PTH120 - paths are text, for speed
-    path = os.pathsep.join((os.environ.get("PATH", os.defpath), ours))
-    program = shutil.which("ansible-inventory", path=path)
-    if program is None:
-        raise problem(
-            wanted,
-            "only Ansible can read this source, and ansible-inventory is not installed",
-            "install ansible-core, or save its output as a static inventory",
-        )
-    command = [program, "--list", "--export"]
-    command += [part for path in paths for part in ("-i", path)]
-    command += [part for path in password_files for part in ("--vault-password-file", path)]
-    settings = {
-        "ANSIBLE_VARS_ENABLED": "",
-        "ANSIBLE_NOCOLOR": "1",
-        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
-    }
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-            env=dict(os.environ) | settings,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise problem(wanted, f"ansible-inventory could not be run: {error}") from error
-    if done.returncode:
-        what = " ".join(done.stderr.split())[-_PREVIEW:]
-        raise problem(wanted, f"ansible-inventory failed: {what}")
-    return done.stdout
-
-
 def vault_password(path: Path, vault_id: str = "") -> Secret:
     """Return the vault password in a file, or printed by it when it is executable.
 
@@ -298,17 +253,20 @@ def vault_password(path: Path, vault_id: str = "") -> Secret:
 
 
 def _run_password_script(path: Path, words: Sequence[str]) -> str:
-    import subprocess
+    from segctl.children import CHILD_VARIABLES, run_child
 
     try:
-        done = subprocess.run(
-            [str(path.absolute()), *words], stdout=subprocess.PIPE, text=True, check=False
-        )
-    except OSError as error:
+        done = run_child([str(path.absolute()), *words], timeout=_TIMEOUT, of_user=())
+    except ChildError as error:
         hint = "remove the executable bit if it is a plain file"
-        raise problem(
-            str(path), f"the vault password script does not run: {error.strerror}", hint
-        ) from error
-    if done.returncode:
-        raise problem(str(path), f"the vault password script failed ({done.returncode})")
-    return done.stdout.strip("\r\n")
+        raise problem(str(path), f"the vault password script: {error}", hint) from error
+    if done.code:
+        hint = (
+            "run it by itself to see why; it has no terminal, and only the variables that "
+            f"{CHILD_VARIABLES} names"
+        )
+        raise problem(str(path), f"the vault password script failed ({done.code})", hint)
+    try:
+        return done.out.decode().strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise problem(str(path), "the vault password script printed no UTF-8") from error

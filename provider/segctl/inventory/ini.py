@@ -16,6 +16,8 @@ from segctl.inventory.values import Place, Unsafe
 
 _SECTION: Final = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?$")
 _GROUP: Final = re.compile(r"([^:\]\s]+)\s*(?:#.*)?$")
+#: Bits of the longest number that Python writes as text (sys.int_info): 4300 digits.
+_LONGEST: Final = 14_000
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*$", re.ASCII)
 _LITERAL_WORDS: Final = {"True": True, "False": False, "None": None}
 
@@ -165,7 +167,7 @@ def literal(text: str) -> object:
         warnings.simplefilter("ignore")
         try:
             return _plain(cast("object", ast.literal_eval(text)), text)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             return text
 
 
@@ -176,6 +178,9 @@ def _plain(value: object, text: str) -> object:
     if isinstance(value, dict):
         items = cast("dict[object, object]", value).items()
         return {key: _plain(item, text) for key, item in items}
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        msg = "a number that Python cannot write"
+        raise ValueError(msg)
     if value is ...:
         return "..."
     if isinstance(value, complex):

@@ -80,16 +80,21 @@ def load(
     limit: str | None = None,
     extra_vars: Sequence[str] = (),
     vault: VaultSecrets | None = None,
+    allow_programs: bool = False,
     today: date,
 ) -> Loaded:
     """Read the inventory and return everything it declares.
+
+    Sources that are programs or inventory plugins are run with `allow_programs` only.
 
     Raises:
         InventoryError: with every problem there is.
         UsageError: the limit names what the inventory does not have, or selects no firewall.
 
     """
-    inventory = read_inventory(sources, extra_vars=extra_vars, vault=vault)
+    inventory = read_inventory(
+        sources, extra_vars=extra_vars, vault=vault, allow_programs=allow_programs
+    )
     loaded = _loaded(inventory, select(inventory, limit), today)
     _refuse_nothing(loaded, limit)
     return loaded

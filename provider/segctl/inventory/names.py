@@ -131,7 +131,7 @@ def _steps(begin: str, end: str, step: str) -> list[str]:
     except ValueError as error:
         msg = f"[{begin}:{end}:{step}] is neither a range of numbers nor of letters"
         raise HostPatternError(msg) from error
-    if len(numbers) > MAX_RANGE:
+    if numbers[MAX_RANGE:]:  # its length may be more than a length can be
         msg = f"the range stands for more than {MAX_RANGE} hosts"
         raise HostPatternError(msg)
     return [str(number) for number in numbers]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
+from segctl.inventory.ansible import ask_ansible
 from segctl.inventory.document import Document, parse
 from segctl.inventory.extra import parse_extra
 from segctl.inventory.groups import GroupsReader
@@ -44,6 +45,7 @@ def read_inventory(
     vault: VaultSecrets | None = None,
     playbook_dir: Path | str | None = None,
     as_ansible: bool = False,
+    allow_programs: bool = False,
 ) -> Inventory:
     """Read all sources as ``ansible-inventory`` does, but for the current folder.
 
@@ -54,12 +56,13 @@ def read_inventory(
         playbook_dir: where variables are also looked for; Ansible's own default is the current
             folder, here it is nowhere.
         as_ansible: go on where Ansible passes over something, and return that as `lost`.
+        allow_programs: run sources that are programs or inventory plugins.
 
     Raises:
         InventoryError: with everything that is wrong in any file.
 
     """
-    reader = _Reader(vault)
+    reader = _Reader(vault, allow_programs=allow_programs)
     for source in sources:
         reader.source(str(source))
     if not sources:
@@ -104,7 +107,7 @@ def _beside(source: str) -> str | None:
 class _Reader:
     """Reads files into one tree; collects problems and carries on."""
 
-    def __init__(self, vault: VaultSecrets | None) -> None:
+    def __init__(self, vault: VaultSecrets | None, *, allow_programs: bool) -> None:
         self.tree = Tree()
         self.files: dict[str, None] = {}
         self.places: dict[int, Items] = {}
@@ -113,6 +116,7 @@ class _Reader:
         #: what Ansible passes over
         self.lost: list[Problem] = []
         self._vault = vault
+        self._allow_programs = allow_programs
         self._sources: list[str] = []
         self._folders: dict[str, VarsFolder] = {}
 
@@ -229,7 +233,7 @@ class _Reader:
     def _ask_ansible(self, path: str) -> None:
         """Take over what Ansible makes of this source on top of those before it."""
         self._sources.append(path)
-        text = files.ask_ansible(self._sources, path)
+        text = ask_ansible(self._sources, path, allow_programs=self._allow_programs)
         data = cast("dict[str, dict[str, object]]", parse(text, path).value)
         meta = cast("dict[str, dict[str, dict[str, object]]]", data.pop("_meta", {}))
         place = Place(path)

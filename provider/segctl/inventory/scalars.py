@@ -44,6 +44,9 @@ _NUMBER = re.compile(
     """,
     re.VERBOSE,
 )
+#: Python takes no longer numbers apart, in either direction (sys.int_info): a hexadecimal digit
+#: is 1.2 decimal ones.
+_LONGEST = 3500
 _FULL_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 _NUMERIC_START = frozenset("+-.0123456789")
 
@@ -72,6 +75,9 @@ def resolve(text: str) -> object:
 
 
 def _number(text: str) -> object:
+    if len(text) > _LONGEST and _NUMBER.match(text):
+        msg = f"a number of more than {_LONGEST} characters"
+        raise ScalarError(msg)
     if text.isdecimal() and text.isascii() and (text[0] != "0" or len(text) == 1):
         return int(text)
     match = _NUMBER.match(text)

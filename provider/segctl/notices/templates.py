@@ -13,6 +13,7 @@ from string import Template as Dollar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.errors import UsageError
+from segctl.jsontext import read_json
 from segctl.notices.message import Message
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _own(path: Path) -> Template:
         return own.substitute(_words(message)).encode()
 
     try:
-        json.loads(fill(trial))
+        read_json(fill(trial))
     except ValueError as error:
         raise UsageError(f"--webhook-template {path}: does not make JSON: {error}") from error
     return fill

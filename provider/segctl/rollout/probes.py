@@ -6,12 +6,13 @@ import os
 import socket
 import ssl
 import struct
-import subprocess
 import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segctl.children import run_child
+from segctl.errors import ChildError, ChildTimeoutError
 from segctl.playbook.model import PAUSE
 
 if TYPE_CHECKING:
@@ -151,15 +152,15 @@ def _request(kind: int, token: bytes) -> bytes:
 def _ping(probe: Reach) -> str:
     words = ["ping", "-n", "-c", "1", "-W", str(probe.timeout), "--", probe.host]
     try:
-        done = subprocess.run(words, capture_output=True, check=False, timeout=probe.timeout + 5)
-    except subprocess.TimeoutExpired:
+        done = run_child(words, timeout=probe.timeout + 5)
+    except ChildTimeoutError:
         return f"no answer within {probe.timeout} s"
-    except OSError as error:
+    except ChildError as error:
         raise UnknowableError(
             "this account may not send echo requests: install ping, or widen "
             "net.ipv4.ping_group_range"
         ) from error
-    return "" if done.returncode == 0 else f"no answer within {probe.timeout} s"
+    return "" if done.code == 0 else f"no answer within {probe.timeout} s"
 
 
 _ATTEMPTS = {"tcp": _tcp, "tls": _tls, "icmp": _icmp}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import UsageError
+from segctl.jsontext import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +83,7 @@ def load_state(path: Path, playbook: Playbook) -> State:
         UsageError: it cannot be read, is none, or is of another playbook than this one.
     """
     try:
-        found: object = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path.read_bytes())
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}: without its state a rollout cannot be resumed; "
@@ -92,7 +93,7 @@ def load_state(path: Path, playbook: Playbook) -> State:
         raise UsageError(f"{path} is no state of a rollout: {error}") from error
     try:
         state = _state(cast("dict[str, Any]", found))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UsageError(f"{path} is no state of a rollout, or a damaged one") from error
     if state.digest != playbook.digest:
         raise UsageError(
@@ -108,15 +109,36 @@ def _state(document: Mapping[str, Any]) -> State:
     until = document["soak_until"]
     reviewed = document["reviewed"]
     return State(
-        rollout_id=str(document["rollout_id"]),
-        playbook=str(document["playbook"]),
-        digest=str(document["digest"]),
-        tags=tuple(map(str, document["tags"])),
-        skip_tags=tuple(map(str, document["skip_tags"])),
-        reviewed=(str(reviewed[0]), str(reviewed[1])) if reviewed else None,
-        done={int(number): frozenset(names) for number, names in document["done"].items()},
-        begun={
-            int(number): frozenset(names) for number, names in document.get("begun", {}).items()
-        },
-        soak_until=datetime.fromisoformat(until) if until else None,
+        rollout_id=_text(document["rollout_id"]),
+        playbook=_text(document["playbook"]),
+        digest=_text(document["digest"]),
+        tags=_texts(document["tags"]),
+        skip_tags=_texts(document["skip_tags"]),
+        reviewed=(_text(reviewed[0]), _text(reviewed[1])) if reviewed else None,
+        done=_by_play(document["done"]),
+        begun=_by_play(document.get("begun", {})),
+        soak_until=_moment(_text(until)) if until else None,
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError
+    return tuple(map(_text, cast("list[object]", value)))
+
+
+def _by_play(value: Mapping[str, object]) -> dict[int, frozenset[str]]:
+    return {int(number): frozenset(_texts(names)) for number, names in value.items()}
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError
+    return found.astimezone(UTC)

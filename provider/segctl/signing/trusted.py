@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 _COMMENT: Final = "untrusted comment:"
 _MINISIGN_LENGTH: Final = 2 + 8 + 32
-_KEY: Final = r"(?P<type>(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+)[ \t]+(?P<key>[A-Za-z0-9+/]+=*)"
+# Possessive (``++``): what was taken is not tried again shorter, so that no line takes longer than
+# its length.
+_KEY: Final = r"(?P<type>(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]++)[ \t]++(?P<key>[A-Za-z0-9+/]++=*+)"
+_ONE: Final = r'[A-Za-z-]++(?:="[^"]*+")?+'
 _LINE: Final = re.compile(
-    r'(?:"(?P<quoted>[^"]+)"|(?P<plain>[^\s"]+))[ \t]+'
-    rf'(?:(?P<options>(?:[A-Za-z-]+(?:="[^"]*")?,?)+)[ \t]+)?{_KEY}(?:[ \t].*)?'
+    r'(?:"(?P<quoted>[^"]++)"|(?P<plain>[^\s"]++))[ \t]++'
+    rf"(?:(?P<options>{_ONE}(?:,{_ONE})*+)[ \t]++)?{_KEY}(?:[ \t].*)?"
 )
 _OPTION: Final = re.compile(r'([A-Za-z-]+)(?:="([^"]*)")?(?:,|$)')
 _TIME: Final = re.compile(r"(\d{8})(\d{4})?(\d{2})?(Z?)")
@@ -165,19 +168,45 @@ def _time(text: str | None) -> datetime | None:
         message = f"{text!r} is no time: write YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC"
         raise ValueError(message)
     day, minutes, seconds, zulu = found.groups()
-    local = datetime.strptime(  # noqa: DTZ007 - the zone follows
-        f"{day}{minutes or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S"
-    )
-    return local.replace(tzinfo=UTC) if zulu else local.astimezone()
+    try:
+        local = datetime.strptime(  # noqa: DTZ007 - the zone follows
+            f"{day}{minutes or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S"
+        )
+        return local.replace(tzinfo=UTC) if zulu else local.astimezone()
+    except (OverflowError, OSError) as error:  # at the ends of what there are days of
+        message = f"{text!r} is no time that this machine knows"
+        raise ValueError(message) from error
 
 
 def matches(patterns: str, text: str) -> bool:
     """Whether a list of OpenSSH patterns matches: ``*``, ``?``, ``!`` in front excludes."""
     hit = False
     for pattern in patterns.split(","):
-        wild = re.escape(pattern.removeprefix("!")).replace(r"\*", ".*").replace(r"\?", ".")
-        if re.fullmatch(wild, text):
+        if _fits(pattern.removeprefix("!"), text):
             if pattern.startswith("!"):
                 return False
             hit = True
     return hit
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """Whether one pattern matches; no step is taken more often than pattern times text.
+
+    Only the last ``*`` passed is ever asked to stand for more: what an earlier one would take
+    besides, that one can take as well.
+    """
+    at = place = 0
+    star, taken = -1, 0
+    while place < len(text):
+        if pattern[at : at + 1] == "*":
+            star, taken = at, place
+            at += 1
+        elif pattern[at : at + 1] in {"?", text[place]}:
+            at += 1
+            place += 1
+        elif star < 0:
+            return False
+        else:
+            taken += 1
+            at, place = star + 1, taken
+    return not pattern[at:].strip("*")

@@ -157,6 +157,10 @@ HIDDEN: Mapping[str, bytes] = {
     "in UTF-16": DTD.encode("utf-16"),
     "in UTF-16 without mark": DTD.encode("utf-16-be"),
     "in EBCDIC": f"<?xml version='1.0' encoding='cp037'?>{DTD}".encode("cp037"),
+    "after a long declaration": (
+        b"<?xml version='1.0'" + b" " * 5000 + b"encoding='utf-7'?>+ADwAIQ-DOCTYPE r"
+    ),
+    "after a declaration without end": b"<?xml version='1.0' " + b" " * 5000 + DTD.encode(),
     "in UTF-7": b"<?xml version='1.0' encoding='utf-7'?>+ADwAIQ-DOCTYPE r",
 }
 

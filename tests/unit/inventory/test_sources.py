@@ -57,7 +57,7 @@ def test_a_program_is_asked_through_ansible(write: Write, tmp_path: Path) -> Non
         '{"web": {"hosts": ["h2"], "vars": {"g": 1}, "children": ["inner"]}, "inner": {"hosts":'
         ' ["h3"]}, "_meta": {"hostvars": {"h2": {"v": 2, "u": "{{ x }}"}}}}',
     )
-    inventory = read_inventory(["hosts.yml", "dynamic"])
+    inventory = read_inventory(["hosts.yml", "dynamic"], allow_programs=True)
     assert inventory.hosts_of("web") == ["h1", "h2", "h3"]
     assert host_json(inventory, "h2") == {"g": 1, "segctl_site": "a", "u": "{{ x }}", "v": 2}
     assert inventory.host_layer("h1").origins["segctl_site"].file == "hosts.yml"
@@ -71,7 +71,7 @@ def test_a_plugin_configuration_is_asked_through_ansible(write: Write) -> None:
             "groups: {by_os: os == 'linux'}\ncompose: {shout: os | upper}\n",
         }
     )
-    inventory = read_inventory(["1-hosts.yml", "2-constructed.yml"])
+    inventory = read_inventory(["1-hosts.yml", "2-constructed.yml"], allow_programs=True)
     assert inventory.hosts_of("by_os") == ["h1"]
     assert inventory.host_layer("h1").variables["shout"] == "LINUX"
 
@@ -80,7 +80,7 @@ def test_a_program_that_fails_is_a_problem(write: Write, tmp_path: Path) -> None
     write({"hosts.yml": "all: {hosts: {h: }}\n"})
     program(tmp_path / "dynamic", "this is no JSON")
     with pytest.raises(InventoryError, match="ansible-inventory failed"):
-        read_inventory(["dynamic"])
+        read_inventory(["dynamic"], allow_programs=True)
 
 
 def test_without_ansible_it_says_so(
@@ -90,7 +90,7 @@ def test_without_ansible_it_says_so(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(InventoryError) as caught:
-        read_inventory(["aws.yml"])
+        read_inventory(["aws.yml"], allow_programs=True)
     (problem,) = caught.value.problems
     assert "ansible-inventory is not installed" in problem.message
     assert "install ansible-core" in problem.hint

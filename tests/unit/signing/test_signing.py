@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fnmatch
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from segctl.errors import SignatureError
 from segctl.signing import Signer, open_key, signature_path, verify
 from segctl.signing.trusted import matches, read_trusted
+from support.fuzz import ended
 from support.signatures import PASSPHRASE, Keys, minisign_keys, never, ssh_keys, typed
 
 if TYPE_CHECKING:
@@ -352,3 +354,54 @@ def test_minisign_agrees_both_ways(tmp_path: Path, more: tuple[str, ...]) -> Non
     signature = open_key(tmp_path / "made.key", never)(DATA, file.name)
     signature.beside(file).write_bytes(signature.text)
     assert check(file, made)[0].name == ""
+
+
+LONG = 50_000
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "who " + "a" * LONG,
+        "who " + "a-" * LONG + " x",
+        "who " + "a," * LONG + " x",
+        "who " + 'a="b",' * LONG + " x",
+        "who " + 'a="b"' * LONG + " x",
+        "who " + 'a="' * LONG + " x",
+        '"' + "who" * LONG + " x y",
+        "who" + " " * LONG + "x" + "\t" * LONG + "y",
+        "who ssh-" + "a-" * LONG + " x y",
+        "who ssh-ed25519 " + "A" * LONG + "= = x" + "=" * LONG,
+        "who " + "namespaces," * LONG + 'x="y ssh-ed25519 AAAA',
+        "who cert" + "-" * 30 + '"' + "-" * 30,
+    ],
+)
+def test_a_line_takes_as_long_as_it_is(line: str) -> None:
+    """The first pattern tried every way to part a line of options: twice as many a letter."""
+    with ended(line[:60]), pytest.raises(SignatureError, match="keys:2: "):
+        read_trusted(f"# of the plant\n{line}".encode(), Path("keys"))
+
+
+def test_a_pattern_of_stars_takes_as_long_as_it_is() -> None:
+    with ended("stars"):
+        assert not matches("*" * 200 + "x", "segctl-plan")
+        assert not matches("*a" * 5000 + "x", "a" * 5000)
+
+
+PATTERN = st.text("ab*?", max_size=8)
+
+
+@settings(deadline=None)
+@given(PATTERN, st.text("ab", max_size=8))
+def test_a_pattern_matches_as_a_shell_has_it(pattern: str, text: str) -> None:
+    assert matches(pattern, text) is fnmatch.fnmatchcase(text, pattern)
+
+
+@pytest.mark.parametrize("moment", ["00010101", "99991231235959", "00000101", "20261301"])
+def test_times_at_the_ends_of_the_calendar(moment: str, tmp_path: Path) -> None:
+    keys = ssh_keys(tmp_path)
+    line = f'who valid-after="{moment}" {keys.public}\n'
+    try:
+        read_trusted(line.encode(), Path("keys"))
+    except SignatureError as error:
+        assert str(error).startswith("keys:1: ")  # noqa: PT017 - that one is refused is no must

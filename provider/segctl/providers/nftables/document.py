@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
+from segctl.jsontext import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +57,19 @@ def load(document: bytes) -> Document:
         ParseError: it is not one of ours, or damaged.
     """
     try:
-        found = cast("dict[str, Any]", json.loads(document))
+        found = cast("dict[str, Any]", read_listing(document))
         if found.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
+        if not all(_fits(name, value) for name, value in found.items()):
+            raise TypeError  # noqa: TRY301 - as above
         return Document(**found)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ParseError("nftables", "not a document of this version, or damaged") from error
+
+
+def _fits(name: str, value: object) -> bool:
+    """Whether a value is of the type that its field has."""
+    if name == "foreign":
+        listings = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
+        return all(isinstance(listing, str) for listing in listings.values())
+    return isinstance(value, bool if name == "boot" else str)

@@ -10,6 +10,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+from segctl.jsontext import read_listing
 from segctl.policy import canonical_address
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 
@@ -29,7 +30,7 @@ def shaped() -> Generator[None]:
     """Take a listing apart; JSON of any other shape is a ValueError."""
     try:
         yield
-    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         message = "not a listing of nft"
         raise ValueError(message) from error
 
@@ -86,7 +87,7 @@ def entries(document: str) -> Iterable[tuple[str, Values]]:
         ValueError: it is no listing.
     """
     with shaped():
-        found = cast("dict[str, Any]", json.loads(document))["nftables"]
+        found = cast("dict[str, Any]", read_listing(document))["nftables"]
         return [(kind, values) for entry in found for kind, values in entry.items()]
 
 

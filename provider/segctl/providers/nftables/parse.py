@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError, Problem
+from segctl.jsontext import read_listing
 from segctl.policy import Policy
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
@@ -107,7 +107,7 @@ def _table(found: Document) -> Table:
 
 def _links(found: Document) -> Sequence[Mapping[str, Any]]:
     try:
-        links = cast("list[dict[str, Any]]", json.loads(found.links))
+        links = cast("list[dict[str, Any]]", read_listing(found.links))
         return [{str(key): value for key, value in link.items()} for link in links]
     except (ValueError, TypeError, AttributeError) as error:
         raise ParseError(found.host, "its list of interfaces is not understood") from error

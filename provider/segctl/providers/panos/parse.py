@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 15
 _HEAD = 1 << 12
 _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _DOCTYPE = b"<!DOCTYPE"
 #: How UTF-16, with its mark, and EBCDIC begin.
@@ -433,6 +434,12 @@ def refuse_dtd(host: str, part: Part) -> None:
     So that none can hide, an answer must be in UTF-8, as devices send it.
     """
     head = bytes(part[:_HEAD])
+    if _DECLARATION.match(head) and b"?>" not in head:
+        raise ParseError(
+            host,
+            f"the answer's XML declaration does not end within {_HEAD} bytes: something else "
+            "answers at this address",
+        )
     declared = _ENCODING.match(head)
     encoding = declared[1].lower() if declared else b"utf-8"
     if b"\x00" in head[:4] or head.startswith(_ELSEWISE) or encoding != b"utf-8":

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
+from segctl.jsontext import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,13 @@ class Snapshot:
         return b"".join([head, *self.parts.values()])
 
 
+class _Parts(dict[str, memoryview]):
+    """Answers by name; to ask for one that a document lacks is the document's fault."""
+
+    def __missing__(self, name: str) -> memoryview:
+        raise ParseError("snapshot", f"it lacks the answer to {name}")
+
+
 def load(document: bytes) -> Snapshot:
     """Take a document apart; the parts are views of it, not copies.
 
@@ -51,15 +59,18 @@ def load(document: bytes) -> Snapshot:
     try:
         if not line.startswith(MAGIC):
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
-        header = json.loads(line[len(MAGIC) :])
+        header = cast("dict[str, Any]", read_json(line[len(MAGIC) :]))
         offset = len(line) + 1
         view = memoryview(document)
-        parts: dict[str, memoryview] = {}
+        parts = _Parts()
         for name, size in header["parts"]:
+            if not (isinstance(name, str) and isinstance(size, int) and size >= 0):
+                raise TypeError  # noqa: TRY301 - as above
             parts[name] = view[offset : offset + size]
             offset += size
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above
-        return Snapshot(host=header["host"], user=header["user"], vsys=header["vsys"], parts=parts)
+        host, user, vsys = (str(header[name]) for name in ("host", "user", "vsys"))
+        return Snapshot(host=host, user=user, vsys=vsys, parts=parts)
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("snapshot", "not a PAN-OS snapshot of this version, or damaged") from error

@@ -68,7 +68,9 @@ class Segctl:
         with _shown(secrets, self.folder) as (paths, descriptors):
             for option, path in zip(options, paths, strict=True):
                 argv += [option, f"@{path}" if option == "--extra-vars" else path]
-            code, out, messages = _run(argv, given.environment, descriptors)
+            # Ansible has run the sources that are programs already, as its user has told it to
+            environment = {"SEGCTL_ALLOW_EXECUTABLE_INVENTORY": "1", **given.environment}
+            code, out, messages = _run(argv, environment, descriptors)
         for option, path in zip(options, paths, strict=True):
             out = out.replace(path, option)  # where a problem is, in words that mean something
         out = out.replace(f"{self.folder}/", "")

@@ -1,0 +1,164 @@
+"""JSON that may be anybody's: read whole, or refused with the place and the reason.
+
+Python's reader alone is no match for it: nested a thousand levels deep it raises `RecursionError`,
+here or wherever what it returned is walked; half of a surrogate pair passes and cannot be written
+any more; numbers of any size, ``NaN`` and ``Infinity`` pass; of two equal keys the last one counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Final
+
+#: Deeper nesting than this is an error: what segctl writes has less than twenty levels.
+MAX_DEPTH: Final = 100
+#: Numbers of more digits than this are an error: JSON's readers agree on no more (RFC 8259, 6).
+MAX_DIGITS: Final = 18
+_HALF: Final = "half of a surrogate pair is no character"
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ESCAPE: Final = re.compile(r"\\(?:u(?P<high>[dD][89abAB])|u(?P<low>[dD][c-fC-F])|.)", re.DOTALL)
+_LOW: Final = re.compile(r"[0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
+_LONG: Final = re.compile(rf"(?<![0-9.eE+-])-?[0-9]{{{MAX_DIGITS + 1}}}")
+
+
+class JsonError(ValueError):
+    """Text that is no JSON, or none that segctl takes; where, and why."""
+
+
+def read_json(data: bytes | str) -> object:
+    """Return what a JSON text says.
+
+    Raises:
+        JsonError: it is not UTF-8, not JSON, nested too deep, or holds a number, a text or equal
+            keys that cannot be taken as they stand.
+    """
+    text = _decoded(data)
+    check_text(text)
+    try:
+        return json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
+        )
+    except json.JSONDecodeError as error:
+        raise JsonError(f"{_place(text, error.pos)}: {error.msg}") from error
+    except _LongError as error:
+        found = _LONG.search(text)
+        where = f"{_place(text, found.start())}: " if found else ""
+        raise JsonError(f"{where}{error}") from error
+
+
+def read_listing(data: bytes | str) -> object:
+    """Return what a device's JSON says, its numbers as long as they are: counters have 64 bits.
+
+    Without a look at every number, key and bracket, of which a listing has millions: who walks it
+    takes a `RecursionError` for a listing of another shape.
+
+    Raises:
+        JsonError: it is not UTF-8, not JSON, nested too deep to be read, or holds half a character.
+    """
+    text = _decoded(data)
+    if (at := _half_a_pair(text)) is not None:
+        raise JsonError(f"{_place(text, at)}: {_HALF}")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise JsonError("it is nested too deep") from error
+    except json.JSONDecodeError as error:
+        raise JsonError(f"{_place(text, error.pos)}: {error.msg}") from error
+    except ValueError as error:
+        raise JsonError("a number in it has thousands of digits") from error
+
+
+def _decoded(data: bytes | str) -> str:
+    try:
+        return data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    except UnicodeDecodeError as error:
+        raise JsonError(f"it is not UTF-8 text: {error.reason}") from error
+
+
+def check_text(text: str) -> None:
+    """Refuse what JSON's grammar allows and no reader can take.
+
+    Raises:
+        JsonError: the text is nested too deep, or holds half a character.
+    """
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError as error:
+        raise JsonError(f"{_place(text, error.start)}: {_HALF}") from error
+    if _deep(raw):
+        raise JsonError(f"it is nested deeper than {MAX_DEPTH} levels")
+    if (at := _half_a_pair(text)) is not None:
+        raise JsonError(f"{_place(text, at)}: {_HALF}")
+
+
+class _LongError(ValueError):
+    pass
+
+
+def _deep(raw: bytes) -> bool:
+    """Whether brackets are nested too deep: every turn takes away the innermost ones."""
+    rest = _STRING.sub(b"", raw).translate(_BRACKETS, _OTHERS)
+    for _ in range(MAX_DEPTH):
+        if not rest:
+            return False
+        rest = rest.replace(b"[]", b"")
+    # what is left for another reason is no JSON: the reader says where
+    return b"[" * (MAX_DEPTH + 1) in rest or b"[]" in rest
+
+
+def _half_a_pair(text: str) -> int | None:
+    """Return where an escape stands for half of a character, or None."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return None
+    skip = 0
+    for found in _ESCAPE.finditer(text):
+        if found.start() < skip:
+            continue
+        if found["high"]:
+            pair = _LOW.match(text, found.end())
+            if pair is None:
+                return found.start()
+            skip = pair.end()
+        elif found["low"]:
+            return found.start()
+    return None
+
+
+def _integer(text: str) -> int:
+    if len(text.lstrip("-")) > MAX_DIGITS:
+        raise _LongError(f"a number of more than {MAX_DIGITS} digits is not taken")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise JsonError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _constant(text: str) -> object:
+    raise JsonError(f"{text} is no number")
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for at, key in enumerate(names) if key in names[:at])
+        raise JsonError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _place(text: str, at: int) -> str:
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    return f"line {line}, column {column}"

@@ -1,0 +1,478 @@
+"""Whatever a file holds: it is read, or refused in a sentence that names it, and soon.
+
+`make fuzz` gives every format a minute instead of a second.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from cli_support import write_plant
+from segctl.baseline import read_baseline
+from segctl.cli import run
+from segctl.compile import compile_site
+from segctl.credentials import Secret
+from segctl.errors import SegctlError
+from segctl.history import Filter, entries, opened, record, run_of
+from segctl.intent import Conduit, Flow, Site
+from segctl.inventory import VaultSecrets, load, read_inventory
+from segctl.inventory.vault import encrypt
+from segctl.notices.templates import template
+from segctl.plan import digest_of, load_plan, make_plan
+from segctl.playbook import read_checks, read_playbook
+from segctl.providers.nftables import NftablesProvider
+from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.snapshot import load as panos_parts
+from segctl.rollout.state import State, load_state
+from segctl.rollout.work import judge
+from segctl.signing import open_key, verify
+from segctl.signing.trusted import matches, read_trusted
+from segctl.snapshot import load_snapshot, snapshot_of
+from segctl.testing import reach
+from segctl_mocks import PanosMock
+from segctl_mocks.linux.mock import LinuxMock
+from support import nft, panos
+from support.fuzz import Format, Mutate, by_byte, by_value, by_word, change_values, fuzz
+from support.nft_harness import INTERFACES, MockMachine, NftHarness
+from support.signatures import minisign_keys, never, ssh_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGCTL_TRACEBACK", "1")  # a defect is raised, not told
+    return tmp_path
+
+
+def said(*words: str) -> str:
+    """Run a command and return what it writes, as a terminal or a file would have to take it."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    with redirect_stdout(stream), redirect_stderr(stream):
+        assert run(words) in {0, 1, 2}
+    stream.seek(0)
+    found = stream.read()
+    assert "a defect in segctl" not in found
+    return found
+
+
+def reader(file: str, read: Callable[[Path], object]) -> Callable[[bytes], object]:
+    """Return what reads content from a file of this name."""
+
+    def from_file(data: bytes) -> object:
+        path = Path(file)
+        path.write_bytes(data)
+        return read(path)
+
+    return from_file
+
+
+def sealed(made: Any) -> Any:
+    """Give a document the digest that fits it, where one can be made."""
+    try:
+        return {**made, "digest": digest_of(made)}
+    except (TypeError, ValueError, RecursionError):
+        return made
+
+
+# --- what segctl writes itself -------------------------------------------------------------------
+
+
+def panos_document() -> bytes:
+    with PanosMock("fw1", job_seconds=0.0) as mock:
+        panos.boot(mock)
+        target = panos.target_of(mock)
+        with PanosProvider().connect(target, read_only=True) as session:
+            return session.read()
+
+
+def nft_document() -> bytes:
+    with LinuxMock("fw", interfaces=INTERFACES) as mock:
+        harness = NftHarness(MockMachine(mock))
+        with harness.workbench() as bench:
+            reach(harness, bench, nft.desired(flow()))
+            with harness.provider.connect(bench.target, read_only=True) as session:
+                return session.read()
+
+
+def flow() -> Flow:
+    return Flow(
+        id="f",
+        sources=(nft.asset("supv", "a1"),),
+        destinations=(nft.asset("ctrl", "a1"),),
+        services=(nft.tcp(502),),
+    )
+
+
+def plan_file(folder: Path) -> Format:
+    del folder
+    wanted = compile_site(panos_site(), TODAY)["fw1"]
+    made = make_plan([judge(wanted, panos_document())], {"git_commit": "", "dirty": False,
+                     "digest": "sha256:0"}, now=NOW)  # fmt: skip
+
+    def read(path: Path) -> None:
+        load_plan(path)
+        said("show", str(path))
+        said("show", str(path), "--json")
+
+    return Format(
+        name="plan",
+        samples=[made.dumps().encode()],
+        read=reader("plan.json", read),
+        told="plan.json",
+        mutations=(by_byte, by_word, by_value(sealed), by_value(sealed)),
+    )
+
+
+def panos_site() -> Site:
+    conduit = Conduit(
+        site="site", id="c1", from_zones=("site/supv",), to_zones=("site/ctrl",), reason="r",
+        owner="o", flows=(flow(),),
+    )  # fmt: skip
+    return Site(zones=nft.zones(), conduits=(conduit,), devices=(panos.firewall(),))
+
+
+def snapshot_file(folder: Path) -> Format:
+    del folder
+    made = snapshot_of("fw1", "vsys1", panos_document(), PanosProvider(), now=NOW)
+    wanted = compile_site(panos_site(), TODAY)["fw1"]
+
+    def read(path: Path) -> None:
+        found = load_snapshot(path)
+        with suppress(SegctlError):  # of the device that it says it is of
+            judge(wanted, found.document.encode())
+
+    return Format(
+        name="snapshot",
+        samples=[made.dumps().encode()],
+        read=reader("fw1.snapshot.json", read),
+        told="fw1.snapshot.json",
+        mutations=(by_byte, by_value(sealed)),
+    )
+
+
+def state_file(folder: Path) -> Format:
+    play = folder / "play.yml"
+    play.write_text("- hosts: all\n  tasks:\n    - segctl.segctl.segctl_apply: {}\n")
+    playbook = read_playbook(play)
+    state = State(
+        rollout_id="r", playbook="play.yml", digest=playbook.digest, reviewed=("a", "b"),
+        done={1: frozenset({"fw1"})}, begun={1: frozenset({"fw2"})}, soak_until=NOW,
+    )  # fmt: skip
+
+    def read(path: Path) -> None:
+        found = load_state(path, playbook)
+        assert found.soak_until is None or found.soak_until < datetime.max.replace(tzinfo=UTC)
+        assert found.after((), None).beginning(1, ["fw1"]).dumps().encode()
+
+    return Format(
+        name="state",
+        samples=[state.dumps().encode()],
+        read=reader("state.json", read),
+        told="state.json",
+        mutations=(by_byte, by_word, by_value(), by_value()),
+    )
+
+
+# --- what people write ---------------------------------------------------------------------------
+
+
+def as_yaml(*more: Mutate) -> tuple[Mutate, ...]:
+    """Return what breaks YAML: by the byte, and by the value, for YAML holds all of JSON."""
+
+    def by_values(chance: Random, data: bytes) -> bytes:
+        made = change_values(chance, yaml.safe_load(data))
+        return json.dumps(made, default=str).encode()
+
+    return (by_byte, by_word, by_values, by_values, *more)
+
+
+def inventory_file(name: str, told: str = "") -> Callable[[Path], Format]:
+    def made(folder: Path) -> Format:
+        write_plant(folder)
+        sample = (folder / name).read_bytes()
+
+        def read(_path: Path) -> None:
+            loaded = load([folder / "hosts.yml"], today=TODAY)
+            compile_site(loaded.site, TODAY)
+            said("inventory", "--list", "-i", str(folder / "hosts.yml"))
+
+        # errors about what another file lacks then name that one
+        return Format(
+            name=f"inventory {name}", samples=[sample], read=reader(name, read), told=told,
+            mutations=as_yaml(),
+        )  # fmt: skip
+
+    return made
+
+
+def ini_file(folder: Path) -> Format:
+    del folder
+    sample = dedent("""\
+        # the plant
+        lonely ansible_host=10.0.0.1 x='a b' y="c"
+
+        [web]
+        fw[01:03] ansible_port=22 flag=yes number=0x1f list=[1,2]
+        [db:children]
+        web
+        [db:vars]
+        a=1
+        b={"x": [1, 2]}
+        """)
+
+    def read(path: Path) -> None:
+        read_inventory([path])
+        said("inventory", "--list", "-i", str(path))
+
+    return Format(
+        name="ini", samples=[sample.encode()], read=reader("hosts.ini", read), told="hosts.ini"
+    )
+
+
+def vaulted_file(folder: Path) -> Format:
+    password = Secret("pw")
+    (folder / "hosts.yml").write_text("all: {hosts: {h: }}\n")
+    (folder / "host_vars").mkdir()
+    samples = [encrypt("a: 1\n", password), encrypt("a: 1\n", password, "other")]
+
+    def read(_path: Path) -> None:
+        load([folder / "hosts.yml"], vault=VaultSecrets.of("pw"), today=TODAY)
+
+    return Format(
+        name="vault", samples=[one.encode() for one in samples],
+        read=reader("host_vars/h.yml", read), told="h.yml",
+    )  # fmt: skip
+
+
+def extra_variables(folder: Path) -> Format:
+    (folder / "hosts.yml").write_text("all: {hosts: {h: }}\n")
+
+    def read(data: bytes) -> None:
+        text = data.decode(errors="surrogateescape").replace("\0", "")
+        if not text.startswith("@"):
+            load([folder / "hosts.yml"], extra_vars=[text], today=TODAY)
+
+    samples = [b"a=1 b='x y'", b'{"a": [1, 2]}', b"{a: 1}"]
+    return Format(name="extra", samples=samples, read=read, told="")
+
+
+PLAYBOOK = """\
+- name: Canary
+  hosts: [waterworks, "!edge-fw"]
+  serial: [1, "30%"]
+  max_fail_percentage: 12.5%
+  tags: net, canary
+  vars: {segctl_unmanaged: report}
+  window:
+    - {days: [mon, tue], from: "22:00", to: "04:00", timezone: Europe/Berlin}
+  soak: 10m
+  revert_in: 2h
+  verify:
+    - {tcp: "10.20.1.11:502", expect: closed, timeout: 2, retries: 0}
+    - icmp: plc1
+    - check: {from: scada1, to: control/plc1, port: 502, application: modbus.read, user: a}
+    - {command: <show><x/></show>, expect: "~a+", platform: panos}
+  tasks:
+    - segctl_apply: {allow_purge: true}
+    - segctl.segctl.segctl_drift: {baseline: accepted.yml, fail_on_drift: yes}
+"""
+CHECKS = """\
+- check: {from: scada1, to: control/plc1, port: 502, application: modbus.read}
+- {check: {from: a, to: b, protocol: udp}, expect: deny}
+"""
+BASELINE = """\
+- device: fw1
+  kind: rule
+  name: Test Rule
+  owner: jane
+  expires: 2027-01-31
+  reason: being moved
+  fingerprint: sha256:0123456789abcdef
+"""
+
+
+def yaml_file(name: str, sample: str, read: Callable[[Path], object]) -> Callable[[Path], Format]:
+    def made(folder: Path) -> Format:
+        del folder
+        return Format(
+            name=name, samples=[sample.encode()], read=reader(f"{name}.yml", read),
+            told=f"{name}.yml", mutations=as_yaml(),
+        )  # fmt: skip
+
+    return made
+
+
+def formatted(folder: Path) -> Format:
+    write_plant(folder)
+    samples = [path.read_bytes() for path in sorted(folder.rglob("*.yml"))]
+
+    def read(path: Path) -> None:
+        said("fmt", "--check", str(path))
+
+    return Format(name="fmt", samples=samples, read=reader("any.yml", read), told="any.yml")
+
+
+def webhook_template(folder: Path) -> Format:
+    del folder
+    return Format(
+        name="template",
+        samples=[b'{"text": "$headline", "n": "${drifted}", "p": "$$5"}'],
+        read=reader("hook.json", lambda path: template(str(path))),
+        told="hook.json",
+    )
+
+
+# --- keys and signatures -------------------------------------------------------------------------
+
+
+def trusted_keys(folder: Path) -> Format:
+    ssh, mini = ssh_keys(folder), minisign_keys(folder)
+    lines = [
+        b'# of the plant\n*@plant,!eve@plant namespaces="segctl-plan,file",valid-after="20260101",'
+        b'valid-before="20270101Z" ' + ssh.public.encode() + b" jane's\n",
+        ssh.trusted.read_bytes(),
+        mini.trusted.read_bytes(),
+    ]
+
+    def read(data: bytes) -> None:
+        for key in read_trusted(data, Path("keys")).ssh:
+            key.refusal("segctl-plan", NOW)
+            matches(key.principals, "jane@plant")
+
+    return Format(name="trusted", samples=[b"".join(lines), *lines], read=read, told="keys")
+
+
+def signature(kind: str) -> Callable[[Path], Format]:
+    def made(folder: Path) -> Format:
+        keys = ssh_keys(folder) if kind == "ssh" else minisign_keys(folder)
+        file = folder / "plan.json"
+        file.write_bytes(b"{}")
+        sample = open_key(keys.secret, never)(b"{}", file.name)
+
+        def read(_path: Path) -> None:
+            verify(b"{}", file, keys.trusted, NOW)
+
+        return Format(
+            name=f"signature {kind}", samples=[sample.text],
+            read=reader(sample.beside(file).name, read), told="plan.json",
+        )  # fmt: skip
+
+    return made
+
+
+# --- what devices answer -------------------------------------------------------------------------
+
+
+def panos_answers(folder: Path) -> Format:
+    del folder
+    wanted = compile_site(panos_site(), TODAY)["fw1"]
+
+    def parts(chance: Random, data: bytes) -> bytes:
+        """Break one of the answers in a document, not how the document holds them."""
+        found = panos_parts(data)
+        name = chance.choice(sorted(found.parts))
+        part = chance.choice((by_byte, by_word))(chance, bytes(found.parts[name]))
+        return replace(found, parts={**found.parts, name: memoryview(part)}).dump()
+
+    def read(data: bytes) -> None:
+        PanosProvider().parse(data)
+        judge(wanted, data)
+        PanosProvider().mask(data)
+
+    return Format(
+        name="panos", samples=[panos_document()], read=read, told="",
+        mutations=(by_byte, parts, parts, parts),
+    )  # fmt: skip
+
+
+def nft_answers(folder: Path) -> Format:
+    del folder
+    wanted = nft.desired(flow())
+
+    def parts(chance: Random, data: bytes) -> bytes:
+        """Break one of the listings in a document, by its bytes or by its values."""
+        found: dict[str, Any] = json.loads(data)
+        name = chance.choice(("table", "chains", "links"))
+        mutate = chance.choice((by_byte, by_word, by_value(), by_value()))
+        broken = mutate(chance, found[name].encode())
+        return json.dumps({**found, name: broken.decode(errors="replace")}).encode()
+
+    def read(data: bytes) -> None:
+        NftablesProvider().parse(data)
+        judge(wanted, data)
+        NftablesProvider().mask(data)
+
+    return Format(
+        name="nftables", samples=[nft_document()], read=read, told="",
+        mutations=(by_byte, by_value(), parts, parts, parts),
+    )  # fmt: skip
+
+
+# --- the history ---------------------------------------------------------------------------------
+
+
+def history_file(folder: Path) -> Format:
+    url = Secret(f"sqlite:///{folder}/history.sqlite")
+    seen = {
+        "kind": "rule", "name": "n", "state": "added", "fingerprint": "f", "conduit": "",
+        "changed_by": None,
+    }  # fmt: skip
+    drifted = {"devices": [{"name": "fw1", "status": "drift", "items": [seen]}]}
+    with opened(url) as engine:
+        record(engine, run_of(drifted, {}, started=NOW, finished=NOW, runner="r"))
+    sample = (folder / "history.sqlite").read_bytes()
+
+    def read(_path: Path) -> None:
+        with opened(url) as engine:
+            entries(engine, Filter())
+
+    return Format(
+        name="history", samples=[sample], read=reader("history.sqlite", read),
+        told="history.sqlite", mutations=(by_byte, by_word),
+    )  # fmt: skip
+
+
+FORMATS: dict[str, Callable[[Path], Format]] = {
+    "plan": plan_file,
+    "snapshot": snapshot_file,
+    "state": state_file,
+    "hosts": inventory_file("hosts.yml"),
+    "group_vars": inventory_file("group_vars/plant.yml"),
+    "host_vars": inventory_file("host_vars/fw1.yml"),
+    "ini": ini_file,
+    "vault": vaulted_file,
+    "extra": extra_variables,
+    "playbook": yaml_file("playbook", PLAYBOOK, read_playbook),
+    "checks": yaml_file("checks", CHECKS, read_checks),
+    "baseline": yaml_file("baseline", BASELINE, read_baseline),
+    "fmt": formatted,
+    "template": webhook_template,
+    "trusted": trusted_keys,
+    "signature-ssh": signature("ssh"),
+    "signature-minisign": signature("minisign"),
+    "panos": panos_answers,
+    "nftables": nft_answers,
+    "history": history_file,
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_whatever_a_file_holds(name: str, folder: Path) -> None:
+    assert fuzz(FORMATS[name](folder)) >= 20
