@@ -169,7 +169,7 @@ class Committer:
             return _failed(lines)
         self.device.running = target
         self.device.journal.forget(mine)
-        self.device.locks.release_after_commit(user)
+        self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
         return Outcome(ok=True, details=self._success(), warnings=warnings)
@@ -223,7 +223,7 @@ class Committer:
     def revert(self, admins: Sequence[str] | None) -> Answer:
         """Put the running configuration back, for some administrators or for all."""
         device = self.device
-        if device.jobs.active:
+        if device.jobs.committing:
             raise ApiError("", "Local commit jobs are queued. Revert operation is not allowed.")
         mine = device.journal.by(admins)
         chosen = set(mine)

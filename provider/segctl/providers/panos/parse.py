@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from lxml import etree
@@ -29,7 +29,7 @@ from segctl.policy import (
 )
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
-from segctl.providers.panos import elements, names
+from segctl.providers.panos import elements, locks, names, record
 from segctl.providers.panos.secrets import masked
 from segctl.providers.panos.snapshot import load
 
@@ -125,6 +125,7 @@ def _parse(document: bytes) -> Live:
     rest = _rest(own.rest)
     rest_shared = _rest(shared.rest)
     text = system.findtext
+    held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     return Live(
         identity=Identity(
             serial=text("result/system/serial") or "",
@@ -145,6 +146,9 @@ def _parse(document: bytes) -> Live:
         other_rules=own.rule_digests,
         other_objects=rest_shared.digests | rest.digests,
         counts=counts,
+        state=locks.state(
+            None if held is None else _small(host, "locks", held), record.of_vsys(own.rest)
+        ),
     )
 
 
@@ -327,7 +331,11 @@ _ItemT = TypeVar("_ItemT", bound=Item)
 def _ours(items: _Items, rest: _Rest) -> Policy:
     """Return what carries our mark, or our prefix where PAN-OS has no tags."""
     return Policy(
-        tags=tuple(tag for tag in rest.tags if tag.name == names.TAG),
+        tags=tuple(
+            replace(tag, comments=record.read(tag.comments)[0])
+            for tag in rest.tags
+            if tag.name == names.TAG
+        ),
         addresses=tuple(items.addresses),
         address_groups=tuple(items.address_groups),
         services=tuple(items.services),
