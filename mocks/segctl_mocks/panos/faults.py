@@ -35,7 +35,12 @@ COMMIT = frozenset(
         "commit_warns",  # the job succeeds with ``lines`` as warnings
     }
 )
-KINDS = TRANSPORT | COMMIT
+VALIDATE = frozenset(
+    {
+        "validate_warns",  # the job succeeds with ``lines`` as warnings
+    }
+)
+KINDS = TRANSPORT | COMMIT | VALIDATE
 
 
 @dataclass(frozen=True, slots=True)

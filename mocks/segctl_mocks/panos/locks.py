@@ -94,9 +94,7 @@ class Locks:
 
     def release_after_commit(self, admin: str, kinds: frozenset[str]) -> None:
         """Release the locks of these kinds that the owner of a commit holds."""
-        self.held = [
-            lock for lock in self.held if lock.kind not in kinds or lock.admin != admin
-        ]
+        self.held = [lock for lock in self.held if lock.kind not in kinds or lock.admin != admin]
 
     def to_xml(self, kind: str, scope: str) -> str:
         """List the locks of one kind, of one scope or of all."""

@@ -16,16 +16,15 @@ if TYPE_CHECKING:
 
     from segctl.providers.panos.elements import Element
 
-#: Operation not possible: of all that has this code only one sentence is about locks.
-_NOT_POSSIBLE: Final = "14"
 _UNAUTHORIZED: Final = "16"
+#: Codes of refusals that name objects: not there, still referred to, invalid.
+_ABOUT_OBJECTS: Final = ("7", "10", "12")
 _LOCKED: Final = re.compile(
     r"Configuration is locked by \S+"
     r"|(?:Config|Commit) for scope \S+ is currently locked by \S+"
     r"|(?:Config|Commit) lock is already held by \S+"
     r"|Other administrators are holding (?:device wide )?commit locks\."
 )
-_OWN: Final = re.compile(r"You already own a (?:config|commit) lock for scope \S+")
 #: What passes by itself, and how it is told; the device's own advice may be "commit force".
 _BUSY: Final = tuple(
     (re.compile(pattern), meaning)
@@ -69,11 +68,6 @@ def told(element: Element | None) -> str:
     return _ADVICE.sub("", text)
 
 
-def owns_lock(error: DeviceError) -> bool:
-    """Whether a lock was refused because this account holds it already."""
-    return _OWN.fullmatch(error.message) is not None
-
-
 def is_success(response: Element) -> bool:
     """Whether a response, or a part of one, says that it succeeded."""
     return response.get("status") == "success"
@@ -84,14 +78,13 @@ def refusal(device: str, response: Element, *, doing: str = "") -> DeviceError:
 
     `doing` begins the message where the device refused a change: ``refuses the change: ``.
     """
-    found = lines(response)
-    sentence = found[0] if len(found) == 1 else ""
-    code = response.get("code") or ""
-    if _LOCKED.fullmatch(sentence) and code in ("", "0", _NOT_POSSIBLE, "13"):
-        return LockedError(device, sentence)
-    for pattern, meaning in _BUSY:
-        if any(pattern.fullmatch(line) for line in found[:1]):
-            return BusyError(device, f"is busy: {meaning}")
+    code, found = response.get("code") or "", lines(response)
+    if len(found) == 1 and code not in _ABOUT_OBJECTS:
+        if _LOCKED.fullmatch(found[0]):
+            return LockedError(device, found[0])
+        for pattern, meaning in _BUSY:
+            if pattern.fullmatch(found[0]):
+                return BusyError(device, f"is busy: {meaning}")
     if response.get("status") == "unauth" or code == _UNAUTHORIZED:
         return AuthError(
             device,
@@ -103,9 +96,4 @@ def refusal(device: str, response: Element, *, doing: str = "") -> DeviceError:
 
 def warnings_of(job: Element) -> Sequence[str]:
     """Return what a job warns of, a line each."""
-    element = job.find("warnings")
-    return (
-        ()
-        if element is None or not "".join(map(str, element.itertext())).strip()
-        else lines(element)
-    )
+    return lines(job.find("warnings"))

@@ -180,7 +180,9 @@ class Jobs:
         except (ConnectError, ParseError, BusyError):
             return None  # the management service may be busy; the deadline decides
         except ApplyError as error:
-            raise JobLostError(self.target.name, f"job {number}: {error.message}") from error
+            raise JobLostError(
+                self.target.name, f"job {number} is gone: {error.message}"
+            ) from error
         return answer.find("result/job")
 
     def _users(self) -> Sequence[str]:

@@ -149,7 +149,7 @@ class PanosSession:
         except ApplyError as error:
             message = f"refuses to tell who holds its locks: {error.message}"
             raise ParseError(self._target.name, message) from error
-        tokens = [token for lock in held for token in lock.tokens]
+        tokens = {token for lock in held for token in lock.tokens} - {self._token}
         commit = last_commit(self._jobs.ours(tokens)) if tokens else None
         pushed = commit.token if commit is not None and commit.doing == "apply" else ""
         return locks.to_part(held, clock, account=self._target.user, pushed=pushed)
