@@ -64,7 +64,12 @@ def slow(bench: PanosBench, step: str) -> None:
     ("step", "at_once"), [*((step, True) for step in STEPS), ("commit ", False)]
 )
 def test_a_killed_run_is_settled_by_the_next(
-    step: str, at_once: bool, released: tuple[str, ...], panos: PanosHarness, bench: PanosBench
+    step: str,
+    released: tuple[str, ...],
+    panos: PanosHarness,
+    bench: PanosBench,
+    *,
+    at_once: bool,
 ) -> None:
     locks_go(bench, *released)
     slow(bench, step)
