@@ -19,7 +19,7 @@ from segctl.credentials import Secret
 from segctl.errors import AuthError, BusyError, ConnectError, DeviceError, ParseError
 from segctl.providers.base import Target
 from segctl.providers.panos import PanosProvider
-from segctl.providers.panos.parse import refuse_dtd
+from segctl.providers.panos.small import refuse_dtd
 from segctl.providers.panos.wire import Wire
 from segctl_mocks import Answer, Authority, PanosMock, ServerCertificate
 from support.panos import target_of
@@ -256,12 +256,12 @@ def test_refusals(
 def test_a_read_survives_what_passes(
     kind: str, options: dict[str, Any], where: str, mock: PanosMock
 ) -> None:
+    wanted: dict[str, Any] = {"contains": "vsys1", **options}
     if where == "keygen":
         if kind in ("key_invalid", "error"):
             return  # there is no key yet
-        mock.fail(kind, type="keygen", **options | {"times": 1})
-    else:
-        mock.fail(kind, contains="vsys1", **options)
+        wanted = {**options, "type": "keygen", "times": 1}
+    mock.fail(kind, **wanted)
     assert PanosProvider().parse(read(target_of(mock)))
     assert not mock.device.faults.waiting
 

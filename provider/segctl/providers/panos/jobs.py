@@ -243,17 +243,18 @@ class Jobs:
         """
         wanted, pause = tuple(tokens), POLL_FIRST
         while True:
-            running: Sequence[Element] = ()
+            late = time.monotonic() > deadline
             try:
                 found = self.ours(wanted)
+            except (ConnectError, ParseError, BusyError):
+                if late:
+                    raise
+            else:
                 running = [job for job in found if job.findtext("status") != _OVER]
                 if not running:
                     return found
-            except (ConnectError, ParseError, BusyError):
-                if time.monotonic() > deadline:
-                    raise
-            if time.monotonic() > deadline:
-                raise self._endless(_id(running[0]), "Commit")
+                if late:
+                    raise self._endless(_id(running[0]), "Commit")
             time.sleep(pause)
             pause = min(pause * 2, POLL_MOST)
 

@@ -17,14 +17,13 @@ from segctl.errors import (
     ApplyError,
     ConnectError,
     DeviceError,
-    ForeignChangesError,
     LostLockError,
     ParseError,
     UnknownError,
     UnsupportedError,
 )
 from segctl.providers import lock_owner
-from segctl.providers.panos import answers, configlog, locks, names, record, undo
+from segctl.providers.panos import answers, configlog, locks, names, record, refusals, undo
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.holding import TRIES, Holding
 from segctl.providers.panos.jobs import Commit, JobLostError, Jobs, last_commit
@@ -44,8 +43,6 @@ if TYPE_CHECKING:
     from segctl.providers.state import Unconfirmed
 
 _SYSTEM = "<show><system><info></info></system></show>"
-_CHANGES = "<show><config><list><changes></changes></list></config></show>"
-_HA = "<show><high-availability><state></state></high-availability></show>"
 _SAVED = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
 #: What of it moves by itself: clocks, and content that no plan rests on.
 _MOVING = re.compile(
@@ -98,11 +95,11 @@ class PanosSession:
         changes the device the document stays the same, byte for byte.
         """
         self._progress("reading")
-        self._room = self._target.max_answer
+        self._room, self._before = self._target.max_answer, b""
         system = self._get({"type": "op", "cmd": _SYSTEM})
         parts = {
             "system": _MOVING.sub(b"", system),
-            "pending": self._get({"type": "op", "cmd": _CHANGES}),
+            "pending": self._get({"type": "op", "cmd": refusals.CHANGES}),
             "vsys": self._config("show", self._base),
             "shared": self._config("show", names.SHARED),
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
@@ -118,6 +115,7 @@ class PanosSession:
             user=self._target.user,
             vsys=self._target.scope,
             parts=parts,
+            limit=self._target.max_answer,
         ).dump()
         self._before = load(document).parts["vsys"]
         return document
@@ -160,7 +158,7 @@ class PanosSession:
             configlog.read_log(self._target, self._ask),
             [configlog.wanted(self._target.scope, kind, called) for kind, called in items],
             user=self._target.user,
-            pending=self._pending(),
+            pending=refusals.pending(self._client),
         )
 
     def show(self, command: str) -> str:
@@ -194,13 +192,13 @@ class PanosSession:
             ApplyError: this is the passive peer of a pair.
         """
         self._wire.refuse_write()
-        self._refuse_passive()
+        refusals.refuse_passive(self._client, self._target)
         self._progress("locking")
         owner = lock_owner.new_owner(self._run.lease)
         self._push = Push()
         try:
             self._holding.acquire(owner, self._recover)
-            self._refuse_pending()
+            refusals.refuse_pending(self._client, self._target)
             yield
         finally:
             try:
@@ -242,41 +240,6 @@ class PanosSession:
     def _clock(self) -> str:
         found = self._client.op(_SYSTEM).findtext("result/system/time")
         return (found or "").strip()
-
-    def _refuse_pending(self) -> None:
-        for owner, xpath in self._pending():
-            if owner == self._target.user:
-                raise ForeignChangesError(
-                    self._target.name,
-                    f"the account {owner!r} has uncommitted changes that this run did not make "
-                    f"({xpath}): commit or revert them, and give segctl an account of its own",
-                )
-            if not xpath or xpath.startswith(self._base) or self._base.startswith(xpath):
-                raise ForeignChangesError(
-                    self._target.name,
-                    f"{owner or 'somebody'} has uncommitted changes in {self._target.scope} "
-                    f"({xpath or 'place unknown'}): have them committed or reverted first",
-                )
-
-    def _pending(self) -> list[tuple[str, str]]:
-        answer = self._client.op(_CHANGES)
-        return [
-            ((entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip())
-            for entry in answer.iterfind("result/journal/entry")
-        ]
-
-    def _refuse_passive(self) -> None:
-        try:
-            answer = self._client.op(_HA)
-        except ApplyError:
-            return  # a model without high availability
-        state = answer.findtext("result/group/local-info/state") or ""
-        if answer.findtext("result/enabled") == "yes" and not state.startswith("active"):
-            peer = answer.findtext("result/group/peer-info/mgmt-ip") or "its peer"
-            raise ApplyError(
-                self._target.name,
-                f"is the {state or 'inactive'} member of a pair: apply to the active one, {peer}",
-            )
 
     # --- settling ----------------------------------------------------------------------------
 
@@ -337,7 +300,11 @@ class PanosSession:
         """Return the push of a script that also writes who made it into our tag's comment."""
         own = ("tag", names.TAG)
         scope = undo.read_scope(
-            self._target.name, self._before, undo.SHOWN, keep=lambda key: key == own
+            self._target.name,
+            self._before,
+            undo.SHOWN,
+            limit=self._limit,
+            keep=lambda key: key == own,
         )
         former = record.of_vsys(scope.entry)
         plans = former.plans if former is not None else ()
@@ -353,6 +320,11 @@ class PanosSession:
             original=self._before,
             before=scope.digest,
         )
+
+    @property
+    def _limit(self) -> int:
+        """What was small enough to be read is never too large to be taken back."""
+        return 2 * self._target.max_answer
 
     @property
     def _token(self) -> str:
@@ -426,7 +398,14 @@ class PanosSession:
             self._push = self._of_dead_run(self._push.adopted)
         now = self._running(self._base)
         push = self._push
-        steps = undo.steps(self._target.name, push.script, push.original, now, where=push.where)
+        steps = undo.steps(
+            self._target.name,
+            push.script,
+            push.original,
+            now,
+            limit=self._limit,
+            where=push.where,
+        )
         if steps:
             self._writer.write(steps)
             self._commit("revert")
@@ -440,11 +419,10 @@ class PanosSession:
         """
         name, scope = self._target.name, self._target.scope
         where = undo.SAVED.format(names.quote(scope))
-        try:
-            saved = self._ask({"type": "op", "cmd": _SAVED})
-            before = undo.read_scope(name, saved, where)
-        except ParseError:
-            before = None
+        saved = self._ask({"type": "op", "cmd": _SAVED})
+        before = None
+        with suppress(ParseError):
+            before = undo.read_scope(name, saved, where, limit=self._limit)
         if before is None or not self._former or before.digest != self._former:
             raise ApplyError(
                 name,
@@ -453,7 +431,7 @@ class PanosSession:
                 f"its playbook, or release the locks; to undo it, load an older version: "
                 "`load config version N`, and commit",
             )
-        now = undo.read_scope(name, self._running(self._base), undo.SHOWN)
+        now = undo.read_scope(name, self._running(self._base), undo.SHOWN, limit=self._limit)
         script = undo.difference(scope, before, now)
         return Push(script=script, original=saved, where=where, adopted=change, live=True)
 

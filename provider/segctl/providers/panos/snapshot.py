@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.errors import ParseError
+from segctl.providers.panos.budget import MAX_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +22,16 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The device's answers by part, with the scope that was read and who read it."""
+    """The device's answers by part, with the scope that was read and who read it.
+
+    `limit` is ``segctl_max_answer_mb`` in bytes: `parse` takes no more than about that.
+    """
 
     host: str
     user: str
     vsys: str
     parts: Mapping[str, bytes | memoryview]
+    limit: int = MAX_ANSWER
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -35,6 +40,7 @@ class Snapshot:
             "host": self.host,
             "user": self.user,
             "vsys": self.vsys,
+            "limit": self.limit,
             "parts": [[name, len(part)] for name, part in self.parts.items()],
         }
         head = MAGIC + json.dumps(header).encode() + b"\n"
@@ -60,6 +66,12 @@ def load(document: bytes) -> Snapshot:
             offset += size
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above
-        return Snapshot(host=header["host"], user=header["user"], vsys=header["vsys"], parts=parts)
+        return Snapshot(
+            host=header["host"],
+            user=header["user"],
+            vsys=header["vsys"],
+            parts=parts,
+            limit=int(header.get("limit", MAX_ANSWER)),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("snapshot", "not a PAN-OS snapshot of this version, or damaged") from error

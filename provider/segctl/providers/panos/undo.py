@@ -14,6 +14,7 @@ from lxml import etree
 
 from segctl.errors import ParseError
 from segctl.providers.panos import names
+from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.render import CONTAINERS, path, restore, touched
 
 if TYPE_CHECKING:
@@ -79,7 +80,12 @@ class Scope:
 
 
 def read_scope(
-    host: str, body: Body, where: str, *, keep: Callable[[Key], bool] = lambda _key: False
+    host: str,
+    body: Body,
+    where: str,
+    *,
+    limit: int,
+    keep: Callable[[Key], bool] = lambda _key: False,
 ) -> Scope:
     """Read the kinds that segctl writes of one virtual system.
 
@@ -87,6 +93,7 @@ def read_scope(
         host: the device, for messages.
         body: a device's answer.
         where: the path of the virtual system's entry below ``result``.
+        limit: bytes of memory that it may take.
         keep: whether the entry of a kind and name is kept whole.
 
     Raises:
@@ -96,13 +103,17 @@ def read_scope(
     seen: dict[Key, _Seen] = {}
     result: Element | None = None
     done: dict[str, int] = dict.fromkeys(CONTAINERS, 0)
+    budget = Budget(host, limit)
     try:
         for start in range(0, len(body), _CHUNK):
-            parser.feed(bytes(body[start : start + _CHUNK]))
+            chunk = bytes(body[start : start + _CHUNK])
+            budget.feed(chunk)
+            parser.feed(chunk)
             for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
                 result = element if result is None else result
             if result is not None:
                 _note(result.find(where), seen, done, keep, unfinished=1)
+            budget.check(len(seen), result)
         parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
@@ -192,7 +203,9 @@ def _bare(entry: Element) -> Element:
 # --- steps ---------------------------------------------------------------------------------------
 
 
-def steps(host: str, script: str, before: Body, now: Body, *, where: str = SHOWN) -> list[Element]:
+def steps(
+    host: str, script: str, before: Body, now: Body, *, limit: int, where: str = SHOWN
+) -> list[Element]:
     """Return the steps that undo `script`, from what was before it and a ``show`` answer now.
 
     Args:
@@ -200,6 +213,7 @@ def steps(host: str, script: str, before: Body, now: Body, *, where: str = SHOWN
         script: what was pushed, or its `difference`.
         before: the device's answer that holds the virtual system as it was.
         now: the answer to ``show`` of the virtual system.
+        limit: bytes of memory that either may take.
         where: the path of the virtual system's entry in `before`.
     """
     names_by_kind = touched(script)
@@ -209,8 +223,8 @@ def steps(host: str, script: str, before: Body, now: Body, *, where: str = SHOWN
 
     return restore(
         script,
-        read_scope(host, before, where, keep=keep).entry,
-        read_scope(host, now, SHOWN, keep=keep).entry,
+        read_scope(host, before, where, keep=keep, limit=limit).entry,
+        read_scope(host, now, SHOWN, keep=keep, limit=limit).entry,
     )
 
 

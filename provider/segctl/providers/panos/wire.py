@@ -28,7 +28,8 @@ from segctl.errors import (
     DeviceError,
     ParseError,
 )
-from segctl.providers.panos.parse import refuse_dtd
+from segctl.providers.panos.budget import refuse_swarm
+from segctl.providers.panos.small import refuse_dtd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +44,6 @@ MAX_REQUEST = 4_500_000
 MAX_SMALL = 16 * 2**20
 _MAX_KEY = 1 << 16
 _HEAD = 1 << 12
-#: Tags and attributes in an answer that is read as one tree; each takes 100 bytes and more.
-MAX_NODES = 600_000
 _CHUNK = 1 << 18
 #: What a management service answers while it restarts or has too much to do.
 _PASSING = frozenset({429, 502, 503, 504})
@@ -94,16 +93,6 @@ class _PassingError(ConnectError):
     def __init__(self, device: str, message: str, pause: float = _PAUSE) -> None:
         super().__init__(device, message)
         self.pause = pause
-
-
-def refuse_swarm(host: str, body: bytes | memoryview) -> None:
-    """Raise ParseError for an answer whose tree would take much more memory than its bytes."""
-    data = bytes(body)
-    if data.count(b"<") + data.count(b"=") > MAX_NODES:
-        raise ParseError(
-            host,
-            f"its answer has more than {MAX_NODES} parts: something else answers at this address",
-        )
 
 
 def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
@@ -370,17 +359,15 @@ class Wire:
     def _read(self, response: http.client.HTTPResponse, limit: int) -> bytes:
         if response.length is not None and response.length > limit:
             raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
+        whole = io.BytesIO()  # chunks of a byte each would take forty bytes in a list
         while chunk := response.read1(_CHUNK):
-            size += len(chunk)
-            if size > limit:
+            if whole.tell() + len(chunk) > limit:
                 raise self._too_large()
-            chunks.append(chunk)
+            whole.write(chunk)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
         response.close()  # it is whole: the connection may carry another request
-        return b"".join(chunks)
+        return whole.getvalue()
 
     def _too_large(self) -> DeviceError:
         most = self.target.max_answer
