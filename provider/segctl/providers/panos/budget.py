@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_ANSWER: Final = 96 * 2**20
 #: Bytes of a rule or an object, of a tag that was taken, of an element that waits in the tree.
 _ITEM, _TAG, _ELEMENT = 600, 12, 320
+#: How often the text of one entry is held while it is taken: in the tree, as bytes, as fields.
+_COPIES: Final = 3
 #: Nothing in a configuration is longer without a tag: certificates and pages take some kilobytes.
 _LONGEST: Final = 1 << 20
 _STEP: Final = 1 << 16
@@ -28,14 +30,18 @@ _MOST: Final = 600_000
 
 @dataclass(slots=True)
 class Budget:
-    """What one answer has taken so far, in bytes, by estimation."""
+    """What the parts of one configuration have taken so far, in bytes, by estimation."""
 
     host: str
     limit: int = MAX_ANSWER
+    _before: int = 0
     _bytes: int = 0
     _tags: int = 0
-    _run: int = 0
+    _items: int = 0
+    _unbroken: int = 0
+    _since: int = 0
     _next: int = _STEP
+    _next_bytes: int = _LONGEST
 
     def feed(self, chunk: bytes) -> None:
         """Count a piece of the answer before it is parsed.
@@ -44,9 +50,10 @@ class Budget:
             ParseError: it is part of a text, or of a tag, that no firewall's configuration has.
         """
         self._bytes += len(chunk)
+        self._since += len(chunk)
         self._tags += chunk.count(b"<") + chunk.count(b"=")
-        self._run = self._run + len(chunk) if b">" not in chunk else 0
-        if self._run > _LONGEST:
+        self._unbroken = self._unbroken + len(chunk) if b">" not in chunk else 0
+        if self._unbroken > _LONGEST:
             raise ParseError(
                 self.host,
                 f"its configuration holds one text of more than {_LONGEST >> 20} MiB: "
@@ -61,18 +68,34 @@ class Budget:
         Raises:
             ParseError: it is more than the limit.
         """
-        if self._tags < self._next and not now:
+        if items != self._items:
+            self._items, self._since = items, 0
+        if self._tags < self._next and self._bytes < self._next_bytes and not now:
             return
         waiting = 0 if tree is None else sum(1 for _ in tree.iter())
         self._next = self._tags + max(_STEP, waiting)
-        taken = self._bytes + _TAG * self._tags + _ITEM * items
-        if taken + _ELEMENT * waiting > self.limit:
+        self._next_bytes = self._bytes + max(_LONGEST, waiting * _STEP // 1024)
+        taken = self._before + self._bytes + _TAG * self._tags + _ITEM * items
+        if taken + _ELEMENT * waiting + _COPIES * self._since > self.limit:
             raise ParseError(
                 self.host,
                 f"its configuration takes more than {self.limit >> 20} MiB of memory "
                 f"({items} rules and objects so far): not read; "
                 "where it is right, raise segctl_max_answer_mb",
             )
+
+    def close(self, items: int, tree: Element | None) -> None:
+        """End a part: what it took stays taken.
+
+        Raises:
+            ParseError: as `check`.
+        """
+        self._since = 0
+        self.check(items, tree, now=True)
+        waiting = 0 if tree is None else sum(1 for _ in tree.iter())
+        self._before += self._bytes + _TAG * self._tags + _ITEM * items + _ELEMENT * waiting
+        self._bytes = self._tags = self._items = self._unbroken = 0
+        self._next, self._next_bytes = _STEP, _LONGEST
 
 
 def refuse_swarm(host: str, body: bytes | memoryview) -> None:

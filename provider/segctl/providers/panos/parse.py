@@ -115,10 +115,11 @@ def _parse(document: bytes) -> Live:
     host, vsys = snapshot.host, snapshot.vsys
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
-    own = _stream(host, snapshot.parts["vsys"], "entry", snapshot.limit)
+    budget = Budget(host, snapshot.limit)
+    own = _stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
         raise ParseError(host, f"has no virtual system {vsys}: check segctl_vsys")
-    shared = _stream(host, snapshot.parts["shared"], "shared", snapshot.limit)
+    shared = _stream(host, snapshot.parts["shared"], "shared", budget)
     pending = tuple(_pending(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
     if not pending:
@@ -156,13 +157,13 @@ def _parse(document: bytes) -> Live:
 # --- streaming -----------------------------------------------------------------------------------
 
 
-def _stream(host: str, part: Part, root: str, limit: int) -> _Found:
+def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
     Only the start of ``result`` is an event: each one costs as much as parsing an element does.
     """
     refuse_dtd(host, part)
-    found, budget = _Found(), Budget(host, limit)
+    found = _Found()
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     result: Element | None = None
     try:
@@ -187,7 +188,7 @@ def _stream(host: str, part: Part, root: str, limit: int) -> _Found:
         _take(found, result, root)
         found.rest = result.find(root)
     entries = 0 if found.rest is None else sum(1 for _ in found.rest.iter("entry"))
-    budget.check(found.count + entries, found.rest, now=True)
+    budget.close(found.count + entries, found.rest)
     return found
 
 

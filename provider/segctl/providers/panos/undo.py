@@ -102,7 +102,7 @@ def read_scope(
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     seen: dict[Key, _Seen] = {}
     result: Element | None = None
-    done: dict[str, int] = dict.fromkeys(CONTAINERS, 0)
+    done: dict[str, Element] = {}
     budget = Budget(host, limit)
     try:
         for start in range(0, len(body), _CHUNK):
@@ -112,7 +112,7 @@ def read_scope(
             for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
                 result = element if result is None else result
             if result is not None:
-                _note(result.find(where), seen, done, keep, unfinished=1)
+                _note(result.find(where), seen, done, keep, grows=True)
             budget.check(len(seen), result)
         parser.close()
     except etree.XMLSyntaxError as error:
@@ -127,25 +127,31 @@ def read_scope(
 def _note(
     entry: Element | None,
     seen: dict[Key, _Seen],
-    done: dict[str, int],
+    done: dict[str, Element],
     keep: Callable[[Key], bool],
     *,
-    unfinished: int = 0,
+    grows: bool = False,
 ) -> None:
-    """Take what is finished of each container; lxml forbids to touch what may still grow."""
+    """Take what came in since of each container, after the last one in `done`.
+
+    What may still grow is left: lxml forbids to touch it.
+    """
     if entry is None:
         return
     for kind, container in CONTAINERS.items():
         found = entry.find(container)
         if found is None:
             continue
-        for child in list(found)[done[kind] : max(done[kind], len(found) - unfinished)]:
-            done[kind] += 1
+        last = done.get(kind)
+        child = next(iter(found), None) if last is None else last.getnext()
+        while child is not None and not (grows and child.getnext() is None):
+            done[kind] = child
             if child.tag == "entry":
                 key = (kind, child.get("name", ""))
                 seen[key] = _look(kind, child)
                 if not keep(key):
                     _empty(child)
+            child = child.getnext()
 
 
 def _look(kind: str, entry: Element) -> _Seen:
