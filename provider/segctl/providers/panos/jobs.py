@@ -121,8 +121,9 @@ class Jobs:
         Raises:
             ApplyError: the job failed, with the device's own lines.
             JobLostError: the device does not know it any more.
-            UnknownError: a commit has not ended by `deadline`.
+            UnknownError: a commit has not ended by `deadline`, or that could not be seen.
             BusyError: a validation has not.
+            ConnectError: a validation could not be seen to end.
         """
         self.last = max(self.last, _number(number))
         what, pause, interrupted = kind.lower(), POLL_FIRST, False
@@ -134,7 +135,7 @@ class Jobs:
                 if found is not None:
                     self.progress(f"{what} {found.findtext('progress') or '0'} %")
                 if time.monotonic() > deadline:
-                    raise self._endless(number, kind)
+                    raise self._endless(number, kind, seen=found is not None)
                 time.sleep(pause)
             except KeyboardInterrupt:
                 if interrupted:
@@ -151,12 +152,14 @@ class Jobs:
         if interrupted:
             raise KeyboardInterrupt
 
-    def _endless(self, number: str, kind: str) -> DeviceError:
+    def _endless(self, number: str, kind: str, *, seen: bool = True) -> DeviceError:
         name, seconds = self.target.name, self.target.commit_timeout
-        text = f"job {number} did not end within {seconds:g} s (segctl_commit_timeout)"
+        what = "did not end" if seen else "was not seen to end: the device gives no answer"
+        text = f"{kind.lower()} job {number} {what} within {seconds:g} s (segctl_commit_timeout)"
         if kind == "Commit":
-            return UnknownError(name, f"commit {text}: its change may still become live")
-        return BusyError(name, f"{kind.lower()} {text}: nothing changed")
+            return UnknownError(name, f"{text}; its change may still become live")
+        error = BusyError if seen else ConnectError
+        return error(name, f"{text}; nothing changed")
 
     def _is_over(self, job: Element, number: str, kind: str) -> bool:
         """Whether a job has ended; after a restart another one may have its number."""
