@@ -105,6 +105,7 @@ def test_wrong_password(mock: PanosMock) -> None:
     with pytest.raises(AuthError, match="'admin'") as error:
         read(replace(target_of(mock), password=Secret("not-this-one")))
     assert "not-this-one" not in str(error.value)
+    assert passwords_sent(mock) == 1
 
 
 def test_a_port_where_nobody_listens() -> None:

@@ -123,8 +123,9 @@ class Client:
         Raises:
             DeviceError: as `Wire.request`.
         """
+        key = self._key()  # a password that is refused is not tried twice
         try:
-            return self._wire.request({**params, "key": self._key()}, limit=limit)
+            return self._wire.request({**params, "key": key}, limit=limit)
         except KeyRefusedError:
             self._firewall.renew()
         return self._wire.request({**params, "key": self._key()}, limit=limit)

@@ -370,8 +370,8 @@ class PanosSession:
         for pause in TRIES:
             try:
                 if self._went_back(deadline):
-                    self._push = Push()
                     self._holding.settled()
+                    self._push = Push()
                     return
             except LostLockError:
                 raise
