@@ -75,6 +75,7 @@ class Holding:
         Raises:
             LockedError: another administrator, or a run that may live, holds one that concerns us.
         """
+        self.settles, self.submitted, self.lost = "", False, False
         dead = self._dead(self.held())
         if dead:
             tokens = dict.fromkeys(token for lock in dead for token in lock.tokens)
