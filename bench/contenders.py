@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 USER, PASSWORD = "admin", "mock"
 VSYS = "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
 _CHUNK = 1 << 16
+#: 50,000 rules with three objects each are more than the default lets a firewall take.
+_MAX_ANSWER = 512 * 2**20
 
 
 def _memory(field: str) -> float:
@@ -99,6 +101,7 @@ def segctl(port: str, ca_file: str) -> dict[str, Any]:
         user=USER,
         password=Secret(PASSWORD),
         ca_file=Path(ca_file),
+        max_answer=_MAX_ANSWER,
     )
     result: dict[str, Any] = {}
     with _measured(result), provider.connect(target, read_only=True) as opened:
@@ -126,6 +129,7 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
         user=USER,
         password=Secret(PASSWORD),
         ca_file=Path(ca_file),
+        max_answer=_MAX_ANSWER,
     )
     result: dict[str, Any] = {}
     with _measured(result), provider.connect(target, read_only=True) as opened:

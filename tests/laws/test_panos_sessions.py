@@ -18,11 +18,13 @@ from segctl.errors import (
     LockedError,
     PlanError,
     StalePlanError,
+    UnknownError,
     UnsupportedError,
     VerifyError,
 )
 from segctl.intent import Position
 from segctl.policy import Address, AddressGroup
+from segctl.providers.lock_owner import new_owner
 from segctl.testing import apply, plan, reach
 from segctl_mocks import PanosMock
 from support.panos import ANCHOR, DEVICE, RULES, VSYS, PanosBench, other_rule
@@ -137,8 +139,7 @@ def test_a_read_only_session_cannot_write(panos: PanosHarness, bench: PanosBench
 
 def test_locks_of_a_run_that_died_are_cleaned_up(panos: PanosHarness, bench: PanosBench) -> None:
     made = plan(panos, bench, plant(WEB))
-    dead = _free_pid()
-    comment = f"segctl {os.uname().nodename} {dead} 1700000000 0a1b2c3d"
+    comment = str(replace(new_owner(), process=_free_pid(), token="0a1b2c3d"))
     _lock(bench, "commit", "shared", comment)
     _lock(bench, "config", "vsys1", comment)
     bench.mock.edit("set", RULES, other_rule("half-done"), admin="admin")
@@ -151,8 +152,8 @@ def test_locks_of_a_run_that_died_are_cleaned_up(panos: PanosHarness, bench: Pan
 @pytest.mark.parametrize(
     "comment",
     [
-        f"segctl {os.uname().nodename} 1 1700000000 0a1b2c3d",  # process 1 lives
-        "segctl elsewhere 77 9999999999 0a1b2c3d",  # another machine, just now
+        f"segctl {os.uname().nodename} 1 1700000000 0a1b2c3d",  # as an earlier version wrote it
+        "segctl ops@elsewhere 77 1700000000 0a1b2c3d 3600 ffff 1 1",  # another machine, just now
         "segctl something else",
     ],
 )
@@ -215,9 +216,14 @@ def test_a_commit_that_never_ends_is_given_up(panos: PanosHarness, bench: PanosB
     made = plan(panos, bench, plant(WEB))
     bench.mock.fail("commit_stuck")
     target = replace(bench.target, commit_timeout=0.5)
-    with pytest.raises(ApplyError, match="could not go back by itself"):
+    with pytest.raises(UnknownError, match="could not go back by itself") as told:
         apply_device(made, panos.provider, target, progress=print)
     assert b"c1.web" not in bench.mock.running()
+    assert "commit job 3 did not end within 0.5 s" in told.value.message
+    assert "may still become live" in told.value.message
+    assert "commit lock for shared and config lock for vsys1 stay" in told.value.message
+    assert "request commit-lock remove admin admin" in told.value.message
+    assert bench.locks == 2
 
 
 def test_a_device_that_holds_something_else_is_reverted(
@@ -230,9 +236,10 @@ def test_a_device_that_holds_something_else_is_reverted(
     def meddle(step: str) -> None:
         if step == "committing" and not meddled:
             meddled.append(step)
-            bench.mock.device.locks.held.clear()
+            held, bench.mock.device.locks.held = bench.mock.device.locks.held, []
             bench.mock.edit("set", f"{RULES}/entry[@name='{ANCHOR}']", "<disabled>yes</disabled>")
             bench.mock.edit("set", RULES, "", commit=True)
+            bench.mock.device.locks.held = held
 
     meddled: list[str] = []
     with pytest.raises(VerifyError, match=ANCHOR):
@@ -257,7 +264,7 @@ def test_a_line_that_drops_at_a_write(
     made = plan(panos, bench, plant(WEB))
     before = bench.printed()
     bench.mock.fail(how, contains=step)
-    if step == "<commit>" and how != "drop_before":
+    if "lock" in step or (step == "<commit>" and how != "drop_before"):
         apply(panos, bench, made)
         assert b"c1.web" in bench.mock.running()
     else:

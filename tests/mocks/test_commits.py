@@ -307,3 +307,31 @@ def test_one_administrator_removes_the_lock_of_another(mock: PanosMock, op: Ask)
     mock.hold_lock("commit", "bob")
     cmd = "<request><commit-lock><remove><admin>bob</admin></remove></commit-lock></request>"
     assert op(cmd, vsys="shared").findtext("result") == "Commit lock released for bob"
+
+
+@pytest.mark.parametrize("gone", [(), ("commit",), ("commit", "config")])
+def test_which_locks_a_commit_releases(gone: tuple[str, ...], vsys: str) -> None:
+    """The administrator's guide says both, a note of the vendor that the config lock stays."""
+    with PanosMock("fw1", job_seconds=0.0, locks_gone_at_commit=gone) as device:
+        for kind in ("commit", "config"):
+            device.hold_lock(kind, "admin")
+        device.hold_lock("config", "other", "vsys2")
+        device.edit("set", f"{vsys}/tag", "<entry name='t'/>", admin="admin", commit=True)
+        held = {(lock.kind, lock.admin) for lock in device.device.locks.held}
+    kept = {"commit", "config"} - set(gone)
+    assert held == {("config", "other"), *((kind, "admin") for kind in kept)}
+
+
+def test_downloads_run_beside_commits(vsys: str) -> None:
+    with PanosMock("fw1", job_seconds=0.0) as device:
+        number = device.start_job("Downld", 600)
+        device.edit("set", f"{vsys}/tag", "<entry name='t'/>", admin="admin", commit=True)
+        states = {job.kind: job.status(device.device.clock()) for job in device.device.jobs.jobs}
+        assert states == {"Downld": "ACT", "Commit": "FIN"}
+        assert device.device.jobs.find(number).user == "other"
+        revert = {"type": "op", "key": device.key(), "cmd": "<revert><config/></revert>"}
+        assert b"reverted" in device.handle(revert).content()
+        device.start_job("Commit", 600)
+        assert b"Local commit jobs are queued" in device.handle(revert).content()
+        device.restart()
+        assert device.device.jobs.last_number == 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import validate, xpath
 from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_result, result
-from segctl_mocks.panos.faults import COMMIT, Fault
+from segctl_mocks.panos.faults import COMMIT, VALIDATE, Fault
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.journal import transplant
 from segctl_mocks.panos.references import is_slot
@@ -169,7 +169,7 @@ class Committer:
             return _failed(lines)
         self.device.running = target
         self.device.journal.forget(mine)
-        self.device.locks.release_after_commit(user)
+        self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
         return Outcome(ok=True, details=self._success(), warnings=warnings)
@@ -195,8 +195,11 @@ class Committer:
 
     # -- validate -----------------------------------------------------------------
 
-    def validate(self, command: Element, user: str) -> Answer:
+    def validate(self, command: Element, request: Request) -> Answer:
         """Queue a validation of the candidate (observed on 8.1)."""
+        user = request.user
+        fault = self.device.faults.take(VALIDATE, request)
+        warnings = () if fault is None else fault.lines(())
         scope = scope_of_command(command)
         mine = [change for change in self.device.journal.changes if scope.covers(change)]
         snapshot = self.device.candidate.clone()
@@ -211,7 +214,7 @@ class Committer:
             lines = self._problems(target, mine, others)
             if lines:
                 return Outcome(ok=False, details=("Validation Error:", *_blank(lines)))
-            return Outcome(ok=True, details=("Configuration is valid",))
+            return Outcome(ok=True, details=("Configuration is valid",), warnings=warnings)
 
         seconds = self.device.settings.job_seconds
         return _queued(
@@ -223,7 +226,7 @@ class Committer:
     def revert(self, admins: Sequence[str] | None) -> Answer:
         """Put the running configuration back, for some administrators or for all."""
         device = self.device
-        if device.jobs.active:
+        if device.jobs.committing:
             raise ApiError("", "Local commit jobs are queued. Revert operation is not allowed.")
         mine = device.journal.by(admins)
         chosen = set(mine)

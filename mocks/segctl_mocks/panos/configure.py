@@ -265,7 +265,7 @@ class Configurator:
         except MalformedError as error:
             raise malformed() from error
         if params.get("strict-transactional") == "yes":
-            if self.device.jobs.active:
+            if self.device.jobs.committing:
                 raise ApiError("13", "A commit is pending or in progress.")
             self.device.committer.revert([admin])
         responses: list[str] = []

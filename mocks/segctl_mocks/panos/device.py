@@ -141,7 +141,7 @@ class PanosDevice:
         cmd = f"<commit><partial><admin><member>{admin}</member></admin></partial></commit>"
         request = Request(type="commit", cmd=cmd, user=admin)
         self.committer.handle(request)
-        for job in self.jobs.active:
+        for job in self.jobs.committing:
             if not job.stuck:
                 job.starts_at = job.ends_at = min(job.ends_at, self.clock())
         self.jobs.settle()

@@ -16,7 +16,7 @@ TRANSPORT = frozenset(
         "hang",  # wait ``seconds``, then go on
         "html",  # answer the login page, 200 text/html
         "truncate",  # answer complete HTTP with XML cut off after ``at`` bytes
-        "status",  # answer HTTP ``code`` with an empty HTML page
+        "status",  # answer HTTP ``code`` (and ``retry_after``) with an empty HTML page
         "bomb",  # answer XML with exponential entities
         "endless",  # answer XML of ``size`` bytes, streamed
         "body",  # answer ``body`` (bytes) as XML
@@ -35,7 +35,12 @@ COMMIT = frozenset(
         "commit_warns",  # the job succeeds with ``lines`` as warnings
     }
 )
-KINDS = TRANSPORT | COMMIT
+VALIDATE = frozenset(
+    {
+        "validate_warns",  # the job succeeds with ``lines`` as warnings
+    }
+)
+KINDS = TRANSPORT | COMMIT | VALIDATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,10 @@ from segctl_mocks.panos.answers import ApiError
 Clock: TypeAlias = Callable[[], float]
 
 
+#: Jobs that wait for each other; downloads and the like run beside them.
+COMMITTING = frozenset({"Commit", "CommitAll", "Validate", "AutoCom"})
+
+
 def stamp(seconds: float) -> str:
     """Write a time as the device does."""
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y/%m/%d %H:%M:%S")
@@ -101,7 +105,7 @@ def _plain(line: str) -> str:
 
 @dataclass(slots=True)
 class Jobs:
-    """All jobs of a device; one runs at a time, the others wait their turn."""
+    """All jobs of a device; of commits and validations one runs at a time."""
 
     clock: Clock
     jobs: list[Job] = field(default_factory=list[Job])
@@ -120,8 +124,8 @@ class Jobs:
     ) -> Job:
         """Queue a job; a stuck one never ends, a lost one is forgotten by the device."""
         now = self.clock()
-        waiting = [job.ends_at for job in self.jobs if job.outcome is None and not job.stuck]
-        starts = max([now, *waiting])
+        waiting = [job.ends_at for job in self.committing if not job.stuck]
+        starts = max([now, *waiting]) if kind in COMMITTING else now
         self.last_number += 1
         job = Job(
             number=self.last_number,
@@ -145,6 +149,11 @@ class Jobs:
         for job in self.jobs:
             if job.outcome is None and not job.stuck and now >= job.ends_at:
                 job.outcome = job.work()
+
+    @property
+    def committing(self) -> list[Job]:
+        """The jobs that are not over and stand in the queue of commits."""
+        return [job for job in self.active if job.kind in COMMITTING]
 
     @property
     def active(self) -> list[Job]:

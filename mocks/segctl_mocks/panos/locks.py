@@ -92,9 +92,9 @@ class Locks:
                 text = "Other administrators are holding commit locks."
             raise ApiError("14", text)
 
-    def release_after_commit(self, admin: str) -> None:
-        """A commit lock goes with its owner's commit; a configuration lock stays."""
-        self.held = [lock for lock in self.held if lock.kind != "commit" or lock.admin != admin]
+    def release_after_commit(self, admin: str, kinds: frozenset[str]) -> None:
+        """Release the locks of these kinds that the owner of a commit holds."""
+        self.held = [lock for lock in self.held if lock.kind not in kinds or lock.admin != admin]
 
     def to_xml(self, kind: str, scope: str) -> str:
         """List the locks of one kind, of one scope or of all."""

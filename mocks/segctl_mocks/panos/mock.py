@@ -11,6 +11,7 @@ from segctl_mocks.panos import answers
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
+from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
@@ -52,6 +53,7 @@ class PanosMock:
         multi_vsys: bool = False,
         latency: float = 0.0,
         job_seconds: float = 0.05,
+        locks_gone_at_commit: Iterable[str] = ("commit",),
         ha: str = "",
         ha_synchronized: bool = True,
         limits: Mapping[str, int] | None = None,
@@ -75,6 +77,7 @@ class PanosMock:
             ha=ha,
             ha_synchronized=ha_synchronized,
             job_seconds=job_seconds,
+            locks_gone_at_commit=frozenset(locks_gone_at_commit),
             limits={**LIMITS, **(limits or {})},
             removed_applications=frozenset(removed_applications),
         )
@@ -271,6 +274,22 @@ class PanosMock:
         with self._lock:
             self.device.auto_commit_until = self.device.clock() + seconds
 
+    def start_job(
+        self, kind: str, seconds: float, *, admin: str = "other", stuck: bool = False
+    ) -> str:
+        """Let a job of somebody else run, such as a download (``Downld``); return its number."""
+        with self._lock:
+            job = self.device.jobs.submit(
+                kind, admin, "", seconds, lambda: Outcome(ok=True, details=()), stuck=stuck
+            )
+        return str(job.number)
+
+    def restart(self) -> None:
+        """Forget all jobs and begin to count them anew, as a device does when it boots."""
+        with self._lock:
+            self.device.jobs.jobs.clear()
+            self.device.jobs.last_number = 0
+
     def revoke_keys(self) -> None:
         """Make every API key invalid."""
         with self._lock:
@@ -356,7 +375,9 @@ def _canned(fault: Fault) -> Answer:
         case "status":
             code = int(fault.number("code", 503))
             page = f"<html><body><h1>{code}</h1></body></html>".encode()
-            return Answer(page, code, content_type=answers.HTML)
+            after = str(fault.options.get("retry_after", ""))
+            headers = {"Retry-After": after} if after else {}
+            return Answer(page, code, content_type=answers.HTML, headers=headers)
         case "bomb":
             return Answer(_BOMB)
         case "endless":

@@ -223,7 +223,7 @@ class Operator:
         return self.device.committer.revert(scope_of_command(node).admins)
 
     def _validate(self, node: Element, call: Call) -> Answer:
-        return self.device.committer.validate(node, call.request.user)
+        return self.device.committer.validate(node, call.request)
 
     # -- rules --------------------------------------------------------------------
 

@@ -49,6 +49,9 @@ class Settings:
     ha: str = ""  # "", "active" or "passive"
     ha_synchronized: bool = True
     job_seconds: float = 0.05
+    locks_gone_at_commit: frozenset[str] = frozenset({"commit"})
+    """Kinds of locks that an administrator's own commit releases. The guide says that both go, a
+    vendor's note that the config lock stays."""
     limits: Mapping[str, int] = field(default_factory=lambda: dict(LIMITS))
     removed_applications: frozenset[str] = frozenset()
 

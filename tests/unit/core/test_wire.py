@@ -11,15 +11,16 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from segctl.credentials import Secret
-from segctl.errors import AuthError, ConnectError, DeviceError, ParseError
+from segctl.errors import AuthError, BusyError, ConnectError, DeviceError, ParseError
 from segctl.providers.base import Target
 from segctl.providers.panos import PanosProvider
-from segctl.providers.panos.parse import refuse_dtd
+from segctl.providers.panos.small import refuse_dtd
+from segctl.providers.panos.wire import Wire
 from segctl_mocks import Answer, Authority, PanosMock, ServerCertificate
 from support.panos import target_of
 
@@ -104,6 +105,7 @@ def test_wrong_password(mock: PanosMock) -> None:
     with pytest.raises(AuthError, match="'admin'") as error:
         read(replace(target_of(mock), password=Secret("not-this-one")))
     assert "not-this-one" not in str(error.value)
+    assert passwords_sent(mock) == 1
 
 
 def test_a_port_where_nobody_listens() -> None:
@@ -125,9 +127,9 @@ WHERE = ("keygen", "<system>", "changes", "vsys1", "/config/shared", "predefined
 
 def fail(mock: PanosMock, kind: str, where: str) -> None:
     if where == "keygen":
-        mock.fail(kind, type="keygen")
+        mock.fail(kind, type="keygen", times=2)
     else:
-        mock.fail(kind, contains=where)
+        mock.fail(kind, contains=where, times=2)
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -226,11 +228,12 @@ def test_an_answer_without_end_is_not_read(mock: PanosMock) -> None:
 @pytest.mark.parametrize(
     ("kind", "error", "options"),
     [
-        ("status", ConnectError, {"code": 503}),
+        ("status", ConnectError, {"code": 503, "times": 2}),
+        ("status", ConnectError, {"code": 429, "times": 2}),
         ("status", ParseError, {"code": 404}),
-        ("key_invalid", AuthError, {}),
+        ("key_invalid", AuthError, {"times": 2}),
         ("unauthorized", AuthError, {}),
-        ("drop_before", ConnectError, {"times": 2}),
+        ("drop_before", ConnectError, {"times": 3}),
     ],
 )
 def test_refusals(
@@ -239,6 +242,54 @@ def test_refusals(
     mock.fail(kind, contains="vsys1", **options)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - options of the fault
     with pytest.raises(error):
         PanosProvider().parse(read(target_of(mock)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("status", {"code": 502}),
+        ("status", {"code": 503}),
+        ("status", {"code": 429, "retry_after": 1}),
+        ("status", {"code": 503, "retry_after": "Fri, 31 Dec 1999 23:59:59 GMT"}),
+        ("drop_before", {"times": 2}),
+        ("drop_at", {}),
+        ("key_invalid", {}),
+        ("error", {"code": "22", "message": "Session timed out"}),
+    ],
+)
+@pytest.mark.parametrize("where", ["keygen", "vsys1"])
+def test_a_read_survives_what_passes(
+    kind: str, options: dict[str, Any], where: str, mock: PanosMock
+) -> None:
+    wanted: dict[str, Any] = {"contains": "vsys1", **options}
+    if where == "keygen":
+        if kind in ("key_invalid", "error"):
+            return  # there is no key yet
+        wanted = {**options, "type": "keygen", "times": 1}
+    mock.fail(kind, **wanted)
+    assert PanosProvider().parse(read(target_of(mock)))
+    assert not mock.device.faults.waiting
+
+
+def test_a_pause_that_a_device_asks_for_is_bounded(
+    mock: PanosMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    mock.fail("status", code=429, retry_after=7, contains="vsys1")
+    mock.fail("status", code=429, retry_after=86400, contains="/config/shared")
+    assert read(target_of(mock))
+    assert slept == [7, 30]
+
+
+@pytest.mark.parametrize("code", [429, 502, 503])
+def test_a_write_is_never_sent_again(code: int, mock: PanosMock) -> None:
+    wire = Wire(target_of(mock), read_only=False)
+    mock.fail("status", code=code, type="op")
+    command = {"type": "op", "cmd": "<revert><config/></revert>", "key": mock.key()}
+    with pytest.raises(BusyError if code == 429 else ConnectError):
+        wire.request(command)
+    assert [request.type for request in mock.requests] == ["op"]
 
 
 def test_a_kept_connection_that_was_closed_is_opened_again(mock: PanosMock) -> None:

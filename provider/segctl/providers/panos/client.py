@@ -9,23 +9,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lxml import etree
-
-from segctl.errors import (
-    ApplyError,
-    AuthError,
-    ConnectError,
-    DeviceError,
-    LockedError,
-    ParseError,
-)
+from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
+from segctl.providers.panos import answers
+from segctl.providers.panos.wire import Answer, KeyRefusedError, xml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import TypeAlias
 
     from segctl.providers.base import Target
     from segctl.providers.panos.elements import Element
-    from segctl.providers.panos.wire import Answer, Wire
+    from segctl.providers.panos.wire import Wire
+
+    Ask: TypeAlias = Callable[[Mapping[str, str]], Answer]
 
 
 # pan-os-python and pan-python carry no types
@@ -35,40 +31,45 @@ _FirewallCommit: Any = import_module("panos.firewall").FirewallCommit
 _XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
-class _Response:
-    """An `Answer` in the form that pan-python reads."""
+#: What pan-python is shown of an answer that was read already: that it succeeded.
+_SUCCESS = b'<response status="success"/>'
 
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+
+class _Response:
+    """An answer in the form that pan-python reads."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
 
     def getheader(self, name: str) -> str | None:
         """Return the one header pan-python asks for."""
-        return self._answer.content_type if name.lower() == "content-type" else None
+        return "application/xml" if name.lower() == "content-type" else None
 
     def info(self) -> dict[str, str]:
         """Return the headers, for its debug log."""
-        return {"Content-Type": self._answer.content_type}
+        return {"Content-Type": "application/xml"}
 
     def read(self) -> bytes:
         """Return the body."""
-        return self._answer.body
+        return self._body
 
 
 class _Xapi(_PanDevice.XapiWrapper):  # type: ignore[misc] # the base is untyped
     """pan-python's API object with the request itself replaced."""
 
-    def __init__(self, wire: Wire, **kwargs: Any) -> None:
-        self._wire = wire
+    def __init__(self, ask: Callable[[Mapping[str, str]], bytes], **kwargs: Any) -> None:
+        self._ask = ask
         super().__init__(**kwargs)  # pyright: ignore[reportUnknownMemberType] - untyped base
 
     def _PanXapi__api_request(self, query: Mapping[str, str]) -> _Response:  # noqa: N802 - the one place where pan-python opens a connection
-        return _Response(self._wire.request(query))
+        return _Response(self._ask(query))
 
 
 class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
     """A firewall whose every request, key generation included, goes over the wire."""
 
-    def __init__(self, wire: Wire, target: Target) -> None:
+    def __init__(self, client: Client, wire: Wire, target: Target) -> None:
+        self._client = client
         self._wire = wire
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - untyped base
             hostname=target.host,
@@ -81,16 +82,20 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
     def generate_xapi(self) -> _Xapi:
         """Return the API object that pan-os-python uses for all but key generation."""
         return _Xapi(
-            self._wire,
+            self._client.read,
             api_key=self.api_key,
             hostname=self.hostname,
             port=self.port,
             pan_device=self,
         )
 
+    def renew(self) -> None:
+        """Forget the key: the next request generates another one."""
+        self._api_key = None
+
     def _retrieve_api_key(self) -> str:
         xapi = _Xapi(
-            self._wire,
+            lambda query: self._wire.request(query).body,
             pan_device=self,
             api_username=self._api_username,
             api_password=self._api_password,
@@ -106,14 +111,27 @@ class Client:
 
     def __init__(self, wire: Wire, target: Target) -> None:
         self._target = target
-        self._firewall: Any = _VerifiedFirewall(wire, target)
+        self._wire = wire
+        self._firewall: Any = _VerifiedFirewall(self, wire, target)
+        self._answer: Element | None = None
 
-    def key(self) -> str:
-        """Return the API key, generated on the first call.
+    def ask(self, params: Mapping[str, str], *, limit: int | None = None) -> Answer:
+        """Send a request with our key; one that expired or was revoked is generated anew, once.
+
+        A refused key means that nothing was done, so that a write may be sent again.
 
         Raises:
-            AuthError: the device refuses user and password.
+            DeviceError: as `Wire.request`.
         """
+        key = self._key()  # a password that is refused is not tried twice
+        try:
+            return self._wire.request({**params, "key": key}, limit=limit)
+        except KeyRefusedError:
+            self._firewall.renew()
+        return self._wire.request({**params, "key": self._key()}, limit=limit)
+
+    def _key(self) -> str:
+        """Return the API key, generated on the first call."""
         try:
             return str(self._firewall.api_key)
         except _XapiError as error:
@@ -123,28 +141,28 @@ class Client:
                 ) from error
             raise self._translated(error) from error
         except UnicodeDecodeError as error:
-            raise self._not_text(error) from error
+            message = f"its answer is not UTF-8: {error.reason}"
+            raise ParseError(self._target.name, message) from error
 
     def op(self, command: str, *, vsys: str = "") -> Element:
         """Run an operational command and return the answer.
 
         Raises:
-            DeviceError: the device refuses it.
+            DeviceError: the device refuses it; which one, `answers.refusal` decides.
         """
         try:
             self._firewall.xapi.op(cmd=command, vsys=vsys or None, cmd_xml=False)
         except _XapiError as error:
             raise self._translated(error) from error
-        except UnicodeDecodeError as error:
-            raise self._not_text(error) from error
-        return self._answer()
+        return self._taken()
 
     def commit(self, description: str) -> Element:
         """Submit a commit of this account's own changes and return the answer.
 
         Raises:
             LockedError: somebody holds a commit lock.
-            ApplyError: the device refuses to queue it.
+            BusyError: the device takes no commit for now.
+            ApplyError: it refuses to queue it.
         """
         request = _FirewallCommit(description=description, admins=[self._target.user])
         command = request.element_str()
@@ -153,17 +171,26 @@ class Client:
             self._firewall.xapi.commit(cmd=text, action="partial", retry_on_peer=False)
         except _XapiError as error:
             raise self._translated(error) from error
-        except UnicodeDecodeError as error:
-            raise self._not_text(error) from error
-        return self._answer()
+        return self._taken()
 
-    def _answer(self) -> Element:
-        document = self._firewall.xapi.xml_document
-        content = document.encode() if isinstance(document, str) else bytes(document or b"")
-        return etree.fromstring(content, etree.XMLParser(resolve_entities=False))
+    def read(self, query: Mapping[str, str]) -> bytes:
+        """Send what pan-os-python wants to send, and keep the answer for our own reading.
 
-    def _not_text(self, error: UnicodeDecodeError) -> DeviceError:
-        return ParseError(self._target.name, f"its answer is not UTF-8: {error.reason}")
+        Raises:
+            DeviceError: the device refuses it, or its answer is not XML.
+        """
+        self._answer = None
+        response = xml(self._target, self.ask(query).body)
+        if not answers.is_success(response):
+            raise answers.refusal(self._target.name, response)
+        self._answer = response
+        return _SUCCESS
+
+    def _taken(self) -> Element:
+        answer, self._answer = self._answer, None
+        if answer is None:
+            raise ParseError(self._target.name, "gives no answer")
+        return answer
 
     def _translated(self, error: Exception) -> DeviceError:
         name, text = self._target.name, str(error).strip()
@@ -173,12 +200,4 @@ class Client:
             return ParseError(name, f"its answer is not complete XML: {text}")
         if text.startswith("keygen()"):
             return ParseError(name, "its answer to the login holds no key: is this a firewall?")
-        if "lock" in text.lower():
-            return LockedError(name, text)
-        if "Unauthorized" in text:
-            return AuthError(
-                name,
-                f"the role of {self._target.user!r} may not do this: "
-                "give it XML API rights for configuration, operational requests and commit",
-            )
         return ApplyError(name, text)

@@ -7,8 +7,7 @@ tree (zones, schedules, NAT rules, profiles, …) is read once at the end.
 from __future__ import annotations
 
 import hashlib
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from lxml import etree
@@ -29,8 +28,10 @@ from segctl.policy import (
 )
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
-from segctl.providers.panos import elements, names, references, version
+from segctl.providers.panos import elements, locks, names, record, references, version
+from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.secrets import masked
+from segctl.providers.panos.small import count, message, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
@@ -44,13 +45,6 @@ if TYPE_CHECKING:
     Taker: TypeAlias = Callable[["_Found", Element], None]
 
 _CHUNK = 1 << 15
-_HEAD = 1 << 12
-_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
-_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
-_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
-_DOCTYPE = b"<!DOCTYPE"
-#: How UTF-16, with its mark, and EBCDIC begin.
-_ELSEWISE = (b"\xfe\xff", b"\xff\xfe", b"\x4c\x6f")
 COUNTED_KINDS = ("rule", "address", "address-group", "service")
 #: Kinds whose names a rule may use, apart from those segctl writes itself.
 _OTHER_KINDS = (
@@ -95,6 +89,12 @@ class _Found:
     rule_digests: dict[str, str] = field(default_factory=dict[str, str])
     rest: Element | None = None
 
+    @property
+    def count(self) -> int:
+        """How many rules and objects were found."""
+        both = (self.ours, self.others)
+        return sum(len(items.of(kind)) for items in both for kind in COUNTED_KINDS)
+
     def names(self, kind: str) -> frozenset[str]:
         """Return the names of all items of a kind that is streamed, whosever they are."""
         return _names(self.ours.of(kind)) | _names(self.others.of(kind))
@@ -120,13 +120,14 @@ def parse(document: bytes) -> Live:
 def _parse(document: bytes) -> Live:
     snapshot = load(document)
     host, vsys = snapshot.host, snapshot.vsys
-    system = _small(host, "system", snapshot.parts["system"])
-    applications = _small(host, "applications", snapshot.parts["applications"])
-    own = _stream(host, snapshot.parts["vsys"], "entry")
+    system = small(host, "system", snapshot.parts["system"])
+    applications = small(host, "applications", snapshot.parts["applications"])
+    budget = Budget(host, snapshot.limit)
+    own = _stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
         raise ParseError(host, f"has no virtual system {vsys}: check segctl_vsys")
-    shared = _stream(host, snapshot.parts["shared"], "shared")
-    pending = tuple(_pending(_small(host, "pending", snapshot.parts["pending"])))
+    shared = _stream(host, snapshot.parts["shared"], "shared", budget)
+    pending = tuple(_pending(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
     if not pending:
         _check_counts(host, counts, snapshot.parts)
@@ -134,6 +135,7 @@ def _parse(document: bytes) -> Live:
     rest_shared = _rest(shared.rest)
     text = system.findtext
     ours = _ours(own.ours, rest)
+    held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     return Live(
         identity=Identity(
             serial=text("result/system/serial") or "",
@@ -155,13 +157,16 @@ def _parse(document: bytes) -> Live:
         other_objects=rest_shared.digests | rest.digests,
         counts=counts,
         findings=version.warnings(text("result/system/sw-version") or ""),
+        state=locks.state(
+            None if held is None else small(host, "locks", held), record.of_vsys(own.rest)
+        ),
     )
 
 
 # --- streaming -----------------------------------------------------------------------------------
 
 
-def _stream(host: str, part: Part, root: str) -> _Found:
+def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
     Only the start of ``result`` is an event: each one costs as much as parsing an element does.
@@ -172,11 +177,14 @@ def _stream(host: str, part: Part, root: str) -> _Found:
     result: Element | None = None
     try:
         for start in range(0, len(part), _CHUNK):
-            parser.feed(bytes(part[start : start + _CHUNK]))
+            chunk = bytes(part[start : start + _CHUNK])
+            budget.feed(chunk)
+            parser.feed(chunk)
             for _, element in cast("Events", parser.read_events()):
                 result = element if result is None else result
             if result is not None:
                 _take(found, result, root, unfinished=1)
+            budget.check(found.count, result)
         tree_root = parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
@@ -184,10 +192,12 @@ def _stream(host: str, part: Part, root: str) -> _Found:
     if status == "error" and "No such node" in "".join(str(t) for t in tree_root.itertext()):
         return found
     if status != "success":
-        raise ParseError(host, f"refuses to show the configuration: {_message(tree_root)}")
+        raise ParseError(host, f"refuses to show the configuration: {message(tree_root)}")
     if result is not None:
         _take(found, result, root)
         found.rest = result.find(root)
+    entries = 0 if found.rest is None else sum(1 for _ in found.rest.iter("entry"))
+    budget.close(found.count + entries, found.rest)
     return found
 
 
@@ -328,7 +338,11 @@ _ItemT = TypeVar("_ItemT", bound=Item)
 def _ours(items: _Items, rest: _Rest) -> Policy:
     """Return what carries our mark, or our prefix where PAN-OS has no tags."""
     return Policy(
-        tags=tuple(tag for tag in rest.tags if tag.name == names.TAG),
+        tags=tuple(
+            replace(tag, comments=record.read(tag.comments)[0])
+            for tag in rest.tags
+            if tag.name == names.TAG
+        ),
         addresses=tuple(items.addresses),
         address_groups=tuple(items.address_groups),
         services=tuple(items.services),
@@ -428,48 +442,6 @@ def _names(items: Iterable[Item]) -> frozenset[str]:
 # --- small answers -------------------------------------------------------------------------------
 
 
-def refuse_dtd(host: str, part: Part) -> None:
-    """Raise ParseError for an answer that declares entities: devices send none.
-
-    So that none can hide, an answer must be in UTF-8, as devices send it.
-    """
-    head = bytes(part[:_HEAD])
-    if _DECLARATION.match(head) and b"?>" not in head:
-        raise ParseError(
-            host,
-            f"the answer's XML declaration does not end within {_HEAD} bytes: something else "
-            "answers at this address",
-        )
-    declared = _ENCODING.match(head)
-    encoding = declared[1].lower() if declared else b"utf-8"
-    if b"\x00" in head[:4] or head.startswith(_ELSEWISE) or encoding != b"utf-8":
-        raise ParseError(host, "the answer is not in UTF-8: something else answers at this address")
-    prolog = _PROLOG.match(part)
-    end = prolog.end() if prolog else 0
-    if bytes(part[end : end + len(_DOCTYPE)]) == _DOCTYPE:
-        raise ParseError(
-            host,
-            "the answer declares XML entities, which a firewall never does: "
-            "something else answers at this address",
-        )
-
-
-def _small(host: str, name: str, part: Part) -> Element:
-    refuse_dtd(host, part)
-    try:
-        root = etree.fromstring(bytes(part), etree.XMLParser(resolve_entities=False))
-    except etree.XMLSyntaxError as error:
-        raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
-    if root.get("status") != "success":
-        raise ParseError(host, f"refuses to tell {name}: {_message(root)}")
-    return root
-
-
-def _message(root: Element) -> str:
-    text = " ".join(str(part).strip() for part in root.itertext()).strip()
-    return text or f"status {root.get('status') or 'missing'}, no reason given"
-
-
 def _pending(root: Element) -> Iterator[tuple[str, str]]:
     """Yield who has uncommitted changes where, from ``show config list changes``."""
     for entry in root.iterfind("result/journal/entry"):
@@ -483,21 +455,10 @@ def _check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part
     changes.
     """
     for kind in COUNTED_KINDS:
-        counted = _count(host, kind, parts[f"count {kind}"])
+        counted = count(host, kind, parts[f"count {kind}"])
         if counted != counts[kind]:
             raise ParseError(
                 host,
                 f"the device counts {counted} entries of kind {kind}, its configuration holds "
                 f"{counts[kind]}: the answer was incomplete, read again",
             )
-
-
-def _count(host: str, kind: str, part: Part) -> int:
-    """Return what the head of an answer says it counts; the names after it are not needed."""
-    parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
-    try:
-        parser.feed(bytes(part[:_HEAD]))
-        events = cast("Events", parser.read_events())
-        return next((int(result.get("total-count", "0")) for _, result in events), 0)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise ParseError(host, f"the answer to count {kind} is not understood: {error}") from error

@@ -280,6 +280,16 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
     return [*undo, *back, *reversed(gone), *_reorder(base, list(_rules(before)), order)]
 
 
+def touched(script: str) -> dict[str, frozenset[str]]:
+    """Return the names of the entries that a script's steps change, by kind."""
+    root = etree.fromstring(script.encode())
+    base = names.vsys_path(root.get("vsys", ""))
+    return {
+        kind: frozenset(_touched(root, f"{base}/{container}"))
+        for kind, container in CONTAINERS.items()
+    }
+
+
 def _under_former_names(
     entries: Mapping[str, Element], renames: Mapping[str, str]
 ) -> dict[str, Element]:

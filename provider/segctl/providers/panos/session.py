@@ -6,61 +6,60 @@ anywhere leaves the running configuration as it was or as it was meant to be.
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-import socket
 import time
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from lxml import etree
 
 from segctl.errors import (
     ApplyError,
-    AuthError,
     ConnectError,
     DeviceError,
-    ForeignChangesError,
-    LockedError,
+    LostLockError,
     ParseError,
+    UnknownError,
     UnsupportedError,
 )
-from segctl.providers.panos import commands, configlog, names, references, version
+from segctl.providers import lock_owner
+from segctl.providers.panos import (
+    answers,
+    commands,
+    configlog,
+    locks,
+    names,
+    record,
+    references,
+    refusals,
+    undo,
+    version,
+)
 from segctl.providers.panos.client import Client
+from segctl.providers.panos.holding import TRIES, Holding
+from segctl.providers.panos.jobs import Commit, JobLostError, Jobs, last_commit
 from segctl.providers.panos.parse import COUNTED_KINDS
-from segctl.providers.panos.render import CONTAINERS, restore
+from segctl.providers.panos.render import CONTAINERS, path
 from segctl.providers.panos.snapshot import Snapshot, load
-from segctl.providers.panos.wire import MAX_REQUEST, Wire, xml
+from segctl.providers.panos.undo import Push
+from segctl.providers.panos.wire import Wire, xml
+from segctl.providers.panos.writing import SAVED_NAME, Writer, text_of
+from segctl.providers.state import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from segctl.providers.base import Author, Target
-    from segctl.providers.panos.elements import Element
-
-#: Configuration saved on the device before a push, for people; overwritten by the next push.
-SAVED_NAME = "segctl-before.xml"
-#: A lock of ours older than this belongs to a run that died on another machine.
-ABANDONED_AFTER = 3600.0
-#: multi-config is on by default from PAN-OS 10.1 (pan.dev, multi-configuration API).
-MULTI_CONFIG_SINCE = (10, 1)
+    from segctl.providers.panos.record import Record
+    from segctl.providers.state import Unconfirmed
 
 _SYSTEM = "<show><system><info></info></system></show>"
-_CHANGES = "<show><config><list><changes></changes></list></config></show>"
-_HA = "<show><high-availability><state></state></high-availability></show>"
+_SAVED = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
 #: What of it moves by itself: clocks, and content that no plan rests on.
 _MOVING = re.compile(
     rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
 )
-_POLL_FIRST, _POLL_MOST = 0.1, 2.0
-#: Pauses before another try at going back or at releasing a lock, when the line has dropped.
-_TRIES = (0.1, 1.0, 5.0, 0.0)
-
-#: Comments of the locks that runs in this process hold now.
-_HELD: set[str] = set()
+_CLOCK = re.compile(rb"<time>([^<]*)</time>")
 
 
 class PanosSession:
@@ -71,15 +70,37 @@ class PanosSession:
         self._progress = progress
         self._wire = Wire(target, read_only=read_only)
         self._client = Client(self._wire, target)
+        self._jobs = Jobs(self._client, target, progress)
+        self._holding = Holding(
+            client=self._client, target=target, jobs=self._jobs, clock=self._clock
+        )
+        self._writer = Writer(
+            client=self._client, target=target, jobs=self._jobs, progress=progress
+        )
         self._base = names.vsys_path(target.scope)
+        self._run = Run()
         self._before: bytes | memoryview = b""
-        self._undo: bytes | memoryview = b""
-        self._version = ""
-        self._script = ""
+        self._push = Push()
+        self._former = ""
+        self._room = target.max_answer
+        self._last_check: Callable[[], None] | None = None
 
     def close(self) -> None:
         """Close the connection."""
         self._wire.close()
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What the device warned of at validations and commits, in its own words."""
+        return tuple(self._jobs.warnings)
+
+    def begin(self, run: Run) -> None:
+        """Say which run this is: its lock and its push bear it."""
+        self._run = run
+
+    def before_live(self, check: Callable[[], None]) -> None:
+        """Have `check` called when a push is written and validated, just before its commit."""
+        self._last_check = check
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -90,27 +111,30 @@ class PanosSession:
         changes the device the document stays the same, byte for byte.
         """
         self._progress("reading")
-        system = _MOVING.sub(b"", self._get({"type": "op", "cmd": _SYSTEM}))
+        self._room, self._before = self._target.max_answer, b""
+        system = self._get({"type": "op", "cmd": _SYSTEM})
         told = xml(self._target, system)
-        self._version = told.findtext("result/system/sw-version") or ""
+        self._writer.version = told.findtext("result/system/sw-version") or ""
         if told.get("status") == "success":  # what is no answer is refused by who parses it
-            version.check(self._target, self._version)
+            version.check(self._target, self._writer.version)
         parts = {
-            "system": system,
-            "pending": self._get({"type": "op", "cmd": _CHANGES}),
+            "system": _MOVING.sub(b"", system),
+            "pending": self._get({"type": "op", "cmd": refusals.CHANGES}),
             "vsys": self._config("show", self._base),
             "shared": self._config("show", names.SHARED),
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
         }
         parts |= self._elsewhere(parts)
         for kind in COUNTED_KINDS:
-            path = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
-            parts[f"count {kind}"] = self._config("get", path)
+            counted = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
+            parts[f"count {kind}"] = self._config("get", counted)
+        parts["locks"] = self._locks(system)
         document = Snapshot(
             host=self._target.name,
             user=self._target.user,
             vsys=self._target.scope,
             parts=parts,
+            limit=self._target.max_answer,
         ).dump()
         self._before = load(document).parts["vsys"]
         return document
@@ -138,16 +162,41 @@ class PanosSession:
         return self._get({"type": "config", "action": action, "xpath": xpath})
 
     def _get(self, params: Mapping[str, str]) -> bytes:
-        answer = self._wire.request({**params, "key": self._client.key()})
+        answer = self._client.ask(params, limit=self._room)
+        self._room -= len(answer.body)
         return answer.body
+
+    def _ask(self, params: Mapping[str, str]) -> bytes:
+        """Ask for something that is no part of what `read` returns as one document."""
+        return self._client.ask(params).body
+
+    def _running(self, xpath: str) -> bytes:
+        return self._ask({"type": "config", "action": "show", "xpath": xpath})
+
+    def _locks(self, system: bytes) -> bytes:
+        """Return who holds a lock, as a part of the document; for runs of ours whether they live.
+
+        How long leases run is in it only while there are such locks.
+        """
+        found = _CLOCK.search(system)
+        clock = found[1].decode(errors="replace") if found else ""
+        try:
+            held = self._holding.held()
+        except ApplyError as error:
+            message = f"refuses to tell who holds its locks: {error.message}"
+            raise ParseError(self._target.name, message) from error
+        tokens = {token for lock in held for token in lock.tokens} - {self._token}
+        commit = last_commit(self._jobs.ours(tokens)) if tokens else None
+        pushed = commit.token if commit is not None and commit.doing == "apply" else ""
+        return locks.to_part(held, clock, account=self._target.user, pushed=pushed)
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
         """Return who last changed each item, by the configuration log; None where it is silent."""
         return configlog.authors(
-            configlog.read_log(self._target, self._get),
+            configlog.read_log(self._target, self._ask),
             [configlog.wanted(self._target.scope, kind, called) for kind, called in items],
             user=self._target.user,
-            pending=self._pending(),
+            pending=refusals.pending(self._client),
         )
 
     def show(self, command: str) -> str:
@@ -159,7 +208,7 @@ class PanosSession:
         if why := commands.refusal(command):
             raise UnsupportedError(f"{self._target.name}: {why}")
         self._progress("asking")
-        return _xml(self._client.op(commands.bare(command)))
+        return text_of(self._client.op(commands.bare(command)))
 
     # --- locking -----------------------------------------------------------------------------
 
@@ -167,152 +216,82 @@ class PanosSession:
     def lock(self) -> Generator[None]:
         """Hold the configuration and commit locks; refuse where changes of others are in the way.
 
+        The locks of a dead run of ours are taken over, and what it left in the candidate goes.
+
         Raises:
             LockedError: somebody else holds one of them.
             ForeignChangesError: uncommitted changes in our virtual system, or of our own account.
             ApplyError: this is the passive peer of a pair.
         """
         self._wire.refuse_write()
-        self._refuse_passive()
+        refusals.refuse_passive(self._client, self._target)
         self._progress("locking")
-        comment = (
-            f"segctl {socket.gethostname()} {os.getpid()} {int(time.time())} {uuid4().hex[:8]}"
-        )
-        _HELD.add(comment)
+        owner = lock_owner.new_owner(self._run.lease)
+        self._push = Push()
         try:
-            self._recover()
-            for kind, scope in (("commit", "shared"), ("config", self._target.scope)):
-                self._take(kind, scope, comment)
-            self._refuse_pending()
+            self._holding.acquire(owner, self._recover)
+            refusals.refuse_pending(self._client, self._target)
             yield
         finally:
             try:
-                self._unlock(comment)
+                self._unlock()
             finally:
-                _HELD.discard(comment)
+                lock_owner.release(owner)
 
-    def _take(self, kind: str, scope: str, comment: str) -> None:
-        command = (
-            f"<request><{kind}-lock><add><comment>{comment}</comment></add></{kind}-lock></request>"
-        )
-        try:
-            self._client.op(command, vsys=scope)
-        except (ConnectError, AuthError):
-            raise
-        except DeviceError as error:
-            holder = self._holder(kind)
-            raise LockedError(
-                self._target.name,
-                f"{kind} lock for {scope}: {holder or error.message}; "
-                "wait until it is released, or have its owner release it",
-            ) from error
+    def _recover(self, tokens: Collection[str]) -> str:
+        """Clean up after dead runs; return the token of the one whose change is not confirmed."""
+        self._progress("cleaning up after a run that was cut off")
+        deadline = self._jobs.deadline()
+        commit = last_commit(self._jobs.settle(tokens, deadline))
+        self._writer.discard(deadline)
+        found = self._record()
+        if found is not None:
+            self._former = found.before
+            return found.token if found.token in tokens else ""
+        self._former = commit.before if commit is not None else ""
+        return commit.token if commit is not None and commit.doing == "apply" else ""
 
-    def _unlock(self, comment: str) -> None:
-        """Release this run's locks, also one whose answer was lost; changes go before them.
+    def _unlock(self) -> None:
+        """Release this run's locks; uncommitted changes go before them.
 
-        What cannot be released stays marked, and the next run cleans up (`_recover`).
+        They stay where a change is or may be live that nobody judged, this run's or that of a dead
+        one: the next run settles it.
         """
-        problem = ""
-        for pause in _TRIES:
-            try:
-                if self._script:
-                    self._discard()
-                for kind in ("config", "commit"):
-                    for entry in self._locks(kind):
-                        if self._mine(entry) and _comment(entry) == comment:
-                            self._release(kind, entry.findtext("name") or "shared")
-            except ConnectError as error:
-                problem = error.message
-                time.sleep(pause)
-            except DeviceError as error:
-                problem = error.message
-                break
-            else:
-                return
-        self._progress(f"could not release the locks, the next run will: {problem}")
+        holding = self._holding
+        if holding.lost or holding.owner is None or holding.settles or self._push.live:
+            holding.owner = None
+            return
+        try:
+            if self._push.script:
+                holding.check()
+                self._writer.discard(self._jobs.deadline())
+            holding.release()
+        except DeviceError as error:
+            self._progress(f"could not release the locks, the next run will: {error.message}")
 
-    def _release(self, kind: str, scope: str) -> None:
-        self._client.op(
-            f"<request><{kind}-lock><remove></remove></{kind}-lock></request>", vsys=scope
-        )
+    def _clock(self) -> str:
+        found = self._client.op(_SYSTEM).findtext("result/system/time")
+        return (found or "").strip()
 
-    def _mine(self, entry: Element) -> bool:
-        return entry.get("name") == self._target.user
+    # --- settling ----------------------------------------------------------------------------
 
-    def _holder(self, kind: str) -> str:
-        return "; ".join(
-            f"held by {entry.get('name')} since {entry.findtext('created')} ({_comment(entry)})"
-            for entry in self._locks(kind)
-        )
-
-    def _locks(self, kind: str) -> Sequence[Element]:
-        command = f"<show><{kind}-locks><vsys>all</vsys></{kind}-locks></show>"
-        return self._client.op(command).findall(f"result/{kind}-locks/entry")
-
-    def _recover(self) -> None:
-        """Clean up after a run of ours that died holding its locks.
+    def adopt(self, change: Unconfirmed) -> None:
+        """Make `confirm` and `revert` mean the change of a dead run whose lock was taken over.
 
         Raises:
-            LockedError: another administrator, or a run that is alive, holds one that concerns us.
+            LockedError: the lock is not held.
+            ApplyError: the change is not there any more.
         """
-        for kind in ("commit", "config"):
-            for entry in self._locks(kind):
-                comment = _comment(entry)
-                scope = entry.findtext("name") or "shared"
-                if not self._mine(entry):
-                    if kind == "commit" or scope in ("shared", self._target.scope):
-                        raise LockedError(
-                            self._target.name,
-                            f"{kind} lock for {scope}: {self._holder(kind)}; "
-                            "wait until it is released, or have its owner release it",
-                        )
-                    continue
-                if not comment.startswith("segctl "):
-                    continue
-                if not _abandoned(comment):
-                    raise LockedError(
-                        self._target.name,
-                        f"another segctl run holds the {kind} lock ({comment}); wait for it",
-                    )
-                self._progress("cleaning up after a run that was cut off")
-                self._settle(self._deadline())
-                self._discard()
-                self._release(kind, scope)
-
-    def _refuse_pending(self) -> None:
-        for owner, xpath in self._pending():
-            if owner == self._target.user:
-                raise ForeignChangesError(
-                    self._target.name,
-                    f"the account {owner!r} has uncommitted changes that this run did not make "
-                    f"({xpath}): commit or revert them, and give segctl an account of its own",
-                )
-            if not xpath or xpath.startswith(self._base) or self._base.startswith(xpath):
-                raise ForeignChangesError(
-                    self._target.name,
-                    f"{owner or 'somebody'} has uncommitted changes in {self._target.scope} "
-                    f"({xpath or 'place unknown'}): have them committed or reverted first",
-                )
-
-    def _pending(self) -> list[tuple[str, str]]:
-        answer = self._client.op(_CHANGES)
-        return [
-            ((entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip())
-            for entry in answer.iterfind("result/journal/entry")
-        ]
-
-    def _refuse_passive(self) -> None:
-        try:
-            answer = self._client.op(_HA)
-        except ApplyError:
-            return  # a model without high availability
-        state = answer.findtext("result/group/local-info/state") or ""
-        if answer.findtext("result/enabled") == "yes" and not state.startswith("active"):
-            peer = answer.findtext("result/group/peer-info/mgmt-ip") or "its peer"
+        self._holding.check()
+        if not change.push or change.push != self._holding.settles:
             raise ApplyError(
                 self._target.name,
-                f"is the {state or 'inactive'} member of a pair: apply to the active one, {peer}",
+                f"the unconfirmed change of run {change.push} is not there any more: run again",
             )
+        self._push = Push(adopted=change, live=True)
+
+    def keep(self) -> None:
+        """Do nothing: what is committed is what the device loads at boot."""
 
     # --- pushing -----------------------------------------------------------------------------
 
@@ -321,275 +300,230 @@ class PanosSession:
 
         Needs a `read` before, in the same session: that is what a revert goes back to.
         """
+        self._wire.refuse_write()
         if revert_in is not None:
             message = f"{self._target.name}: PAN-OS has no timed revert of a commit"
             raise UnsupportedError(message)
-        self._script, self._undo = script, self._before
-        steps = list(etree.fromstring(script.encode()))
+        self._holding.check()
+        if self._holding.settles:
+            raise ApplyError(
+                self._target.name,
+                f"the change of run {self._holding.settles}, which was cut off, has to be "
+                "confirmed or taken back before another one is made",
+            )
+        self._push = self._with_record(script)
         try:
-            self._save()
-            self._write(steps)
-            self._validate()
-            self._commit(hashlib.sha256(script.encode()).hexdigest()[:12])
-        except BaseException:
-            self._progress("going back")
-            self.revert()
+            self._writer.save()
+            self._writer.write(list(etree.fromstring(self._push.script.encode())))
+            self._writer.validate()
+            if self._last_check is not None:
+                self._last_check()
+            self._commit("apply")
+        except LostLockError:
+            raise
+        except BaseException as first:
+            with suppress(KeyboardInterrupt):
+                self._progress("going back")
+            try:
+                self.revert()
+            except DeviceError as second:
+                raise _both(first, second) from first
             raise
 
-    def confirm(self) -> None:
-        """Keep what was pushed: a commit needs no further word."""
-        self._script = ""
+    def _with_record(self, script: str) -> Push:
+        """Return the push of a script that also writes who made it into our tag's comment."""
+        own = ("tag", names.TAG)
+        scope = undo.read_scope(
+            self._target.name,
+            self._before,
+            undo.SHOWN,
+            limit=self._limit,
+            keep=lambda key: key == own,
+        )
+        former = record.of_vsys(scope.entry)
+        plans = former.plans if former is not None else ()
+        made = record.Record(
+            token=self._token,
+            by=lock_owner.this_run(),
+            before=scope.digest,
+            probes=self._run.probes,
+            plans=(self._run.plan_id, *plans) if self._run.plan_id else plans,
+        )
+        return Push(
+            script=record.with_record(script, scope.entry, made),
+            original=self._before,
+            before=scope.digest,
+        )
 
-    def revert(self) -> None:
-        """Make running and candidate configuration what they were before `push`.
+    @property
+    def _limit(self) -> int:
+        """What was small enough to be read is never too large to be taken back."""
+        return 2 * self._target.max_answer
+
+    @property
+    def _token(self) -> str:
+        return self._holding.owner.token if self._holding.owner is not None else ""
+
+    def confirm(self) -> None:
+        """Keep what was pushed or adopted: with its run's lock the sign that it is open goes.
 
         Raises:
-            ApplyError: the device did not let us; the message says where its saved copy is.
+            LostLockError: this run no longer holds the lock.
+            UnknownError: the lock could not be released, or not be seen whether it was.
         """
-        if not self._script:
+        if not self._push.script and self._push.adopted is None:
+            return
+        self._holding.check()
+        try:
+            if self._push.adopted is not None:
+                self._holding.settled()
+            else:
+                self._holding.release()
+        except LostLockError:
+            raise
+        except DeviceError as error:
+            self._push = Push(live=True)
+            raise UnknownError(
+                self._target.name,
+                f"holds the new policy, but whether that was confirmed could not be seen "
+                f"({error.message}). {self._holding.remains()}",
+            ) from error
+        self._push = Push()
+
+    def revert(self) -> None:
+        """Make running and candidate configuration what they were before the push.
+
+        Raises:
+            LostLockError: this run no longer holds the lock, and changed nothing.
+            UnknownError: the device did not let us; the message says what stays.
+        """
+        if not self._push.script and self._push.adopted is None:
             return
         problem: DeviceError | None = None
-        for pause in _TRIES:
+        deadline = self._jobs.deadline()
+        for pause in TRIES:
             try:
-                if self._went_back():
-                    self._script = ""
+                if self._went_back(deadline):
+                    self._holding.settled()
+                    self._push = Push()
                     return
+            except LostLockError:
+                raise
             except ConnectError as error:
                 problem = error
                 time.sleep(pause)
             except DeviceError as error:
                 problem = error
                 break
-        raise ApplyError(
+        self._push = Push(live=True)
+        raise UnknownError(
             self._target.name,
             f"could not go back by itself ({problem.message if problem else 'it changed again'}). "
             f"The configuration before this run is saved on the device as {SAVED_NAME}; "
-            "run `segctl plan` to see what it holds now",
+            f"run `segctl plan` to see what it holds now. {self._holding.remains()}",
         ) from problem
 
-    def _went_back(self) -> bool:
+    def _went_back(self, deadline: float) -> bool:
         """Take one step back; say whether the device was there already."""
-        self._settle(self._deadline())
-        self._discard()
-        before = self._vsys(self._undo)
-        steps = restore(self._script, before, self._vsys(self._config("show", self._base)))
+        self._jobs.settle([self._token], deadline)
+        self._holding.check()
+        self._writer.discard(deadline)
+        if self._push.adopted is not None and not self._push.script:
+            self._push = self._of_dead_run(self._push.adopted)
+        now = self._running(self._base)
+        push = self._push
+        steps = undo.steps(
+            self._target.name,
+            push.script,
+            push.original,
+            now,
+            limit=self._limit,
+            where=push.where,
+        )
         if steps:
-            self._write(steps)
+            self._writer.write(steps)
             self._commit("revert")
         return not steps
 
-    def _vsys(self, body: bytes | memoryview) -> Element:
-        found = xml(self._target, bytes(body)).find("result/entry")
-        if found is None:
-            raise ParseError(self._target.name, f"no longer shows {self._target.scope}")
-        return found
-
-    def _save(self) -> None:
-        self._client.op(f"<save><config><to>{SAVED_NAME}</to></config></save>")
-
-    def _discard(self) -> None:
-        """Take this account's uncommitted changes back."""
-        self._client.op(
-            "<revert><config><partial><admin>"
-            f"<member>{self._target.user}</member></admin></partial></config></revert>"
-        )
-
-    def _write(self, steps: Sequence[Element]) -> None:
-        total, done = len(steps), 0
-        for batch in _batches(steps, multi=self._multi()):
-            self._progress(f"writing {done}/{total}")
-            self._send(batch)
-            done += len(batch)
-
-    def _multi(self) -> bool:
-        numbers = tuple(int(part) for part in re.findall(r"\d+", self._version)[:2])
-        return numbers >= MULTI_CONFIG_SINCE
-
-    def _send(self, batch: Sequence[Element]) -> None:
-        params = {"type": "config"}
-        if self._multi():
-            params |= {"action": "multi-config", "element": _multi_config(batch)}
-        else:
-            (step,) = batch
-            params |= {"action": str(step.tag)}
-            params |= {str(key): str(value) for key, value in step.attrib.items()}
-            if len(step):
-                params["element"] = "".join(_xml(child) for child in step)
-        answer = self._wire.request({**params, "key": self._client.key()})
-        root = xml(self._target, answer.body)
-        if root.get("status") == "success":
-            return
-        failed = next(
-            (one for one in root.iter("response") if one.get("id") and _failed(one)), None
-        )
-        step_text = ""
-        if failed is not None:
-            step = batch[int(failed.get("id", "1")) - 1]
-            step_text = f" at step {step.tag} {step.get('xpath', '')}"
-        lines = _lines(failed if failed is not None else root)
-        if "lock" in lines.lower():
-            raise LockedError(self._target.name, lines)
-        raise ApplyError(self._target.name, f"refuses the change{step_text}: {lines}")
-
-    def _validate(self) -> None:
-        self._progress("validating")
-        answer = self._client.op(
-            "<validate><partial><admin>"
-            f"<member>{self._target.user}</member></admin></partial></validate>"
-        )
-        job = answer.findtext("result/job")
-        if job:
-            self._wait(job, "validation", self._deadline())
-
-    def _deadline(self) -> float:
-        return time.monotonic() + self._target.commit_timeout
-
-    def _commit(self, what: str) -> None:
-        self._progress("committing")
-        deadline = self._deadline()
-        try:
-            answer = self._client.commit(f"segctl {what}")
-        except ConnectError:
-            self._settle(deadline)
-            return
-        job = answer.findtext("result/job")
-        if job:
-            self._wait(job, "commit", deadline)
-
-    def _settle(self, deadline: float) -> None:
-        """Wait until the device has no job running, as after a connection lost during a commit.
-
-        Whether the commit went through is for the caller to see in what it reads next.
-        """
-        pause = _POLL_FIRST
-        while True:
-            busy = False
-            with suppress(ConnectError, ParseError):
-                jobs = self._client.op("<show><jobs><all></all></jobs></show>")
-                states = [job.findtext("status") for job in jobs.iterfind("result/job")]
-                busy = any(state in ("ACT", "PEND") for state in states)
-                if not busy:
-                    return
-            if time.monotonic() > deadline:
-                if busy:
-                    raise ApplyError(self._target.name, "a job on the device does not end")
-                raise ConnectError(
-                    self._target.name,
-                    "the connection was lost during the commit and did not come back: the device "
-                    "holds the old or the new configuration; run `segctl plan` to see which",
-                )
-            time.sleep(pause)
-            pause = min(pause * 2, _POLL_MOST)
-
-    def _wait(self, job: str, what: str, deadline: float) -> None:
-        """Wait for a job; Ctrl-C meanwhile is kept until the device is done.
+    def _of_dead_run(self, change: Unconfirmed) -> Push:
+        """Return what a dead run pushed, from the configuration it saved and the one now.
 
         Raises:
-            ApplyError: the job failed, with the device's own lines.
-            ConnectError: no end within ``segctl_commit_timeout`` seconds.
+            ApplyError: what is saved is not what was there before its push.
         """
-        pause, interrupted = _POLL_FIRST, False
-        while True:
-            try:
-                found = self._job(job)
-                if found is not None and found.findtext("status") == "FIN":
-                    break
-                if found is not None and found.findtext("type") == "Failed-Job":
-                    raise ApplyError(self._target.name, f"{what} job {job}: {_lines(found)}")
-                if found is not None:
-                    self._progress(f"{what} {found.findtext('progress') or '0'} %")
-                if time.monotonic() > deadline:
-                    raise ConnectError(
-                        self._target.name,
-                        f"{what} job {job} did not end within "
-                        f"{self._target.commit_timeout:g} s (segctl_commit_timeout)",
-                    )
-                time.sleep(pause)
-            except KeyboardInterrupt:
-                if interrupted:
-                    raise
-                interrupted = True
-                self._progress(f"interrupted: waiting for the {what} to end, then going back")
-            pause = min(pause * 2, _POLL_MOST)
-        if found.findtext("result") != "OK":
-            raise ApplyError(self._target.name, f"{what} failed, nothing changed: {_lines(found)}")
-        if interrupted:
-            raise KeyboardInterrupt
+        name, scope = self._target.name, self._target.scope
+        where = undo.SAVED.format(names.quote(scope))
+        saved = self._ask({"type": "op", "cmd": _SAVED})
+        before = None
+        with suppress(ParseError):
+            before = undo.read_scope(name, saved, where, limit=self._limit)
+        if before is None or not self._former or before.digest != self._former:
+            raise ApplyError(
+                name,
+                f"{SAVED_NAME} on the device is not what was there before the change of run "
+                f"{change.push}, so that it cannot be taken back. To keep the change, apply with "
+                f"its playbook, or release the locks; to undo it, load an older version: "
+                "`load config version N`, and commit",
+            )
+        now = undo.read_scope(name, self._running(self._base), undo.SHOWN, limit=self._limit)
+        script = undo.difference(scope, before, now)
+        return Push(script=script, original=saved, where=where, adopted=change, live=True)
 
-    def _job(self, job: str) -> Element | None:
+    # --- committing --------------------------------------------------------------------------
+
+    def _commit(self, doing: str) -> None:
+        """Commit this account's changes and wait; look at the locks before and after.
+
+        What became of a commit whose answer was lost is found by its job, or read from the device.
+
+        Raises:
+            LostLockError: this run no longer holds its locks.
+            DeviceError: the commit failed, did not end, or was never seen.
+        """
+        self._progress("committing")
+        deadline = self._jobs.deadline()
+        self._holding.check()
+        text = str(
+            Commit(
+                doing=doing,
+                token=self._token,
+                plan=self._run.plan_id,
+                before=self._push.before,
+            )
+        )
+        self._holding.submitted = self._push.live = True
         try:
-            answer = self._client.op(f"<show><jobs><id>{job}</id></jobs></show>")
+            answer = self._jobs.patiently(lambda: self._client.commit(text), deadline)
+            job = answer.findtext("result/job") or ""
         except (ConnectError, ParseError):
-            return None  # the management service may be busy; the deadline decides
-        return answer.find("result/job")
+            job = self._jobs.turned_up(self._token, deadline)
+            if not job and not self._committed(doing):
+                raise
+        try:
+            if job:
+                self._jobs.wait(job, "Commit", deadline)
+        except JobLostError:
+            if not self._committed(doing):
+                raise
+        self._holding.check()
+
+    def _committed(self, doing: str) -> bool:
+        """Whether the running configuration bears this run's record."""
+        found = self._record()
+        return doing == "apply" and found is not None and found.token == self._token
+
+    def _record(self) -> Record | None:
+        """Return what the running configuration says of the last run."""
+        where = path(self._base, "tag", names.TAG)
+        root = xml(self._target, self._running(where))
+        comment = root.findtext("result/entry/comments") or ""
+        if not answers.is_success(root) and "No such node" not in answers.lines(root):
+            raise answers.refusal(self._target.name, root)
+        return record.read(comment)[1]
 
 
-def _comment(lock: Element) -> str:
-    return (lock.findtext("comment") or "").strip()
-
-
-def _abandoned(comment: str) -> bool:
-    """Whether a lock comment of ours names a run that cannot be alive."""
-    parts = comment.split()
-    if len(parts) != 5 or not (parts[2].isdigit() and parts[3].isdigit()):
-        return False
-    host, pid, began = parts[1], int(parts[2]), int(parts[3])
-    if host != socket.gethostname():
-        return datetime.now(UTC).timestamp() - began > ABANDONED_AFTER
-    if pid == os.getpid():
-        return comment not in _HELD
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _batches(steps: Sequence[Element], *, multi: bool) -> Iterator[Sequence[Element]]:
-    """Part steps into requests: one each, or as many as a multi-config may carry."""
-    if not multi:
-        yield from ([step] for step in steps)
-        return
-    batch: list[Element] = []
-    size = 0
-    for step in steps:
-        length = _encoded_length(_xml(step)) + 64
-        if batch and size + length > MAX_REQUEST:
-            yield batch
-            batch, size = [], 0
-        batch.append(step)
-        size += length
-    if batch:
-        yield batch
-
-
-def _encoded_length(text: str) -> int:
-    """Return how long `text` is in a form body, where all but letters and digits take three."""
-    plain = len(re.findall(r"[A-Za-z0-9_.\- ~]", text))
-    return plain + 3 * (len(text.encode()) - plain)
-
-
-def _multi_config(batch: Sequence[Element]) -> str:
-    root = etree.Element("multi-config")
-    for number, step in enumerate(batch, 1):
-        root.append(step)
-        step.set("id", str(number))
-    return _xml(root)
-
-
-def _xml(element: Element) -> str:
-    return etree.tostring(element, encoding="unicode", with_tail=False)
-
-
-def _failed(response: Element) -> bool:
-    return response.get("status") != "success"
-
-
-def _lines(element: Element) -> str:
-    found = [
-        str(text).strip() for line in element.iter("line", "msg") for text in [line.text] if text
-    ]
-    text = "; ".join(line for line in found if line)
-    return text or " ".join(str(t).strip() for t in element.itertext()).strip() or "no reason given"
+def _both(first: BaseException, second: DeviceError) -> DeviceError:
+    """Return one error of why the push failed, and why the way back did."""
+    if not isinstance(first, DeviceError):
+        return second
+    return type(second)(second.device, f"{first.message}. {second.message}")

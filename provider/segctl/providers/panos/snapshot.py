@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
 from segctl.jsontext import read_json
+from segctl.providers.panos.budget import MAX_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,16 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The device's answers by part, with the scope that was read and who read it."""
+    """The device's answers by part, with the scope that was read and who read it.
+
+    `limit` is ``segctl_max_answer_mb`` in bytes: `parse` takes no more than about that.
+    """
 
     host: str
     user: str
     vsys: str
     parts: Mapping[str, bytes | memoryview]
+    limit: int = MAX_ANSWER
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -36,6 +41,7 @@ class Snapshot:
             "host": self.host,
             "user": self.user,
             "vsys": self.vsys,
+            "limit": self.limit,
             "parts": [[name, len(part)] for name, part in self.parts.items()],
         }
         head = MAGIC + json.dumps(header).encode() + b"\n"
@@ -71,6 +77,7 @@ def load(document: bytes) -> Snapshot:
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above
         host, user, vsys = (str(header[name]) for name in ("host", "user", "vsys"))
-        return Snapshot(host=host, user=user, vsys=vsys, parts=parts)
+        limit = int(header.get("limit", MAX_ANSWER))
+        return Snapshot(host=host, user=user, vsys=vsys, parts=parts, limit=limit)
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("snapshot", "not a PAN-OS snapshot of this version, or damaged") from error

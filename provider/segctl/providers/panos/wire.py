@@ -20,8 +20,16 @@ from urllib.parse import quote_plus
 
 from lxml import etree
 
-from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
-from segctl.providers.panos.parse import refuse_dtd
+from segctl.errors import (
+    ApplyError,
+    AuthError,
+    BusyError,
+    ConnectError,
+    DeviceError,
+    ParseError,
+)
+from segctl.providers.panos.budget import refuse_swarm
+from segctl.providers.panos.small import refuse_dtd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +40,19 @@ if TYPE_CHECKING:
 
 #: The vendor's limit for one request is 5 MB (PAN-OS and Panorama API Usage Guide 9.1).
 MAX_REQUEST = 4_500_000
+#: Largest answer to anything but a configuration: jobs, locks, pending changes.
+MAX_SMALL = 16 * 2**20
+_MAX_KEY = 1 << 16
+_HEAD = 1 << 12
 _CHUNK = 1 << 18
+#: What a management service answers while it restarts or has too much to do.
+_PASSING = frozenset({429, 502, 503, 504})
+_TOO_MANY = 429
+_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_REFUSED_KEY = re.compile(
+    rb"""\s*<response\s[^>]*code\s*=\s*["'](?:22|403)["']|.{0,200}>\s*Invalid credentials\.\s*<""",
+    re.DOTALL,
+)
 _UNAUTHORIZED = re.compile(rb"""\s*<response\s[^>]*status\s*=\s*["']unauth["']""")
 _READ_ACTIONS = frozenset({"get", "show", "complete"})
 _READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
@@ -60,16 +80,30 @@ class Answer:
     reason: str
     content_type: str
     body: bytes
+    retry_after: str = ""
+
+
+class KeyRefusedError(AuthError):
+    """The device does not take the key (any more); it did nothing."""
+
+
+class _PassingError(ConnectError):
+    """A request that can be repeated failed in a way that passes; `pause` seconds from now."""
+
+    def __init__(self, device: str, message: str, pause: float = _PAUSE) -> None:
+        super().__init__(device, message)
+        self.pause = pause
 
 
 def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
-    """Read an answer.
+    """Read an answer that is no configuration.
 
     Raises:
-        ParseError: it is not complete XML.
+        ParseError: it is not complete XML, or too large a tree.
     """
+    refuse_swarm(target.name, body)
     try:
-        return etree.fromstring(body, etree.XMLParser(resolve_entities=False, huge_tree=True))
+        return etree.fromstring(body, etree.XMLParser(resolve_entities=False))
     except etree.XMLSyntaxError as error:
         raise ParseError(target.name, f"its answer is not complete XML: {error}") from error
 
@@ -134,6 +168,22 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Bounded(self.fp.detach(), sock, deadline))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """A request as it is sent, and the bounds of its answer."""
+
+    body: bytes
+    timeout: float
+    limit: int
+    keep: bool
+
+
+def _pause(retry_after: str) -> float:
+    """Return for how many seconds to wait; a date instead of seconds is not worth to be read."""
+    asked = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else _PAUSE
+    return min(asked, _LONGEST_PAUSE)
+
+
 class Wire:
     """One device's HTTPS connection; kept open for reads, new for every write."""
 
@@ -154,16 +204,23 @@ class Wire:
         if self.read_only:
             raise ApplyError(self.target.name, "this session is read-only: nothing was sent")
 
-    def request(self, params: Mapping[str, str], *, timeout: float | None = None) -> Answer:
+    def request(
+        self, params: Mapping[str, str], *, timeout: float | None = None, limit: int | None = None
+    ) -> Answer:
         """Send one API request and return the answer.
+
+        A read that is answered by a service which restarts, or by nothing, is repeated once.
+        A write is sent once and never again.
 
         Args:
             params: the form's fields, the key among them.
             timeout: seconds for the whole exchange; default the target's own.
+            limit: bytes of a configuration; default the target's own.
 
         Raises:
             ApplyError: a write on a read-only session; nothing was sent.
             AuthError: the device refuses the key or the role.
+            BusyError: it has too much to do; nothing was done.
             ConnectError: no connection, no answer in time, or an identity that does not verify.
             ParseError: the answer is not XML, or larger than allowed.
         """
@@ -171,29 +228,51 @@ class Wire:
         if write:
             self.refuse_write()
             self.close()
-        body = "&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode()
-        seconds = timeout or self.target.timeout
-        answer = self._exchange(body, seconds, fresh=self._kept is None, keep=not write)
+        form = _Form(
+            body="&".join(f"{key}={quote_plus(value)}" for key, value in params.items()).encode(),
+            timeout=timeout or self.target.timeout,
+            limit=self._limit(params, limit),
+            keep=not write,
+        )
+        try:
+            return self._checked(form, write=write)
+        except _PassingError as error:
+            if write:
+                raise
+            time.sleep(error.pause)
+        return self._checked(form, write=write)
+
+    def _limit(self, params: Mapping[str, str], limit: int | None) -> int:
+        most = self.target.max_answer if limit is None else limit
+        if params.get("type") == "keygen":
+            return min(most, _MAX_KEY)
+        read = params.get("type") == "config" and params.get("action") in _READ_ACTIONS
+        whole = read or "<saved>" in params.get("cmd", "")
+        return most if whole else min(most, MAX_SMALL)
+
+    def _checked(self, form: _Form, *, write: bool) -> Answer:
+        answer = self._exchange(form, fresh=self._kept is None)
         if write:
             self.close()
-        self._check(answer)
+        self._check(answer, write=write)
         return answer
 
-    def _exchange(self, body: bytes, timeout: float, *, fresh: bool, keep: bool) -> Answer:
-        deadline = time.monotonic() + timeout
+    def _exchange(self, form: _Form, *, fresh: bool) -> Answer:
+        deadline = time.monotonic() + form.timeout
         try:
-            return self._send(body, deadline, keep=keep)
-        except (ConnectionError, http.client.RemoteDisconnected):
+            return self._send(form, deadline)
+        except (ConnectionError, http.client.RemoteDisconnected) as error:
             self.close()
             if fresh:
-                raise self._lost("closed the connection without an answer") from None
+                message = "closed the connection without an answer"
+                raise _PassingError(self.target.name, message) from error
         except BaseException:
             self.close()
             raise
         # the kept connection had been closed
-        return self._exchange(body, timeout, fresh=True, keep=keep)
+        return self._exchange(form, fresh=True)
 
-    def _send(self, body: bytes, deadline: float, *, keep: bool) -> Answer:
+    def _send(self, form: _Form, deadline: float) -> Answer:
         try:
             connection = self._kept or self._connect(deadline)
             self._kept = connection
@@ -201,21 +280,19 @@ class Wire:
                 connection.sock.settimeout(max(0.1, deadline - time.monotonic()))
             headers = {
                 "Content-Type": "application/x-www-form-urlencoded",
-                "Connection": "keep-alive" if keep else "close",
+                "Connection": "keep-alive" if form.keep else "close",
             }
-            connection.request("POST", "/api/", body=body, headers=headers)
+            connection.request("POST", "/api/", body=form.body, headers=headers)
             connection.response_class = cast(
                 "type[http.client.HTTPResponse]", partial(_Response, deadline=deadline)
             )
             response = connection.getresponse()
             with response:
-                content = self._read(response)
+                content = self._read(response, form.limit)
         except TimeoutError as error:
-            raise self._lost(
-                f"no answer within {self.target.timeout:g} s (segctl_timeout)"
-            ) from error
+            raise self._lost(f"no answer within {form.timeout:g} s (segctl_timeout)") from error
         except http.client.IncompleteRead as error:
-            raise self._lost("the answer ended early") from error
+            raise _PassingError(self.target.name, "the answer ended early") from error
         except ssl.SSLEOFError as error:
             raise ConnectionResetError from error
         except ssl.SSLError as error:
@@ -233,6 +310,7 @@ class Wire:
             reason=response.reason,
             content_type=response.headers.get("Content-Type", ""),
             body=content,
+            retry_after=response.headers.get("Retry-After", ""),
         )
 
     def _connect(self, deadline: float) -> http.client.HTTPSConnection:
@@ -278,35 +356,41 @@ class Wire:
                 f"its certificate is not the pinned one (it has SHA-256 {digest}); nothing was sent"
             )
 
-    def _read(self, response: http.client.HTTPResponse) -> bytes:
-        limit = self.target.max_answer
+    def _read(self, response: http.client.HTTPResponse, limit: int) -> bytes:
         if response.length is not None and response.length > limit:
-            raise self._too_large(limit)
-        chunks: list[bytes] = []
-        size = 0
+            raise self._too_large()
+        whole = io.BytesIO()  # chunks of a byte each would take forty bytes in a list
         while chunk := response.read1(_CHUNK):
-            size += len(chunk)
-            if size > limit:
-                raise self._too_large(limit)
-            chunks.append(chunk)
+            if whole.tell() + len(chunk) > limit:
+                raise self._too_large()
+            whole.write(chunk)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
         response.close()  # it is whole: the connection may carry another request
-        return b"".join(chunks)
+        return whole.getvalue()
 
-    def _too_large(self, limit: int) -> DeviceError:
+    def _too_large(self) -> DeviceError:
+        most = self.target.max_answer
         return ParseError(
             self.target.name,
-            f"its answer is larger than {limit / 2**20:g} MiB (segctl_max_answer_mb): not read",
+            f"its answer is larger than {most / 2**20:g} MiB (segctl_max_answer_mb): not read",
         )
 
     def _lost(self, message: str) -> ConnectError:
         return ConnectError(self.target.name, message)
 
-    def _check(self, answer: Answer) -> None:
+    def _check(self, answer: Answer, *, write: bool) -> None:
         name = self.target.name
-        if answer.status == 403:
-            raise AuthError(
+        if answer.status == _TOO_MANY and write:
+            raise BusyError(name, "is busy: it takes no more requests for now (HTTP 429)")
+        if answer.status in _PASSING:
+            raise _PassingError(
+                name,
+                f"answers HTTP {answer.status}: its management service is not up",
+                _pause(answer.retry_after),
+            )
+        if answer.status == 403 or _REFUSED_KEY.match(answer.body[:_HEAD]):
+            raise KeyRefusedError(
                 name,
                 f"refuses the account {self.target.user!r} ({answer.reason}): "
                 "check user, password and the admin role's XML API rights",

@@ -1,0 +1,259 @@
+"""The locks of one run on one firewall: taken, looked at before every write that counts, released.
+
+A run whose locks are gone or another's changes nothing more. Sources disagree whether PAN-OS
+releases a lock at its owner's commit; after a commit of ours they are looked at and taken again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from segctl.errors import (
+    AuthError,
+    ConnectError,
+    DeviceError,
+    LockedError,
+    LostLockError,
+    ParseError,
+)
+from segctl.providers.panos import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from segctl.providers.base import Target
+    from segctl.providers.lock_owner import LockOwner
+    from segctl.providers.panos.client import Client
+    from segctl.providers.panos.jobs import Jobs
+    from segctl.providers.panos.locks import Held
+
+#: Pauses before another try where the line has dropped.
+TRIES: Final = (0.1, 1.0, 5.0, 0.0)
+
+
+@dataclass(slots=True, kw_only=True)
+class Holding:
+    """`owner` is None while nothing is held.
+
+    `settles` is the token of a dead run whose change this run has to confirm or take back;
+    `submitted` says that a commit of ours may have released the locks since they were looked at.
+    """
+
+    client: Client
+    target: Target
+    jobs: Jobs
+    clock: Callable[[], str]
+    owner: LockOwner | None = None
+    settles: str = ""
+    submitted: bool = False
+    lost: bool = False
+
+    @property
+    def _wanted(self) -> Sequence[tuple[str, str]]:
+        return (("commit", locks.SHARED), ("config", self.target.scope))
+
+    def held(self) -> list[Held]:
+        """Return every lock on the device."""
+        return [lock for kind in locks.KINDS for lock in self._of(kind)]
+
+    def _of(self, kind: str) -> list[Held]:
+        command = f"<show><{kind}-locks><vsys>all</vsys></{kind}-locks></show>"
+        return locks.read(kind, self.client.op(command))
+
+    # --- taking ------------------------------------------------------------------------------
+
+    def acquire(self, owner: LockOwner, recover: Callable[[Collection[str]], str]) -> None:
+        """Take both locks; those of a dead run of ours are taken over.
+
+        Args:
+            owner: this run.
+            recover: cleans up after dead runs, of these tokens; returns the token of the one whose
+                change is live and not confirmed, or nothing.
+
+        Raises:
+            LockedError: another administrator, or a run that may live, holds one that concerns us.
+        """
+        self.settles, self.submitted, self.lost = "", False, False
+        dead = self._dead(self.held())
+        if dead:
+            tokens = dict.fromkeys(token for lock in dead for token in lock.tokens)
+            self.settles = recover(tokens.keys())
+            still = self.held()  # a commit that was under way may have released some
+            dead = [lock for lock in dead if lock in still]
+        self.owner = owner
+        for kind, scope in self._wanted:  # the sign of a dead run's change is never away
+            for lock in dead:
+                if lock.kind == kind:
+                    self._remove(lock)
+            self._take(kind, scope)
+
+    def _dead(self, held: Sequence[Held]) -> list[Held]:
+        """Return the locks that dead runs of ours left; refuse all others that concern us."""
+        found: list[Held] = []
+        clock = self.clock() if any(map(self._by_us, held)) else ""
+        for lock in held:
+            if lock.kind == "config" and lock.scope not in (locks.SHARED, self.target.scope):
+                continue
+            if not self._by_us(lock):
+                raise self._refused(lock, "wait until it is released, or have its owner release it")
+            if locks.is_alive(lock, clock) is not False:
+                known = "another segctl run" if lock.comment.startswith("segctl ") else "somebody"
+                raise self._refused(
+                    lock,
+                    f"{known} holds it with this account; {locks.until(lock, clock)}: wait for it, "
+                    f"or where that run is dead, `{lock.command}`",
+                )
+            found.append(lock)
+        self._refuse_elsewhere(found, held)
+        return found
+
+    def _refuse_elsewhere(self, dead: Sequence[Held], held: Sequence[Held]) -> None:
+        """Refuse to clean up after a run on another virtual system, whose change is not ours."""
+        tokens = {token for lock in dead for token in lock.tokens}
+        for lock in held:
+            if lock not in dead and self._by_us(lock) and tokens & set(lock.tokens):
+                raise self._refused(
+                    lock,
+                    f"a run on {lock.scope} was cut off: run `segctl apply` for the firewall of "
+                    f"{lock.scope} first, or `{lock.command}`",
+                )
+
+    def _refused(self, lock: Held, what: str) -> LockedError:
+        return LockedError(self.target.name, f"{lock}; {what}")
+
+    def _by_us(self, lock: Held) -> bool:
+        return lock.admin == self.target.user
+
+    def _is_mine(self, lock: Held) -> bool:
+        mine = self.owner.token if self.owner is not None else ""
+        return self._by_us(lock) and lock.owner is not None and lock.owner.token == mine
+
+    def _take(self, kind: str, scope: str) -> None:
+        """Take a lock; whether one was taken whose answer was lost is seen by looking.
+
+        Raises:
+            LockedError: somebody else has it.
+        """
+        if self.owner is None:
+            return
+        words = locks.comment(self.owner, self.settles if kind == "commit" else "")
+        command = (
+            f"<request><{kind}-lock><add><comment>{words}</comment></add></{kind}-lock></request>"
+        )
+        deadline = self.jobs.deadline()
+        for last in (False, True):
+            try:
+                self.jobs.patiently(lambda: self.client.op(command, vsys=scope), deadline)
+            except AuthError:
+                raise
+            except DeviceError as error:
+                found = self._at(kind, scope)
+                if found is not None and self._is_mine(found):
+                    return
+                lost = isinstance(error, ConnectError | ParseError)
+                if found is None and lost and not last:
+                    continue
+                if lost and found is None:
+                    raise
+                raise LockedError(
+                    self.target.name,
+                    f"{found or f'{kind} lock for {scope}: {error.message}'}; "
+                    "wait until it is released, or have its owner release it",
+                ) from error
+            else:
+                return
+
+    def _at(self, kind: str, scope: str) -> Held | None:
+        return next((lock for lock in self._of(kind) if lock.scope == scope), None)
+
+    # --- looking -----------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Make sure that this run still holds its locks.
+
+        Raises:
+            LockedError: it never took them.
+            LostLockError: they are gone, or another's: nothing more may be changed.
+        """
+        if self.owner is None:
+            raise LockedError(self.target.name, "is not locked by this run")
+        held = {(lock.kind, lock.scope): lock for lock in self.held()}
+        gone: list[tuple[str, str]] = []
+        for kind, scope in self._wanted:
+            found = held.get((kind, scope))
+            if found is not None and self._is_mine(found):
+                continue
+            if found is not None or not self.submitted or self.lost:
+                raise self._lost(f"{found}" if found else f"nobody holds the {kind} lock now")
+            gone.append((kind, scope))
+        try:
+            for kind, scope in gone:
+                self._take(kind, scope)
+        except LockedError as error:
+            raise self._lost(f"the commit released it, and now {error.message}") from error
+        self.submitted = False
+
+    def _lost(self, why: str) -> LostLockError:
+        self.lost = True
+        return LostLockError(
+            self.target.name,
+            f"this run has lost its lock ({why}): it changes nothing more, neither on nor back. "
+            "Run `segctl plan` to see what the device holds, and `segctl apply` to settle it",
+        )
+
+    # --- releasing ---------------------------------------------------------------------------
+
+    def release(self) -> None:
+        """Release this run's locks; one whose answer was lost is looked for again.
+
+        Raises:
+            DeviceError: it could not be done, or not be seen whether it was.
+        """
+        problem: ConnectError | None = None
+        for pause in TRIES:
+            try:
+                for lock in reversed(self.held()):
+                    if self._is_mine(lock):
+                        self._remove(lock)
+            except ConnectError as error:
+                problem = error
+                time.sleep(pause)
+            else:
+                self.owner = None
+                return
+        if problem is not None:
+            raise problem
+
+    def settled(self) -> None:
+        """Say that nothing of a dead run is left: the sign of it goes from our lock.
+
+        Raises:
+            LostLockError: somebody else took the lock meanwhile.
+        """
+        if not self.settles:
+            return
+        self.settles = ""
+        try:
+            for lock in self.held():
+                if lock.settles and self._is_mine(lock):
+                    self._remove(lock)
+                    self._take(lock.kind, lock.scope)
+        except LockedError as error:
+            raise self._lost(error.message) from error
+
+    def _remove(self, lock: Held) -> None:
+        self.client.op(
+            f"<request><{lock.kind}-lock><remove></remove></{lock.kind}-lock></request>",
+            vsys=lock.scope,
+        )
+
+    def remains(self) -> str:
+        """Say which locks stay on the device, and what removes them."""
+        names = " and ".join(f"{kind} lock for {scope}" for kind, scope in self._wanted)
+        return (
+            f"The {names} stay until the next `segctl apply`, which settles what is left; by hand: "
+            f"`request config-lock remove` and "
+            f"`request commit-lock remove admin {self.target.user}`"
+        )

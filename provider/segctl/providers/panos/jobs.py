@@ -1,0 +1,279 @@
+"""The jobs of a firewall: which are ours, how they end, how long anything is waited for.
+
+A job is ours by its number, or by the token of its run in its description. What others do on the
+device, downloads and commits of theirs, is nobody's to wait for.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from segctl.errors import (
+    ApplyError,
+    BusyError,
+    ConnectError,
+    DeviceError,
+    ParseError,
+    UnknownError,
+)
+from segctl.providers.panos import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from segctl.providers.base import Target
+    from segctl.providers.panos.client import Client
+    from segctl.providers.panos.elements import Element
+
+POLL_FIRST: Final = 0.1
+POLL_MOST: Final = 2.0
+#: Seconds in which the job of a commit whose answer was lost has to turn up.
+_TURNS_UP: Final = 1.0
+_ALL: Final = "<show><jobs><all></all></jobs></show>"
+_OVER: Final = "FIN"
+
+_ResultT = TypeVar("_ResultT")
+
+
+class JobLostError(ApplyError):
+    """The device has forgotten a job: what became of it is seen in its configuration only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What a commit of ours says of itself in the lists of jobs and of versions.
+
+    `doing` is ``apply`` or ``revert``, `token` the run's, `before` a digest of what it replaces.
+    """
+
+    doing: str
+    token: str
+    plan: str = ""
+    before: str = ""
+
+    def __str__(self) -> str:
+        """Write it as a description."""
+        return (
+            f"segctl {self.doing} plan {self.plan or '-'} before {self.before or '-'} "
+            f"run {self.token}"
+        )
+
+
+_DESCRIBED: Final = re.compile(r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})")
+
+
+def read_commit(description: str) -> Commit | None:
+    """Return what a description of ours says; None for any other."""
+    found = _DESCRIBED.fullmatch(description.strip())
+    if found is None:
+        return None
+    doing, plan, before, token = found.groups()
+    return Commit(doing=doing, token=token, plan=plan.strip("-"), before=before.strip("-"))
+
+
+@dataclass(slots=True)
+class Jobs:
+    """Waits for jobs of ours on one device; `warnings` gathers what they warned of."""
+
+    client: Client
+    target: Target
+    progress: Callable[[str], None]
+    warnings: list[str] = field(default_factory=list[str])
+    last: int = 0
+
+    def deadline(self) -> float:
+        """Return when a step that begins now is given up."""
+        return time.monotonic() + self.target.commit_timeout
+
+    def patiently(self, act: Callable[[], _ResultT], deadline: float) -> _ResultT:
+        """Do something that the device may refuse for now, until it does not or time is over.
+
+        Raises:
+            BusyError: it was refused for as long as `deadline`.
+        """
+        pause = POLL_FIRST
+        while True:
+            try:
+                return act()
+            except BusyError as error:
+                if time.monotonic() + pause > deadline:
+                    raise BusyError(
+                        self.target.name,
+                        f"{error.message}, and it did not end within "
+                        f"{self.target.commit_timeout:g} s (segctl_commit_timeout): "
+                        "try again later",
+                    ) from error
+                self.progress(f"waiting: {error.message}")
+            time.sleep(pause)
+            pause = min(pause * 2, POLL_MOST)
+
+    def wait(self, number: str, kind: str, deadline: float) -> None:
+        """Wait for a job of ours; Ctrl-C meanwhile is kept until the device is done.
+
+        Args:
+            number: of the job.
+            kind: its type, ``Commit`` or ``Validate``.
+            deadline: when to give up, by the monotonic clock.
+
+        Raises:
+            ApplyError: the job failed, with the device's own lines.
+            JobLostError: the device does not know it any more.
+            UnknownError: a commit has not ended by `deadline`, or that could not be seen.
+            BusyError: a validation has not.
+            ConnectError: a validation could not be seen to end.
+        """
+        self.last = max(self.last, _number(number))
+        what, pause, interrupted = kind.lower(), POLL_FIRST, False
+        while True:
+            try:
+                found = self._job(number)
+                if found is not None and self._is_over(found, number, kind):
+                    break
+                if found is not None:
+                    self.progress(f"{what} {found.findtext('progress') or '0'} %")
+                if time.monotonic() > deadline:
+                    raise self._endless(number, kind, seen=found is not None)
+                time.sleep(pause)
+            except KeyboardInterrupt:
+                if interrupted:
+                    raise
+                interrupted = True
+                self.progress(f"interrupted: waiting for the {what} to end, then going back")
+            pause = min(pause * 2, POLL_MOST)
+        self.note(found)
+        if found.findtext("result") != "OK":
+            why = answers.told(found.find("details"))
+            raise ApplyError(
+                self.target.name, f"{what} job {number} failed, nothing changed: {why}"
+            )
+        if interrupted:
+            raise KeyboardInterrupt
+
+    def _endless(self, number: str, kind: str, *, seen: bool = True) -> DeviceError:
+        name, seconds = self.target.name, self.target.commit_timeout
+        what = "did not end" if seen else "was not seen to end: the device gives no answer"
+        text = f"{kind.lower()} job {number} {what} within {seconds:g} s (segctl_commit_timeout)"
+        if kind == "Commit":
+            return UnknownError(name, f"{text}; its change may still become live")
+        error = BusyError if seen else ConnectError
+        return error(name, f"{text}; nothing changed")
+
+    def _is_over(self, job: Element, number: str, kind: str) -> bool:
+        """Whether a job has ended; after a restart another one may have its number."""
+        found = job.findtext("type") or ""
+        if found == "Failed-Job":
+            why = answers.told(job.find("details"))
+            raise ApplyError(self.target.name, f"{kind.lower()} job {number}: {why}")
+        if not found.startswith(kind) or (job.findtext("user") or "") not in self._users():
+            raise JobLostError(self.target.name, f"{kind.lower()} job {number} is gone")
+        return job.findtext("status") == _OVER
+
+    def note(self, job: Element) -> None:
+        """Keep what a job warned of, each line once."""
+        for line in answers.warnings_of(job):
+            if line not in self.warnings:
+                self.warnings.append(line)
+
+    def _job(self, number: str) -> Element | None:
+        try:
+            answer = self.client.op(f"<show><jobs><id>{number}</id></jobs></show>")
+        except (ConnectError, ParseError, BusyError):
+            return None  # the management service may be busy; the deadline decides
+        except ApplyError as error:
+            raise JobLostError(
+                self.target.name, f"job {number} is gone: {error.message}"
+            ) from error
+        return answer.find("result/job")
+
+    def _users(self) -> Sequence[str]:
+        """Some releases do not say whose job it is (recorded on 10.0)."""
+        return ("", self.target.user)
+
+    # --- jobs whose number is not known ------------------------------------------------------
+
+    def ours(self, tokens: Iterable[str]) -> list[Element]:
+        """Return the commits of some runs of ours, the latest first.
+
+        A job without description counts when it is newer than the last one we know.
+        """
+        wanted = tuple(tokens)
+        answer = self.client.op(_ALL)
+        found: list[tuple[int, Element]] = []
+        for job in answer.iterfind("result/job"):
+            if not (job.findtext("type") or "").startswith("Commit"):
+                continue
+            if (job.findtext("user") or "") not in self._users():
+                continue
+            text = job.findtext("description") or ""
+            said, number = read_commit(text), _number(_id(job))
+            nameless = not text and self.last and number > self.last
+            if nameless or (said is not None and said.token in wanted):
+                found.append((number, job))
+        return [job for _, job in sorted(found, key=lambda pair: -pair[0])]
+
+    def turned_up(self, token: str, deadline: float) -> str:
+        """Return the number of the commit job of a run whose answer was lost; empty for none.
+
+        Raises:
+            ConnectError: the device did not come back by `deadline`.
+        """
+        began, pause, told = time.monotonic(), POLL_FIRST, False
+        while True:
+            try:
+                found = [job for job in self.ours([token]) if _number(_id(job)) > self.last]
+                told = True
+            except (ConnectError, ParseError, BusyError):
+                if time.monotonic() > deadline:
+                    raise
+                found = []
+            if found:
+                return _id(found[0])
+            now = time.monotonic()
+            if told and now > min(deadline, began + min(_TURNS_UP, self.target.timeout)):
+                return ""
+            time.sleep(pause)
+            pause = min(pause * 2, POLL_MOST)
+
+    def settle(self, tokens: Iterable[str], deadline: float) -> Sequence[Element]:
+        """Wait until no commit of some runs of ours is under way; return them.
+
+        Raises:
+            UnknownError: one does not end by `deadline`.
+            ConnectError: the device did not come back by `deadline`.
+        """
+        wanted, pause = tuple(tokens), POLL_FIRST
+        while True:
+            late = time.monotonic() > deadline
+            try:
+                found = self.ours(wanted)
+            except (ConnectError, ParseError, BusyError):
+                if late:
+                    raise
+            else:
+                running = [job for job in found if job.findtext("status") != _OVER]
+                if not running:
+                    return found
+                if late:
+                    raise self._endless(_id(running[0]), "Commit")
+            time.sleep(pause)
+            pause = min(pause * 2, POLL_MOST)
+
+
+def last_commit(found: Sequence[Element]) -> Commit | None:
+    """Return the latest of our commits that succeeded."""
+    for job in found:
+        said = read_commit(job.findtext("description") or "")
+        if said is not None and job.findtext("result") == "OK":
+            return said
+    return None
+
+
+def _id(job: Element) -> str:
+    return job.findtext("id") or ""
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0

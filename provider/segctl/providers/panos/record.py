@@ -1,0 +1,122 @@
+"""What a run writes about itself where it makes its change: into the comment of our tag.
+
+It is part of the configuration, so it becomes live with the change, goes back with it and is there
+after a reboot. What people wrote before it stays::
+
+    Managed by segctl … [run=0a1b2c3d by=ops1@runner before=… probes=… plans=ID,ID]
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from segctl.providers.panos import names
+from segctl.providers.panos.render import CONTAINERS, path
+
+if TYPE_CHECKING:
+    from segctl.providers.panos.elements import Element
+
+#: Plans that are remembered; a comment holds 1023 characters (schema of PAN-OS 10.0).
+MAX_PLANS: Final = 16
+_MAX_COMMENT: Final = 1023
+_RECORD: Final = re.compile(
+    r" ?\[run=([0-9a-f]{8}) by=([\w.@-]*) before=([0-9a-f]*) probes=([\w:.@-]*)"
+    r" plans=([\w.:@,-]*)\]\Z",
+    re.ASCII,
+)
+_UNFIT: Final = re.compile(r"[^\w.:@-]", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A run's change: its lock's token, who ran it, what was before it, what judges it.
+
+    `before` is a digest of the configuration that the change replaced, `plans` the ids of the plans
+    that made what is there now, the latest first.
+    """
+
+    token: str
+    by: str = ""
+    before: str = ""
+    probes: str = ""
+    plans: tuple[str, ...] = ()
+
+
+def read(comment: str) -> tuple[str, Record | None]:
+    """Return what people see of our tag's comment, and the record in it."""
+    found = _RECORD.search(comment)
+    if found is None:
+        return comment, None
+    token, by, before, probes, plans = found.groups()
+    return comment[: found.start()], Record(
+        token=token,
+        by=by,
+        before=before,
+        probes=probes,
+        plans=tuple(filter(None, plans.split(","))),
+    )
+
+
+def written(comment: str, record: Record) -> str:
+    """Return the comment with the record behind it, as many plans as there is room for."""
+    by, probes = _word(record.by, 48), _word(record.probes, 80)
+    head = f" [run={record.token} by={by} before={record.before} probes={probes} plans="
+    plans = [_word(plan, 64) for plan in record.plans[:MAX_PLANS]]
+    comment = comment[: _MAX_COMMENT - len(head) - 1]
+    while plans and len(comment) + len(head) + len(",".join(plans)) + 1 > _MAX_COMMENT:
+        plans.pop()
+    return f"{comment}{head}{','.join(plans)}]"
+
+
+def _word(text: str, length: int) -> str:
+    return _UNFIT.sub("-", text)[:length]
+
+
+def of_vsys(vsys: Element) -> Record | None:
+    """Return the record that a virtual system's entry holds."""
+    entry = _tag(vsys)
+    return None if entry is None else read(entry.findtext("comments") or "")[1]
+
+
+def with_record(script: str, vsys: Element, record: Record) -> str:
+    """Return `script` with one more step that writes the record; as it is where our tag goes.
+
+    Args:
+        script: what will be pushed.
+        vsys: the virtual system's entry before it.
+        record: of this run; the plans before are taken from `vsys`.
+    """
+    root = etree.fromstring(script.encode())
+    base = names.vsys_path(root.get("vsys", ""))
+    entry = _tag(vsys)
+    comment = None if entry is None else read(entry.findtext("comments") or "")[0]
+    for step in root:
+        comment = _after(step, base, comment)
+    if comment is None:
+        return script
+    where = path(base, "tag", names.TAG)
+    step = etree.SubElement(root, "edit", xpath=f"{where}/comments")
+    etree.SubElement(step, "comments").text = written(comment, record)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _tag(vsys: Element) -> Element | None:
+    return next((tag for tag in vsys.findall("tag/entry") if tag.get("name") == names.TAG), None)
+
+
+def _after(step: Element, base: str, comment: str | None) -> str | None:
+    """Return our tag's comment after a step; None where the tag is not there."""
+    where = path(base, "tag", names.TAG)
+    xpath = step.get("xpath", "")
+    if xpath == f"{base}/{CONTAINERS['tag']}":
+        made = next((entry for entry in step if entry.get("name") == names.TAG), None)
+        return comment if made is None else made.findtext("comments") or ""
+    if xpath == where:
+        return None if step.tag == "delete" else step.findtext("entry/comments") or ""
+    if xpath == f"{where}/comments":
+        return "" if step.tag == "delete" else step.findtext("comments") or ""
+    return comment

@@ -1,0 +1,65 @@
+"""What stands in the way of a change: pending changes of others, the wrong peer of a pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segctl.errors import ApplyError, ForeignChangesError
+from segctl.providers.panos import names
+
+if TYPE_CHECKING:
+    from segctl.providers.base import Target
+    from segctl.providers.panos.client import Client
+
+CHANGES: Final = "<show><config><list><changes></changes></list></config></show>"
+_HA: Final = "<show><high-availability><state></state></high-availability></show>"
+
+
+def refuse_pending(client: Client, target: Target) -> None:
+    """Refuse uncommitted changes in our virtual system, or of our own account.
+
+    Raises:
+        ForeignChangesError: there are some; the message says whose and where.
+    """
+    base = names.vsys_path(target.scope)
+    for owner, xpath in pending(client):
+        if owner == target.user:
+            raise ForeignChangesError(
+                target.name,
+                f"the account {owner!r} has uncommitted changes that this run did not make "
+                f"({xpath}): commit or revert them, and give segctl an account of its own",
+            )
+        if not xpath or xpath.startswith(base) or base.startswith(xpath):
+            raise ForeignChangesError(
+                target.name,
+                f"{owner or 'somebody'} has uncommitted changes in {target.scope} "
+                f"({xpath or 'place unknown'}): have them committed or reverted first",
+            )
+
+
+def pending(client: Client) -> list[tuple[str, str]]:
+    """Return whose uncommitted changes are where."""
+    answer = client.op(CHANGES)
+    return [
+        ((entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip())
+        for entry in answer.iterfind("result/journal/entry")
+    ]
+
+
+def refuse_passive(client: Client, target: Target) -> None:
+    """Refuse a firewall that is not the active one of its pair.
+
+    Raises:
+        ApplyError: it is the passive one.
+    """
+    try:
+        answer = client.op(_HA)
+    except ApplyError:
+        return  # a model without high availability
+    state = answer.findtext("result/group/local-info/state") or ""
+    if answer.findtext("result/enabled") == "yes" and not state.startswith("active"):
+        peer = answer.findtext("result/group/peer-info/mgmt-ip") or "its peer"
+        raise ApplyError(
+            target.name,
+            f"is the {state or 'inactive'} member of a pair: apply to the active one, {peer}",
+        )

@@ -1,0 +1,88 @@
+"""Answers of a firewall that are read as one tree, and what no answer may hold."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from lxml import etree
+
+from segctl.errors import ParseError
+from segctl.providers.panos.budget import refuse_swarm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import TypeAlias
+
+    from segctl.providers.panos.elements import Element
+
+    Events: TypeAlias = Iterable[tuple[str, Element]]
+    Part: TypeAlias = bytes | memoryview
+
+_HEAD = 1 << 12
+_ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([^"']*)""")
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
+_PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+_DOCTYPE = b"<!DOCTYPE"
+#: How UTF-16, with its mark, and EBCDIC begin.
+_ELSEWISE = (b"\xfe\xff", b"\xff\xfe", b"\x4c\x6f")
+
+
+def refuse_dtd(host: str, part: Part) -> None:
+    """Raise ParseError for an answer that declares entities: devices send none.
+
+    So that none can hide, an answer must be in UTF-8, as devices send it.
+    """
+    head = bytes(part[:_HEAD])
+    if _DECLARATION.match(head) and b"?>" not in head:
+        raise ParseError(
+            host,
+            f"the answer's XML declaration does not end within {_HEAD} bytes: something else "
+            "answers at this address",
+        )
+    declared = _ENCODING.match(head)
+    encoding = declared[1].lower() if declared else b"utf-8"
+    if b"\x00" in head[:4] or head.startswith(_ELSEWISE) or encoding != b"utf-8":
+        raise ParseError(host, "the answer is not in UTF-8: something else answers at this address")
+    prolog = _PROLOG.match(part)
+    end = prolog.end() if prolog else 0
+    if bytes(part[end : end + len(_DOCTYPE)]) == _DOCTYPE:
+        raise ParseError(
+            host,
+            "the answer declares XML entities, which a firewall never does: "
+            "something else answers at this address",
+        )
+
+
+def small(host: str, name: str, part: Part) -> Element:
+    """Return the root of an answer that is no configuration.
+
+    Raises:
+        ParseError: it is not complete XML, too large a tree, or says that it is an error.
+    """
+    refuse_dtd(host, part)
+    refuse_swarm(host, part)
+    try:
+        root = etree.fromstring(bytes(part), etree.XMLParser(resolve_entities=False))
+    except etree.XMLSyntaxError as error:
+        raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
+    if root.get("status") != "success":
+        raise ParseError(host, f"refuses to tell {name}: {message(root)}")
+    return root
+
+
+def message(root: Element) -> str:
+    """Return all text of an answer that is an error."""
+    text = " ".join(str(part).strip() for part in root.itertext()).strip()
+    return text or f"status {root.get('status') or 'missing'}, no reason given"
+
+
+def count(host: str, kind: str, part: Part) -> int:
+    """Return what the head of an answer says it counts; the names after it are not needed."""
+    parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
+    try:
+        parser.feed(bytes(part[:_HEAD]))
+        events = cast("Events", parser.read_events())
+        return next((int(result.get("total-count", "0")) for _, result in events), 0)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise ParseError(host, f"the answer to count {kind} is not understood: {error}") from error

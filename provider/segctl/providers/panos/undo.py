@@ -1,0 +1,263 @@
+"""The way back: what a push changed in a virtual system, from two readings of it.
+
+A configuration is read as a stream, and only the entries that matter are kept whole: going back
+needs little memory, however large the configuration is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, cast
+
+from lxml import etree
+
+from segctl.errors import ParseError
+from segctl.providers.panos import names
+from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.render import CONTAINERS, path, restore, touched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeAlias
+
+    from segctl.providers.panos.elements import Element
+    from segctl.providers.state import Unconfirmed
+
+    Body: TypeAlias = bytes | memoryview
+    Key: TypeAlias = tuple[str, str]
+
+#: Where a virtual system stands in the answers to ``show`` of its xpath and of a saved file.
+SHOWN: Final = "entry"
+SAVED: Final = "config/devices/entry/vsys/entry[@name={}]"
+_CHUNK: Final = 1 << 15
+#: What the candidate's nodes bear while their change is not committed (recorded on 10.x).
+_MARKS: Final = ("admin", "dirtyId", "time")
+#: Kinds of which no entry bears a mark: what differs there was changed by the push.
+_UNMARKED: Final = ("zone", "default-rule")
+
+
+@dataclass(slots=True, kw_only=True)
+class Push:
+    """What a session pushed or took over, and how to undo it.
+
+    `script` is empty while nothing is to be undone. `original` is the device's answer from before
+    it, `where` the place of the virtual system in that, `before` its digest. `live` says that
+    traffic meets the change, or may.
+    """
+
+    script: str = ""
+    original: Body = b""
+    where: str = SHOWN
+    before: str = ""
+    adopted: Unconfirmed | None = None
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    digest: bytes
+    uuid: str
+    ours: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Scope:
+    """One virtual system: `entry` has all names in order, and whole only what was to be kept."""
+
+    entry: Element
+    seen: dict[Key, _Seen] = field(default_factory=dict["Key", "_Seen"])
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that tell this virtual system from any other state of it."""
+        rules = [key for key in self.seen if key[0] == "rule"]
+        others = sorted(key for key in self.seen if key[0] != "rule")
+        made = hashlib.sha256()
+        for key in (*others, *rules):
+            made.update(f"{key}".encode() + self.seen[key].digest)
+        return made.hexdigest()[:16]
+
+
+def read_scope(
+    host: str,
+    body: Body,
+    where: str,
+    *,
+    limit: int,
+    keep: Callable[[Key], bool] = lambda _key: False,
+) -> Scope:
+    """Read the kinds that segctl writes of one virtual system.
+
+    Args:
+        host: the device, for messages.
+        body: a device's answer.
+        where: the path of the virtual system's entry below ``result``.
+        limit: bytes of memory that it may take.
+        keep: whether the entry of a kind and name is kept whole.
+
+    Raises:
+        ParseError: it is not complete XML, or has no such virtual system.
+    """
+    parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
+    seen: dict[Key, _Seen] = {}
+    result: Element | None = None
+    done: dict[str, Element] = {}
+    budget = Budget(host, limit)
+    try:
+        for start in range(0, len(body), _CHUNK):
+            chunk = bytes(body[start : start + _CHUNK])
+            budget.feed(chunk)
+            parser.feed(chunk)
+            for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
+                result = element if result is None else result
+            if result is not None:
+                _note(result.find(where), seen, done, keep, grows=True)
+            budget.check(len(seen), result)
+        parser.close()
+    except etree.XMLSyntaxError as error:
+        raise ParseError(host, f"the configuration is not complete XML: {error}") from error
+    found = None if result is None else result.find(where)
+    if found is None:
+        raise ParseError(host, "no longer shows the virtual system")
+    _note(found, seen, done, keep)
+    return Scope(entry=_bare(found), seen=seen)
+
+
+def _note(
+    entry: Element | None,
+    seen: dict[Key, _Seen],
+    done: dict[str, Element],
+    keep: Callable[[Key], bool],
+    *,
+    grows: bool = False,
+) -> None:
+    """Take what came in since of each container, after the last one in `done`.
+
+    What may still grow is left: lxml forbids to touch it.
+    """
+    if entry is None:
+        return
+    for kind, container in CONTAINERS.items():
+        found = entry.find(container)
+        if found is None:
+            continue
+        last = done.get(kind)
+        child = next(iter(found), None) if last is None else last.getnext()
+        while child is not None and not (grows and child.getnext() is None):
+            done[kind] = child
+            if child.tag == "entry":
+                key = (kind, child.get("name", ""))
+                seen[key] = _look(kind, child)
+                if not keep(key):
+                    _empty(child)
+            child = child.getnext()
+
+
+def _look(kind: str, entry: Element) -> _Seen:
+    uuid = entry.get("uuid", "")
+    for element in entry.iter("*"):
+        for mark in (*_MARKS, "uuid"):
+            if mark in element.attrib:
+                del element.attrib[mark]
+        if len(element) and not (element.text or "").strip():
+            element.text = None
+        if not (element.tail or "").strip():
+            element.tail = None
+    made = hashlib.sha256(etree.tostring(entry, method="c14n", with_tail=False)).digest()
+    if uuid:
+        entry.set("uuid", uuid)
+    return _Seen(digest=made, uuid=uuid, ours=_ours(kind, entry))
+
+
+def _ours(kind: str, entry: Element) -> bool:
+    name = entry.get("name", "")
+    if kind == "tag":
+        return name == names.TAG
+    if kind in ("application-group", "schedule"):
+        return name.startswith(names.PREFIX)
+    marked = any(tag.text == names.TAG for tag in entry.iterfind("tag/member"))
+    return marked or names.read_mark(entry.findtext("description") or "") is not None
+
+
+def _empty(entry: Element) -> None:
+    name, uuid = entry.get("name", ""), entry.get("uuid", "")
+    for child in list(entry):
+        entry.remove(child)
+    entry.attrib.clear()
+    entry.text = None
+    entry.set("name", name)
+    if uuid:
+        entry.set("uuid", uuid)
+
+
+def _bare(entry: Element) -> Element:
+    """Return a virtual system's entry with the containers of our kinds and nothing else."""
+    made = etree.Element("entry", name=entry.get("name", ""))
+    for container in CONTAINERS.values():
+        found = entry.find(container)
+        if found is None:
+            continue
+        parent = made
+        for part in container.split("/")[:-1]:
+            inner = parent.find(part)
+            parent = etree.SubElement(parent, part) if inner is None else inner
+        parent.append(found)
+    return made
+
+
+# --- steps ---------------------------------------------------------------------------------------
+
+
+def steps(
+    host: str, script: str, before: Body, now: Body, *, limit: int, where: str = SHOWN
+) -> list[Element]:
+    """Return the steps that undo `script`, from what was before it and a ``show`` answer now.
+
+    Args:
+        host: the device, for messages.
+        script: what was pushed, or its `difference`.
+        before: the device's answer that holds the virtual system as it was.
+        now: the answer to ``show`` of the virtual system.
+        limit: bytes of memory that either may take.
+        where: the path of the virtual system's entry in `before`.
+    """
+    names_by_kind = touched(script)
+
+    def keep(key: Key) -> bool:
+        return key[1] in names_by_kind.get(key[0], ())
+
+    return restore(
+        script,
+        read_scope(host, before, where, keep=keep, limit=limit).entry,
+        read_scope(host, now, SHOWN, keep=keep, limit=limit).entry,
+    )
+
+
+def difference(vsys: str, before: Scope, now: Scope) -> str:
+    """Return a script that touches what a push changed between two readings, for `steps`.
+
+    Nobody else could commit to the virtual system meanwhile: the push held its locks. Still, what
+    others own is touched only where the push may have taken it away.
+    """
+    base = names.vsys_path(vsys)
+    root = etree.Element("segctl-push", vsys=vsys)
+    for former, name in _renamed(before.seen, now.seen):
+        etree.SubElement(root, "rename", xpath=path(base, "rule", former), newname=name)
+    for key in dict.fromkeys((*before.seen, *now.seen)):
+        old, new = before.seen.get(key), now.seen.get(key)
+        if old is not None and new is not None and old.digest == new.digest:
+            continue
+        ours = any(one is not None and one.ours for one in (old, new))
+        if ours or new is None or key[0] in _UNMARKED:
+            etree.SubElement(root, "edit", xpath=path(base, *key))
+    return etree.tostring(root, encoding="unicode")
+
+
+def _renamed(before: Mapping[Key, _Seen], now: Mapping[Key, _Seen]) -> Iterable[tuple[str, str]]:
+    """Yield the rules that go by another name: their uuid stays."""
+    former = {seen.uuid: name for (kind, name), seen in before.items() if kind == "rule"}
+    for (kind, name), seen in now.items():
+        old = former.get(seen.uuid, "") if kind == "rule" and seen.uuid else ""
+        if old and old != name and ("rule", name) not in before and ("rule", old) not in now:
+            yield old, name
