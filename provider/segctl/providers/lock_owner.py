@@ -76,6 +76,12 @@ def read_owner(comment: str) -> LockOwner | None:
     )
 
 
+def token_of(comment: str) -> str:
+    """Return the token in a lock's comment; empty where segctl did not write it."""
+    owner = read_owner(comment)
+    return owner.token if owner else ""
+
+
 def new_owner(lease: float = LEASE) -> LockOwner:
     """Return this run as the owner of a new lock, alive until `release` or the process ends."""
     owner = LockOwner(

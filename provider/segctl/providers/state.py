@@ -6,11 +6,11 @@ keeps the next run out. All of it is read with the policy, and belongs to `Live`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 #: Whether what the device loads at boot is what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
@@ -97,6 +97,26 @@ class DeviceState:
             or any(lock.dead for lock in self.locks)
         )
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in documents; `read_state` takes it back."""
+        return asdict(self) | {
+            "unconfirmed": [asdict(change) for change in self.unconfirmed],
+            "locks": [asdict(lock) for lock in self.locks],
+            "applied": list(self.applied),
+        }
+
+
+def read_state(document: Mapping[str, Any]) -> DeviceState:
+    """Return the state that a part of a document describes; an empty one says nothing."""
+    return DeviceState(
+        **{
+            **document,
+            "unconfirmed": tuple(Unconfirmed(**one) for one in document.get("unconfirmed", ())),
+            "locks": tuple(Lock(**one) for one in document.get("locks", ())),
+            "applied": tuple(document.get("applied", ())),
+        }
+    )
+
 
 @runtime_checkable
 class Settling(Protocol):
@@ -113,6 +133,13 @@ class Settling(Protocol):
 
     def begin(self, run: Run) -> None:
         """Say which run this is: its lock and its push bear it."""
+        ...
+
+    def before_live(self, check: Callable[[], None]) -> None:
+        """Have `check` called when all of a push is ready, the last moment before it is live.
+
+        What it raises ends the push, and nothing of it goes live.
+        """
         ...
 
     def adopt(self, change: Unconfirmed) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError
@@ -19,7 +19,12 @@ _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """The answers by name; `table` is empty where the host has no table of ours."""
+    """The answers by name; `table` is empty where the host has no table of ours.
+
+    `state` is what runs left in it, as `DeviceState` writes it, by the host's clock. `boot` is how
+    the boot file begins or why it cannot be read, `body` the SHA-256 of its lines but the first
+    two, `loads` who loads it; None where a document does not tell.
+    """
 
     host: str
     nft: str
@@ -30,7 +35,10 @@ class Document:
     chains: str
     links: str
     foreign: Mapping[str, str]
-    boot: bool = True
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    boot: str | None = None
+    body: str = ""
+    loads: str | None = None
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -52,6 +60,8 @@ def load(document: bytes) -> Document:
         found = cast("dict[str, Any]", json.loads(document))
         if found.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
+        if isinstance(found.get("boot"), bool):  # as documents were before
+            del found["boot"]
         return Document(**found)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ParseError("nftables", "not a document of this version, or damaged") from error

@@ -20,7 +20,9 @@ FAMILY, NAME = "inet", "segctl"
 #: A counter with this name and comment says that the table is segctl's, and of which shape.
 MARK = "segctl"
 FORMAT = "made by segctl, format 1"
-LOCK = "lock"
+#: Sets that say who holds the table and what was pushed: no part of the policy.
+LOCK, PUSH = "lock", "push"
+RECORDS = frozenset({LOCK, PUSH})
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63
 MAX_GROUP = 120

@@ -1,0 +1,148 @@
+"""The line to one Linux host: logging in, running nft, and looking after an answer was lost.
+
+A lost answer says nothing of what was asked: whoever asked looks at the host again, and every
+such look ends within a bound.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from segctl.errors import (
+    ApplyError,
+    AuthError,
+    ConnectError,
+    DeviceError,
+    LostLockError,
+    ParseError,
+)
+from segctl.providers.nftables import agent, names
+from segctl.providers.nftables.records import Records, read_records
+from segctl.providers.ssh import Answer, SshSession
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segctl.providers.base import Target
+
+NFT = "/usr/sbin/nft"
+#: Seconds before another try after the line dropped; the last one repeats.
+_PAUSES = (0.0, 0.5, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The host's clock as it was read: seconds since 1970, since its boot, and by our own."""
+
+    epoch: float
+    uptime: float
+    read: float
+
+    def now(self) -> float:
+        """Return the host's time now, in seconds since 1970."""
+        return self.epoch + time.monotonic() - self.read
+
+
+class Line:
+    """One login on one host, and how to come back when it drops."""
+
+    readers: ClassVar[Sequence[re.Pattern[str]]] = ()
+
+    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
+        self._target = target
+        self._read_only = read_only
+        self._progress = progress
+        self._sudo = ""
+        self._ssh = self._login(target)
+
+    def _login(self, target: Target) -> SshSession:
+        return SshSession(
+            target,
+            device_type="terminal_server",
+            read_only=self._read_only,
+            readers=self.readers,
+            progress=self._progress,
+        )
+
+    def close(self) -> None:
+        """Log out."""
+        self._ssh.close()
+
+    def _again(self, until: float | None = None) -> None:
+        """Log in anew: the old login may outlive a policy that lets nobody in.
+
+        Args:
+            until: when it must have answered, by the monotonic clock.
+        """
+        seconds = self._target.timeout
+        if until is not None:
+            seconds = min(seconds, max(1.0, until - time.monotonic()))
+        fresh = self._login(replace(self._target, timeout=seconds))
+        self._ssh.close()
+        self._ssh = fresh
+
+    @staticmethod
+    def _tries(until: float) -> Iterator[int]:
+        """Count tries, with pauses between them, until the time is over; one there always is."""
+        number = 0
+        while True:
+            yield number
+            pause = _PAUSES[min(number + 1, len(_PAUSES) - 1)]
+            if time.monotonic() + pause >= until:
+                return
+            time.sleep(pause)
+            number += 1
+
+    # --- nft ---------------------------------------------------------------------------------
+
+    @property
+    def _nft(self) -> str:
+        return f"{self._sudo} {NFT}".strip()
+
+    def _write_nft(self, text: str) -> Answer:
+        """Run one transaction."""
+        return self._ssh.run(f"{self._nft} -f -", text.encode())
+
+    def _look(self) -> Records:
+        """Return who holds the table and what was pushed, as it is now.
+
+        Raises:
+            ConnectError: no answer.
+            ParseError: nft does not say.
+        """
+        lists = [f"{self._nft} -j list set {names.TABLE} {one}" for one in (names.LOCK, names.PUSH)]
+        answer = self._ssh.run("; ".join(lists))
+        said = [line for line in answer.err.splitlines() if line.startswith("Error")]
+        if answer.code != 0 and not said and not answer.out:
+            raise self._failed("looking", answer)
+        if any(agent.ABSENT not in line for line in said):
+            raise self._failed("looking", answer)
+        try:
+            found = [read_records(line) for line in answer.out.splitlines() if line.strip()]
+        except ValueError as error:
+            raise ParseError(self._target.name, "its answer is no listing of nft") from error
+        return Records(
+            locks=tuple(one for part in found for one in part.locks),
+            lock_set=any(part.lock_set for part in found),
+            pushed=tuple(one for part in found for one in part.pushed),
+            applied=tuple(one for part in found for one in part.applied),
+        )
+
+    def _failed(self, what: str, answer: Answer) -> DeviceError:
+        name, reason = self._target.name, answer.reason
+        if "sudo" in reason or "Operation not permitted" in reason:
+            return AuthError(name, f"{self._target.user!r} may not change nftables: {reason}")
+        if answer.code == agent.CHECK_FAILED:
+            return ApplyError(name, f"nft refuses the change, nothing was changed: {reason}")
+        if answer.code == agent.INCOMPLETE:
+            return ConnectError(name, "the upload was cut off: nothing was changed")
+        if answer.code == agent.LOST_LOCK:
+            return LostLockError(
+                name,
+                "this run no longer holds the lock, so it changes nothing more, neither on nor "
+                "back: run `segctl plan` to see what the host holds and who has it now",
+            )
+        return ApplyError(name, f"{what} failed, nothing changed: {reason}")
