@@ -17,7 +17,7 @@ import pytest
 
 from cli_support import Done
 from segctl.cli import run
-from segctl.providers.nftables import session
+from segctl.providers.nftables import line
 from segctl_mocks import LinuxMock
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "400")
     for name in ("FORCE_COLOR", "SEGCTL_PASSWORD", "SEGCTL_PASSWORD_FILE", "SEGCTL_PASSWORD_GW1"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(session, "_TRIES", (0.0, 0.01, 0.1, 0.5))
+    monkeypatch.setattr(line, "_PAUSES", (0.0, 0.01, 0.1, 0.5))
     return tmp_path
 
 
@@ -572,7 +572,7 @@ def test_a_later_push_cut_at_any_byte(gateway: Gateway) -> None:
 
 STEPS = [
     (step, kind)
-    for step in (" -f -", "'go'", "'confirm'", "'unlock'", "'revert'")
+    for step in (" -f -", "'go'", "'confirm'", "list set", "'revert'")
     for kind in ("drop_before", "drop_after", "no_status")
 ]
 

@@ -209,10 +209,10 @@ def _objects(listing: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def canonical(found: list[tuple[str, dict[str, Any]]]) -> str:
-    """Write a table in one spelling: no lock, no handles, elements sorted, rules in order."""
+    """Write a table in one spelling: no lock, no pushes, no handles, elements sorted, rules in order."""
     parts: list[tuple[str, str, str]] = []
     for kind, one in found:
-        if kind == "table" or (kind == "set" and one["name"] == "lock"):
+        if kind == "table" or (kind == "set" and one["name"] in ("lock", "push")):
             continue
         kept = {key: value for key, value in one.items() if key not in ("handle", "index")}
         if "elem" in kept:

@@ -33,7 +33,7 @@ CASES = {
     "awk -v d=/run/p. '/^# p / { part = $3 } { print > (d part) }'; cat /run/p.two": "# p two\n2\n",
     "command -v nft": "/usr/sbin/nft\n",
     "sudo -n id -u; id -un": "0\nroot\n",
-    "echo a > /run/m; mv /run/m /run/n; cp /run/n /run/o; rm -f /run/zz; ls /run": "n\no\n",
+    "echo a > /run/m; mv /run/m /run/n; cp /run/n /run/o; rm -f /run/zz; ls /run": "n\no\nsystemd\n",
     'x=$(echo a; echo b); echo "$x" $x': "a\nb a b\n",
     "true && ! false; echo $?; set -u; echo ${Y-unset}": "0\nunset\n",
 }

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: How many plans a table remembers.
 REMEMBERED = 16
+#: Stands for the plan of a push that has none.
+NO_PLAN = "-"
 #: The host writes its own clock in the place of this word.
 SINCE = "since"
 #: Longest digest of probes, and longest plan id, that a comment of 127 bytes has room for.
@@ -73,7 +75,7 @@ class Pushed:
     def line(self) -> str:
         """Return the line that adds it, the clock left to the host."""
         words = (self.token, SINCE, self.seconds, self.run, self.plan, self.probes)
-        comment = " ".join(["push", *(str(word) or "-" for word in words)])
+        comment = " ".join(["push", *(str(word) or NO_PLAN for word in words)])
         return f'add element {names.TABLE} {names.PUSH} {{ {self.key} comment "{comment}" }}\n'
 
 
@@ -111,11 +113,13 @@ class Records:
         return any(one.key == key for one in self.locks)
 
     def with_plan(self, plan: str) -> tuple[Applied, ...]:
-        """Return what is to be remembered when `plan` is confirmed, the latest first."""
-        if not plan:
-            return self.applied[:REMEMBERED]
+        """Return what is to be remembered when `plan` is confirmed, the latest first.
+
+        A push without a plan is remembered until the next, so that it can be seen to be confirmed.
+        """
         number = max((one.number for one in self.applied), default=0) + 1
-        return (Applied(key=new_key(), number=number, plan=plan), *self.applied)[:REMEMBERED]
+        before = (one for one in self.applied if one.plan != NO_PLAN)
+        return (Applied(key=new_key(), number=number, plan=plan or NO_PLAN), *before)[:REMEMBERED]
 
 
 def new_key() -> str:
@@ -171,7 +175,7 @@ def _pushed(key: str, text: str) -> Pushed:
     match = _PUSH.fullmatch(text)
     if match is None:
         return Pushed(key=key)
-    run, plan, probes = ("" if match[word] == "-" else match[word] for word in _NAMED)
+    run, plan, probes = ("" if match[word] == NO_PLAN else match[word] for word in _NAMED)
     return Pushed(
         key=key,
         token=match["token"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from segctl.providers import lock_owner
 from segctl.providers.nftables import names
 from segctl.providers.nftables.locking import REMOVE, spell_time
+from segctl.providers.nftables.records import NO_PLAN
 from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def standing(records: Records, clock: Clock, own: str = "") -> DeviceState:
         locks=tuple(
             _lock(one, owners[one.comment], clock) for one in records.locks if one.comment != own
         ),
-        applied=tuple(one.plan for one in records.applied if one.plan != "-"),
+        applied=tuple(one.plan for one in records.applied if one.plan != NO_PLAN),
     )
 
 
