@@ -17,7 +17,8 @@ import pytest
 
 from cli_support import Done
 from segctl.cli import run
-from segctl.providers.nftables import line
+from segctl import apply
+from segctl.providers.nftables import line, session
 from segctl_mocks import LinuxMock
 
 if TYPE_CHECKING:
@@ -572,7 +573,7 @@ def test_a_later_push_cut_at_any_byte(gateway: Gateway) -> None:
 
 STEPS = [
     (step, kind)
-    for step in (" -f -", "'go'", "'confirm'", "list set", "'revert'")
+    for step in (" -f -", "'go'", "'confirm'", "-j list set", "'revert'")
     for kind in ("drop_before", "drop_after", "no_status")
 ]
 
@@ -588,28 +589,36 @@ def test_a_cut_at_any_step(gateway: Gateway, step: str, kind: str) -> None:
     gateway.converges()
 
 
-def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(gateway: Gateway) -> None:
+def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = gateway.mock.config()
-    for verb in ("confirm", "revert", "unlock"):
-        gateway.mock.fail("drop_before", contains=f"'{verb}'", times=1000)
+    monkeypatch.setattr(apply, "REVERT_IN", 3.0)
+    monkeypatch.setattr(session, "_MARGIN", 1.0)
+    gateway.write(("segctl_timeout: 60", "segctl_timeout: 1"))
+    gateway.mock.fail("drop_before", contains="'confirm'")
+    for step in ("-j list set", "'revert'"):
+        gateway.mock.fail("drop_before", contains=step, skip=0, times=1000)
     done = gateway.apply()
     assert done.code == 1
     (outcome,) = done.json["outcomes"]
     assert "goes back by itself" in outcome["message"]
-    gateway.mock.advance(120)
-    for _ in range(100):
+    for _ in range(400):
         if gateway.mock.config() == before:
             break
         time.sleep(0.05)
+    assert gateway.mock.config() == before
     _mend(gateway)
     gateway.converges()
 
 
+#: What only the transaction holds that goes live.
+SWITCH = "add element inet segctl push"
 #: what nft says to a change: (fault, what the message must say)
 REFUSED: Mapping[str, tuple[str, str, str]] = {
     "the check": ("refuse", "-c -f", r"refuses the change, nothing was changed: .*Out of memory"),
-    "the switch": ("refuse", ".switch", r"nothing changed: .*Out of memory"),
-    "a crash": ("crash", ".switch", r"nothing changed: .*Aborted"),
+    "the switch": ("refuse", SWITCH, r"nothing changed: .*Out of memory"),
+    "a crash": ("crash", SWITCH, r"nothing changed: .*Aborted"),
 }
 
 
@@ -636,8 +645,10 @@ def test_somebody_else_holds_the_lock(gateway: Gateway) -> None:
     gateway.write(("10.20.1.11", "10.20.1.12"))
     done = gateway.apply()
     assert done.code == 1
-    assert done.json["error"]["code"] in {"locked", "foreign_changes"}
-    assert holder in done.json["error"]["message"]
+    assert done.json["error"]["code"] == "locked"
+    assert "a run of elsewhere holds the lock" in done.json["error"]["message"]
+    assert "its lease runs out in" in done.json["error"]["message"]
+    assert "nft delete set inet segctl lock" in done.json["error"]["message"]
     assert gateway.mock.config() == before
     gateway.mock.edit("nft delete set inet segctl lock")
     gateway.converges()

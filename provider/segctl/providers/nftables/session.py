@@ -393,6 +393,7 @@ class NftSession(Locking):
         """Run a verb that writes the boot file; None where its answer was lost but it was done.
 
         Raises:
+            ConnectError: no answer; it was not done.
             UnknownError: no answer, and looking did not tell.
         """
         data, digest = text.encode(), table_digest(self._table_text)
@@ -415,11 +416,36 @@ class NftSession(Locking):
             if answer.code not in (agent.BUSY, agent.INCOMPLETE):
                 return answer
             problem = "the last try has not ended"
-        raise UnknownError(
-            self._target.name,
-            f"no answer to {verb} ({problem}), and looking did not tell what became of it: "
-            "run `segctl plan`",
-        )
+        return self._undecided(verb, problem)
+
+    def _undecided(self, verb: str, problem: str) -> None:
+        """Look once more what became of a verb without an answer.
+
+        Raises:
+            ApplyError: the push is not there any more.
+            ConnectError: it is there, and not confirmed.
+            UnknownError: no answer again.
+        """
+        name = self._target.name
+        try:
+            self._again()
+            if verb == "confirm" and self._is_confirmed():
+                return
+            push = self._pushed
+            gone = push is not None and self._look().pending(push.key) is None
+        except DeviceError as error:
+            left = self._seconds_left()
+            when = (
+                f"unless it was kept, it goes back by itself in {left:.0f} s: run `segctl plan` then"
+                if left is not None and verb == "confirm"
+                else "run `segctl plan`"
+            )
+            raise UnknownError(
+                name, f"no answer to {verb} ({problem}), nor to what became of it: {when}"
+            ) from error
+        if gone:
+            raise ApplyError(name, self._gone())
+        raise ConnectError(name, f"no answer to {verb}: {problem}; nothing was kept")
 
     def _is_confirmed(self) -> bool:
         kept = self._kept
@@ -465,8 +491,8 @@ class NftSession(Locking):
             try:
                 if number:
                     self._again(until)
-                if number or not self._answered:
-                    self._sure_of_lock()
+                if (number or not self._answered) and not self._can_go_back(push):
+                    return
                 answer = self._ssh.run(
                     agent.command(self._sudo, "revert", push.key, self._mine.key, push.token),
                     timeout=min(self._target.commit_timeout, max(1.0, until - time.monotonic())),
@@ -487,6 +513,24 @@ class NftSession(Locking):
                 raise self._lost()
             problem = self._failed("going back", answer)
         raise self._stuck(push, problem)
+
+    def _can_go_back(self, push: Pushed) -> bool:
+        """After a lost answer: see that the lock still is ours, so that no other push comes late.
+
+        False where the guard was first, and took push and lock away.
+
+        Raises:
+            LostLockError: the lock is not ours, and the push is there.
+        """
+        try:
+            self._sure_of_lock()
+        except LostLockError:
+            if self._look().pending(push.key) is not None:
+                raise
+            self._say_gone()
+            self._pushed = self._kept = None
+            return False
+        return True
 
     def _say_gone(self) -> None:
         """Say why there is no push to take back any more.
