@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from support import probes
 from support.lab import ZONES, Finished, Lab, conduit, lines
+from support.nftables_page import documented_sudoers
 
 if TYPE_CHECKING:
     import subprocess
@@ -45,13 +44,6 @@ def permitted(source: str, target: str, kind: str, port: int) -> bool:
         or (kind == "tcp" and port == 443 and pair == ("dmz", "ent"))
         or (kind in ("tcp", "udp") and port == 53 and pair[0] == "supv" and target == "dmz2")
     )
-
-
-def documented_sudoers() -> str:
-    """Return the lines of sudoers that the platform's page says to write."""
-    text = (Path(__file__).parents[2] / "docs/nftables.md").read_text(encoding="utf-8")
-    (found,) = re.findall(r"^```\n(segctl ALL=.*?)^```", text, re.MULTILINE | re.DOTALL)
-    return str(found)
 
 
 @pytest.fixture(scope="module")
@@ -245,7 +237,6 @@ def test_a_cut_management_link_heals(plant: Lab, user: str) -> None:
     before = plant.nft("-s", "list", "table", "inet", "segctl")
     program = """
 import sys
-from pathlib import Path
 from segctl.credentials import Secret
 from segctl.providers.base import Target
 from segctl.providers.nftables.session import NftSession
