@@ -563,13 +563,13 @@ def pooled() -> Generator[None]:
         def disconnect(self) -> None:
             return
 
-    def share(target: Target, device_type: str) -> Any:
+    def share(target: Target, device_type: str, until: float) -> Any:
         key = (target.host, target.port, target.user)
         found = held.get(key)
         if found is None or not found.remote_conn_pre.get_transport().is_active():
             if found is not None:
                 found.disconnect()
-            found = held[key] = connect(target, device_type)
+            found = held[key] = connect(target, device_type, until)
             line = found.remote_conn_pre.get_transport().sock
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Shared(found)

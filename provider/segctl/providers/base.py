@@ -67,7 +67,7 @@ class Target:
     transcript: Path | None = None
     timeout: float = 60.0
     commit_timeout: float = 1200.0
-    max_answer: int = 512 * 2**20
+    max_answer: int = 128 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,3 +23,13 @@ def uncollected() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def weight(text: str) -> int:
+    """Return an upper bound of the bytes that JSON takes once it is read, by its signs.
+
+    An empty list takes 64 bytes with its place in another, a dictionary up to 240, a string 50
+    and its characters, a number 36 (CPython 3.11 to 3.14, 64 bits).
+    """
+    signs = {"{": 240, "[": 80, '"': 28, ",": 36}
+    return 4 * len(text) + sum(each * text.count(sign) for sign, each in signs.items())

@@ -68,7 +68,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         transcript=path("segctl_transcript"),
         timeout=float(text("segctl_timeout") or 60),
         commit_timeout=float(text("segctl_commit_timeout") or 1200),
-        max_answer=int(float(text("segctl_max_answer_mb") or 512) * 2**20),
+        max_answer=int(float(text("segctl_max_answer_mb") or 128) * 2**20),
     )
 
 

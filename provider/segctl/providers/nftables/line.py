@@ -7,7 +7,7 @@ such look ends within a bound.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from segctl.errors import (
@@ -56,15 +56,16 @@ class Line:
         self._read_only = read_only
         self._progress = progress
         self._sudo = ""
-        self._ssh = self._login(target)
+        self._ssh = self._login()
 
-    def _login(self, target: Target) -> SshSession:
+    def _login(self, within: float | None = None) -> SshSession:
         return SshSession(
-            target,
+            self._target,
             device_type="terminal_server",
             read_only=self._read_only,
             readers=self.readers,
             progress=self._progress,
+            within=within,
         )
 
     def close(self) -> None:
@@ -77,10 +78,7 @@ class Line:
         Args:
             until: when it must have answered, by the monotonic clock.
         """
-        seconds = self._target.timeout
-        if until is not None:
-            seconds = min(seconds, max(1.0, until - time.monotonic()))
-        fresh = self._login(replace(self._target, timeout=seconds))
+        fresh = self._login(None if until is None else max(1.0, until - time.monotonic()))
         self._ssh.close()
         self._ssh = fresh
 

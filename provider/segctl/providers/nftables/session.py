@@ -38,6 +38,7 @@ from segctl.providers.nftables.records import (
 )
 from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH, transactions
 from segctl.providers.nftables.standing import standing
+from segctl.providers.loading import weight
 from segctl.providers.ssh import Answer
 
 if TYPE_CHECKING:
@@ -61,6 +62,11 @@ READERS = (
 _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
 #: What a part of an answer is that is not there.
 _NOTHING = Answer(code=1, out="", err="")
+#: An answer takes a multiple of its size to read: it may be this part of what is allowed, and
+#: weigh so many times as much.
+_SHARE, _HEAVY = 4, 2.5
+#: What no listing holds, and takes six bytes for one in a document.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 #: Seconds that the guard may take beyond its time.
 _MARGIN = 15.0
 
@@ -146,7 +152,9 @@ class NftSession(Locking):
     def _ask(self, *tables: str) -> dict[str, Answer]:
         """Run the reader; return its answers by name, each with the exit code of its command."""
         word = uuid4().hex
-        answer = self._ssh.run(agent.reader(word, *tables))
+        limit = self._target.max_answer // _SHARE
+        answer = self._ssh.run(agent.reader(word, *tables), limit=limit)
+        self._check_light(answer.out)
         found: dict[str, Answer] = {}
         parts = re.split(rf"^{word} begin (.*)\n", answer.out, flags=re.MULTILINE)[1:]
         for name, text in zip(parts[::2], parts[1::2], strict=True):
@@ -158,6 +166,21 @@ class NftSession(Locking):
         if not found:
             raise ParseError(self._target.name, f"did not answer: {answer.reason}")
         return found
+
+    def _check_light(self, text: str) -> None:
+        """Refuse an answer that would take too much memory to read.
+
+        Raises:
+            ParseError: so.
+        """
+        if weight(text) > _HEAVY * self._target.max_answer:
+            raise ParseError(
+                self._target.name,
+                f"answers with {len(text) / 2**20:.1f} MB that would take more than "
+                f"{_HEAVY * self._target.max_answer / 2**20:.0f} MB to read (segctl_max_answer_mb)",
+            )
+        if _CONTROL.search(text):
+            raise ParseError(self._target.name, "answers with control characters")
 
     def _part(self, found: Mapping[str, Answer], name: str) -> str:
         answer = found.get(name)
@@ -256,7 +279,7 @@ class NftSession(Locking):
         try:
             self._progress("pushing")
             command = agent.command(self._sudo, "go", *words)
-            answer = self._ssh.run(command, data, timeout=self._target.commit_timeout)
+            answer = self._ssh.run(command, data, timeout=self._push_timeout(seconds))
         except ConnectError as error:
             raise self._called_off(error) from error
         except BaseException:
@@ -269,6 +292,12 @@ class NftSession(Locking):
             self._pushed = None
             raise self._failed("push", answer)
         self._warn(answer)
+
+    def _push_timeout(self, seconds: int) -> float:
+        """Return how long the answer to a push may take: what the guard undoes is not awaited."""
+        if not seconds:
+            return self._target.commit_timeout
+        return min(self._target.commit_timeout, 2 * self._target.timeout + seconds + _MARGIN)
 
     def _composed(self, script: str, mine: Held, push: Pushed) -> str:
         """Return the script with what proves the lock and bears the push."""
