@@ -16,8 +16,8 @@ import paramiko
 import pytest
 
 from cli_support import Done
-from segctl.cli import run
 from segctl import apply
+from segctl.cli import run
 from segctl.providers.nftables import line, session
 from segctl_mocks import LinuxMock
 
@@ -494,8 +494,8 @@ def _answering(server: socket.socket, banner: bytes | None) -> Generator[None]:
     yield
     server.shutdown(socket.SHUT_RDWR)
     thread.join(5)
-    for line in lines:
-        line.close()
+    for one in lines:
+        one.close()
 
 
 #: what goes wrong while it reads: (fault, code, what the message must say)

@@ -17,7 +17,7 @@ from support.lab import run as run_here
 from support.nftables_page import documented_sudoers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from support.lab import Lab
 
@@ -73,13 +73,13 @@ def plant(lab: Lab) -> Lab:
 
 
 @pytest.fixture
-def held(plant: Lab) -> Iterator[Callable[[], str]]:
+def held(plant: Lab) -> Callable[[], str]:
     """A firewall with a policy; gives what it holds, without what runs leave."""
     plant.nft("flush", "ruleset")
     plant.on_firewall("rm", "-f", BOOT)
     done = plant.segctl(plant.inventory(DECLARED), "apply", "--auto-approve")
     assert done.returncode == 0, done.stdout + done.stderr
-    yield lambda: _listed(plant)
+    return lambda: _listed(plant)
 
 
 def _listed(plant: Lab) -> str:
@@ -269,9 +269,7 @@ def test_a_guard_leaves_nothing_behind(plant: Lab, held: Callable[[], str]) -> N
     assert '"lock"' not in plant.nft("-j", "list", "sets")
 
 
-def test_two_containers_do_not_steal_each_others_lock(
-    plant: Lab, held: Callable[[], str]
-) -> None:
+def test_two_containers_do_not_steal_each_others_lock(plant: Lab, held: Callable[[], str]) -> None:
     before = held()
     holds = """
 state(); begin("first")

@@ -209,7 +209,7 @@ def _objects(listing: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def canonical(found: list[tuple[str, dict[str, Any]]]) -> str:
-    """Write a table in one spelling: no lock, no pushes, no handles, elements sorted, rules in order."""
+    """Write a table in one spelling: no lock, push or handle, elements sorted, rules in order."""
     parts: list[tuple[str, str, str]] = []
     for kind, one in found:
         if kind == "table" or (kind == "set" and one["name"] in ("lock", "push")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,11 @@ def uncollected() -> Generator[None]:
 
 
 def weight(text: str) -> int:
-    """Return an upper bound of the bytes that JSON takes once it is read, by its signs.
+    """Return an upper bound of the bytes that it takes to read JSON, by its signs.
 
-    An empty list takes 64 bytes with its place in another, a dictionary up to 240, a string 50
-    and its characters, a number 36 (CPython 3.11 to 3.14, 64 bits).
+    Of the text there are up to four copies, in which one character beyond U+FFFF makes each take
+    four bytes. An empty list takes 64 bytes with its place in another, a dictionary up to 240, a
+    string 50 and its characters, a number 36 (CPython 3.11 to 3.14, 64 bits).
     """
     signs = {"{": 240, "[": 80, '"': 28, ",": 36}
-    return 4 * len(text) + sum(each * text.count(sign) for sign, each in signs.items())
+    return 4 * sys.getsizeof(text) + sum(each * text.count(sign) for sign, each in signs.items())

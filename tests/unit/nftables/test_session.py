@@ -12,26 +12,11 @@ from segctl.errors import ParseError, SegctlError
 from segctl.providers.nftables.document import load
 from segctl.providers.nftables.session import NftSession
 from support.nft import EMPTY
+from support.nft_answers import GOOD
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ABSENT = "Error: No such file or directory\nlist table inet segctl\n"
-GOOD = {
-    "uid": ("0", "0"),
-    "nft": ("nftables v1.0.6", "0"),
-    "host": ("gw 6.18", "0"),
-    "machine": ("m", "0"),
-    "links": ("[]", "0"),
-    "chains": (EMPTY, "0"),
-    "table": (ABSENT, "1"),
-    "clock": ("1764412345", "0"),
-    "uptime": ("123.45 67.89", "0"),
-    "boot": ("cat: /etc/nftables.d/segctl.nft: No such file or directory", "0"),
-    "body": ("e3b0c442  -", "0"),
-    "loads": ("", "0"),
-}
 
 
 def _read(parts: Mapping[str, tuple[str, str]]) -> bytes:

@@ -29,9 +29,7 @@ class Files:
     lock: threading.RLock = field(default_factory=threading.RLock)
     changes: int = 0
     #: files that the kernel writes anew at each look
-    kernel: dict[str, Callable[[], bytes]] = field(
-        default_factory=dict[str, "Callable[[], bytes]"]
-    )
+    kernel: dict[str, Callable[[], bytes]] = field(default_factory=dict[str, "Callable[[], bytes]"])
 
     def resolve(self, path: str, cwd: str) -> str:
         """Return a path as absolute and plain."""

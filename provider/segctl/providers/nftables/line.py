@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Target
 
 NFT = "/usr/sbin/nft"
+#: Bytes of an answer that is no listing of a table.
+SHORT = 2**20
 #: Seconds before another try after the line dropped; the last one repeats.
 _PAUSES = (0.0, 0.5, 2.0, 5.0)
 
@@ -102,7 +104,7 @@ class Line:
 
     def _write_nft(self, text: str) -> Answer:
         """Run one transaction."""
-        return self._ssh.run(f"{self._nft} -f -", text.encode())
+        return self._ssh.run(f"{self._nft} -f -", text.encode(), limit=SHORT)
 
     def _look(self) -> Records:
         """Return who holds the table and what was pushed, as it is now.
@@ -112,7 +114,7 @@ class Line:
             ParseError: nft does not say.
         """
         lists = [f"{self._nft} -j list set {names.TABLE} {one}" for one in (names.LOCK, names.PUSH)]
-        answer = self._ssh.run("; ".join(lists))
+        answer = self._ssh.run("; ".join(lists), limit=SHORT)
         said = [line for line in answer.err.splitlines() if line.startswith("Error")]
         if answer.code != 0 and not said and not answer.out:
             raise self._failed("looking", answer)

@@ -223,7 +223,8 @@ class Locking(Line):
         return f"{begin}delete set {names.TABLE} {names.LOCK}\n"
 
     def _is_empty(self) -> bool:
-        answer = self._ssh.run(f"{self._nft} list table {names.TABLE}")
+        limit = self._target.max_answer // 4
+        answer = self._ssh.run(f"{self._nft} list table {names.TABLE}", limit=limit)
         return answer.code == 0 and bool(answer.out) and not _FILLED.search(answer.out)
 
 

@@ -77,9 +77,7 @@ def _parse(document: bytes) -> NftLive:
             *_debris(meaning.debris),
             *loading(found, table),
         ),
-        state=replace(
-            _state(found), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE
-        ),
+        state=replace(_state(found), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE),
         table=table,
         names=meaning.names,
     )

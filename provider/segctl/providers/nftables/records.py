@@ -46,10 +46,7 @@ class Held:
 
     def fence(self) -> str:
         """Return lines that fail a transaction unless this lock is there."""
-        return (
-            f"delete element {names.TABLE} {names.LOCK} {{ {self.key} }}\n"
-            f"{self.again()}"
-        )
+        return f"delete element {names.TABLE} {names.LOCK} {{ {self.key} }}\n{self.again()}"
 
     def again(self) -> str:
         """Return the line that puts the element into the set."""

@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,11 +22,12 @@ from segctl.errors import (
     UnsupportedError,
 )
 from segctl.providers import lock_owner
+from segctl.providers.loading import weight
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.foreign import hooked_tables
 from segctl.providers.nftables.kept import table_digest
-from segctl.providers.nftables.line import NFT, Clock
+from segctl.providers.nftables.line import NFT, SHORT, Clock
 from segctl.providers.nftables.locking import Locking
 from segctl.providers.nftables.records import (
     Applied,
@@ -38,7 +40,6 @@ from segctl.providers.nftables.records import (
 )
 from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH, transactions
 from segctl.providers.nftables.standing import standing
-from segctl.providers.loading import weight
 from segctl.providers.ssh import Answer
 
 if TYPE_CHECKING:
@@ -156,13 +157,16 @@ class NftSession(Locking):
         answer = self._ssh.run(agent.reader(word, *tables), limit=limit)
         self._check_light(answer.out)
         found: dict[str, Answer] = {}
-        parts = re.split(rf"^{word} begin (.*)\n", answer.out, flags=re.MULTILINE)[1:]
-        for name, text in zip(parts[::2], parts[1::2], strict=True):
-            out, _, rest = text.rpartition(f"\n{word} end ")
-            code = _CODE.match(rest)
+        said = answer.out
+        begins = [*re.finditer(rf"^{word} begin (.*)\n", said, flags=re.MULTILINE)]
+        for begin, following in zip_longest(begins, begins[1:]):
+            stop = following.start() if following else len(said)
+            end = said.rfind(f"\n{word} end ", begin.end(), stop)
+            code = _CODE.match(said, end + len(f"\n{word} end "), stop) if end >= 0 else None
             if code is None:
-                raise ParseError(self._target.name, f"its answer breaks off in {name!r}")
-            found[name] = Answer(code=int(code[0]), out=out, err=answer.err)
+                raise ParseError(self._target.name, f"its answer breaks off in {begin[1]!r}")
+            out = said[begin.end() : end]
+            found[begin[1]] = Answer(code=int(code[0]), out=out, err=answer.err)
         if not found:
             raise ParseError(self._target.name, f"did not answer: {answer.reason}")
         return found
@@ -236,7 +240,8 @@ class NftSession(Locking):
             message = f"{self._target.name}: {command!r} is not run: only nft list … is"
             raise UnsupportedError(message)
         self._progress("asking")
-        answer = self._ssh.run(f"{self._nft} {command.removeprefix('nft ')}")
+        limit = self._target.max_answer // _SHARE
+        answer = self._ssh.run(f"{self._nft} {command.removeprefix('nft ')}", limit=limit)
         if answer.code != 0:
             raise ApplyError(self._target.name, f"{command}: {answer.reason}")
         return answer.out
@@ -279,7 +284,8 @@ class NftSession(Locking):
         try:
             self._progress("pushing")
             command = agent.command(self._sudo, "go", *words)
-            answer = self._ssh.run(command, data, timeout=self._push_timeout(seconds))
+            timeout = self._push_timeout(seconds)
+            answer = self._ssh.run(command, data, timeout=timeout, limit=SHORT)
         except ConnectError as error:
             raise self._called_off(error) from error
         except BaseException:
@@ -438,6 +444,7 @@ class NftSession(Locking):
                     agent.command(self._sudo, verb, *words),
                     data,
                     timeout=min(self._target.commit_timeout, max(1.0, until - time.monotonic())),
+                    limit=SHORT,
                 )
             except ConnectError as error:
                 problem = error.message
@@ -445,7 +452,8 @@ class NftSession(Locking):
             if answer.code not in (agent.BUSY, agent.INCOMPLETE):
                 return answer
             problem = "the last try has not ended"
-        return self._undecided(verb, problem)
+        self._undecided(verb, problem)
+        return None
 
     def _undecided(self, verb: str, problem: str) -> None:
         """Look once more what became of a verb without an answer.
@@ -525,6 +533,7 @@ class NftSession(Locking):
                 answer = self._ssh.run(
                     agent.command(self._sudo, "revert", push.key, self._mine.key, push.token),
                     timeout=min(self._target.commit_timeout, max(1.0, until - time.monotonic())),
+                    limit=SHORT,
                 )
             except ConnectError as error:
                 problem = error
