@@ -18,7 +18,7 @@ import pytest
 from cli_support import Done
 from segctl import apply
 from segctl.cli import run
-from segctl.providers.nftables import line, session
+from segctl.providers.nftables import line, pushing
 from segctl_mocks import LinuxMock
 
 if TYPE_CHECKING:
@@ -594,7 +594,7 @@ def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(
 ) -> None:
     before = gateway.mock.config()
     monkeypatch.setattr(apply, "REVERT_IN", 3.0)
-    monkeypatch.setattr(session, "_MARGIN", 1.0)
+    monkeypatch.setattr(pushing, "_MARGIN", 1.0)
     gateway.write(("segctl_timeout: 60", "segctl_timeout: 1"))
     gateway.mock.fail("drop_before", contains="'confirm'")
     for step in ("-j list set", "'revert'"):

@@ -20,7 +20,7 @@ from segctl.errors import (
 from segctl.intent import Flow
 from segctl.plan import plan_device
 from segctl.providers import ssh
-from segctl.providers.nftables import session as sessions
+from segctl.providers.nftables import pushing
 from segctl.providers.nftables.session import NftSession
 from segctl.providers.state import Run, Settling
 from segctl_mocks.linux.mock import LinuxMock
@@ -50,7 +50,7 @@ def gateway() -> Iterator[LinuxMock]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for a second where minutes are due."""
     monkeypatch.setattr(ssh, "_GRACE", 0.1)
-    monkeypatch.setattr(sessions, "_MARGIN", 1.0)
+    monkeypatch.setattr(pushing, "_MARGIN", 1.0)
 
 
 def opened(mock: LinuxMock, timeout: float = 60) -> NftSession:

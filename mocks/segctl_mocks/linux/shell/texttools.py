@@ -159,7 +159,8 @@ def _edit(
     for place, command in enumerate(commands):
         start, end, verb, rest = command.groups()
         if end is not None and end.startswith("/"):
-            if not _in_range(line, number, last, command, inside, place):
+            begins = _addressed(line, number, last, start, None)
+            if not _in_range(line, end, inside, place, begins=begins):
                 continue
         elif not _addressed(line, number, last, start, end):
             continue
@@ -180,18 +181,15 @@ def _edit(
     return line, printed
 
 
-def _in_range(
-    line: str, number: int, last: int, command: re.Match[str], inside: set[int], place: int
-) -> bool:
+def _in_range(line: str, end: str, inside: set[int], place: int, *, begins: bool) -> bool:
     """Say whether a line is in a range that ends with a pattern, looked for from the next line."""
     if place in inside:
-        if re.search(basic_pattern(command[2][1:-1]), line):
+        if re.search(basic_pattern(end[1:-1]), line):
             inside.discard(place)
         return True
-    if _addressed(line, number, last, command[1], None):
+    if begins:
         inside.add(place)
-        return True
-    return False
+    return begins
 
 
 def _addressed(line: str, number: int, last: int, start: str | None, end: str | None) -> bool:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Target
 
 NFT = "/usr/sbin/nft"
+#: A listing takes a multiple of its size to read: it may be this part of the largest answer.
+SHARE = 4
 #: Bytes of an answer that is no listing of a table.
 SHORT = 2**20
 #: Seconds before another try after the line dropped; the last one repeats.

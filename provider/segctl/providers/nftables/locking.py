@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from segctl.errors import ConnectError, DeviceError, LockedError, LostLockError
 from segctl.providers import lock_owner
 from segctl.providers.nftables import agent, names
-from segctl.providers.nftables.line import Clock, Line
+from segctl.providers.nftables.line import SHARE, Clock, Line
 from segctl.providers.nftables.records import MAX_PLAN, MAX_PROBES, Held, Records, fits, new_key
 from segctl.providers.state import Run
 
@@ -223,7 +223,7 @@ class Locking(Line):
         return f"{begin}delete set {names.TABLE} {names.LOCK}\n"
 
     def _is_empty(self) -> bool:
-        limit = self._target.max_answer // 4
+        limit = self._target.max_answer // SHARE
         answer = self._ssh.run(f"{self._nft} list table {names.TABLE}", limit=limit)
         return answer.code == 0 and bool(answer.out) and not _FILLED.search(answer.out)
 
