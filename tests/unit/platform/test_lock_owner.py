@@ -29,11 +29,19 @@ from segctl.providers.lock_owner import (
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-#: Takes a lock and waits; or says of a lock on its command line whether its run lives.
-TAKES = "import sys; from segctl.providers.lock_owner import new_owner\n"
-TAKES += "print(new_owner(600), flush=True); sys.stdin.readline()"
-JUDGES = "import sys; from segctl.providers.lock_owner import is_alive, read_owner\n"
-JUDGES += "print(is_alive(read_owner(sys.argv[1])))"
+#: Takes a lock and waits.
+TAKES = """
+import sys
+from segctl.providers.lock_owner import new_owner
+print(new_owner(600), flush=True)
+sys.stdin.readline()
+"""
+#: Says of a lock on its command line whether its run lives.
+JUDGES = """
+import sys
+from segctl.providers.lock_owner import is_alive, read_owner
+print(is_alive(read_owner(sys.argv[1])))
+"""
 CONTAINER = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
