@@ -237,6 +237,7 @@ def test_a_cut_management_link_heals(plant: Lab, user: str) -> None:
     before = plant.nft("-s", "list", "table", "inet", "segctl")
     program = """
 import sys
+from pathlib import Path
 from segctl.credentials import Secret
 from segctl.providers.base import Target
 from segctl.providers.nftables.session import NftSession
@@ -273,7 +274,7 @@ def test_an_account_with_the_lines_of_sudoers_from_the_page(plant: Lab) -> None:
         plant.on_firewall("rm", "-f", "/etc/nftables.d/segctl.nft")
         done = plant.segctl(inventory, "apply", "--auto-approve")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "boot" not in done.stdout + done.stderr
+        assert "could not be written" not in done.stdout + done.stderr
         assert plant.segctl(inventory, "drift").returncode == 0
         boot = plant.on_firewall("cat", "/etc/nftables.d/segctl.nft")
         assert ("443" in boot) is ("443" in conduits)
