@@ -39,6 +39,12 @@ def test_a_host_without_our_table() -> None:
     assert load(_read(GOOD)).table == ""
 
 
+@pytest.mark.parametrize("part", ["boot", "body", "loads"])
+def test_a_host_without_the_tools_to_tell_what_a_reboot_loads(part: str) -> None:
+    found = load(_read(GOOD | {part: ("", "127")}))
+    assert (found.loads is None) if part == "loads" else (found.boot is None)
+
+
 def test_a_host_with_a_table() -> None:
     assert load(_read(GOOD | {"table": (EMPTY, "0")})).table == EMPTY
 

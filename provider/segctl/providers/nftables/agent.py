@@ -143,7 +143,7 @@ go) find . -type f -mtime +7 -exec rm -f {{}} +
   fi
   [ ! -s "$ID.clean" ] || cat "$ID.fence" "$ID.clean" | $N -f - ||
     echo "some sets are left over" >&2
-  for f in "$ID".*; do [ "$f" = "$ID.old" ] || rm -f "$f"; done ;;
+  for f in "$ID".*; do [ "$f" = "$ID.old" ] || rm -f "$f"; done; true ;;
 confirm|keep) mkdir "$ID.busy" 2>/dev/null || exit 3
   trap 'rmdir "$D/$ID.busy" 2>/dev/null' EXIT
   take "$ID.tx" "$7" || exit $?

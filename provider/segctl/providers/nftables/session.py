@@ -81,9 +81,9 @@ class NftSession(Pushing):
             links=self._part(found, "links"),
             foreign={name: self._part(foreign, name) for name in hooked},
             state=self._standing(found, table),
-            boot=self._part(found, "boot"),
-            body=self._part(found, "body").partition(" ")[0],
-            loads=self._part(found, "loads"),
+            boot=self._told(found, "boot") if self._told(found, "body") else None,
+            body=(self._told(found, "body") or "").partition(" ")[0],
+            loads=self._told(found, "loads"),
         ).dump()
 
     def _standing(self, found: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
@@ -147,6 +147,11 @@ class NftSession(Pushing):
         if answer.code != 0:
             raise self._refused(name, answer)
         return answer.out
+
+    def _told(self, found: Mapping[str, Answer], name: str) -> str | None:
+        """Return an answer that a host may lack the tools for, None where it does."""
+        answer = found.get(name)
+        return None if answer is not None and answer.code else self._part(found, name)
 
     def _table(self, found: Mapping[str, Answer]) -> str:
         """Return the listing of our table, empty where nft says that there is none."""
