@@ -87,7 +87,7 @@ class Locking(Line):
             f"add table {names.TABLE}\n"
             f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n{mine.again()}"
         )
-        text, lost = fresh, False
+        text, lost, problem = fresh, False, ""
         until = time.monotonic() + 2 * self._target.timeout
         for _ in self._tries(until):
             try:
@@ -102,13 +102,13 @@ class Locking(Line):
                     return
                 text = self._next_try(answer, fresh, mine)
             except ConnectError as error:
-                problem = error
+                problem = error.message
                 if not lost:
                     raise
         if lost:
             raise ConnectError(
                 self._target.name,
-                f"no answer to the lock ({problem.message}): if it was taken, the next run sees "
+                f"no answer to the lock ({problem}): if it was taken, the next run sees "
                 "that this one is dead, and removes it",
             )
         raise LockedError(self._target.name, "the lock comes and goes: try again")
