@@ -93,7 +93,7 @@ back() {{ K=
     K=$(printf '%s\n' "$L" | sed -n 's/.*elements = {{ \(0x[0-9a-f]*\) .*/\1/p'); else L=; fi
   [ -z "$1" ] || [ "$K" = "$1" ] || return 1
   {{ echo "delete element $T {names.PUSH} {{ $ID }}"
-    if [ -z "$L" ]; then echo "create set $T {names.LOCK} {{ type mark; }}"
+    if [ -z "$L" ]; then echo "create set $T {names.LOCK} {{ {names.LOCK_MADE} }}"
     elif [ -n "$K" ]; then echo "delete element $T {names.LOCK} {{ $K }}"; fi
     [ -n "$1" ] || case $L in *" $2 "*) L=;; esac
     echo "delete table $T"; cat "$ID.old" && printf '%s\n' "$L" || echo fail; }} | $N -f -; }}
@@ -107,7 +107,7 @@ written() {{ $N -s list table $T > "$ID.now" && [ -s "$ID.now" ] &&
   without {names.LOCK} < "$ID.now" | without {names.PUSH} > "$ID.policy" &&
   {{ echo "table $T"; echo "delete table $T"
     ! filled "$ID.policy" || {{ cat "$ID.policy" &&
-      echo "add set $T {names.PUSH} {{ type mark; }}" &&
+      echo "add set $T {names.PUSH} {{ {names.LOCK_MADE} }}" &&
       sed -n '/^add element {names.TABLE} {names.PUSH} /p' "$ID.tx"; }}; }} > "$ID.body" &&
   B=$(sha256sum < "$ID.body") &&
   {{ echo "{BOOT_TITLE}"; echo "{BOOT_HEAD} table=$1 body=${{B%% *}}"

@@ -85,7 +85,7 @@ class Locking(Line):
     def _take(self, mine: Held) -> None:
         fresh = (
             f"add table {names.TABLE}\n"
-            f"create set {names.TABLE} {names.LOCK} {{ type mark; }}\n{mine.again()}"
+            f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n{mine.again()}"
         )
         text, lost, problem = fresh, False, ""
         until = time.monotonic() + 2 * self._target.timeout

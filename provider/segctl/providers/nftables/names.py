@@ -23,6 +23,7 @@ FORMAT = "made by segctl, format 1"
 #: Sets that say who holds the table and what was pushed: no part of the policy.
 LOCK, PUSH = "lock", "push"
 RECORDS = frozenset({LOCK, PUSH})
+LOCK_MADE = "type mark;"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63
 MAX_GROUP = 120

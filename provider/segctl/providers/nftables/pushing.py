@@ -128,10 +128,11 @@ class Pushing(Locking):
             prepare, switch, clean = transactions(script)
         except ValueError as error:
             raise ApplyError(self._target.name, f"the script is not segctl's: {error}") from error
-        bears = f"add set {names.TABLE} {names.PUSH} {{ type mark; }}\n"
+        bears = f"add set {names.TABLE} {names.PUSH} {{ {names.LOCK_MADE} }}\n"
         if f"delete table {names.TABLE}\n" in switch:
             bears = (
-                f"add table {names.TABLE}\nadd set {names.TABLE} {names.LOCK} {{ type mark; }}\n"
+                f"add table {names.TABLE}\n"
+                f"add set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
                 f"{mine.again()}{remembered(self._records.applied)}"
             )
         parts = {"# segctl fence": mine.fence(), PREPARE: prepare}

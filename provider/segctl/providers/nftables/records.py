@@ -139,7 +139,7 @@ def fits(kind: str, text: str, limit: int) -> str:
 def remembered(applied: Iterable[Applied]) -> str:
     """Return the lines that make the set of pushes with these plans in it."""
     lines = "".join(one.line() for one in applied)
-    return f"add set {names.TABLE} {names.PUSH} {{ type mark; }}\n{lines}"
+    return f"add set {names.TABLE} {names.PUSH} {{ {names.LOCK_MADE} }}\n{lines}"
 
 
 def read_records(table: str) -> Records:
