@@ -99,7 +99,7 @@ def test_what_a_gateway_answers_is_understood() -> None:
     assert _planned(_answers()) == 0
 
 
-@settings(max_examples=25)  # each one plans
+@settings(max_examples=25, deadline=None)  # each one plans
 @given(data=st.data())
 def test_what_is_not_understood_is_a_clear_error_or_a_difference(data: st.DataObject) -> None:
     changed = copy.deepcopy(_answers())
