@@ -18,8 +18,8 @@ from segctl.apply import apply_device
 from segctl.plan import plan_device
 from segctl.providers import ssh
 from segctl.providers.base import Target
-from segctl.providers.nftables import NftablesProvider, parse, render, session
-from segctl.providers.nftables.session import NftSession
+from segctl.providers.nftables import NftablesProvider, line, parse, render
+from segctl.providers.nftables.pushing import Pushing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,13 +71,13 @@ def apply(folder: str, rules: str) -> dict[str, Any]:
     """Apply a plan as `segctl apply` does; SSH connects are timed apart."""
     made = _planned(folder, int(rules))
     (Path(folder) / "script.nft").write_text(made.script, encoding="utf-8")
-    connecting, pushing = _Clock(ssh.SshSession), _Clock(NftSession.push)
-    session.__dict__["SshSession"] = connecting
+    connecting, pushing = _Clock(ssh.SshSession), _Clock(Pushing.push)
+    line.__dict__["SshSession"] = connecting
 
-    def push(self: NftSession, script: str, *, revert_in: float | None = None) -> None:
+    def push(self: Pushing, script: str, *, revert_in: float | None = None) -> None:
         pushing(self, script, revert_in=revert_in)
 
-    NftSession.push = push  # type: ignore[method-assign] # timed from outside
+    Pushing.push = push  # type: ignore[method-assign] # timed from outside
     begin = time.perf_counter()
     outcome = apply_device(made, PROVIDER, target(folder), progress=_quiet)
     total = time.perf_counter() - begin

@@ -16,8 +16,9 @@ import paramiko
 import pytest
 
 from cli_support import Done
+from segctl import apply
 from segctl.cli import run
-from segctl.providers.nftables import session
+from segctl.providers.nftables import line, pushing
 from segctl_mocks import LinuxMock
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "400")
     for name in ("FORCE_COLOR", "SEGCTL_PASSWORD", "SEGCTL_PASSWORD_FILE", "SEGCTL_PASSWORD_GW1"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(session, "_TRIES", (0.0, 0.01, 0.1, 0.5))
+    monkeypatch.setattr(line, "_PAUSES", (0.0, 0.01, 0.1, 0.5))
     return tmp_path
 
 
@@ -512,8 +513,8 @@ def _answering(server: socket.socket, banner: bytes | None) -> Generator[None]:
     yield
     server.shutdown(socket.SHUT_RDWR)
     thread.join(5)
-    for line in lines:
-        line.close()
+    for one in lines:
+        one.close()
 
 
 #: what goes wrong while it reads: (fault, code, what the message must say)
@@ -625,7 +626,7 @@ def test_a_later_push_cut_at_any_byte(gateway: Gateway) -> None:
 
 STEPS = [
     (step, kind)
-    for step in (" -f -", "'go'", "'confirm'", "'unlock'", "'revert'")
+    for step in (" -f -", "'go'", "'confirm'", "-j list set", "'revert'")
     for kind in ("drop_before", "drop_after", "no_status")
 ]
 
@@ -641,28 +642,36 @@ def test_a_cut_at_any_step(gateway: Gateway, step: str, kind: str) -> None:
     gateway.converges()
 
 
-def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(gateway: Gateway) -> None:
+def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = gateway.mock.config()
-    for verb in ("confirm", "revert", "unlock"):
-        gateway.mock.fail("drop_before", contains=f"'{verb}'", times=1000)
+    monkeypatch.setattr(apply, "REVERT_IN", 3.0)
+    monkeypatch.setattr(pushing, "_MARGIN", 1.0)
+    gateway.write(("segctl_timeout: 60", "segctl_timeout: 1"))
+    gateway.mock.fail("drop_before", contains="'confirm'")
+    for step in ("-j list set", "'revert'"):
+        gateway.mock.fail("drop_before", contains=step, skip=0, times=1000)
     done = gateway.apply()
     assert done.code == 1
     (outcome,) = done.json["outcomes"]
     assert "goes back by itself" in outcome["message"]
-    gateway.mock.advance(120)
-    for _ in range(100):
+    for _ in range(400):
         if gateway.mock.config() == before:
             break
         time.sleep(0.05)
+    assert gateway.mock.config() == before
     _mend(gateway)
     gateway.converges()
 
 
+#: What only the transaction holds that goes live.
+SWITCH = "add element inet segctl push"
 #: what nft says to a change: (fault, what the message must say)
 REFUSED: Mapping[str, tuple[str, str, str]] = {
     "the check": ("refuse", "-c -f", r"refuses the change, nothing was changed: .*Out of memory"),
-    "the switch": ("refuse", ".switch", r"nothing changed: .*Out of memory"),
-    "a crash": ("crash", ".switch", r"nft crashed \(Aborted\), nothing was changed; .*newer"),
+    "the switch": ("refuse", SWITCH, r"nothing changed: .*Out of memory"),
+    "a crash": ("crash", SWITCH, r"nft crashed \(Aborted\), nothing was changed; .*newer"),
     "a crash of the check": ("crash", "-c -f", r"nft crashed \(Aborted\), nothing was changed"),
     "a crash at the lock": ("crash", "-f -", r"nft crashed \(Aborted\), nothing was changed"),
 }
@@ -691,8 +700,10 @@ def test_somebody_else_holds_the_lock(gateway: Gateway) -> None:
     gateway.write(("10.20.1.11", "10.20.1.12"))
     done = gateway.apply()
     assert done.code == 1
-    assert done.json["error"]["code"] in {"locked", "foreign_changes"}
-    assert holder in done.json["error"]["message"]
+    assert done.json["error"]["code"] == "locked"
+    assert "a run of elsewhere holds the lock" in done.json["error"]["message"]
+    assert "its lease runs out in" in done.json["error"]["message"]
+    assert "nft delete set inet segctl lock" in done.json["error"]["message"]
     assert gateway.mock.config() == before
     gateway.mock.edit("nft delete set inet segctl lock")
     gateway.converges()

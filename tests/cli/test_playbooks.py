@@ -237,7 +237,7 @@ def test_a_mixed_wave_goes_back_as_a_whole(mixed: Cells) -> None:
 
 
 def test_a_gateway_that_cannot_be_confirmed_takes_the_wave_back(mixed: Cells) -> None:
-    mixed.fleet.linux["gw3"].fail("drop_before", contains=" 'confirm' ", times=9)
+    mixed.fleet.linux["gw3"].fail("exit", contains=" 'confirm' ", code=10, err="No space left")
     mixed.play("- {hosts: [fw1, gw3], on_failure: revert}")
     done = mixed.apply(code=1)
     assert statuses(done) == {"fw1": "reverted", "gw3": "failed"}

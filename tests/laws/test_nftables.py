@@ -188,7 +188,8 @@ PLACES = (
 _QUOTED = re.compile(r"'(?:[^']|'\\'')*'")
 _SAFE_WORD = re.compile(r"[0-9A-Za-z ._/-]*")
 _NFT = re.compile(
-    r"(?:sudo -n )?/usr/sbin/nft (?:-f - \|\| exit \$\?|-j list set inet segctl lock)",
+    r"(?:sudo -n )?/usr/sbin/nft (?:-f - \|\| exit \$\?|list table inet segctl"
+    r"|-j list set inet segctl lock; (?:sudo -n )?/usr/sbin/nft -j list set inet segctl push)",
 )
 
 
@@ -280,7 +281,7 @@ def _expected(command: str) -> bool:
         return True
     programs = (
         agent.reader("").split(" 'segctl-reader'")[0],
-        agent.command("", "", "").split(" 'segctl-agent'")[0],
+        agent.command("", "", "").split(" '' ''")[0],
     )
     for program in programs:
         if command.startswith(program):
@@ -315,7 +316,7 @@ def test_a_hostile_name_runs_nothing(nft_mock: NftHarness, place: str) -> None:
                 for line in request.stdin.decode().splitlines():
                     assert re.match(
                         r"(add|create|delete|flush) [a-z]+ inet segctl\b"
-                        r"|# segctl (prepare|switch|clean)$",
+                        r"|# segctl (fence|prepare|switch|clean)$",
                         line,
                     ), line
             assert bench.others() == others

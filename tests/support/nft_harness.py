@@ -209,10 +209,10 @@ def _objects(listing: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def canonical(found: list[tuple[str, dict[str, Any]]]) -> str:
-    """Write a table in one spelling: no lock, no handles, elements sorted, rules in order."""
+    """Write a table in one spelling: no lock, push or handle, elements sorted, rules in order."""
     parts: list[tuple[str, str, str]] = []
     for kind, one in found:
-        if kind == "table" or (kind == "set" and one["name"] == "lock"):
+        if kind == "table" or (kind == "set" and one["name"] in ("lock", "push")):
             continue
         kept = {key: value for key, value in one.items() if key not in ("handle", "index")}
         if "elem" in kept:
@@ -563,13 +563,13 @@ def pooled() -> Generator[None]:
         def disconnect(self) -> None:
             return
 
-    def share(target: Target, device_type: str) -> Any:
+    def share(target: Target, device_type: str, until: float) -> Any:
         key = (target.host, target.port, target.user)
         found = held.get(key)
         if found is None or not found.remote_conn_pre.get_transport().is_active():
             if found is not None:
                 found.disconnect()
-            found = held[key] = connect(target, device_type)
+            found = held[key] = connect(target, device_type, until)
             line = found.remote_conn_pre.get_transport().sock
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Shared(found)

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _ADMIN = frozenset({"nft", "ip"})
+#: What a host has that loads every file of ``/etc/nftables.d`` at boot.
+_LOADS = {
+    "/etc/nftables.conf": '#!/usr/sbin/nft -f\nflush ruleset\ninclude "/etc/nftables.d/*.nft"\n',
+    "/etc/systemd/system/sysinit.target.wants/nftables.service": (
+        "[Service]\nType=oneshot\nExecStart=/usr/sbin/nft -f /etc/nftables.conf\n"
+    ),
+}
 _PROGRAMS = {**FILE_TOOLS, **TEXT_TOOLS, **SYSTEM}
 
 
@@ -46,6 +53,7 @@ class Host:
     reject_writes: bool = False
     attempts: int = 0
     pid: int = 1000
+    booted: float = 0.0
 
     def __post_init__(self) -> None:
         self.nft = Nft(self.nft_version or "1.0.6", ["lo", *self.interfaces])
@@ -53,6 +61,22 @@ class Host:
         machine = hashlib.sha256(self.hostname.encode()).hexdigest()[:32]
         self.files.data.setdefault("/etc/machine-id", f"{machine}\n".encode())
         self.files.data.setdefault("/etc/hostname", f"{self.hostname}\n".encode())
+        self.files.kernel["/proc/uptime"] = self._uptime
+        self.boot()
+        for path, text in _LOADS.items():
+            self.files.make_folder(posixpath.dirname(path), parents=True)
+            self.files.write(path, text.encode())
+
+    def boot(self) -> None:
+        """Start anew: an empty /run but for what systemd makes there, and a clock from nought."""
+        self.files.remove("/run", recursive=True)
+        self.files.make_folder("/run/systemd/system", parents=True)
+        self.booted = self.clock.now()
+
+    def _uptime(self) -> bytes:
+        """Write /proc/uptime, which is of seconds since the boot and of idle ones (proc(5))."""
+        seconds = self.clock.now() - self.booted
+        return f"{seconds:.2f} {seconds:.2f}\n".encode()
 
     # -- running ---------------------------------------------------------------------
 
@@ -199,4 +223,4 @@ class Host:
             return result
 
 
-_CHANGING = frozenset({"cp", "mkdir", "mv", "rm", "rmdir", "tee", "touch"})
+_CHANGING = frozenset({"cp", "ln", "mkdir", "mv", "rm", "rmdir", "tee", "touch"})

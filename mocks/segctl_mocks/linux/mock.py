@@ -137,8 +137,7 @@ class LinuxMock:
         host.stopping.clear()
         with host.lock:
             host.nft.script(Source("", "flush ruleset"))
-            host.files.remove("/run", recursive=True)
-            host.files.make_folder("/run")
+            host.boot()
             for path in host.files.glob("/etc/nftables.d/*.nft", "/"):
                 host.nft.script(Source(path, host.files.read(path).decode()))
 

@@ -328,7 +328,7 @@ HOST: Final = Record(
         Field(
             name="segctl_max_answer_mb",
             shape=Scalar(kind="integer", minimum=1, maximum=4096),
-            doc="Largest answer accepted from the device.",
+            doc="Largest answer accepted from the device (default 128).",
         ),
         Field(
             name="segctl_allow_unsupported_version",

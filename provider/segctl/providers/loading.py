@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -23,3 +24,14 @@ def uncollected() -> Generator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def weight(text: str) -> int:
+    """Return an upper bound of the bytes that it takes to read JSON, by its signs.
+
+    Of the text there are up to four copies, in which one character beyond U+FFFF makes each take
+    four bytes. An empty list takes 64 bytes with its place in another, a dictionary up to 240, a
+    string 50 and its characters, a number 36 (CPython 3.11 to 3.14, 64 bits).
+    """
+    signs = {"{": 240, "[": 80, '"': 28, ",": 36}
+    return 4 * sys.getsizeof(text) + sum(each * text.count(sign) for sign, each in signs.items())

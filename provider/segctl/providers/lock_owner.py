@@ -26,6 +26,7 @@ _PROC = Path("/proc")
 _RUN = re.compile(r"[^0-9A-Za-z.@_-]")
 #: Tokens of the locks that runs in this process hold now.
 _HELD: set[str] = set()
+os.register_at_fork(after_in_child=_HELD.clear)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,12 @@ def read_owner(comment: str) -> LockOwner | None:
     )
 
 
+def token_of(comment: str) -> str:
+    """Return the token in a lock's comment; empty where segctl did not write it."""
+    owner = read_owner(comment)
+    return owner.token if owner else ""
+
+
 def new_owner(lease: float = LEASE) -> LockOwner:
     """Return this run as the owner of a new lock, alive until `release` or the process ends."""
     owner = LockOwner(
@@ -117,7 +124,8 @@ def is_alive(owner: LockOwner, *, age: float | None = None) -> bool | None:
     """
     if owner.token in _HELD:
         return True
-    if owner.boot and (owner.boot, owner.namespace) == (_boot(), _namespace()):
+    here = (_boot(), _namespace())
+    if all(here) and (owner.boot, owner.namespace) == here:
         found = _same_process(owner)
         if found is not None:
             return found
@@ -134,8 +142,8 @@ def _same_process(owner: LockOwner) -> bool | None:
     if owner.process == os.getpid():
         return False  # its token is not held
     started = _started(owner.process)
-    if started is not None and owner.started:
-        return started == owner.started
+    if started is not None and (not started or owner.started):
+        return started == owner.started and bool(started)
     try:
         os.kill(owner.process, 0)
     except ProcessLookupError:
@@ -159,17 +167,25 @@ def _boot() -> str:
 
 
 def _namespace() -> str:
+    """Return the PID namespace; empty where /proc shows another one's processes, or none."""
     try:
+        if (_PROC / "self").readlink().name != str(os.getpid()):
+            return ""
         return str((_PROC / "self/ns/pid").stat().st_ino)
     except OSError:
         return ""
 
 
 def _started(process: int) -> str | None:
-    """Return when a process was started, in ticks since boot; None where that is not told."""
+    """Return when a process was started, in ticks since boot; None where that is not told.
+
+    Empty of one that has ended and waits for its parent to notice (state Z).
+    """
     try:
         text = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()  # the name before it may hold anything
-    return fields[19] if len(fields) > 19 else None
+    if len(fields) < 20:
+        return None
+    return "" if fields[0] in ("Z", "X") else fields[19]

@@ -34,6 +34,8 @@ _CHUNK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
 #: What a device gets beyond its time before the line is cut under a call that does not return.
 _GRACE = 2.0
+#: A login takes at most this many times ``segctl_timeout``.
+LOGIN = 3
 _KEY_TYPES = (
     ("ssh-ed25519",),
     ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -65,7 +67,8 @@ class Answer:
     @property
     def reason(self) -> str:
         """The first line that says what is wrong."""
-        lines = [line.strip() for line in (self.err or self.out).splitlines() if line.strip()]
+        said = (self.err or self.out)[:4096]  # more could be an answer without end
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[0][:300] if lines else f"exit code {self.code}"
 
 
@@ -80,6 +83,7 @@ class SshSession:
         read_only: bool,
         readers: Sequence[re.Pattern[str]] = (),
         progress: Callable[[str], None],
+        within: float | None = None,
     ) -> None:
         """Log in.
 
@@ -89,6 +93,8 @@ class SshSession:
             read_only: refuse every command that none of `readers` matches whole.
             readers: commands that change nothing.
             progress: told each step.
+            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout``
+                otherwise.
 
         Raises:
             ConnectError: no connection, or the host key is unknown, changed or not the pinned one.
@@ -99,7 +105,8 @@ class SshSession:
         self._readers = tuple(readers)
         self._progress = progress
         progress("connecting")
-        self._connection = _connect(target, device_type)
+        seconds = LOGIN * target.timeout if within is None else within
+        self._connection = _connect(target, device_type, time.monotonic() + seconds)
 
     def close(self) -> None:
         """Log out."""
@@ -111,8 +118,21 @@ class SshSession:
         """The transport of paramiko."""
         return self._connection.remote_conn_pre.get_transport()
 
-    def run(self, command: str, data: bytes = b"", *, timeout: float | None = None) -> Answer:
+    def run(
+        self,
+        command: str,
+        data: bytes = b"",
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Answer:
         """Run one command on a channel of its own, with `data` as its input.
+
+        Args:
+            command: what the account's shell is given.
+            data: its input.
+            timeout: seconds instead of ``segctl_timeout``.
+            limit: bytes that the answer may have, instead of ``segctl_max_answer_mb``.
 
         Raises:
             ApplyError: the session is read-only and this is no command that only reads.
@@ -125,7 +145,7 @@ class SshSession:
         deadline = time.monotonic() + seconds
         try:
             with _bounded(seconds + _GRACE, self.transport.close):
-                answer = self._exchange(command, data, deadline)
+                answer = self._exchange(command, data, deadline, limit or self._target.max_answer)
         except (OSError, EOFError, _ssh_error()) as error:
             if time.monotonic() >= deadline:
                 setting = "segctl_commit_timeout" if timeout else "segctl_timeout"
@@ -139,7 +159,7 @@ class SshSession:
         self._record(command, data, answer)
         return answer
 
-    def _exchange(self, command: str, data: bytes, deadline: float) -> Answer:
+    def _exchange(self, command: str, data: bytes, deadline: float, limit: int) -> Answer:
         channel = self._open(deadline)
         try:
             channel.exec_command(command)
@@ -148,7 +168,7 @@ class SshSession:
             while True:
                 ended = self._ended(channel)  # asked first: what came before the end is taken below
                 moved = flow.step(send=not ended)
-                self._check_size(flow.size)
+                self._check_size(flow.size, limit)
                 if ended and not moved:
                     break
                 if time.monotonic() >= deadline:
@@ -176,11 +196,11 @@ class SshSession:
             with suppress(_refusal()):
                 self._open(deadline).close()
 
-    def _check_size(self, size: int) -> None:
-        if size > self._target.max_answer:
+    def _check_size(self, size: int, limit: int) -> None:
+        if size > limit:
             raise ParseError(
                 self._target.name,
-                f"answers with more than {self._target.max_answer >> 20} MB (segctl_max_answer_mb)",
+                f"answers with more than {limit / 2**20:g} MB (segctl_max_answer_mb)",
             )
 
     def _ended(self, channel: Any) -> bool:
@@ -188,11 +208,14 @@ class SshSession:
             return True
         return bool(channel.closed) or not self.transport.is_active()
 
-    def _text(self, parts: Sequence[bytes]) -> str:
+    def _text(self, said: bytearray) -> str:
+        """Return what was said as text, and let go of the bytes: both at once may be large."""
         try:
-            return b"".join(parts).decode()
+            text = said.decode()
+            said.clear()
         except UnicodeDecodeError as error:
             raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
+        return text
 
     def _record(self, command: str, data: bytes, answer: Answer) -> None:
         """Write one exchange to the transcript, secrets masked."""
@@ -223,8 +246,8 @@ class _Flow:
         self._channel = channel
         self._rest = memoryview(data)
         self._open = True
-        self.out: list[bytes] = []
-        self.err: list[bytes] = []
+        self.out = bytearray()
+        self.err = bytearray()
         self.size = 0
 
     def step(self, *, send: bool) -> bool:
@@ -254,9 +277,9 @@ class _Flow:
         self._rest = self._rest[sent:]
         return sent > 0
 
-    def _take(self, parts: list[bytes], part: bytes) -> bool:
+    def _take(self, said: bytearray, part: bytes) -> bool:
         self.size += len(part)
-        parts.append(part)
+        said += part
         return bool(part)
 
 
@@ -289,22 +312,36 @@ def _refusal() -> type[Exception]:
     return error
 
 
-def _connect(target: Target, device_type: str) -> Any:
+def _left(target: Target, until: float) -> float:
+    """Return the seconds that one step of a login has.
+
+    Raises:
+        ConnectError: the time for the whole of it is over.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise ConnectError(
+            target.name, f"no login within {LOGIN} times {target.timeout:g} s (segctl_timeout)"
+        )
+    return min(target.timeout, left)
+
+
+def _connect(target: Target, device_type: str, until: float) -> Any:
     import paramiko
 
     # without a handler Python prints what paramiko logs; what matters of it is in our errors
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     _check_key_file(target)
-    key = _host_key(target)
+    key = _host_key(target, until)
     known = paramiko.HostKeys()
     known.add(_known_name(target.host, target.port or 22), key.get_name(), key)
     with tempfile.TemporaryDirectory(prefix="segctl-") as folder:
         path = Path(folder) / "known_hosts"
         known.save(str(path))
-        sock = _dial(target)
-        connection = _connection(target, device_type, path, sock)
+        sock = _dial(target, until)
+        connection = _connection(target, device_type, path, sock, _left(target, until))
         try:
-            _establish(target, connection, sock)
+            _establish(target, connection, sock, until)
         except BaseException:
             connection.disconnect()
             _hang_up(sock)
@@ -312,7 +349,9 @@ def _connect(target: Target, device_type: str) -> Any:
     return connection
 
 
-def _connection(target: Target, device_type: str, known: Path, sock: socket.socket) -> Any:
+def _connection(
+    target: Target, device_type: str, known: Path, sock: socket.socket, seconds: float
+) -> Any:
     """Return a connection of netmiko, not yet established."""
     import netmiko
 
@@ -331,21 +370,21 @@ def _connection(target: Target, device_type: str, known: Path, sock: socket.sock
         alt_host_keys=True,
         alt_key_file=str(known),
         allow_auto_change=False,
-        conn_timeout=target.timeout,
-        auth_timeout=target.timeout,
-        banner_timeout=target.timeout,
-        blocking_timeout=target.timeout,
+        conn_timeout=seconds,
+        auth_timeout=seconds,
+        banner_timeout=seconds,
+        blocking_timeout=seconds,
         keepalive=15,
         auto_connect=False,  # that which connects by itself writes a newline
     )
 
 
-def _establish(target: Target, connection: Any, sock: socket.socket) -> None:
+def _establish(target: Target, connection: Any, sock: socket.socket, until: float) -> None:
     import netmiko
     import paramiko
 
     try:
-        with _bounded(3 * target.timeout + _GRACE, lambda: _hang_up(sock)):
+        with _bounded(until - time.monotonic() + _GRACE, lambda: _hang_up(sock)):
             connection.establish_connection()
     except netmiko.NetmikoAuthenticationException as error:
         if "timeout" in str(error).lower():
@@ -369,7 +408,7 @@ def _establish(target: Target, connection: Any, sock: socket.socket) -> None:
         raise ConnectError(target.name, f"no SSH session: {text}") from error
 
 
-def _dial(target: Target) -> socket.socket:
+def _dial(target: Target, until: float) -> socket.socket:
     """Open the line.
 
     Raises:
@@ -377,7 +416,7 @@ def _dial(target: Target) -> socket.socket:
     """
     port = target.port or 22
     try:
-        return socket.create_connection((target.host, port), timeout=target.timeout)
+        return socket.create_connection((target.host, port), timeout=_left(target, until))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConnectError(
@@ -418,7 +457,7 @@ def _known_name(host: str, port: int) -> str:
     return host if port == 22 else f"[{host}]:{port}"
 
 
-def _host_key(target: Target) -> Any:
+def _host_key(target: Target, until: float) -> Any:
     """Return the device's key once it is known to be the right one.
 
     Raises:
@@ -428,7 +467,7 @@ def _host_key(target: Target) -> Any:
         wanted = _fingerprint_text(target.ssh_fingerprint)
         seen: list[str] = []
         for family in _KEY_TYPES:
-            key = _offered_key(target, family)
+            key = _offered_key(target, family, until)
             if key is None:
                 continue
             if fingerprint(key) == wanted:
@@ -443,7 +482,8 @@ def _host_key(target: Target) -> Any:
     name = _known_name(target.host, target.port or 22)
     held = dict(entries)
     if not held:
-        key = _offered_key(target, tuple(kind for family in _KEY_TYPES for kind in family))
+        kinds = tuple(kind for family in _KEY_TYPES for kind in family)
+        key = _offered_key(target, kinds, until)
         shown = f"{key.get_name()} {fingerprint(key)}" if key else "not offered"
         raise ConnectError(
             target.name,
@@ -455,7 +495,7 @@ def _host_key(target: Target) -> Any:
         for name_ in held
         for kind in (("rsa-sha2-512", "rsa-sha2-256") if name_ == "ssh-rsa" else (name_,))
     )
-    key = _offered_key(target, kinds)
+    key = _offered_key(target, kinds, until)
     if key is None or held.get(key.get_name()) != key:
         shown = fingerprint(key) if key else "of another kind"
         raise ConnectError(
@@ -481,18 +521,18 @@ def _known_keys(target: Target) -> tuple[Path, Iterator[tuple[str, Any]]]:
     return path, iter(found.items())
 
 
-def _offered_key(target: Target, kinds: tuple[str, ...]) -> Any | None:
+def _offered_key(target: Target, kinds: tuple[str, ...], until: float) -> Any | None:
     """Return the key that the device proves to have, of one of these kinds; None if none."""
     import paramiko
 
-    sock = _dial(target)
+    sock = _dial(target, until)
     try:
         transport = paramiko.Transport(sock)
-        transport.banner_timeout = target.timeout
+        transport.banner_timeout = _left(target, until)
         try:
             options = transport.get_security_options()
             options.key_types = tuple(kind for kind in kinds if kind in options.key_types)
-            transport.start_client(timeout=target.timeout)
+            transport.start_client(timeout=_left(target, until))
             return transport.get_remote_server_key()
         finally:
             transport.close()

@@ -109,13 +109,15 @@ class DeviceState:
 
 def read_state(document: Mapping[str, Any]) -> DeviceState:
     """Return the state that a part of a document describes; an empty one says nothing."""
+    changes: list[dict[str, Any]] = list(document.get("unconfirmed", ()))
+    locks: list[dict[str, Any]] = list(document.get("locks", ()))
     return DeviceState(
-        **{
-            **document,
-            "unconfirmed": tuple(Unconfirmed(**one) for one in document.get("unconfirmed", ())),
-            "locks": tuple(Lock(**one) for one in document.get("locks", ())),
-            "applied": tuple(document.get("applied", ())),
-        }
+        unconfirmed=tuple(Unconfirmed(**one) for one in changes),
+        locks=tuple(Lock(**one) for one in locks),
+        kept=document.get("kept", "same"),
+        kept_where=str(document.get("kept_where", "")),
+        why_not_kept=str(document.get("why_not_kept", "")),
+        applied=tuple(map(str, document.get("applied", ()))),
     )
 
 

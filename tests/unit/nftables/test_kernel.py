@@ -114,10 +114,36 @@ def listed(kernel: Kernel) -> str:
     return kernel.run("nft list ruleset")
 
 
+PUSH, LOCK, TOKEN = "0x0000abcd", "0x00000007", "00000007"
+#: What makes a script a push, and what holds the lock.
+BEARS = (
+    "# segctl switch\nadd set inet segctl push { type mark; }\n"
+    f'add element inet segctl push {{ {PUSH} comment "push {TOKEN} since 60 a@b - -" }}\n'
+)
+HOLDS = (
+    "add table inet segctl\ncreate set inet segctl lock { type mark; }\n"
+    f'add element inet segctl lock {{ {LOCK} comment "segctl a@b 1 2 {TOKEN} 60 - - -" }}\n'
+)
+
+
 def push(kernel: Kernel, script: str, seconds: int = 0, *, size: int = -1, code: int = 0) -> str:
-    """Run the agent's push under the id ``p``."""
+    """Run the agent's push."""
+    script = script.replace("# segctl switch\n", BEARS)
     wanted = len(script.encode()) if size < 0 else size
-    return kernel.run(agent.command("", "go", "p", str(seconds), str(wanted)), script, code=code)
+    words = (PUSH, LOCK, TOKEN, str(seconds), str(wanted))
+    return kernel.run(agent.command("", "go", *words), script, code=code)
+
+
+def confirm(kernel: Kernel, *, code: int = 0) -> str:
+    """Run the agent's confirmation."""
+    text = f"delete element inet segctl push {{ {PUSH} }}\n"
+    words = (PUSH, LOCK, "0" * 64, str(len(text)))
+    return kernel.run(agent.command("", "confirm", *words), text, code=code)
+
+
+def revert(kernel: Kernel, *, code: int = 0) -> str:
+    """Let the agent go back."""
+    return kernel.run(agent.command("", "revert", PUSH, LOCK, TOKEN), code=code)
 
 
 def test_a_push_that_is_cut_off_changes_nothing(kernel: Kernel) -> None:
@@ -127,12 +153,13 @@ def test_a_push_that_is_cut_off_changes_nothing(kernel: Kernel) -> None:
     whole = len(script.encode())
     for cut in {0, 1, whole // 2, whole - 1, *(m.end() for m in re.finditer("\n", script))}:
         if cut < whole:
-            push(kernel, script[:cut], size=whole, code=agent.INCOMPLETE)
+            push(kernel, script[:cut], size=whole + len(BEARS), code=agent.INCOMPLETE)
             assert listed(kernel) == before
 
 
 def test_a_push_that_nft_refuses_changes_nothing(kernel: Kernel) -> None:
     kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS)
     before = listed(kernel)
     bad = "# segctl switch\nflush chain inet segctl deny\nadd rule inet segctl none accept\n"
     push(kernel, bad, code=agent.CHECK_FAILED)
@@ -142,17 +169,59 @@ def test_a_push_that_nft_refuses_changes_nothing(kernel: Kernel) -> None:
 def test_the_guard_confirm_and_revert_exclude_each_other(kernel: Kernel) -> None:
     kernel.reach(desired(F1))
     before = listed(kernel)
+    kernel.run("nft -f -", HOLDS)
     script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
     push(kernel, script)
     assert "rule_c1.f2" in listed(kernel)
-    kernel.run(agent.command("", "revert", "p"))
+    revert(kernel)
+    kernel.run("nft delete set inet segctl lock")
     assert listed(kernel) == before
-    kernel.run(agent.command("", "confirm", "p"), code=agent.NOT_PENDING)
-    kernel.run("rm -f /run/segctl/off.p")
+    confirm(kernel, code=agent.NOT_PENDING)
+    revert(kernel, code=agent.NOT_PENDING)
+    kernel.run("nft -f -", HOLDS)
     push(kernel, script, 1)
-    kernel.run("sleep 1.6")
+    kernel.run("n=0; until ! nft list set inet segctl push && [ ! -e /run/segctl/*.old ] || "
+               "[ $n -gt 100 ]; do n=$((n+1)); sleep 0.2; done")  # fmt: skip
+    assert listed(kernel) == before, "the lock of the run whose push goes back goes, too"
+    assert kernel.run("find /run/segctl -type f") == ""
+    confirm(kernel, code=agent.NOT_PENDING)
+
+
+def test_a_run_that_has_lost_its_lock_changes_nothing(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    push(kernel, script, 600)
+    kernel.run("nft delete set inet segctl lock")
+    kernel.run("nft -f -", HOLDS.replace(LOCK, "0x00000008").replace(TOKEN, "00000008"))
+    before = listed(kernel)
+    confirm(kernel, code=agent.LOST_LOCK)
+    revert(kernel, code=agent.LOST_LOCK)
     assert listed(kernel) == before
-    kernel.run(agent.command("", "confirm", "p"), code=agent.NOT_PENDING)
+
+
+def test_a_push_without_its_lock_changes_nothing(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    before = listed(kernel)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    fence = f"# segctl fence\ndelete element inet segctl lock {{ {LOCK} }}\n"
+    push(kernel, fence + script, code=agent.LOST_LOCK)
+    assert listed(kernel) == before
+    assert kernel.run("find /run/segctl -type f") == ""
+
+
+def test_a_guard_leaves_the_lock_of_another_run(kernel: Kernel) -> None:
+    kernel.reach(desired(F1))
+    kernel.run("nft -f -", HOLDS)
+    script = plan_device(desired(F1, F2), kernel.live(), PROVIDER).script
+    push(kernel, script, 2)
+    kernel.run("nft delete set inet segctl lock")
+    kernel.run("nft -f -", HOLDS.replace(LOCK, "0x00000008").replace(TOKEN, "00000008"))
+    kernel.run("n=0; until ! nft list set inet segctl push || [ $n -gt 100 ]; do "
+               "n=$((n+1)); sleep 0.2; done")  # fmt: skip
+    held = listed(kernel)
+    assert "rule_c1.f2" not in held
+    assert '0x00000008 comment "segctl a@b 1 2 00000008 60 - - -"' in held
 
 
 @pytest.mark.parametrize("listing", ["exit 0", "echo 'Error: Resource busy' >&2; exit 1"])

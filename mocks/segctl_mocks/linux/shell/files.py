@@ -6,6 +6,10 @@ import fnmatch
 import posixpath
 import threading
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LAYOUT = """
     / /bin /dev /etc /home /proc /root /run /sbin /tmp /usr /usr/bin /usr/sbin /var /var/lib
@@ -24,6 +28,8 @@ class Files:
     folders: set[str] = field(default_factory=lambda: {*_FOLDERS})
     lock: threading.RLock = field(default_factory=threading.RLock)
     changes: int = 0
+    #: files that the kernel writes anew at each look
+    kernel: dict[str, Callable[[], bytes]] = field(default_factory=dict[str, "Callable[[], bytes]"])
 
     def resolve(self, path: str, cwd: str) -> str:
         """Return a path as absolute and plain."""
@@ -41,13 +47,15 @@ class Files:
 
     def exists(self, path: str) -> bool:
         """Say whether there is anything of this path."""
-        return path in self.folders or path in self.data or path == "/dev/null"
+        return path in self.folders or path in self.data or path in ("/dev/null", *self.kernel)
 
     def read(self, path: str) -> bytes:
         """Return what a file holds."""
         with self.lock:
             if path == "/dev/null":
                 return b""
+            if path in self.kernel:
+                return self.kernel[path]()
             if path in self.folders:
                 raise IsADirectoryError(21, "Is a directory", path)
             if path not in self.data:

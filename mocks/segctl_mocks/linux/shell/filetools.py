@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -130,12 +131,41 @@ def _rmdir(shell: Shell, words: list[str]) -> int:
     return status
 
 
+def _ln(shell: Shell, words: list[str]) -> int:
+    """Link a file: here a copy, since nothing writes into a file that has two names."""
+    letters, names = _split(words)
+    try:
+        target = _changed(shell, names[1])
+        data = shell.host.files.read(_path(shell, names[0]))
+        if shell.host.files.exists(target) and "f" not in letters:
+            raise FileExistsError(17, "File exists", target)
+        shell.host.files.write(target, data)
+    except FileNotFoundError as error:
+        return _complain(shell, f"ln: failed to access '{names[0]}'", error)
+    except OSError as error:
+        return _complain(shell, f"ln: failed to create hard link '{names[1]}'", error)
+    return 0
+
+
+def _find(shell: Shell, words: list[str]) -> int:
+    """Print the files below a folder; none is ever older than so many days."""
+    start = words[1] if words[1:] and not words[1].startswith("-") else "."
+    if any(word == "-mtime" and age.startswith("+") for word, age in pairwise(words)):
+        return 0
+    root = _path(shell, start)
+    files = shell.host.files
+    found = [*files.data] if "f" in words else [*files.data, *files.folders]
+    below = sorted(each for each in found if each == root or each.startswith(f"{root}/"))
+    shell.out("".join(f"{start}{each.removeprefix(root)}\n" for each in below))
+    return 0
+
+
 def _ls(shell: Shell, words: list[str]) -> int:
     letters, names = _split(words)
     status = 0
     for name in names or ["."]:
         path = _path(shell, name)
-        if shell.host.files.is_folder(path):
+        if shell.host.files.is_folder(path) and "d" not in letters:
             hidden = letters & {"a", "A"}
             found = [each for each in shell.host.files.names(path)
                      if hidden or not each.startswith(".")]  # fmt: skip
@@ -215,6 +245,8 @@ FILE_TOOLS: dict[str, Callable[[Shell, list[str]], int]] = {
     "chown": _nothing,
     "cp": _cp,
     "dirname": _dirname,
+    "find": _find,
+    "ln": _ln,
     "ls": _ls,
     "mkdir": _mkdir,
     "mktemp": _mktemp,

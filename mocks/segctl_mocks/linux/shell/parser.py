@@ -436,7 +436,8 @@ class Parser:
         if match is not None:
             operator = match.group()
             self.at = match.end()
-            word = self._brace_word(quoted=quoted)
+            # the pattern of ${NAME%PATTERN} is one also between double quotes (POSIX 2.6.2)
+            word = self._brace_word(quoted=quoted and operator[0] not in "#%")
         if not self.text.startswith("}", self.at):
             message = "Syntax error: Bad substitution"
             raise ShellSyntaxError(message)

@@ -41,6 +41,10 @@ def _character_class(text: str) -> str:
     return text.replace("\\", "\\\\") if "\\s" not in text else text
 
 
+#: A bracket expression that holds a class by name.
+_CLASS = re.compile(r"\[[^\[\]]*\[:[a-z]+:\][^\]]*\]")
+
+
 def _inputs(shell: Shell, names: list[str]) -> str:
     if not names:
         return shell.stdin.read().decode("utf-8", "surrogateescape")
@@ -59,7 +63,9 @@ def _lines(text: str) -> list[str]:
 def _alternatives(patterns: list[str], letters: set[str]) -> re.Pattern[str]:
     if "F" in letters:
         patterns = [re.escape(each) for each in patterns]
-    elif "E" not in letters:
+    elif "E" in letters:
+        patterns = [_CLASS.sub(lambda found: _character_class(found[0]), each) for each in patterns]
+    else:
         patterns = [basic_pattern(each) for each in patterns]
     joined = "|".join(f"(?:{each})" for each in patterns)
     return re.compile(joined, re.IGNORECASE if "i" in letters else 0)
@@ -80,17 +86,22 @@ def _grep(shell: Shell, words: list[str]) -> int:
     if not patterns:
         patterns = rest.pop(0).split("\n")
     search = _alternatives(patterns, letters)
-    try:
-        text = _inputs(shell, rest)
-    except OSError as error:
-        shell.err(f"grep: {rest[0]}: {error.strerror}\n")
-        return 2
-    found = [
-        line
-        for line in _lines(text)
-        if bool(search.fullmatch(line) if "x" in letters else search.search(line))
-        != ("v" in letters)
-    ]
+    found: list[str] = []
+    missing = 0
+    for name in rest or ["-"]:
+        try:
+            text = _inputs(shell, [name])
+        except OSError as error:
+            shell.err(f"grep: {name}: {error.strerror}\n")
+            missing = 2
+            continue
+        place = f"{name}:" if len(rest) > 1 and "h" not in letters else ""
+        found += [
+            f"{place}{line}"
+            for line in _lines(text)
+            if bool(search.fullmatch(line) if "x" in letters else search.search(line))
+            != ("v" in letters)
+        ]
     if "q" in letters:
         return int(not found)
     if "c" in letters:
@@ -101,10 +112,11 @@ def _grep(shell: Shell, words: list[str]) -> int:
         )
     else:
         shell.out("".join(f"{line}\n" for line in found))
-    return int(not found)
+    return missing or int(not found)
 
 
-_SED = re.compile(r"(?:(\d+|\$|/(?:[^/\\]|\\.)*/))?(?:,(\d+|\$))?\s*([spdq=])(.*)", re.DOTALL)
+_WHERE = r"\d+|\$|/(?:[^/\\]|\\.)*/"
+_SED = re.compile(rf"(?:({_WHERE}))?(?:,({_WHERE}))?\s*([spdq=])(.*)", re.DOTALL)
 
 
 def _sed(shell: Shell, words: list[str]) -> int:
@@ -126,8 +138,9 @@ def _sed(shell: Shell, words: list[str]) -> int:
         shell.err("sed: -e expression #1, char 1: unknown command\n")
         return 1
     lines = _lines(_inputs(shell, rest))
+    inside: set[int] = set()
     for number, line in enumerate(lines, 1):
-        shown, printed = _edit(line, number, len(lines), commands)
+        shown, printed = _edit(line, number, len(lines), commands, inside)
         if printed is not None:
             shell.out(f"{printed}\n")
         if not quiet and shown is not None:
@@ -136,13 +149,20 @@ def _sed(shell: Shell, words: list[str]) -> int:
 
 
 def _edit(
-    line: str, number: int, last: int, commands: list[re.Match[str]]
+    line: str, number: int, last: int, commands: list[re.Match[str]], inside: set[int]
 ) -> tuple[str | None, str | None]:
-    """Return the line as it goes on, and the line ``p`` prints."""
+    """Return the line as it goes on, and the line ``p`` prints.
+
+    `inside` are the commands whose range between two patterns has begun and not ended.
+    """
     printed: str | None = None
-    for command in commands:
+    for place, command in enumerate(commands):
         start, end, verb, rest = command.groups()
-        if not _addressed(line, number, last, start, end):
+        if end is not None and end.startswith("/"):
+            begins = _addressed(line, number, last, start, None)
+            if not _in_range(line, end, inside, place, begins=begins):
+                continue
+        elif not _addressed(line, number, last, start, end):
             continue
         if verb == "d":
             return None, printed
@@ -159,6 +179,17 @@ def _edit(
                 line = changed
                 printed = line if "p" in flags else printed
     return line, printed
+
+
+def _in_range(line: str, end: str, inside: set[int], place: int, *, begins: bool) -> bool:
+    """Say whether a line is in a range that ends with a pattern, looked for from the next line."""
+    if place in inside:
+        if re.search(basic_pattern(end[1:-1]), line):
+            inside.discard(place)
+        return True
+    if begins:
+        inside.add(place)
+    return begins
 
 
 def _addressed(line: str, number: int, last: int, start: str | None, end: str | None) -> bool:

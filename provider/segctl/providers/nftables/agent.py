@@ -2,20 +2,27 @@
 
 They are sent with every call and leave nothing behind but the boot file. `READER` changes
 nothing: it prints each answer between two lines that begin with a word of the caller's choice.
-`PROGRAM` has these verbs::
+`PROGRAM` has these verbs; PUSH and LOCK are keys of the sets that `records` describes::
 
-    go ID SECONDS SIZE    take a script of SIZE bytes from stdin; check it, start the guard, run it
-    confirm ID            keep what was pushed, also for the next boot
-    revert ID             go back now, or see to it that the push does not happen
-    unlock HOLDER GONE    release the lock if HOLDER has it; GONE 1: with the table, if it is empty
+    go PUSH LOCK TOKEN SECONDS SIZE    take a script of SIZE bytes from stdin, check it, start the
+                                       guard, run it
+    confirm PUSH LOCK DIGEST SIZE      write the boot file, then run the transaction of SIZE bytes
+                                       from stdin, which makes the push a confirmed one
+    keep ID LOCK DIGEST SIZE           the same without a push
+    revert PUSH LOCK TOKEN             put the table back that was there before
+    guard PUSH TOKEN UNTIL             the same at this uptime; `go` starts it
 
-Exit codes: 0 done; 3 refused: another push runs; 4 check failed, nothing changed; 5 a transaction
-failed, nothing changed; 6 no such push is pending (the guard was first); 7 the upload is not
-complete; 8 the push was called off; 9 no place for files; 10 the boot file cannot be written.
+Exit codes: 0 done; 3 another confirmation of this push runs; 4 check failed, nothing changed; 5 a
+transaction failed, nothing changed; 6 no such push is pending (the guard was first); 7 the upload
+is not complete; 9 no place for files; 10 the boot file cannot be written, it is as it was; 11
+the table from before the push is not saved here; 12 the lock is lost, nothing changed.
 
 The guard is started before the change, in a session of its own: if nobody confirms in time it
-puts the saved table back, also when every way to the host is cut. Exactly one of confirm, revert
-and guard wins, by renaming the file that says that the push is pending.
+puts the saved table back, also when every way to the host is cut. Every transaction begins by
+taking the element of the push or of the lock out of its set, which fails the whole of it where
+that is not there: exactly one of confirm, revert and guard wins, and a run without its lock
+changes nothing. Going back puts the lock that is there at that moment into the old table again,
+unless it is that of the run whose push goes.
 """
 
 from __future__ import annotations
@@ -24,93 +31,143 @@ from segctl.providers.nftables import names
 
 BOOT_FOLDER = "/etc/nftables.d"
 BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
-CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE, CALLED_OFF = 4, 5, 6, 7, 8
-NO_PLACE, NO_BOOT_FILE = 9, 10
+BUSY, CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE = 3, 4, 5, 6, 7
+NO_PLACE, NO_BOOT_FILE, NOT_SAVED, LOST_LOCK = 9, 10, 11, 12
 
 #: What nft says of a table that is not there; a program that is missing says it without "Error".
 ABSENT = "Error: No such file or directory"
+#: How a boot file of ours begins; in the second line, what it holds.
+BOOT_TITLE = "# Written by segctl; loaded at boot."
+BOOT_HEAD = "# segctl boot 1"
 
 READER = rf"""
 LC_ALL=C; export LC_ALL; WORD=$1; shift
 say() {{ printf '\n%s begin %s\n' "$WORD" "$1"; shift; "$@"; printf '\n%s end %s\n' "$WORD" $?; }}
 both() {{ "$@" 2>&1; }}
-U=$(id -u); N=/usr/sbin/nft; [ "$U" = 0 ] || N="sudo -n $N"
+U=$(id -u); N=/usr/sbin/nft; S=; [ "$U" = 0 ] || {{ S="sudo -n"; N="$S $N"; }}
 if [ $# -gt 0 ]; then for t in "$@"; do say "$t" $N -j -t list table $t; done; exit; fi
+boot() {{ $S cat {BOOT_FILE} 2>&1 | head -c 300 | tr -cd '\n -~'; }}
+body() {{ $S cat {BOOT_FILE} 2>/dev/null | sed 1,2d | sha256sum; }}
+loads() {{ {{ ls -d /run/systemd/system /etc/runlevels
+  grep -E 'nftables|segctl' /etc/systemd/system/*.wants/*.service \
+    /etc/systemd/system/*.requires/*.service /dev/null
+  grep -E '^[[:space:]]*include' /etc/nftables.conf /etc/sysconfig/nftables.conf \
+    /etc/nftables.nft /dev/null; }} 2>/dev/null | head -c 20000 | tr -cd '\n -~'; }}
 say uid echo "$U"
 say nft /usr/sbin/nft --version
 say host uname -n -r
 say machine cat /etc/machine-id
+say clock date +%s
+say uptime cat /proc/uptime
 say links /usr/sbin/ip -j link
 say chains $N -j list chains
 say table both $N -j list table {names.TABLE}
-say boot test -e {BOOT_FILE}
+say boot boot
+say body body
+say loads loads
 """
+
+_NEW, _OLD = f"{BOOT_FOLDER}/.segctl.nft.tmp", f"{BOOT_FOLDER}/.segctl.nft.old"
 
 PROGRAM = rf"""
 set -u; umask 077; trap '' HUP PIPE; LC_ALL=C; export LC_ALL
-SUDO=$1; VERB=$2; ID=$3; T="{names.TABLE}"; N="$SUDO /usr/sbin/nft"
+P=$1; SUDO=$2; VERB=$3; ID=$4; T="{names.TABLE}"; N="$SUDO /usr/sbin/nft"
 D=/run/segctl; [ "$(id -u)" = 0 ] || D=$HOME/.segctl
 mkdir -p "$D" && cd "$D" || exit 9
-busy() {{ n=0; until mkdir "busy.$ID" 2>/dev/null; do
-  n=$((n+1)); [ $n -gt 600 ] && exit 3; sleep 0.1; done; trap 'rmdir "$D/busy.$ID"' EXIT; }}
-tidy() {{ rm -f "$ID".* "old.$ID" "boot.$ID"; }}
-held() {{ to=$1; shift
-  if $N "$@" list table $T > "$to" 2> "$ID.err"; then [ -s "$to" ] && return 0
-  else [ ! -s "$to" ] && grep -q "{ABSENT}" "$ID.err" && return 0; fi
-  cat "$ID.err" >&2; return 1; }}
-back() {{ $N -f "old.$ID" && {{ $N delete set $T {names.LOCK} 2>/dev/null; true; }}; }}
+tidy() {{ rm -rf "$ID".*; }}
+take() {{ cat > "$1" || return 9
+  [ "$(wc -c < "$1")" -eq "$2" ] || {{ echo "incomplete" >&2; return 7; }}; }}
+clock() {{ read -r U V < /proc/uptime; U=${{U%%.*}}; }}
+# 0: set $1 holds $2; 1: it does not; where nft cannot say, exit 5
+holds() {{ if S=$($N list set $T "$1" 2>&1); then
+    case $S in *" $2 "*) return 0;; esac; return 1; fi
+  case $S in *"{ABSENT}"*) return 1;; esac; echo "$S" >&2; exit 5; }}
+# why a transaction failed
+why() {{ holds {names.LOCK} "$1" || exit 12
+  [ "$VERB" = keep ] || [ "$VERB" = go ] || holds {names.PUSH} "$ID" || exit 6; exit 5; }}
+without() {{ sed "/^[[:space:]]set $1 {{/,/^[[:space:]]}}/d"; }}
+filled() {{ grep -q '^[[:space:]][a-z]' "$1"; }}
+# back LOCK TOKEN: where LOCK is empty any lock that is there stays, but for that of TOKEN
+back() {{ K=
+  if L=$($N list set $T {names.LOCK} 2>/dev/null); then
+    K=$(printf '%s\n' "$L" | sed -n 's/.*elements = {{ \(0x[0-9a-f]*\) .*/\1/p'); else L=; fi
+  [ -z "$1" ] || [ "$K" = "$1" ] || return 1
+  {{ echo "delete element $T {names.PUSH} {{ $ID }}"
+    if [ -z "$L" ]; then echo "create set $T {names.LOCK} {{ {names.LOCK_MADE} }}"
+    elif [ -n "$K" ]; then echo "delete element $T {names.LOCK} {{ $K }}"; fi
+    [ -n "$1" ] || case $L in *" $2 "*) L=;; esac
+    echo "delete table $T"; cat "$ID.old" && printf '%s\n' "$L" || echo fail; }} | $N -f -; }}
+# put the boot file back that was there before a confirmation began to write it
+unkeep() {{ [ -e "$ID.boot" ] || return 0
+  read -r W V < "$ID.boot"
+  if [ "$W" = had ]; then $SUDO mv -f {_OLD} {BOOT_FILE}; else $SUDO rm -f {BOOT_FILE}; fi ||
+    return 1
+  $SUDO rm -f {_OLD} {_NEW}; rm -f "$ID.boot"; sync; }}
+written() {{ $N -s list table $T > "$ID.now" && [ -s "$ID.now" ] &&
+  without {names.LOCK} < "$ID.now" | without {names.PUSH} > "$ID.policy" &&
+  {{ echo "table $T"; echo "delete table $T"
+    ! filled "$ID.policy" || {{ cat "$ID.policy" &&
+      echo "add set $T {names.PUSH} {{ {names.LOCK_MADE} }}" &&
+      sed -n '/^add element {names.TABLE} {names.PUSH} /p' "$ID.tx"; }}; }} > "$ID.body" &&
+  B=$(sha256sum < "$ID.body") &&
+  {{ echo "{BOOT_TITLE}"; echo "{BOOT_HEAD} table=$1 body=${{B%% *}}"
+    cat "$ID.body"; }} > "$ID.text" && $N -c -f "$ID.text" &&
+  (umask 022; $SUDO mkdir -p {BOOT_FOLDER}) &&
+  $SUDO tee {_NEW} < "$ID.text" >/dev/null && sync; }}
+swapped() {{ if $SUDO ln -f {BOOT_FILE} {_OLD} 2> "$ID.err"; then W=had
+  else grep -q "No such file" "$ID.err" || {{ cat "$ID.err" >&2; return 1; }}; W=none; fi
+  echo "$W $$" > "$ID.boot" && $SUDO mv -f {_NEW} {BOOT_FILE} && sync; }}
 case $VERB in
-go) cat > "$ID.all" || exit 9
-  [ "$(wc -c < "$ID.all")" -eq "$5" ] || {{ tidy; echo "incomplete" >&2; exit 7; }}
-  busy
-  [ -e "off.$ID" ] && exit 8
-  rm -f confirmed.* reverted.* expired.* failed.*
-  held "$ID.was" || {{ echo "cannot save the table that is there" >&2; exit 4; }}
-  {{ echo "table $T"; echo "delete table $T"; cat "$ID.was"; }} > "old.$ID" || exit 9
-  : > "$ID.prepare"; : > "$ID.switch"; : > "$ID.clean"
-  awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" || exit 9
-  $N -c -f "$ID.all" || exit 4
-  $N -c -f "old.$ID" || {{ echo "the saved table could not be put back" >&2; exit 4; }}
-  : > "pending.$ID"
-  if [ "$4" != 0 ]; then
-    setsid sh -c 'cd "$1" && sleep "$2" && mv "pending.$3" "expired.$3" 2>/dev/null && {{
-      n=0; until $4 -f "old.$3" || [ $n -ge 20 ]; do n=$((n+1)); sleep 1; done
-      $4 delete set {names.TABLE} {names.LOCK}; rm -f "$3".* "old.$3"; }}' \
-      segctl-guard "$D" "$4" "$ID" "$N" </dev/null >/dev/null 2>&1 &
+go) find . -type f -mtime +7 -exec rm -f {{}} +
+  take "$ID.all" "$8" || {{ c=$?; tidy; exit $c; }}
+  $N list table $T > "$ID.was" && [ -s "$ID.was" ] ||
+    {{ echo "cannot save the table that is there" >&2; tidy; exit 4; }}
+  without {names.LOCK} < "$ID.was" > "$ID.old" || {{ tidy; exit 9; }}
+  filled "$ID.old" || : > "$ID.old"
+  for part in fence prepare switch clean; do : > "$ID.$part"; done
+  awk -v id="$ID" '/^# segctl / {{ part = $3 }} {{ print > (id "." part) }}' "$ID.all" ||
+    {{ tidy; exit 9; }}
+  $N -c -f "$ID.all" || {{ tidy; holds {names.LOCK} "$5" || exit 12; exit 4; }}
+  {{ echo "delete table $T"; cat "$ID.old"; }} | $N -c -f - ||
+    {{ echo "the saved table could not be put back" >&2; tidy; exit 4; }}
+  clock
+  sed "/^add element $T {names.PUSH} /s/ since / $U /" "$ID.switch" > "$ID.now" ||
+    {{ tidy; exit 9; }}
+  [ "$7" = 0 ] || setsid sh -c 'eval "$1"' segctl-guard "$P" "$SUDO" guard "$ID" "$6" \
+    $((U+$7)) </dev/null >/dev/null 2>&1 &
+  if [ -s "$ID.prepare" ] && ! cat "$ID.fence" "$ID.prepare" | $N -f -; then tidy; why "$5"; fi
+  if ! cat "$ID.fence" "$ID.now" | $N -f -; then
+    sed -n 's/^add set \({names.TABLE} [^ ]*\) .*/delete set \1/p' "$ID.prepare" > "$ID.undo"
+    [ ! -s "$ID.undo" ] || cat "$ID.fence" "$ID.undo" | $N -f -
+    tidy; why "$5"
   fi
-  if [ -s "$ID.prepare" ] && ! $N -f "$ID.prepare"; then
-    mv "pending.$ID" "failed.$ID" 2>/dev/null; tidy; exit 5
-  fi
-  if ! $N -f "$ID.switch"; then
-    mv "pending.$ID" "failed.$ID" 2>/dev/null
-    sed -n 's/^add set \(inet segctl [^ ]*\) .*/delete set \1/p' "$ID.prepare" > "undo.$ID"
-    [ ! -s "undo.$ID" ] || $N -f "undo.$ID"; rm -f "undo.$ID"; tidy; exit 5
-  fi
-  [ ! -s "$ID.clean" ] || $N -f "$ID.clean" || echo "some sets are left over" >&2 ;;
-confirm) busy
-  [ -e "pending.$ID" ] || exit 6
-  boot=0
-  held "$ID.now" -s &&
-  {{ echo "# Written by segctl; loaded at boot."; echo "table $T"; echo "delete table $T"
-    [ ! -s "$ID.now" ] || {{
-      cat "$ID.now" && echo "delete set $T {names.LOCK}"; }}; }} > "boot.$ID" &&
-  $N -c -f "boot.$ID" &&
-  $SUDO mkdir -p {BOOT_FOLDER} &&
-  $SUDO tee {BOOT_FOLDER}/.segctl.nft.tmp < "boot.$ID" >/dev/null || boot=10
-  mv "pending.$ID" "confirmed.$ID" 2>/dev/null || exit 6
-  [ $boot != 0 ] || {{ sync; $SUDO mv -f {BOOT_FOLDER}/.segctl.nft.tmp {BOOT_FILE}; }} || boot=10
-  tidy; exit $boot ;;
-revert) busy; : > "off.$ID"
-  if mv "pending.$ID" "reverted.$ID" 2>/dev/null; then back || {{
-    mv "reverted.$ID" "pending.$ID"; exit 5; }}; fi
-  tidy; [ ! -e "confirmed.$ID" ] || exit 6 ;;
-unlock)
-  if $N list set $T {names.LOCK} 2>/dev/null | grep -qF "\"$ID\""; then
-    $N delete set $T {names.LOCK} || exit 5
-  fi
-  [ "$4" = 0 ] || $N list chain $T {names.DENY} >/dev/null 2>&1 ||
-    [ "$($N list table $T 2>/dev/null | tr -d ' \t\n')" != "tableinetsegctl{{}}" ] ||
-    $N delete table $T ;;
+  [ ! -s "$ID.clean" ] || cat "$ID.fence" "$ID.clean" | $N -f - ||
+    echo "some sets are left over" >&2
+  for f in "$ID".*; do [ "$f" = "$ID.old" ] || rm -f "$f"; done; true ;;
+confirm|keep) mkdir "$ID.busy" 2>/dev/null || exit 3
+  trap 'rmdir "$D/$ID.busy" 2>/dev/null' EXIT
+  take "$ID.tx" "$7" || exit $?
+  [ "$VERB" = keep ] || holds {names.PUSH} "$ID" || exit 6
+  holds {names.LOCK} "$5" || exit 12
+  if ! written "$6" || ! swapped; then unkeep; $SUDO rm -f {_OLD} {_NEW}; exit 10; fi
+  if ! $N -f "$ID.tx"; then unkeep; $SUDO rm -f {_OLD} {_NEW}; why "$5"; fi
+  tidy; $SUDO rm -f {_OLD} {_NEW}; true ;;
+revert) holds {names.PUSH} "$ID" || {{ tidy; exit 6; }}
+  [ -e "$ID.old" ] || exit 11
+  back "$5" "$6" || why "$5"
+  unkeep || {{ echo "{BOOT_FILE} could not be put back" >&2; exit 10; }}
+  tidy ;;
+guard) while clock; [ -e "$ID.old" ] && [ "$U" -lt "$6" ]; do sleep 1; done
+  n=0; while [ -e "$ID.old" ] && [ $n -lt 600 ]; do
+    n=$((n+1)); (holds {names.PUSH} "$ID"); case $? in
+    0) if back "" "$5"; then
+        m=0; while [ $m -lt 30 ] && [ -e "$ID.boot" ] && read -r W V < "$ID.boot" &&
+          kill -0 "$V"; do m=$((m+1)); sleep 1; done
+        unkeep; break
+      fi ;;
+    1) [ -e "$ID.all" ] || break ;;
+    esac; sleep 1
+  done; tidy ;;
 *) exit 2 ;;
 esac
 """
@@ -122,8 +179,11 @@ def reader(word: str, *tables: str) -> str:
 
 
 def command(sudo: str, verb: str, push: str, *more: str) -> str:
-    """Return the command line that runs one verb; all words are segctl's own."""
-    return _line(PROGRAM, "segctl-agent", sudo, verb, push, *more)
+    """Return the command line that runs one verb; all words are segctl's own.
+
+    The program gets its own text, so that it can start the guard.
+    """
+    return _line('eval "$1"', "segctl-agent", PROGRAM, sudo, verb, push, *more)
 
 
 def _line(program: str, *words: str) -> str:

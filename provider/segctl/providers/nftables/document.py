@@ -25,7 +25,10 @@ class Document:
     """The answers by name; `table` is empty where the host has no table of ours.
 
     `unread` says of tables of others, by ``family name``, why they could not be listed; under
-    `EVERY` why it is not known which there are.
+    `EVERY` why it is not known which there are. `state` is what runs left in our table, as
+    `DeviceState` writes it, by the host's clock. `boot` is how the boot file begins or why it
+    cannot be read, `body` the SHA-256 of its lines but the first two, `loads` who loads it; None
+    where a document does not tell.
     """
 
     host: str
@@ -37,8 +40,11 @@ class Document:
     chains: str
     links: str
     foreign: Mapping[str, str]
-    boot: bool = True
     unread: Mapping[str, str] = field(default_factory=dict[str, str])
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    boot: str | None = None
+    body: str = ""
+    loads: str | None = None
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -60,6 +66,8 @@ def load(document: bytes) -> Document:
         found = cast("dict[str, Any]", read_listing(document))
         if found.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
+        if isinstance(found.get("boot"), bool):  # as documents were before
+            del found["boot"]
         if not all(_fits(name, value) for name, value in found.items()):
             raise TypeError  # noqa: TRY301 - as above
         return Document(**found)
@@ -69,7 +77,9 @@ def load(document: bytes) -> Document:
 
 def _fits(name: str, value: object) -> bool:
     """Whether a value is of the type that its field has."""
-    if name == "foreign":
+    if name in ("foreign", "unread"):
         listings = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
         return all(isinstance(listing, str) for listing in listings.values())
-    return isinstance(value, bool if name == "boot" else str)
+    if name == "state":
+        return isinstance(value, dict)
+    return isinstance(value, str) or (value is None and name in ("boot", "loads"))

@@ -22,7 +22,9 @@ MARK = "segctl"
 FORMAT = "made by segctl, format 2"
 #: What is read still, and made into the present format by the next push.
 FORMER = "made by segctl, format 1"
-LOCK = "lock"
+#: Sets that say who holds the table and what was pushed: no part of the policy.
+LOCK, PUSH = "lock", "push"
+RECORDS = frozenset({LOCK, PUSH})
 LOCK_MADE = "typeof meta mark;"
 FORWARD, DENY, PAIRS, ZONED, DENIED = "forward", "deny", "pairs", "zoned", "denied"
 MAX_NAME = 63

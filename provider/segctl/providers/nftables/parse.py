@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError, Problem
@@ -16,8 +16,10 @@ from segctl.providers.nftables.build import Names
 from segctl.providers.nftables.document import Document, load
 from segctl.providers.nftables.foreign import foreign_findings
 from segctl.providers.nftables.interpret import Meaning, interpret
+from segctl.providers.nftables.kept import kept, loading
 from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.table import Table
+from segctl.providers.state import DeviceState, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +50,7 @@ def _parse(document: bytes) -> NftLive:
     table = _table(found)
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())
     links = _links(found)
+    found_kept, why = kept(found, table)
     return NftLive(
         identity=Identity(
             serial=found.machine,
@@ -68,13 +71,13 @@ def _parse(document: bytes) -> NftLive:
                 f"{link['ifname']} {link['master']}" for link in links if "master" in link
             ),
         },
-        pending=tuple((who, "its lock") for who in _holders(table)),
         counts={"rule": len(meaning.policy.rules)},
         findings=(
             *foreign_findings(found),
             *_debris(meaning.debris),
-            *_unkept(found, table),
+            *loading(found, table),
         ),
+        state=replace(_state(found), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE),
         table=table,
         names=meaning.names,
     )
@@ -90,7 +93,9 @@ def _table(found: Document) -> Table:
             found.host, "its listing of table inet segctl is not understood"
         ) from error
     held = table.counters.get(names.MARK)
-    filled = table.chains or table.counters or {*table.sets} - {names.LOCK} or table.strange
+    sets = {name: one for name, one in table.sets.items() if name not in names.RECORDS}
+    table = replace(table, sets=sets)
+    filled = table.chains or table.counters or table.sets or table.strange
     if filled and (held is None or not held.comment.startswith("made by segctl")):
         raise ParseError(
             found.host,
@@ -113,18 +118,11 @@ def _links(found: Document) -> Sequence[Mapping[str, Any]]:
         raise ParseError(found.host, "its list of interfaces is not understood") from error
 
 
-def _holders(table: Table) -> tuple[str, ...]:
-    lock = table.sets.get(names.LOCK)
-    return tuple(lock.comments.values()) if lock else ()
-
-
-def _unkept(found: Document, table: Table) -> Iterator[Problem]:
-    if table.chains and not found.boot:
-        yield Problem(
-            message=f"there is no {BOOT_FILE}: after a restart the host has no policy of ours",
-            hint="let the account write it (docs/nftables.md) and apply again",
-            severity="warning",
-        )
+def _state(found: Document) -> DeviceState:
+    try:
+        return read_state(found.state)
+    except (TypeError, AttributeError) as error:
+        raise ParseError(found.host, "what runs left on it is not understood") from error
 
 
 def _debris(debris: Sequence[str]) -> Iterator[Problem]:

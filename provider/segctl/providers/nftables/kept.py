@@ -1,0 +1,143 @@
+"""Whether a reboot brings back what a host enforces now: the boot file, and who loads it.
+
+The boot file says in its second line the digest of the table it was written from, as segctl reads
+it whatever the version of nft, and the digest of its own lines. It holds what is live if its lines
+are still those, and the table too.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from segctl.errors import Problem
+from segctl.providers.nftables import agent, names
+from segctl.providers.nftables.listing import read_table
+from segctl.providers.nftables.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segctl.providers.nftables.document import Document
+    from segctl.providers.state import Kept
+
+_HEAD = re.compile(
+    rf"{agent.BOOT_TITLE}\n{agent.BOOT_HEAD} table=(?P<table>[0-9a-f]{{64}}) "
+    r"body=(?P<body>[0-9a-f]{64})(?:\n.*)?",
+    re.ASCII | re.DOTALL,
+)
+_GREP = re.compile(r"(?P<file>/[^:\s]+):(?P<line>.*)")
+_INCLUDE = re.compile(r"\s*include\s+[\"']?(?P<path>[^\"';\s]+)")
+_CONF = re.compile(r"(?<![\w./-])(/etc/[\w./-]+)")
+_SYSTEMD = "/run/systemd/system"
+_SERVICE = "nftables.service"
+#: What the service of a distribution loads where its unit, which is read, does not say it.
+_DEFAULT = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
+
+
+def digest(table: Table) -> str:
+    """Return the SHA-256 of a table as segctl reads it, without what runs left in it."""
+    sets = (one for one in table.sets.values() if one.name not in names.RECORDS)
+    said = [
+        [
+            [chain.name, chain.hook, [[line.text, line.comment] for line in chain.lines]]
+            for chain in sorted(table.chains.values(), key=lambda chain: chain.name)
+        ],
+        sorted([one.name, one.declaration, one.map, *sorted(one.elements)] for one in sets),
+        sorted([one.name, one.comment] for one in table.counters.values()),
+        sorted(table.strange),
+    ]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def table_digest(listing: str) -> str:
+    """Return the digest of a table by its listing, which is empty where there is none.
+
+    Raises:
+        ValueError: it is no listing.
+    """
+    return digest(read_table(listing) if listing else Table())
+
+
+def kept(found: Document, table: Table) -> tuple[Kept, str]:
+    """Say whether the boot file holds what the host enforces, and in words why it does not."""
+    said = found.boot
+    if said is None:
+        return "unknown", "it was not read"
+    if "No such file or directory" in said:
+        if not table.chains:
+            return "same", ""
+        return "missing", f"there is no {agent.BOOT_FILE}"
+    if not said.startswith("#") and re.match(r"(?:cat|sudo|sh|\S+/cat): ", said):
+        reason = said.strip().splitlines()[0]
+        return "unknown", f"the account may not read it ({reason}): see docs/nftables.md"
+    head = _HEAD.fullmatch(said)
+    if head is None:
+        former = said.startswith(agent.BOOT_TITLE)
+        by = "an earlier segctl" if former else "somebody else"
+        return "unknown" if former else "differs", f"{by} wrote it"
+    if head["body"] != found.body:
+        return "differs", "it was edited after segctl wrote it"
+    if head["table"] != digest(table):
+        return "differs", "the table was changed after segctl wrote it"
+    return "same", ""
+
+
+def loading(found: Document, table: Table) -> Iterator[Problem]:
+    """Say when nothing that starts with the host loads the boot file, or when that is not told."""
+    if not table.chains or found.loads is None:
+        return
+    told = _loaded(found.loads)
+    if told is True:
+        return
+    if told is None:
+        yield Problem(
+            message=f"whether anything loads {agent.BOOT_FILE} at boot cannot be told: the host "
+            "has no systemd, or includes files that segctl does not follow",
+            hint="see docs/nftables.md, At boot",
+            severity="note",
+            kind="boot",
+            subject=agent.BOOT_FILE,
+        )
+        return
+    yield Problem(
+        message=f"nothing loads {agent.BOOT_FILE} at boot: no unit that is enabled names it, and "
+        "no file that one loads includes it; a reboot leaves the host open",
+        hint="enable a unit or an include as docs/nftables.md says, At boot",
+        severity="warning",
+        kind="boot",
+        subject=agent.BOOT_FILE,
+    )
+
+
+def _loaded(text: str) -> bool | None:
+    """Say whether an enabled unit leads to the boot file; None where it cannot be told."""
+    lines = text.splitlines()
+    includes: dict[str, list[str]] = {}
+    loaded: set[str] = set()
+    for line in lines:
+        match = _GREP.fullmatch(line)
+        if match is None:
+            continue
+        if include := _INCLUDE.match(match["line"]):
+            includes.setdefault(match["file"], []).append(include["path"])
+        elif match["file"].endswith(".service") and not match["line"].lstrip().startswith("#"):
+            loaded.update(_CONF.findall(match["line"]))
+            if posixpath.basename(match["file"]) == _SERVICE:
+                loaded.update(_DEFAULT)
+    paths = [path for name in sorted(loaded) for path in includes.get(name, ())]
+    if agent.BOOT_FILE in loaded or any(map(_reaches, paths)):
+        return True
+    if paths or _SYSTEMD not in lines:
+        return None
+    return False
+
+
+def _reaches(pattern: str) -> bool:
+    """Whether a path of an include, which may have wildcards, is that of the boot file."""
+    path = posixpath.normpath(posixpath.join("/etc", pattern))
+    return fnmatch.fnmatchcase(agent.BOOT_FILE, path) or path == agent.BOOT_FOLDER

@@ -1,0 +1,167 @@
+"""The line to one Linux host: logging in, running nft, and looking after an answer was lost.
+
+A lost answer says nothing of what was asked: whoever asked looks at the host again, and every
+such look ends within a bound.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from segctl.errors import (
+    ApplyError,
+    AuthError,
+    ConnectError,
+    DeviceError,
+    LostLockError,
+    ParseError,
+)
+from segctl.providers.nftables import agent, names
+from segctl.providers.nftables.records import Records, read_records
+from segctl.providers.ssh import Answer, SshSession
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segctl.providers.base import Target
+
+NFT = "/usr/sbin/nft"
+#: A listing takes a multiple of its size to read: it may be this part of the largest answer.
+SHARE = 3
+#: Bytes of an answer that is no listing of a table.
+SHORT = 2**20
+#: Seconds before another try after the line dropped; the last one repeats.
+_PAUSES = (0.0, 0.5, 2.0, 5.0)
+#: What helps where nft crashes: it reads all tables of a host before it changes one.
+NEWER = (
+    "an nft newer than the host's has probably written a table there, in a container for "
+    "example: update nftables on the host, or take that table away (docs/nftables.md, Versions)"
+)
+#: What a shell says, and with which exit code, of a program that a signal has ended.
+_SIGNALS = {134: "Aborted", 139: "Segmentation fault"}
+
+
+def crash_of(answer: Answer) -> str:
+    """Return how the program crashed; empty where it did not."""
+    said = next((one for one in _SIGNALS.values() if one in answer.err), "")
+    ours = answer.code in (agent.CHECK_FAILED, agent.APPLY_FAILED)
+    return _SIGNALS.get(answer.code, said if ours else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """The host's clock as it was read: seconds since 1970, since its boot, and by our own."""
+
+    epoch: float
+    uptime: float
+    read: float
+
+    def now(self) -> float:
+        """Return the host's time now, in seconds since 1970."""
+        return self.epoch + time.monotonic() - self.read
+
+
+class Line:
+    """One login on one host, and how to come back when it drops."""
+
+    readers: ClassVar[Sequence[re.Pattern[str]]] = ()
+
+    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
+        self._target = target
+        self._read_only = read_only
+        self._progress = progress
+        self._sudo = ""
+        self._ssh = self._login()
+
+    def _login(self, within: float | None = None) -> SshSession:
+        return SshSession(
+            self._target,
+            device_type="terminal_server",
+            read_only=self._read_only,
+            readers=self.readers,
+            progress=self._progress,
+            within=within,
+        )
+
+    def close(self) -> None:
+        """Log out."""
+        self._ssh.close()
+
+    def _again(self, until: float | None = None) -> None:
+        """Log in anew: the old login may outlive a policy that lets nobody in.
+
+        Args:
+            until: when it must have answered, by the monotonic clock.
+        """
+        fresh = self._login(None if until is None else max(1.0, until - time.monotonic()))
+        self._ssh.close()
+        self._ssh = fresh
+
+    @staticmethod
+    def _tries(until: float) -> Iterator[int]:
+        """Count tries, with pauses between them, until the time is over; one there always is."""
+        number = 0
+        while True:
+            yield number
+            pause = _PAUSES[min(number + 1, len(_PAUSES) - 1)]
+            if time.monotonic() + pause >= until:
+                return
+            time.sleep(pause)
+            number += 1
+
+    # --- nft ---------------------------------------------------------------------------------
+
+    @property
+    def _nft(self) -> str:
+        return f"{self._sudo} {NFT}".strip()
+
+    def _write_nft(self, text: str) -> Answer:
+        """Run one transaction."""
+        # the shell stays, to tell what became of nft also when it crashes
+        return self._ssh.run(f"{self._nft} -f - || exit $?", text.encode(), limit=SHORT)
+
+    def _look(self) -> Records:
+        """Return who holds the table and what was pushed, as it is now.
+
+        Raises:
+            ConnectError: no answer.
+            ParseError: nft does not say.
+        """
+        lists = [f"{self._nft} -j list set {names.TABLE} {one}" for one in (names.LOCK, names.PUSH)]
+        answer = self._ssh.run("; ".join(lists), limit=SHORT)
+        said = [line for line in answer.err.splitlines() if line.startswith("Error")]
+        if answer.code != 0 and not said and not answer.out:
+            raise self._failed("looking", answer)
+        if any(agent.ABSENT not in line for line in said):
+            raise self._failed("looking", answer)
+        try:
+            found = [read_records(line) for line in answer.out.splitlines() if line.strip()]
+        except ValueError as error:
+            raise ParseError(self._target.name, "its answer is no listing of nft") from error
+        return Records(
+            locks=tuple(one for part in found for one in part.locks),
+            lock_set=any(part.lock_set for part in found),
+            pushed=tuple(one for part in found for one in part.pushed),
+            applied=tuple(one for part in found for one in part.applied),
+        )
+
+    def _failed(self, what: str, answer: Answer) -> DeviceError:
+        name, reason = self._target.name, answer.reason
+        if "sudo" in reason or "Operation not permitted" in reason:
+            return AuthError(name, f"{self._target.user!r} may not change nftables: {reason}")
+        if crash := crash_of(answer):
+            return ApplyError(name, f"nft crashed ({crash}), nothing was changed; {NEWER}")
+        if answer.code == agent.CHECK_FAILED:
+            return ApplyError(name, f"nft refuses the change, nothing was changed: {reason}")
+        if answer.code == agent.INCOMPLETE:
+            return ConnectError(name, "the upload was cut off: nothing was changed")
+        if answer.code == agent.LOST_LOCK:
+            return LostLockError(
+                name,
+                "this run no longer holds the lock, so it changes nothing more, neither on nor "
+                "back: run `segctl plan` to see what the host holds and who has it now",
+            )
+        return ApplyError(name, f"{what} failed, nothing changed: {reason}")
