@@ -125,14 +125,22 @@ class Manners(paramiko.ServerInterface):  # type: ignore[misc] # the base is unt
 
     def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:
         visit = Visit(channel, command.decode())
+        sent = _sent(channel)
 
         def work() -> None:
-            time.sleep(_STEP)  # the answer to the request goes first
+            while _sent(channel) == sent:  # the answer to the request goes first
+                time.sleep(_STEP)
             with suppress(OSError, EOFError, paramiko.SSHException):
                 self.behave(visit)
 
         threading.Thread(target=work, daemon=True).start()
         return True
+
+
+def _sent(channel: Any) -> int:
+    """Return how many messages have gone out on a channel's line, as paramiko counts them."""
+    packets = channel.get_transport().packetizer
+    return int(packets._Packetizer__sequence_number_out)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ keeps the next run out. All of it is read with the policy, and belongs to `Live`
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -108,7 +108,14 @@ class DeviceState:
 
 
 def read_state(document: Mapping[str, Any]) -> DeviceState:
-    """Return the state that a part of a document describes; an empty one says nothing."""
+    """Return the state that a part of a document describes; an empty one says nothing.
+
+    Raises:
+        TypeError: it holds what no state holds.
+    """
+    if strange := sorted(set(document) - {one.name for one in fields(DeviceState)}):
+        message = f"a state has no {', '.join(strange)}"
+        raise TypeError(message)
     changes: list[dict[str, Any]] = list(document.get("unconfirmed", ()))
     locks: list[dict[str, Any]] = list(document.get("locks", ()))
     return DeviceState(
