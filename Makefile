@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 JOBS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check system unit wheel docs bench fuzz clean
+.PHONY: help demo test check system unit matrix wheel docs bench fuzz clean
 
 help:
 	@echo "make demo   set up and run the main job on mock firewalls"
 	@echo "make test   set up and run every check and test"
+	@echo "make matrix kill a run at each step, with every command that may follow (an hour or two)"
 	@echo "make docs   set up and build the documentation site in build/site"
 	@echo "make bench  set up and run the benchmarks (minutes)"
 	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format"
@@ -51,6 +52,10 @@ unit: system $(VENV)/.test
 	$(BIN)/coverage run -m pytest -n $(JOBS) --max-worker-restart 0
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --skip-empty
+
+# every step of a run, every command that may follow: an hour or two; `make test` runs a sample
+matrix: system $(VENV)/.test
+	SEGCTL_MATRIX=full $(BIN)/python -m pytest -n $(JOBS) tests/matrix
 
 wheel: $(VENV)/.test
 	rm -rf dist

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _TOGETHER = (
     "tests/lab/test_functions.py",
     "tests/lab/test_kernel.py",
+    "tests/lab/test_marks.py",
+    "tests/lab/test_settling.py",
+    "tests/lab/test_versions.py",
+    "tests/matrix/test_kernel.py",
+    "tests/unit/nftables/test_versions.py",
     "tests/unit/bench/test_bench_smoke.py",
 )
 

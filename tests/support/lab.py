@@ -58,6 +58,50 @@ class Finished:
     stderr: str
 
 
+#: Counts the commands of a host, and holds one of them; argv: the gate's folder.
+_GATE = """#!/bin/sh
+D={folder}
+n=$(($(cat $D/count 2>/dev/null || echo 0) + 1)); echo $n > $D/count
+[ "$n" = "$(cat $D/stop 2>/dev/null)" ] || exec sh -c "$SSH_ORIGINAL_COMMAND"
+case $(cat $D/how) in
+before) : > $D/reached; while [ -e $D/stop ]; do sleep 0.1; done; exit 1 ;;
+during) : > $D/reached; exec sh -c "$SSH_ORIGINAL_COMMAND" ;;
+after) sh -c "$SSH_ORIGINAL_COMMAND"; : > $D/reached; while [ -e $D/stop ]; do sleep 0.1; done ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Where a firewall's commands pass: the n-th can be held, so that its run can be killed."""
+
+    folder: Path
+
+    def program(self) -> Path:
+        """Return the program that sshd runs instead of each command."""
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / "gate.sh"
+        path.write_text(_GATE.format(folder=self.folder), encoding="utf-8")
+        path.chmod(0o755)
+        return path
+
+    def stop(self, command: int, how: str) -> None:
+        """Hold a command counted from now, ``before``, ``during`` or ``after`` it is run."""
+        self.open()
+        (self.folder / "how").write_text(how, encoding="utf-8")
+        (self.folder / "stop").write_text(f"{command}\n", encoding="utf-8")
+
+    @property
+    def reached(self) -> bool:
+        """Whether the command has come."""
+        return (self.folder / "reached").exists()
+
+    def open(self) -> None:
+        """Hold nothing any more, and count from the beginning."""
+        for name in ("stop", "reached", "count"):
+            (self.folder / name).unlink(missing_ok=True)
+
+
 #: Runs segctl for every line of arguments, as the program does.
 _SEGCTL = """
 import contextlib, io, json, os, sys
@@ -78,6 +122,7 @@ class Lab:
     folder: Path
     prefix: str = field(default_factory=lambda: f"sl{os.getpid() % 100000}")
     port: int = 22
+    gate: Gate | None = None
     _sshd: subprocess.Popen[bytes] | None = None
     _segctl: subprocess.Popen[str] | None = None
     _running: list[subprocess.Popen[Any]] = field(default_factory=list[subprocess.Popen[Any]])
@@ -161,7 +206,8 @@ class Lab:
             f"Port {self.port}\nListenAddress 10.99.0.1\nHostKey {self.folder}/host_key\n"
             f"PidFile none\nAuthorizedKeysFile /etc/lab_keys\nUsePAM no\n"
             "PermitRootLogin yes\nPasswordAuthentication no\nStrictModes no\n"
-            "UseDNS no\nMaxStartups 100\nMaxSessions 100\n",
+            "UseDNS no\nMaxStartups 100\nMaxSessions 100\n"
+            + (f"ForceCommand {self.gate.program()}\n" if self.gate else ""),
             encoding="utf-8",
         )
         etc = self.folder / "etc"
