@@ -27,6 +27,7 @@ from segctl.errors import (
 )
 from segctl.intent import Position
 from segctl.policy import Policy, item_digest
+from segctl.providers.parsed import without_note
 from segctl.providers.state import DeviceState, read_state
 
 if TYPE_CHECKING:
@@ -366,7 +367,8 @@ def _purge(live: Live) -> tuple[Change, ...]:
     from segctl.diff import Change
 
     return tuple(
-        Change(op="delete", kind="rule", name=rule.name, before=rule) for rule in live.others.rules
+        Change(op="delete", kind="rule", name=rule.name, before=without_note(rule))
+        for rule in live.others.rules
     )
 
 

@@ -1,7 +1,7 @@
 """What a device held at a time, kept in a file to plan against without a connection.
 
-The file holds what a session read, less its secrets: they are masked by the platform's provider,
-and taking a snapshot fails unless exactly the same is read from it as from the device.
+The file holds what was parsed of the device, and nothing else that it answered: what nobody plans
+with cannot leak. Taking a snapshot fails unless the same is read from it as from the device.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import segctl
 from segctl.errors import ParseError, SnapshotError, UnsupportedError
 from segctl.plan import digest_of, schema
 from segctl.providers.base import Masking
+from segctl.providers.parsed import without_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ SUFFIX = ".snapshot.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One device's document of `Session.read` without secrets, and which device it is of."""
+    """One device's document of `Masking.mask`, and which device it is of."""
 
     name: str
     platform: str
@@ -59,19 +60,19 @@ def snapshot_of(
     """Return a snapshot of what a device answered.
 
     Raises:
-        UnsupportedError: the provider cannot tell what is secret in the document, or cannot take
-            it out without changing what is read.
+        UnsupportedError: the provider cannot tell what of the document is to be kept, or something
+            else is read from what it keeps.
         ParseError: the document is not understood.
     """
     if not isinstance(provider, Masking):
         raise UnsupportedError(
-            f"{name}: no snapshots of {provider.name}: its provider does not tell what is secret"
+            f"{name}: no snapshots of {provider.name}: its provider does not tell what may be kept"
         )
     live = provider.parse(document)
     masked = provider.mask(document)
-    if provider.parse(masked) != live:
+    if without_notes(provider.parse(masked)) != without_notes(live):
         raise UnsupportedError(
-            f"{name}: its secrets cannot be taken out without changing what is read of the device"
+            f"{name}: what would be kept of it does not say the same as the device does"
         )
     try:
         text = masked.decode()
