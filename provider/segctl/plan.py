@@ -25,6 +25,7 @@ from segctl.errors import (
     StalePlanError,
     UnsupportedError,
 )
+from segctl.inert import json_text
 from segctl.intent import Position
 from segctl.policy import Policy, item_digest
 from segctl.providers.parsed import without_note
@@ -166,7 +167,7 @@ class Plan:
 
     def dumps(self) -> str:
         """Return the document as text, keys sorted."""
-        return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(self.as_json()) + "\n"
 
 
 def digest_of(document: Mapping[str, Any]) -> str:

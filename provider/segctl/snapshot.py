@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import segctl
 from segctl.errors import ParseError, SnapshotError, UnsupportedError
+from segctl.inert import json_text
 from segctl.plan import digest_of, schema
 from segctl.providers.base import Masking
 from segctl.providers.parsed import without_notes
@@ -51,7 +52,7 @@ class Snapshot:
 
     def dumps(self) -> str:
         """Return it as text, keys sorted."""
-        return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(self.as_json()) + "\n"
 
 
 def snapshot_of(

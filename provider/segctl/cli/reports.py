@@ -13,6 +13,7 @@ import typer
 
 from segctl.cli.files import save
 from segctl.errors import SegctlError, UsageError
+from segctl.inert import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -111,9 +112,9 @@ class ReportFiles:
         root = repository_top()
         writers: tuple[tuple[Path | None, Callable[[], str]], ...] = (
             (self.markdown, lambda: forms.markdown(report)),
-            (self.sarif, lambda: _dumped(forms.sarif(report, root))),
+            (self.sarif, lambda: json_text(forms.sarif(report, root)) + "\n"),
             (self.junit, lambda: forms.junit(report)),
-            (self.gitlab, lambda: _dumped(forms.gitlab(report, root))),
+            (self.gitlab, lambda: json_text(forms.gitlab(report, root)) + "\n"),
             (self.html, lambda: forms.webpage(report)),
         )
         for path, written in writers:
@@ -133,12 +134,6 @@ class ReportFiles:
                 places = Places(anywhere=str(settings.sources[0]))
                 self.write(refusal_report(kind, error, environment=self.environment, places=places))
             raise
-
-
-def _dumped(document: object) -> str:
-    import json
-
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def places_of(site: Site, settings: Settings) -> Places:

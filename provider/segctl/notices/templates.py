@@ -13,6 +13,7 @@ from string import Template as Dollar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.errors import UsageError
+from segctl.inert import json_text
 from segctl.notices.message import Message
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def template(name: str) -> Template:
 
 
 def _encoded(make: Callable[[Message], Mapping[str, Any]]) -> Template:
-    return lambda message: json.dumps(make(message), ensure_ascii=False).encode()
+    return lambda message: json_text(make(message), indent=None).encode()
 
 
 def _lines(message: Message) -> list[str]:

@@ -18,7 +18,7 @@ from segctl.report.drifted import drift_report
 from segctl.report.drifts import accepted_text, author_text, drift_json, drift_text
 from segctl.report.gitlab import gitlab
 from segctl.report.junit import junit
-from segctl.report.lines import Line, laid_out, printable
+from segctl.report.lines import Line, laid_out
 from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.planned import plan_report
@@ -63,7 +63,6 @@ __all__ = [
     "pending_text",
     "plan_report",
     "plan_text",
-    "printable",
     "problems_json",
     "refusal_report",
     "review_json",

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import UsageError
+from segctl.inert import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,7 +73,7 @@ class State:
             "begun": {str(number): sorted(names) for number, names in sorted(self.begun.items())},
             "soak_until": self.soak_until.isoformat() if self.soak_until else None,
         }
-        return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(document) + "\n"
 
 
 def load_state(path: Path, playbook: Playbook) -> State:
