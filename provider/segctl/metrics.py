@@ -86,7 +86,8 @@ class _Metrics:
 
         def put(*values: float | str) -> None:
             *of, value = values
-            words = (printable(str(one)) for one in (*of, self.environment))
+            # line ends are escaped by the form itself
+            words = (printable(str(one), keep="\n") for one in (*of, self.environment))
             gauge.labels(*words).set(float(value))
 
         return put

@@ -28,7 +28,7 @@ Environment = Annotated[
     typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
 ]
 #: The report files by their option's name, with its help.
-_FILES = {
+FORMS = {
     "markdown": "Report for a pull request",
     "sarif": "Findings as SARIF, with file:line",
     "junit": "Checks as JUnit XML",
@@ -43,7 +43,7 @@ def reporting(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def given(**options: Any) -> int:
         files = ReportFiles(
-            environment=options.pop("env"), **{name: options.pop(name) for name in _FILES}
+            environment=options.pop("env"), **{name: options.pop(name) for name in FORMS}
         )
         return command(files=files, **options)
 
@@ -59,7 +59,7 @@ def reporting(command: Callable[..., int]) -> Callable[..., int]:
 def _options() -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
     options = [inspect.Parameter("env", kind, default="default", annotation=Environment)]
-    for name, words in _FILES.items():
+    for name, words in FORMS.items():
         option = typer.Option(f"--{name}", metavar="FILE", help=words)
         annotation = Annotated[Path | None, option]
         options.append(inspect.Parameter(name, kind, default=None, annotation=annotation))

@@ -33,9 +33,8 @@ def template(name: str) -> Template:
     Raises:
         UsageError: the file cannot be read, or what it makes is not JSON.
     """
-    built = {"slack": _slack, "teams": _teams, "generic": _generic}
-    if name in built:
-        return _encoded(built[name])
+    if name in FORMS:
+        return _encoded(FORMS[name])
     return _own(Path(name))
 
 
@@ -137,6 +136,14 @@ def _generic(message: Message) -> dict[str, Any]:
         ],
         "more": message.more,
     }
+
+
+#: The forms that segctl knows, by name.
+FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
+    "slack": _slack,
+    "teams": _teams,
+    "generic": _generic,
+}
 
 
 # --- of the user's own -------------------------------------------------------------------------

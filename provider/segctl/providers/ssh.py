@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segctl import inert
 from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ class SshSession:
             raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
 
     def _record(self, command: str, data: bytes, answer: Answer) -> None:
-        """Write one exchange to the transcript, secrets masked."""
+        """Write one exchange to the transcript: the password masked, what steers as escapes."""
         folder = self._target.transcript
         if folder is None:
             return
@@ -213,7 +214,7 @@ class SshSession:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
         with path.open("a", encoding="utf-8") as stream:
-            stream.write(text)
+            stream.write("\n".join(inert.lines(text)))
 
 
 class _Flow:

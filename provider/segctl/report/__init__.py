@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segctl.inert import printable
 from segctl.report.changes import row
 from segctl.report.checked import check_json, check_text
 from segctl.report.document import (
@@ -63,6 +64,7 @@ __all__ = [
     "pending_text",
     "plan_report",
     "plan_text",
+    "printable",
     "problems_json",
     "refusal_report",
     "review_json",

@@ -190,7 +190,7 @@ def _stream(host: str, part: Part, root: str) -> _Found:
     if status == "error" and "No such node" in "".join(str(t) for t in tree_root.itertext()):
         return found
     if status != "success":
-        raise ParseError(host, f"refuses to show the configuration: {_message(tree_root)}")
+        raise ParseError(host, f"refuses to show the configuration: {elements.reason(tree_root)}")
     if result is not None:
         _take(found, result, root)
         found.rest = result.find(root)
@@ -457,13 +457,8 @@ def _small(host: str, name: str, part: Part) -> Element:
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
     if root.get("status") != "success":
-        raise ParseError(host, f"refuses to tell {name}: {_message(root)}")
+        raise ParseError(host, f"refuses to tell {name}: {elements.reason(root)}")
     return root
-
-
-def _message(root: Element) -> str:
-    text = " ".join(str(part).strip() for part in root.itertext()).strip()
-    return text or f"status {root.get('status') or 'missing'}, no reason given"
 
 
 def _pending(root: Element) -> Iterator[tuple[str, str]]:

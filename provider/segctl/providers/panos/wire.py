@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote_plus
@@ -60,6 +60,13 @@ class Answer:
     reason: str
     content_type: str
     body: bytes
+
+
+def _without(key: str, answer: Answer) -> Answer:
+    """Return an answer in which the API key of the request does not stand: errors quote answers."""
+    if not key or key.encode() not in answer.body:
+        return answer
+    return replace(answer, body=answer.body.replace(key.encode(), b"***"))
 
 
 def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
@@ -176,6 +183,7 @@ class Wire:
         answer = self._exchange(body, seconds, fresh=self._kept is None, keep=not write)
         if write:
             self.close()
+        answer = _without(params.get("key", ""), answer)
         self._check(answer)
         return answer
 
