@@ -8,7 +8,6 @@ import json
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
