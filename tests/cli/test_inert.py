@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from lxml import etree
@@ -184,7 +184,8 @@ def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
+        inside = cast("dict[str, Any] | list[Any]", value)
+        for one in inside.values() if isinstance(inside, dict) else inside:
             yield from _strings(one)
 
 

@@ -57,7 +57,7 @@ def without_notes(live: Live) -> Live:
     seen all the same, by the digests of `Live.other_rules` and `Live.other_objects`.
     """
     held = live.others
-    bare: dict[str, tuple[Item, ...]] = {
+    bare: dict[str, Any] = {
         one.name: tuple(map(without_note, getattr(held, one.name))) for one in fields(Policy)
     }
     return replace(live, others=replace(held, **bare))

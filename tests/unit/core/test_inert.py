@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
+import pickle
 import sys
 from io import StringIO
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 import segctl
+from segctl.errors import ParseError
 from segctl.importing.yaml import comments, scalar
 from segctl.inert import csv_cell, inert_json, json_text, lines, printable, yaml_text
 from segctl.inventory.document import parse
+from segctl.providers.panos.elements import reason
 from support.hostile import MARKS, steering
 
 ROOT = Path(segctl.__file__).parent
@@ -125,6 +129,28 @@ def test_nothing_else_writes_to_a_screen_or_makes_json_of_its_own() -> None:
         for one in outlets(path)
     }
     assert found == WRITES.keys() | DIGESTED
+
+
+# --- what is quoted of a device ------------------------------------------------------------------
+
+
+def test_a_message_of_a_device_is_of_a_length_that_people_read() -> None:
+    error = ParseError("fw1", f"begins {'x' * 1_000_000} ends: run segctl plan again")
+    assert len(str(error)) < 2100
+    assert str(error).startswith("fw1: begins x")
+    assert str(error).endswith("ends: run segctl plan again")
+    assert pickle.loads(pickle.dumps(error)).args == error.args
+
+
+def test_of_an_answer_only_its_message_is_quoted() -> None:
+    answer = etree.fromstring(
+        "<response status='error'><msg><line>not  now</line></msg><result><phash>x</phash></result>"
+        "</response>"
+    )
+    assert reason(answer) == "not now"
+    assert reason(etree.fromstring("<r status='odd'><key>k</key></r>")) == (
+        "status odd, no reason given"
+    )
 
 
 # --- what reads it again -------------------------------------------------------------------------
