@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +30,9 @@ from segctl.snapshot import snapshot_of
 from segctl.testing import TODAY
 from segctl_mocks.panos import schema
 from support.canaries import Canaries, Element, answer, document, of_list, planted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SHARED_FILES = Path("/work/shared")
 SAMPLES = SHARED_FILES / "third-party/panos-samples/configs"
@@ -312,7 +315,7 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     if isinstance(value, dict):
         items = list(cast("dict[str, Any]", value).items())
     elif isinstance(value, list):
-        items = list(enumerate(cast("list[Any]", value)))
+        items = list(enumerate(cast("Sequence[Any]", value)))
     return [at, *(path for key, one in items for path in paths(one, (*at, key)))]
 
 

@@ -212,7 +212,7 @@ def test_a_device_that_repeats_what_it_was_asked_with_is_not_quoted(
 
     monkeypatch.setattr(mock.device, "handle", handle)
     with pytest.raises(DeviceError) as raised:
-        read(target_of(mock))
+        PanosProvider().parse(read(target_of(mock)))
     assert "not with ***" in str(raised.value)
     assert mock.key("admin") not in str(raised.value)
     assert SECRET not in str(raised.value)

@@ -44,7 +44,8 @@ class SegctlAction(ActionBase):
             template=self._templar.template,
             task_vars=task_vars or {},
         )
-        return inert(result | self._result(controller, arguments))
+        shown: Result = inert(result | self._result(controller, arguments))
+        return shown
 
     def _result(self, controller: Controller, arguments: Mapping[str, Any]) -> Result:
         if not controller.is_firewall:
