@@ -55,6 +55,15 @@ def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 2
     return text
 
 
+#: A comment in a listing, as text, as JSON or as JSON in JSON, that is not one of segctl's marks.
+_REMARK = re.compile(
+    r"""(\bcomment(?:\s+|\\?"\s*:\s*)\\?")(?!(?:made by )?segctl\b)(?:[^"\\]|\\[^"])+"""
+)
+_PRIVATE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a command returned."""
@@ -196,7 +205,11 @@ class SshSession:
             raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
 
     def _record(self, command: str, data: bytes, answer: Answer) -> None:
-        """Write one exchange to the transcript: the password masked, what steers as escapes."""
+        """Write one exchange to the transcript.
+
+        The password, private keys and what others wrote into comments are masked; what steers a
+        terminal is an escape.
+        """
         folder = self._target.transcript
         if folder is None:
             return
@@ -211,6 +224,7 @@ class SshSession:
         secret = self._target.password.reveal()
         if secret:
             text = text.replace(secret, "***")
+        text = _REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
         with path.open("a", encoding="utf-8") as stream:
