@@ -9,13 +9,13 @@ With a `fingerprint` an entry accepts the difference as it was seen, and no othe
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import date
 from typing import TYPE_CHECKING, cast
 
 from segctl.drift import Accepted
 from segctl.errors import InventoryError, Problem
+from segctl.inert import yaml_text
 from segctl.inventory.document import parse
 from segctl.inventory.values import Place
 
@@ -127,7 +127,7 @@ def _entry(values: Mapping[str, Any], at: Place) -> Accepted:
 def baseline_text(document: Mapping[str, Any], owner: str, expires: date) -> str:
     """Return a baseline that accepts what a drift document counts and what it accepts already.
 
-    Values are written as JSON strings, which YAML reads as they are, whatever is in them.
+    Values are quoted, and read as they are, whatever is in them.
     """
     lines = [
         *(
@@ -148,5 +148,5 @@ def baseline_text(document: Mapping[str, Any], owner: str, expires: date) -> str
 def _line(device: str, item: Mapping[str, Any], owner: str, expires: str) -> str:
     values = {"device": device, "kind": item["kind"], "name": item["name"], "owner": owner}
     values |= {key: item[key] for key in ("reason", "fingerprint") if item.get(key)}
-    written = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    written = [f"{key}: {yaml_text(str(value))}" for key, value in values.items()]
     return f"- {{{', '.join([*written, f'expires: {expires}'])}}}"

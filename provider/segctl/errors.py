@@ -193,19 +193,32 @@ class LostWorkerError(SegctlError):
     code = "unknown"
 
 
+#: Longest message of a device: where it quotes an answer, nobody reads more of it.
+_LONGEST = 2000
+
+
 class DeviceError(SegctlError):
-    """Something went wrong between segctl and one device."""
+    """Something went wrong between segctl and one device.
+
+    A message of more than 2,000 characters is cut in its middle.
+    """
 
     code = "device"
 
     def __init__(self, device: str, message: str) -> None:
-        super().__init__(device, message)
+        shown = _clipped(message)
+        super().__init__(device, shown)
         self.device = device
-        self.message = message
+        self.message = shown
 
     def __str__(self) -> str:
         """Name the device first."""
         return f"{self.device}: {self.message}"
+
+
+def _clipped(text: str) -> str:
+    half = _LONGEST // 2 - 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 class ConnectError(DeviceError):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from segctl.errors import JournalError
 from segctl.folders import state_folder
+from segctl.inert import inert_json
 
 #: Folder of all runs in the state folder; each has one of its own.
 FOLDER = "runs"
@@ -57,7 +58,7 @@ class Journal:
             "detail": detail,
             "next": self.command,
         }
-        line = json.dumps({key: value for key, value in entry.items() if value}) + "\n"
+        line = inert_json(json.dumps({key: value for key, value in entry.items() if value})) + "\n"
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -17,6 +17,7 @@ from prometheus_client.exposition import (
 from segctl.credentials import Secret, secret_in
 from segctl.drift import STATES
 from segctl.errors import DeliveryError
+from segctl.inert import printable
 from segctl.sending import basic, send
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class _Metrics:
 
         def put(*values: float | str) -> None:
             *of, value = values
-            gauge.labels(*of, self.environment).set(float(value))
+            # line ends are escaped by the form itself
+            words = (printable(str(one), keep="\n") for one in (*of, self.environment))
+            gauge.labels(*words).set(float(value))
 
         return put
 

@@ -25,9 +25,11 @@ from segctl.errors import (
     StalePlanError,
     UnsupportedError,
 )
+from segctl.inert import json_text
 from segctl.intent import Position
 from segctl.jsontext import read_json
 from segctl.policy import Policy, item_digest
+from segctl.providers.parsed import without_note
 from segctl.providers.state import DeviceState, read_state
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ class Plan:
 
     def dumps(self) -> str:
         """Return the document as text, keys sorted."""
-        return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(self.as_json()) + "\n"
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -379,7 +381,8 @@ def _purge(live: Live) -> tuple[Change, ...]:
     from segctl.diff import Change
 
     return tuple(
-        Change(op="delete", kind="rule", name=rule.name, before=rule) for rule in live.others.rules
+        Change(op="delete", kind="rule", name=rule.name, before=without_note(rule))
+        for rule in live.others.rules
     )
 
 

@@ -1,21 +1,22 @@
 """What a device held at a time, kept in a file to plan against without a connection.
 
-The file holds what a session read, less its secrets: they are masked by the platform's provider,
-and taking a snapshot fails unless exactly the same is read from it as from the device.
+The file holds what was parsed of the device, and nothing else that it answered: what nobody plans
+with cannot leak. Taking a snapshot fails unless the same is read from it as from the device.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import segctl
 from segctl.errors import ParseError, SnapshotError, UnsupportedError
+from segctl.inert import json_text
 from segctl.jsontext import read_json
 from segctl.plan import digest_of, schema
 from segctl.providers.base import Masking
+from segctl.providers.parsed import without_notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,7 @@ SUFFIX = ".snapshot.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One device's document of `Session.read` without secrets, and which device it is of."""
+    """One device's document of `Masking.mask`, and which device it is of."""
 
     name: str
     platform: str
@@ -53,7 +54,7 @@ class Snapshot:
 
     def dumps(self) -> str:
         """Return it as text, keys sorted."""
-        return json.dumps(self.as_json(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(self.as_json()) + "\n"
 
 
 def snapshot_of(
@@ -62,19 +63,19 @@ def snapshot_of(
     """Return a snapshot of what a device answered.
 
     Raises:
-        UnsupportedError: the provider cannot tell what is secret in the document, or cannot take
-            it out without changing what is read.
+        UnsupportedError: the provider cannot tell what of the document is to be kept, or something
+            else is read from what it keeps.
         ParseError: the document is not understood.
     """
     if not isinstance(provider, Masking):
         raise UnsupportedError(
-            f"{name}: no snapshots of {provider.name}: its provider does not tell what is secret"
+            f"{name}: no snapshots of {provider.name}: its provider does not tell what may be kept"
         )
     live = provider.parse(document)
     masked = provider.mask(document)
-    if provider.parse(masked) != live:
+    if without_notes(provider.parse(masked)) != without_notes(live):
         raise UnsupportedError(
-            f"{name}: its secrets cannot be taken out without changing what is read of the device"
+            f"{name}: what would be kept of it does not say the same as the device does"
         )
     try:
         text = masked.decode()

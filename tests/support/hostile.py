@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -103,3 +104,34 @@ def _plan(words: list[str]) -> tuple[Plan, list[Failure]]:
     )
     failed = Failure(device=word(), code="parse", message=word())
     return make_plan([device], INTENT), [failed]
+
+
+# --- what steers, and what cannot be seen --------------------------------------------------------
+
+#: One of each kind: control, C1, bidirectional, zero-width, tags, selectors, fillers, spaces.
+MARKS = (
+    *("\x00", "\x07", "\x08", "\x1b", "\r", "\x7f", "\x85", "\x9b", "\xa0", "\xad"),
+    *("\u034f", "\u061c", "\u115f", "\u180e", "\u200b", "\u200c", "\u200d", "\u200e", "\u200f"),
+    *("\u2028", "\u2029", "\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2060", "\u2064"),
+    *("\u2066", "\u2067", "\u2068", "\u2069", "\u206f", "\u3164", "\ue000", "\ufe0f", "\ufeff"),
+    *("\uffa0", "\ufffb", "\U0001d173", "\U000e0001", "\U000e0041", "\U000e0100", "\ud800"),
+)
+#: Of the property Default_Ignorable_Code_Point, what is in no category of `steering`.
+_UNSEEN = {
+    *(0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0, 0x180B, 0x180C, 0x180D, 0x180F),
+    *range(0xFE00, 0xFE10),
+    *range(0xE0000, 0xE1000),
+}
+
+
+def steering(text: str) -> list[str]:
+    """Return what of a text steers a terminal or cannot be seen; line ends and tabs do neither."""
+    return [
+        one
+        for one in text
+        if one not in " \n\t"
+        and (
+            unicodedata.category(one) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp", "Zs"}
+            or ord(one) in _UNSEEN
+        )
+    ]

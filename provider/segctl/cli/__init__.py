@@ -120,6 +120,7 @@ def _complain(code: str, message: str, answer: Answer, *, problems: FileError | 
         tell(f"segctl: {message}")
     else:
         count = len(problems.problems)
-        tell(message)
+        for problem in problems.problems:
+            tell(str(problem))
         tell(f"segctl: {count} problem{'' if count == 1 else 's'} in {problems.subject}")
     return ERROR

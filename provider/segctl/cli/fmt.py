@@ -11,7 +11,7 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.screen import print_json, tell
+from segctl.cli.screen import print_json, say, tell
 from segctl.cli.steps import settings_of
 from segctl.errors import Problem, UsageError
 
@@ -78,7 +78,7 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
         raise UsageError(f"{name} is not UTF-8: {error.reason}") from error
     made = format_text(text, name)
     if diff:
-        typer.echo(_diff(name, text, made), nl=False)
+        say(_diff(name, text, made).removesuffix("\n"))
     elif not check:
         sys.stdout.buffer.write(made.encode())
     return ERROR if check and made != text else OK
@@ -105,9 +105,9 @@ def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool
     for one in found:
         name = str(one.path)
         if one.status == "changed" and diff:
-            typer.echo(_diff(name, one.before, one.after), nl=False)
+            say(_diff(name, one.before, one.after).removesuffix("\n"))
         elif one.status == "changed":
-            typer.echo(f"{'would format' if check else 'formatted'} {name}")
+            say(f"{'would format' if check else 'formatted'} {name}")
         for problem in one.problems:
             if one.status == "failed" or verbose:
                 tell(str(problem))

@@ -9,7 +9,7 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import OK
-from segctl.cli.screen import print_json, progress
+from segctl.cli.screen import print_json, progress, say
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.errors import UsageError
 
@@ -47,10 +47,10 @@ def import_(
         print_json(document, lines=settings.json_lines)
     else:
         for warning in found.warnings:
-            typer.echo(f"{warning.severity}: {warning}")
+            say(f"{warning.severity}: {warning}")
         for path in written:
-            typer.echo(f"wrote {path}")
-        typer.echo(found.summary)
+            say(f"wrote {path}")
+        say(found.summary)
     return OK
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segctl.cli.app import EPILOG, app, mock_app
-from segctl.cli.screen import tell
+from segctl.cli.screen import say, tell
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.errors import UsageError
 
@@ -60,11 +60,11 @@ def mock_serve(
             )
         served = running.everything.items()
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
-        typer.echo(f"serving {names}")
+        say(f"serving {names}")
         for name in running.nowhere:
             tell(f"segctl: {name}: there is no mock of its platform: the overlay leads nowhere")
         given = " ".join(f"-i {path}" for path in settings.sources)
-        typer.echo(f"use them with: {given} -i {overlay}")
+        say(f"use them with: {given} -i {overlay}")
         sys.stdout.flush()
         _until_stopped()
 

@@ -13,7 +13,7 @@ from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, say, tell
 from segctl.cli.signatures import (
     SignOption,
     VerifyOption,
@@ -246,9 +246,9 @@ def show(
         commit = str(made.intent.get("git_commit", ""))[:12]
         dirty = " with uncommitted edits" if made.intent.get("dirty") else ""
         inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
-        typer.echo(f"Made {made.created}, expires {made.expires}{inventory_at}.")
+        say(f"Made {made.created}, expires {made.expires}{inventory_at}.")
         for name, taken in made.intent.get("snapshots", {}).items():
-            typer.echo(f"Made offline: {name} from its snapshot of {taken}.")
+            say(f"Made offline: {name} from its snapshot of {taken}.")
         mention_use(file, made)
         _mention_signers(file, signers, verified=verify is not None)
     if doubt is not None:
@@ -283,10 +283,10 @@ def _mention_signers(file: Path, signers: Sequence[Signer], *, verified: bool) -
     from segctl.signing import signatures_of
 
     for one in signers:
-        typer.echo(f"Signed by {one}.")
+        say(f"Signed by {one}.")
     if not verified and (found := signatures_of(file)):
         names = ", ".join(path.name for path in found)
-        typer.echo(f"There is {names}, not verified: give the trusted keys with --verify.")
+        say(f"There is {names}, not verified: give the trusted keys with --verify.")
 
 
 def read_plan(file: Path, keys: Path | None = None) -> Plan:
@@ -327,9 +327,9 @@ def refuse_used(file: Path, made: Plan) -> None:
 def mention_use(file: Path, made: Plan) -> None:
     """Say why apply would refuse a plan that `show` shows."""
     if expired(made):
-        typer.echo("It has expired: run segctl plan again to apply anything.")
+        say("It has expired: run segctl plan again to apply anything.")
     elif _used(file, made):
-        typer.echo("It was applied already: run segctl plan again to apply anything.")
+        say("It was applied already: run segctl plan again to apply anything.")
 
 
 def _used(file: Path, made: Plan) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from segctl.cli.app import EPILOG, app
-from segctl.cli.screen import console, print_json, tell
+from segctl.cli.screen import console, print_dumped, print_json, say, tell
 from segctl.cli.steps import settings_of, tell_warnings, vault
 from segctl.errors import UsageError
 
@@ -67,13 +67,13 @@ def inventory(
         )
     tell_warnings((*found.lost, *found.surroundings))
     if host is not None:
-        typer.echo(dump(host_json(found, host)))
+        print_dumped(dump(host_json(found, host)))
     elif graph and settings.json:
         print_json(graph_json(found, group, variables=vars_), lines=settings.json_lines)
     elif graph:
-        typer.echo(graph_text(found, group, variables=vars_))
+        say(graph_text(found, group, variables=vars_))
     else:
-        typer.echo(dump(list_json(found, settings.limit)))
+        print_dumped(dump(list_json(found, settings.limit)))
 
 
 @app.command(epilog=EPILOG)
@@ -103,7 +103,7 @@ def protocols(
     if one is not None:
         for text in (one.caveat, one.notes, one.dependency_note):
             if text:
-                typer.echo(f"\n{text}")
+                say(f"\n{text}")
 
 
 @app.command(epilog=EPILOG)
@@ -120,7 +120,7 @@ def schema(
         if settings_of(context).json:
             print_json({"schemas": list(names)})
         else:
-            typer.echo("\n".join(names))
+            say("\n".join(names))
     elif kind == "inventory":
         from segctl.inventory import json_schema
 

@@ -13,6 +13,7 @@ import typer
 
 from segctl.cli.files import save
 from segctl.errors import SegctlError, UsageError
+from segctl.inert import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -27,7 +28,7 @@ Environment = Annotated[
     typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
 ]
 #: The report files by their option's name, with its help.
-_FILES = {
+FORMS = {
     "markdown": "Report for a pull request",
     "sarif": "Findings as SARIF, with file:line",
     "junit": "Checks as JUnit XML",
@@ -42,7 +43,7 @@ def reporting(command: Callable[..., int]) -> Callable[..., int]:
     @wraps(command)
     def given(**options: Any) -> int:
         files = ReportFiles(
-            environment=options.pop("env"), **{name: options.pop(name) for name in _FILES}
+            environment=options.pop("env"), **{name: options.pop(name) for name in FORMS}
         )
         return command(files=files, **options)
 
@@ -58,7 +59,7 @@ def reporting(command: Callable[..., int]) -> Callable[..., int]:
 def _options() -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
     options = [inspect.Parameter("env", kind, default="default", annotation=Environment)]
-    for name, words in _FILES.items():
+    for name, words in FORMS.items():
         option = typer.Option(f"--{name}", metavar="FILE", help=words)
         annotation = Annotated[Path | None, option]
         options.append(inspect.Parameter(name, kind, default=None, annotation=annotation))
@@ -111,9 +112,9 @@ class ReportFiles:
         root = repository_top()
         writers: tuple[tuple[Path | None, Callable[[], str]], ...] = (
             (self.markdown, lambda: forms.markdown(report)),
-            (self.sarif, lambda: _dumped(forms.sarif(report, root))),
+            (self.sarif, lambda: json_text(forms.sarif(report, root)) + "\n"),
             (self.junit, lambda: forms.junit(report)),
-            (self.gitlab, lambda: _dumped(forms.gitlab(report, root))),
+            (self.gitlab, lambda: json_text(forms.gitlab(report, root)) + "\n"),
             (self.html, lambda: forms.webpage(report)),
         )
         for path, written in writers:
@@ -133,12 +134,6 @@ class ReportFiles:
                 places = Places(anywhere=str(settings.sources[0]))
                 self.write(refusal_report(kind, error, environment=self.environment, places=places))
             raise
-
-
-def _dumped(document: object) -> str:
-    import json
-
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def places_of(site: Site, settings: Settings) -> Places:

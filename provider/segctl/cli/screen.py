@@ -8,6 +8,9 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from segctl import inert
+from segctl.inert import inert_json, json_text, printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
@@ -29,17 +32,20 @@ _WRITING = threading.Lock()
 
 
 def tell(message: str) -> None:
-    """Write to standard error: wrapped for a terminal, whole lines otherwise."""
+    """Write a message to standard error: wrapped for a terminal, whole lines otherwise.
+
+    Lines after the first are indented: what a device says cannot look like a message of segctl's.
+    """
     import shutil
     import textwrap
 
     with suppress(OSError):
         columns = shutil.get_terminal_size().columns if sys.stderr.isatty() else 1 << 20
-        for line in message.splitlines():
-            shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+        for number, line in enumerate(inert.lines(message)):
             wrapped = textwrap.wrap(
-                shown,
+                line,
                 max(columns, 24),
+                initial_indent="  " if number else "",
                 subsequent_indent="  ",
                 break_long_words=False,
                 break_on_hyphens=False,
@@ -50,14 +56,21 @@ def tell(message: str) -> None:
 
 def print_json(document: Mapping[str, Any], *, lines: bool = False) -> None:
     """Write one document to standard output, keys sorted; with `lines` on one line."""
-    import json
-
-    indent = None if lines else 1
-    text = json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False)
+    text = json_text(document, indent=None if lines else 1)
     with _WRITING:
         sys.stdout.write(text + "\n")
         if lines:
             sys.stdout.flush()
+
+
+def print_dumped(text: str) -> None:
+    """Write JSON that is text already to standard output."""
+    sys.stdout.write(inert_json(text) + "\n")
+
+
+def say(text: str) -> None:
+    """Write text to standard output, line by line as it is but for what steers a terminal."""
+    sys.stdout.write("\n".join(inert.lines(text)) + "\n")
 
 
 def print_event(event: str, **facts: object) -> None:
@@ -128,7 +141,7 @@ def _as_lines(board: Board, *, verbose: bool) -> Callable[[str, str], None]:
         board.told(device, step)
         if verbose and step:
             with suppress(OSError):  # who reads it may be gone; the work goes on
-                sys.stderr.write(f"{device}: {step}\n")
+                sys.stderr.write(printable(f"{device}: {step}") + "\n")
                 sys.stderr.flush()
 
     return told
@@ -156,7 +169,7 @@ def _as_events(board: Board) -> Callable[[str, str], None]:
 
 def _tell_line(board: Board) -> None:
     with suppress(OSError):
-        sys.stderr.write(f"segctl: {board.line()}\n")
+        sys.stderr.write(printable(f"segctl: {board.line()}") + "\n")
         sys.stderr.flush()
 
 
@@ -226,4 +239,4 @@ def _drawn(board: Board) -> Generator[None]:
 def _escaped(text: str, style: str) -> Text:
     from rich.text import Text
 
-    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), style=style)
+    return Text(printable(text), style=style)

@@ -11,7 +11,7 @@ import typer
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.files import save
-from segctl.cli.screen import print_json, progress, tell
+from segctl.cli.screen import print_json, progress, say, tell
 from segctl.cli.signatures import signed_by
 from segctl.cli.steps import load_inventory, settings_of, working
 from segctl.errors import UsageError
@@ -61,7 +61,7 @@ def snapshot(
         print_json(document, lines=settings.json_lines)
     else:
         for one in taken:
-            typer.echo(f"wrote {paths[one.name]}  ({one.platform} {one.os_version}, {one.serial})")
+            say(f"wrote {paths[one.name]}  ({one.platform} {one.os_version}, {one.serial})")
     for failure in failures:
         tell(f"segctl: {failure.device}: {failure.message}")
     return ERROR if failures else OK
@@ -124,4 +124,4 @@ def verify(
         print_json(document, lines=settings.json_lines)
         return
     for one in signers:
-        typer.echo(f"{file}: signed by {one}")
+        say(f"{file}: signed by {one}")

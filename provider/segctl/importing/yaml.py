@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
+from segctl.inert import printable, yaml_text
 from segctl.inventory.scalars import ScalarError, resolve
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def scalar(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = str(value)
-    return text if _is_plain(text) else json.dumps(text, ensure_ascii=False)
+    return text if _is_plain(text) else yaml_text(text)
 
 
 def _is_plain(text: str) -> bool:
@@ -56,7 +56,7 @@ def flow(values: Iterable[object]) -> str:
 
 def comments(indent: int, texts: Iterable[str]) -> list[str]:
     """Return comments, one line each."""
-    return [f"{' ' * indent}# {text}".rstrip() for text in texts]
+    return [f"{' ' * indent}# {printable(text)}".rstrip() for text in texts]
 
 
 def mapping(indent: int, key: str, body: Sequence[str]) -> list[str]:

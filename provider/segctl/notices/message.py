@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segctl.drift import STATES
-from segctl.report import author_text, printable
+from segctl.inert import printable
+from segctl.report import author_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -13,6 +13,7 @@ from string import Template as Dollar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.errors import UsageError
+from segctl.inert import json_text
 from segctl.jsontext import read_json
 from segctl.notices.message import Message
 
@@ -33,14 +34,13 @@ def template(name: str) -> Template:
     Raises:
         UsageError: the file cannot be read, or what it makes is not JSON.
     """
-    built = {"slack": _slack, "teams": _teams, "generic": _generic}
-    if name in built:
-        return _encoded(built[name])
+    if name in FORMS:
+        return _encoded(FORMS[name])
     return _own(Path(name))
 
 
 def _encoded(make: Callable[[Message], Mapping[str, Any]]) -> Template:
-    return lambda message: json.dumps(make(message), ensure_ascii=False).encode()
+    return lambda message: json_text(make(message), indent=None).encode()
 
 
 def _lines(message: Message) -> list[str]:
@@ -137,6 +137,14 @@ def _generic(message: Message) -> dict[str, Any]:
         ],
         "more": message.more,
     }
+
+
+#: The forms that segctl knows, by name.
+FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
+    "slack": _slack,
+    "teams": _teams,
+    "generic": _generic,
+}
 
 
 # --- of the user's own -------------------------------------------------------------------------

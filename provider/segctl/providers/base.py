@@ -250,10 +250,16 @@ class Steady(Protocol):
 
 @runtime_checkable
 class Masking(Protocol):
-    """A provider that knows what is secret in a document, so that snapshots can be kept."""
+    """A provider that knows what may be kept of a document, so that there are snapshots.
+
+    What `segctl.providers.parsed.dump` returns is the safest: nothing is in it but what was parsed.
+    """
 
     def mask(self, config: bytes) -> bytes:
-        """Return a document of `Session.read` without secrets; `parse` reads the same from it."""
+        """Return all that may be kept of a document of `Session.read`, no secret among it.
+
+        `parse` reads the same from it, but for what others wrote about their own: descriptions.
+        """
         ...
 
 

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segctl import inert
 from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -54,6 +55,15 @@ def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 2
         message = f"{kind} {text!r} holds characters that must not reach a command line"
         raise UnsupportedError(message)
     return text
+
+
+#: A comment in a listing, as text, as JSON or as JSON in JSON, that is not one of segctl's marks.
+_REMARK = re.compile(
+    r"""(\bcomment(?:\s+|\\?"\s*:\s*)\\?")(?!(?:made by )?segctl\b)(?:[^"\\]|\\[^"])+"""
+)
+_PRIVATE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +228,11 @@ class SshSession:
         return text
 
     def _record(self, command: str, data: bytes, answer: Answer) -> None:
-        """Write one exchange to the transcript, secrets masked."""
+        """Write one exchange to the transcript.
+
+        The password, private keys and what others wrote into comments are masked; what steers a
+        terminal is an escape.
+        """
         folder = self._target.transcript
         if folder is None:
             return
@@ -233,10 +247,11 @@ class SshSession:
         secret = self._target.password.reveal()
         if secret:
             text = text.replace(secret, "***")
+        text = _REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
         with path.open("a", encoding="utf-8") as stream:
-            stream.write(text)
+            stream.write("\n".join(inert.lines(text)))
 
 
 class _Flow:

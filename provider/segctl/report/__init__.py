@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segctl.inert import printable
 from segctl.report.changes import row
 from segctl.report.checked import check_json, check_text
 from segctl.report.document import (
@@ -18,7 +19,7 @@ from segctl.report.drifted import drift_report
 from segctl.report.drifts import accepted_text, author_text, drift_json, drift_text
 from segctl.report.gitlab import gitlab
 from segctl.report.junit import junit
-from segctl.report.lines import Line, laid_out, printable
+from segctl.report.lines import Line, laid_out
 from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.planned import plan_report

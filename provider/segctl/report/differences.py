@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from segctl.inert import printable
 from segctl.report.changes import by_conduit, rule_rows
 from segctl.report.document import Remark
-from segctl.report.lines import printable
 from segctl.report.words import gist_of, label_of, left_and_joined, place_of, value_texts
 
 if TYPE_CHECKING:

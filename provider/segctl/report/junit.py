@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from segctl.report.lines import printable
+from segctl.inert import printable
 
 if TYPE_CHECKING:
     from segctl.report.document import Check, Report, Suite
@@ -42,7 +42,7 @@ def _skipped(suite: Suite) -> str:
 
 def _case(suite: ET.Element, check: Check, label: str) -> None:
     case = ET.SubElement(suite, "testcase", classname=label, name=printable(check.name))
-    text = "\n".join(map(printable, check.text.splitlines()))
+    text = "\n".join(map(printable, check.text.split("\n")))
     if check.verdict != "passed":
         first = text.split("\n", 1)[0]
         ET.SubElement(case, _ELEMENTS[check.verdict], message=first).text = text

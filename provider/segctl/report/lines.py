@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from segctl.inert import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -33,10 +35,3 @@ def laid_out(lines: Iterable[Line], width: int) -> Iterator[Text]:
             shown = Text.assemble((head, line.lead_style or line.style), (part, line.style))
             shown.rstrip()
             yield shown
-
-
-def printable(text: str) -> str:
-    """Escape what could steer a terminal; names and texts of devices are not ours."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from segctl.inert import printable
 from segctl.report.markup import clipped, fence, markdown_text
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _section(section: Section) -> Iterator[str]:
         yield from map(_item, section.remarks)
         yield ""
     if section.lines:
-        lines = [clipped(line, _SENTENCE) for line in section.lines]
+        lines = [clipped(printable(line), _SENTENCE) for line in section.lines]
         bar = fence(lines)
         yield from (f"{bar}diff", *lines, bar, "")
     yield "</details>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from segctl.report.lines import printable
+from segctl.inert import printable
 
 #: What Markdown or HTML could take for structure, written as entities: those are only ever text.
 _ENTITIES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_{}[]|~$!&<>\"'^"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.findings import HOLE, UNREAD
+from segctl.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING, UNREAD
 from segctl.report.planned import UNREADABLE
 from segctl.report.plans import DOUBT
 
@@ -50,6 +50,31 @@ RULES: Mapping[str, Rule] = {
         title="A table of others could not be read",
         help="Whether it drops what conduits permit, or takes connections past segctl's rules, "
         "cannot be told. Update nftables on the host, or have the table taken away.",
+    ),
+    PENDING: Rule(
+        title="A change that nobody has confirmed",
+        help="A run was cut off, or is still at work. The next segctl apply judges the change as a "
+        "fresh one and keeps it, or takes it back; a gateway goes back by itself.",
+    ),
+    NOT_KEPT: Rule(
+        title="A reboot would bring another policy",
+        help="What the device loads at boot is not what it enforces now, or that could not be "
+        "told. segctl apply writes what it enforces.",
+    ),
+    "boot": Rule(
+        title="Nothing loads the policy at boot",
+        help="The boot file is there, but no enabled unit and no include reaches it, or that could "
+        "not be told. Enable nftables.service, or include the file.",
+    ),
+    LOCKED: Rule(
+        title="A lock is held",
+        help="The message says by whom, and whether that run is dead: then the next segctl apply "
+        "removes it.",
+    ),
+    MASS_DELETE: Rule(
+        title="The plan takes most of the policy away",
+        help="Mostly the inventory has lost something; the message says what. Where it is meant: "
+        "segctl apply --allow-mass-delete.",
     ),
     "drift-missing": Rule(
         title="Declared, and not on the device",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import segctl
-from segctl.report.lines import printable
+from segctl.inert import printable
 from segctl.report.rules import rule, rule_id
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ def _take(item: Taking, link: Link, compute: Compute = IN_TURN) -> Snapshot | Fa
     told = steps_of(device.name, link)
     try:
         document = document_of(device, item.connection, told)
-        told("masking secrets")
+        told("keeping what was read")
         return compute(_kept, device.name, device.vsys, device.platform, document)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)

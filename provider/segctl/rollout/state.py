@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import UsageError
+from segctl.inert import json_text
 from segctl.jsontext import read_json
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class State:
             "begun": {str(number): sorted(names) for number, names in sorted(self.begun.items())},
             "soak_until": self.soak_until.isoformat() if self.soak_until else None,
         }
-        return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        return json_text(document) + "\n"
 
 
 def load_state(path: Path, playbook: Playbook) -> State:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
 
+SECRET = "$5$of$the-configuration"
+
+
 def read(target: Target) -> bytes:
     with PanosProvider().connect(target, read_only=True) as session:
         return session.read()
@@ -200,6 +203,25 @@ def test_a_login_in_no_text(mock: PanosMock, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(mock.device, "handle", answering(b"<r>\xff</r>"))
     with pytest.raises(ParseError, match="not UTF-8"):
         read(target_of(mock))
+
+
+def test_a_device_that_repeats_what_it_was_asked_with_is_not_quoted(
+    mock: PanosMock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = mock.device.handle
+
+    def handle(params: Mapping[str, str], size: int, basic: str) -> Answer:
+        if params.get("type") == "keygen":
+            return honest(params, size, basic)
+        said = f"<msg><line>not with {params['key']}</line></msg><result>{SECRET}</result>"
+        return Answer(f"<response status='error'>{said}</response>".encode())
+
+    monkeypatch.setattr(mock.device, "handle", handle)
+    with pytest.raises(DeviceError) as raised:
+        PanosProvider().parse(read(target_of(mock)))
+    assert "not with ***" in str(raised.value)
+    assert mock.key("admin") not in str(raised.value)
+    assert SECRET not in str(raised.value)
 
 
 def test_a_port_that_does_not_speak_tls() -> None:

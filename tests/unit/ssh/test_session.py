@@ -17,6 +17,7 @@ import pytest
 from segctl.errors import ApplyError, AuthError, ConnectError, ParseError
 from segctl.providers import ssh
 from segctl.providers.ssh import SshSession
+from support.hostile import MARKS, steering
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
@@ -222,6 +223,41 @@ def test_a_transcript_holds_all_but_secrets(tmp_path: Path) -> None:
         "the *** is out",
         "= 7",
     ]
+
+
+REMARKS = (
+    ('comment "the key is 4711" accept', 'comment "***" accept'),
+    ('{"comment": "4711 \\u00fc", "x": 1}', '{"comment": "***", "x": 1}'),
+    ('{"comment":"4711"}', '{"comment":"***"}'),
+    ('"comment": "made by segctl 1"', '"comment": "made by segctl 1"'),
+    ('comment "segctl run=1"', 'comment "segctl run=1"'),
+    ("-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----", "***"),
+)
+
+
+@pytest.mark.parametrize(("said", "shown"), REMARKS)
+def test_a_transcript_has_no_comments_of_others(tmp_path: Path, said: str, shown: str) -> None:
+    def behave(visit: Visit) -> None:
+        visit.data(f"<{said}>\n".encode())
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
+        assert said in one.run("show").out
+    assert f"<{shown}>" in (tmp_path / "gw1.txt").read_text(encoding="utf-8")
+
+
+def test_nothing_in_a_transcript_steers_who_reads_it(tmp_path: Path) -> None:
+    marks = "".join(MARKS[:-1])  # the last one is no UTF-8
+
+    def behave(visit: Visit) -> None:
+        visit.data(f"said {marks}\n".encode())
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
+        assert marks in one.run("show").out
+    text = (tmp_path / "gw1.txt").read_text(encoding="utf-8")
+    assert not steering(text)
+    assert r"said \x00" in text
 
 
 # --- servers that do not end ---------------------------------------------------------------------

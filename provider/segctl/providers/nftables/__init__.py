@@ -56,11 +56,10 @@ class NftablesProvider:
         return steady(config)
 
     def mask(self, config: bytes) -> bytes:
-        """Return the document as it is: rules, chains and interfaces are no secrets."""
-        from segctl.providers.nftables.document import load
+        """Return what is parsed of a document, and nothing else."""
+        from segctl.providers.parsed import dump
 
-        load(config)
-        return config
+        return dump(self.parse(config))
 
     def refusal(self, command: str) -> str:
         """Say why a probe's `command` is not run; empty where it is."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from segctl.errors import ParseError, Problem
 from segctl.jsontext import read_listing
 from segctl.policy import Policy
+from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
 from segctl.providers.nftables import functions, names, versions
@@ -34,12 +35,14 @@ class NftLive(Live):
 
 
 def parse(document: bytes) -> NftLive:
-    """Read a document of `NftSession.read`.
+    """Read a document of `NftSession.read`, or what was parsed of one before.
 
     Raises:
         ParseError: an answer is not understood, or the table named like ours is not ours.
         UnsupportedError: the host's nft is too old.
     """
+    if parsed.is_parsed(document):
+        return parsed.load(document, NftLive)
     with uncollected():
         return _parse(document)
 

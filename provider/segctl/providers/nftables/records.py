@@ -8,12 +8,12 @@ which begins so is a compare-and-swap of the kernel's.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
+from segctl.jsontext import read_listing
 from segctl.providers.nftables import names
 from segctl.providers.nftables.listing import shaped
 
@@ -151,7 +151,7 @@ def read_records(table: str) -> Records:
     if not table:
         return Records()
     with shaped():
-        found = dict(_sets(json.loads(table)["nftables"]))
+        found = dict(_sets(cast("Any", read_listing(table))["nftables"]))
         locks = tuple(Held(key=key, comment=text) for key, text in found.get(names.LOCK, ()))
         pushes = found.get(names.PUSH, ())
         applied = [

@@ -51,10 +51,10 @@ class PanosProvider:
         return parse(config)
 
     def mask(self, config: bytes) -> bytes:
-        """Return a snapshot document without passwords, hashes and keys."""
-        from segctl.providers.panos.secrets import mask
+        """Return what is parsed of a document, and nothing else."""
+        from segctl.providers.parsed import dump
 
-        return mask(config)
+        return dump(self.parse(config))
 
     def refusal(self, command: str) -> str:
         """Say why a probe's `command` is not run; empty where it is."""

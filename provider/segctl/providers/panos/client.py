@@ -194,6 +194,8 @@ class Client:
 
     def _translated(self, error: Exception) -> DeviceError:
         name, text = self._target.name, str(error).strip()
+        if secret := self._target.password.reveal():  # an answer may repeat what was asked
+            text = text.replace(secret, "***")
         if type(error).__name__ in ("PanConnectionTimeout", "PanURLError"):
             return ConnectError(name, text)
         if "ParseError" in text or text.startswith(("no handler for", "no response element")):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from segctl.errors import ConnectError, ParseError
 from segctl.providers.base import Author
 from segctl.providers.panos import names
+from segctl.providers.panos.elements import reason
 from segctl.providers.panos.render import CONTAINERS
 from segctl.providers.panos.wire import xml
 
@@ -177,8 +178,7 @@ def _page(target: Target, ask: Callable[[Mapping[str, str]], bytes], skip: int) 
 def _answer(target: Target, body: bytes) -> Element:
     root = xml(target, body)
     if root.get("status") != "success":
-        why = " ".join(" ".join(str(text) for text in root.itertext()).split())
-        raise ParseError(target.name, f"does not show its configuration log: {why or 'no reason'}")
+        raise ParseError(target.name, f"does not show its configuration log: {reason(root)}")
     return root
 
 

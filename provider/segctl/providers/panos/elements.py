@@ -291,6 +291,12 @@ def parse_default_rule(element: Element) -> DefaultRule:
     )
 
 
+def reason(root: Element) -> str:
+    """Return why a device refuses, from the messages of its answer and nothing else in it."""
+    said = " ".join(str(text) for node in root.iter("msg") for text in node.itertext())
+    return " ".join(said.split()) or f"status {root.get('status') or 'missing'}, no reason given"
+
+
 # --- writing -------------------------------------------------------------------------------------
 
 

@@ -26,12 +26,12 @@ from segctl.policy import (
     Service,
     Tag,
 )
+from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.loading import uncollected
 from segctl.providers.panos import elements, locks, names, record, references, version
 from segctl.providers.panos.budget import Budget
-from segctl.providers.panos.secrets import masked
-from segctl.providers.panos.small import count, message, refuse_dtd, small
+from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ _OTHER_KINDS = (
     "profile-group",
     "region",
     "dynamic-user-group",
+)
+#: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
+#: holds a secret, of which even a digest would be too much.
+_REFERRED = frozenset(
+    {"application", "application-filter", "application-group", "profile-group", "schedule"}
 )
 
 
@@ -108,11 +113,13 @@ class _Found:
 
 
 def parse(document: bytes) -> Live:
-    """Read a snapshot.
+    """Read a session's document, or what was parsed of one before.
 
     Raises:
         ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
     """
+    if parsed.is_parsed(document):
+        return parsed.load(document, Live)
     with uncollected():
         return _parse(document)
 
@@ -192,7 +199,7 @@ def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
     if status == "error" and "No such node" in "".join(str(t) for t in tree_root.itertext()):
         return found
     if status != "success":
-        raise ParseError(host, f"refuses to show the configuration: {message(tree_root)}")
+        raise ParseError(host, f"refuses to show the configuration: {elements.reason(tree_root)}")
     if result is not None:
         _take(found, result, root)
         found.rest = result.find(root)
@@ -275,11 +282,6 @@ def _digest(element: Element) -> str:
     return hashlib.sha256(elements.content(element)).hexdigest()
 
 
-def _open_digest(element: Element) -> str:
-    """Return a digest in which secrets do not count: it may leave the device's owner."""
-    return hashlib.sha256(masked(elements.content(element))).hexdigest()
-
-
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -304,13 +306,14 @@ def _rest(root: Element | None) -> _Rest:
     for kind in (*_OTHER_KINDS, "application-group", "schedule"):
         entries = root.findall(f"{kind}/entry")
         held[kind] = frozenset(entry.get("name", "") for entry in entries)
-        digests.update(
-            {
-                f"{kind} {entry.get('name')}": _open_digest(entry)
-                for entry in entries
-                if not (entry.get("name") or "").startswith(names.PREFIX)
-            }
-        )
+        if kind in _REFERRED:
+            digests.update(
+                {
+                    f"{kind} {entry.get('name')}": _digest(entry)
+                    for entry in entries
+                    if not (entry.get("name") or "").startswith(names.PREFIX)
+                }
+            )
     held["log-setting"] = frozenset(
         entry.get("name", "") for entry in root.findall("log-settings/profiles/entry")
     )

@@ -22,6 +22,7 @@ from lxml import etree
 
 from segctl.errors import ParseError
 from segctl.providers.panos import names
+from segctl.providers.panos.elements import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
@@ -216,10 +217,10 @@ def elsewhere(
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
     if answer is None or answer.get("status") != "success":
-        said = "" if answer is None else " ".join(str(t).strip() for t in answer.itertext()).strip()
+        said = "no reason given" if answer is None else reason(answer)
         if "No such node" in said:
             return
-        raise ParseError(host, f"refuses to show the whole configuration: {said or 'no reason'}")
+        raise ParseError(host, f"refuses to show the whole configuration: {said}")
     for scope in scopes:
         yield from ((name, place) for name, place in scope.found if name not in scope.defined)
 

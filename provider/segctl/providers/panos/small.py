@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from lxml import etree
 
 from segctl.errors import ParseError
+from segctl.providers.panos import elements
 from segctl.providers.panos.budget import refuse_swarm
 
 if TYPE_CHECKING:
@@ -67,14 +68,8 @@ def small(host: str, name: str, part: Part) -> Element:
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
     if root.get("status") != "success":
-        raise ParseError(host, f"refuses to tell {name}: {message(root)}")
+        raise ParseError(host, f"refuses to tell {name}: {elements.reason(root)}")
     return root
-
-
-def message(root: Element) -> str:
-    """Return all text of an answer that is an error."""
-    text = " ".join(str(part).strip() for part in root.itertext()).strip()
-    return text or f"status {root.get('status') or 'missing'}, no reason given"
 
 
 def count(host: str, kind: str, part: Part) -> int:

@@ -13,7 +13,7 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote_plus
@@ -93,6 +93,13 @@ class _PassingError(ConnectError):
     def __init__(self, device: str, message: str, pause: float = _PAUSE) -> None:
         super().__init__(device, message)
         self.pause = pause
+
+
+def _without(key: str, answer: Answer) -> Answer:
+    """Return an answer in which the API key of the request does not stand: errors quote answers."""
+    if not key or key.encode() not in answer.body:
+        return answer
+    return replace(answer, body=answer.body.replace(key.encode(), b"***"))
 
 
 def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
@@ -176,6 +183,7 @@ class _Form:
     timeout: float
     limit: int
     keep: bool
+    key: str = ""
 
 
 def _pause(retry_after: str) -> float:
@@ -233,6 +241,7 @@ class Wire:
             timeout=timeout or self.target.timeout,
             limit=self._limit(params, limit),
             keep=not write,
+            key=params.get("key", ""),
         )
         try:
             return self._checked(form, write=write)
@@ -254,6 +263,7 @@ class Wire:
         answer = self._exchange(form, fresh=self._kept is None)
         if write:
             self.close()
+        answer = _without(form.key, answer)
         self._check(answer, write=write)
         return answer
 

@@ -14,6 +14,7 @@ from ansible_collections.segctl.segctl.plugins.plugin_utils.controller import Co
 from ansible_collections.segctl.segctl.plugins.plugin_utils.results import (
     explained,
     failure,
+    inert,
     skipped,
 )
 
@@ -43,14 +44,18 @@ class SegctlAction(ActionBase):
             template=self._templar.template,
             task_vars=task_vars or {},
         )
+        shown: Result = inert(result | self._result(controller, arguments))
+        return shown
+
+    def _result(self, controller: Controller, arguments: Mapping[str, Any]) -> Result:
         if not controller.is_firewall:
-            return result | skipped(controller.host)
+            return skipped(controller.host)
         try:
             given = controller.given(arguments["executable"])
             with opened(given, constants.DEFAULT_LOCAL_TMP) as segctl:
-                return result | explained(self.perform(segctl, controller, arguments))
+                return explained(self.perform(segctl, controller, arguments))
         except CommandError as error:
-            return result | failure("segctl", str(error))
+            return failure("segctl", str(error))
 
     @abstractmethod
     def perform(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -20,6 +21,34 @@ _VERBS = {
     "rename": "to rename",
     "delete": "to delete",
 }
+
+
+#: Default-ignorable characters that Python takes for printable.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+
+
+def inert(value: Any) -> Any:
+    """Return a result in which nothing steers a terminal: Ansible prints all of it as it is.
+
+    What cannot be printed is written as an escape; line ends and tabs stay.
+    """
+    if isinstance(value, str):
+        if value.isascii() and value.isprintable():
+            return value
+        return "".join(one if _shows(one) else _escape(one) for one in value)
+    if isinstance(value, dict):
+        return {inert(key): inert(one) for key, one in value.items()}
+    return [inert(one) for one in value] if isinstance(value, list) else value
+
+
+def _shows(character: str) -> bool:
+    return character in "\n\t" or (character.isprintable() and not _UNSEEN.match(character))
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def skipped(host: str) -> Result:

@@ -1,0 +1,90 @@
+r"""Text of devices and files made inert, once for each form in which it is written.
+
+A name or a message of a device may hold what steers a terminal, turns the reading direction, or
+cannot be seen. Whatever form it takes, such a character is written as an escape: ``\x1b``,
+``\u202e``. Documents stay true: a machine that reads JSON or YAML gets the character itself.
+
+Sources: Unicode 15, general categories Cc, Cf, Cs, Co, Zl, Zp and Zs, and the property
+Default_Ignorable_Code_Point of DerivedCoreProperties.txt (of which variation selectors are a part);
+OWASP, CSV Injection (a cell that begins with one of ``= + - @``, of their full-width forms, tab or
+line ends).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+#: Every character that is written as an escape, but for line ends between lines.
+_STEERS: Final = re.compile(
+    "["
+    "\\x00-\\x09\\x0b-\\x1f\\x7f-\\xa0\\xad"
+    "\\u034f\\u0600-\\u0605\\u061c\\u06dd\\u070f\\u0890\\u0891\\u08e2"
+    "\\u115f\\u1160\\u1680\\u17b4\\u17b5\\u180b-\\u180f"
+    "\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\u3164"
+    "\\ud800-\\uf8ff\\ufdd0-\\ufdef\\ufe00-\\ufe0f\\ufeff\\uffa0\\ufff0-\\ufffb\\ufffe\\uffff"
+    "\\U000110bd\\U000110cd\\U00013430-\\U0001343f\\U0001bca0-\\U0001bca3\\U0001d173-\\U0001d17a"
+    "\\U000e0000-\\U000e0fff\\U000f0000-\\U0010ffff"
+    "]"
+)
+#: What a spreadsheet takes for the beginning of a formula.
+_FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Return `text` on one line, what cannot be printed as escapes; `keep` (a tab, say) stays."""
+    if text.isascii() and text.isprintable():
+        return text
+    escaped = _STEERS.sub(lambda found: _escape(found[0], keep), text)
+    if escaped.isprintable():
+        return escaped
+    return "".join(one if one.isprintable() else _escape(one, keep) for one in escaped)
+
+
+def _escape(character: str, keep: str) -> str:
+    return character if character in keep else character.encode("unicode_escape").decode()
+
+
+def lines(text: str) -> list[str]:
+    r"""Return the lines of a text, each printable; only ``\n`` ends one, tabs stay."""
+    return [printable(line, keep="\t") for line in text.split("\n")]
+
+
+def inert_json(text: str) -> str:
+    r"""Return JSON with the same values, in which nothing steers who looks at it.
+
+    >>> inert_json('{"name": "a\u202eb"}')
+    '{"name": "a\\u202eb"}'
+    """
+    return text if text.isascii() and "\x7f" not in text else _STEERS.sub(_json_escape, text)
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return json.dumps(found[0])[1:-1] if found[0] != "\x7f" else "\\u007f"
+
+
+def json_text(document: object, *, indent: int | None = 1) -> str:
+    """Return a document as JSON, keys sorted, without a line end after it."""
+    return inert_json(json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False))
+
+
+def yaml_text(text: str) -> str:
+    """Return a text as a double-quoted scalar of YAML, on one line."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _STEERS.sub(_yaml_escape, quoted)
+
+
+def _yaml_escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
+
+
+def csv_cell(text: str) -> str:
+    r"""Return a text as a cell of CSV that no spreadsheet computes.
+
+    >>> csv_cell("=1+1")
+    '"\'=1+1"'
+    """
+    shown = f"'{text}" if text.startswith(_FORMULA) else text
+    return '"' + printable(shown).replace('"', '""') + '"'

@@ -1,0 +1,174 @@
+"""What was parsed of a device as a document of its own: all that a snapshot holds.
+
+Nothing that `parse` does not read can be in it: it is written from `Live`, field by field, not
+from the device's answers. Digests stand for what others own and nobody plans with.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from functools import cache
+from types import UnionType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from segctl import policy
+from segctl.errors import ParseError, Problem
+from segctl.intent import ProtocolUse
+from segctl.jsontext import read_listing
+from segctl.policy import Policy
+from segctl.providers.base import Live
+from segctl.providers.state import DeviceState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from segctl.policy import Item
+
+#: How a document begins; no session returns one that does.
+MAGIC = b"segctl-parsed 1\n"
+#: What modules name in annotations and import for type checkers only.
+_NAMES = {
+    **vars(policy),
+    "ClassVar": ClassVar,
+    "DeviceState": DeviceState,
+    "Mapping": Mapping,
+    "Problem": Problem,
+    "ProtocolUse": ProtocolUse,
+}
+LiveT = TypeVar("LiveT", bound=Live)
+
+
+def without_notes(live: Live) -> Live:
+    """Return `live` without what others wrote into their rules and objects for themselves.
+
+    Descriptions, and what segctl has no field for: no plan depends on either. That it changes is
+    seen all the same, by the digests of `Live.other_rules` and `Live.other_objects`.
+    """
+    held = live.others
+    bare: dict[str, Any] = {
+        one.name: tuple(map(without_note, getattr(held, one.name))) for one in fields(Policy)
+    }
+    return replace(live, others=replace(held, **bare))
+
+
+def without_note(item: Item) -> Item:
+    """Return a rule or an object without its description, and what segctl has no field for."""
+    notes: dict[str, Any] = {
+        name: empty
+        for name, empty in (("description", ""), ("comments", ""), ("extras", ()))
+        if getattr(item, name, empty) != empty
+    }
+    return replace(item, **notes) if notes else item
+
+
+def dump(live: Live) -> bytes:
+    """Return the document of what was parsed, without others' notes."""
+    return MAGIC + json.dumps(_plain(without_notes(live)), separators=(",", ":")).encode()
+
+
+def is_parsed(document: bytes) -> bool:
+    """Whether a document is one of `dump`, and no session's."""
+    return document.startswith(MAGIC)
+
+
+def load(document: bytes, kind: type[LiveT]) -> LiveT:
+    """Return what was parsed once; every value is checked for its type.
+
+    Raises:
+        ParseError: the document is damaged, or another version's.
+    """
+    try:
+        return cast("LiveT", _read(kind, read_listing(document[len(MAGIC) :])))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ParseError(
+            "snapshot", "what it holds is not of this version of segctl, or damaged: take it again"
+        ) from error
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    if isinstance(value, frozenset):
+        return sorted(map(_plain, cast("frozenset[str]", value)))
+    if isinstance(value, tuple):
+        return [_plain(one) for one in cast("tuple[object, ...]", value)]
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[object, object]", value).items()
+        return [[_plain(key), _plain(one)] for key, one in pairs]
+    if is_dataclass(value):
+        return {
+            one.name: _plain(found)
+            for one in fields(value)
+            if (found := getattr(value, one.name)) or found != _default(one)
+        }
+    message = f"{type(value).__name__} cannot be kept"
+    raise TypeError(message)
+
+
+def _default(field: Field[Any]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _read(hint: Any, value: Any) -> Any:
+    """Return a value of the type that `hint` says.
+
+    Raises:
+        TypeError: it is of another.
+    """
+    if is_dataclass(hint):
+        return _instance(cast("type", hint), value)
+    origin, of = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return _sure(value in of, value)
+    if origin in (Union, UnionType):
+        return (
+            None if value is None else _read(_only([one for one in of if one is not _NONE]), value)
+        )
+    if origin is tuple:
+        items = cast("list[Any]", _sure(isinstance(value, list), value))
+        kinds = of[:1] * len(items) if of[-1] is Ellipsis else of
+        return tuple(_read(one, item) for one, item in zip(kinds, items, strict=True))
+    if origin is frozenset:
+        return frozenset(_read(of[0], item) for item in _sure(isinstance(value, list), value))
+    if origin is Mapping:
+        return {_read(of[0], key): _read(of[1], one) for key, one in value}
+    if hint is float:
+        return _sure(type(value) in (float, int), value)
+    return _sure(type(value) is hint, value)
+
+
+_NONE = type(None)
+
+
+def _only(kinds: Sequence[Any]) -> Any:
+    (kind,) = kinds
+    return kind
+
+
+def _sure(fact: object, value: Any) -> Any:
+    if not fact:
+        raise TypeError
+    return value
+
+
+def _instance(kind: type, values: dict[str, Any]) -> Any:
+    hints = _hints(kind)
+    return kind(**{name: _read(hints[name], value) for name, value in values.items()})
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, localns=_NAMES)

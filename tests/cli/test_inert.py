@@ -1,0 +1,245 @@
+"""Nothing that a device or a file says steers who reads it: every command, every form it writes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from lxml import etree
+
+from cli_support import PASSWORD, POLL, USER, Plant
+from segctl.cli import run
+from segctl.cli.commands import OVERVIEW, tree
+from segctl.cli.reports import FORMS
+from segctl.inert import yaml_text
+from segctl.notices.templates import FORMS as NOTICES
+from segctl_mocks.panos.device import PanosDevice
+from support.hostile import MARKS, steering
+from support.receiver import receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+#: What XML, and a YAML text of one line, can hold.
+TEXT = "".join(one for one in MARKS if ord(one) > 0x7E and not 0xD800 <= ord(one) < 0xE000)
+#: As much of it as an inventory takes.
+WORD = TEXT.translate(dict.fromkeys(map(ord, "\x7f\x85\x9b\u2028\u2029")))
+FORM = [f"--{name}={name}.out" for name in FORMS]
+FOLDERS = "snapshots"
+
+#: Every command with the words it is tried with, or why it is not. A new one is red until it is.
+TRIED: dict[str, list[list[str]] | str] = {
+    "validate": [["validate", *FORM]],
+    "inventory": [
+        ["inventory", "--list"],
+        ["inventory", "--host", "fw1"],
+        ["inventory", "--graph", "--vars"],
+    ],
+    "fmt": [["fmt", "group_vars", "--diff", "--check"], ["fmt", "group_vars", "-v"]],
+    "plan": [
+        ["plan", *FORM, "-o", "plan.json"],
+        ["plan", "--diff", "-v"],
+        ["plan", "-p", "play.yml", "--brief"],
+    ],
+    "show": [
+        ["show", "plan.json", *FORM],
+        ["show", "plan.json", "--diff"],
+        ["show", "plan.json", "--same-as", "before.json", *FORM],
+    ],
+    "apply": [
+        ["apply", "before.json"],
+        ["apply", "plan.json"],
+        ["apply", "-p", "play.yml", "-v", "--auto-approve"],
+        ["apply", "--auto-approve", "-v"],
+    ],
+    "drift": [
+        *(
+            ["drift", *FORM, f"--webhook-template={form}", "--notify=always", "--metrics=m.prom"]
+            for form in NOTICES
+        ),
+        ["drift", "--write-baseline=base.yml", f"--owner=o{TEXT}", "--expires=2999-01-01", "-v"],
+        ["drift", "--baseline=base.yml"],
+        ["drift", "--baseline=odd.yml"],
+    ],
+    "drift history": [["drift", "history", "--all"]],
+    "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
+    "snapshot": [["snapshot", "-o", FOLDERS]],
+    "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
+    "import": [["import", "fw1", "-o", "imported"]],
+    "protocols": "our own catalogue, of which a word that is not known is an error like others",
+    "schema": "our own documents",
+    "mock": "its commands are those below",
+    "mock serve": "serves until it is stopped; prints by `say` as others do",
+    "demo": "our own example",
+}
+
+
+def commands() -> set[str]:
+    program: Any = tree()
+    inner = {
+        f"{name} {below}"
+        for name, command in program.commands.items()
+        for below in getattr(command, "commands", {})
+    }
+    return {*program.commands, *inner}
+
+
+def test_every_command_is_tried() -> None:
+    assert commands() | OVERVIEW.keys() == TRIED.keys()
+
+
+#: What another administrator writes, by its place in the virtual system; `~` stands for all marks.
+THEIRS = {
+    "rulebase/security/rules": """
+        <entry name="theirs~"><from><member>SUPV</member></from><to><member>CTRL</member></to>
+        <source><member>theirs~</member></source><destination><member>any</member></destination>
+        <service><member>theirs~</member></service><application><member>a~</member></application>
+        <source-user><member>u~</member></source-user><category><member>c~</member></category>
+        <tag><member>t~</member></tag><log-setting>l~</log-setting><group-tag>g~</group-tag>
+        <description>d~</description><action>allow</action></entry>""",
+    "address": """
+        <entry name="theirs~"><ip-netmask>10.20.2.77</ip-netmask><description>d~</description>
+        <tag><member>t~</member></tag></entry>""",
+    "service": """
+        <entry name="theirs~"><protocol><tcp><port>77</port></tcp></protocol>
+        <description>d~</description></entry>""",
+    "zone": """<entry name="Z~"><network><layer3/></network></entry>""",
+}
+
+
+def planted(config: bytes) -> bytes:
+    """Return a configuration in which another administrator writes all marks wherever he can."""
+    root = etree.fromstring(config)
+    system = root.find("devices/entry/vsys/entry")
+    assert system is not None
+    for path, text in THEIRS.items():
+        place = system
+        for tag in path.split("/"):
+            found = place.find(tag)
+            place = etree.SubElement(place, tag) if found is None else found
+        place.insert(0, etree.fromstring(text.replace("~", TEXT)))
+    ours = system.find(f"rulebase/security/rules/entry[@name='{POLL}']/application")
+    assert ours is not None
+    etree.SubElement(ours, "member").text = f"a{TEXT}"
+    return etree.tostring(root)
+
+
+PLAYBOOK = f"- {{hosts: all, name: {yaml_text('play' + WORD)}}}\n"
+CHECKS = f"- check: {{from: supervisory, to: control, application: {yaml_text('check' + WORD)}}}\n"
+BASELINE = (
+    f"- {{device: fw1, kind: rule, name: {yaml_text('r' + WORD)}, owner: {yaml_text('o' + WORD)}, "
+    f"reason: {yaml_text('why' + WORD)}, expires: 2999-01-01}}\n"
+)
+
+
+@pytest.fixture
+def hostile(applied: Plant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
+    """The plant, provisioned and then in the hands of somebody who writes what steers."""
+    monkeypatch.setenv("SEGCTL_HISTORY", str(applied.folder / "history.db"))
+    monkeypatch.setenv("SEGCTL_ARTIFACTS", str(applied.folder / "runs"))
+    for old, new in (
+        ("reason: SCADA polls the controllers", f"reason: {yaml_text('why' + WORD)}"),
+        ("owner: automation", f"owner: {yaml_text('who' + WORD)}\n    ticket: {yaml_text(WORD)}"),
+        ("    level: 3.5", f"    level: 3.5\n    name: {yaml_text('zone' + WORD)}"),
+        ("replica: 10.20.35.10", f"replica: {{addresses: 10.20.35.10, role: {yaml_text(WORD)}}}"),
+    ):
+        applied.edit("group_vars/plant.yml", old, new)
+    write = {
+        "play.yml": PLAYBOOK,
+        "checks.yml": CHECKS,
+        "odd.yml": BASELINE,
+    }
+    for name, text in write.items():
+        (applied.folder / name).write_text(text, encoding="utf-8")
+    assert applied("plan", "-o", "before.json").code == 0
+    mock = applied.fleet["fw1"]
+    mock.device = PanosDevice(mock.settings, {USER: PASSWORD}, planted(mock.running()))
+    mock.edit(
+        "set",
+        f"{_RULES}/entry[@name='{POLL}']",
+        "<log-end>no</log-end>",
+        admin=f"eve{TEXT}",
+        commit=True,
+    )
+    mock.hold_lock("config", f"eve{TEXT}")
+    with receiver() as room:
+        monkeypatch.setenv("SEGCTL_WEBHOOK", room.url())
+        yield applied
+        for request in room.received:
+            body = request.body.decode()
+            assert not steering(body)
+            assert not steering("".join(_strings(json.loads(body))))
+        assert len(room.received) >= len(NOTICES)
+
+
+_RULES = (
+    "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
+    "/rulebase/security/rules"
+)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        inside = cast("dict[str, Any] | list[Any]", value)
+        for one in inside.values() if isinstance(inside, dict) else inside:
+            yield from _strings(one)
+
+
+def test_no_form_of_any_command_steers_its_reader(hostile: Plant) -> None:
+    ours = {path for path in hostile.folder.rglob("*") if path.is_file()}
+    seen = ""
+    for tried in TRIED.values():
+        for words in tried if isinstance(tried, list) else ():
+            for more in ([], ["--json"], ["--json-lines"]):
+                if "import" in words:
+                    more = [*more, "-o", f"imported{len(more)}{''.join(more)}"]  # noqa: PLW2901 - a new folder each
+                assert run([*hostile.where, *words, *more]) in {0, 1, 2}
+                out, err = hostile.capsys.readouterr()
+                assert not steering(out), (words, more)
+                assert not steering(err), (words, more)
+                assert "internal" not in err, (words, err)
+                if more:
+                    assert [json.loads(out)] if more == ["--json"] else out, words
+                seen += out + err
+    written = [path for path in hostile.folder.rglob("*") if path.is_file() and path not in ours]
+    names = {path.name for path in written}
+    assert {f"{name}.out" for name in FORMS} <= names
+    assert {"plan.json", "m.prom", "base.yml", "fw1.snapshot.json", "journal.jsonl"} <= names
+    for path in written:
+        if path.suffix != ".db":
+            text = path.read_text(encoding="utf-8")
+            assert not steering(text), path
+            seen += text
+    for kind in ("theirs", "why", "who", "play", "check", "eve"):
+        first = "7f" if kind in {"theirs", "eve"} else "a0"
+        assert f"{kind}\\u00{first}" in seen or f"{kind}\\x{first}" in seen, kind
+
+
+def test_a_host_with_such_a_name_that_nobody_answers_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGCTL_HISTORY", str(tmp_path / "history.db"))
+    host = yaml_text(f"fw{WORD}")
+    binding = "segctl_zone_map: {control: {zone: C}}, ansible_network_os: panos"
+    where = "ansible_host: 127.0.0.1, ansible_port: 1, ansible_user: u, ansible_password: p"
+    text = f"""\
+all:
+  vars:
+    segctl_zones: {{control: {{networks: [10.0.0.0/24]}}}}
+  hosts: {{{host}: {{{binding}, {where}}}}}
+"""
+    (tmp_path / "hosts.yml").write_text(text, encoding="utf-8")
+    for words in (["validate"], ["plan", "-v"], ["drift", *FORM, "--metrics=m.prom"], ["snapshot"]):
+        for more in ([], ["--json"], ["--json-lines"]):
+            assert run(["-i", "hosts.yml", *words, *more]) in {0, 1}
+            out, err = capsys.readouterr()
+            assert not steering(out + err)
+            assert "internal" not in err
+            assert words == ["validate"] or r"fw\xa0" in err + out or r"fw\u00a0" in err + out
+    for form in (*(f"{name}.out" for name in FORMS), "m.prom"):
+        assert not steering((tmp_path / form).read_text(encoding="utf-8"))

@@ -1,0 +1,126 @@
+"""PAN-OS configurations with a canary in every leaf of a schema, and documents made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from lxml import etree
+
+from segctl.providers.panos.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from segctl_mocks.panos.schema import Node
+
+Element: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
+
+COUNTED = {
+    "rule": "rulebase/security/rules",
+    "address": "address",
+    "address-group": "address-group",
+    "service": "service",
+}
+
+
+@dataclass(slots=True)
+class Canaries:
+    """Texts that are found again wherever they get to, each with the place it was put at."""
+
+    places: dict[str, str] = field(default_factory=dict[str, str])
+
+    def at(self, place: str) -> str:
+        """Return a new canary for a place."""
+        bird = f"canary{len(self.places):05}x"
+        self.places[bird] = place
+        return bird
+
+    def seen_in(self, text: str) -> set[str]:
+        """Return the places whose canaries got into a text."""
+        return {place for bird, place in self.places.items() if bird in text}
+
+
+def planted(node: Node, place: str, birds: Canaries, depth: int = 0) -> Element:
+    """Return an element with a canary in every leaf that the mock's schema knows below it."""
+    made = etree.Element(node.tag if node.tag != "*" else "opaque")
+    if node.kind in ("leaf", "opaque"):
+        made.text = birds.at(place)
+    elif node.kind == "members":
+        etree.SubElement(made, "member").text = birds.at(f"{place}/member")
+    elif node.kind == "entries":
+        entry = etree.SubElement(made, "entry", name=birds.at(f"{place}/@name"))
+        _fill(entry, node.entry, f"{place}", birds, depth)
+    else:
+        _fill(made, node, place, birds, depth)
+    return made
+
+
+def _fill(made: Element, node: Node, place: str, birds: Canaries, depth: int) -> None:
+    if not node.children or depth > 12:
+        made.text = birds.at(place)
+    for tag, child in node.children.items():
+        inner = planted(child, f"{place}/{tag}", birds, depth + 1)
+        inner.tag = tag
+        made.append(inner)
+    if node.loose:
+        etree.SubElement(made, "unheard-of").text = birds.at(f"{place}/unheard-of")
+
+
+def of_list(path: Path, birds: Canaries) -> Iterable[tuple[str, Element]]:
+    """Yield the nodes of a list of a vendor's schema with their places, canaries in all leaves."""
+    place, stack = "", list[tuple[int, Element]]()
+    for line in path.read_text(encoding="utf-8").splitlines():
+        words = line.split()
+        if line.startswith("### "):
+            _, _, place = words[1].partition("vsys/entry/")
+            stack = []
+            continue
+        if not place or not words or words[0] not in ("element", "sequence", "array", "union"):
+            continue
+        depth = len(line) - len(line.lstrip())
+        while stack and stack[-1][0] >= depth:
+            stack.pop()
+        made = etree.Element(words[1])
+        if stack:
+            stack[-1][1].append(made)
+        where = "/".join([place, *(str(one.tag) for _, one in stack[1:]), words[1]])
+        if words[0] == "element":
+            made.text = birds.at(where.replace("/entry", ""))
+        elif words[1] == "entry":
+            made.set("name", birds.at(where.replace("/entry", "") + "/@name"))
+        if not stack:
+            yield place, made
+        stack.append((depth, made))
+
+
+def answer(*nodes: Element) -> bytes:
+    """Return what a device answers with these nodes."""
+    root = etree.Element("response", status="success")
+    etree.SubElement(root, "result").extend(nodes)
+    return etree.tostring(root)
+
+
+def document(
+    vsys: Element, shared: Element, *, more: Mapping[str, bytes] | None = None, name: str = "fw1"
+) -> bytes:
+    """Return what a session would return of a device with this configuration."""
+    system = etree.fromstring(
+        "<system><serial>1</serial><sw-version>11.1.6</sw-version><model>PA-440</model></system>"
+    )
+    parts = {
+        "system": answer(system),
+        "pending": answer(etree.Element("journal")),
+        "vsys": answer(vsys),
+        "shared": answer(shared),
+        "applications": answer(),
+        "network": answer(etree.Element("network")),
+        "deviceconfig": answer(etree.Element("deviceconfig")),
+    }
+    for kind, path in COUNTED.items():
+        count = len(vsys.findall(f"{path}/entry"))
+        parts[f"count {kind}"] = (
+            f'<response status="success"><result total-count="{count}"/></response>'.encode()
+        )
+    return Snapshot(host=name, user="segctl", vsys="vsys1", parts=parts | dict(more or {})).dump()
