@@ -248,7 +248,7 @@ def ini_file(folder: Path) -> Format:
 
 def vaulted_file(folder: Path) -> Format:
     password = Secret("pw")
-    (folder / "hosts.yml").write_text("all: {hosts: {h: }}\n")
+    (folder / "hosts.yml").write_text("all: {hosts: {h: {ansible_network_os: nftables}}}\n")
     (folder / "host_vars").mkdir()
     samples = [encrypt("a: 1\n", password), encrypt("a: 1\n", password, "other")]
 
@@ -262,7 +262,7 @@ def vaulted_file(folder: Path) -> Format:
 
 
 def extra_variables(folder: Path) -> Format:
-    (folder / "hosts.yml").write_text("all: {hosts: {h: }}\n")
+    (folder / "hosts.yml").write_text("all: {hosts: {h: {ansible_network_os: nftables}}}\n")
 
     def read(data: bytes) -> None:
         text = data.decode(errors="surrogateescape").replace("\0", "")
