@@ -6,6 +6,8 @@ Nothing here knows a platform; a provider fits the result to its own.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -23,6 +25,7 @@ from segctl.policy import (
     Schedule,
     Service,
     interval_text,
+    meeting,
     merge,
     network_interval,
     subtract,
@@ -82,14 +85,51 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leg:
-    """One flow of one conduit from one zone to another, at one firewall."""
+    """One flow of one conduit from one zone to another, at one firewall.
+
+    `sources` and `destinations` are the flow's endpoints in these zones; without any, if the flow
+    names none, it means the whole zone.
+    """
 
     conduit: Conduit
     flow: Flow
     source: Zone
+    sources: tuple[Endpoint, ...]
     destination: Zone
+    destinations: tuple[Endpoint, ...]
     hop: Hop
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """A flow with its endpoints by zone, None where it means whole zones."""
+
+    flow: Flow
+    sources: Mapping[str, tuple[Endpoint, ...]] | None
+    destinations: Mapping[str, tuple[Endpoint, ...]] | None
+
+    @classmethod
+    def of(cls, flow: Flow) -> _Ends:
+        """Return a flow with its endpoints told apart."""
+        return cls(
+            flow=flow, sources=_by_zone(flow.sources), destinations=_by_zone(flow.destinations)
+        )
+
+    def in_source(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the sources in a zone, () for the whole of it, None where there are none."""
+        return () if self.sources is None else self.sources.get(zone.key)
+
+    def in_destination(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the destinations in a zone, () for the whole of it, None where there are none."""
+        return () if self.destinations is None else self.destinations.get(zone.key)
+
+
+def _by_zone(endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]] | None:
+    found: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        found.setdefault(endpoint.zone, []).append(endpoint)
+    return {zone: tuple(ends) for zone, ends in found.items()} or None
 
 
 class _Compiler:
@@ -105,6 +145,7 @@ class _Compiler:
         self.legs: dict[str, list[_Leg]] = {device.name: [] for device in site.devices}
         self.expired: dict[str, list[Conduit]] = {}
         self._hops: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+        self._assets: dict[str, dict[str, Asset]] = {}
         for conduit in sorted(site.conduits, key=lambda conduit: conduit.key):
             self._route(conduit)
 
@@ -113,11 +154,14 @@ class _Compiler:
     def _route(self, conduit: Conduit) -> None:
         if conduit.mode == "absent":
             return
+        flows = [_Ends.of(flow) for flow in sorted(conduit.flows, key=lambda flow: flow.id)]
         pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
         legs = [
             leg
             for a, b in pairs
-            for leg in self._legs(conduit, self.zones[a], self.zones[b], many=len(pairs) > 1)
+            for leg in self._legs(
+                conduit, flows, self.zones[a], self.zones[b], many=len(pairs) > 1
+            )
         ]
         if conduit.expired(self.today):
             for device in dict.fromkeys(leg.hop.device for leg in legs):
@@ -127,18 +171,25 @@ class _Compiler:
             self.legs[leg.hop.device].append(leg)
 
     def _legs(
-        self, conduit: Conduit, source: Zone, destination: Zone, *, many: bool
+        self,
+        conduit: Conduit,
+        flows: Sequence[_Ends],
+        source: Zone,
+        destination: Zone,
+        *,
+        many: bool,
     ) -> Iterator[_Leg]:
-        flows = [
-            flow
-            for flow in sorted(conduit.flows, key=lambda flow: flow.id)
-            if _touches(flow.sources, source) and _touches(flow.destinations, destination)
+        touching = [
+            (ends.flow, sources, destinations)
+            for ends in flows
+            if (sources := ends.in_source(source)) is not None
+            and (destinations := ends.in_destination(destination)) is not None
         ]
-        if not flows:
+        if not touching:
             return
         hops = self.hops(conduit, source, destination)
         crossings = [hop.device for hop in hops]
-        for flow in flows:
+        for flow, sources, destinations in touching:
             for hop in hops:
                 name = f"{label(conduit)}.{flow.id}"
                 if many:
@@ -149,7 +200,9 @@ class _Compiler:
                     conduit=conduit,
                     flow=flow,
                     source=source,
+                    sources=sources,
                     destination=destination,
+                    destinations=destinations,
                     hop=hop,
                     name=name,
                 )
@@ -181,6 +234,12 @@ class _Compiler:
         return tuple(
             hop for name in via for hop in self.topology.hops_via(source, destination, name)
         )
+
+    def assets(self, zone: Zone) -> Mapping[str, Asset]:
+        """Return the assets of a zone by name."""
+        if zone.key not in self._assets:
+            self._assets[zone.key] = {asset.name: asset for asset in reversed(zone.assets)}
+        return self._assets[zone.key]
 
     def problem(self, where: Source, message: str, hint: str, path: str = "") -> None:
         """Note something that keeps the site from being compiled."""
@@ -227,7 +286,7 @@ class _Compiler:
         )
 
     def _refuse_twice(self, device: Device, names: list[str]) -> None:
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
             self.problem(
                 device.declared,
                 f"two rules on {device.name} would be called {name!r}",
@@ -246,11 +305,14 @@ class _Compiler:
 
     def _shared(self, device: Device) -> Iterator[Problem]:
         """Warn where the firewall cannot tell two zones apart."""
+        bound: dict[str, list[ZoneBinding]] = {}
+        for binding in device.zones:
+            bound.setdefault(binding.name, []).append(binding)
         for zone in _device_zones(device):
             ours = [
                 self.zones[b.zone]
-                for b in device.zones
-                if b.name == zone.name and (b.interfaces or not zone.interfaces)
+                for b in bound[zone.name]
+                if b.interfaces or not zone.interfaces
             ]
             if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
                 yield _warning(
@@ -281,8 +343,8 @@ class _Compiler:
         objects: _Objects,
     ) -> Rule | None:
         conduit, flow = leg.conduit, leg.flow
-        sources = self._members(leg, leg.source, flow.sources, objects)
-        destinations = self._members(leg, leg.destination, flow.destinations, objects)
+        sources = self._members(leg, leg.source, leg.sources, objects)
+        destinations = self._members(leg, leg.destination, leg.destinations, objects)
         if sources is None or destinations is None:
             return None
         if not objects.versions(sources) & objects.versions(destinations):
@@ -329,7 +391,6 @@ class _Compiler:
             names = tuple(
                 name
                 for endpoint in endpoints
-                if endpoint.zone == zone.key
                 for name in objects.endpoint(zone, endpoint)
             )
         if names:
@@ -396,10 +457,6 @@ def label(conduit: Conduit) -> str:
 def zone_label(zone: Zone) -> str:
     """Return the zone's id, with its site unless that is the default one."""
     return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
-
-
-def _touches(endpoints: Sequence[Endpoint], zone: Zone) -> bool:
-    return not endpoints or any(endpoint.zone == zone.key for endpoint in endpoints)
 
 
 def _description(conduit: Conduit) -> str:
@@ -469,16 +526,30 @@ class _Ownership:
 
     An address belongs to the zone that lists it as an asset, else to the zone with the longest
     matching network; of two zones with the very same network neither owns what no asset names.
+    Zones of one site overlap, and zones that firewalls join.
     """
 
     def __init__(self, site: Site, graph: Topology) -> None:
-        self._zones = site.zones
         self._component = _components(site, graph)
+        self._listed: dict[tuple[str, str], _Listed] = {}
+        for zone in site.zones:
+            parts = [*map(network_interval, zone.networks), *_asset_intervals(zone)]
+            for group in self._groups(zone):
+                self._listed.setdefault(group, _Listed()).add(zone.key, parts)
         self._known: dict[str, tuple[Interval, ...]] = {}
+        self._own: dict[str, tuple[Interval, ...]] = {}
+
+    def _groups(self, zone: Zone) -> tuple[tuple[str, str], ...]:
+        """Return the site and, if it is attached, what firewalls join it with."""
+        joined = self._component.get(zone.key)
+        site = ("site", zone.site)
+        return (site,) if joined is None else (site, ("joined", joined))
 
     def of(self, zone: Zone) -> tuple[Interval, ...]:
         """Return all addresses that are `zone`'s own."""
-        return merge([*self.networks(zone), *_asset_intervals(zone)])
+        if zone.key not in self._own:
+            self._own[zone.key] = merge([*self.networks(zone), *_asset_intervals(zone)])
+        return self._own[zone.key]
 
     def networks(self, zone: Zone) -> tuple[Interval, ...]:
         """Return what `zone` owns of its networks, one or more parts a network."""
@@ -488,28 +559,51 @@ class _Ownership:
 
     def _compute(self, zone: Zone) -> tuple[Interval, ...]:
         networks = [network_interval(network) for network in zone.networks]
-        foreign = [
+        foreign = merge(
             part
-            for other in (self._zones if networks else ())
-            if other.key != zone.key and self._near(zone, other)
-            for part in (*map(network_interval, other.networks), *_asset_intervals(other))
-            if any(_inside(part, network) for network in networks)
-        ]
-        parts = (part for network in networks for part in subtract([network], foreign))
+            for group in self._groups(zone)
+            for network in networks
+            for part in self._listed[group].inside(network, zone.key)
+        )
+        parts = (
+            part for network in networks for part in subtract([network], meeting(network, foreign))
+        )
         return tuple(dict.fromkeys(parts))
 
-    def _near(self, zone: Zone, other: Zone) -> bool:
-        return zone.site == other.site or (
-            self._component.get(zone.key, zone.key) == self._component.get(other.key, other.key)
-        )
 
+class _Listed:
+    """The networks and addresses that zones list, to look them up by place.
 
-def _inside(inner: Interval, outer: Interval) -> bool:
-    return inner[0] == outer[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
+    Each is a network in CIDR notation: of two, one lies in the other or they have nothing in
+    common.
+    """
 
+    def __init__(self) -> None:
+        self._parts: list[tuple[int, int, int, str]] = []
+        self._sorted = True
 
-def _overlap(part: Interval, others: Iterable[Interval]) -> bool:
-    return any(part[0] == v and part[1] <= b and a <= part[2] for v, a, b in others)
+    def add(self, zone: str, parts: Iterable[Interval]) -> None:
+        """Add what a zone lists."""
+        self._parts += [(version, first, -last, zone) for version, first, last in parts]
+        self._sorted = False
+
+    def inside(self, network: Interval, but: str) -> Iterator[Interval]:
+        """Yield the largest parts of other zones than `but` that lie in `network`.
+
+        What lies in one that is yielded is left out.
+        """
+        if not self._sorted:
+            self._parts.sort()
+            self._sorted = True
+        version, first, last = network
+        at = bisect_left(self._parts, (version, first, -last))
+        while at < len(self._parts) and self._parts[at][:2] <= (version, last):
+            _, begin, negated, zone = self._parts[at]
+            if zone == but:
+                at += 1
+                continue
+            yield version, begin, -negated
+            at = bisect_left(self._parts, (version, 1 - negated), at + 1)
 
 
 def _asset_intervals(zone: Zone) -> list[Interval]:
@@ -534,6 +628,7 @@ class _Objects:
         self._addresses: dict[str, tuple[Interval, str]] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
         self._services: dict[str, PortRange] = {}
+        self._versions: dict[str, frozenset[int]] = {}  # of groups
 
     def zone(self, zone: Zone) -> str:
         """Return the group that stands for the whole zone; empty when it owns no address."""
@@ -551,7 +646,7 @@ class _Objects:
         assets = [
             asset
             for asset in zone.assets
-            if any(_overlap(network_interval(address), rest) for address in asset.addresses)
+            if any(meeting(network_interval(address), rest) for address in asset.addresses)
         ]
         return [self._network(zone, part) for part in parts] + [
             name for asset in assets for name in self._asset(zone, asset)
@@ -563,8 +658,7 @@ class _Objects:
             wanted = network_interval(endpoint.network)
             foreign = subtract([wanted], self._owned.of(zone))
             return [self._network(zone, part) for part in subtract([wanted], foreign)]
-        asset = next(asset for asset in zone.assets if asset.name == endpoint.asset)
-        return self._asset(zone, asset)
+        return self._asset(zone, self._compiler.assets(zone)[endpoint.asset])
 
     def _asset(self, zone: Zone, asset: Asset) -> list[str]:
         names: list[str] = []
@@ -598,11 +692,15 @@ class _Objects:
 
     def versions(self, names: Iterable[str]) -> frozenset[int]:
         """Return the IP versions that the named objects have addresses of."""
-        return frozenset(
-            self._addresses[member][0][0]
-            for name in names
-            for member in self._groups.get(name, (name,))
-        )
+        return frozenset[int]().union(*map(self._versions_of, names))
+
+    def _versions_of(self, name: str) -> frozenset[int]:
+        members = self._groups.get(name)
+        if members is None:
+            return frozenset((self._addresses[name][0][0],))
+        if name not in self._versions:
+            self._versions[name] = frozenset(self._addresses[one][0][0] for one in members)
+        return self._versions[name]
 
     def addresses(self) -> tuple[Address, ...]:
         """Return the address objects, by name."""
