@@ -30,6 +30,7 @@ from segctl.policy import (
     network_interval,
     subtract,
 )
+from segctl.providers.loading import uncollected
 from segctl.topology import Hop, Topology, topology
 
 if TYPE_CHECKING:
@@ -76,8 +77,9 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
         InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
             addresses cannot be told from another's, or a missing threat profile.
     """
-    compiler = _Compiler(site, today)
-    result = {device.name: compiler.device(device) for device in site.devices}
+    with uncollected():
+        compiler = _Compiler(site, today)
+        result = {device.name: compiler.device(device) for device in site.devices}
     if compiler.problems:
         raise InventoryError(tuple(dict.fromkeys(compiler.problems)))
     return result
