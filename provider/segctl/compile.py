@@ -35,6 +35,7 @@ from segctl.topology import Hop, Topology, topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from datetime import date
 
     from segctl.intent import (
@@ -533,11 +534,11 @@ class _Ownership:
 
     def __init__(self, site: Site, graph: Topology) -> None:
         self._component = _components(site, graph)
-        self._listed: dict[tuple[str, str], _Listed] = {}
+        self._listed: dict[tuple[str, str], Listed] = {}
         for zone in site.zones:
             parts = [*map(network_interval, zone.networks), *_asset_intervals(zone)]
             for group in self._groups(zone):
-                self._listed.setdefault(group, _Listed()).add(zone.key, parts)
+                self._listed.setdefault(group, Listed()).add(zone.key, parts)
         self._known: dict[str, tuple[Interval, ...]] = {}
         self._own: dict[str, tuple[Interval, ...]] = {}
 
@@ -573,7 +574,7 @@ class _Ownership:
         return tuple(dict.fromkeys(parts))
 
 
-class _Listed:
+class Listed:
     """The networks and addresses that zones list, to look them up by place.
 
     Each is a network in CIDR notation: of two, one lies in the other or they have nothing in
@@ -581,31 +582,55 @@ class _Listed:
     """
 
     def __init__(self) -> None:
+        self._zones: dict[Interval, set[str]] = {}
+        self._sizes: dict[int, set[int]] = {}
         self._parts: list[tuple[int, int, int, str]] = []
-        self._sorted = True
+        self._next: list[int] = []
 
     def add(self, zone: str, parts: Iterable[Interval]) -> None:
         """Add what a zone lists."""
-        self._parts += [(version, first, -last, zone) for version, first, last in parts]
-        self._sorted = False
+        for part in parts:
+            self._zones.setdefault(part, set()).add(zone)
+            self._sizes.setdefault(part[0], set()).add(part[2] - part[1])
+        self._parts = []
 
     def inside(self, network: Interval, but: str) -> Iterator[Interval]:
         """Yield the largest parts of other zones than `but` that lie in `network`.
 
         What lies in one that is yielded is left out.
         """
-        if not self._sorted:
-            self._parts.sort()
-            self._sorted = True
+        if not self._parts:
+            self._sort()
         version, first, last = network
         at = bisect_left(self._parts, (version, first, -last))
         while at < len(self._parts) and self._parts[at][:2] <= (version, last):
             _, begin, negated, zone = self._parts[at]
             if zone == but:
-                at += 1
+                at = self._next[at]
                 continue
             yield version, begin, -negated
             at = bisect_left(self._parts, (version, 1 - negated), at + 1)
+
+    def _sort(self) -> None:
+        self._parts = sorted(
+            (version, first, -last, zone)
+            for (version, first, last), zones in self._zones.items()
+            for zone in zones
+        )
+        self._next = [len(self._parts)] * len(self._parts)  # the next part of another zone
+        for at in range(len(self._parts) - 2, -1, -1):
+            same = self._parts[at][3] == self._parts[at + 1][3]
+            self._next[at] = self._next[at + 1] if same else at + 1
+
+    def holding(self, part: Interval) -> Iterator[AbstractSet[str]]:
+        """Yield the zones of each listed network that holds all of `part`, a network itself."""
+        version, first, last = part
+        for size in self._sizes.get(version, ()):
+            if size >= last - first:
+                begin = first & ~size  # a network of 2^n addresses has a size of n ones here
+                zones = self._zones.get((version, begin, begin + size))
+                if zones:
+                    yield zones
 
 
 def _asset_intervals(zone: Zone) -> list[Interval]:

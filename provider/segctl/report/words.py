@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from segctl.plan import OPS
 from segctl.providers.base import provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 #: How an op is marked, and in which colour.
@@ -163,15 +164,14 @@ def listed(value: Any) -> list[Any] | None:
 
 
 def list_changes(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[str], list[str]]:
-    """Return what left a list and what joined it."""
-    from deepdiff import DeepDiff
-
-    found = DeepDiff(before, after, ignore_order=True, view="tree")
-    gone = [str(item.t1) for item in _items(found, "removed")]
-    come = [str(item.t2) for item in _items(found, "added")]
+    """Return what left a list and what joined it, each once, sorted; its order means nothing."""
+    old = {_identity(item): item for item in before}
+    new = {_identity(item): item for item in after}
+    gone = [str(item) for key, item in old.items() if key not in new]
+    come = [str(item) for key, item in new.items() if key not in old]
     return sorted(gone), sorted(come)
 
 
-def _items(found: Mapping[str, Any], what: str) -> Iterator[Any]:
-    yield from found.get(f"iterable_item_{what}", ())
-    yield from found.get("values_changed", ())
+def _identity(item: Any) -> str:
+    """Return what tells an item of a JSON document from others."""
+    return json.dumps(item, sort_keys=True)
