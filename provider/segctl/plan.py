@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -87,7 +88,8 @@ class DevicePlan:
     @property
     def summary(self) -> dict[str, int]:
         """How many changes of each op."""
-        return {op: sum(change["op"] == op for change in self.changes) for op in OPS}
+        counts = Counter(change["op"] for change in self.changes)
+        return {op: counts[op] for op in OPS}
 
     def as_json(self) -> dict[str, Any]:
         """Return its part of a plan document."""

@@ -81,13 +81,20 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
 
 
 def _marked(policy: Policy) -> Policy:
+    """Return `policy` with the marks of its essential rules, which hold the seals."""
+    if not any(rule.essential for rule in policy.rules):
+        return policy
     return replace(
         policy,
         rules=tuple(
-            replace(rule, description=_cut(names.mark(rule) + rule.description))
+            replace(rule, description=_described(rule)) if rule.essential else rule
             for rule in policy.rules
         ),
     )
+
+
+def _described(rule: Rule) -> str:
+    return _cut(names.mark(rule) + rule.description)
 
 
 def _renamer(policy: Policy) -> Mapping[str, str]:
@@ -160,6 +167,8 @@ def _rule(
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),
+        # the mark of an essential rule holds its seal: `_marked` adds it to the fitted rule
+        description=rule.description if rule.essential else _described(rule),
     )
 
 
