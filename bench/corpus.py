@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import random
 import re
+from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.compile import Desired, compile_site, with_closing
+from segctl.compile import Desired, compile_site
 from segctl.intent import (
     Asset,
     Conduit,
@@ -273,12 +274,13 @@ def manufactory(rules: int) -> Site:
         ZoneBinding(zone=zone.key, name=zone.id, interfaces=(f"ethernet1/{port}",))
         for port, zone in enumerate(zones, 1)
     )
-    device = Device(name="fw1", platform="panos", zones=bindings)
+    device = Device(name="fw1", platform="panos", zones=bindings, default_rules="leave")
     return Site(zones=tuple(zones), conduits=conduits, devices=(device,))
 
 
 def _between(number: int, source: Zone, target: Zone) -> Conduit:
     ends = (source.assets[number % 8], target.assets[number % 7])
+    port = 1024 + number % 40
     return Conduit(
         site="plant",
         id=f"conduit-{number:06}",
@@ -291,7 +293,7 @@ def _between(number: int, source: Zone, target: Zone) -> Conduit:
                 id="traffic",
                 sources=(Endpoint(zone=source.key, asset=ends[0].name),) if number % 5 else (),
                 destinations=(Endpoint(zone=target.key, asset=ends[1].name),),
-                services=(PortRange(protocol="tcp", first=1024 + number % 40, last=1024 + number % 40),),
+                services=(PortRange(protocol="tcp", first=port, last=port),),
             ),
         ),
     )
@@ -304,7 +306,7 @@ def inhabited(site: Site, others: int) -> bytes:
     """
     (device,) = site.devices
     wanted = compile_site(site, date(2027, 1, 1))["fw1"]
-    fitted, _ = fit(with_closing(wanted), device)
+    fitted, _ = fit(wanted.policy, device)
     entries: dict[str, list[str]] = {
         CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
     }
@@ -318,6 +320,30 @@ def inhabited(site: Site, others: int) -> bytes:
     foreign = [_text(_foreign_rule(number, cells)) for number in range(others)]
     entries[CONTAINERS["rule"]] = [*foreign, *(_text(rule) for rule in fitted.rules)]
     return with_entries({path: found for path, found in entries.items() if found})
+
+
+def revised(site: Site) -> Desired:
+    """Return what the site's firewall should hold after a review of all it permits.
+
+    Of every four rules two have other services, one is replaced by another, and one stays.
+    """
+    wanted = compile_site(site, date(2027, 1, 1))["fw1"]
+    service = Service(name="segctl-tcp-9", protocol="tcp", ports="9")
+    rules: list[Rule] = []
+    for number, rule in enumerate(wanted.policy.rules):
+        if number % 4 < 2:
+            changed = replace(
+                rule, services=(*rule.services, "segctl-tcp-9"), applications=("ssl",)
+            )
+            rules.append(changed)
+        elif number % 4 == 2:
+            rules.append(
+                replace(rule, name=f"{rule.name}-2", flow="other", destinations=rule.sources)
+            )
+        else:
+            rules.append(rule)
+    services = (*wanted.policy.services, service)
+    return replace(wanted, policy=replace(wanted.policy, rules=tuple(rules), services=services))
 
 
 def _foreign_rule(number: int, cells: Sequence[Zone]) -> Rule:

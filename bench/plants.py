@@ -87,28 +87,31 @@ def _zone(name: str, level: float, network: str, hosts: dict[str, list[str]]) ->
 def _inner_conduits() -> Iterator[str]:
     for cell in range(1, _CELLS + 1):
         name, peer = f"cell{cell:02}", f"cell{cell % _CELLS + 1:02}"
-        yield from _conduit(f"poll-{name}", "supervisory", name, "host0", "host0", "tcp/502")
-        yield from _conduit(f"history-{name}", name, "dmz", "host1", "host2", "tcp/1433")
-        yield from _conduit(f"peer-{name}", name, peer, "host2", "host2", "tcp/44818")
+        yield from _conduit(f"poll-{name}", "supervisory", name, ("host0", "host0"), "tcp/502")
+        yield from _conduit(f"history-{name}", name, "dmz", ("host1", "host2"), "tcp/1433")
+        yield from _conduit(f"peer-{name}", name, peer, ("host2", "host2"), "tcp/44818")
     for port in range(8):
-        yield from _conduit(f"reports-{port}", "office", "dmz", "", "host1", f"tcp/{8440 + port}")
-        yield from _conduit(f"jump-{port}", "dmz", "supervisory", "host3", "", f"tcp/{3389 + port}")
-    yield from _conduit("campus-web", "campus", "dmz", "", "host1", "tcp/443")
+        yield from _conduit(f"reports-{port}", "office", "dmz", ("", "host1"), f"tcp/{8440 + port}")
+        yield from _conduit(
+            f"jump-{port}", "dmz", "supervisory", ("host3", ""), f"tcp/{3389 + port}"
+        )
+    yield from _conduit("campus-web", "campus", "dmz", ("", "host1"), "tcp/443")
 
 
 def _outer_conduits(number: int, plants: int) -> Iterator[str]:
     """Yield what each plant sends to the first one, and to the next."""
     if number > 1:
-        yield from _conduit("to-head", "dmz", "plant001/dmz", "host1", "host1", "tcp/8443")
-        yield from _conduit("mirror", "dmz", _BACKBONE, "host2", "", "tcp/873")
+        yield from _conduit("to-head", "dmz", "plant001/dmz", ("host1", "host1"), "tcp/8443")
+        yield from _conduit("mirror", "dmz", _BACKBONE, ("host2", ""), "tcp/873")
     if plants > 2:
         other = f"plant{number % plants + 1:03}/supervisory"
-        yield from _conduit("to-next", "supervisory", other, "host1", "host1", "tcp/4840")
+        yield from _conduit("to-next", "supervisory", other, ("host1", "host1"), "tcp/4840")
 
 
 def _conduit(
-    name: str, source: str, target: str, sender: str, receiver: str, service: str
+    name: str, source: str, target: str, ends: tuple[str, str], service: str
 ) -> Iterator[str]:
+    sender, receiver = ends
     yield f"  {name}:"
     yield f"    from: {source}"
     yield f"    to: {target}"

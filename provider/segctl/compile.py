@@ -162,9 +162,7 @@ class _Compiler:
         legs = [
             leg
             for a, b in pairs
-            for leg in self._legs(
-                conduit, flows, self.zones[a], self.zones[b], many=len(pairs) > 1
-            )
+            for leg in self._legs(conduit, flows, self.zones[a], self.zones[b], many=len(pairs) > 1)
         ]
         if conduit.expired(self.today):
             for device in dict.fromkeys(leg.hop.device for leg in legs):
@@ -313,9 +311,7 @@ class _Compiler:
             bound.setdefault(binding.name, []).append(binding)
         for zone in _device_zones(device):
             ours = [
-                self.zones[b.zone]
-                for b in bound[zone.name]
-                if b.interfaces or not zone.interfaces
+                self.zones[b.zone] for b in bound[zone.name] if b.interfaces or not zone.interfaces
             ]
             if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
                 yield _warning(
@@ -392,9 +388,7 @@ class _Compiler:
             names = (name,) if name else ()
         else:
             names = tuple(
-                name
-                for endpoint in endpoints
-                for name in objects.endpoint(zone, endpoint)
+                name for endpoint in endpoints for name in objects.endpoint(zone, endpoint)
             )
         if names:
             return tuple(sorted(set(names)))

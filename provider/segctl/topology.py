@@ -98,7 +98,7 @@ class Topology:
         search = _Search(self, start, (start,), without=device)
         found: dict[str, int] = {}
         while search.last and wanted:
-            found |= {zone: search.depth for zone in search.last & wanted}
+            found |= dict.fromkeys(search.last & wanted, search.depth)
             if len(found) > 1 or len(found) == len(wanted):
                 break
             search.step()

@@ -74,9 +74,9 @@ def print_event(event: str, **facts: object) -> None:
 
 def print_lines(lines: Iterable[Line]) -> None:
     """Write a report to standard output, as wide as its reader sees it."""
-    from segctl.report import laid_out
-
     from rich.text import Text
+
+    from segctl.report import laid_out
 
     shown = console()
     waiting = laid_out(lines, shown.width)
