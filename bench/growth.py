@@ -79,6 +79,15 @@ def growth(quick: bool) -> Case:  # noqa: FBT001 - every case has this one switc
                     gate=True,
                 )
             )
+    cold, warm = (found[name][0] for name in ("plan anew, cache it", "plan from the cache"))
+    case.claims.append(
+        Claim(
+            text="the smallest device: plan from the cache / plan anew (processor seconds)",
+            value=min(warm.of("cpu_seconds")) / min(cold.of("cpu_seconds")),
+            relation="<",
+            target=1,
+        )
+    )
     return case
 
 

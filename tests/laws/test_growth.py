@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from deepdiff import DeepDiff
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from segctl.compile import Listed, compile_site
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from segctl.policy import Interval
+
+#: These are quick, and what they look for is rare.
+many = settings(max_examples=300)
 
 # --- paths ---------------------------------------------------------------------------------------
 
@@ -53,6 +56,19 @@ def distances(graph: Topology, start: str, without: str = "") -> dict[str, int]:
         found |= {zone: distance for zone, distance in more.items() if distance == nearest}
 
 
+#: Two ways into fw1, which a search from z0 crosses, since that from z4 has more to look at.
+_TWO_WAYS = make_topology(
+    [
+        ("fw0", ["z0", "z1", "z2"]),
+        ("fw1", ["z1", "z2", "z3"]),
+        ("fw2", ["z3", "z4"]),
+        *((f"fw{number}", ["z4", f"z{number}"]) for number in range(5, 9)),
+    ]
+)
+
+
+@many
+@example(_TWO_WAYS, "z0", "z4")
 @given(graphs, st.sampled_from(_ZONES), st.sampled_from(_ZONES))
 def test_hops_are_all_firewalls_on_all_shortest_paths(graph: Topology, a: str, b: str) -> None:
     near, far = distances(graph, a), distances(graph, b)
@@ -70,6 +86,7 @@ def test_hops_are_all_firewalls_on_all_shortest_paths(graph: Topology, a: str, b
     assert graph.distances(a) == near
 
 
+@many
 @given(graphs, st.sampled_from(_ZONES), st.sampled_from(_ZONES), st.integers(0, 6))
 def test_hops_via_enter_and_leave_nearest(graph: Topology, a: str, b: str, number: int) -> None:
     device = f"fw{number}"
@@ -101,6 +118,7 @@ def addresses(parts: Iterable[Interval]) -> set[tuple[int, int]]:
     return {(version, at) for version, first, last in parts for at in range(first, last + 1)}
 
 
+@many
 @given(several, several)
 def test_subtract_leaves_the_fewest_intervals_of_what_is_left(
     held: list[Interval], gone: list[Interval]
@@ -111,6 +129,7 @@ def test_subtract_leaves_the_fewest_intervals_of_what_is_left(
     assert covers(gone, held) is (addresses(held) <= addresses(gone))
 
 
+@many
 @given(intervals, several)
 def test_meeting_finds_whatever_has_an_address_in_common(
     part: Interval, others: list[Interval]
@@ -133,6 +152,7 @@ listings = st.dictionaries(
 )
 
 
+@many
 @given(listings, networks, st.sampled_from("abcd"))
 def test_what_others_list_in_a_network_is_found(
     lists: dict[str, list[IPv4Network]], network: IPv4Network, but: str
@@ -251,6 +271,7 @@ def test_a_zone_owns_what_no_other_lists_more_closely(site: Site) -> None:
 # --- importing and reporting ---------------------------------------------------------------------
 
 
+@many
 @given(st.lists(intervals, max_size=7))
 def test_networks_of_pieces(parts: list[Interval]) -> None:
     def in_another(part: Interval, others: Iterable[Interval]) -> bool:
@@ -270,6 +291,7 @@ def test_networks_of_pieces(parts: list[Interval]) -> None:
 words = st.lists(st.sampled_from(["a", "b", "ab", "ba", "abc", "10.0.0.1", "10.0.0.2"]), max_size=6)
 
 
+@many
 @given(words, words)
 def test_changes_of_lists(before: list[str], after: list[str]) -> None:
     found = DeepDiff(before, after, ignore_order=True, view="tree")
