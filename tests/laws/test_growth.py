@@ -8,16 +8,28 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deepdiff import DeepDiff
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from segctl import findings
 from segctl.compile import Listed, compile_site
 from segctl.importing.networks import cover, inside, is_network, networks_of
 from segctl.intent import Asset, Conduit, Device, Endpoint, Flow, PortRange, Site, Zone, ZoneBinding
-from segctl.policy import covers, meeting, merge, network_interval, resolver, subtract
+from segctl.policy import (
+    ANY,
+    Policy,
+    Rule,
+    covers,
+    meeting,
+    merge,
+    network_interval,
+    resolver,
+    subtract,
+)
+from segctl.providers.base import Identity, Live
 from segctl.report import list_changes
 from segctl.topology import Hop, Topology, make_topology
 
@@ -294,10 +306,72 @@ words = st.lists(st.sampled_from(["a", "b", "ab", "ba", "abc", "10.0.0.1", "10.0
 @many
 @given(words, words)
 def test_changes_of_lists(before: list[str], after: list[str]) -> None:
-    found = DeepDiff(before, after, ignore_order=True, view="tree")
+    found: Any = DeepDiff(before, after, ignore_order=True, view="tree")
 
     def items(what: str, side: str) -> list[str]:
-        levels = [*found.get(f"iterable_item_{what}", ()), *found.get("values_changed", ())]
+        levels: list[Any] = [
+            *found.get(f"iterable_item_{what}", ()),
+            *found.get("values_changed", ()),
+        ]
         return sorted(str(getattr(level, side)) for level in levels)
 
     assert list_changes(before, after) == (items("removed", "t1"), items("added", "t2"))
+
+
+# --- rules of others -----------------------------------------------------------------------------
+
+some_zones = st.lists(st.sampled_from(["A", "B", "C", ANY]), max_size=3, unique=True).map(tuple)
+some_hosts = st.lists(
+    st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.0/30", ANY]), min_size=1, max_size=2
+).map(tuple)
+
+
+def rules(prefix: str) -> st.SearchStrategy[list[Rule]]:
+    """Rules between few zones and hosts, with names of their own."""
+    one = st.builds(
+        Rule,
+        name=st.just(prefix),
+        from_zones=some_zones,
+        to_zones=some_zones,
+        sources=some_hosts,
+        destinations=some_hosts,
+        applications=st.sampled_from([("ssl",), ("ssh",), (ANY,)]),
+        action=st.sampled_from(["allow", "allow", "deny"]),
+    )
+    return st.lists(one, max_size=5).map(
+        lambda found: [
+            replace(rule, name=f"{prefix}{at}", conduit=f"{prefix}c{at}")
+            for at, rule in enumerate(found)
+        ]
+    )
+
+
+@many
+@given(rules("ours"), rules("theirs"))
+def test_rules_of_others_are_judged_by_all_of_ours(ours: list[Rule], theirs: list[Rule]) -> None:
+    live = Live(
+        identity=Identity(serial="1", os_version="1", content_version="1", scope=""),
+        policy=Policy(),
+        others=Policy(rules=tuple(theirs)),
+        order=tuple(rule.name for rule in theirs),
+    )
+    desired = Policy(rules=tuple(ours))
+    names = [rule.name for rule in theirs]
+    found = list(findings.others_above(live, names, desired, {"A", "B", "C"}))
+    one_by_one = {
+        (rule.name, mine.name): list(
+            findings.others_above(live, [rule.name], Policy(rules=(mine,)), {"A", "B", "C"})
+        )
+        for rule in theirs
+        for mine in ours
+    }
+    for rule in theirs:
+        told = [one_by_one[rule.name, mine.name] for mine in ours]
+        about = [one for one in found if repr(rule.name) in one.message]
+        if rule.action == "allow":  # a hole unless one of ours permits all of it
+            if ours:
+                assert bool(about) is all(told)
+        else:
+            denied = sorted(mine.conduit for mine, one in zip(ours, told, strict=True) if one)
+            expected = [f"traffic of {', '.join(denied)}"] if denied else []
+            assert [one.message.partition("denies ")[2] for one in about] == expected
