@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.compile import Listed
 from segctl.errors import Problem, UnsupportedError
 from segctl.importing.functions import protocol_uses
 from segctl.importing.managed import UNKNOWN
@@ -19,6 +18,7 @@ from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_word, make_id, one_line
 from segctl.importing.zones import is_host, parts_of
 from segctl.intent import Asset, Conduit, Endpoint, Flow, Zone
+from segctl.ownership import Listed
 from segctl.policy import ANY, APPLICATION_DEFAULT, Service, interval, network_interval
 from segctl.protocols import catalogue, panos_applications
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.compile import Listed
 from segctl.importing.networks import as_networks, cover, inside, networks_of
 from segctl.intent import Asset, Zone
+from segctl.ownership import Listed
 from segctl.policy import meeting, merge, network_interval, subtract
 
 if TYPE_CHECKING:
