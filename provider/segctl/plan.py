@@ -28,6 +28,7 @@ from segctl.errors import (
 )
 from segctl.intent import Position
 from segctl.policy import Policy, item_digest
+from segctl.providers.loading import uncollected
 from segctl.providers.state import DeviceState, read_state
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def make_plan(
 # --- planning one device -------------------------------------------------------------------------
 
 
+@uncollected()
 def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     """Return what has to change on one device.
 
