@@ -12,7 +12,7 @@ help:
 	@echo "make demo   set up and run the main job on mock firewalls"
 	@echo "make test   set up and run every check and test"
 	@echo "make docs   set up and build the documentation site in build/site"
-	@echo "make bench  set up and run the benchmarks (minutes)"
+	@echo "make bench  set up and run the benchmarks (minutes); fails where time outgrows the work"
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("segctl needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
