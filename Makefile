@@ -13,7 +13,7 @@ help:
 	@echo "make test   set up and run every check and test"
 	@echo "make matrix kill a run at each step, with every command that may follow (an hour or two)"
 	@echo "make docs   set up and build the documentation site in build/site"
-	@echo "make bench  set up and run the benchmarks (minutes)"
+	@echo "make bench  set up and run the benchmarks (minutes); fails where time outgrows the work"
 	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format"
 
 $(VENV)/.demo: pyproject.toml

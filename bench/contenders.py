@@ -183,6 +183,142 @@ def create_each(port: str, count: str) -> dict[str, Any]:
     return result
 
 
+# --- growth ------------------------------------------------------------------------------------
+
+
+def validate(folder: str) -> dict[str, Any]:
+    """Read an inventory, compile it, and fit it to every firewall: what `validate` does."""
+    from datetime import date
+
+    from segctl.compile import compile_site
+    from segctl.inventory import load
+    from segctl.protocols import catalogue
+    from segctl.providers.base import provider
+
+    _ = provider("panos"), catalogue()
+    result: dict[str, Any] = {}
+    with _measured(result):
+        site = load([Path(folder)], today=date(2027, 1, 1)).site
+        compiled = compile_site(site, date(2027, 1, 1))
+        rules = 0
+        for item in compiled.values():
+            fitted, _ = provider(item.device.platform).fit(item.policy, item.device)
+            rules += len(fitted.rules)
+    return result | {"zones": len(site.zones), "conduits": len(site.conduits), "rules": rules}
+
+
+def judge(rules: str, document: str) -> dict[str, Any]:
+    """Parse what a firewall answers, and plan a policy that changes much of it."""
+    from bench import corpus
+
+    from segctl.plan import plan_device
+    from segctl.protocols import catalogue
+    from segctl.providers.panos import PanosProvider, fit, parse
+
+    _ = fit, parse, catalogue()
+    wanted = corpus.revised(corpus.manufactory(int(rules)))
+    data = Path(document).read_bytes()
+    speaks = PanosProvider()
+    result: dict[str, Any] = {}
+    with _measured(result):
+        made = plan_device(wanted, speaks.parse(data), speaks)
+    return result | {"changes": len(made.changes), "findings": len(made.findings)}
+
+
+def read_back(document: str) -> dict[str, Any]:
+    """Parse what a firewall answers, and import it as inventory files."""
+    from datetime import date
+
+    from segctl.importing import import_device
+    from segctl.intent import Device
+    from segctl.protocols import catalogue
+    from segctl.providers.panos import PanosProvider, fit, parse
+
+    _ = fit, parse, catalogue()
+    data = Path(document).read_bytes()
+    speaks = PanosProvider()
+    result: dict[str, Any] = {}
+    with _measured(result):
+        made = import_device(
+            speaks.parse(data),
+            speaks,
+            Device(name="fw1", platform="panos"),
+            site="plant",
+            connection={},
+            today=date(2027, 1, 1),
+        )
+    return result | {"zones": len(made.site.zones), "changes": made.changes}
+
+
+def show(file: str) -> dict[str, Any]:
+    """Load a plan and write it to a file as `show` does."""
+    import os
+    from contextlib import redirect_stdout
+
+    from segctl.cli.screen import print_lines
+    from segctl.plan import load_plan
+    from segctl.providers.base import provider
+    from segctl.report import plan_text
+
+    _ = provider("panos")
+    result: dict[str, Any] = {}
+    with (
+        Path(os.devnull).open("w", encoding="utf-8") as nowhere,
+        redirect_stdout(nowhere),
+        _measured(result),
+    ):
+        made = load_plan(Path(file))
+        print_lines(plan_text(made))
+    return result | {"changes": made.changes}
+
+
+def report(file: str) -> dict[str, Any]:
+    """Write a plan as Markdown, as a web page and as JUnit."""
+    from segctl.plan import load_plan
+    from segctl.providers.base import provider
+    from segctl.report import Places, junit, markdown, plan_report, webpage
+
+    _ = provider("panos")
+    made = load_plan(Path(file))
+    result: dict[str, Any] = {}
+    with _measured(result):
+        found = plan_report(made, (), environment="bench", places=Places())
+        size = len(markdown(found)) + len(webpage(found)) + len(junit(found))
+    return result | {"changes": made.changes, "characters": size}
+
+
+def known_plan(rules: str, document: str, folder: str, expected: str) -> dict[str, Any]:
+    """Plan for a firewall that is as it should be: make the plan, or take it from a cache."""
+    from datetime import date
+
+    from bench import corpus
+
+    from segctl.compile import compile_site
+    from segctl.providers.base import provider
+    from segctl.rollout.cache import PlanCache, key_of
+    from segctl.rollout.work import judge
+
+    wanted = compile_site(corpus.manufactory(int(rules)), date(2027, 1, 1))["fw1"]
+    data = Path(document).read_bytes()
+    if expected == "cold":
+        for entry in Path(folder).iterdir():
+            entry.unlink()
+    speaks = provider("panos")
+    result: dict[str, Any] = {}
+    with _measured(result):
+        cache = PlanCache(Path(folder))
+        key = key_of(wanted, data, speaks)
+        known = cache.get(key) if key else None
+        if known is None:
+            made = judge(wanted, data)
+            if key:
+                cache.put(key, made)
+    if (known is not None) is not (expected == "warm"):
+        message = f"the cache was not {expected}"
+        raise AssertionError(message)
+    return result
+
+
 # --- inventories ---------------------------------------------------------------------------------
 
 
@@ -223,6 +359,12 @@ CONTENDERS: dict[str, Callable[..., dict[str, Any]]] = {
     "plan": plan,
     "pan-os-python": pan_os_python,
     "create-each": create_each,
+    "validate": validate,
+    "judge": judge,
+    "read-back": read_back,
+    "show": show,
+    "report": report,
+    "known-plan": known_plan,
     "inventory": inventory,
     "bare-yaml": bare_yaml,
 }

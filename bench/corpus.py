@@ -5,12 +5,26 @@ from __future__ import annotations
 import ipaddress
 import random
 import re
+from dataclasses import replace
+from datetime import date
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.compile import Desired
-from segctl.intent import Device, Position, ZoneBinding
+from segctl.compile import Desired, compile_site
+from segctl.intent import (
+    Asset,
+    Conduit,
+    Device,
+    Endpoint,
+    Flow,
+    PortRange,
+    Position,
+    Site,
+    Zone,
+    ZoneBinding,
+)
 from segctl.policy import Address, AddressGroup, Policy, Rule, Service
 from segctl.providers.panos import elements
 from segctl.providers.panos.fit import fit
@@ -18,7 +32,7 @@ from segctl.providers.panos.render import CONTAINERS
 from segctl_mocks.panos.baseline import factory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.policy import Item
 
@@ -226,3 +240,122 @@ def _foreign(entries: Iterable[str]) -> list[str]:
         names.sub(r"o-\1-\2", entry).replace(">segctl<", ">legacy<").replace("[segctl ", "[by ")
         for entry in entries
     ]
+
+
+# --- a firewall of many zones --------------------------------------------------------------------
+
+
+def manufactory(rules: int) -> Site:
+    """Return a site of one firewall: `rules` conduits of one flow, a zone for each twenty.
+
+    One campus network holds the networks of all zones.
+    """
+    count = max(4, rules // 20)
+    zones = [Zone(site="plant", id="campus", networks=(ip_network("10.0.0.0/8"),))]
+    for number in range(count):
+        first = _NETWORK + (number << 10)
+        zones.append(
+            Zone(
+                site="plant",
+                id=f"cell-{number:04}",
+                networks=(ip_network((first, 24)),),
+                assets=tuple(
+                    Asset(name=f"host{step}", addresses=(ip_network(first + 10 + step),))
+                    for step in range(8)
+                ),
+            )
+        )
+    cells = zones[1:]
+    conduits = tuple(
+        _between(number, cells[number % count], cells[(number + 1 + number // 3 % 3) % count])
+        for number in range(rules)
+    )
+    bindings = tuple(
+        ZoneBinding(zone=zone.key, name=zone.id, interfaces=(f"ethernet1/{port}",))
+        for port, zone in enumerate(zones, 1)
+    )
+    device = Device(name="fw1", platform="panos", zones=bindings, default_rules="leave")
+    return Site(zones=tuple(zones), conduits=conduits, devices=(device,))
+
+
+def _between(number: int, source: Zone, target: Zone) -> Conduit:
+    ends = (source.assets[number % 8], target.assets[number % 7])
+    port = 1024 + number % 40
+    return Conduit(
+        site="plant",
+        id=f"conduit-{number:06}",
+        from_zones=(source.key,),
+        to_zones=(target.key,),
+        reason=f"traffic {number} of the process",
+        owner="automation",
+        flows=(
+            Flow(
+                id="traffic",
+                sources=(Endpoint(zone=source.key, asset=ends[0].name),) if number % 5 else (),
+                destinations=(Endpoint(zone=target.key, asset=ends[1].name),),
+                services=(PortRange(protocol="tcp", first=port, last=port),),
+            ),
+        ),
+    )
+
+
+def inhabited(site: Site, others: int) -> bytes:
+    """Return the configuration of the site's firewall, beside rules of others between its zones.
+
+    Rules of others name hosts of the zones, hosts that the inventory does not have, and networks.
+    """
+    (device,) = site.devices
+    wanted = compile_site(site, date(2027, 1, 1))["fw1"]
+    fitted, _ = fit(wanted.policy, device)
+    entries: dict[str, list[str]] = {
+        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+    }
+    entries["zone"] = [
+        f'<entry name="{binding.name}"><network><layer3>'
+        + "".join(f"<member>{port}</member>" for port in binding.interfaces)
+        + "</layer3></network></entry>"
+        for binding in device.zones
+    ]
+    cells = [zone for zone in site.zones if zone.assets]
+    foreign = [_text(_foreign_rule(number, cells)) for number in range(others)]
+    entries[CONTAINERS["rule"]] = [*foreign, *(_text(rule) for rule in fitted.rules)]
+    return with_entries({path: found for path, found in entries.items() if found})
+
+
+def revised(site: Site) -> Desired:
+    """Return what the site's firewall should hold after a review of all it permits.
+
+    Of every four rules two have other services, one is replaced by another, and one stays.
+    """
+    wanted = compile_site(site, date(2027, 1, 1))["fw1"]
+    service = Service(name="segctl-tcp-9", protocol="tcp", ports="9")
+    rules: list[Rule] = []
+    for number, rule in enumerate(wanted.policy.rules):
+        if number % 4 < 2:
+            changed = replace(
+                rule, services=(*rule.services, "segctl-tcp-9"), applications=("ssl",)
+            )
+            rules.append(changed)
+        elif number % 4 == 2:
+            rules.append(
+                replace(rule, name=f"{rule.name}-2", flow="other", destinations=rule.sources)
+            )
+        else:
+            rules.append(rule)
+    services = (*wanted.policy.services, service)
+    return replace(wanted, policy=replace(wanted.policy, rules=tuple(rules), services=services))
+
+
+def _foreign_rule(number: int, cells: Sequence[Zone]) -> Rule:
+    source, target = cells[number % len(cells)], cells[(number * 3 + 1) % len(cells)]
+    network = target.networks[0].network_address
+    return Rule(
+        name=f"legacy-{number:06}",
+        from_zones=(source.id,),
+        to_zones=(target.id,),
+        sources=(str(source.networks[0].network_address + 10 + number % 200),),
+        destinations=(str(network + 128) + "/26" if number % 4 == 0 else str(network + 12),),
+        applications=(APPLICATIONS[number % len(APPLICATIONS)],),
+        services=("application-default",),
+        description=f"rule {number} of somebody else",
+    )

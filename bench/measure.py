@@ -19,12 +19,13 @@ _CONTENDERS = Path(__file__).with_name("contenders.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One target and whether the numbers meet it."""
+    """One target and whether the numbers meet it; one that is a `gate` makes the run fail."""
 
     text: str
     value: float
     relation: Literal["<=", ">=", "<", "=="]
     target: float
+    gate: bool = False
 
     @property
     def met(self) -> bool:
@@ -43,7 +44,7 @@ class Claim:
             "value": round(self.value, 3),
             "target": f"{self.relation} {self.target:g}",
             "met": self.met,
-        }
+        } | ({"gate": True} if self.gate else {})
 
 
 @dataclass(slots=True)

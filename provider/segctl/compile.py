@@ -6,10 +6,12 @@ Nothing here knows a platform; a provider fits the result to its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.errors import InventoryError, Problem
+from segctl.ownership import Ownership, asset_intervals
 from segctl.policy import (
     ANY,
     APPLICATION_DEFAULT,
@@ -23,10 +25,11 @@ from segctl.policy import (
     Schedule,
     Service,
     interval_text,
-    merge,
+    meeting,
     network_interval,
     subtract,
 )
+from segctl.providers.loading import uncollected
 from segctl.topology import Hop, Topology, topology
 
 if TYPE_CHECKING:
@@ -73,8 +76,9 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
         InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
             addresses cannot be told from another's, or a missing threat profile.
     """
-    compiler = _Compiler(site, today)
-    result = {device.name: compiler.device(device) for device in site.devices}
+    with uncollected():
+        compiler = _Compiler(site, today)
+        result = {device.name: compiler.device(device) for device in site.devices}
     if compiler.problems:
         raise InventoryError(tuple(dict.fromkeys(compiler.problems)))
     return result
@@ -82,14 +86,51 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Leg:
-    """One flow of one conduit from one zone to another, at one firewall."""
+    """One flow of one conduit from one zone to another, at one firewall.
+
+    `sources` and `destinations` are the flow's endpoints in these zones; without any, if the flow
+    names none, it means the whole zone.
+    """
 
     conduit: Conduit
     flow: Flow
     source: Zone
+    sources: tuple[Endpoint, ...]
     destination: Zone
+    destinations: tuple[Endpoint, ...]
     hop: Hop
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """A flow with its endpoints by zone, None where it means whole zones."""
+
+    flow: Flow
+    sources: Mapping[str, tuple[Endpoint, ...]] | None
+    destinations: Mapping[str, tuple[Endpoint, ...]] | None
+
+    @classmethod
+    def of(cls, flow: Flow) -> _Ends:
+        """Return a flow with its endpoints told apart."""
+        return cls(
+            flow=flow, sources=_by_zone(flow.sources), destinations=_by_zone(flow.destinations)
+        )
+
+    def in_source(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the sources in a zone, () for the whole of it, None where there are none."""
+        return () if self.sources is None else self.sources.get(zone.key)
+
+    def in_destination(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the destinations in a zone, () for the whole of it, None where there are none."""
+        return () if self.destinations is None else self.destinations.get(zone.key)
+
+
+def _by_zone(endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]] | None:
+    found: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        found.setdefault(endpoint.zone, []).append(endpoint)
+    return {zone: tuple(ends) for zone, ends in found.items()} or None
 
 
 class _Compiler:
@@ -101,10 +142,11 @@ class _Compiler:
         self.zones = {zone.key: zone for zone in site.zones}
         self.topology: Topology = topology(site.devices)
         self.problems: list[Problem] = []
-        self.owned = _Ownership(site, self.topology)
+        self.owned = Ownership(site, self.topology)
         self.legs: dict[str, list[_Leg]] = {device.name: [] for device in site.devices}
         self.expired: dict[str, list[Conduit]] = {}
         self._hops: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+        self._assets: dict[str, dict[str, Asset]] = {}
         for conduit in sorted(site.conduits, key=lambda conduit: conduit.key):
             self._route(conduit)
 
@@ -113,11 +155,12 @@ class _Compiler:
     def _route(self, conduit: Conduit) -> None:
         if conduit.mode == "absent":
             return
+        flows = [_Ends.of(flow) for flow in sorted(conduit.flows, key=lambda flow: flow.id)]
         pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
         legs = [
             leg
             for a, b in pairs
-            for leg in self._legs(conduit, self.zones[a], self.zones[b], many=len(pairs) > 1)
+            for leg in self._legs(conduit, flows, self.zones[a], self.zones[b], many=len(pairs) > 1)
         ]
         if conduit.expired(self.today):
             for device in dict.fromkeys(leg.hop.device for leg in legs):
@@ -127,18 +170,25 @@ class _Compiler:
             self.legs[leg.hop.device].append(leg)
 
     def _legs(
-        self, conduit: Conduit, source: Zone, destination: Zone, *, many: bool
+        self,
+        conduit: Conduit,
+        flows: Sequence[_Ends],
+        source: Zone,
+        destination: Zone,
+        *,
+        many: bool,
     ) -> Iterator[_Leg]:
-        flows = [
-            flow
-            for flow in sorted(conduit.flows, key=lambda flow: flow.id)
-            if _touches(flow.sources, source) and _touches(flow.destinations, destination)
+        touching = [
+            (ends.flow, sources, destinations)
+            for ends in flows
+            if (sources := ends.in_source(source)) is not None
+            and (destinations := ends.in_destination(destination)) is not None
         ]
-        if not flows:
+        if not touching:
             return
         hops = self.hops(conduit, source, destination)
         crossings = [hop.device for hop in hops]
-        for flow in flows:
+        for flow, sources, destinations in touching:
             for hop in hops:
                 name = f"{label(conduit)}.{flow.id}"
                 if many:
@@ -149,7 +199,9 @@ class _Compiler:
                     conduit=conduit,
                     flow=flow,
                     source=source,
+                    sources=sources,
                     destination=destination,
+                    destinations=destinations,
                     hop=hop,
                     name=name,
                 )
@@ -181,6 +233,12 @@ class _Compiler:
         return tuple(
             hop for name in via for hop in self.topology.hops_via(source, destination, name)
         )
+
+    def assets(self, zone: Zone) -> Mapping[str, Asset]:
+        """Return the assets of a zone by name."""
+        if zone.key not in self._assets:
+            self._assets[zone.key] = {asset.name: asset for asset in reversed(zone.assets)}
+        return self._assets[zone.key]
 
     def problem(self, where: Source, message: str, hint: str, path: str = "") -> None:
         """Note something that keeps the site from being compiled."""
@@ -227,7 +285,7 @@ class _Compiler:
         )
 
     def _refuse_twice(self, device: Device, names: list[str]) -> None:
-        for name in sorted({name for name in names if names.count(name) > 1}):
+        for name in sorted(name for name, count in Counter(names).items() if count > 1):
             self.problem(
                 device.declared,
                 f"two rules on {device.name} would be called {name!r}",
@@ -246,11 +304,12 @@ class _Compiler:
 
     def _shared(self, device: Device) -> Iterator[Problem]:
         """Warn where the firewall cannot tell two zones apart."""
+        bound: dict[str, list[ZoneBinding]] = {}
+        for binding in device.zones:
+            bound.setdefault(binding.name, []).append(binding)
         for zone in _device_zones(device):
             ours = [
-                self.zones[b.zone]
-                for b in device.zones
-                if b.name == zone.name and (b.interfaces or not zone.interfaces)
+                self.zones[b.zone] for b in bound[zone.name] if b.interfaces or not zone.interfaces
             ]
             if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
                 yield _warning(
@@ -281,8 +340,8 @@ class _Compiler:
         objects: _Objects,
     ) -> Rule | None:
         conduit, flow = leg.conduit, leg.flow
-        sources = self._members(leg, leg.source, flow.sources, objects)
-        destinations = self._members(leg, leg.destination, flow.destinations, objects)
+        sources = self._members(leg, leg.source, leg.sources, objects)
+        destinations = self._members(leg, leg.destination, leg.destinations, objects)
         if sources is None or destinations is None:
             return None
         if not objects.versions(sources) & objects.versions(destinations):
@@ -327,10 +386,7 @@ class _Compiler:
             names = (name,) if name else ()
         else:
             names = tuple(
-                name
-                for endpoint in endpoints
-                if endpoint.zone == zone.key
-                for name in objects.endpoint(zone, endpoint)
+                name for endpoint in endpoints for name in objects.endpoint(zone, endpoint)
             )
         if names:
             return tuple(sorted(set(names)))
@@ -398,10 +454,6 @@ def zone_label(zone: Zone) -> str:
     return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
 
 
-def _touches(endpoints: Sequence[Endpoint], zone: Zone) -> bool:
-    return not endpoints or any(endpoint.zone == zone.key for endpoint in endpoints)
-
-
 def _description(conduit: Conduit) -> str:
     parts = [conduit.reason, f"owner {conduit.owner}"]
     parts += [f"ticket {conduit.ticket}"] if conduit.ticket else []
@@ -464,67 +516,6 @@ def _closing(device: Device) -> Rule | None:
 # --- addresses -----------------------------------------------------------------------------------
 
 
-class _Ownership:
-    """Which addresses are a zone's own where zones overlap.
-
-    An address belongs to the zone that lists it as an asset, else to the zone with the longest
-    matching network; of two zones with the very same network neither owns what no asset names.
-    """
-
-    def __init__(self, site: Site, graph: Topology) -> None:
-        self._zones = site.zones
-        self._component = _components(site, graph)
-        self._known: dict[str, tuple[Interval, ...]] = {}
-
-    def of(self, zone: Zone) -> tuple[Interval, ...]:
-        """Return all addresses that are `zone`'s own."""
-        return merge([*self.networks(zone), *_asset_intervals(zone)])
-
-    def networks(self, zone: Zone) -> tuple[Interval, ...]:
-        """Return what `zone` owns of its networks, one or more parts a network."""
-        if zone.key not in self._known:
-            self._known[zone.key] = self._compute(zone)
-        return self._known[zone.key]
-
-    def _compute(self, zone: Zone) -> tuple[Interval, ...]:
-        networks = [network_interval(network) for network in zone.networks]
-        foreign = [
-            part
-            for other in (self._zones if networks else ())
-            if other.key != zone.key and self._near(zone, other)
-            for part in (*map(network_interval, other.networks), *_asset_intervals(other))
-            if any(_inside(part, network) for network in networks)
-        ]
-        parts = (part for network in networks for part in subtract([network], foreign))
-        return tuple(dict.fromkeys(parts))
-
-    def _near(self, zone: Zone, other: Zone) -> bool:
-        return zone.site == other.site or (
-            self._component.get(zone.key, zone.key) == self._component.get(other.key, other.key)
-        )
-
-
-def _inside(inner: Interval, outer: Interval) -> bool:
-    return inner[0] == outer[0] and outer[1] <= inner[1] and inner[2] <= outer[2]
-
-
-def _overlap(part: Interval, others: Iterable[Interval]) -> bool:
-    return any(part[0] == v and part[1] <= b and a <= part[2] for v, a, b in others)
-
-
-def _asset_intervals(zone: Zone) -> list[Interval]:
-    return [network_interval(address) for asset in zone.assets for address in asset.addresses]
-
-
-def _components(site: Site, graph: Topology) -> Mapping[str, str]:
-    result: dict[str, str] = {}
-    for zone in site.zones:
-        if zone.key not in result and zone.key in graph.devices_of:
-            for other in graph.distances(zone.key):
-                result[other] = zone.key
-    return result
-
-
 class _Objects:
     """Collects the objects that the rules of one firewall use."""
 
@@ -534,6 +525,7 @@ class _Objects:
         self._addresses: dict[str, tuple[Interval, str]] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
         self._services: dict[str, PortRange] = {}
+        self._versions: dict[str, frozenset[int]] = {}  # of groups
 
     def zone(self, zone: Zone) -> str:
         """Return the group that stands for the whole zone; empty when it owns no address."""
@@ -547,11 +539,11 @@ class _Objects:
 
     def _zone_members(self, zone: Zone) -> list[str]:
         parts = self._owned.networks(zone)
-        rest = subtract(_asset_intervals(zone), parts)
+        rest = subtract(asset_intervals(zone), parts)
         assets = [
             asset
             for asset in zone.assets
-            if any(_overlap(network_interval(address), rest) for address in asset.addresses)
+            if any(meeting(network_interval(address), rest) for address in asset.addresses)
         ]
         return [self._network(zone, part) for part in parts] + [
             name for asset in assets for name in self._asset(zone, asset)
@@ -563,8 +555,7 @@ class _Objects:
             wanted = network_interval(endpoint.network)
             foreign = subtract([wanted], self._owned.of(zone))
             return [self._network(zone, part) for part in subtract([wanted], foreign)]
-        asset = next(asset for asset in zone.assets if asset.name == endpoint.asset)
-        return self._asset(zone, asset)
+        return self._asset(zone, self._compiler.assets(zone)[endpoint.asset])
 
     def _asset(self, zone: Zone, asset: Asset) -> list[str]:
         names: list[str] = []
@@ -598,11 +589,15 @@ class _Objects:
 
     def versions(self, names: Iterable[str]) -> frozenset[int]:
         """Return the IP versions that the named objects have addresses of."""
-        return frozenset(
-            self._addresses[member][0][0]
-            for name in names
-            for member in self._groups.get(name, (name,))
-        )
+        return frozenset[int]().union(*map(self._versions_of, names))
+
+    def _versions_of(self, name: str) -> frozenset[int]:
+        members = self._groups.get(name)
+        if members is None:
+            return frozenset((self._addresses[name][0][0],))
+        if name not in self._versions:
+            self._versions[name] = frozenset(self._addresses[one][0][0] for one in members)
+        return self._versions[name]
 
     def addresses(self) -> tuple[Address, ...]:
         """Return the address objects, by name."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import Problem
-from segctl.findings import HOLE, NOT_KEPT, PENDING, UNREAD
+from segctl.findings import HOLE, NOT_KEPT, PENDING
+from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,6 +9,7 @@ told.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from segctl.errors import Problem
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
-#: What the device holds of others could not be read, so that nobody knows what it does.
-UNREAD = "unread"
 #: A change that nobody has confirmed.
 PENDING = "pending"
 #: What the device would load at boot is not what it enforces.
@@ -177,6 +176,7 @@ def others_above(
     everything = live.effective()
     resolve = resolver(everything)
     resolve_desired = resolver(desired)
+    permitting = _Permitting(desired.rules)
     rules = {rule.name: rule for rule in live.others.rules}
     for name in above:
         rule = rules[name]
@@ -185,8 +185,7 @@ def others_above(
         if rule.action == "allow":
             if not any(
                 _covers(ours, rule, resolve_desired, resolve)
-                for ours in desired.rules
-                if ours.action == "allow"
+                for ours in permitting.between_all(rule)
             ):
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
@@ -197,7 +196,11 @@ def others_above(
                     severity="warning",
                 )
         else:
-            hit = [ours for ours in desired.rules if _denies(rule, ours, resolve, resolve_desired)]
+            hit = [
+                ours
+                for ours in permitting.between_any(rule)
+                if _denies(rule, ours, resolve, resolve_desired)
+            ]
             if hit:
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and denies "
@@ -205,6 +208,33 @@ def others_above(
                     hint="set segctl_position so that our block comes before it",
                     severity="warning",
                 )
+
+
+class _Permitting:
+    """Rules of ours that allow, by the zones they join."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._all = [rule for rule in rules if rule.action == "allow"]
+        self._between: dict[tuple[str, str], list[Rule]] = {}
+        for rule in self._all:
+            for pair in product(rule.from_zones, rule.to_zones):
+                self._between.setdefault(pair, []).append(rule)
+
+    def between_all(self, theirs: Rule) -> Sequence[Rule]:
+        """Return the rules that may join each zone with each that a rule of others joins."""
+        pair = next(product(theirs.from_zones, theirs.to_zones), None)
+        return self._all if pair is None else self._between.get(pair, ())
+
+    def between_any(self, theirs: Rule) -> Sequence[Rule]:
+        """Return the rules that may join any two zones that a rule of others joins."""
+        many = len(theirs.from_zones) * len(theirs.to_zones) > len(self._all)
+        if many or ANY in theirs.from_zones or ANY in theirs.to_zones:
+            return self._all
+        return [
+            rule
+            for pair in product(theirs.from_zones, theirs.to_zones)
+            for rule in self._between.get(pair, ())
+        ]
 
 
 def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:

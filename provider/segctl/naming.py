@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cache
 
+_compiled = cache(re.compile)
 _SUFFIX = 8  # hexadecimal digits of the hash that keeps a shortened name unique
 
 
@@ -14,7 +16,7 @@ def shorten(name: str, limit: int, forbidden: str = r"[^0-9A-Za-z._-]") -> str:
     A name that had to change ends in a hash of the original, so it stays the same from run to
     run and two long names that begin alike stay apart.
     """
-    plain = re.sub(forbidden, "_", name)
+    plain = _compiled(forbidden).sub("_", name)
     if plain == name and len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:_SUFFIX]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
@@ -29,8 +30,9 @@ from segctl.inert import json_text
 from segctl.intent import Position
 from segctl.jsontext import read_json
 from segctl.policy import Policy, item_digest
+from segctl.providers.loading import uncollected
 from segctl.providers.parsed import without_note
-from segctl.providers.state import DeviceState, read_state
+from segctl.providers.state import UNREAD, DeviceState, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -92,7 +94,8 @@ class DevicePlan:
     @property
     def summary(self) -> dict[str, int]:
         """How many changes of each op."""
-        return {op: sum(change["op"] == op for change in self.changes) for op in OPS}
+        counts = Counter(change["op"] for change in self.changes)
+        return {op: counts[op] for op in OPS}
 
     def as_json(self) -> dict[str, Any]:
         """Return its part of a plan document."""
@@ -131,7 +134,7 @@ class DevicePlan:
     def in_sync(self) -> bool:
         """Whether the device holds what it should, will go on to, and all of it could be told."""
         kinds = {finding.kind for finding in self.findings}
-        doubts = {findings.HOLE, findings.UNREAD, findings.NOT_KEPT, findings.PENDING}
+        doubts = {findings.HOLE, UNREAD, findings.NOT_KEPT, findings.PENDING}
         return not self.changes and self.applyable and not kinds & doubts
 
 
@@ -210,6 +213,7 @@ def make_plan(
 # --- planning one device -------------------------------------------------------------------------
 
 
+@uncollected()
 def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     """Return what has to change on one device.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -17,7 +18,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.intent import Host, Network, ProtocolUse
 
@@ -494,20 +495,41 @@ def merge(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def subtract(intervals: Iterable[Interval], remove: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Return the addresses of `intervals` that are not in `remove`."""
-    result = list(merge(intervals))
-    for version, first, last in remove:
-        rest: list[Interval] = []
-        for v, a, b in result:
-            if v != version or last < a or first > b:
-                rest.append((v, a, b))
-                continue
-            if a < first:
-                rest.append((v, a, first - 1))
-            if b > last:
-                rest.append((v, last + 1, b))
-        result = rest
+    """Return the addresses of `intervals` that are not in `remove`, as the fewest intervals."""
+    gone = merge(remove)
+    result: list[Interval] = []
+    at = 0
+    for version, first, last in merge(intervals):
+        while at < len(gone) and gone[at][:2] < (version, first):
+            at += 1
+        # the one before may reach into this interval, as may the last one that was looked at
+        at = max(0, at - 1)
+        begin = first
+        while at < len(gone) and gone[at][:2] <= (version, last):
+            other, lowest, highest = gone[at]
+            if other == version and highest >= begin:
+                if lowest > begin:
+                    result.append((version, begin, lowest - 1))
+                begin = highest + 1
+            at += 1
+        if begin <= last:
+            result.append((version, begin, last))
     return tuple(result)
+
+
+def meeting(part: Interval, merged: Sequence[Interval]) -> Sequence[Interval]:
+    """Return those of `merged` that have addresses in common with `part`.
+
+    Args:
+        part: an interval.
+        merged: intervals as `merge` returns them: sorted, none of them meets another.
+    """
+    version, first, last = part
+    begin = bisect_left(merged, (version, first))
+    end = bisect_left(merged, (version, last + 1), begin)
+    if begin and merged[begin - 1][0] == version and merged[begin - 1][2] >= first:
+        begin -= 1
+    return merged[begin:end]
 
 
 def covers(outer: Iterable[Interval], inner: Iterable[Interval]) -> bool:

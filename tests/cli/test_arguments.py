@@ -91,7 +91,6 @@ GLOBAL = (
 )
 HEAVY = (
     "cryptography",
-    "deepdiff",
     "jsonschema",
     "lxml",
     "netmiko",

@@ -177,10 +177,10 @@ class _Stems:
         split: dict[str, str] = {}
         guessed: dict[str, list[str]] = {}
         for stem in self.assets:
-            fitting = [label for label in self.known if stem.startswith(f"{label}.")]
+            fitting = next((head for head in _heads(stem) if head in self.known), None)
             words = stem.removeprefix(prefix).split(".")
-            if fitting:
-                split[stem] = max(fitting, key=len)
+            if fitting is not None:
+                split[stem] = fitting
             elif len(words) > 1:
                 guessed[stem] = words
         seen = self._seen(rules)
@@ -208,6 +208,13 @@ class _Stems:
                     if name in stem_of:
                         seen.setdefault(stem_of[name], set()).update(zones)
         return seen
+
+
+def _heads(stem: str) -> Iterator[str]:
+    """Yield what stands before each dot, the longest first."""
+    end = len(stem)
+    while (end := stem.rfind(".", 0, end)) >= 0:
+        yield stem[:end]
 
 
 def _mixed(

@@ -222,10 +222,14 @@ class _Reader:
         for label, name in sorted(places.items()):
             behind.setdefault(name, []).append(label)
         taken = {self.labels.id(label) for label in places}
+        denying_at: dict[str, list[str]] = {}
+        for label in self._inside:
+            if label in places:
+                denying_at.setdefault(places[label], []).append(self.labels.id(label))
         result: list[tuple[str, str]] = []
         for name in self._in_order(behind):
             ids = [self.labels.id(label) for label in behind[name]]
-            denying = [self.labels.id(label) for label in self._inside if label in behind[name]]
+            denying = denying_at.get(name, [])
             like = make_id(name, lower=True)
             if denying or like in ids or len(ids) == 1:
                 direct = (denying or [like] if like in ids or denying else ids)[0]
@@ -240,8 +244,8 @@ class _Reader:
 
         The inventory's order of zones is the order of these rules.
         """
-        ordered = sorted(names)
-        denying = [name for name in dict.fromkeys(self._inside.values()) if name in ordered]
+        ordered = dict.fromkeys(sorted(names))
+        denying = {name: None for name in self._inside.values() if name in ordered}
         turns = iter(denying)
         return [next(turns) if name in denying else name for name in ordered]
 
@@ -253,7 +257,8 @@ class _Reader:
         held = [zone.name for zone in self._live.zones]
         for rule in self._policy.rules:
             if rule.name == CLOSING_RULE and not rule.flow:
-                return [name for name in held if name in rule.from_zones]
+                named = frozenset(rule.from_zones)
+                return [name for name in held if name in named]
         return held
 
     # --- conduits ----------------------------------------------------------------------------

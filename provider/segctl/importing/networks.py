@@ -15,7 +15,7 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING
 
-from segctl.policy import network_interval, subtract
+from segctl.policy import meeting, network_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,23 +51,27 @@ def networks_of(parts: Iterable[Interval]) -> tuple[Network, ...]:
     """
     held = list(dict.fromkeys(parts))
     covers = {network_interval(cover(part)) for part in held if not is_network(part)}
-    largest = {one for one in covers if not _in_another(one, covers)}
+    largest = sorted(covers - _in_others(covers))
+    inner = _in_others(held)
     whole = {
         part
         for part in held
         if is_network(part)
-        and (_in_another(part, held) or not any(inside(part, one) for one in largest))
+        and (part in inner or not any(inside(part, one) for one in meeting(part, largest)))
     }
-    return tuple(cover(part) for part in sorted(largest | whole))
+    return tuple(cover(part) for part in sorted(whole.union(largest)))
 
 
-def _in_another(part: Interval, parts: Iterable[Interval]) -> bool:
-    return any(part != other and inside(part, other) for other in parts)
-
-
-def gaps(networks: Iterable[Network], parts: Iterable[Interval]) -> tuple[Interval, ...]:
-    """Return what of `networks` is in none of `parts`."""
-    return subtract([network_interval(network) for network in networks], parts)
+def _in_others(parts: Iterable[Interval]) -> set[Interval]:
+    """Return those of `parts` that lie in another one."""
+    found: set[Interval] = set()
+    reach = (0, 0)  # IP version and the last address of all that begin before
+    for part in sorted(set(parts), key=lambda part: (part[0], part[1], -part[2])):
+        version, _, last = part
+        if (version, last) <= reach:
+            found.add(part)
+        reach = max(reach, (version, last))
+    return found
 
 
 def as_networks(part: Interval) -> tuple[Network, ...]:

@@ -18,6 +18,7 @@ from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_word, make_id, one_line
 from segctl.importing.zones import is_host, parts_of
 from segctl.intent import Asset, Conduit, Endpoint, Flow, Zone
+from segctl.ownership import Listed
 from segctl.policy import ANY, APPLICATION_DEFAULT, Service, interval, network_interval
 from segctl.protocols import catalogue, panos_applications
 
@@ -83,11 +84,6 @@ class _Growing:
     networks: dict[Interval, Network] = field(default_factory=dict["Interval", "Network"])
     added: list[Asset] = field(default_factory=list[Asset])
 
-    @property
-    def parts(self) -> tuple[Interval, ...]:
-        """What the zone listed before it grew."""
-        return parts_of(self.zone)
-
     def finished(self) -> Zone:
         """Return the zone; where it has networks, they hold its assets."""
         assets = sorted((*self.zone.assets, *self.added), key=lambda asset: asset.name)
@@ -111,7 +107,7 @@ class _Places:
 
     def __init__(self, managed: Managed) -> None:
         self.site = managed.site
-        self.attached = list(managed.attached)
+        self._attached = managed.attached
         bound = {zone_id for zone_id, _ in managed.attached}
         self.zones = {
             zone.id: _grown(zone, ours=bool(parts_of(zone)) or zone.id not in bound)
@@ -121,6 +117,12 @@ class _Places:
         for zone_id, name in managed.attached:
             self._direct.setdefault(name, zone_id)
         self._beside: dict[str, str] = {}
+        self._behind: dict[tuple[str, str], str] = {}
+        self._networks, self._parts = Listed(), Listed()
+        for zone_id, one in self.zones.items():
+            if one.ours:
+                self._networks.add(zone_id, map(network_interval, one.zone.networks))
+                self._parts.add(zone_id, parts_of(one.zone))
         every = [asset for zone in managed.zones for asset in zone.assets]
         self._names = {asset.name for asset in every}
         self._called = {
@@ -144,17 +146,21 @@ class _Places:
         """
         zone_id = self.direct(name)
         place = self.zones[zone_id]
-        others = [one for key, one in self.zones.items() if one.ours and key != zone_id]
+        holders = list(self._networks.holding(part))
         if place.ours:
             if part in place.hosts:
                 return self._add(zone_id, part, called)
-            if _within(part, [place]) and not any(
-                _meets(part, one) for other in others for one in other.parts
-            ):
+            if any(zone_id in zones for zones in holders) and not self._met(part, zone_id):
                 return self._add(zone_id, part, called)
             zone_id = self._next_to(name, zone_id)
-            others.append(place)
-        return None if _within(part, others) else self._add(zone_id, part, called)
+        return None if holders else self._add(zone_id, part, called)
+
+    def _met(self, part: Interval, zone_id: str) -> bool:
+        """Whether another zone of ours than this one has addresses of `part`."""
+        around = self._parts.holding(part)
+        return any(zones != {zone_id} for zones in around) or any(
+            True for _ in self._parts.inside(part, zone_id)
+        )
 
     def _next_to(self, name: str, zone_id: str) -> str:
         """Return the zone beside one of ours that takes up what ours does not have."""
@@ -162,8 +168,7 @@ class _Places:
             other = make_id(f"{zone_id}-others", self.zones)
             self.zones[other] = _Growing(Zone(site=self.site, id=other))
             self._beside[name] = other
-            if (zone_id, name) in self.attached:
-                self.attached.insert(self.attached.index((zone_id, name)) + 1, (other, name))
+            self._behind[zone_id, name] = other
         return self._beside[name]
 
     def _add(self, zone_id: str, part: Interval, called: str) -> Endpoint:
@@ -184,6 +189,13 @@ class _Places:
             self._names.add(self._called[part])
         return self._called[part]
 
+    def attached(self) -> Iterator[tuple[str, str]]:
+        """Yield the device's zone of every zone, those beside ours after them."""
+        for zone_id, name in self._attached:
+            yield zone_id, name
+            if other := self._behind.get((zone_id, name)):
+                yield other, name
+
     def finished(self) -> tuple[Zone, ...]:
         """Return the zones, by id."""
         return tuple(self.zones[zone_id].finished() for zone_id in sorted(self.zones))
@@ -200,16 +212,6 @@ def _grown(zone: Zone, *, ours: bool) -> _Growing:
         },
         networks={network_interval(network): network for network in zone.networks},
     )
-
-
-def _within(part: Interval, places: Iterable[_Growing]) -> bool:
-    return any(
-        inside(part, one) for place in places for one in map(network_interval, place.zone.networks)
-    )
-
-
-def _meets(part: Interval, other: Interval) -> bool:
-    return part[0] == other[0] and other[1] <= part[2] and part[1] <= other[2]
 
 
 class _Suggester:
@@ -238,7 +240,7 @@ class _Suggester:
         conduits = [conduit for rule in self._live.others.rules for conduit in self._conduits(rule)]
         return Suggested(
             zones=self._places.finished(),
-            attached=tuple(self._places.attached),
+            attached=tuple(self._places.attached()),
             conduits=tuple(conduits),
             schedules=tuple(self._schedules[name] for name in sorted(self._schedules)),
             zone_notes={zone: tuple(notes) for zone, notes in self._zone_notes().items()},

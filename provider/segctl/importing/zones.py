@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.importing.networks import as_networks, cover, gaps, inside, networks_of
+from segctl.importing.networks import as_networks, cover, inside, networks_of
 from segctl.intent import Asset, Zone
-from segctl.policy import network_interval, subtract
+from segctl.ownership import Listed
+from segctl.policy import meeting, merge, network_interval, subtract
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -117,17 +118,15 @@ def _missing(drafts: Sequence[_Draft]) -> tuple[Network, ...]:
     Every network of the result lies in one network of a zone: only such count as another's.
     """
     missing: dict[Network, None] = {}
-    for draft in drafts:
+    listed = Listed()
+    for number, draft in enumerate(drafts):
+        listed.add(str(number), parts_of(draft.zone))
+    for number, draft in enumerate(drafts):
         own = [network_interval(network) for network in draft.zone.networks]
-        foreign = [
-            part
-            for other in drafts
-            if other is not draft
-            for part in parts_of(other.zone)
-            if any(inside(part, network) for network in own)
-        ]
-        for network in draft.zone.networks:
-            for part in subtract(gaps([network], draft.owned), foreign):
+        foreign = (part for network in own for part in listed.inside(network, str(number)))
+        known = merge((*draft.owned, *foreign))
+        for network in own:
+            for part in subtract([network], meeting(network, known)):
                 missing.update(dict.fromkeys(as_networks(part)))
     return tuple(sorted(missing, key=network_interval))
 

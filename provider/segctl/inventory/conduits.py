@@ -42,6 +42,7 @@ class ConduitReader:
             key: {asset.name: asset for asset in zone.assets} for key, zone in zones.items()
         }
         self._firewalls = firewalls
+        self._schedules = frozenset[str]().union(*firewalls.values())
 
     def read(self, node: Node, site: str, conduit_id: str) -> Conduit | None:
         """Return the conduit a node declares, or None when it is no mapping."""
@@ -159,9 +160,8 @@ class ConduitReader:
     def _schedule(self, reference: Reference | None) -> str:
         if reference is None:
             return ""
-        known = frozenset[str]().union(*self._firewalls.values())
-        if reference.text not in known:
-            hint = nearest(reference.text, known, "declare it in segctl_schedules")
+        if reference.text not in self._schedules:
+            hint = nearest(reference.text, self._schedules, "declare it in segctl_schedules")
             self._checker.report(
                 reference.node, f"schedule {reference.text!r} is not defined", hint
             )

@@ -20,6 +20,7 @@ from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
+from segctl.providers.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,10 +93,11 @@ def load(
         UsageError: the limit names what the inventory does not have, or selects no firewall.
 
     """
-    inventory = read_inventory(
-        sources, extra_vars=extra_vars, vault=vault, allow_programs=allow_programs
-    )
-    loaded = _loaded(inventory, select(inventory, limit), today)
+    with uncollected():
+        inventory = read_inventory(
+            sources, extra_vars=extra_vars, vault=vault, allow_programs=allow_programs
+        )
+        loaded = _loaded(inventory, select(inventory, limit), today)
     _refuse_nothing(loaded, limit)
     return loaded
 

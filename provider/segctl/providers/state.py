@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+#: Kind of a finding: what the device holds of others could not be read, so that nobody knows what
+#: it does.
+UNREAD = "unread"
 #: Whether what the device loads at boot is what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
 

@@ -8,7 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from segctl.drift import DRIFT_KINDS, ERROR, items_of, judge
-from segctl.findings import HOLE, NOT_KEPT, PENDING, UNREAD
+from segctl.findings import HOLE, NOT_KEPT, PENDING
+from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.lines import Line
 from segctl.report.plans import DOUBT

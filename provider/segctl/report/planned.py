@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.errors import Problem
-from segctl.findings import HOLE, UNREAD
+from segctl.findings import HOLE
+from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines, flows
 from segctl.report.document import (
     Check,

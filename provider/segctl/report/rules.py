@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING, UNREAD
+from segctl.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
+from segctl.providers.state import UNREAD
 from segctl.report.planned import UNREADABLE
 from segctl.report.plans import DOUBT
 

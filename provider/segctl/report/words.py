@@ -163,7 +163,9 @@ def listed(value: Any) -> list[Any] | None:
 
 
 def list_changes(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[str], list[str]]:
-    """Return what left a list and what joined it."""
+    """Return what left a list and what joined it, each once, sorted; its order means nothing."""
+    if all(isinstance(item, str) for item in (*before, *after)):  # as names are: no need to search
+        return sorted(set(before) - set(after)), sorted(set(after) - set(before))
     from deepdiff import DeepDiff
 
     found = DeepDiff(before, after, ignore_order=True, view="tree")

@@ -39,6 +39,8 @@ FORMAT = "segctl-plans-1"
 MAX_ENTRY = 8 * 2**20
 MAX_TOTAL = 512 * 2**20
 MAX_AGE = 30 * 86400.0
+#: A file touched less than so many seconds ago may change without its times changing.
+_FRESH = 10.0
 #: Threads that all begin at once would hash the code once each.
 _HASHING = threading.Lock()
 _HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
@@ -97,7 +99,12 @@ def _taken_apart(kind: type[DataclassInstance]) -> Callable[[object], tuple[obje
 
 @cache
 def _code(platform_name: str) -> str:
-    """Return the SHA-256 of segctl's and the provider's files; nothing if they are not files."""
+    """Return what tells segctl's and the provider's files from any others; '' if they are none.
+
+    That is where each stands, how large it is and when it was last touched: reading them all
+    would take longer than to plan for a small device. Only what has been touched just now, and
+    could be again before a clock's next tick, is read.
+    """
     found = next((e for e in entry_points(group=ENTRY_POINTS) if e.name == platform_name), None)
     if found is None:
         return ""
@@ -107,21 +114,30 @@ def _code(platform_name: str) -> str:
         places = list(spec.submodule_search_locations or ()) if spec else []
         if spec is not None and not places and spec.has_location and spec.origin:
             places = [spec.origin]
-        files = [file for place in places for file in _files(Path(place))]
+        files = {file: found for place in places for file, found in _files(place)}
         if not files:
             return ""
-        for file in files:
-            digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-            digest.update(file.read_bytes())
+        for file in sorted(files):
+            status = files[file]
+            stamp = (status.st_dev, status.st_ino, status.st_size)
+            times = (status.st_mtime_ns, status.st_ctime_ns)
+            digest.update(f"{file} {stamp} {times}\n".encode())
+            if time.time() - status.st_ctime < _FRESH:
+                digest.update(Path(file).read_bytes())
     return digest.hexdigest()
 
 
-def _files(place: Path) -> Iterator[Path]:
-    if place.is_file():
-        yield place
+def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files at or below a place, but for compiled code."""
+    if not os.path.isdir(place):  # noqa: PTH112 - paths are text, for speed
+        yield place, os.stat(place)  # noqa: PTH116
         return
-    found = (file for file in place.rglob("*") if "__pycache__" not in file.parts)
-    yield from sorted(file for file in found if file.is_file())
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            path = f"{folder}/{name}"
+            with suppress(FileNotFoundError):  # a link that leads nowhere is no code
+                yield path, os.stat(path)  # noqa: PTH116
 
 
 class PlanCache:

@@ -48,11 +48,13 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "startup",
         "inventory",
         "fleet",
+        "growth",
     ]
     for case in document["cases"].values():
         assert case["what"]
         assert case["results"]
-        assert all({"claim", "value", "target", "met"} == set(one) for one in case["claims"])
+        keys = {"claim", "value", "target", "met"}
+        assert all(keys == set(one) - {"gate"} for one in case["claims"])
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,59 @@ def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, 
     found = claims(document, case)[claim]
 
     assert found["met"], found
+
+
+def test_every_work_of_growth_is_done(document: dict[str, Any]) -> None:
+    results = document["cases"]["growth"]["results"]
+
+    assert [one["work"] for one in results] == [
+        "validate a manufacturer",
+        "plan for a device",
+        "import a device",
+        "show a plan",
+        "report a plan",
+        "plan anew, cache it",
+        "plan from the cache",
+    ]
+    assert all(one["processor_seconds"][0] > 0 for one in results)
+    validated, planned, imported, shown, reported, *_ = (one["runs"][0] for one in results)
+    assert validated["zones"] == 57
+    assert planned["changes"] == shown["changes"] == reported["changes"] > 0
+    assert imported["changes"] == 0
+
+
+GROWTH = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bench.growth import exponents
+from bench.measure import Case, Claim
+from bench import suite
+
+works = sys.argv[2]
+slow, fast = exponents((1, 4, 16), (1.0, 16.0, 64.0))
+
+def case(quick):
+    made = Case("growth of two works")
+    for name, found in (("slow", slow), ("fast", fast)):
+        if name in works:
+            made.claims.append(
+                Claim(text=name, value=found, relation="<=", target=1.3, gate=True)
+            )
+    made.claims.append(Claim(text="no gate", value=9, relation="<=", target=1.3))
+    return made
+
+suite.CASES = {"growth": case}
+sys.argv = ["run.py"]
+sys.exit(suite.main())
+"""
+
+
+@pytest.mark.parametrize(("works", "status"), [("slow,fast", 1), ("fast", 0)])
+def test_only_growth_above_the_limit_makes_the_run_fail(works: str, status: int) -> None:
+    command = [sys.executable, "-c", GROWTH, str(ROOT), works]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.returncode == status, done.stderr
+    assert ("growth: slow is 2.0, not <= 1.3" in done.stderr) is bool(status)
+    assert "no gate" not in done.stderr
+    assert json.loads(done.stdout)["cases"]["growth"]["claims"][-1]["met"] is False

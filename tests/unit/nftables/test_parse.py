@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from segctl.drift import items_of
 from segctl.errors import ParseError, SegctlError, UnsupportedError
-from segctl.findings import UNREAD
 from segctl.intent import Flow, ProtocolUse
 from segctl.plan import plan_device
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import read_table, spell
 from segctl.providers.nftables.render import transactions
+from segctl.providers.state import UNREAD
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft import PROVIDER, asset, desired, live, tcp
 

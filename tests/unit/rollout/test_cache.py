@@ -217,6 +217,25 @@ def test_the_code_is_of_the_files_of_segctl_and_of_the_provider(
     assert before != changed != code("panos")
 
 
+def test_code_touched_long_ago_is_told_by_when_and_how_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = module._code.__wrapped__  # pyright: ignore[reportPrivateUsage] - its memory left out
+    monkeypatch.setattr(module, "_FRESH", -1.0)
+    copy = tmp_path / "segctl"
+    copy.mkdir()
+    (copy / "plan.py").write_text("x = 1\n", encoding="utf-8")
+    (copy / "gone.py").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setattr(segctl.__spec__, "submodule_search_locations", [str(copy)])
+    before = code("panos")
+    assert before == code("panos")
+    (copy / "plan.py").write_text("x = 10\n", encoding="utf-8")
+    assert before != code("panos")
+    again = code("panos")
+    os.utime(copy / "plan.py", ns=(1, 1))
+    assert again != code("panos")
+
+
 def test_what_json_cannot_hold_has_no_key() -> None:
     odd = replace(DESIRED, findings=(Problem(message="x", subject=object()),))  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - on purpose
     assert key_of(odd, b"document", PANOS) is None

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.errors import ParseError, Problem
-from segctl.findings import UNREAD
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import entries, shaped
+from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

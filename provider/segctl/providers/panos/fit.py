@@ -16,6 +16,7 @@ from segctl.policy import (
     ANY,
     APPLICATION_DEFAULT,
     Address,
+    AddressGroup,
     ApplicationGroup,
     Policy,
     Rule,
@@ -60,14 +61,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         zones=policy.zones,
         tags=(TAG,) if rules else (),
         addresses=tuple(_address(item, new) for item in policy.addresses),
-        address_groups=tuple(
-            replace(
-                item,
-                name=new[item.name],
-                members=tuple(sorted(new[member] for member in item.members)),
-            )
-            for item in policy.address_groups
-        ),
+        address_groups=tuple(_address_group(item, new) for item in policy.address_groups),
         services=tuple(services[name] for name in sorted(services)),
         application_groups=tuple(groups[name] for name in sorted(groups)),
         schedules=tuple(
@@ -81,13 +75,20 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
 
 
 def _marked(policy: Policy) -> Policy:
+    """Return `policy` with the marks of its essential rules, which hold the seals."""
+    if not any(rule.essential for rule in policy.rules):
+        return policy
     return replace(
         policy,
         rules=tuple(
-            replace(rule, description=_cut(names.mark(rule) + rule.description))
+            replace(rule, description=_described(rule)) if rule.essential else rule
             for rule in policy.rules
         ),
     )
+
+
+def _described(rule: Rule) -> str:
+    return _cut(names.mark(rule) + rule.description)
 
 
 def _renamer(policy: Policy) -> Mapping[str, str]:
@@ -102,6 +103,13 @@ def _address(item: Address, new: Mapping[str, str]) -> Address:
     if (name, description) == (item.name, item.description):
         return item
     return replace(item, name=name, description=description)
+
+
+def _address_group(item: AddressGroup, new: Mapping[str, str]) -> AddressGroup:
+    name, members = new[item.name], tuple(sorted(new[member] for member in item.members))
+    if (name, members) == (item.name, item.members):
+        return item
+    return replace(item, name=name, members=members)
 
 
 def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
@@ -160,6 +168,8 @@ def _rule(
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),
+        # the mark of an essential rule holds its seal: `_marked` adds it to the fitted rule
+        description=rule.description if rule.essential else _described(rule),
     )
 
 
