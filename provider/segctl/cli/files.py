@@ -31,6 +31,8 @@ def check(path: Path, done: str = "; no device was read") -> Path:
     Raises:
         UsageError: it could not; the message ends in `done`.
     """
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}{done}")
     try:
         return storage.check(path)
     except OSError as error:

@@ -91,7 +91,7 @@ class Channels:
             raise UsageError(f"--notify {notify!r}: choose {', '.join(NOTIFY)}")
         if no_history and history:
             raise UsageError("--history and --no-history exclude each other")
-        if metrics is not None:
+        if metrics is not None and not metrics.is_dir():  # that one is a warning, in the end
             check(metrics)
         gateway = pushgateway or os.environ.get("SEGCTL_PUSHGATEWAY")
         if plan is not None and metrics is None and not gateway:
