@@ -192,7 +192,7 @@ def victim_of(tmp_path: Path) -> Path:
 
 
 def _mock_serve(folder: Path, *words: str) -> tuple[bool, str]:
-    """Serve mocks until they are there, or refuse to; return whether they were, and what was said."""
+    """Serve mocks, or refuse to; return whether they were there, and what was said."""
     with subprocess.Popen(
         [sys.executable, "-m", "segctl.cli", "mock", "serve", "-i", "hosts.yml", *words],
         cwd=folder,

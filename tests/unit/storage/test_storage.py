@@ -275,12 +275,12 @@ def test_the_link_of_another_is_not_followed(
 ) -> None:
     (sticky / "file").symlink_to(victim)
     of_another(sticky / "file")
-    with pytest.raises(UnsafePlaceError, match="is a link that .* made"):
+    with pytest.raises(UnsafePlaceError, match=r"is a link that .* made"):
         way(sticky / "file")
     (sticky / "file").unlink()
     (sticky / "folder").symlink_to(victim.parent)
     of_another(sticky / "folder")
-    with pytest.raises(UnsafePlaceError, match="is a link that .* made"):
+    with pytest.raises(UnsafePlaceError, match=r"is a link that .* made"):
         way(sticky / "folder/victim")
     assert victim.read_text() == "precious"
 
@@ -321,7 +321,7 @@ def test_a_group_with_others_in_it_is_everybody(tmp_path: Path) -> None:
     (tmp_path / "team").mkdir()
     os.chown(tmp_path / "team", 0, NOBODY)
     (tmp_path / "team").chmod(0o775)
-    with pytest.raises(UnsafePlaceError, match="group .* can write to"):
+    with pytest.raises(UnsafePlaceError, match=r"group .* can write to"):
         written(tmp_path / "team/file")
     (tmp_path / "team").chmod(0o1775)
     written(tmp_path / "team/file")
