@@ -35,10 +35,14 @@ class UnsafePlaceError(PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A folder that is held open; `others` says who else can write to it, if anybody can."""
+    """A folder that is held open; `others` says who else can write to it, if anybody can.
+
+    `owner` is a user's number.
+    """
 
     descriptor: int
     path: str
+    owner: int
     sticky: bool
     others: str
 
@@ -174,10 +178,9 @@ class _Walk:
         elif found is None:
             raise FileNotFoundError(errno.ENOENT, f"there is no folder {path}")
         entered = self._keep(os.open(name, _WALK, dir_fd=folder.descriptor), path)
-        owner = os.fstat(entered.descriptor).st_uid
-        if folder.others and owner not in {_ROOT, os.geteuid()}:
+        if folder.others and entered.owner not in {_ROOT, os.geteuid()}:
             raise unsafe(
-                f"{path} belongs to {user_name(owner)} and stands in a folder that "
+                f"{path} belongs to {user_name(entered.owner)} and stands in a folder that "
                 f"{folder.others} can write to: use a folder of your own (mkdir -m 700 FOLDER)"
             )
         self._trail.append(entered)
@@ -186,7 +189,7 @@ class _Walk:
         self._held.callback(os.close, descriptor)
         found = os.fstat(descriptor)
         sticky = bool(found.st_mode & stat.S_ISVTX)
-        return Folder(descriptor, path, sticky, _others(found, descriptor))
+        return Folder(descriptor, path, found.st_uid, sticky, _others(found, descriptor))
 
 
 def _parts(path: str) -> list[str]:

@@ -309,6 +309,20 @@ def test_the_folder_of_another_in_one_of_everybody_is_not_entered(
 
 
 @as_root
+def test_root_looks_into_the_database_of_a_service(tmp_path: Path) -> None:
+    service = tmp_path / "service"
+    service.mkdir(mode=0o700)
+    of_another(service)
+    (service / "h.db").touch(0o600)
+    of_another(service / "h.db")
+    assert storage.prepare(service / "h.db", ("-wal",)) == service / "h.db"
+    (service / "h.db-wal").symlink_to(tmp_path / "elsewhere")
+    of_another(service / "h.db-wal")
+    with pytest.raises(UnsafePlaceError):
+        storage.prepare(service / "h.db", ("-wal",))
+
+
+@as_root
 def test_the_pipe_of_another_is_told_nothing(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe", 0o666)
     of_another(tmp_path / "pipe")
