@@ -164,6 +164,11 @@ class _Walk:
                 f"{link} is a link in a folder that {folder.others} can write to, and it is not "
                 f"followed: name the place itself, or chmod go-w {folder.path}"
             )
+        if folder.owner not in {_ROOT, os.geteuid()}:
+            raise unsafe(
+                f"{link} is a link in a folder of {user_name(folder.owner)}, who can exchange it, and "
+                "it is not followed: name the place itself"
+            )
         target = os.readlink(name, dir_fd=folder.descriptor)
         if target.startswith("/"):
             self._trail = self._trail[:1]

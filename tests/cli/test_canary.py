@@ -12,6 +12,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent, indent
@@ -161,7 +162,7 @@ def _caged(plant: Plant, top: Path, source: str, right: str = PASSWORD) -> Cage:
 
 @pytest.fixture
 def caged(bare: Plant) -> Callable[..., Cage]:
-    return lambda source, right=PASSWORD: _caged(bare, bare.folder, source, right)
+    return partial(_caged, bare, bare.folder)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -71,6 +71,8 @@ def _called(call: ast.Call) -> str:
         case ast.Attribute(attr="save"):
             words = [*call.args, *(word.value for word in call.keywords)]
             return "save" if any("str(" in ast.unparse(word) for word in words) else ""
+        case _:
+            pass
     return ""
 
 

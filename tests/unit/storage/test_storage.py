@@ -286,6 +286,19 @@ def test_the_link_of_another_is_not_followed(
 
 
 @as_root
+@every_way
+def test_an_own_link_in_the_folder_of_another_is_not_followed(
+    tmp_path: Path, victim: Path, way: Callable[[Path], None]
+) -> None:
+    (tmp_path / "his").mkdir()
+    (tmp_path / "his/link").symlink_to(victim)
+    of_another(tmp_path / "his")
+    with pytest.raises(UnsafePlaceError, match="who can exchange it"):
+        way(tmp_path / "his/link")
+    assert victim.read_text() == "precious"
+
+
+@as_root
 @pytest.mark.parametrize("way", [written, appended, prepared])
 def test_the_file_of_another_stays_his(sticky: Path, way: Callable[[Path], None]) -> None:
     path = sticky / "file"
