@@ -166,8 +166,8 @@ class _Walk:
             )
         if folder.owner not in {_ROOT, os.geteuid()}:
             raise unsafe(
-                f"{link} is a link in a folder of {user_name(folder.owner)}, who can exchange it, and "
-                "it is not followed: name the place itself"
+                f"{link} is a link in a folder of {user_name(folder.owner)}, who can exchange it, "
+                "and it is not followed: name the place itself"
             )
         target = os.readlink(name, dir_fd=folder.descriptor)
         if target.startswith("/"):
