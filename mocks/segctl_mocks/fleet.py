@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
+from segctl_mocks import storage
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.provision import provision
@@ -152,7 +153,6 @@ def serve_fleet(
     """
     with contextlib.ExitStack() as stack:
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segctl-")))
-        folder.mkdir(parents=True, exist_ok=True)
         authority = Authority.load_or_create(folder)
         ports = _read_ports(folder)
         shared = Shared(authority, authority.issue(["segctl-mocks"]), Acceptor())
@@ -174,15 +174,14 @@ def serve_fleet(
             )
             mocks[name] = stack.enter_context(_listening(mock, ports.get(name, 0)))
         used = {name: mock.port for part in (mocks, linux) for name, mock in part.items()}
-        (folder / "ports.json").write_text(json.dumps({**ports, **used}), "utf-8")
+        storage.write(folder / "ports.json", json.dumps({**ports, **used}).encode())
         target = (overlay or folder / "overlay.yml").resolve()
         known_hosts = (folder / "known_hosts").resolve()
         lines = [f"{gateway.host_key_line}\n" for gateway in linux.values()]
-        known_hosts.write_text("".join(lines), "utf-8")
+        storage.write(known_hosts, "".join(lines).encode())
         ca_file = (folder / "ca.pem").resolve()
         fleet = Fleet(mocks, dict(hosts), ca_file, target, linux, known_hosts, nowhere)
-        target.touch(mode=0o600)
-        target.write_text(fleet.inventory(), "utf-8")
+        storage.write(target, fleet.inventory().encode())
         yield fleet
 
 

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from segctl_mocks import storage
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -41,8 +43,7 @@ def _context(shown: ServerCertificate) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     with tempfile.TemporaryDirectory() as folder:
         chain = Path(folder, "chain.pem")
-        chain.touch(mode=0o600)
-        chain.write_bytes(shown.key + shown.certificate)
+        storage.write(chain, shown.key + shown.certificate)
         context.load_cert_chain(chain)
     return context
 
@@ -93,15 +94,13 @@ class Authority:
         if certificate.exists() and key.exists():
             return cls(certificate.read_bytes(), key.read_bytes())
         authority = cls.create()
-        folder.mkdir(parents=True, exist_ok=True)
-        key.touch(mode=0o600)
-        key.write_bytes(authority.key)
-        certificate.write_bytes(authority.certificate)
+        storage.write(key, authority.key)
+        storage.write(certificate, authority.certificate)
         return authority
 
     def write(self, path: Path) -> Path:
         """Write the certificate as PEM; return its absolute path."""
-        path.write_bytes(self.certificate)
+        storage.write(path, self.certificate)
         return path.resolve()
 
     def issue(

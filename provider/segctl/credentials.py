@@ -183,8 +183,10 @@ def _from_keyring(host: str, user: str) -> Secret | None:
         return None
     try:
         found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
-    except Exception as error:  # backends raise what they like
+    except Exception as error:  # noqa: BLE001 - what backends raise says what they like
         raise AuthError(
-            host, f"the keyring does not answer ({error}): unlock it, or set SEGCTL_PASSWORD"
-        ) from error
+            host,
+            f"the keyring does not answer ({type(error).__name__}): unlock it, or set "
+            "SEGCTL_PASSWORD",
+        ) from None
     return Secret(found) if isinstance(found, str) else None

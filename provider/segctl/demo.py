@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 import zlib
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import segctl
 from segctl.compile import compile_site
 from segctl.inventory import load
+from segctl.storage import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -120,7 +120,7 @@ def story(
 ) -> int:
     """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits."""
     given = [path.resolve() for path in sources or ()]
-    with tempfile.TemporaryDirectory(prefix="segctl-demo-") as folder, chdir(folder):
+    with temporary_folder("segctl-demo-") as folder, chdir(folder):
         if not given:
             shutil.copytree(example_inventory(), "inventory")
         paths = given or [Path("inventory", PLANT)]
@@ -131,7 +131,7 @@ def story(
                 f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
             )
             _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
-            with _history(Path(folder, "history.db")):
+            with _history(folder / "history.db"):
                 return _tell(run, where, running)
 
 

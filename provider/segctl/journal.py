@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from segctl.errors import JournalError
-from segctl.folders import state_folder
+from segctl.folders import file_name, state_folder
 from segctl.inert import inert_json
+from segctl.storage import append
 
 #: Folder of all runs in the state folder; each has one of its own.
 FOLDER = "runs"
@@ -60,24 +61,13 @@ class Journal:
         }
         line = inert_json(json.dumps({key: value for key, value in entry.items() if value})) + "\n"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            try:
-                _write_all(descriptor, line.encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            append(self.file, line.encode())
         except OSError as error:
             reason = error.strerror or str(error)
             raise JournalError(
                 f"{device}: the journal {self.file} cannot be written ({reason}), so {step!r} "
                 "was not begun: make room, or name another folder with SEGCTL_ARTIFACTS"
             ) from error
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 def journal_of(run: str, *, plan_id: str = "", command: str = "") -> Journal:
@@ -87,7 +77,7 @@ def journal_of(run: str, *, plan_id: str = "", command: str = "") -> Journal:
     """
     root = _root()
     _forget(root)
-    return Journal(folder=root / run, run=run, plan_id=plan_id, command=command)
+    return Journal(folder=root / file_name(run), run=run, plan_id=plan_id, command=command)
 
 
 def _root() -> Path:

@@ -16,6 +16,7 @@ from segctl_mocks.linux.host import Host
 from segctl_mocks.linux.nft.engine import Result
 from segctl_mocks.linux.nft.errors import Source
 from segctl_mocks.linux.server import Accounts, Channel, Handler, SshServer
+from segctl_mocks.storage import file_name, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +56,7 @@ class LinuxMock:
         self.latency = latency
         self.users = dict(users or {"admin": "pw"})
         self._accounts = Accounts(self.users, {**(authorized_keys or {})})
-        self._folder = state_dir / name if state_dir is not None else None
+        self._folder = state_dir / file_name(name) if state_dir is not None else None
         self._port = port
         self._any_port = False
         self._server: SshServer | None = None
@@ -180,7 +181,7 @@ class LinuxMock:
         if self._temporary is None:
             self._temporary = tempfile.TemporaryDirectory(prefix="segctl-mock-")
         path = Path(self._temporary.name) / "known_hosts"
-        path.write_text(f"{self.host_key_line}\n", "utf-8")
+        write(path, f"{self.host_key_line}\n".encode())
         return path
 
     @property
@@ -354,7 +355,6 @@ class LinuxMock:
         if self._folder is None:
             return
         host = self.host_device
-        self._folder.mkdir(parents=True, exist_ok=True)
         with host.lock, host.files.lock:
             facts = {
                 "folders": sorted(host.files.folders),
@@ -362,9 +362,9 @@ class LinuxMock:
                     path: base64.b64encode(data).decode() for path, data in host.files.data.items()
                 },
             }
-            _write(self._folder / "ruleset.nft", host.nft.text().encode())
-        _write(self._folder / "files.json", json.dumps(facts, indent=1).encode())
-        _write(self._folder / "host_key", self._key)
+            write(self._folder / "ruleset.nft", host.nft.text().encode())
+        write(self._folder / "files.json", json.dumps(facts, indent=1).encode())
+        write(self._folder / "host_key", self._key)
 
     def _restore(self) -> bool:
         if self._folder is None or not (self._folder / "host_key").exists():
@@ -377,13 +377,6 @@ class LinuxMock:
         files.data = {path: base64.b64decode(text) for path, text in facts["files"].items()}
         self.load((self._folder / "ruleset.nft").read_text("utf-8"))
         return True
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.touch(mode=0o600)
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _new_key() -> tuple[bytes, str]:

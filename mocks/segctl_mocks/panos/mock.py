@@ -16,6 +16,7 @@ from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.state import Store
+from segctl_mocks.storage import file_name
 from segctl_mocks.tls import Authority, ServerCertificate
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class PanosMock:
         )
         self.device = PanosDevice(self.settings, users or {"admin": "pw"}, config)
         self.settings = self.device.settings
-        self._store = Store(state_dir / name) if state_dir is not None else None
+        self._store = Store(state_dir / file_name(name)) if state_dir is not None else None
         self.restored = self._store is not None and self._store.restore(self.device)
         self.authority = authority or _authority(state_dir)
         self._certificate = certificate or self.authority.issue([hostname or name])

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from segctl_mocks import storage
 from segctl_mocks.panos.device import PanosDevice, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
@@ -47,7 +48,6 @@ class Store:
         )
         if state == self.saved:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         before = self.saved or (0, -1, 0, 0)
         if before[:2] != state[:2]:
             self._write("candidate.xml", device.candidate.to_bytes())
@@ -57,17 +57,12 @@ class Store:
             if not (self.folder / "versions" / f"{version.number}.xml").exists():
                 self._write(f"versions/{version.number}.xml", version.xml)
         for name, xml in device.saved.items():
-            self._write(f"saved/{name}", xml)
+            self._write(f"saved/{storage.file_name(name)}", xml)
         self._write("state.json", json.dumps(_facts(device), indent=1).encode())
         self.saved = state
 
     def _write(self, name: str, data: bytes) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        storage.write(self.folder / name, data)
 
     def restore(self, device: PanosDevice) -> bool:
         """Bring a device back; say whether there was anything."""
@@ -78,10 +73,12 @@ class Store:
         device.running = Tree.from_bytes(running, is_slot)
         candidate = (self.folder / "candidate.xml").read_bytes()
         device.load_candidate(Tree.from_bytes(candidate, is_slot))
+        found = json.loads(facts.read_text("utf-8"))
         saved = self.folder / "saved"
-        if saved.is_dir():
-            device.saved = {path.name: path.read_bytes() for path in saved.iterdir()}
-        self._restore_facts(device, json.loads(facts.read_text("utf-8")))
+        device.saved = {
+            name: (saved / storage.file_name(name)).read_bytes() for name in found.get("saved", ())
+        }
+        self._restore_facts(device, found)
         return True
 
     def _restore_facts(self, device: PanosDevice, facts: dict[str, Any]) -> None:
@@ -107,6 +104,7 @@ def _facts(device: PanosDevice) -> dict[str, Any]:
         "last_dirty_id": device.journal.last_id,
         "log": device.log.to_json(),
         "changes": [asdict(change) for change in device.journal.changes],
+        "saved": sorted(device.saved),
         "locks": [asdict(lock) for lock in device.locks.held],
         "versions": [
             {

@@ -1,40 +1,39 @@
-"""Files that are written whole or not at all."""
+"""What commands write: errors in the words of the command line."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from segctl.errors import PlanError
+from segctl import storage
+from segctl.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def save(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Write a file whole or not at all, readable by its owner only unless `mode` says more."""
+def save(path: Path, text: str, *, mode: int = storage.PRIVATE) -> None:
+    """Write a file whole or not at all, readable by its owner only unless `mode` says more.
+
+    Raises:
+        PlanError: it cannot be written, or others could decide where it goes.
+    """
     try:
-        if path.exists() and not path.is_file():  # a pipe, a terminal, a device
-            path.write_text(text, encoding="utf-8")
-            return
-        replace(path.resolve(), text.encode(), mode)
+        storage.write(path, text.encode(), mode=mode)
     except OSError as error:
         raise PlanError(
             f"cannot write {path}: {error.strerror}; nothing was saved and no device was changed"
         ) from error
 
 
-def replace(path: Path, data: bytes, mode: int) -> None:
-    """Put `data` in the place of a file in one step; what was there stays if that fails."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+def check(path: Path, done: str = "; no device was read") -> Path:
+    """Return a path without links if a file could be written there now.
+
+    Raises:
+        UsageError: it could not; the message ends in `done`.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path}: there is no folder {path.parent}{done}")
     try:
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fchmod(descriptor, mode)
-            os.fsync(descriptor)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
+        return storage.check(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}{done}") from error

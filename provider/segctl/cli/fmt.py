@@ -86,14 +86,13 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
 
 def _written(found: Formatted) -> Formatted:
     """Write one file; what goes wrong is its problem alone."""
-    from segctl.cli.files import replace
+    from segctl import storage
 
-    path = found.path.resolve()
     try:
-        mode = path.stat().st_mode & 0o7777
+        mode = found.path.stat().st_mode & 0o7777
         if not mode & 0o222:
             raise PermissionError(13, "is read-only")
-        replace(path, found.after.encode(), mode)
+        storage.write(found.path, found.after.encode(), mode=mode)
     except OSError as error:
         message = f"cannot be written: {error.strerror}; it is as it was"
         problem = Problem(file=str(found.path), message=message)

@@ -29,9 +29,10 @@ def import_(
     ] = None,
 ) -> int:
     """Write a device as inventory files; planning them back changes nothing."""
-    from segctl.importing import refuse_existing, write_files
+    from segctl.importing import refuse_existing, refuse_name, write_files
     from segctl.inventory import load
 
+    refuse_name(host)
     settings = settings_of(context)
     folder = out or Path("imported") / host
     refuse_existing(folder)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segctl import storage
 from segctl.cli.app import EPILOG, app, mock_app
+from segctl.cli.files import check
 from segctl.cli.screen import say, tell
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.errors import UsageError
@@ -43,12 +45,14 @@ def mock_serve(
     from segctl.demo import astray, fleet
 
     settings = settings_of(context)
+    kept = _state_folder(state) if state is not None else None
+    written = check(endpoints, "") if endpoints is not None else None
     configs = _configs(config or ())
     loaded = load_inventory(settings)
     with ExitStack() as stack:
         try:
             running = stack.enter_context(
-                fleet(loaded, today(), state=state, overlay=endpoints, configs=configs)
+                fleet(loaded, today(), state=kept, overlay=written, configs=configs)
             )
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--config") from error
@@ -67,6 +71,19 @@ def mock_serve(
         say(f"use them with: {given} -i {overlay}")
         sys.stdout.flush()
         _until_stopped()
+
+
+def _state_folder(folder: Path) -> Path:
+    """Return the folder of the mocks' state, made where it is missing, without links.
+
+    Raises:
+        UsageError: others can write to it, and so decide what the mocks hold.
+    """
+    try:
+        storage.make_folder(folder)
+        return storage.check(folder / "ports.json", alone=True).parent
+    except OSError as error:
+        raise UsageError(f"cannot keep state in {folder}: {error.strerror}") from error
 
 
 def _configs(given: Sequence[str]) -> dict[str, bytes]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from segctl import storage
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.files import save
+from segctl.cli.files import check, save
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, say, tell
 from segctl.cli.signatures import (
@@ -138,10 +139,8 @@ class Saving:
             UsageError: there is no such folder, or nothing is saved that could be signed.
             SignatureError: the key cannot be used.
         """
-        if out is not None and not out.parent.is_dir():
-            raise UsageError(
-                f"cannot write {out}: there is no folder {out.parent}; no device was read"
-            )
+        if out is not None:
+            check(out)
         signing = signer(key, out) if key is not None else None
         return cls(out=out, signing=signing, valid_for=valid_for)
 
@@ -341,6 +340,6 @@ def mark_used(file: Path, made: Plan) -> None:
     """Note beside a plan file that it was applied."""
     moment = datetime.now(UTC).replace(microsecond=0).isoformat()
     try:
-        _marker(file).write_text(f"{made.plan_id} {moment}\n", encoding="utf-8")
+        storage.write(_marker(file), f"{made.plan_id} {moment}\n".encode())
     except OSError as error:
         tell(f"segctl: applied, but {error.filename}: {error.strerror}")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segctl.cli.files import save
+from segctl.cli.files import check, save
 from segctl.cli.screen import tell
 from segctl.cli.steps import intent, today
 from segctl.errors import SegctlError, UsageError
@@ -91,8 +91,8 @@ class Channels:
             raise UsageError(f"--notify {notify!r}: choose {', '.join(NOTIFY)}")
         if no_history and history:
             raise UsageError("--history and --no-history exclude each other")
-        if metrics is not None and not metrics.parent.is_dir():
-            raise UsageError(f"cannot write {metrics}: there is no folder {metrics.parent}")
+        if metrics is not None and not metrics.is_dir():  # that one is a warning, in the end
+            check(metrics)
         gateway = pushgateway or os.environ.get("SEGCTL_PUSHGATEWAY")
         if plan is not None and metrics is None and not gateway:
             raise UsageError("--plan goes with --metrics or --pushgateway")

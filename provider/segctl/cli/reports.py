@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.files import save
-from segctl.errors import SegctlError, UsageError
+from segctl.cli.files import check, save
+from segctl.errors import SegctlError
 from segctl.inert import json_text
 
 if TYPE_CHECKING:
@@ -96,10 +96,7 @@ class ReportFiles:
 
         environment_name(self.environment)
         for path in self._paths():
-            if not path.parent.is_dir():
-                raise UsageError(
-                    f"cannot write {path}: there is no folder {path.parent}; no device was read"
-                )
+            check(path)
 
     def write(self, report: Report) -> None:
         """Write the reports.

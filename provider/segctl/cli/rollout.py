@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from segctl import storage
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.interrupts import braked, eased
@@ -394,7 +395,7 @@ def _roll(
         result = roll(plays, run)
     resume = "" if result.well else _again(settings, options, path)
     if result.well and options.state is None:
-        path.unlink(missing_ok=True)
+        storage.remove(path)
     if settings.json:
         document = rollout_json(
             result,

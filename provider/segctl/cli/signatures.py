@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.files import replace
+from segctl import storage
 from segctl.errors import SignatureError, UsageError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def write_signature(signature: Signature, out: Path) -> Path:
     remove_signatures(out)
     path = signature.beside(out)
     try:
-        replace(path.resolve(), signature.text, 0o644)
+        storage.write(path, signature.text, mode=0o644)
     except OSError as error:
         raise SignatureError(f"cannot write {path}: {error.strerror}; nothing was saved") from error
     return path
@@ -94,7 +94,7 @@ def remove_signatures(out: Path) -> None:
 
     for path in signatures_of(out):
         try:
-            path.unlink()
+            storage.remove(path)
         except OSError as error:
             raise SignatureError(
                 f"{path} is of the plan from before and cannot be removed: {error.strerror}"

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segctl import storage
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.files import save
+from segctl.cli.files import check, save
 from segctl.cli.screen import print_json, progress, say, tell
 from segctl.cli.signatures import signed_by
 from segctl.cli.steps import load_inventory, settings_of, working
 from segctl.errors import UsageError
+from segctl.folders import file_name
 
 if TYPE_CHECKING:
     from segctl.intent import Device
@@ -84,15 +86,17 @@ def _paths(devices: list[Device], out: Path | None) -> dict[str, Path]:
     from segctl.snapshot import SUFFIX
 
     if out is not None and len(devices) == 1 and not out.is_dir() and out.suffix:
-        if not out.parent.is_dir():
-            raise UsageError(f"cannot write {out}: there is no folder {out.parent}")
+        check(out)
         return {devices[0].name: out}
     folder = out or _FOLDER
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        storage.make_folder(folder)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from error
-    return {device.name: folder / f"{device.name.replace('/', '_')}{SUFFIX}" for device in devices}
+    paths = {device.name: folder / file_name(device.name, SUFFIX) for device in devices}
+    for path in paths.values():
+        check(path)
+    return paths
 
 
 def _row(one: Snapshot, path: Path) -> dict[str, Any]:

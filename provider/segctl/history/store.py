@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import re
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, inspect, select, text
+from sqlalchemy import URL, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from segctl import storage
 from segctl.errors import HistoryError
-from segctl.history.location import shown
+from segctl.history.location import is_file, shown
 from segctl.history.tables import METADATA, VERSION, schema, take_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy import Connection, Engine
 
     from segctl.credentials import Secret
 
@@ -30,6 +31,10 @@ _MAKING = 0x5E6C71
 
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
+#: What stands in a URL of a server, and not in the path of a file.
+_CREDENTIALS = re.compile(r":[^/]*@|^file:")
+#: What SQLite adds to the name of a database for files of its own.
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 @contextmanager
@@ -114,8 +119,10 @@ def _engine(url: Secret, seconds: int) -> Engine:
 
 def _parsed(url: Secret) -> URL:
     given = url.reveal()
+    if is_file(given):
+        return URL.create("sqlite", database=str(Path(given).absolute()))
     try:
-        parsed = make_url(given if "://" in given else f"sqlite:///{Path(given).absolute()}")
+        parsed = make_url(given)
     except (ArgumentError, ValueError):
         raise HistoryError(
             "the history's address is no URL: write sqlite:////path/history.db or "
@@ -123,14 +130,17 @@ def _parsed(url: Secret) -> URL:
         ) from None
     if parsed.drivername not in _SQLITE | _POSTGRESQL:
         raise HistoryError(f"a history is kept in SQLite or PostgreSQL, not in {parsed.drivername}")
+    if parsed.drivername in _SQLITE and (
+        parsed.host or parsed.username or parsed.query or _CREDENTIALS.search(parsed.database or "")
+    ):
+        raise HistoryError("a history in SQLite is a file: write sqlite:////path/history.db")
     return parsed
 
 
 def _sqlite(url: URL, seconds: int) -> Engine:
     """Return an engine whose transactions take the write lock at once, and wait for it."""
     if url.database and url.database != ":memory:":
-        _make_file(Path(url.database).expanduser())
-        url = url.set(database=str(Path(url.database).expanduser()))
+        url = url.set(database=str(_make_file(Path(url.database).expanduser())))
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": seconds})
 
     def connected(connection: Any, _record: object) -> None:
@@ -147,11 +157,10 @@ def _sqlite(url: URL, seconds: int) -> Engine:
     return engine
 
 
-def _make_file(path: Path) -> None:
-    """Make the database's file and folder, for nobody but its owner."""
+def _make_file(path: Path) -> Path:
+    """Make the database's file and folder, for nobody but its owner; return it without links."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        return storage.prepare(path, _BESIDE)
     except OSError as error:
         raise HistoryError(f"history {path}: {error.strerror}") from error
 

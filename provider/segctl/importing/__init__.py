@@ -6,16 +6,32 @@ become conduits of mode `absent`, for an operator to take over one by one.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from segctl.errors import UsageError
+from segctl.folders import is_file_name
 from segctl.importing.build import Imported, import_device
+from segctl.storage import create, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Imported", "import_device", "refuse_existing", "write_files"]
+__all__ = ["Imported", "import_device", "refuse_existing", "refuse_name", "write_files"]
+
+
+def refuse_name(host: str) -> None:
+    """Refuse a host whose variables no file could hold: Ansible finds them by the file's name.
+
+    Raises:
+        UsageError: its name is more or less than one plain part of a path.
+    """
+    if not is_file_name(host):
+        raise UsageError(
+            f"{host!r} cannot be the name of a file in host_vars: give the host a name of letters, "
+            "digits, dots, dashes and underscores in the inventory, and import it again"
+        )
 
 
 def refuse_existing(folder: Path, paths: Iterable[str] = ("hosts.yml",)) -> None:
@@ -36,19 +52,20 @@ def write_files(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:
     """Write new files below `folder`: all of them, or none.
 
     Raises:
-        UsageError: one of them exists, or the folder cannot hold them.
+        UsageError: one of them exists or leads out of the folder, or the folder cannot hold them.
     """
+    for part in {part for path in files for part in path.split("/")}:
+        refuse_name(part)
     refuse_existing(folder, files)
     written: list[Path] = []
     try:
         for path, text in files.items():
             target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("x", encoding="utf-8") as stream:
-                written.append(target)
-                stream.write(text)
+            create(target, text.encode())
+            written.append(target)
     except OSError as error:
         for target in written:
-            target.unlink(missing_ok=True)
+            with suppress(OSError):
+                remove(target)
         raise UsageError(f"cannot write to {folder}: {error.strerror}; no file is left") from error
     return tuple(written)

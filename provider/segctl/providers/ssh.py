@@ -12,7 +12,6 @@ import hashlib
 import logging
 import re
 import socket
-import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -21,8 +20,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segctl import inert
+from segctl import inert, storage
 from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
+from segctl.folders import file_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -107,13 +107,15 @@ class SshSession:
                 otherwise.
 
         Raises:
-            ConnectError: no connection, or the host key is unknown, changed or not the pinned one.
+            ConnectError: no connection, or the host key is unknown, changed or not the pinned one;
+                the transcript that is asked for cannot be written.
             AuthError: the device refuses the account.
         """
         self._target = target
         self._read_only = read_only
         self._readers = tuple(readers)
         self._progress = progress
+        _check_transcript(target)
         progress("connecting")
         seconds = LOGIN * target.timeout if within is None else within
         self._connection = _connect(target, device_type, time.monotonic() + seconds)
@@ -247,11 +249,11 @@ class SshSession:
         secret = self._target.password.reveal()
         if secret:
             text = text.replace(secret, "***")
-        text = _REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"{re.sub(r'[^0-9A-Za-z._-]', '_', self._target.name)}.txt"
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write("\n".join(inert.lines(text)))
+        text = "\n".join(inert.lines(_REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))))
+        try:
+            storage.append(_transcript(self._target, folder), text.encode(), durable=False)
+        except OSError as error:  # what was begun on the device is not left for that
+            self._progress(f"the transcript was not continued: {error.strerror}")
 
 
 class _Flow:
@@ -310,6 +312,32 @@ def _bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
         timer.cancel()
 
 
+# --- transcripts ---------------------------------------------------------------------------------
+
+
+def _transcript(target: Target, folder: Path) -> Path:
+    return folder / file_name(target.name, ".txt")
+
+
+def _check_transcript(target: Target) -> None:
+    """Refuse to begin where no transcript can be written although one is asked for.
+
+    Raises:
+        ConnectError: it cannot.
+    """
+    if target.transcript is None:
+        return
+    path = _transcript(target, target.transcript)
+    try:
+        storage.append(path, b"", durable=False)
+    except OSError as error:
+        raise ConnectError(
+            target.name,
+            f"the transcript {path} (segctl_transcript) cannot be written: {error.strerror}; "
+            "nothing was sent",
+        ) from error
+
+
 # --- logging in ----------------------------------------------------------------------------------
 
 
@@ -350,8 +378,8 @@ def _connect(target: Target, device_type: str, until: float) -> Any:
     key = _host_key(target, until)
     known = paramiko.HostKeys()
     known.add(_known_name(target.host, target.port or 22), key.get_name(), key)
-    with tempfile.TemporaryDirectory(prefix="segctl-") as folder:
-        path = Path(folder) / "known_hosts"
+    with storage.temporary_folder("segctl-") as folder:
+        path = folder / "known_hosts"
         known.save(str(path))
         sock = _dial(target, until)
         connection = _connection(target, device_type, path, sock, _left(target, until))

@@ -23,6 +23,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from segctl import storage
 from segctl.plan import device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 
@@ -158,7 +159,7 @@ class PlanCache:
             return cls(None)
         folder = base / "segctl"
         with suppress(OSError):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            storage.make_folder(folder)
         return cls(folder if _own(folder) else None)
 
     def get(self, key: Key) -> DevicePlan | None:
@@ -183,16 +184,10 @@ class PlanCache:
         body = json.dumps(plan.as_json(), separators=(",", ":")).encode()
         if len(body) > MAX_ENTRY or device_of(json.loads(body)) != plan:
             return
-        path = self._path(self._folder, key)
-        scratch = path.with_name(f".{key.text}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(_seal(key, body) + body)
-            scratch.replace(path)
+        with suppress(OSError):
+            path = self._path(self._folder, key)
+            storage.write(path, _seal(key, body) + body, durable=False)
             self._written = True
-        except OSError:
-            scratch.unlink(missing_ok=True)
 
     def tidy(self) -> None:
         """After writing: delete what has not been asked for in a month, or is too much."""
@@ -204,7 +199,7 @@ class PlanCache:
             for moment, size, path in sorted(_entries(self._folder), reverse=True):
                 total += size
                 if total > MAX_TOTAL or time.time() - moment > MAX_AGE:
-                    path.unlink(missing_ok=True)
+                    storage.remove(path)
 
     @staticmethod
     def _path(folder: Path, key: Key) -> Path:

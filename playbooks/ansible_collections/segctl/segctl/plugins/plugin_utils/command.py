@@ -118,7 +118,7 @@ def _shown(secrets: Sequence[bytes], folder: Path) -> Generator[tuple[list[str],
                 paths.append(f"/dev/fd/{descriptor}")
             else:
                 path = folder / f"secret{number}"
-                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 descriptors.append(descriptor)
                 paths.append(str(path))
             os.write(descriptor, secret)

@@ -1,0 +1,262 @@
+"""Where a file goes, walked to so that no other user of this machine can decide it.
+
+The way is walked folder by folder, each held open, so that nothing on it can be exchanged
+meanwhile: a link is followed only if root or this user made it, and what stands in a folder that
+others can write must belong to root or to this user. Files are not put into such a folder itself
+unless it is sticky.
+"""
+
+from __future__ import annotations
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_PRIVATE_FOLDER = 0o700
+_ROOT = 0
+_MOST_LINKS = 40
+#: A folder is only walked through: that needs no right to list it.
+_WALK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class UnsafePlaceError(PermissionError):
+    """Another user of this machine could decide where a file goes, or what stands in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that is held open; `others` says who else can write to it, if anybody can.
+
+    `owner` is a user's number.
+    """
+
+    descriptor: int
+    path: str
+    owner: int
+    sticky: bool
+    others: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file goes, and what stands there; `stream` is an open descriptor instead."""
+
+    folder: Folder
+    name: str
+    found: os.stat_result | None
+    stream: int | None = None
+
+    @property
+    def path(self) -> Path:
+        """The path without any link in it."""
+        return Path(self.folder.path, self.name)
+
+    @property
+    def special(self) -> bool:
+        """Whether it takes what is written to it as a pipe or a terminal does."""
+        mode = self.found.st_mode if self.found else 0
+        return self.stream is not None or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+    def check(self, *, alone: bool = False) -> None:
+        """Refuse to write here; with `alone`, also where others can put files beside this one.
+
+        Raises:
+            UnsafePlaceError: others can write to the folder, or it holds a file of theirs.
+            OSError: there is something else than a file.
+        """
+        if self.stream is not None:
+            return
+        folder = self.folder
+        if folder.others and (alone or not folder.sticky):
+            raise unsafe(
+                f"{folder.others} can write to {folder.path}, and so decide what is read from or "
+                f"written to a file there: chmod go-w {folder.path}, or use a folder of your own "
+                "(mkdir -m 700 FOLDER)"
+            )
+        if self.found is None:
+            return
+        mode = self.found.st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if not (stat.S_ISREG(mode) or self.special):
+            raise unsafe("it is neither a file nor a pipe: name a file")
+        foreign = self.found.st_uid != os.geteuid()
+        if foreign and (folder.others or (self.special and self.found.st_uid != _ROOT)):
+            raise unsafe(
+                f"it is there already and belongs to {user_name(self.found.st_uid)}: remove it, or "
+                "use a folder of your own (mkdir -m 700 FOLDER)"
+            )
+
+
+def unsafe(reason: str) -> UnsafePlaceError:
+    """Return the error of a place that is refused for this reason."""
+    return UnsafePlaceError(errno.EPERM, reason)
+
+
+@contextmanager
+def reach(path: Path, *, make: bool = False) -> Generator[Place]:
+    """Walk to a file's folder and hold it; with `make`, the folders that are missing are made.
+
+    Errors name the path that was asked for.
+    """
+    try:
+        with ExitStack() as held:
+            yield _Walk(held, make=make).to(path)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+class _Walk:
+    """A way through folders, each opened in the one before it and none through a link."""
+
+    def __init__(self, held: ExitStack, *, make: bool) -> None:
+        self._held = held
+        self._make = make
+        root = self._keep(os.open("/", _WALK), "/")
+        self._trail = [root]
+
+    def to(self, path: Path) -> Place:
+        """Return the place at the end of a path."""
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "the name has a NUL in it")
+        rest = [*reversed(_parts(str(Path.cwd() / path)))]
+        links = 0
+        while rest:
+            name, folder = rest.pop(), self._trail[-1]
+            if name == "..":
+                self._trail = self._trail[:-1] or self._trail
+                continue
+            if folder.path == f"/proc/{os.getpid()}/fd" and name.isdecimal():
+                return Place(folder, name, None, stream=int(name))
+            found = entry(folder, name)
+            if found is not None and stat.S_ISLNK(found.st_mode):
+                links += 1
+                rest += self._followed(folder, name, found, links)
+            elif rest:
+                self._enter(folder, name, found)
+            else:
+                return Place(folder, name, found)
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+
+    def _followed(self, folder: Folder, name: str, found: os.stat_result, links: int) -> list[str]:
+        """Return where a link leads, last part first."""
+        link = Path(folder.path, name)
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, f"too many links, such as {link}")
+        if found.st_uid not in {_ROOT, os.geteuid()}:
+            raise unsafe(
+                f"{link} is a link that {user_name(found.st_uid)} made, and it is not followed: "
+                "name the place itself"
+            )
+        if folder.others and not folder.sticky:
+            raise unsafe(
+                f"{link} is a link in a folder that {folder.others} can write to, and it is not "
+                f"followed: name the place itself, or chmod go-w {folder.path}"
+            )
+        if folder.owner not in {_ROOT, os.geteuid()}:
+            raise unsafe(
+                f"{link} is a link in a folder of {user_name(folder.owner)}, who can exchange it, "
+                "and it is not followed: name the place itself"
+            )
+        target = os.readlink(name, dir_fd=folder.descriptor)
+        if target.startswith("/"):
+            self._trail = self._trail[:1]
+        return [*reversed(_parts(target))]
+
+    def _enter(self, folder: Folder, name: str, found: os.stat_result | None) -> None:
+        path = str(Path(folder.path, name))
+        if found is None and self._make:
+            Place(folder, name, None).check()
+            with suppress(FileExistsError):
+                os.mkdir(name, _PRIVATE_FOLDER, dir_fd=folder.descriptor)
+        elif found is None:
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {path}")
+        entered = self._keep(os.open(name, _WALK, dir_fd=folder.descriptor), path)
+        if folder.others and entered.owner not in {_ROOT, os.geteuid()}:
+            raise unsafe(
+                f"{path} belongs to {user_name(entered.owner)} and stands in a folder that "
+                f"{folder.others} can write to: use a folder of your own (mkdir -m 700 FOLDER)"
+            )
+        self._trail.append(entered)
+
+    def _keep(self, descriptor: int, path: str) -> Folder:
+        self._held.callback(os.close, descriptor)
+        found = os.fstat(descriptor)
+        sticky = bool(found.st_mode & stat.S_ISVTX)
+        return Folder(descriptor, path, found.st_uid, sticky, _others(found, descriptor))
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in {"", "."}]
+
+
+def entry(folder: Folder, name: str) -> os.stat_result | None:
+    """Return what stands in a folder under a name, a link as one; None if nothing does."""
+    try:
+        return os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+# --- who else can write --------------------------------------------------------------------------
+
+
+def _others(found: os.stat_result, descriptor: int) -> str:
+    """Return who besides root, the owner and this user can write to a folder, if anybody can."""
+    if found.st_mode & stat.S_IWOTH:
+        return "every user of this machine"
+    if not found.st_mode & stat.S_IWGRP:
+        return ""
+    if _has_acl(descriptor):
+        return "whom its access list (getfacl) names"
+    return _shared_group(found.st_gid, os.geteuid())
+
+
+def _has_acl(descriptor: int) -> bool:
+    """Tell whether the bits of the group stand for an access list (Linux)."""
+    if not hasattr(os, "getxattr"):
+        return False
+    with suppress(OSError):  # there is none, or the file system has none
+        return bool(os.getxattr(f"/proc/self/fd/{descriptor}", "system.posix_acl_access"))
+    return False
+
+
+@cache
+def _shared_group(gid: int, uid: int) -> str:
+    """Return a group in words if somebody besides root and user `uid` is in it, or may be.
+
+    A group without a name is a user's own where both have one number, as in containers. So is one
+    in which nobody else is found, unless it is the user's first group under another name: of a
+    directory service's first groups nobody can be listed.
+    """
+    try:
+        account = pwd.getpwuid(uid)
+        name, first = account.pw_name, account.pw_gid
+    except KeyError:
+        name, first = "", -1
+    try:
+        group = grp.getgrgid(gid)
+    except KeyError:
+        return "" if gid == uid else f"group {gid}"
+    ours = {"root", name}
+    members = {*group.gr_mem} | {one.pw_name for one in pwd.getpwall() if one.pw_gid == gid}
+    common = gid == first and group.gr_name != name and gid != _ROOT
+    return f"group {group.gr_name}" if members - ours or common else ""
+
+
+def user_name(uid: int) -> str:
+    """Return what a user is called, or the number."""
+    with suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return f"user {uid}"

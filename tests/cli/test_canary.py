@@ -1,0 +1,443 @@
+"""Secrets from every place that takes one are looked for in everything that segctl leaves."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import signal
+import subprocess
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from cli_support import PASSWORD, Done, Plant, environment
+from segctl.compile import compile_site
+from segctl.credentials import Secret
+from segctl.inventory import VaultSecrets, encrypt, load
+from segctl.rollout import plan_devices
+from segctl.rollout.snapshots import take_snapshots
+from support.receiver import receiver
+from support.signatures import minisign_keys, ssh_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Future
+
+    from support.cells import Cells
+
+TODAY = datetime.now(UTC).astimezone().date()
+
+
+def canary(place: str) -> str:
+    """A secret that says where it was put, with signs that have to be quoted in a URL."""
+    return f"kanarie-{place}-0815=x"
+
+
+PLACES = (
+    *("host", "any", "file", "inventory", "vault", "keyring", "opens-vault", "signing"),
+    *("webhook", "webhook-file", "gateway-url", "gateway-token", "gateway-password"),
+    *("history-url", "history-query", "git"),
+)
+
+
+def _forms() -> dict[bytes, str]:
+    """Every secret as it is, quoted for a URL, and as HTTP sends it."""
+    forms: dict[bytes, str] = {}
+    for text in (PASSWORD, *map(canary, PLACES)):
+        basic = base64.b64encode(f"robot:{text}".encode())
+        for form in (text.encode(), quote(text, safe="").encode(), basic):
+            forms[form] = text
+    return forms
+
+
+FORMS = _forms()
+
+
+def found_in(data: bytes) -> set[str]:
+    return {text for form, text in FORMS.items() if form in data}
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """The plant, its environment with every secret in it, and the files that may hold them."""
+
+    plant: Plant
+    top: Path
+    environment: Mapping[str, str]
+    ours: frozenset[Path]
+
+    def __call__(self, *words: str, code: int | None = None, **more: str) -> Done:
+        """Run a command in a process of its own; nothing it says is a secret."""
+        done = self.plant.process(*words, env={**self.environment, **more})
+        if code is not None:
+            assert done.code == code, done.err + done.out
+        assert not found_in(f"{done.out}{done.err}".encode()), words
+        return done
+
+    def search(self) -> None:
+        """Look into every file that was not there before, and at its name."""
+        for path in self.top.rglob("*"):
+            assert not found_in(str(path).encode())
+            if path.is_file() and path not in self.ours:
+                assert not found_in(path.read_bytes()), path
+
+
+def _private(path: Path, text: str) -> str:
+    path.touch(mode=0o600)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    return str(path)
+
+
+def _ring(folder: Path, body: str) -> None:
+    folder.mkdir()
+    text = f"def get_password(service, account):\n{indent(dedent(body), '    ')}"
+    (folder / "keyring.py").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def bare(plant: Plant) -> Plant:
+    """The plant without the password in its inventory, in a repository with one in its address."""
+    plant.edit("hosts.yml", f"ansible_password: {PASSWORD}", "ansible_connection: httpapi")
+    overlay = plant.folder / "mocks.yml"
+    lines = overlay.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if "ansible_password" not in line]
+    overlay.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    address = f"https://robot:{quote(canary('git'), safe='')}@forge.invalid/plant.git"
+    for words in (("init", "-q"), ("remote", "add", "origin", address)):
+        subprocess.run(["git", *words], cwd=plant.folder, check=True)
+    return plant
+
+
+def _inventory(plant: Plant, text: str) -> None:
+    path = plant.folder / "group_vars" / "all.yml"
+    path.write_text(f"ansible_password: {text}\n", encoding="utf-8")
+
+
+SOURCES = ("host", "any", "file", "inventory", "vault", "keyring")
+
+
+def _caged(plant: Plant, top: Path, source: str, right: str = PASSWORD) -> Cage:
+    """Put the right password into one place, and canaries into those that come after it."""
+    rank = SOURCES.index(source)
+
+    def word(place: str) -> str:
+        return right if place == source else canary(place)
+
+    given = set(SOURCES[rank:])
+    opens = _private(top / "opens", canary("opens-vault"))
+    _ring(top / "ring", f"return {word('keyring')!r}")
+    values = {
+        "PYTHONPATH": str(top / "ring"),
+        "SEGCTL_VAULT_PASSWORD_FILE": opens,
+        "SEGCTL_SIGN_PASSWORD": canary("signing"),
+        "SEGCTL_ARTIFACTS": str(top / "runs"),
+    }
+    if "host" in given:
+        values |= {f"SEGCTL_PASSWORD_{host}": word("host") for host in ("FW1", "FW2")}
+    if "any" in given:
+        values["SEGCTL_PASSWORD"] = word("any")
+    if "file" in given:
+        values["SEGCTL_PASSWORD_FILE"] = _private(top / "password", word("file"))
+    if source == "keyring":
+        given -= {"inventory", "vault"}
+    if "inventory" in given:
+        _inventory(plant, word("inventory"))
+    elif "vault" in given:
+        sealed = encrypt(word("vault"), Secret(canary("opens-vault")))
+        _inventory(plant, f"!vault |\n{indent(sealed, '    ')}")
+    ours = frozenset(path for path in top.rglob("*") if path.is_file())
+    return Cage(plant, top, environment(**values), ours)
+
+
+@pytest.fixture
+def caged(bare: Plant) -> Callable[..., Cage]:
+    return partial(_caged, bare, bare.folder)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_password_is_in_nothing_that_a_rollout_leaves(
+    caged: Callable[..., Cage], source: str, state_home: Path
+) -> None:
+    cage = caged(source)
+    vault = ("--vault-password-file", "opens") if source == "vault" else ()
+    cage("plan", "-v", "--diff", "-o", "plan.json", *vault, code=0)
+    cage("apply", "plan.json", "-v", "--json", *vault, code=0)
+    assert (cage.top / "runs").is_dir()
+    cage("drift", "-v", *vault, code=0)
+    cage.search()
+    assert state_home.is_dir()
+    for path in state_home.rglob("*"):
+        assert not found_in(path.read_bytes() if path.is_file() else b"")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_wrong_password_is_not_repeated(caged: Callable[..., Cage], source: str) -> None:
+    cage = caged(source, canary(source))
+    vault = ("--vault-password-file", "opens") if source == "vault" else ()
+    for words in (("plan", "--json"), ("plan", "-v", "--html", "plan.html")):
+        done = cage(*words, *vault, code=1, SEGCTL_TRACEBACK="1")
+        assert "auth" in done.out or "refuses" in done.out
+    cage.search()
+
+
+def test_a_keyring_says_nothing(caged: Callable[..., Cage]) -> None:
+    cage = caged("keyring")
+    code = f"raise RuntimeError('cannot open it with {canary('keyring')}')"
+    _ring(cage.top / "broken", code)
+    done = cage(*("plan", "-v"), code=1, PYTHONPATH=str(cage.top / "broken"), SEGCTL_TRACEBACK="1")
+    assert "the keyring does not answer (RuntimeError)" in " ".join(done.out.split())
+
+
+def test_every_form_of_output_is_without(caged: Callable[..., Cage]) -> None:
+    cage = caged("any")
+    forms = ("markdown", "sarif", "junit", "gitlab", "html")
+    reports = [word for form in forms for word in (f"--{form}", f"report.{form}")]
+    for keys in (ssh_keys, minisign_keys):
+        folder = cage.top / keys.__name__
+        folder.mkdir()
+        made = keys(folder, password=canary("signing"))
+        cage("plan", "-o", f"{keys.__name__}.json", "--sign", str(made.secret), *reports, code=0)
+        done = cage(
+            *("plan", "-o", "wrong.json", "--sign", str(made.secret), "-v"),
+            code=1,
+            SEGCTL_SIGN_PASSWORD=canary("any"),
+            SEGCTL_TRACEBACK="1",
+        )
+        assert made.secret.name in done.err
+    cage("apply", "--auto-approve", "-v", code=0)
+    cage.plant.by_hand()
+    for words in (
+        ("validate", "-v", *reports),
+        ("drift", "--json", "-v", *reports),
+        ("snapshot", "--json"),
+        ("import", "fw1", "--json"),
+        ("plan", "--offline", "snapshots", "--json", "-o", "offline.json"),
+        ("drift", "history", "--json"),
+        ("inventory", "--graph"),
+        ("fmt", "--check", "--json"),
+    ):
+        cage(*words)
+    cage("drift", "--write-baseline", "b.yml", "--owner", "ops", "--expires", "2999-01-01", code=2)
+    cage.search()
+
+
+def _addresses(port: int) -> dict[str, str]:
+    user = f"robot:{quote(canary('gateway-url'), safe='')}"
+    return {
+        "SEGCTL_WEBHOOK": f"http://127.0.0.1:{port}/{quote(canary('webhook'))}",
+        "SEGCTL_PUSHGATEWAY": f"http://{user}@127.0.0.1:{port}",
+        "SEGCTL_PUSHGATEWAY_TOKEN": canary("gateway-token"),
+    }
+
+
+@pytest.mark.parametrize("status", [200, 403, None])
+def test_where_a_run_is_told_is_told_nobody(caged: Callable[..., Cage], status: int | None) -> None:
+    """Whether those who are told take it, refuse it or are not there."""
+    cage = caged("any")
+    with receiver() as room:
+        port = room.port if status else 1
+        room.answers = [(status or 200, {})] * 20
+        values = _addresses(port)
+        words = ("drift", "-v", "--metrics", "m.prom", "--notify", "on-drift", "--json")
+        cage(*words, code=2, **values)
+        token = {"SEGCTL_PUSHGATEWAY_TOKEN": "", "SEGCTL_PUSHGATEWAY_USER": "robot"}
+        cage(
+            *words, code=2, **values | token, SEGCTL_PUSHGATEWAY_PASSWORD=canary("gateway-password")
+        )
+        file = _private(cage.top / "room", f"{values['SEGCTL_WEBHOOK']}{canary('webhook-file')}")
+        values |= {"SEGCTL_WEBHOOK": "", "SEGCTL_WEBHOOK_FILE": file}
+        cage(*words, code=2, **values)
+        assert bool(room.received) == bool(status)
+    (cage.top / "room").unlink()
+    assert (cage.top / "m.prom").stat().st_mode & 0o777 == 0o644
+    cage.search()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://robot:{}@127.0.0.1:1/plant",
+        "postgresql://robot@127.0.0.1:1/plant?password={}",
+        "postgresql://robot:a/{}@127.0.0.1:1/plant",
+        "postgresql://robot:a?{}@127.0.0.1:1/plant",
+        "postgresql:///robot:{}@127.0.0.1/plant",
+        "mysql://robot:{}@127.0.0.1:1/plant",
+        "sqlite://robot:{}@127.0.0.1/plant",
+        "sqlite:///robot:{}@127.0.0.1/plant",
+        "sqlite:///h.db?password={}",
+        "postgres:{}@127.0.0.1/plant",
+        "robot:{}@127.0.0.1/plant",
+        "//robot:{}@127.0.0.1/plant",
+        "postgresql:/robot:{}@127.0.0.1/plant",
+        "{}@127.0.0.1/plant",
+        "host=127.0.0.1 password={}",
+    ],
+)
+def test_an_address_of_a_history_stays_secret(caged: Callable[..., Cage], address: str) -> None:
+    cage = caged("any")
+    place = "history-query" if "password=" in address else "history-url"
+    url = address.format(canary(place))
+    before = {path.name for path in cage.top.iterdir()}
+    done = cage("drift", "--json", "-v", SEGCTL_HISTORY=url, SEGCTL_TRACEBACK="1")
+    assert "history" in done.err
+    file = _private(cage.top / "history-file", url)
+    cage("drift", SEGCTL_HISTORY_FILE=file)
+    cage("drift", "history", SEGCTL_HISTORY=url, code=1)
+    (cage.top / "history-file").unlink()
+    cage.search()
+    assert {path.name for path in cage.top.iterdir()} == before
+
+
+def test_a_defect_shows_no_secret(caged: Callable[..., Cage]) -> None:
+    """A library that breaks: its traceback, and what a crash leaves."""
+    cage = caged("any")
+    (cage.top / "ring/prometheus_client.py").write_text(
+        "raise RuntimeError('a defect of this library')\n", encoding="utf-8"
+    )
+    words = ("drift", "-v", "--metrics", "m.prom")
+    assert "a defect in segctl" in cage(*words, code=1).err
+    found = subprocess.run(
+        cage.plant.command(*words),
+        cwd=cage.top,
+        env={**cage.environment, "SEGCTL_TRACEBACK": "1"},
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" in found.stderr
+    assert not found_in(found.stdout + found.stderr)
+
+
+def _below(pid: int) -> Iterator[Path]:
+    """Yield the processes that a process has started, and those that they have."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            with suppress(OSError, ValueError):
+                stat = (path / "stat").read_text(encoding="utf-8", errors="replace")
+                parent = int(stat.rpartition(")")[2].split()[1])
+                children.setdefault(parent, []).append(int(path.name))
+    todo = [pid]
+    while todo:
+        one = todo.pop()
+        yield Path(f"/proc/{one}")
+        todo += children.get(one, ())
+
+
+def test_no_command_line_and_no_crash_holds_a_secret(caged: Callable[..., Cage]) -> None:
+    """While a device hangs, with workers in processes; then segctl is made to crash."""
+    cage = caged("any")
+    cage.plant.fleet["fw1"].fail("hang", seconds=20, type="config")
+    with subprocess.Popen(
+        cage.plant.command("--executor", "processes", "plan", "-v"),
+        cwd=cage.top,
+        env={**cage.environment, "PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            lines: list[bytes] = []
+            deadline = time.monotonic() + 60
+            while len(lines) < 2 and time.monotonic() < deadline:
+                lines = []
+                for path in _below(process.pid):
+                    with suppress(OSError):
+                        lines.append((path / "cmdline").read_bytes())
+                time.sleep(0.05)
+            assert len(lines) >= 2, "no worker was started"
+            assert not found_in(b"\n".join(lines))
+            process.send_signal(signal.SIGABRT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert b"Fatal Python error" in err
+    assert not found_in(out + err)
+
+
+RECORDER = """\
+#!/bin/sh
+tr '\\0' '\\n' < /proc/self/environ >> "$(dirname "$0")/../seen"
+tr '\\0' ' ' < /proc/$$/cmdline >> "$(dirname "$0")/../seen"
+exit 1
+"""
+
+
+@pytest.mark.skipif(find_spec("segctl.children") is None, reason="nothing cleans environments yet")
+def test_other_programs_see_no_secret(caged: Callable[..., Cage]) -> None:
+    cage = caged("host")
+    (cage.top / "bin").mkdir()
+    (cage.top / "bin/git").write_text(RECORDER, encoding="utf-8")
+    (cage.top / "bin/git").chmod(0o755)
+    path = f"{cage.top / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    cage("plan", "-v", code=0, PATH=path, **_addresses(1))
+    assert "rev-parse" in (cage.top / "seen").read_text(encoding="utf-8")
+    cage.search()
+
+
+class _Recording(Executor):
+    """Somebody's executor that sends what it is given over a network."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self._threads = ThreadPoolExecutor(2)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        data = pickle.dumps((fn, args, kwargs))
+        self.sent += data + repr((fn, args, kwargs)).encode()
+        again, words, named = pickle.loads(data)
+        return self._threads.submit(again, *words, **named)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as executors have it
+        self._threads.shutdown(wait, cancel_futures=cancel_futures)
+
+
+@pytest.mark.parametrize("source", ["host", "inventory", "vault"])
+def test_work_that_travels_carries_no_secret(
+    caged: Callable[..., Cage], monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    cage = caged(source)
+    for name in ("SEGCTL_PASSWORD_FW1", "SEGCTL_PASSWORD_FW2", "SEGCTL_VAULT_PASSWORD_FILE"):
+        if name in cage.environment:
+            monkeypatch.setenv(name, cage.environment[name])
+    loaded = load(
+        [cage.top / "hosts.yml", cage.top / "mocks.yml"],
+        vault=VaultSecrets((("default", Secret(canary("opens-vault"))),)),
+        today=TODAY,
+    )
+    assert not found_in(repr(loaded).encode())
+    assert not found_in(repr(loaded.connections).encode())
+    desired = list(compile_site(loaded.site, TODAY).values())
+    with _Recording() as executor:
+        plans = plan_devices(
+            desired, loaded.connections, forks=2, report=lambda _d, _s: None, executor=executor
+        )
+        taken = take_snapshots(
+            loaded.site.devices,
+            loaded.connections,
+            forks=2,
+            report=lambda _d, _s: None,
+            executor=executor,
+        )
+        sent = executor.sent
+    assert len(sent) > 1000
+    assert not found_in(sent)
+    assert not found_in(repr((plans, taken)).encode())
+
+
+def test_a_transcript_has_no_password(mixed: Cells) -> None:
+    """A gateway that asks for the password again, for sudo."""
+    done = mixed("apply", "--auto-approve", "-v", "-l", "gw3", "-e", "segctl_transcript=said")
+    assert done.code == 0
+    text = (mixed.folder / "said/gw3.txt").read_bytes()
+    assert b"nft" in text
+    assert not found_in(text)
