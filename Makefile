@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 JOBS ?= $(shell expr 2 \* $$(nproc 2>/dev/null || echo 2))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check system unit matrix wheel docs bench fuzz clean
+.PHONY: help demo test check system unit matrix wheel docs oldest bench fuzz clean
 
 help:
 	@echo "make demo   set up and run the main job on mock firewalls"
 	@echo "make test   set up and run every check and test"
 	@echo "make matrix kill a run at each step, with every command that may follow (an hour or two)"
+	@echo "make oldest set up the oldest libraries allowed and run the tests of what uses them"
 	@echo "make docs   set up and build the documentation site in build/site"
 	@echo "make bench  set up and run the benchmarks (minutes); fails where time outgrows the work"
 	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format"
@@ -61,6 +62,27 @@ wheel: $(VENV)/.test
 	rm -rf dist
 	$(BIN)/python -m build --quiet
 	$(BIN)/check-wheel-contents dist/*.whl
+	rm -rf build/installed
+	$(PYTHON) -m venv build/installed
+	build/installed/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	build/installed/bin/python -m pip uninstall --quiet --yes pip
+	for wheel in dist/*.whl; do \
+	  $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	    --output-file "$${wheel%.whl}.cdx.json" build/installed/bin/python; done
+	$(BIN)/python tests/support/dependencies.py whole dist/*.cdx.json
+
+# every library at its floor; what it brings along is the newest
+OLDEST := $(addprefix tests/unit/,apply core credentials history metrics notices panos protocols \
+  signing ssh baseline) tests/cli/test_bad_linux.py
+oldest: system
+	rm -rf build/oldest
+	$(PYTHON) -m venv build/oldest
+	build/oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	build/oldest/bin/python tests/support/dependencies.py floors > build/floors.txt
+	build/oldest/bin/python -m pip install --quiet --constraint build/floors.txt \
+	  --group pytest ".[dask,postgresql]"
+	build/oldest/bin/segctl demo >/dev/null
+	build/oldest/bin/python -m pytest -n $(JOBS) -p no:cacheprovider $(OLDEST)
 
 # fails on a link or an anchor that leads nowhere
 docs: $(VENV)/.test

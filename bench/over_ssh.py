@@ -37,7 +37,7 @@ def target(folder: str) -> Target:
         host=gateway.GATEWAY,
         user="root",
         key_file=Path(folder) / "user",
-        known_hosts=Path(folder) / "known_hosts",
+        known_hosts=(Path(folder) / "known_hosts",),
         commit_timeout=600,
         timeout=300,
     )

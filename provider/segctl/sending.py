@@ -1,9 +1,13 @@
-"""One HTTP request to a service that is told something: verified TLS, bounded, tried again."""
+"""One HTTP request to a service that is told something: verified TLS, bounded, tried again.
+
+A proxy of the environment is used where `segctl.proxies` lets it.
+"""
 
 from __future__ import annotations
 
 import base64
 import ipaddress
+import os
 import ssl
 import time
 from contextlib import suppress
@@ -11,9 +15,10 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from segctl.errors import DeliveryError
+from segctl.proxies import proxies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +72,12 @@ def send(
         raise DeliveryError(f"{name_of(url)}: a secret is not sent over plain HTTP: use https")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
     request = Request(bare, data=body, headers=headers, method=method)  # noqa: S310 - _split checks
-    opener = build_opener(_NoRedirect, HTTPSHandler(context=ssl.create_default_context()))
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    opener = build_opener(
+        _NoRedirect,
+        ProxyHandler(proxies(parts.hostname or "", port, os.environ)),
+        HTTPSHandler(context=ssl.create_default_context()),
+    )
     problem = ""
     for pause in (*pauses, None):
         try:

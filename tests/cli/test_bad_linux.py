@@ -192,7 +192,12 @@ def test_an_unknown_host_key(gateway: Gateway) -> None:
     gateway.is_refused("unreachable", rf"host key \(ssh-ed25519 {shown}\) is unknown.*{known}")
     assert gateway.mock.logins == []
     known.write_text(f"{gateway.mock.host_key_line}\n", encoding="utf-8")
+    other = gateway.folder / "other"
+    other.write_text("# nobody yet\n", encoding="utf-8")
+    gateway.write_where(segctl_known_hosts=[str(other), str(known)])
     gateway.converges()
+    other.write_text(f"@revoked {gateway.mock.host_key_line}\n", encoding="utf-8")
+    gateway.is_refused("unreachable", r"is marked @revoked in .*other or .*known_hosts")
 
 
 def test_no_known_hosts_at_all(gateway: Gateway) -> None:

@@ -263,7 +263,7 @@ from segctl.providers.base import Target
 from segctl.providers.nftables.session import NftSession
 folder = Path(sys.argv[1])
 target = Target(name="fw", host="10.99.0.1", port=22, user=sys.argv[2], password=Secret(""),
-                key_file=folder / "user_key", known_hosts=folder / "known_hosts")
+                key_file=folder / "user_key", known_hosts=(folder / "known_hosts",))
 session = NftSession(target, read_only=False, progress=lambda text: None)
 session.read()
 with session.lock():

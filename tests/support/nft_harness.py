@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from segctl.credentials import Secret
-from segctl.providers import ssh
+from segctl.providers import ssh, ssh_login
 from segctl.providers.base import Target
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
@@ -249,7 +249,7 @@ def mock_target(mock: LinuxMock) -> Target:
         port=mock.port,
         user="admin",
         password=Secret("pw"),
-        known_hosts=mock.known_hosts,
+        known_hosts=(mock.known_hosts,),
         timeout=120,
         commit_timeout=120,
     )
@@ -472,7 +472,7 @@ class KernelMachine:
             port=self.port,
             user="root",
             key_file=self._folder / "user_key",
-            known_hosts=self._folder / "known_hosts",
+            known_hosts=(self._folder / "known_hosts",),
             timeout=120,
             commit_timeout=120,
         )
@@ -554,7 +554,7 @@ def examples(few: int) -> Generator[None]:
 def pooled() -> Generator[None]:
     """Let logins to one host share a connection while it lives: laws are about what follows."""
     held: dict[tuple[str, int, str], Any] = {}
-    connect = ssh._connect  # pyright: ignore[reportPrivateUsage] - a mock or a seam has no public name for it
+    connect = ssh_login.connect
 
     class Shared:
         def __init__(self, connection: Any) -> None:
@@ -575,7 +575,7 @@ def pooled() -> Generator[None]:
         return Shared(found)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ssh, "_connect", share)
+        patch.setattr(ssh, "connect", share)
         try:
             yield
         finally:

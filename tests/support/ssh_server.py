@@ -12,7 +12,7 @@ import paramiko
 
 from segctl.credentials import Secret
 from segctl.providers.base import Target
-from segctl.providers.ssh import fingerprint
+from segctl.providers.host_keys import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -144,8 +144,8 @@ def _sent(channel: Any) -> int:
 
 
 @contextmanager
-def serving(manners: Manners) -> Generator[Target]:
-    """Serve on loopback; give how to reach it."""
+def serving(manners: Manners, *more: Any) -> Generator[Target]:
+    """Serve on loopback, with `more` host keys than one; give how to reach it."""
     lines: list[Any] = []
 
     def work() -> None:
@@ -155,7 +155,8 @@ def serving(manners: Manners) -> Generator[Target]:
             except OSError:
                 return
             transport: Any = paramiko.Transport(sock)
-            transport.add_server_key(KEY)
+            for key in (KEY, *more):
+                transport.add_server_key(key)
             lines.append(transport)
             with suppress(paramiko.SSHException, EOFError, OSError):
                 transport.start_server(event=threading.Event(), server=manners)
@@ -170,7 +171,7 @@ def serving(manners: Manners) -> Generator[Target]:
                 port=server.getsockname()[1],
                 user="operator",
                 password=Secret("secret"),
-                ssh_fingerprint=fingerprint(KEY),
+                ssh_fingerprint=fingerprint(KEY.asbytes()),
                 timeout=30,
             )
         finally:

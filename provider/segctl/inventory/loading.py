@@ -252,12 +252,19 @@ def _connections(
                 else:
                     value = secret
             elif key in _PATHS:
-                value = expand_home(str(value))
+                value = _expanded(value)
             elif key == "segctl_tls_verify" and isinstance(value, str):
                 value = typed(value)
             found[key] = value
         connections[name] = found
     return connections, warnings, errors
+
+
+def _expanded(value: object) -> str | list[str]:
+    """Return a path, or each of a list of paths, with ``~`` resolved."""
+    if isinstance(value, list):
+        return [expand_home(str(one)) for one in cast("list[object]", value)]
+    return expand_home(str(value))
 
 
 def _secret(

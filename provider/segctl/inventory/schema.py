@@ -300,7 +300,11 @@ HOST: Final = Record(
             doc="Schedules that flows name, in device time.",
         ),
         Field(name="segctl_ca_file", shape=Scalar(kind="path"), doc="CA certificates, PEM."),
-        Field(name="segctl_known_hosts", shape=Scalar(kind="path"), doc="SSH host keys."),
+        Field(
+            name="segctl_known_hosts",
+            shape=Many(item=Scalar(kind="path"), or_one=True, not_empty=True),
+            doc="SSH host keys: a known_hosts file of OpenSSH, or several.",
+        ),
         Field(
             name="segctl_ssh_fingerprint",
             shape=_WORD,

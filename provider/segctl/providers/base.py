@@ -61,7 +61,7 @@ class Target:
     ca_file: Path | None = None
     tls_fingerprint: str = ""
     tls_verify: bool = True
-    known_hosts: Path | None = None
+    known_hosts: tuple[Path, ...] = ()
     key_file: Path | None = None
     ssh_fingerprint: str = ""
     transcript: Path | None = None

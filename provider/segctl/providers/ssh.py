@@ -7,25 +7,22 @@ with. What netmiko and paramiko raise does not leave this module.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import logging
 import re
-import socket
-import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segctl import inert, storage
-from segctl.errors import ApplyError, AuthError, ConnectError, ParseError, UnsupportedError
+from segctl.errors import ApplyError, ConnectError, ParseError, UnsupportedError
 from segctl.folders import file_name
+from segctl.providers.ssh_login import GRACE as _GRACE
+from segctl.providers.ssh_login import LOGIN, bounded, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from segctl.providers.base import Target
 
@@ -33,15 +30,6 @@ if TYPE_CHECKING:
 _TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
 _CHUNK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
-#: What a device gets beyond its time before the line is cut under a call that does not return.
-_GRACE = 2.0
-#: A login takes at most this many times ``segctl_timeout``.
-LOGIN = 3
-_KEY_TYPES = (
-    ("ssh-ed25519",),
-    ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
-    ("rsa-sha2-512", "rsa-sha2-256"),
-)
 
 
 def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 255) -> str:
@@ -118,7 +106,7 @@ class SshSession:
         _check_transcript(target)
         progress("connecting")
         seconds = LOGIN * target.timeout if within is None else within
-        self._connection = _connect(target, device_type, time.monotonic() + seconds)
+        self._connection = connect(target, device_type, time.monotonic() + seconds)
 
     def close(self) -> None:
         """Log out."""
@@ -156,7 +144,7 @@ class SshSession:
         seconds = timeout or self._target.timeout
         deadline = time.monotonic() + seconds
         try:
-            with _bounded(seconds + _GRACE, self.transport.close):
+            with bounded(seconds + _GRACE, self.transport.close):
                 answer = self._exchange(command, data, deadline, limit or self._target.max_answer)
         except (OSError, EOFError, _ssh_error()) as error:
             if time.monotonic() >= deadline:
@@ -300,18 +288,6 @@ class _Flow:
         return bool(part)
 
 
-@contextmanager
-def _bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
-    """Cut the line when the time is over: paramiko has waits of its own that do not end."""
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
 # --- transcripts ---------------------------------------------------------------------------------
 
 
@@ -338,7 +314,7 @@ def _check_transcript(target: Target) -> None:
         ) from error
 
 
-# --- logging in ----------------------------------------------------------------------------------
+# --- what the library raises ---------------------------------------------------------------------
 
 
 def _ssh_error() -> type[Exception]:
@@ -353,248 +329,3 @@ def _refusal() -> type[Exception]:
 
     error: type[Exception] = paramiko.ChannelException
     return error
-
-
-def _left(target: Target, until: float) -> float:
-    """Return the seconds that one step of a login has.
-
-    Raises:
-        ConnectError: the time for the whole of it is over.
-    """
-    left = until - time.monotonic()
-    if left <= 0:
-        raise ConnectError(
-            target.name, f"no login within {LOGIN} times {target.timeout:g} s (segctl_timeout)"
-        )
-    return min(target.timeout, left)
-
-
-def _connect(target: Target, device_type: str, until: float) -> Any:
-    import paramiko
-
-    # without a handler Python prints what paramiko logs; what matters of it is in our errors
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    _check_key_file(target)
-    key = _host_key(target, until)
-    known = paramiko.HostKeys()
-    known.add(_known_name(target.host, target.port or 22), key.get_name(), key)
-    with storage.temporary_folder("segctl-") as folder:
-        path = folder / "known_hosts"
-        known.save(str(path))
-        sock = _dial(target, until)
-        connection = _connection(target, device_type, path, sock, _left(target, until))
-        try:
-            _establish(target, connection, sock, until)
-        except BaseException:
-            connection.disconnect()
-            _hang_up(sock)
-            raise
-    return connection
-
-
-def _connection(
-    target: Target, device_type: str, known: Path, sock: socket.socket, seconds: float
-) -> Any:
-    """Return a connection of netmiko, not yet established."""
-    import netmiko
-
-    return netmiko.ConnectHandler(
-        device_type=device_type,
-        host=target.host,
-        port=target.port or 22,
-        sock=sock,
-        username=target.user,
-        password=target.password.reveal(),
-        use_keys=target.key_file is not None,
-        key_file=str(target.key_file) if target.key_file else None,
-        allow_agent=False,
-        ssh_strict=True,
-        system_host_keys=False,
-        alt_host_keys=True,
-        alt_key_file=str(known),
-        allow_auto_change=False,
-        conn_timeout=seconds,
-        auth_timeout=seconds,
-        banner_timeout=seconds,
-        blocking_timeout=seconds,
-        keepalive=15,
-        auto_connect=False,  # that which connects by itself writes a newline
-    )
-
-
-def _establish(target: Target, connection: Any, sock: socket.socket, until: float) -> None:
-    import netmiko
-    import paramiko
-
-    try:
-        with _bounded(until - time.monotonic() + _GRACE, lambda: _hang_up(sock)):
-            connection.establish_connection()
-    except netmiko.NetmikoAuthenticationException as error:
-        if "timeout" in str(error).lower():
-            raise ConnectError(
-                target.name, f"no answer to the login within {target.timeout:g} s (segctl_timeout)"
-            ) from error
-        how = f"key {target.key_file}" if target.key_file else "password"
-        raise AuthError(
-            target.name, f"refuses the account {target.user!r} with this {how}"
-        ) from error
-    except (
-        netmiko.NetMikoTimeoutException,
-        netmiko.ReadTimeout,
-        netmiko.NetmikoBaseException,
-        paramiko.SSHException,
-        OSError,
-        EOFError,
-        ValueError,
-    ) as error:
-        text = " ".join(str(error).split())[:300] or type(error).__name__
-        raise ConnectError(target.name, f"no SSH session: {text}") from error
-
-
-def _dial(target: Target, until: float) -> socket.socket:
-    """Open the line.
-
-    Raises:
-        ConnectError: nobody answers there.
-    """
-    port = target.port or 22
-    try:
-        return socket.create_connection((target.host, port), timeout=_left(target, until))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ConnectError(
-            target.name, f"no connection to {target.host} port {port}: {reason}"
-        ) from error
-
-
-def _hang_up(sock: socket.socket) -> None:
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-    sock.close()
-
-
-def _check_key_file(target: Target) -> None:
-    """Say what is wrong with our key: to the device a key that cannot be read is a wrong one.
-
-    Raises:
-        AuthError: it is not there, no key, or encrypted and there is no password.
-    """
-    import paramiko
-    from paramiko.pkey import UnknownKeyType
-
-    if target.key_file is None:
-        return
-    where = f"key {target.key_file}"
-    try:
-        paramiko.PKey.from_path(target.key_file.expanduser())
-    except OSError as error:
-        raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
-    except TypeError as error:
-        if not target.password.reveal():
-            raise AuthError(target.name, f"{where} is encrypted: use one that is not") from error
-    except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
-        raise AuthError(target.name, f"{where} is no private key that segctl can use") from error
-
-
-def _known_name(host: str, port: int) -> str:
-    return host if port == 22 else f"[{host}]:{port}"
-
-
-def _host_key(target: Target, until: float) -> Any:
-    """Return the device's key once it is known to be the right one.
-
-    Raises:
-        ConnectError: it is unknown, another than known, or not the pinned one.
-    """
-    if target.ssh_fingerprint:
-        wanted = _fingerprint_text(target.ssh_fingerprint)
-        seen: list[str] = []
-        for family in _KEY_TYPES:
-            key = _offered_key(target, family, until)
-            if key is None:
-                continue
-            if fingerprint(key) == wanted:
-                return key
-            seen.append(fingerprint(key))
-        raise ConnectError(
-            target.name,
-            f"its host key is {' or '.join(seen) or 'of no kind that segctl takes'}, not the "
-            f"pinned {wanted} (segctl_ssh_fingerprint): find out why before you change the pin",
-        )
-    path, entries = _known_keys(target)
-    name = _known_name(target.host, target.port or 22)
-    held = dict(entries)
-    if not held:
-        kinds = tuple(kind for family in _KEY_TYPES for kind in family)
-        key = _offered_key(target, kinds, until)
-        shown = f"{key.get_name()} {fingerprint(key)}" if key else "not offered"
-        raise ConnectError(
-            target.name,
-            f"its host key ({shown}) is unknown: {path} has no entry for {name}; compare the key "
-            "at the device, then add it, or pin it with segctl_ssh_fingerprint",
-        )
-    kinds = tuple(
-        kind
-        for name_ in held
-        for kind in (("rsa-sha2-512", "rsa-sha2-256") if name_ == "ssh-rsa" else (name_,))
-    )
-    key = _offered_key(target, kinds, until)
-    if key is None or held.get(key.get_name()) != key:
-        shown = fingerprint(key) if key else "of another kind"
-        raise ConnectError(
-            target.name,
-            f"its host key changed: it is {shown}, {path} has "
-            f"{' or '.join(fingerprint(one) for one in held.values())} for {name}: somebody may be "
-            "in between; find out why before you change the file",
-        )
-    return key
-
-
-def _known_keys(target: Target) -> tuple[Path, Iterator[tuple[str, Any]]]:
-    import paramiko
-
-    path = (target.known_hosts or Path("~/.ssh/known_hosts")).expanduser()
-    known = paramiko.HostKeys()
-    try:
-        if path.exists() or target.known_hosts is not None:
-            known.load(str(path))
-    except (OSError, paramiko.SSHException) as error:
-        raise ConnectError(target.name, f"cannot read known hosts {path}: {error}") from error
-    found: Any = known.lookup(_known_name(target.host, target.port or 22)) or {}
-    return path, iter(found.items())
-
-
-def _offered_key(target: Target, kinds: tuple[str, ...], until: float) -> Any | None:
-    """Return the key that the device proves to have, of one of these kinds; None if none."""
-    import paramiko
-
-    sock = _dial(target, until)
-    try:
-        transport = paramiko.Transport(sock)
-        transport.banner_timeout = _left(target, until)
-        try:
-            options = transport.get_security_options()
-            options.key_types = tuple(kind for kind in kinds if kind in options.key_types)
-            transport.start_client(timeout=_left(target, until))
-            return transport.get_remote_server_key()
-        finally:
-            transport.close()
-    except ValueError:
-        return None
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        if type(error).__name__ == "IncompatiblePeer":
-            return None
-        text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ConnectError(target.name, f"does not speak SSH with segctl: {text}") from error
-    finally:
-        sock.close()
-
-
-def fingerprint(key: Any) -> str:
-    """Return a host key's fingerprint as OpenSSH prints it: ``SHA256:…``."""
-    digest = hashlib.sha256(key.asbytes()).digest()
-    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
-
-
-def _fingerprint_text(text: str) -> str:
-    return f"SHA256:{text.removeprefix('SHA256:').rstrip('=')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from segctl.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
 from segctl.errors import AuthError, InventoryError, Problem
@@ -42,6 +42,12 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
     def path(name: str) -> Path | None:
         return Path(text(name)) if text(name) else None
 
+    def paths(name: str) -> tuple[Path, ...]:
+        value = connection.get(name)
+        if isinstance(value, list):
+            return tuple(Path(str(one)) for one in cast("list[object]", value))
+        return (Path(text(name)),) if text(name) else ()
+
     password = connection.get("ansible_password")
     account = login(
         host,
@@ -63,7 +69,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         ca_file=path("segctl_ca_file"),
         tls_fingerprint=text("segctl_tls_fingerprint"),
         tls_verify=connection.get("segctl_tls_verify") is not False,
-        known_hosts=path("segctl_known_hosts"),
+        known_hosts=paths("segctl_known_hosts"),
         key_file=path("ansible_ssh_private_key_file"),
         ssh_fingerprint=text("segctl_ssh_fingerprint"),
         transcript=path("segctl_transcript"),

@@ -125,7 +125,7 @@ def test_the_entry_of_a_mock_wins_wherever_a_variable_is_set(
     at = target("fw1", connection, "vsys1")
     assert (at.host, at.port, at.user) == ("127.0.0.1", 41443, "segctl")
     assert at.password.reveal() == "mock"
-    assert (str(at.ca_file), str(at.known_hosts)) == (
+    assert (str(at.ca_file), *map(str, at.known_hosts)) == (
         ENTRY["segctl_ca_file"],
         ENTRY["segctl_known_hosts"],
     )
