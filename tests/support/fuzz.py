@@ -182,7 +182,8 @@ def by_word(chance: random.Random, data: bytes) -> bytes:
 
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))
+    known: Any = value
+    keys: list[Any] = list(known) if isinstance(value, dict) else list(range(len(value)))
     for key in keys:
         yield value, key
         if isinstance(value[key], dict | list):

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from segctl.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
-from segctl.errors import AuthError, InventoryError, Problem
+from segctl.errors import AuthError, ConnectError, InventoryError, Problem
 from segctl.inventory import VaultError, decrypt
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.providers.base import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+#: Says which addresses a password may be sent to.
+MANAGEMENT = "SEGCTL_MANAGEMENT"
+#: A name of DNS, or a pattern of such names: something that is not meant as a network.
+_NAME = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z*_-]+(?:\.[0-9A-Za-z*_-]+)*", re.ASCII)
 
 
 def portable(connection: Mapping[str, object]) -> dict[str, object]:
@@ -28,6 +35,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
     """Return where a host is and who logs in there, from its connection variables.
 
     Raises:
+        ConnectError: ``SEGCTL_MANAGEMENT`` does not allow its address.
         AuthError: no user or no password is to be found, or a vaulted value cannot be opened.
     """
 
@@ -48,6 +56,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
             return tuple(Path(str(one)) for one in cast("list[object]", value))
         return (Path(text(name)),) if text(name) else ()
 
+    _check_address(host, text("ansible_host") or host)
     password = connection.get("ansible_password")
     account = login(
         host,
@@ -78,6 +87,42 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
     )
+
+
+def _check_address(host: str, address: str) -> None:
+    """Refuse an address outside of the management networks, before a password is looked up.
+
+    An inventory names addresses, and who may change it could have a password sent anywhere.
+    ``SEGCTL_MANAGEMENT`` holds networks and names (with ``*``), parted by blanks; it is set where
+    segctl runs, out of reach of whoever writes the inventory. Without it any address will do.
+
+    Raises:
+        ConnectError: the address is in none of them, or one of them is no network and no name.
+    """
+    allowed = os.environ.get(MANAGEMENT, "").split()
+    if allowed and not any(_allows(host, one, address) for one in allowed):
+        raise ConnectError(
+            host,
+            f"is at {address}, which {MANAGEMENT} ({' '.join(allowed)}) does not allow: "
+            "no password was looked up and nothing was sent; correct ansible_host, or the "
+            "variable where segctl runs",
+        )
+
+
+def _allows(host: str, allowed: str, address: str) -> bool:
+    try:
+        network = ip_network(allowed)
+    except ValueError as error:
+        if not _NAME.fullmatch(allowed):
+            raise ConnectError(
+                host, f"{MANAGEMENT}: {allowed!r} is neither a network nor a name ({error})"
+            ) from error
+        name = address.lower().rstrip(".")
+        return _NAME.fullmatch(name) is not None and fnmatchcase(name, allowed.lower())
+    try:
+        return ip_address(address) in network
+    except ValueError:
+        return False  # a name: it is allowed by name
 
 
 def _opened(host: str, variable: str, sealed: Sealed) -> Secret:

@@ -10,7 +10,7 @@ import pytest
 from segctl.apply import Order
 from segctl.compile import Desired
 from segctl.credentials import Secret
-from segctl.errors import LockedError, PlanError
+from segctl.errors import ConnectError, LockedError, PlanError
 from segctl.plan import DevicePlan
 from segctl.policy import Policy
 from segctl.rollout import (
@@ -181,3 +181,42 @@ def test_only_an_explicit_false_turns_verification_off_and_it_is_said() -> None:
     assert not list(unverified("fw1", {"fw1": {}}))
     pinned = {"segctl_tls_verify": False, "segctl_tls_fingerprint": "ab"}
     assert not list(unverified("fw1", {"fw1": pinned}))
+
+
+ACCOUNT = {"ansible_user": "me", "ansible_password": Secret("x")}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "address", "fine"),
+    [
+        ("10.9.0.0/24", "10.9.0.7", True),
+        ("10.9.0.0/24", "10.9.1.7", False),
+        ("10.9.0.0/24 fd00::/64", "fd00::7", True),
+        ("10.9.0.0/24", "fw1.plant.example", False),
+        ("fw1.plant.example", "FW1.plant.example.", True),
+        ("*.plant.example", "fw1.plant.example", True),
+        ("*.plant.example", "plant.example.attacker.example", False),
+        ("10.9.0.7", "10.9.0.7", True),
+        ("", "198.51.100.1", True),
+    ],
+)
+def test_a_password_goes_to_the_management_networks_only(
+    allowed: str, address: str, *, fine: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGCTL_MANAGEMENT", allowed)
+    where = {**ACCOUNT, "ansible_host": address}
+    if fine:
+        assert target("fw1", where, "vsys1").host == address
+        return
+    with pytest.raises(ConnectError, match="no password was looked up") as found:
+        target("fw1", where, "vsys1")
+    assert address in found.value.message
+
+
+@pytest.mark.parametrize("allowed", ["10.9.0.1/24", "*", "10.9.0.0/24 a/b"])
+def test_a_management_network_that_is_none_is_said(
+    allowed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEGCTL_MANAGEMENT", allowed)
+    with pytest.raises(ConnectError, match="neither a network nor a name"):
+        target("fw1", {**ACCOUNT, "ansible_host": "10.8.0.7"}, "vsys1")

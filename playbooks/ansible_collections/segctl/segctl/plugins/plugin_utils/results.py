@@ -38,9 +38,10 @@ def inert(value: Any) -> Any:
         if value.isascii() and value.isprintable():
             return value
         return "".join(one if _shows(one) else _escape(one) for one in value)
+    known: Any = value
     if isinstance(value, dict):
-        return {inert(key): inert(one) for key, one in value.items()}
-    return [inert(one) for one in value] if isinstance(value, list) else value
+        return {inert(key): inert(one) for key, one in known.items()}
+    return [inert(one) for one in known] if isinstance(value, list) else value
 
 
 def _shows(character: str) -> bool:
