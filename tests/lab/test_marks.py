@@ -66,7 +66,7 @@ from segctl.providers.nftables.render import script, transactions
 from segctl.providers.nftables.table import Table
 provider, folder = NftablesProvider(), Path(sys.argv[1])
 target = Target(name="fw", host="10.99.0.1", port=22, user="root", password=Secret(""),
-                key_file=folder / "user_key", known_hosts=folder / "known_hosts")
+                key_file=folder / "user_key", known_hosts=(folder / "known_hosts",))
 for line in sys.stdin:
     asked = json.loads(line)
     site = load([Path(asked["inventory"])], today=date(2026, 1, 1)).site

@@ -39,7 +39,7 @@ OTHER = "# segctl switch\\nadd rule inet segctl pair_SUPV/CTRL drop comment \\"o
 said = []
 session = NftSession(
     Target(name="fw", host="10.99.0.1", port=22, user=user, password=Secret(""),
-           key_file=folder / "user_key", known_hosts=folder / "known_hosts"),
+           key_file=folder / "user_key", known_hosts=(folder / "known_hosts",)),
     read_only=False, progress=said.append)
 def state():
     return NftablesProvider().parse(session.read()).state
