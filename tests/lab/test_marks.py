@@ -155,7 +155,10 @@ class Plant:
         match step:
             case ("apply", policy):
                 done = self.lab.segctl(
-                    self.lab.folder / self.inventory(policy), "apply", "--auto-approve"
+                    self.lab.folder / self.inventory(policy),
+                    "apply",
+                    "--auto-approve",
+                    "--allow-mass-delete",
                 )
                 assert done.returncode == 0, done.stdout + done.stderr
                 self.policy = policy
