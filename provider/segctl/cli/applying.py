@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.journal import Journal
     from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Workers
+    from segctl.rollout import Brake, Workers
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
@@ -80,18 +80,17 @@ def _journal(settings: Settings, made: Plan, file: Path | None = None) -> Journa
 
 
 def _refused(
-    settings: Settings, loaded: Loaded, made: Plan, order: Order, executor: Workers
+    settings: Settings, loaded: Loaded, made: Plan, order: Order, executor: Workers, brake: Brake
 ) -> tuple[Outcome, ...]:
     """Return why a saved plan is not begun on any device, if it is stale for one of them.
 
     A device that cannot be read is no reason to stop the others.
     """
     from segctl.apply import Outcome
-    from segctl.rollout import Brake, check_plans
+    from segctl.rollout import check_plans
 
     names = [one.name for one in made.devices if one.changes]
-    brake = Brake()
-    with braked(brake.press), progress(settings, names) as report:
+    with progress(settings, names) as report:
         found = check_plans(
             made.devices,
             loaded.connections,
@@ -145,12 +144,12 @@ def apply_plan(
         journal=_journal(settings, made, file),
     )
     brake = Brake()
-    with working(settings, len(names)) as executor:
+    with working(settings, len(names)) as executor, braked(brake.press):
         if file is not None and made.changes:
-            refused = _refused(settings, loaded, made, order, executor)
+            refused = _refused(settings, loaded, made, order, executor, brake)
             if refused:
                 return report_outcomes(settings, made, refused)
-        with braked(brake.press), progress(settings, names) as report:
+        with progress(settings, names) as report:
             outcomes = apply_plans(
                 made.devices,
                 loaded.connections,

@@ -11,9 +11,10 @@ from segctl.errors import UnsupportedError
 from segctl.intent import Flow, PortRange, ProtocolUse
 from segctl.plan import plan_device
 from segctl.providers.nftables import agent, functions, names
+from segctl.providers.nftables.records import read_records
 from segctl.testing import desired as any_desired
 from support.lab import refused
-from support.nft import PROVIDER, Kernel, asset, desired, firewall, live, tcp
+from support.nft import PROVIDER, Kernel, asset, desired, firewall, tcp
 from support.nft_versions import USABLE, nft_of
 
 if TYPE_CHECKING:
@@ -140,46 +141,54 @@ def test_a_version_that_cannot_comment_objects_is_refused(kernel: Kernel) -> Non
         kernel.live()
 
 
+PUSH, LOCK, TOKEN = "0x0000abcd", "0x00000007", "00000007"
+#: What holds the lock, and what makes a script a push.
+HOLDS = (
+    f"add table {names.TABLE}\n"
+    f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
+    f"add element {names.TABLE} {names.LOCK} "
+    f'{{ {LOCK} comment "segctl a@b 1 2 {TOKEN} 60 - - -" }}\n'
+)
+BEARS = (
+    f"# segctl switch\nadd set {names.TABLE} {names.PUSH} {{ {names.LOCK_MADE} }}\n"
+    f"add element {names.TABLE} {names.PUSH} "
+    f'{{ {PUSH} comment "push {TOKEN} since 60 a@b - -" }}\n'
+)
+
+
 @pytest.mark.parametrize("suite", USABLE)
 def test_the_lock_of_a_newer_nft_is_read_by_an_older(kernel: Kernel, suite: str) -> None:
     emptied(kernel, "bookworm")
     kernel.reach(WANTED)
     use(kernel, suite)
-    kernel.run(
-        "nft -f -",
-        f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
-        f'add element {names.TABLE} {names.LOCK} {{ 1 comment "somebody" }}\n',
-    )
+    kernel.run("nft -f -", HOLDS)
     use(kernel, "bookworm")
-    assert "somebody" in kernel.run("nft -j list table inet segctl")
-    kernel.run(agent.command("", "unlock", "somebody", "0"))
-    assert "somebody" not in kernel.run("nft -j list table inet segctl")
+    (held,) = read_records(kernel.run("nft -j list table inet segctl")).locks
+    assert (held.key, held.comment) == (LOCK, f"segctl a@b 1 2 {TOKEN} 60 - - -")
+    kernel.run("nft -f -", f"delete element {names.TABLE} {names.LOCK} {{ {LOCK} }}\n")
+    assert read_records(kernel.run("nft -j list table inet segctl")).locks == ()
 
 
 @pytest.mark.parametrize("suite", USABLE)
-def test_a_lock_is_held_by_one_and_leaves_nothing(kernel: Kernel, suite: str) -> None:
+def test_a_lock_is_held_by_one(kernel: Kernel, suite: str) -> None:
     emptied(kernel, suite)
-    take = (
-        f"add table {names.TABLE}\n"
-        f"create set {names.TABLE} {names.LOCK} {{ {names.LOCK_MADE} }}\n"
-        f'add element {names.TABLE} {names.LOCK} {{ 1 comment "somebody" }}\n'
-    )
-    kernel.run("nft -f -", take)
-    assert "File exists" in kernel.run("nft -f -", take, code=1)
-    assert live(kernel.run("nft -j list table inet segctl")).pending == (("somebody", "its lock"),)
-    kernel.run(agent.command("", "unlock", "somebody", "1"))
-    assert agent.ABSENT in kernel.run("nft -j list table inet segctl", code=1)
+    kernel.run("nft -f -", HOLDS)
+    assert "File exists" in kernel.run("nft -f -", HOLDS, code=1)
+    other = f"delete element {names.TABLE} {names.LOCK} {{ 0x00000008 }}\n"
+    assert kernel.run("nft -f -", other, code=1)
 
 
 @pytest.mark.parametrize("suite", USABLE)
-def test_a_guard_goes_back_on_every_version(kernel: Kernel, suite: str) -> None:
+def test_a_push_is_taken_back_on_every_version(kernel: Kernel, suite: str) -> None:
     emptied(kernel, suite)
     kernel.reach(WANTED)
     before = kernel.run("nft -s list table inet segctl")
     script = plan_device(desired(*FLOWS[:2]), kernel.live(), PROVIDER).script
-    size = str(len(script.encode()))
-    kernel.run(agent.command("", "go", "p", "0", size), script)
+    script = script.replace("# segctl switch\n", BEARS)
+    kernel.run("nft -f -", HOLDS)
+    words = (PUSH, LOCK, TOKEN, "0", str(len(script.encode())))
+    kernel.run(agent.command("", "go", *words), script)
     assert kernel.reach(desired(*FLOWS[:2])).changes == ()
-    kernel.run(agent.command("", "revert", "p"))
+    kernel.run(agent.command("", "revert", PUSH, LOCK, TOKEN))
+    kernel.run(f"nft delete set {names.TABLE} {names.LOCK}")
     assert kernel.run("nft -s list table inet segctl") == before
-    kernel.run("rm -rf /run/segctl")

@@ -38,6 +38,10 @@ _OVER: Final = "FIN"
 _ResultT = TypeVar("_ResultT")
 
 
+#: What people call jobs of these types.
+_WORDS = {"Commit": "commit", "Validate": "validation"}
+
+
 class JobLostError(ApplyError):
     """The device has forgotten a job: what became of it is seen in its configuration only."""
 
@@ -126,7 +130,7 @@ class Jobs:
             ConnectError: a validation could not be seen to end.
         """
         self.last = max(self.last, _number(number))
-        what, pause, interrupted = kind.lower(), POLL_FIRST, False
+        what, pause, interrupted = _WORDS[kind], POLL_FIRST, False
         while True:
             try:
                 found = self._job(number)
@@ -155,7 +159,7 @@ class Jobs:
     def _endless(self, number: str, kind: str, *, seen: bool = True) -> DeviceError:
         name, seconds = self.target.name, self.target.commit_timeout
         what = "did not end" if seen else "was not seen to end: the device gives no answer"
-        text = f"{kind.lower()} job {number} {what} within {seconds:g} s (segctl_commit_timeout)"
+        text = f"{_WORDS[kind]} job {number} {what} within {seconds:g} s (segctl_commit_timeout)"
         if kind == "Commit":
             return UnknownError(name, f"{text}; its change may still become live")
         error = BusyError if seen else ConnectError
@@ -166,9 +170,9 @@ class Jobs:
         found = job.findtext("type") or ""
         if found == "Failed-Job":
             why = answers.told(job.find("details"))
-            raise ApplyError(self.target.name, f"{kind.lower()} job {number}: {why}")
+            raise ApplyError(self.target.name, f"{_WORDS[kind]} job {number}: {why}")
         if not found.startswith(kind) or (job.findtext("user") or "") not in self._users():
-            raise JobLostError(self.target.name, f"{kind.lower()} job {number} is gone")
+            raise JobLostError(self.target.name, f"{_WORDS[kind]} job {number} is gone")
         return job.findtext("status") == _OVER
 
     def note(self, job: Element) -> None:
