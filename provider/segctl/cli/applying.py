@@ -80,7 +80,13 @@ def _journal(settings: Settings, made: Plan, file: Path | None = None) -> Journa
 
 
 def _refused(
-    settings: Settings, loaded: Loaded, made: Plan, order: Order, executor: Workers, brake: Brake
+    settings: Settings,
+    loaded: Loaded,
+    made: Plan,
+    *,
+    order: Order,
+    executor: Workers,
+    brake: Brake,
 ) -> tuple[Outcome, ...]:
     """Return why a saved plan is not begun on any device, if it is stale for one of them.
 
@@ -146,7 +152,7 @@ def apply_plan(
     brake = Brake()
     with working(settings, len(names)) as executor, braked(brake.press):
         if file is not None and made.changes:
-            refused = _refused(settings, loaded, made, order, executor, brake)
+            refused = _refused(settings, loaded, made, order=order, executor=executor, brake=brake)
             if refused:
                 return report_outcomes(settings, made, refused)
         with progress(settings, names) as report:
