@@ -152,6 +152,7 @@ class Pipeline:
             "secrets.SEGCTL_READ_PASSWORD": PASSWORD,
             "secrets.SEGCTL_WRITE_PASSWORD": PASSWORD,
             "vars.SEGCTL_CODE_SCANNING": "true",
+            "vars.SEGCTL_MANAGEMENT": "127.0.0.1/32",
         }
         server = {
             "GITHUB_SERVER_URL": self.forge.url,

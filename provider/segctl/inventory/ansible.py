@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from segctl.errors import ChildError
 from segctl.inventory import files
+from segctl.storage import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def ask_ansible(paths: Sequence[str], wanted: str, *, allow_programs: bool) -> s
     command = [program, "--list", "--export"]
     command += [part for path in paths for part in ("-i", files.absolute(path))]
     try:
-        with TemporaryDirectory(prefix="segctl-") as empty:
+        with temporary_folder("segctl-") as empty:
             done = run_child(
                 command,
                 timeout=_TIMEOUT,

@@ -87,7 +87,7 @@ WRITES = {
     ("cli/app.py", "typer.echo"): "our own help and version",
     ("cli/interrupts.py", "os.write"): "our own words in a signal handler",
     ("demo.py", "sys.stdout.write"): "our own words",
-    ("journal.py", "os.write"): "made inert by `inert_json`",
+    ("storage.py", "os.write"): "files: who gives their text has made it inert",
 }
 _CALLS = {"print", "echo", "secho"}
 _STREAMS = ("sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__")
