@@ -34,7 +34,8 @@ from support.canaries import Canaries, Element, answer, document, of_list, plant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHARED_FILES = Path("/work/shared")
+#: What lies beside a checkout: real configurations, researched facts.
+SHARED_FILES = Path(__file__).resolve().parents[4] / "shared"
 SAMPLES = SHARED_FILES / "third-party/panos-samples/configs"
 LIST = SHARED_FILES / "facts/panos-schema-subset.txt"
 PANOS = PanosProvider()
