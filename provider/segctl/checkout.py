@@ -126,5 +126,5 @@ def _git(top: str, *words: str, settings: Iterable[str] = ()) -> Ended:
         ["git", "--no-pager", *given, *words],
         timeout=_TIMEOUT,
         folder=top,
-        variables=_VARIABLES | {"GIT_CEILING_DIRECTORIES": os.path.dirname(top)},  # noqa: PTH120
+        variables=_VARIABLES | {"GIT_CEILING_DIRECTORIES": os.path.dirname(top)},  # noqa: PTH120 - paths are text here
     )

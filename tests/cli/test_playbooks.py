@@ -579,3 +579,11 @@ def test_the_examples_run_on_the_water_works(
                 assert found["summary"]["applied"] == 3
             assert found["status"] == "done" or found["error"]["code"] == code
     assert {path.name for path in PLAYBOOKS} == set(CODES)
+
+
+def test_a_wave_stands_in_the_state_file_before_it_begins(four: Cells) -> None:
+    refuse(four, "fw3")
+    four.play("- {hosts: plant, serial: 1, on_failure: revert}")
+    four.apply("--state", "mine.json", code=1)
+    state = json.loads((four.folder / "mine.json").read_text(encoding="utf-8"))
+    assert set(state["begun"]["1"]) - set(state["done"]["1"]) == {"fw3"}

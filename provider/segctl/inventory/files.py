@@ -151,7 +151,8 @@ def dangling(path: str) -> str:
     """Return what is wrong with a symbolic link that leads nowhere, or nothing."""
     if not os.path.islink(path) or exists(path):  # noqa: PTH114 - paths are text, for speed
         return ""
-    return f"is a symbolic link that leads nowhere (to {os.readlink(path)})"  # noqa: PTH115
+    leads = os.readlink(path)  # noqa: PTH115 - paths are text, for speed
+    return f"is a symbolic link that leads nowhere (to {leads})"
 
 
 def identity(path: str) -> tuple[int, int]:

@@ -131,14 +131,14 @@ def _code(platform_name: str) -> str:
 def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield the files at or below a place, but for compiled code."""
     if not os.path.isdir(place):  # noqa: PTH112 - paths are text, for speed
-        yield place, os.stat(place)  # noqa: PTH116
+        yield place, os.stat(place)  # noqa: PTH116 - paths are text, for speed
         return
     for folder, folders, names in os.walk(place):
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in names:
             path = f"{folder}/{name}"
             with suppress(FileNotFoundError):  # a link that leads nowhere is no code
-                yield path, os.stat(path)  # noqa: PTH116
+                yield path, os.stat(path)  # noqa: PTH116 - as above
 
 
 class PlanCache:
