@@ -20,7 +20,7 @@ _RULES = (b'<entry name="vsys1"><rulebase><security><rules>', b"</rules></securi
 _BLOCK = 1 << 16
 
 READER = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from segctl.credentials import Secret
 from segctl.errors import SegctlError
@@ -42,7 +42,9 @@ try:
                 session.push("<segctl-push vsys='vsys1'></segctl-push>")
 except SegctlError as error:
     code, message = error.code, str(error)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# ru_maxrss would count the memory of the process that started this one, too
+status = Path("/proc/self/status").read_text().splitlines()
+peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 print(json.dumps({"code": code, "message": message[:500], "peak": peak, "read": len(live)}))
 """
 

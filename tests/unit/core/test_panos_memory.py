@@ -47,7 +47,7 @@ def answering(mock: PanosMock, made: Callable[[Mapping[str, str]], Answer | None
     mock.device.handle = instead  # type: ignore[method-assign]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 @pytest.mark.parametrize("swarm", SWARMS)
 def test_a_hostile_configuration_is_refused_before_it_takes_the_memory(
     swarm: str, mock: PanosMock
@@ -62,7 +62,7 @@ def test_a_hostile_configuration_is_refused_before_it_takes_the_memory(
     assert float(str(done["peak"])) < MOST
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is in other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_what_is_just_small_enough_is_read_three_times(mock: PanosMock) -> None:
     """As an apply does; what was read before the push is kept for the way back."""
 
