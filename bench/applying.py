@@ -10,16 +10,16 @@ from bench import corpus
 from bench.contenders import PASSWORD, USER
 from bench.measure import Case, Claim, run
 
-from segctl.apply import apply_device
-from segctl.credentials import Secret
-from segctl.plan import plan_device
-from segctl.providers.base import Target
+from segctl.planning.apply import apply_device
+from segctl.planning.plan import plan_device
 from segctl.providers.panos import PanosProvider
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from segctl_mocks.panos.mock import PanosMock
 
 if TYPE_CHECKING:
-    from segctl.compile import Desired
-    from segctl.plan import DevicePlan
+    from segctl.compiler.build import Desired
+    from segctl.planning.plan import DevicePlan
 
 
 def apply_new(quick: bool) -> Case:  # noqa: FBT001 - every case has this one switch

@@ -88,9 +88,9 @@ def _post(connection: http.client.HTTPSConnection, **form: str) -> bytes:
 
 def segctl(port: str, ca_file: str) -> dict[str, Any]:
     """Read and parse as every command does."""
-    from segctl.credentials import Secret
-    from segctl.providers.base import Target
     from segctl.providers.panos import PanosProvider, parse, session
+    from segctl.transports.credentials import Secret
+    from segctl.transports.target import Target
 
     _ = parse, session
     provider = PanosProvider()
@@ -113,11 +113,11 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
     """Read, parse, and plan for a policy that the device holds already."""
     from bench.corpus import desired
 
-    from segctl.credentials import Secret
-    from segctl.plan import plan_device
+    from segctl.planning.plan import plan_device
     from segctl.protocols import catalogue
-    from segctl.providers.base import Target
     from segctl.providers.panos import PanosProvider, fit, parse, session
+    from segctl.transports.credentials import Secret
+    from segctl.transports.target import Target
 
     _ = fit, parse, session, catalogue()
     provider = PanosProvider()
@@ -190,7 +190,7 @@ def validate(folder: str) -> dict[str, Any]:
     """Read an inventory, compile it, and fit it to every firewall: what `validate` does."""
     from datetime import date
 
-    from segctl.compile import compile_site
+    from segctl.compiler.build import compile_site
     from segctl.inventory import load
     from segctl.protocols import catalogue
     from segctl.providers.base import provider
@@ -211,7 +211,7 @@ def judge(rules: str, document: str) -> dict[str, Any]:
     """Parse what a firewall answers, and plan a policy that changes much of it."""
     from bench import corpus
 
-    from segctl.plan import plan_device
+    from segctl.planning.plan import plan_device
     from segctl.protocols import catalogue
     from segctl.providers.panos import PanosProvider, fit, parse
 
@@ -230,7 +230,7 @@ def read_back(document: str) -> dict[str, Any]:
     from datetime import date
 
     from segctl.importing import import_device
-    from segctl.intent import Device
+    from segctl.model.site import Device
     from segctl.protocols import catalogue
     from segctl.providers.panos import PanosProvider, fit, parse
 
@@ -256,7 +256,7 @@ def show(file: str) -> dict[str, Any]:
     from contextlib import redirect_stdout
 
     from segctl.cli.screen import print_lines
-    from segctl.plan import load_plan
+    from segctl.planning.plan import load_plan
     from segctl.providers.base import provider
     from segctl.report import plan_text
 
@@ -274,7 +274,7 @@ def show(file: str) -> dict[str, Any]:
 
 def report(file: str) -> dict[str, Any]:
     """Write a plan as Markdown, as a web page and as JUnit."""
-    from segctl.plan import load_plan
+    from segctl.planning.plan import load_plan
     from segctl.providers.base import provider
     from segctl.report import Places, junit, markdown, plan_report, webpage
 
@@ -293,10 +293,10 @@ def known_plan(rules: str, document: str, folder: str, expected: str) -> dict[st
 
     from bench import corpus
 
-    from segctl.compile import compile_site
+    from segctl.compiler.build import compile_site
+    from segctl.fleet.plan_cache import PlanCache, key_of
+    from segctl.fleet.tasks import judge
     from segctl.providers.base import provider
-    from segctl.rollout.cache import PlanCache, key_of
-    from segctl.rollout.work import judge
 
     wanted = compile_site(corpus.manufactory(int(rules)), date(2027, 1, 1))["fw1"]
     data = Path(document).read_bytes()

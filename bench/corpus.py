@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.compile import Desired, compile_site
-from segctl.intent import (
+from segctl.compiler.build import Desired, compile_site
+from segctl.model.policy import Address, AddressGroup, Policy, Rule, Service
+from segctl.model.site import (
     Asset,
     Conduit,
     Device,
@@ -25,7 +26,6 @@ from segctl.intent import (
     Zone,
     ZoneBinding,
 )
-from segctl.policy import Address, AddressGroup, Policy, Rule, Service
 from segctl.providers.panos import elements
 from segctl.providers.panos.fit import fit
 from segctl.providers.panos.render import CONTAINERS
@@ -34,7 +34,7 @@ from segctl_mocks.panos.baseline import factory
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.policy import Item
+    from segctl.model.policy import Item
 
 ZONES = tuple(f"zone-{number:02}" for number in range(40))
 APPLICATIONS = ("modbus-read-holding-registers", "dnp3-read", "ssl", "ssh", "ntp-base")

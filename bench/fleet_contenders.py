@@ -153,10 +153,10 @@ def _segctl(fleet: dict[str, Any], forks: int, kind: str, *, cache: bool) -> dic
     """Plan for every device; none may have changes."""
     from bench import corpus
 
-    from segctl.credentials import Secret
+    from segctl.fleet import plan_devices, workers
     from segctl.protocols import catalogue
     from segctl.providers.panos import PanosProvider, fit, parse, session
-    from segctl.rollout import plan_devices, workers
+    from segctl.transports.credentials import Secret
 
     _ = fit, parse, session, catalogue(), PanosProvider()
     wanted, _ = corpus.shared_by(fleet["own"], 0, "")

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from segctl.compile import Desired
-from segctl.intent import Device, ZoneBinding
-from segctl.policy import Address, Policy, Rule, Service
+from segctl.compiler.build import Desired
+from segctl.model.policy import Address, Policy, Rule, Service
+from segctl.model.site import Device, ZoneBinding
 
 if TYPE_CHECKING:
     from collections.abc import Generator

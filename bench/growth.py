@@ -13,10 +13,10 @@ from bench.contenders import PASSWORD, USER
 from bench.measure import Case, Claim, Runs, run
 from bench.replay import Replay
 
-from segctl.credentials import Secret
-from segctl.plan import make_plan, plan_device
-from segctl.providers.base import Target
+from segctl.planning.plan import make_plan, plan_device
 from segctl.providers.panos import PanosProvider
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from bench import corpus
 from bench.measure import Case, Claim
 
-from segctl.diff import diff
-from segctl.intent import Position
+from segctl.model.diff import diff
+from segctl.model.site import Position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,17 +14,17 @@ if __name__ == "__main__":
 
 from bench import gateway
 
-from segctl.apply import apply_device
-from segctl.plan import plan_device
-from segctl.providers import ssh
-from segctl.providers.base import Target
+from segctl.planning.apply import apply_device
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import NftablesProvider, line, parse, render
 from segctl.providers.nftables.pushing import Pushing
+from segctl.transports import ssh_exec as ssh
+from segctl.transports.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from segctl.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan
 
 _ = parse, render  # loaded before the clock starts
 PROVIDER = NftablesProvider()

@@ -6,11 +6,11 @@ import re
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl import errors as segctl_errors
 from segctl.cli.arguments import GLOBAL
 from segctl.cli.commands import tree
-from segctl.errors import SegctlError
 from segctl.inventory import json_schema
+from segctl.model import errors as segctl_errors
+from segctl.model.errors import SegctlError
 from segctl.playbook import json_schema as playbook_schema
 
 if TYPE_CHECKING:

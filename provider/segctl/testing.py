@@ -14,11 +14,12 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
-from segctl.apply import Order, apply_device
-from segctl.compile import compile_site, with_closing
-from segctl.diff import diff, in_place, longest_increasing
-from segctl.errors import SegctlError
-from segctl.intent import (
+from segctl.analysis.decide import Packet, decider
+from segctl.compiler.build import compile_site, with_closing
+from segctl.model.diff import diff, in_place, longest_increasing
+from segctl.model.errors import SegctlError
+from segctl.model.policy import ANY, resolver
+from segctl.model.site import (
     Asset,
     Conduit,
     Endpoint,
@@ -29,8 +30,8 @@ from segctl.intent import (
     Site,
     Zone,
 )
-from segctl.plan import managed, plan_device
-from segctl.policy import ANY, Packet, decider, resolver
+from segctl.planning.apply import Order, apply_device
+from segctl.planning.plan import managed, plan_device
 
 try:
     from hypothesis import HealthCheck, assume, given, settings
@@ -46,12 +47,13 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject, DrawFn, SearchStrategy
 
-    from segctl.apply import Outcome
-    from segctl.compile import Desired
-    from segctl.intent import Device, Host, Network
-    from segctl.plan import DevicePlan
-    from segctl.policy import Policy, Rule
-    from segctl.providers.base import Capabilities, Live, Provider, Target
+    from segctl.compiler.build import Desired
+    from segctl.model.policy import Policy, Rule
+    from segctl.model.site import Device, Host, Network
+    from segctl.planning.apply import Outcome
+    from segctl.planning.plan import DevicePlan
+    from segctl.providers.base import Capabilities, Live, Provider
+    from segctl.transports.target import Target
 
 #: The day on which the strategies' inventories are compiled.
 TODAY = date(2026, 1, 1)

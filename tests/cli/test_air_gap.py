@@ -11,8 +11,8 @@ import pytest
 
 from cli_support import PASSWORD, POLL, USER, Plant
 from segctl.cli import run
-from segctl.demo import example_inventory, fleet
 from segctl.inventory import load
+from segctl.operations.demo import example_inventory, fleet
 from segctl.signing import signature_path
 from support.signatures import PASSPHRASE, Keys, minisign_keys, ssh_keys
 
@@ -133,7 +133,7 @@ def nothing(_data: bytes) -> bytes:
 
 def one_address(data: bytes) -> bytes:
     """Another network in the script, with a digest that fits again."""
-    from segctl.plan import digest_of
+    from segctl.planning.plan import digest_of
 
     document = json.loads(data.replace(b"10.20.1.11", b"10.20.1.99"))
     document["digest"] = digest_of(document)
@@ -141,7 +141,7 @@ def one_address(data: bytes) -> bytes:
 
 
 def later_expiry(data: bytes) -> bytes:
-    from segctl.plan import digest_of
+    from segctl.planning.plan import digest_of
 
     document = json.loads(data)
     document["expires"] = "2999-01-01T00:00:00+00:00"

@@ -100,7 +100,7 @@ HEAVY = (
     "pydantic",
     "rich",
     "segctl.inventory",
-    "segctl.plan",
+    "segctl.planning.plan",
     "segctl_mocks",
     "sqlalchemy",
     "yaml",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import PASSWORD
-from segctl.credentials import Secret
 from segctl.inventory import encrypt
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ import paramiko
 import pytest
 
 from cli_support import Done
-from segctl import apply
 from segctl.cli import run
+from segctl.planning import apply
 from segctl.providers.nftables import line, pushing
 from segctl_mocks import LinuxMock
 

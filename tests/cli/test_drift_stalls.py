@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import POLL, Plant, environment
-from segctl.credentials import Secret
-from segctl.errors import HistoryError, UsageError
-from segctl.history import consult, patience
+from segctl.drift.history import consult, patience
+from segctl.model.errors import HistoryError, UsageError
+from segctl.transports.credentials import Secret
 from support.metrics import samples
 from support.postgresql import cluster, missing
 from support.receiver import Receiver, receiver

@@ -17,8 +17,8 @@ from lxml import etree
 
 from cli_support import PASSWORD, ROOT, USER, Plant
 from segctl.cli import run
-from segctl.demo import fleet
 from segctl.inventory import load
+from segctl.operations.demo import fleet
 from segctl_mocks import HostSpec, serve_fleet
 from support.panos import others
 

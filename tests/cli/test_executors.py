@@ -21,12 +21,12 @@ import pytest
 
 from cli_support import PASSWORD, ROOT, Done, Plant, environment
 from segctl.cli import run
-from segctl.compile import compile_site
-from segctl.credentials import Secret
-from segctl.demo import fleet
+from segctl.compiler.build import compile_site
+from segctl.fleet import Failure, dask, exposed, plan_devices
 from segctl.inventory import encrypt, load
-from segctl.plan import DevicePlan
-from segctl.rollout import Failure, dask, exposed, plan_devices
+from segctl.operations.demo import fleet
+from segctl.planning.plan import DevicePlan
+from segctl.transports.credentials import Secret
 from segctl_mocks.tls import Authority
 from support.dask import Cluster, cluster
 

@@ -12,8 +12,8 @@ from cli_support import PASSWORD, POLL, USER, Plant
 from segctl.cli import run
 from segctl.cli.commands import OVERVIEW, tree
 from segctl.cli.reports import FORMS
-from segctl.inert import yaml_text
-from segctl.notices.templates import FORMS as NOTICES
+from segctl.notify.templates import FORMS as NOTICES
+from segctl.system.inert import yaml_text
 from segctl_mocks.panos.device import PanosDevice
 from support.hostile import MARKS, steering
 from support.receiver import receiver

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from segctl.analysis.decide import Packet, decider
 from segctl.cli import run
-from segctl.credentials import Secret
-from segctl.demo import fleet
 from segctl.inventory import load
-from segctl.policy import Packet, decider
+from segctl.operations.demo import fleet
 from segctl.providers.panos import PanosProvider
+from segctl.transports.credentials import Secret
 from support.panos import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from ipaddress import IPv4Address, IPv6Address
 
-    from segctl.policy import Decision
+    from segctl.analysis.decide import Decision
 
 PLANTS = Path(__file__).parents[1] / "plants"
 TODAY = date(2026, 1, 1)

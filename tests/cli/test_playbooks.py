@@ -16,9 +16,9 @@ from cli_support import ROOT, VSYS
 from segctl.cli import run
 from segctl.cli.arguments import Settings
 from segctl.cli.rollout import Options, apply_playbook
-from segctl.demo import fleet
 from segctl.inventory import load
-from segctl.plan import schema
+from segctl.operations.demo import fleet
+from segctl.planning.plan import schema
 from segctl.playbook.model import DAYS
 from support.cells import Cells, statuses, waves
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segctl.cli import run
-from segctl.demo import fleet
 from segctl.inventory import load
+from segctl.operations.demo import fleet
 
 if TYPE_CHECKING:
     import pytest

@@ -16,8 +16,8 @@ import pytest
 from cli_support import VSYS
 from segctl.cli.plan import save_plan
 from segctl.cli.signatures import signer
-from segctl.errors import Problem
-from segctl.plan import digest_of, load_plan, schema
+from segctl.model.errors import Problem
+from segctl.planning.plan import digest_of, load_plan, schema
 from support.cells import Cells, statuses, waves
 from support.signatures import Keys, ssh_keys
 

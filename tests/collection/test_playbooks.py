@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import PASSWORD, POLL, ROOT
-from segctl.credentials import Secret
 from segctl.inventory.vault import encrypt
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from support.playbooks import Playbooks

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cli_support import ROOT, environment
-from segctl import errors
 from segctl.cli.commands import tree
+from segctl.model import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,27 +18,27 @@ import pytest
 import yaml
 
 from cli_support import write_plant
-from segctl.baseline import read_baseline
 from segctl.cli import run
-from segctl.compile import compile_site
-from segctl.credentials import Secret
-from segctl.errors import SegctlError
-from segctl.history import Filter, entries, opened, record, run_of
-from segctl.intent import Conduit, Flow, Site
+from segctl.compiler.build import compile_site
+from segctl.drift.baseline import read_baseline
+from segctl.drift.history import Filter, entries, opened, record, run_of
+from segctl.fleet.tasks import judge
 from segctl.inventory import VaultSecrets, load, read_inventory
 from segctl.inventory.vault import encrypt
-from segctl.notices.templates import template
-from segctl.plan import digest_of, load_plan, make_plan
+from segctl.model.errors import SegctlError
+from segctl.model.site import Conduit, Flow, Site
+from segctl.notify.templates import template
+from segctl.planning.plan import digest_of, load_plan, make_plan
+from segctl.planning.snapshot import load_snapshot, snapshot_of
 from segctl.playbook import read_checks, read_playbook
+from segctl.playbook.run.state import State, load_state
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.snapshot import load as panos_parts
-from segctl.rollout.state import State, load_state
-from segctl.rollout.work import judge
 from segctl.signing import open_key, verify
 from segctl.signing.trusted import matches, read_trusted
-from segctl.snapshot import load_snapshot, snapshot_of
 from segctl.testing import reach
+from segctl.transports.credentials import Secret
 from segctl_mocks import PanosMock
 from segctl_mocks.linux.mock import LinuxMock
 from support import nft, panos

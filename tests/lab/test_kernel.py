@@ -258,8 +258,8 @@ def test_a_cut_management_link_heals(plant: Lab, user: str) -> None:
     program = """
 import sys
 from pathlib import Path
-from segctl.credentials import Secret
-from segctl.providers.base import Target
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from segctl.providers.nftables.session import NftSession
 folder = Path(sys.argv[1])
 target = Target(name="fw", host="10.99.0.1", port=22, user=sys.argv[2], password=Secret(""),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from segctl.compile import compile_site
+from segctl.analysis.decide import Packet, decider
+from segctl.compiler.build import compile_site
 from segctl.inventory import load
-from segctl.policy import Packet, decider
 from segctl.providers.nftables import NftablesProvider, former
 from segctl.providers.nftables.build import Former, Names, by_pair
 from segctl.providers.nftables.render import script, transactions
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from segctl.policy import Decision
+    from segctl.analysis.decide import Decision
     from segctl.providers.nftables.parse import NftLive
 
 #: Who asks whom on which port; policies permit some of them.
@@ -55,11 +55,11 @@ _PUSHER = """
 import json, sys
 from datetime import date
 from pathlib import Path
-from segctl.compile import compile_site
-from segctl.credentials import Secret
+from segctl.compiler.build import compile_site
+from segctl.transports.credentials import Secret
 from segctl.inventory import load
-from segctl.plan import plan_device
-from segctl.providers.base import Target
+from segctl.planning.plan import plan_device
+from segctl.transports.target import Target
 from segctl.providers.nftables import NftablesProvider, former
 from segctl.providers.nftables.build import Former, Names, by_pair
 from segctl.providers.nftables.render import script, transactions

@@ -27,9 +27,9 @@ DECLARED = conduit("poll", "supv", "ctrl", "{modbus: {services: [tcp/502]}}")
 PRELUDE = """
 import json, os, sys, time
 from pathlib import Path
-from segctl.credentials import Secret
-from segctl.errors import SegctlError
-from segctl.providers.base import Target
+from segctl.transports.credentials import Secret
+from segctl.model.errors import SegctlError
+from segctl.transports.target import Target
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.session import NftSession
 from segctl.providers.state import Run

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.errors import PlanError, UnsupportedError
-from segctl.rollout.cache import PlanCache, key_of
-from segctl.rollout.work import judge
+from segctl.fleet.plan_cache import PlanCache, key_of
+from segctl.fleet.tasks import judge
+from segctl.model.errors import PlanError, UnsupportedError
 from segctl.testing import ProviderHarness, Workbench, desired, reach
 from support.nft_harness import QUIET_CHECKS, thorough
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.compile import Desired
-    from segctl.plan import DevicePlan
+    from segctl.compiler.build import Desired
+    from segctl.planning.plan import DevicePlan
 
 
 @pytest.fixture(params=["panos", "nft_mock"])

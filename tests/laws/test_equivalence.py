@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.apply import apply_device
-from segctl.compile import compile_site
-from segctl.errors import UnsupportedError
-from segctl.intent import Conduit, Endpoint, Flow, PortRange, ProtocolUse
+from segctl.analysis.decide import Packet, decider
+from segctl.compiler.build import compile_site
 from segctl.inventory import load
-from segctl.plan import plan_device
-from segctl.policy import ANY, Packet, decider
+from segctl.model.errors import UnsupportedError
+from segctl.model.policy import ANY
+from segctl.model.site import Conduit, Endpoint, Flow, PortRange, ProtocolUse
+from segctl.planning.apply import apply_device
+from segctl.planning.plan import plan_device
 from segctl.protocols import catalogue, layer4_ports, panos_applications
 from segctl.providers.base import Capabilities
 from segctl.providers.nftables import NftablesProvider
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject, DrawFn
 
-    from segctl.compile import Desired
-    from segctl.intent import Device, Site
-    from segctl.policy import Decision, Policy, Rule
-    from segctl.providers.base import Provider, Target
+    from segctl.analysis.decide import Decision
+    from segctl.compiler.build import Desired
+    from segctl.model.policy import Policy, Rule
+    from segctl.model.site import Device, Site
+    from segctl.providers.base import Provider
+    from segctl.transports.target import Target
 
 ROOT = Path(__file__).parents[2]
 PLANTS = sorted((ROOT / "inventory").glob("0*.yml"))

@@ -14,30 +14,31 @@ from deepdiff import DeepDiff
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from segctl import findings
-from segctl.compile import compile_site
+from segctl.compiler.build import compile_site
+from segctl.compiler.ownership import Listed
+from segctl.compiler.topology import Hop, Topology, make_topology
 from segctl.importing.networks import cover, inside, is_network, networks_of
-from segctl.intent import Asset, Conduit, Device, Endpoint, Flow, PortRange, Site, Zone, ZoneBinding
-from segctl.ownership import Listed
-from segctl.policy import (
-    ANY,
-    Policy,
-    Rule,
-    covers,
-    meeting,
-    merge,
-    network_interval,
-    resolver,
-    subtract,
+from segctl.model.addresses import covers, meeting, merge, network_interval, subtract
+from segctl.model.policy import ANY, Policy, Rule, resolver
+from segctl.model.site import (
+    Asset,
+    Conduit,
+    Device,
+    Endpoint,
+    Flow,
+    PortRange,
+    Site,
+    Zone,
+    ZoneBinding,
 )
+from segctl.planning import findings
 from segctl.providers.base import Identity, Live
 from segctl.report import list_changes
-from segctl.topology import Hop, Topology, make_topology
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from segctl.policy import Interval
+    from segctl.model.addresses import Interval
 
 #: These are quick, and what they look for is rare.
 many = settings(max_examples=300)

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from segctl.compile import compile_site
-from segctl.demo import example_inventory
-from segctl.errors import InventoryError
+from segctl.compiler.build import compile_site
 from segctl.importing import Imported, import_device, write_files
-from segctl.intent import (
+from segctl.inventory import load
+from segctl.model.errors import InventoryError
+from segctl.model.site import (
     Asset,
     Conduit,
     Device,
@@ -32,8 +32,8 @@ from segctl.intent import (
     Zone,
     ZoneBinding,
 )
-from segctl.inventory import load
-from segctl.plan import plan_device
+from segctl.operations.demo import example_inventory
+from segctl.planning.plan import plan_device
 from segctl.providers.panos import PanosProvider
 from segctl.testing import TODAY, reach, read, sites
 from segctl_mocks import PanosMock
@@ -42,8 +42,8 @@ from support.panos import PanosBench, PanosHarness, boot, firewall, target_of
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject, DrawFn
 
-    from segctl.compile import Desired
-    from segctl.intent import Mode, Network, ThreatPrevention
+    from segctl.compiler.build import Desired
+    from segctl.model.site import Mode, Network, ThreatPrevention
     from segctl.providers.base import Live
 
 PROVIDER = PanosProvider()

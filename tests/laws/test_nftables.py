@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from segctl.compile import compile_site
-from segctl.errors import InventoryError, SegctlError, UnsupportedError
-from segctl.intent import Conduit, Endpoint, Flow
-from segctl.plan import managed
-from segctl.policy import decider
+from segctl.analysis.decide import decider
+from segctl.compiler.build import compile_site
+from segctl.model.errors import InventoryError, SegctlError, UnsupportedError
+from segctl.model.site import Conduit, Endpoint, Flow
+from segctl.planning.plan import managed
 from segctl.providers.nftables import agent
 from segctl.testing import TODAY, apply, desired, packets, plan, reach, read, sites
 from support.nft import desired as one_conduit
@@ -33,7 +33,7 @@ from support.nft_harness import (
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
-    from segctl.intent import Site
+    from segctl.model.site import Site
 
 DEVICE = firewall()
 

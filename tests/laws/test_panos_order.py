@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.diff import Anchor, in_place, longest_increasing, placements
-from segctl.intent import Position
+from segctl.model.diff import Anchor, in_place, longest_increasing, placements
+from segctl.model.site import Position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

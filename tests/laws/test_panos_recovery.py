@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from segctl.apply import apply_device
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     AuthError,
     BusyError,
@@ -19,6 +18,7 @@ from segctl.errors import (
     LockedError,
     UnknownError,
 )
+from segctl.planning.apply import apply_device
 from segctl.providers.panos import answers, jobs
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.state import Run
@@ -30,7 +30,7 @@ from support.runs import look, settled, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from segctl.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan
     from support.panos import PanosBench, PanosHarness
 
 WEB = flow("web", ports=(443,))

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.errors import StalePlanError
-from segctl.intent import Schedule
-from segctl.plan import managed
+from segctl.model.errors import StalePlanError
+from segctl.model.site import Schedule
+from segctl.planning.plan import managed
 from segctl.testing import apply, plan, reach, read
 from segctl_mocks import ApiError, PanosMock
 from support.panos import DEVICE, RULES, VSYS, PanosBench, other_rule

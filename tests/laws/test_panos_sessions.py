@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 from lxml import etree
 
-from segctl.apply import Order, apply_device, outcome_of
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     ConnectError,
     ForeignChangesError,
@@ -22,10 +21,11 @@ from segctl.errors import (
     UnsupportedError,
     VerifyError,
 )
-from segctl.intent import Position
-from segctl.policy import Address, AddressGroup
-from segctl.providers.lock_owner import new_owner
+from segctl.model.policy import Address, AddressGroup
+from segctl.model.site import Position
+from segctl.planning.apply import Order, apply_device, outcome_of
 from segctl.testing import apply, plan, reach
+from segctl.transports.lock_owner import new_owner
 from segctl_mocks import PanosMock
 from support.panos import ANCHOR, DEVICE, RULES, VSYS, PanosBench, other_rule
 from support.plants import flow, plant
@@ -33,7 +33,7 @@ from support.plants import flow, plant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
     from support.panos import PanosHarness
 
 SHARED = "/config/shared/address"

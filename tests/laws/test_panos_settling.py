@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.apply import Order, apply_device
-from segctl.errors import ApplyError, LockedError, LostLockError, UnknownError
-from segctl.providers import lock_owner
-from segctl.providers.lock_owner import new_owner
+from segctl.model.errors import ApplyError, LockedError, LostLockError, UnknownError
+from segctl.planning.apply import Order, apply_device
 from segctl.providers.panos import record
 from segctl.providers.panos.record import MAX_PLANS, Record
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.state import Run, Settling, Unconfirmed
 from segctl.testing import apply, plan, reach
+from segctl.transports import lock_owner
+from segctl.transports.lock_owner import new_owner
 from segctl_mocks.panos.jobs import stamp
 from segctl_mocks.panos.locks import Lock
 from support.panos import ANCHOR, RULES, VSYS, PanosBench, other_rule
@@ -29,7 +29,7 @@ from support.runs import COMMITTED, STEPS, killed, look, settled, silent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segctl.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan
     from support.panos import PanosHarness
 
 WEB = flow("web", ports=(443,))

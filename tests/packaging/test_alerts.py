@@ -13,8 +13,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli_support import ROOT
-from segctl.metrics import collect, exposition
-from segctl.plan import make_plan
+from segctl.notify.metrics import collect, exposition
+from segctl.planning.plan import make_plan
 
 FILE = ROOT / "packaging/prometheus/segctl.rules.yml"
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from segctl.errors import SegctlError
+from segctl.model.errors import SegctlError
 
 #: Seconds for each format; `make fuzz` gives more.
 SECONDS = float(os.environ.get("SEGCTL_FUZZ_SECONDS", "1"))

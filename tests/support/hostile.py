@@ -9,10 +9,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from segctl.errors import Problem
-from segctl.findings import HOLE
-from segctl.plan import DevicePlan, Plan, make_plan
-from segctl.rollout import Failure
+from segctl.fleet import Failure
+from segctl.model.errors import Problem
+from segctl.planning.findings import HOLE
+from segctl.planning.plan import DevicePlan, Plan, make_plan
 
 TOKENS = (
     "```",

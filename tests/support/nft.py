@@ -10,8 +10,8 @@ from datetime import date
 from ipaddress import ip_network
 from typing import IO, TYPE_CHECKING
 
-from segctl.compile import compile_site
-from segctl.intent import (
+from segctl.compiler.build import compile_site
+from segctl.model.site import (
     Asset,
     Conduit,
     Device,
@@ -22,16 +22,16 @@ from segctl.intent import (
     Zone,
     ZoneBinding,
 )
-from segctl.plan import plan_device
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.render import transactions
 from support.nft_versions import HOST
 
 if TYPE_CHECKING:
-    from segctl.compile import Desired
-    from segctl.intent import ThreatPrevention
-    from segctl.plan import DevicePlan
+    from segctl.compiler.build import Desired
+    from segctl.model.site import ThreatPrevention
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live
     from support.nft_versions import Nft
 

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from segctl.credentials import Secret
-from segctl.providers import ssh, ssh_login
-from segctl.providers.base import Target
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.functions import uses
+from segctl.transports import ssh_exec as ssh
+from segctl.transports import ssh_login
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from support.lab import run
 from support.nft import EMPTY, firewall
 
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.intent import Device
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
+    from segctl.model.site import Device
     from segctl.providers.base import Provider
     from segctl_mocks.linux.mock import LinuxMock
 

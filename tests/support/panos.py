@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from hypothesis import strategies as st
 from lxml import etree
 
-from segctl.credentials import Secret
-from segctl.intent import Device, ZoneBinding
+from segctl.model.site import Device, ZoneBinding
 from segctl.protocols import catalogue, panos_applications
-from segctl.providers.base import Target
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.snapshot import Snapshot, load
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from segctl_mocks import ApiError, PanosMock
 from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.provision import provision
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
     from segctl.providers.base import Provider
 
 Element: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it

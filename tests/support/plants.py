@@ -6,8 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Literal
 
-from segctl.compile import compile_site
-from segctl.intent import (
+from segctl.compiler.build import compile_site
+from segctl.model.site import (
     Asset,
     Conduit,
     Endpoint,
@@ -25,7 +25,7 @@ from support.panos import firewall
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
 
 NETWORKS = {
     "site/ctrl": ("10.1.0.0/24",),

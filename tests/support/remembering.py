@@ -11,18 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.errors import ApplyError, LockedError
-from segctl.policy import FirewallZone, Policy, Rule
+from segctl.model.errors import ApplyError, LockedError
+from segctl.model.policy import FirewallZone, Policy, Rule
 from segctl.providers.base import Capabilities, Identity, Live
 from segctl.providers.state import DeviceState, Lock, Run, Unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from segctl.diff import Change
-    from segctl.errors import Problem
-    from segctl.intent import Device
-    from segctl.providers.base import Session, Target
+    from segctl.model.diff import Change
+    from segctl.model.errors import Problem
+    from segctl.model.site import Device
+    from segctl.providers.base import Session
+    from segctl.transports.target import Target
 
 
 class KilledError(BaseException):

@@ -11,7 +11,7 @@ from segctl.providers.state import Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from segctl.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live
     from support.panos import PanosBench, PanosHarness
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import asyncssh
 import minisign
 
-from segctl.credentials import Secret
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

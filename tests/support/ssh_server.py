@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import paramiko
 
-from segctl.credentials import Secret
-from segctl.providers.base import Target
-from segctl.providers.host_keys import fingerprint
+from segctl.transports.credentials import Secret
+from segctl.transports.host_keys import fingerprint
+from segctl.transports.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

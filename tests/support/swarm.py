@@ -22,9 +22,9 @@ _BLOCK = 1 << 16
 READER = """
 import json, sys
 from pathlib import Path
-from segctl.credentials import Secret
-from segctl.errors import SegctlError
-from segctl.providers.base import Target
+from segctl.transports.credentials import Secret
+from segctl.model.errors import SegctlError
+from segctl.transports.target import Target
 from segctl.providers.panos import PanosProvider
 told = json.loads(sys.argv[1])
 target = Target(name="fw1", host="127.0.0.1", port=told["port"], user="admin",

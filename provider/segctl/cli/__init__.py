@@ -18,7 +18,7 @@ from segctl.cli.arguments import asks_itself, asks_json, asks_lines, hoist
 from segctl.cli.commands import overview, tree
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
-from segctl.errors import FileError, SegctlError
+from segctl.model.errors import FileError, SegctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,7 +96,7 @@ def _run(hoisted: list[str], answer: Answer) -> int:
 def _unforeseen(error: Exception, answer: Answer) -> int:
     if os.environ.get("SEGCTL_TRACEBACK"):
         raise error
-    from segctl.rollout import internal
+    from segctl.fleet import internal
 
     message = f"{internal(error)} (SEGCTL_TRACEBACK=1 shows where it came from)"
     return _complain("internal", message, answer)

@@ -9,7 +9,7 @@ import typer
 
 import segctl
 from segctl.cli.arguments import ALLOW_EXECUTABLE_INVENTORY, Settings
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 #: Shown at the end of every command's help.
 EPILOG = (

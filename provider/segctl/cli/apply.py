@@ -24,16 +24,16 @@ from segctl.cli.plan import (
 from segctl.cli.screen import print_lines, tell
 from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
 from segctl.cli.steps import load_inventory, plan_all, refuse_writable, settings_of
-from segctl.errors import PlanError, UsageError
+from segctl.model.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segctl.apply import Outcome
     from segctl.cli.arguments import Settings
     from segctl.cli.rollout import Options
-    from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure
+    from segctl.fleet import Failure
+    from segctl.planning.apply import Outcome
+    from segctl.planning.plan import DevicePlan, Plan
 
 
 @app.command(epilog=EPILOG)

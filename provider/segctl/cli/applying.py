@@ -12,18 +12,18 @@ from segctl.cli.plan import mark_used
 from segctl.cli.screen import print_json, print_lines, progress, tell
 from segctl.cli.signatures import refuse_unsigned
 from segctl.cli.steps import working
-from segctl.errors import StalePlanError, UsageError
+from segctl.model.errors import StalePlanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from segctl.apply import Order, Outcome
     from segctl.cli.arguments import Settings
+    from segctl.fleet import Brake, Workers
     from segctl.inventory import Loaded
-    from segctl.journal import Journal
-    from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Brake, Workers
+    from segctl.planning.apply import Order, Outcome
+    from segctl.planning.journal import Journal
+    from segctl.planning.plan import DevicePlan, Plan
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
@@ -49,8 +49,8 @@ def settle(
     settings: Settings, loaded: Loaded, made: Plan, pending: Sequence[DevicePlan]
 ) -> dict[str, Outcome]:
     """Keep what dead runs left on devices if it is as declared, else take it back."""
-    from segctl.apply import Order
-    from segctl.rollout import Brake, apply_plans
+    from segctl.fleet import Brake, apply_plans
+    from segctl.planning.apply import Order
 
     names = [one.name for one in pending]
     brake = Brake()
@@ -73,7 +73,7 @@ def settle(
 
 def _journal(settings: Settings, made: Plan, file: Path | None = None) -> Journal:
     """Return the journal of this run, with the command that finishes what it begins."""
-    from segctl.journal import journal_of
+    from segctl.planning.journal import journal_of
 
     words = ["segctl", *settings.again(), "apply", *([str(file)] if file else [])]
     return journal_of(made.plan_id, plan_id=made.plan_id, command=shlex.join(words))
@@ -92,8 +92,8 @@ def _refused(
 
     A device that cannot be read is no reason to stop the others.
     """
-    from segctl.apply import Outcome
-    from segctl.rollout import check_plans
+    from segctl.fleet import check_plans
+    from segctl.planning.apply import Outcome
 
     names = [one.name for one in made.devices if one.changes]
     with progress(settings, names) as report:
@@ -131,8 +131,8 @@ def apply_plan(
     settled: Mapping[str, Outcome] | None = None,
 ) -> int:
     """Apply a plan; `file` is where it was read from, and is not applied a second time."""
-    from segctl.apply import Order
-    from segctl.rollout import Brake, apply_plans
+    from segctl.fleet import Brake, apply_plans
+    from segctl.planning.apply import Order
 
     names = [device.name for device in made.devices]
     outside = sorted(set(names) - set(loaded.hosts))

@@ -12,18 +12,17 @@ from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, print_lines, progress
 from segctl.cli.steps import desired_of, load_inventory, settings_of, vault, working
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from segctl.analysis.query import Check, Question
     from segctl.cli.arguments import Settings
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
+    from segctl.fleet import Failure
+    from segctl.fleet.queries import Checked
     from segctl.inventory import Loaded
-    from segctl.playbook import Check
-    from segctl.rollout import Failure
-    from segctl.rollout.checking import Checked
-    from segctl.rollout.checks import Question
 
 
 class Transport(StrEnum):
@@ -134,7 +133,7 @@ def _check(
     user: str,
     expect: Expected | None,
 ) -> Check:
-    from segctl.playbook import Check
+    from segctl.analysis.query import Check
 
     if not source or not destination:
         raise UsageError("say --from and --to, or give a file of checks")
@@ -155,8 +154,8 @@ def _questions(
     checks: Sequence[Check], loaded: Loaded, chosen: Sequence[Desired]
 ) -> tuple[Question, ...]:
     """Resolve the checks, and refuse those that no chosen firewall can answer."""
-    from segctl.errors import ChecksError
-    from segctl.rollout.checks import questions, sites_of, unanswerable
+    from segctl.analysis.query import questions, sites_of, unanswerable
+    from segctl.model.errors import ChecksError
 
     devices = [one.device for one in chosen]
     found, problems = questions(checks, loaded.site, sites_of(devices))
@@ -176,7 +175,7 @@ def _answers(
     *,
     declared: bool,
 ) -> Sequence[Checked | Failure]:
-    from segctl.rollout.checking import asked_of, check_declared, check_devices
+    from segctl.fleet.queries import asked_of, check_declared, check_devices
 
     if declared:
         return [check_declared(one, asked_of(one.device, questions)) for one in asked]

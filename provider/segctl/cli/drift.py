@@ -26,16 +26,16 @@ from segctl.cli.steps import (
     today,
     working,
 )
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from segctl.cli.arguments import Settings
-    from segctl.drift import Accepted
-    from segctl.errors import Problem
+    from segctl.drift.items import Accepted
     from segctl.inventory import Loaded
-    from segctl.plan import DevicePlan
+    from segctl.model.errors import Problem
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Author
 
 #: Options that mean something to `segctl drift history` too.
@@ -164,7 +164,7 @@ def _check(
     *,
     offline: Path | None,
 ) -> int:
-    from segctl.baseline import baseline_text, read_baseline
+    from segctl.drift.baseline import baseline_text, read_baseline
     from segctl.report import drift_json, drift_text
 
     started = datetime.now(UTC)
@@ -222,7 +222,7 @@ def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded) -> None:
 def _authors(
     settings: Settings, loaded: Loaded, plans: list[DevicePlan]
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
-    from segctl.rollout import ask_authors
+    from segctl.fleet import ask_authors
 
     names = [plan.name for plan in plans if plan.changes or plan.holes]
     with working(settings, len(names)) as executor, progress(settings, names) as report:

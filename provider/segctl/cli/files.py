@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl import storage
-from segctl.errors import PlanError, UsageError
+from segctl.model.errors import PlanError, UsageError
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, say, tell
 from segctl.cli.steps import settings_of
-from segctl.errors import Problem, UsageError
+from segctl.model.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
 
 def _written(found: Formatted) -> Formatted:
     """Write one file; what goes wrong is its problem alone."""
-    from segctl import storage
+    from segctl.system import storage
 
     try:
         mode = found.path.stat().st_mode & 0o7777

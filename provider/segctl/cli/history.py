@@ -11,13 +11,13 @@ import typer
 from segctl.cli.app import EPILOG, drift_app
 from segctl.cli.screen import print_json, print_lines
 from segctl.cli.steps import settings_of
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import timedelta
 
-    from segctl.history import Entry
+    from segctl.drift.history import Entry
     from segctl.report import Line
 
 
@@ -37,7 +37,7 @@ def history(
     env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
 ) -> None:
     """Show what has drifted, since when, and who did it; asks no device."""
-    from segctl.history import Filter, consult, entries, locate, patience
+    from segctl.drift.history import Filter, consult, entries, locate, patience
 
     if open_ and every:
         raise UsageError("--open and --all exclude each other")

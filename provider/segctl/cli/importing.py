@@ -11,7 +11,7 @@ from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import OK
 from segctl.cli.screen import print_json, progress, say
 from segctl.cli.steps import load_inventory, settings_of, today
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from segctl.cli.arguments import Settings
@@ -57,9 +57,9 @@ def import_(
 
 def _import(settings: Settings, loaded: Loaded, host: str) -> Imported:
     """Read a device and return it as inventory files."""
+    from segctl.fleet import target
     from segctl.importing import import_device
     from segctl.providers.base import provider
-    from segctl.rollout import target
 
     device = next((one for one in loaded.site.devices if one.name == host), None)
     if device is None:

@@ -9,12 +9,12 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from segctl.errors import SegctlError
+from segctl.model.errors import SegctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from segctl.rollout import Brake
+    from segctl.fleet import Brake
 
 
 class LeftError(SegctlError):

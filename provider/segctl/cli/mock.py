@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl import storage
 from segctl.cli.app import EPILOG, app, mock_app
 from segctl.cli.files import check
 from segctl.cli.screen import say, tell
 from segctl.cli.steps import load_inventory, settings_of, today
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def mock_serve(
     ] = None,
 ) -> None:
     """Serve a mock device for every firewall of the inventory, until stopped."""
-    from segctl.demo import astray, fleet
+    from segctl.operations.demo import astray, fleet
 
     settings = settings_of(context)
     kept = _state_folder(state) if state is not None else None
@@ -115,7 +115,7 @@ def _until_stopped() -> None:
 def demo(context: typer.Context) -> int:
     """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
     from segctl.cli import run
-    from segctl.demo import story
+    from segctl.operations.demo import story
 
     settings = settings_of(context)
     return story(run, today(), settings.inventory or None)

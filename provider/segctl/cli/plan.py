@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl import storage
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import check, save
@@ -25,14 +24,15 @@ from segctl.cli.signatures import (
     write_signature,
 )
 from segctl.cli.steps import OfflineOption, load_inventory, plan_all, settings_of, snapshots
-from segctl.errors import PlanError, SegctlError, SignatureError, UsageError
+from segctl.model.errors import PlanError, SegctlError, SignatureError, UsageError
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from segctl.cli.arguments import Settings
-    from segctl.plan import Plan
-    from segctl.rollout import Failure
+    from segctl.fleet import Failure
+    from segctl.planning.plan import Plan
     from segctl.signing import Signature, Signer
 
 
@@ -221,7 +221,7 @@ def show(
     verify: VerifyOption = None,
 ) -> int:
     """Show a saved plan and who signed it, or how it differs from another."""
-    from segctl.plan import parse_plan, plan_bytes
+    from segctl.planning.plan import parse_plan, plan_bytes
 
     files.check()
     data = plan_bytes(file)
@@ -260,9 +260,9 @@ def _compare(
     settings: Settings, file: Path, made: Plan, files: ReportFiles, keys: Path | None
 ) -> int:
     """Say whether a plan does what the reviewed one does; with `keys`, that one must be signed."""
-    from segctl.plan import parse_plan, plan_bytes
+    from segctl.planning.plan import parse_plan, plan_bytes
+    from segctl.planning.review import differences
     from segctl.report import review_json, review_report, review_text
-    from segctl.review import differences
 
     data = plan_bytes(file)
     if keys is not None:
@@ -296,7 +296,7 @@ def read_plan(file: Path, keys: Path | None = None) -> Plan:
         PlanFormatError: it is no plan, was edited, or has another version.
         StalePlanError: it has expired.
     """
-    from segctl.errors import StalePlanError
+    from segctl.model.errors import StalePlanError
 
     made = read_verified(file, keys)
     if expired(made):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from segctl.cli.files import check, save
 from segctl.cli.screen import tell
 from segctl.cli.steps import intent, today
-from segctl.errors import SegctlError, UsageError
+from segctl.model.errors import SegctlError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from segctl.cli.arguments import Settings
-    from segctl.credentials import Secret
-    from segctl.history import Recorded, Run
+    from segctl.drift.history import Recorded, Run
     from segctl.inventory import Loaded
-    from segctl.notices import Message, Template
-    from segctl.plan import Plan
+    from segctl.notify import Message, Template
+    from segctl.planning.plan import Plan
+    from segctl.transports.credentials import Secret
 
 #: When notices are sent.
 NOTIFY = ("on-change", "on-drift", "always")
@@ -102,10 +102,10 @@ class Channels:
                 "--notify on-change compares with the history: "
                 "choose on-drift or always, or leave --no-history out"
             )
-        from segctl.credentials import Secret
-        from segctl.history.location import locate
-        from segctl.history.patience import patience
+        from segctl.drift.history.location import locate
+        from segctl.drift.history.patience import patience
         from segctl.report.document import DEFAULT_ENVIRONMENT
+        from segctl.transports.credentials import Secret
 
         return cls(
             environment="" if environment == DEFAULT_ENVIRONMENT else environment,
@@ -122,7 +122,7 @@ class Channels:
 
 
 def _webhooks(given: Sequence[str]) -> tuple[Secret, ...]:
-    from segctl.credentials import Secret, secret_in
+    from segctl.transports.credentials import Secret, secret_in
 
     if given:
         return tuple(map(Secret, given))
@@ -134,7 +134,7 @@ def _webhooks(given: Sequence[str]) -> tuple[Secret, ...]:
 
 
 def _template(name: str) -> Template:
-    from segctl.notices import template
+    from segctl.notify import template
 
     return template(name)
 
@@ -198,7 +198,7 @@ def remember(
         return
     import platform
 
-    from segctl.history import run_of
+    from segctl.drift.history import run_of
 
     run = run_of(
         document,
@@ -226,7 +226,7 @@ def remember(
 
 
 def _record(channels: Channels, history: Secret, run: Run) -> Recorded | None:
-    from segctl.history import consult, record
+    from segctl.drift.history import consult, record
 
     try:
         return consult(
@@ -249,7 +249,7 @@ def _warn(what: str, error: SegctlError) -> None:
 def _publish_metrics(
     channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past
 ) -> None:
-    from segctl.metrics import collect, exposition, push
+    from segctl.notify.metrics import collect, exposition, push
 
     registry = collect(
         document,
@@ -276,7 +276,7 @@ def _waiting_plan(file: Path | None) -> Plan | None:
     """Return the saved plan, if there is one: that none waits is nothing wrong."""
     if file is None or not file.exists():
         return None
-    from segctl.plan import load_plan
+    from segctl.planning.plan import load_plan
 
     try:
         return load_plan(file)
@@ -289,7 +289,7 @@ def _waiting_plan(file: Path | None) -> Plan | None:
 
 
 def _message(document: Mapping[str, Any], past: Past, recorded: Recorded | None) -> Message:
-    from segctl.notices import message_of
+    from segctl.notify import message_of
 
     return message_of(
         document,
@@ -306,7 +306,7 @@ def _tell_of_change(
     """Tell one recipient what stands, unless it knows that already."""
     import hashlib
 
-    from segctl.history import claim, consult, give_back, standing
+    from segctl.drift.history import claim, consult, give_back, standing
 
     recipient = hashlib.sha256(f"{address.reveal()}\0{past.name}".encode()).hexdigest()
     now = past.finished
@@ -343,7 +343,7 @@ def _deliver_all(channels: Channels, message: Message) -> None:
 
 
 def _deliver(channels: Channels, address: Secret, message: Message) -> bool:
-    from segctl.sending import send
+    from segctl.notify.sending import send
 
     if channels.template is None:
         return False

@@ -10,7 +10,7 @@ import typer
 from segctl.cli.app import EPILOG, app
 from segctl.cli.screen import console, print_dumped, print_json, say, tell
 from segctl.cli.steps import settings_of, tell_warnings, vault
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 #: What there is a schema of.
 
@@ -112,8 +112,8 @@ def schema(
     kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
 ) -> None:
     """Print the JSON Schema of a document, or which documents have one."""
-    from segctl.plan import schema as read_schema
-    from segctl.plan import schema_names
+    from segctl.planning.plan import schema as read_schema
+    from segctl.planning.plan import schema_names
 
     names = ("inventory", "playbook", "checks", *schema_names())
     if kind is None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segctl.cli.files import check, save
-from segctl.errors import SegctlError
-from segctl.inert import json_text
+from segctl.model.errors import SegctlError
+from segctl.system.inert import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
     from segctl.cli.arguments import Settings
-    from segctl.intent import Site
+    from segctl.model.site import Site
     from segctl.report import Places, Report
     from segctl.report.document import Kind
 
@@ -135,7 +135,7 @@ class ReportFiles:
 
 def places_of(site: Site, settings: Settings) -> Places:
     """Return where an inventory declares its firewalls and conduits."""
-    from segctl.compile import label
+    from segctl.compiler.build import label
     from segctl.report import Places
 
     return Places(

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from segctl import storage
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.files import save
 from segctl.cli.interrupts import braked, eased
@@ -25,13 +24,14 @@ from segctl.cli.steps import (
     vault,
     working,
 )
-from segctl.errors import PlanError, StalePlanError, UsageError
-from segctl.journal import journal_of
-from segctl.plan import digest_of, make_plan
+from segctl.fleet import Brake
+from segctl.model.errors import PlanError, StalePlanError, UsageError
+from segctl.planning.journal import journal_of
+from segctl.planning.plan import digest_of, make_plan
+from segctl.playbook.run.combined import left_out, not_reviewed, whole
+from segctl.playbook.run.context import Run
 from segctl.report import plan_report
-from segctl.rollout import Brake
-from segctl.rollout.running import Run
-from segctl.rollout.whole import left_out, not_reviewed, whole
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
     from segctl.cli.arguments import Settings
     from segctl.cli.plan import Saving
+    from segctl.fleet.workers import Workers
     from segctl.inventory import Loaded
-    from segctl.plan import Plan
+    from segctl.planning.plan import Plan
     from segctl.playbook import Playbook
-    from segctl.rollout.outcomes import PlayResult, RolloutResult
-    from segctl.rollout.prepare import Prepared
-    from segctl.rollout.state import State
-    from segctl.rollout.workers import Workers
+    from segctl.playbook.run.prepare import Prepared
+    from segctl.playbook.run.results import PlayResult, RolloutResult
+    from segctl.playbook.run.state import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def _prepared(
     settings: Settings, options: Options
 ) -> tuple[Playbook, Loaded, tuple[Prepared, ...]]:
     from segctl.playbook import read_playbook
-    from segctl.rollout.prepare import prepare
+    from segctl.playbook.run.prepare import prepare
 
     playbook = read_playbook(options.file, vault=vault(settings))
     loaded = load_inventory(settings)
@@ -188,7 +188,7 @@ def _most(plays: Sequence[Prepared]) -> int:
 def _looked(
     settings: Settings, options: Options, plays: Sequence[Prepared], executor: Workers
 ) -> RolloutResult:
-    from segctl.rollout.play import look
+    from segctl.playbook.run.runner import look
 
     return look(
         plays,
@@ -207,7 +207,7 @@ def _show_plan(
     plays: Sequence[Prepared],
     result: RolloutResult,
 ) -> None:
-    from segctl.rollout.telling import plan_text, rollout_json
+    from segctl.report.rollout import plan_text, rollout_json
 
     if settings.json:
         document = rollout_json(
@@ -318,7 +318,7 @@ def _show_refusal(
     refusal: RolloutResult,
     reviewed: Plan | None,
 ) -> None:
-    from segctl.rollout.telling import refusal_text, rollout_json
+    from segctl.report.rollout import refusal_text, rollout_json
 
     if not settings.json:
         print_lines(refusal_text(refusal))
@@ -336,7 +336,7 @@ def _show_refusal(
 
 
 def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
-    from segctl.rollout.wave import agreed_on
+    from segctl.playbook.run.wave import agreed_on
 
     return {
         (play.number, one.device): agreed_on(one.plan)
@@ -348,7 +348,7 @@ def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
 
 
 def _state(options: Options, playbook: Playbook, reviewed: Plan | None) -> State:
-    from segctl.rollout.state import State, load_state
+    from segctl.playbook.run.state import State, load_state
 
     bound = (reviewed.plan_id, digest_of(reviewed.as_json())) if reviewed is not None else None
     if options.resume is None:
@@ -385,8 +385,8 @@ def _roll(
     state: State,
     run: Run,
 ) -> int:
-    from segctl.rollout.play import roll
-    from segctl.rollout.telling import result_text, rollout_json
+    from segctl.playbook.run.runner import roll
+    from segctl.report.rollout import result_text, rollout_json
 
     path = _path(options, state)
     save(path, state.dumps())
@@ -443,7 +443,7 @@ def _keeper(
     settings: Settings, kept: _Kept
 ) -> Callable[[Sequence[PlayResult], datetime | None], None]:
     """Return what notes each wave: in the state file, and on the screen."""
-    from segctl.rollout.telling import wave_text
+    from segctl.report.rollout import wave_text
 
     def keep(plays: Sequence[PlayResult], until: datetime | None) -> None:
         try:

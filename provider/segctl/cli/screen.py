@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from segctl import inert
-from segctl.inert import inert_json, json_text, printable
+from segctl.system import inert
+from segctl.system.inert import inert_json, json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl import storage
-from segctl.errors import SignatureError, UsageError
+from segctl.model.errors import SignatureError, UsageError
+from segctl.system import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from segctl.credentials import Secret
-    from segctl.plan import Plan
+    from segctl.planning.plan import Plan
     from segctl.signing import Signature, Signer
+    from segctl.transports.credentials import Secret
 
 #: The variable of a host that takes plans signed by these keys only.
 VERIFY_KEYS = "segctl_verify_keys"
@@ -55,7 +55,7 @@ def signer(key: Path, out: Path | None) -> Callable[[bytes, str], Signature]:
 
 
 def _password(key: Path) -> Secret:
-    from segctl.credentials import Secret, secret_in
+    from segctl.transports.credentials import Secret, secret_in
 
     if text := os.environ.get(_PASSWORD):
         return Secret(text)
@@ -108,7 +108,7 @@ def read_verified(file: Path, keys: Path | None) -> Plan:
         SignatureError: nobody trusted signed these bytes.
         PlanFormatError: it is no plan.
     """
-    from segctl.plan import parse_plan, plan_bytes
+    from segctl.planning.plan import parse_plan, plan_bytes
 
     data = plan_bytes(file)
     if keys is not None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl import storage
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.files import check, save
 from segctl.cli.screen import print_json, progress, say, tell
 from segctl.cli.signatures import signed_by
 from segctl.cli.steps import load_inventory, settings_of, working
-from segctl.errors import UsageError
-from segctl.folders import file_name
+from segctl.model.errors import UsageError
+from segctl.system import storage
+from segctl.system.folders import file_name
 
 if TYPE_CHECKING:
-    from segctl.intent import Device
     from segctl.inventory import Loaded
-    from segctl.snapshot import Snapshot
+    from segctl.model.site import Device
+    from segctl.planning.snapshot import Snapshot
 
 _FOLDER = Path("snapshots")
 
@@ -39,8 +39,8 @@ def snapshot(
     ] = None,
 ) -> int:
     """Keep what devices hold, without secrets, for plan --offline; never writes to a device."""
-    from segctl.rollout.snapshots import take_snapshots
-    from segctl.snapshot import Snapshot
+    from segctl.fleet.snapshots import take_snapshots
+    from segctl.planning.snapshot import Snapshot
 
     settings = settings_of(context)
     loaded = load_inventory(settings)
@@ -83,7 +83,7 @@ def _selected(loaded: Loaded, pattern: str) -> list[Device]:
 
 def _paths(devices: list[Device], out: Path | None) -> dict[str, Path]:
     """Return the file of each device, its folder made."""
-    from segctl.snapshot import SUFFIX
+    from segctl.planning.snapshot import SUFFIX
 
     if out is not None and len(devices) == 1 and not out.is_dir() and out.suffix:
         check(out)
@@ -119,7 +119,7 @@ def verify(
     ],
 ) -> None:
     """Say who signed a file, by the signature beside it; fails where nobody trusted did."""
-    from segctl.plan import plan_bytes
+    from segctl.planning.plan import plan_bytes
 
     signers = signed_by(plan_bytes(file), file, keys)
     settings = settings_of(context)

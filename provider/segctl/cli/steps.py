@@ -12,18 +12,18 @@ import typer
 
 from segctl.cli.arguments import Settings
 from segctl.cli.screen import progress, tell
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
-    from segctl.compile import Desired
-    from segctl.credentials import Secret
-    from segctl.errors import Problem
+    from segctl.compiler.build import Desired
+    from segctl.fleet import Failure, Workers
     from segctl.inventory import Loaded, VaultSecrets
-    from segctl.plan import DevicePlan, Plan
-    from segctl.rollout import Failure, Workers
-    from segctl.snapshot import Snapshot
+    from segctl.model.errors import Problem
+    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.snapshot import Snapshot
+    from segctl.transports.credentials import Secret
 
 OfflineOption = Annotated[
     Path | None,
@@ -48,7 +48,7 @@ def vault(settings: Settings) -> VaultSecrets | None:
     from segctl.inventory.passwords import DEFAULT, vault_secrets
 
     def ask(vault_id: str) -> Secret:
-        from segctl.credentials import Secret
+        from segctl.transports.credentials import Secret
 
         of = "" if vault_id == DEFAULT else f" ({vault_id})"
         return Secret(typer.prompt(f"Vault password{of}", hide_input=True))
@@ -69,7 +69,7 @@ def working(settings: Settings, devices: int) -> Generator[Workers]:
     Raises:
         ExecutorError: they cannot be used.
     """
-    from segctl.rollout import exposed, workers
+    from segctl.fleet import exposed, workers
 
     if warning := exposed(settings.executor):
         tell(f"segctl: {warning}")
@@ -111,8 +111,8 @@ def refuse_writable(loaded: Loaded) -> None:
     Raises:
         InventoryError: it is one.
     """
-    from segctl.errors import InventoryError
     from segctl.inventory.surroundings import WRITABLE
+    from segctl.model.errors import InventoryError
 
     found = [one for one in loaded.warnings if one.kind == WRITABLE]
     if found:
@@ -126,7 +126,7 @@ def today() -> date:
 
 def desired_of(loaded: Loaded) -> list[Desired]:
     """Return what every firewall that the limit selects should hold."""
-    from segctl.compile import compile_site
+    from segctl.compiler.build import compile_site
 
     compiled = compile_site(loaded.site, today())
     chosen = [compiled[name] for name in loaded.hosts if name in compiled]
@@ -145,12 +145,12 @@ def read_plans(
 
     With `offline` no device is read: its snapshot is.
     """
-    from segctl.rollout import plan_devices
+    from segctl.fleet import plan_devices
 
     chosen = desired_of(loaded)
     names = [item.device.name for item in chosen]
     if offline is not None:
-        from segctl.rollout.snapshots import plan_offline
+        from segctl.fleet.snapshots import plan_offline
 
         with progress(settings, names) as report:
             return _parted(plan_offline(chosen, offline, report))
@@ -169,7 +169,7 @@ def read_plans(
 def _parted(
     results: Iterable[DevicePlan | Failure],
 ) -> tuple[list[DevicePlan], list[Failure]]:
-    from segctl.plan import DevicePlan
+    from segctl.planning.plan import DevicePlan
 
     found = list(results)
     plans = [item for item in found if isinstance(item, DevicePlan)]
@@ -184,7 +184,7 @@ def snapshots(path: Path | None) -> dict[str, Snapshot] | None:
     """
     if path is None:
         return None
-    from segctl.snapshot import load_snapshots
+    from segctl.planning.snapshot import load_snapshots
 
     return load_snapshots(path)
 
@@ -193,7 +193,7 @@ def intent(
     settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
 ) -> dict[str, Any]:
     """Return which inventory a plan is made from, and which snapshots."""
-    from segctl.checkout import commit_of
+    from segctl.system.checkout import commit_of
 
     commit, dirty = commit_of(settings.sources[0])
     found: dict[str, Any] = {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
@@ -212,7 +212,7 @@ def plan_all(
     offline: Mapping[str, Snapshot] | None = None,
 ) -> tuple[Plan, list[Failure]]:
     """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
-    from segctl.plan import make_plan
+    from segctl.planning.plan import make_plan
 
     loaded = loaded or load_inventory(settings)
     plans, failures = read_plans(settings, loaded, offline)

@@ -9,7 +9,7 @@ from segctl.cli.exits import ERROR, OK
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines
 from segctl.cli.steps import load_inventory, settings_of, today
-from segctl.errors import SegctlError
+from segctl.model.errors import SegctlError
 
 
 @app.command(epilog=EPILOG)
@@ -20,10 +20,10 @@ def validate(
     files: ReportFiles,
 ) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
-    from segctl.compile import compile_site
+    from segctl.compiler.build import compile_site
+    from segctl.fleet import unverified
     from segctl.providers.base import provider
     from segctl.report import problems_json, validation_text
-    from segctl.rollout import unverified
 
     settings = settings_of(context)
     with files.refusals("validate", settings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from segctl.errors import InventoryError, SegctlError
+from segctl.model.errors import InventoryError, SegctlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from segctl.errors import InventoryError, Problem
 from segctl.formatting import NotFormattedError, format_text, is_formattable
 from segctl.inventory.files import is_program, read_as_written
+from segctl.model.errors import InventoryError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,10 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from segctl.errors import UsageError
-from segctl.folders import is_file_name
 from segctl.importing.build import Imported, import_device
-from segctl.storage import create, remove
+from segctl.model.errors import UsageError
+from segctl.system.folders import is_file_name
+from segctl.system.storage import create, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

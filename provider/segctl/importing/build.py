@@ -8,23 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from segctl.compile import compile_site
-from segctl.errors import InventoryError, Problem, SegctlError
+from segctl.compiler.build import compile_site
 from segctl.importing.files import inventory_files
 from segctl.importing.managed import read_managed
 from segctl.importing.suggest import suggest
 from segctl.importing.words import is_word
 from segctl.importing.zones import ELSEWHERE
-from segctl.intent import Device, Position, Site, ZoneBinding
-from segctl.plan import plan_device
-from segctl.policy import DefaultRule
+from segctl.model.errors import InventoryError, Problem, SegctlError
+from segctl.model.policy import DefaultRule
+from segctl.model.site import Device, Position, Site, ZoneBinding
+from segctl.planning.plan import plan_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
     from segctl.importing.suggest import Suggested
-    from segctl.intent import Conduit
+    from segctl.model.site import Conduit
     from segctl.providers.base import Live, Provider
 
 #: More changes than this are counted, not named one by one.

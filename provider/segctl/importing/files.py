@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.compile import DEFAULT_SITE
+from segctl.compiler.build import DEFAULT_SITE
 from segctl.importing.words import group_name, one_line
 from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from segctl.intent import Asset, Conduit, Device, Endpoint, Flow, Position, Site, Zone
+    from segctl.model.site import Asset, Conduit, Device, Endpoint, Flow, Position, Site, Zone
 
 _LONGEST_COMMENT = 200
 

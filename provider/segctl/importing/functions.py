@@ -6,16 +6,16 @@ from dataclasses import replace
 from itertools import islice, permutations, product
 from typing import TYPE_CHECKING
 
-from segctl.errors import SegctlError, UnsupportedError
-from segctl.intent import ProtocolUse
-from segctl.policy import ANY, Policy
+from segctl.model.errors import SegctlError, UnsupportedError
+from segctl.model.policy import ANY, Policy
+from segctl.model.site import ProtocolUse
 from segctl.protocols import catalogue, panos_applications
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from segctl.intent import Device
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
+    from segctl.model.site import Device
     from segctl.protocols import Protocol
     from segctl.providers.base import Provider
 

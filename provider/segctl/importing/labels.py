@@ -11,15 +11,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.compile import DEFAULT_SITE, spell
+from segctl.compiler.build import DEFAULT_SITE, spell
+from segctl.compiler.naming import shorten
 from segctl.importing.words import is_id, make_id
-from segctl.naming import shorten
-from segctl.policy import interval
+from segctl.model.addresses import interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.policy import Address, Interval, Policy, Rule
+    from segctl.model.addresses import Interval
+    from segctl.model.policy import Address, Policy, Rule
 
 _NET = ".net"
 

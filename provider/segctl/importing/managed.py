@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from segctl.compile import CLOSING_RULE
-from segctl.errors import Problem
+from segctl.compiler.build import CLOSING_RULE
 from segctl.importing.functions import ordered_for, protocol_uses
 from segctl.importing.labels import Labels, read_labels, spelled
 from segctl.importing.networks import networks_of
@@ -21,14 +20,15 @@ from segctl.importing.services import port_ranges
 from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_id, is_word, make_id, one_line
 from segctl.importing.zones import is_host, read_zones
-from segctl.intent import Conduit, Endpoint, Flow, Schedule, Zone
-from segctl.policy import ANY
+from segctl.model.errors import Problem
+from segctl.model.policy import ANY
+from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from segctl.intent import Device, Mode, PortRange, ProtocolUse, ThreatPrevention
-    from segctl.policy import Policy, Rule
+    from segctl.model.policy import Policy, Rule
+    from segctl.model.site import Device, Mode, PortRange, ProtocolUse, ThreatPrevention
     from segctl.providers.base import Live, Provider
 
 UNKNOWN = "unknown"

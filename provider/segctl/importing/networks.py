@@ -15,13 +15,13 @@ from ipaddress import (
 )
 from typing import TYPE_CHECKING
 
-from segctl.policy import meeting, network_interval
+from segctl.model.addresses import meeting, network_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from segctl.intent import Network
-    from segctl.policy import Interval
+    from segctl.model.addresses import Interval
+    from segctl.model.site import Network
 
 
 def cover(part: Interval) -> Network:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from segctl.intent import PortRange
-from segctl.policy import ANY, APPLICATION_DEFAULT
+from segctl.model.policy import ANY, APPLICATION_DEFAULT
+from segctl.model.site import PortRange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from segctl.policy import Service
+    from segctl.model.policy import Service
 
 
 def port_ranges(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.errors import Problem, UnsupportedError
+from segctl.compiler.ownership import Listed
 from segctl.importing.functions import protocol_uses
 from segctl.importing.managed import UNKNOWN
 from segctl.importing.networks import cover, inside, is_network
@@ -17,17 +17,19 @@ from segctl.importing.services import port_ranges
 from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_word, make_id, one_line
 from segctl.importing.zones import is_host, parts_of
-from segctl.intent import Asset, Conduit, Endpoint, Flow, Zone
-from segctl.ownership import Listed
-from segctl.policy import ANY, APPLICATION_DEFAULT, Service, interval, network_interval
+from segctl.model.addresses import interval, network_interval
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, Service
+from segctl.model.site import Asset, Conduit, Endpoint, Flow, Zone
 from segctl.protocols import catalogue, panos_applications
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.importing.managed import Managed
-    from segctl.intent import Network, ProtocolUse, Schedule
-    from segctl.policy import Interval, Rule
+    from segctl.model.addresses import Interval
+    from segctl.model.policy import Rule
+    from segctl.model.site import Network, ProtocolUse, Schedule
     from segctl.providers.base import Live
 
 #: The one flow of a suggested conduit.

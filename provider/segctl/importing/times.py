@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from segctl.intent import Schedule
 from segctl.inventory.schema import DAYS
+from segctl.model.site import Schedule
 
 if TYPE_CHECKING:
-    from segctl.policy import Policy
+    from segctl.model.policy import Policy
 
 _PREFIX = "segctl-"
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")

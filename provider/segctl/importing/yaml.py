@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from segctl.inert import printable, yaml_text
 from segctl.inventory.scalars import ScalarError, resolve
+from segctl.system.inert import printable, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

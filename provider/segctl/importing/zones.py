@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.compiler.ownership import Listed
 from segctl.importing.networks import as_networks, cover, inside, networks_of
-from segctl.intent import Asset, Zone
-from segctl.ownership import Listed
-from segctl.policy import meeting, merge, network_interval, subtract
+from segctl.model.addresses import meeting, merge, network_interval, subtract
+from segctl.model.site import Asset, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from collections.abc import Set as AbstractSet
 
     from segctl.importing.labels import Labels, Piece
-    from segctl.intent import Network
-    from segctl.policy import Interval
+    from segctl.model.addresses import Interval
+    from segctl.model.site import Network
 
 #: Holds the addresses that the device's objects leave out of a network and that no zone it knows
 #: has: they belong to zones it does not see.

@@ -10,9 +10,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import ChildError
 from segctl.inventory import files
-from segctl.storage import temporary_folder
+from segctl.model.errors import ChildError
+from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ def ask_ansible(paths: Sequence[str], wanted: str, *, allow_programs: bool) -> s
         InventoryError: the user has not allowed it; Ansible is not installed, fails, or takes too
             long.
     """
-    from segctl.children import find_program, run_child
+    from segctl.system.children import find_program, run_child
 
     if not allow_programs and (files.extension(wanted) != ".toml" or files.is_program(wanted)):
         raise files.problem(

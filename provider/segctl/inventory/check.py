@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.errors import Problem
-from segctl.intent import Source
 from segctl.inventory import convert
-from segctl.inventory.convert import PERCENT, BadValueError, nearest
+from segctl.inventory.convert import PERCENT, BadValueError
 from segctl.inventory.extra import EXTRA
 from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.shapes import Cases, Either, Free, Many, Record, Scalar, Shape, Table
 from segctl.inventory.values import Encrypted, Place, Places
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
+from segctl.model.errors import Problem, nearest
+from segctl.model.site import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from segctl.intent import (
+from segctl.inventory import convert
+from segctl.inventory.convert import BadValueError
+from segctl.inventory.schema import CONDUIT
+from segctl.inventory.zones import contains
+from segctl.model.errors import nearest
+from segctl.model.site import (
     Asset,
     Conduit,
     Endpoint,
@@ -16,10 +21,6 @@ from segctl.intent import (
     ThreatPrevention,
     Zone,
 )
-from segctl.inventory import convert
-from segctl.inventory.convert import BadValueError, nearest
-from segctl.inventory.schema import CONDUIT
-from segctl.inventory.zones import contains
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

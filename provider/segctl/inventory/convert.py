@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import date, time
-from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal, cast
 
-from segctl.intent import Network, PortRange
 from segctl.inventory.schema import (
     BATCH_PATTERN,
     CLOCK_PATTERN,
     DURATION_PATTERN,
     ID_PATTERN,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from segctl.model.errors import nearest
+from segctl.model.site import Network, PortRange
 
 _ID: Final = re.compile(ID_PATTERN)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -43,12 +40,6 @@ class BadValueError(ValueError):
         super().__init__(message, hint)
         self.message = message
         self.hint = hint
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return a hint that names the closest of the `known` words."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else otherwise
 
 
 def identifier(text: str) -> str:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, cast
 
-from segctl.intent import Device, Position, Schedule, Source, ZoneBinding
 from segctl.inventory.check import Checker, Node, Reference
-from segctl.inventory.convert import nearest
 from segctl.inventory.schema import DAYS
+from segctl.model.errors import nearest
+from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
 _PLATFORMS: Final = {
     "panos": "panos",

@@ -25,10 +25,10 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from segctl.errors import Problem
 from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.values import Encrypted, Place, Places, Unsafe
-from segctl.jsontext import check_text
+from segctl.model.errors import Problem
+from segctl.system.json_text import check_text
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -6,10 +6,10 @@ import codecs
 import re
 from typing import Final, cast
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory.document import parse
 from segctl.inventory.model import Layer
 from segctl.inventory.values import PREFIX, Place, Variables
+from segctl.model.errors import InventoryError, Problem
 
 #: Stands for the file where a variable was given on the command line.
 EXTRA: Final = "--extra-vars"

@@ -7,9 +7,9 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.credentials import Secret
-from segctl.errors import ChildError, InventoryError, Problem
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, is_encrypted
+from segctl.model.errors import ChildError, InventoryError, Problem
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -254,7 +254,7 @@ def vault_password(path: Path, vault_id: str = "") -> Secret:
 
 
 def _run_password_script(path: Path, words: Sequence[str]) -> str:
-    from segctl.children import CHILD_VARIABLES, run_child
+    from segctl.system.children import CHILD_VARIABLES, run_child
 
     try:
         done = run_child([str(path.absolute()), *words], timeout=_TIMEOUT, of_user=())

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import Problem
+from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from segctl.intent import Conduit, Flow, Site, Source, Zone
+    from segctl.model.site import Conduit, Flow, Site, Source, Zone
 
 _SOON: Final = timedelta(days=30)
 #: Purdue levels from here up are the enterprise, below 3.5 is operations.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, cast
 
-from segctl.errors import Problem
 from segctl.inventory.mocked import MARK, Mock
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import Tree, TreeError
 from segctl.inventory.values import Items, Place, Places
+from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,10 +9,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Final, cast
 
-from segctl.errors import Problem
 from segctl.inventory.names import HostPatternError, expand
 from segctl.inventory.tree import Tree, TreeError
 from segctl.inventory.values import Place, Unsafe
+from segctl.model.errors import Problem
 
 _SECTION: Final = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?$")
 _GROUP: Final = re.compile(r"([^:\]\s]+)\s*(?:#.*)?$")

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.credentials import Sealed, Secret
-from segctl.errors import InventoryError, Problem, UsageError
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
@@ -20,15 +18,17 @@ from segctl.inventory.schema import CONDUITS, ZONES
 from segctl.inventory.site import build_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
-from segctl.providers.loading import uncollected
+from segctl.model.errors import InventoryError, Problem, UsageError
+from segctl.system.loading import uncollected
+from segctl.transports.credentials import Sealed, Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from segctl.intent import Site
     from segctl.inventory.model import Inventory, Layer
     from segctl.inventory.values import Places
+    from segctl.model.site import Site
 
 #: Connection variables handed on as they are.
 _PLAIN: Final = (

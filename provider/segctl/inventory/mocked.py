@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.credentials import Secret
-from segctl.errors import Problem
+from segctl.model.errors import Problem
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,9 +11,9 @@ from segctl.inventory.values import Items, Origins, Places, Variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segctl.errors import Problem
     from segctl.inventory.tree import Group, Host
     from segctl.inventory.vault import VaultSecrets
+    from segctl.model.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from json.encoder import encode_basestring
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory.patterns import match, select, split
 from segctl.inventory.tree import LOCALHOST
 from segctl.inventory.values import Encrypted, Unsafe
 from segctl.inventory.vault import VaultError, decrypt
+from segctl.model.errors import InventoryError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from segctl.credentials import VAULT_PASSWORD_FILE
 from segctl.inventory.files import problem, vault_password
 from segctl.inventory.vault import VaultSecrets
+from segctl.transports.credentials import VAULT_PASSWORD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from segctl.credentials import Secret
+    from segctl.transports.credentials import Secret
 
     #: Asks a person for the password of a vault id.
     Ask = Callable[[str], Secret]

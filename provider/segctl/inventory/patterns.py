@@ -6,10 +6,10 @@ import fnmatch
 import re
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
 from segctl.inventory.names import split_port
 from segctl.inventory.tree import LOCALHOST
+from segctl.model.errors import InventoryError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

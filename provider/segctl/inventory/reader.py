@@ -7,7 +7,6 @@ from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
 from segctl.inventory.ansible import ask_ansible
 from segctl.inventory.document import Document, parse
@@ -19,6 +18,7 @@ from segctl.inventory.names import split_port
 from segctl.inventory.surroundings import surroundings
 from segctl.inventory.tree import LOCALHOST, Tree
 from segctl.inventory.values import PREFIX, Items, Origins, Place, Variables
+from segctl.model.errors import InventoryError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from segctl.intent import ACCESS_CLASSES, ZONE_KINDS
 from segctl.inventory.shapes import (
     Cases,
     Either,
@@ -16,6 +15,7 @@ from segctl.inventory.shapes import (
     Shape,
     Table,
 )
+from segctl.model.site import ACCESS_CLASSES, ZONE_KINDS
 
 #: Zone, conduit, flow, asset and site ids.
 ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
-from segctl.intent import Conduit, Device, Site, Source, Zone
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
-from segctl.inventory.convert import nearest
 from segctl.inventory.devices import platform_hint, platform_of, read_device
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
 from segctl.inventory.values import Place
 from segctl.inventory.zones import read_zone
+from segctl.model.errors import nearest
+from segctl.model.site import Conduit, Device, Site, Source, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segctl.errors import Problem
     from segctl.inventory.model import Inventory, Layer
     from segctl.inventory.shapes import Table
+    from segctl.model.errors import Problem
 
 _SHAPES: Final = {one.name: one.shape for one in HOST.fields}
 _DEFAULT_SITE: Final = "site"

@@ -8,8 +8,8 @@ from configparser import ConfigParser
 from configparser import Error as ConfigError
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory import files
+from segctl.model.errors import InventoryError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

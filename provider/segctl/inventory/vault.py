@@ -8,7 +8,7 @@ from binascii import hexlify, unhexlify
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.credentials import Secret
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

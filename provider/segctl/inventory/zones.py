@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, cast
 
-from segctl.intent import Asset, Network, SecurityLevel, Zone
 from segctl.inventory.schema import ZONE
+from segctl.model.site import Asset, Network, SecurityLevel, Zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

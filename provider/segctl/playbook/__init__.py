@@ -3,7 +3,8 @@
 `read_playbook` is what commands use; the rest is pure and decides nothing about devices.
 """
 
-from segctl.playbook.model import Ask, Check, Play, Playbook, Probe, Reach, Task, Window
+from segctl.analysis.query import Check
+from segctl.playbook.model import Ask, Play, Playbook, Probe, Reach, Task, Window
 from segctl.playbook.reader import read_checks, read_playbook
 from segctl.playbook.shapes import checks_schema, json_schema
 from segctl.playbook.tags import selected

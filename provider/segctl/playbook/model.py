@@ -6,8 +6,9 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from segctl.intent import Source
+from segctl.analysis.query import Check
 from segctl.inventory.values import Items
+from segctl.model.site import Source
 
 if TYPE_CHECKING:
     from datetime import time
@@ -55,28 +56,6 @@ class Reach:
         """``tcp 10.20.1.11:502``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.kind} {host}:{self.port}" if self.port else f"{self.kind} {self.host}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """A question to the policy a device holds: what it does with a flow."""
-
-    source: str
-    destination: str
-    protocol: str = "tcp"
-    port: int = 0
-    application: str = ""
-    user: str = ""
-    allow: bool = True
-    timeout: int = 0
-    retries: int = 0
-    declared: Source = field(default=Source(), compare=False)
-
-    def __str__(self) -> str:
-        """``check scada1 → plc1 tcp/502``."""
-        what = self.protocol + (f"/{self.port}" if self.port else "")
-        what += f" {self.application}" if self.application else ""
-        return f"check {self.source} → {self.destination} {what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

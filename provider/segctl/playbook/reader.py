@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from segctl.errors import ChecksError, FileError, PlaybookError, UnsupportedError
+from segctl.analysis.query import Check
 from segctl.inventory import files
 from segctl.inventory.check import Checker, Node
-from segctl.inventory.convert import nearest
 from segctl.inventory.document import parse
 from segctl.inventory.model import Layer
 from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
-from segctl.playbook.model import DAYS, Ask, Check, Play, Playbook, Reach, Task, Window
+from segctl.model.errors import ChecksError, FileError, PlaybookError, UnsupportedError, nearest
+from segctl.playbook.model import DAYS, Ask, Play, Playbook, Reach, Task, Window
 from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, PREFIX
 from segctl.providers.base import refusal
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from datetime import time
     from pathlib import Path
 
-    from segctl.errors import Problem
     from segctl.inventory.document import Document
     from segctl.inventory.values import Places
     from segctl.inventory.vault import VaultSecrets
+    from segctl.model.errors import Problem
     from segctl.playbook.model import Action, OnFailure, Probe, Strategy
 
 Found = dict[str, Any]

@@ -12,8 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict, cast
 
-from segctl.errors import UsageError
-from segctl.intent import ACCESS_CLASSES
+from segctl.model.errors import UsageError
+from segctl.model.site import ACCESS_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from segctl.errors import UnsupportedError
-from segctl.intent import ACCESS_CLASSES, PortRange
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import ACCESS_CLASSES, PortRange
 from segctl.protocols.catalogue import Application, Catalogue, Protocol, catalogue
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from importlib.metadata import entry_points
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from segctl.credentials import Secret
-from segctl.errors import Problem, UnsupportedError
-from segctl.policy import Policy
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.policy import Policy
 from segctl.providers.state import DeviceState
+from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
-    from segctl.diff import Change
-    from segctl.intent import Device
-    from segctl.policy import FirewallZone
+    from segctl.model.diff import Change
+    from segctl.model.policy import FirewallZone
+    from segctl.model.site import Device
+
 
 ENTRY_POINTS = "segctl.providers"
 _LOOKING = RLock()
@@ -46,29 +46,6 @@ class Capabilities:
     owns_zones: bool = False
     ordered: bool = True
     tells_authors: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where a device is and how its identity is checked; the password never leaves it."""
-
-    name: str
-    host: str
-    port: int = 0
-    user: str = ""
-    password: Secret = field(default_factory=lambda: Secret(""), repr=False)
-    scope: str = "vsys1"
-    ca_file: Path | None = None
-    tls_fingerprint: str = ""
-    tls_verify: bool = True
-    known_hosts: tuple[Path, ...] = ()
-    key_file: Path | None = None
-    ssh_fingerprint: str = ""
-    transcript: Path | None = None
-    timeout: float = 60.0
-    commit_timeout: float = 1200.0
-    max_answer: int = 96 * 2**20
-    allow_unsupported_version: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,18 +24,18 @@ from typing import (
     get_type_hints,
 )
 
-from segctl import policy
-from segctl.errors import ParseError, Problem
-from segctl.intent import ProtocolUse
-from segctl.jsontext import read_listing
-from segctl.policy import Policy
+from segctl.model import policy
+from segctl.model.errors import ParseError, Problem
+from segctl.model.policy import Policy
+from segctl.model.site import ProtocolUse
 from segctl.providers.base import Live
 from segctl.providers.state import DeviceState
+from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segctl.policy import Item
+    from segctl.model.policy import Item
 
 #: How a document begins; no session returns one that does.
 MAGIC = b"segctl-parsed 1\n"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from segctl.inert import printable
 from segctl.report.changes import row
-from segctl.report.checked import check_json, check_text
+from segctl.report.check import check_json, check_text
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -15,21 +14,22 @@ from segctl.report.document import (
     Suite,
     environment_name,
 )
-from segctl.report.drifted import drift_report
-from segctl.report.drifts import accepted_text, author_text, drift_json, drift_text
+from segctl.report.drift_report import drift_report
+from segctl.report.drift_text import accepted_text, author_text, drift_json, drift_text
 from segctl.report.gitlab import gitlab
+from segctl.report.html import webpage
 from segctl.report.junit import junit
+from segctl.report.labels import list_changes
 from segctl.report.lines import Line, laid_out
 from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
-from segctl.report.planned import plan_report
-from segctl.report.plans import DOUBT, device_text, pending_text, plan_text, summary_text
-from segctl.report.reviewed import difference_text, review_json, review_report, review_text
+from segctl.report.plan_report import plan_report
+from segctl.report.plan_text import DOUBT, device_text, pending_text, plan_text, summary_text
+from segctl.report.review import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
-from segctl.report.validated import refusal_report, validation_report
-from segctl.report.validation import problems_json, validation_text
-from segctl.report.webpage import webpage
-from segctl.report.words import list_changes
+from segctl.report.validate_report import refusal_report, validation_report
+from segctl.report.validate_text import problems_json, validation_text
+from segctl.system.inert import printable
 
 __all__ = [
     "BUDGET",

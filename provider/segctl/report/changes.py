@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from segctl.plan import OPS
-from segctl.report.lines import Line
-from segctl.report.words import (
+from segctl.planning.plan import OPS
+from segctl.report.labels import (
     LABELS,
     SIGNS,
     counted,
@@ -19,11 +18,12 @@ from segctl.report.words import (
     value_text,
     value_texts,
 )
+from segctl.report.lines import Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segctl.errors import Problem
+    from segctl.model.errors import Problem
 
 _LABEL_WIDTH = max(map(len, LABELS.values())) + 2
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from segctl.inert import printable
 from segctl.report.changes import by_conduit, rule_rows
 from segctl.report.document import Remark
-from segctl.report.words import gist_of, label_of, left_and_joined, place_of, value_texts
+from segctl.report.labels import gist_of, label_of, left_and_joined, place_of, value_texts
+from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

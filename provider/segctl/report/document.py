@@ -7,13 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from segctl.errors import UsageError
+from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from segctl.errors import Problem
-    from segctl.intent import Source
+    from segctl.model.errors import Problem
+    from segctl.model.site import Source
 
 Kind = Literal["plan", "drift", "validate", "review"]
 #: What an environment may be called: its name stands in an HTML comment, an id and a file name.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from segctl.inert import printable
+from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from segctl.report.document import Check, Report, Suite

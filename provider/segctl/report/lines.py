@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from segctl.inert import printable
+from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from segctl.inert import printable
-from segctl.report.markup import clipped, fence, markdown_text
+from segctl.report.escape import clipped, fence, markdown_text
+from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

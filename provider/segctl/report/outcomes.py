@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from segctl.report.labels import counted
 from segctl.report.lines import Line
-from segctl.report.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.apply import Outcome
+    from segctl.planning.apply import Outcome
 
 
 def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:

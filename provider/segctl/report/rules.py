@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
+from segctl.planning.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
-from segctl.report.planned import UNREADABLE
-from segctl.report.plans import DOUBT
+from segctl.report.plan_report import UNREADABLE
+from segctl.report.plan_text import DOUBT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

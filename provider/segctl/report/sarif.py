@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import segctl
-from segctl.inert import printable
 from segctl.report.rules import rule, rule_id
+from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from segctl.errors import Problem
+    from segctl.model.errors import Problem
     from segctl.report.document import Report
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

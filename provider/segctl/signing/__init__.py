@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from segctl.errors import SignatureError
+from segctl.model.errors import SignatureError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from segctl.credentials import Secret
+    from segctl.transports.credentials import Secret
 
 #: What an SSH signature is for: one made for anything else does not count.
 NAMESPACE: Final = "segctl-plan"

@@ -6,7 +6,7 @@ import time
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from segctl.errors import SignatureError
+from segctl.model.errors import SignatureError
 from segctl.signing import Signer
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from minisign import SecretKey
 
-    from segctl.credentials import Secret
     from segctl.signing import Claim
     from segctl.signing.trusted import MinisignKey
+    from segctl.transports.credentials import Secret
 
 
 def open_key(key: bytes, path: Path, password: Callable[[], Secret]) -> SecretKey:

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import SignatureError
+from segctl.model.errors import SignatureError
 from segctl.signing import NAMESPACE, Signer
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from asyncssh import SSHKey
 
-    from segctl.credentials import Secret
     from segctl.signing import Claim
     from segctl.signing.trusted import SshKey
+    from segctl.transports.credentials import Secret
 
 _ARMOR: Final = re.compile(
     rb"\s*-----BEGIN SSH SIGNATURE-----\s([A-Za-z0-9+/=\s]+)-----END SSH SIGNATURE-----\s*"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import SignatureError
+from segctl.model.errors import SignatureError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.intent import Position
+from segctl.model.site import Position
 from segctl.testing import plan, reach
 from segctl_mocks import PanosMock
 from support.panos import ANCHOR, RULES, PanosHarness, other_rule
 from support.plants import flow, plant
 
 if TYPE_CHECKING:
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
 
 HERE = Path(__file__).parent
 POLL = flow("poll", uses=(("modbus", ("read",)),), to_asset="a0", essential=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from segctl.errors import InventoryError
 from segctl.formatting import format_text, same
 from segctl.formatting.reading import comments
 from segctl.inventory.document import parse
+from segctl.model.errors import InventoryError
 from support.layouts import yaml_texts
 
 

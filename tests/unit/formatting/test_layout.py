@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from segctl.errors import InventoryError
 from segctl.formatting import NotFormattedError, format_text, is_formattable, same
 from segctl.formatting.files import files_of, playbooks_of, sources_of
+from segctl.model.errors import InventoryError
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name.removesuffix(".before.yml") for path in CASES.glob("*.before.yml"))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.cli import run
-from segctl.demo import PLANT, example_inventory, fleet
 from segctl.inventory import load
+from segctl.operations.demo import PLANT, example_inventory, fleet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

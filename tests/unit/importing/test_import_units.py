@@ -14,8 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.compile import compile_site
-from segctl.errors import InventoryError, UsageError
+from segctl.compiler.build import compile_site
 from segctl.importing import import_device, write_files
 from segctl.importing.functions import protocol_uses
 from segctl.importing.managed import read_description
@@ -25,9 +24,10 @@ from segctl.importing.suggest import FLOW
 from segctl.importing.times import declared_schedule
 from segctl.importing.words import group_name, is_id, make_id, one_line
 from segctl.importing.yaml import flow, listed, mapping, scalar
-from segctl.intent import Conduit, Device, Site
 from segctl.inventory import host_json, load, read_inventory
-from segctl.policy import (
+from segctl.model.addresses import interval, network_interval, subtract
+from segctl.model.errors import InventoryError, UsageError
+from segctl.model.policy import (
     Address,
     AddressGroup,
     ApplicationGroup,
@@ -36,10 +36,8 @@ from segctl.policy import (
     Rule,
     Schedule,
     Service,
-    interval,
-    network_interval,
-    subtract,
 )
+from segctl.model.site import Conduit, Device, Site
 from segctl.protocols import catalogue, panos_applications
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider

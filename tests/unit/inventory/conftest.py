@@ -9,8 +9,8 @@ from textwrap import dedent
 
 import pytest
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory import Loaded, load
+from segctl.model.errors import InventoryError, Problem
 
 Write = Callable[[Mapping[str, str]], None]
 LoadFiles = Callable[[Mapping[str, str]], Loaded]

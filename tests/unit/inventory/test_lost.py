@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.errors import InventoryError, UsageError
 from segctl.inventory import load, read_inventory
+from segctl.model.errors import InventoryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl.errors import Problem
+    from segctl.model.errors import Problem
 
     Plant = Mapping[str, str]
     Write = Callable[[Mapping[str, str]], None]

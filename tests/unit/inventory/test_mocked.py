@@ -14,11 +14,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.credentials import Secret
-from segctl.errors import InventoryError
+from segctl.fleet import target
 from segctl.inventory import load
 from segctl.inventory.mocked import differing
-from segctl.rollout import target
+from segctl.model.errors import InventoryError
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,6 @@ from textwrap import dedent
 
 import pytest
 
-from segctl.credentials import Secret
 from segctl.inventory import (
     VaultSecrets,
     dump,
@@ -23,6 +22,7 @@ from segctl.inventory import (
     read_inventory,
     vault_password,
 )
+from segctl.transports.credentials import Secret
 
 Ansible = Callable[[Path, "list[str]"], str]
 

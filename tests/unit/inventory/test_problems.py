@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from segctl.errors import InventoryError, Problem
 from segctl.inventory import load
+from segctl.model.errors import InventoryError, Problem
 
 TODAY = date(2026, 11, 22)
 ProblemsOf = Callable[[Mapping[str, str]], tuple[Problem, ...]]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.cli import run
-from segctl.errors import InventoryError
 from segctl.inventory import read_inventory
+from segctl.model.errors import InventoryError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from segctl.credentials import Sealed, Secret
-from segctl.errors import InventoryError
-from segctl.intent import (
+from segctl.inventory import Loaded, VaultSecrets, encrypt, json_schema, load
+from segctl.model.errors import InventoryError
+from segctl.model.site import (
     Asset,
     Device,
     Endpoint,
@@ -26,7 +26,7 @@ from segctl.intent import (
     Source,
     ZoneBinding,
 )
-from segctl.inventory import Loaded, VaultSecrets, encrypt, json_schema, load
+from segctl.transports.credentials import Sealed, Secret
 
 TODAY = date(2026, 11, 22)
 LoadFiles = Callable[[Mapping[str, str]], Loaded]

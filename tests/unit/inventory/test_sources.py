@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.errors import InventoryError
 from segctl.inventory import graph_text, host_json, list_json, read_inventory, select
+from segctl.model.errors import InventoryError
 
 if TYPE_CHECKING:
     from pathlib import Path

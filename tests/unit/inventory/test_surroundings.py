@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.credentials import Secret
-from segctl.errors import InventoryError
 from segctl.inventory import encrypt, read_inventory
 from segctl.inventory.passwords import vault_secrets
 from segctl.inventory.vault import decrypt
+from segctl.model.errors import InventoryError
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl.errors import Problem
     from segctl.inventory import VaultSecrets
+    from segctl.model.errors import Problem
 
     Write = Callable[[Mapping[str, str]], None]
 

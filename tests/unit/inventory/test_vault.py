@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.credentials import Secret
-from segctl.errors import InventoryError
 from segctl.inventory import VaultError, VaultSecrets, decrypt, encrypt, read_inventory
 from segctl.inventory.files import vault_password
 from segctl.inventory.vault import is_encrypted
+from segctl.model.errors import InventoryError
+from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     ConnectError,
     LockedError,
@@ -17,12 +17,12 @@ from segctl.errors import (
     SegctlError,
     UnknownError,
 )
-from segctl.intent import Flow
-from segctl.plan import plan_device
-from segctl.providers import ssh
+from segctl.model.site import Flow
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import pushing
 from segctl.providers.nftables.session import NftSession
 from segctl.providers.state import Run, Settling
+from segctl.transports import ssh_exec as ssh
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft import PROVIDER, desired, tcp
 from support.nft_harness import INTERFACES, mend, mock_target

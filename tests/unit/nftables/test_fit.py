@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.errors import UnsupportedError
-from segctl.intent import Flow, PortRange, ProtocolUse, Schedule, ZoneBinding
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import Flow, PortRange, ProtocolUse, Schedule, ZoneBinding
 from support.nft import PROVIDER, desired, firewall, tcp
 
 if TYPE_CHECKING:
-    from segctl.policy import Policy, Rule
+    from segctl.model.policy import Policy, Rule
 
 
 def use(protocol: str, *classes: str) -> ProtocolUse:

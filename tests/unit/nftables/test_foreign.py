@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.intent import Flow
-from segctl.plan import plan_device
+from segctl.model.site import Flow
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables.foreign import hooked_tables
 from support.nft import PROVIDER, Kernel, desired, live, tcp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from segctl.errors import Problem
+    from segctl.model.errors import Problem
 
 OURS = "bits of the connection mark that are segctl's"
 

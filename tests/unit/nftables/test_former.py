@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from segctl.intent import Flow, PortRange, ProtocolUse
-from segctl.plan import plan_device
+from segctl.model.site import Flow, PortRange, ProtocolUse
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import functions
 from segctl.providers.nftables.table import Set
 from support.nft import PROVIDER, Kernel, asset, desired, tcp

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from segctl.errors import ParseError
+from segctl.model.errors import ParseError
 from segctl.providers.nftables.document import Document, load
 from segctl.providers.nftables.kept import digest, kept, loading, table_digest
 from segctl.providers.nftables.parse import parse

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from segctl.intent import Flow, PortRange, ProtocolUse
-from segctl.plan import plan_device
-from segctl.policy import decider
+from segctl.analysis.decide import decider
+from segctl.model.site import Flow, PortRange, ProtocolUse
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import agent
 from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH
 from segctl.testing import desired as any_desired
@@ -249,7 +249,7 @@ def test_nothing_is_pushed_over_a_table_that_could_not_be_saved(
 )
 @given(wanted=any_desired(firewall(), PROVIDER.capabilities))
 def test_what_is_written_is_read(kernel: Kernel, wanted: object) -> None:
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
 
     assert isinstance(wanted, Desired)
     kernel.reach(wanted)

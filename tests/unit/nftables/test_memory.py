@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.providers.loading import weight
+from segctl.system.loading import weight
 from support.nft_answers import GOOD
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
-    from segctl.providers.base import Target
+    from segctl.transports.target import Target
 
 MB = 2**20
 #: Memory of a process that reads one device, at most.
 LIMIT = 512
 READS = """
 import sys
-from segctl.credentials import Secret
-from segctl.errors import SegctlError
-from segctl.providers.base import Target
+from segctl.transports.credentials import Secret
+from segctl.model.errors import SegctlError
+from segctl.transports.target import Target
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.session import NftSession
 target = Target(name="gw1", host="127.0.0.1", port=int(sys.argv[1]), user="operator",

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.errors import ParseError
-from segctl.providers.lock_owner import LockOwner
+from segctl.model.errors import ParseError
 from segctl.providers.nftables.line import Clock
 from segctl.providers.nftables.records import (
     MAX_PLAN,
@@ -27,6 +26,7 @@ from segctl.providers.nftables.records import (
     remembered,
 )
 from segctl.providers.nftables.standing import standing
+from segctl.transports.lock_owner import LockOwner
 
 #: nft keeps no longer comment (NFTNL_UDATA_COMMENT_MAXLEN).
 LONGEST = 127

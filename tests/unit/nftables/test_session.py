@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.errors import ParseError, SegctlError
+from segctl.model.errors import ParseError, SegctlError
 from segctl.providers.nftables.document import load
 from segctl.providers.nftables.session import NftSession
 from support.nft import EMPTY

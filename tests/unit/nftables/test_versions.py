@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from segctl.errors import UnsupportedError
-from segctl.intent import Flow, PortRange, ProtocolUse
-from segctl.plan import plan_device
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import Flow, PortRange, ProtocolUse
+from segctl.planning.plan import plan_device
 from segctl.providers.nftables import agent, functions, names
 from segctl.providers.nftables.records import read_records
 from segctl.testing import desired as any_desired
@@ -20,7 +20,7 @@ from support.nft_versions import USABLE, nft_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segctl.compile import Desired
+    from segctl.compiler.build import Desired
     from segctl.providers.base import Live
 
 #: Everything that segctl writes: ports, ranges, echo, and every function that it judges.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.credentials import Secret
-from segctl.errors import ConnectError, ParseError
-from segctl.providers.base import Target
+from segctl.fleet.tasks import Asking
+from segctl.model.errors import ConnectError, ParseError
 from segctl.providers.panos.configlog import PAGE, Entry, authors, read_log, steps_of, wanted
-from segctl.rollout.work import Asking
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.credentials import Secret
-from segctl.errors import UnsupportedError
-from segctl.providers.base import Target
+from segctl.fleet.connections import target
+from segctl.model.errors import UnsupportedError
 from segctl.providers.panos import version
-from segctl.rollout.connections import target
 from segctl.testing import apply, plan, read
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from segctl_mocks import PanosMock
 from support.panos import PanosBench, PanosHarness, boot
 from support.plants import flow, plant

@@ -15,11 +15,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from segctl.cli import run
-from segctl.credentials import Secret
-from segctl.errors import ApplyError, AuthError
-from segctl.intent import Device, ZoneBinding
-from segctl.providers.base import Provider, Target, provider
+from segctl.model.errors import ApplyError, AuthError
+from segctl.model.site import Device, ZoneBinding
+from segctl.providers.base import Provider, provider
 from segctl.testing import LAWS, check_provider
+from segctl.transports.credentials import Secret
+from segctl.transports.target import Target
 from unit.platform.toy_device import ToyDevice, other_rule
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
 
 TOY = Path(__file__).with_name("toy")
 _EDITS = ("others", "action", "delete", "move", "rename", "strange")

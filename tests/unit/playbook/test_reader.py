@@ -10,10 +10,10 @@ import jsonschema
 import pytest
 import yaml
 
-from segctl.errors import ChecksError, PlaybookError
+from segctl.analysis.query import Check
+from segctl.model.errors import ChecksError, PlaybookError
 from segctl.playbook import (
     Ask,
-    Check,
     Playbook,
     Reach,
     Task,

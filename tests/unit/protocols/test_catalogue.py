@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from segctl.errors import UsageError
-from segctl.intent import ACCESS_CLASSES
+from segctl.model.errors import UsageError
+from segctl.model.site import ACCESS_CLASSES
 from segctl.protocols import Protocol, catalogue
 
 CATALOGUE = catalogue()

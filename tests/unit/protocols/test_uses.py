@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from segctl.errors import UnsupportedError
-from segctl.intent import ACCESS_CLASSES
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import ACCESS_CLASSES
 from segctl.protocols import (
     Application,
     Applications,

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic_sarif import model
 
-from segctl.drift import Accepted
-from segctl.errors import InventoryError, Problem, UnsupportedError, UsageError
-from segctl.intent import Source
-from segctl.plan import DevicePlan, Plan, make_plan
+from segctl.drift.items import Accepted
+from segctl.fleet import Failure
+from segctl.model.errors import InventoryError, Problem, UnsupportedError, UsageError
+from segctl.model.site import Source
+from segctl.planning.plan import DevicePlan, Plan, make_plan
 from segctl.report import (
     BUDGET,
     Places,
@@ -37,9 +38,8 @@ from segctl.report import (
     validation_report,
     webpage,
 )
-from segctl.report.markup import clipped, html_text, markdown_text
+from segctl.report.escape import clipped, html_text, markdown_text
 from segctl.report.rules import RULES
-from segctl.rollout import Failure
 from support.hostile import INTENT, names, plans
 
 if TYPE_CHECKING:

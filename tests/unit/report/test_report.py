@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from segctl.apply import Outcome
-from segctl.drift import Accepted
-from segctl.errors import Problem, UnsupportedError
-from segctl.plan import DevicePlan, make_plan
+from segctl.drift.items import Accepted
+from segctl.fleet import Failure
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.planning.apply import Outcome
+from segctl.planning.plan import DevicePlan, make_plan
 from segctl.report import (
     Line,
     drift_json,
@@ -24,7 +25,6 @@ from segctl.report import (
     printable,
     validation_text,
 )
-from segctl.rollout import Failure
 
 INTENT = {"git_commit": "", "dirty": False, "digest": "sha256:0"}
 

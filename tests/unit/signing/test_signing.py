@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segctl.errors import SignatureError
+from segctl.model.errors import SignatureError
 from segctl.signing import Signer, open_key, signature_path, verify
 from segctl.signing.trusted import matches, read_trusted
 from support.fuzz import ended

@@ -10,12 +10,13 @@ from segctl.providers.base import Capabilities
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from segctl.diff import Change
-    from segctl.errors import Problem
-    from segctl.intent import Device
-    from segctl.policy import Policy
-    from segctl.providers.base import Live, Session, Target
+    from segctl.model.diff import Change
+    from segctl.model.errors import Problem
+    from segctl.model.policy import Policy
+    from segctl.model.site import Device
+    from segctl.providers.base import Live, Session
     from segctl.providers.nftables.parse import NftLive
+    from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(title="nftables", timed_revert=True, owns_zones=True, ordered=False)
 

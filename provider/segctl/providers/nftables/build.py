@@ -26,14 +26,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.policy import ANY
+from segctl.model.policy import ANY
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.policy import DefaultRule, Policy, Rule
+    from segctl.model.policy import DefaultRule, Policy, Rule
 
 #: The upper half of the connection mark is ours; the lower belongs to others.
 MASK = 0xFFFF0000

@@ -7,8 +7,8 @@ import re
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl.errors import ParseError
-from segctl.jsontext import read_listing
+from segctl.model.errors import ParseError
+from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,16 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.errors import Problem, UnsupportedError
-from segctl.naming import shorten
-from segctl.policy import (
+from segctl.compiler.naming import shorten
+from segctl.model.addresses import interval_text
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
     AddressGroup,
     FirewallZone,
     Policy,
     Rule,
-    interval_text,
     resolver,
     sealed,
 )
@@ -28,8 +28,9 @@ from segctl.providers.nftables.interpret import inside_rule, rule_order, service
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from segctl.intent import Device
-    from segctl.policy import Interval, Service
+    from segctl.model.addresses import Interval
+    from segctl.model.policy import Service
+    from segctl.model.site import Device
 
 _GROUP = r"[^0-9A-Za-z._/-]"
 _UNSAFE = frozenset(chr(code) for code in (*range(32), 127))

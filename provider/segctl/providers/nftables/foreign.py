@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl.errors import ParseError, Problem
+from segctl.model.errors import ParseError, Problem
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY

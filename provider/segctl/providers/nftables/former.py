@@ -30,7 +30,7 @@ from segctl.providers.nftables.table import Line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.policy import Policy, Rule
+    from segctl.model.policy import Policy, Rule
     from segctl.providers.nftables.build import Names
     from segctl.providers.nftables.table import Table
 

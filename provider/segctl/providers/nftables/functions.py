@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
-from segctl.errors import Problem, UnsupportedError
+from segctl.model.errors import Problem, UnsupportedError
 from segctl.protocols import catalogue
 from segctl.providers.nftables.table import Chain, Line, Set
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segctl.intent import ProtocolUse
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
+    from segctl.model.site import ProtocolUse
 
 #: TCP header lengths in words of 32 bits, in the upper half of their byte.
 _OFFSETS = range(5, 16)

@@ -13,7 +13,7 @@ from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.policy import (
+from segctl.model.policy import (
     ANY,
     AddressGroup,
     DefaultRule,

@@ -14,7 +14,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from segctl.errors import Problem
+from segctl.model.errors import Problem
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.table import Table

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     AuthError,
     ConnectError,
@@ -20,13 +20,13 @@ from segctl.errors import (
 )
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.records import Records, read_records
-from segctl.providers.ssh import Answer, SshSession
+from segctl.transports.ssh_exec import Answer, SshSession
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Callable, Iterator, Sequence
 
-    from segctl.providers.base import Target
+    from segctl.transports.target import Target
 
 NFT = "/usr/sbin/nft"
 #: A listing takes a multiple of its size to read: it may be this part of the largest answer.

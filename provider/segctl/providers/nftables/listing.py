@@ -10,9 +10,9 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl.jsontext import read_listing
-from segctl.policy import canonical_address
+from segctl.model.addresses import canonical_address
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
+from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence

@@ -9,19 +9,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from segctl.errors import ConnectError, DeviceError, LockedError, LostLockError
-from segctl.providers import lock_owner
+from segctl.model.errors import ConnectError, DeviceError, LockedError, LostLockError
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.line import SHARE, Clock, Line
 from segctl.providers.nftables.records import MAX_PLAN, MAX_PROBES, Held, Records, fits, new_key
 from segctl.providers.state import Run
+from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from segctl.providers.base import Target
-    from segctl.providers.lock_owner import LockOwner
-    from segctl.providers.ssh import Answer
+    from segctl.transports.lock_owner import LockOwner
+    from segctl.transports.ssh_exec import Answer
+    from segctl.transports.target import Target
 
 #: Something in a table besides our two sets, as ``nft list table`` prints it.
 _FILLED = re.compile(rf"^\t(?!set (?:{names.LOCK}|{names.PUSH}) \{{)[a-z]", re.MULTILINE)

@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.errors import UnsupportedError
+from segctl.model.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
 
 TABLE = "inet segctl"
 FAMILY, NAME = "inet", "segctl"

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl.errors import ParseError, Problem
-from segctl.jsontext import read_listing
-from segctl.policy import Policy
+from segctl.model.errors import ParseError, Problem
+from segctl.model.policy import Policy
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.loading import uncollected
 from segctl.providers.nftables import functions, names, versions
 from segctl.providers.nftables.agent import BOOT_FILE
 from segctl.providers.nftables.build import Names
@@ -21,6 +19,8 @@ from segctl.providers.nftables.kept import kept, loading
 from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.table import Table
 from segctl.providers.state import DeviceState, read_state
+from segctl.system.json_text import read_listing
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

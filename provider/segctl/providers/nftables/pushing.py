@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from segctl.errors import ApplyError, ConnectError, DeviceError, LostLockError, UnknownError
-from segctl.providers import lock_owner
+from segctl.model.errors import ApplyError, ConnectError, DeviceError, LostLockError, UnknownError
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.kept import table_digest
 from segctl.providers.nftables.line import SHORT
@@ -23,13 +22,14 @@ from segctl.providers.nftables.records import (
     remembered,
 )
 from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH, transactions
+from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from segctl.providers.base import Target
-    from segctl.providers.ssh import Answer
     from segctl.providers.state import Unconfirmed
+    from segctl.transports.ssh_exec import Answer
+    from segctl.transports.target import Target
 
 #: Seconds that the guard may take beyond its time.
 _MARGIN = 15.0

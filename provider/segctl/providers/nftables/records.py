@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from segctl.jsontext import read_listing
 from segctl.providers.nftables import names
 from segctl.providers.nftables.listing import shaped
+from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -17,8 +17,8 @@ from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from segctl.errors import UnsupportedError
-from segctl.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
+from segctl.model.errors import UnsupportedError
+from segctl.model.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import Names, build, by_pair, members
 from segctl.providers.nftables.interpret import rule_order, services_of
@@ -27,8 +27,8 @@ from segctl.providers.nftables.table import Chain, Counter, Line, Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.diff import Change
-    from segctl.policy import Item
+    from segctl.model.diff import Change
+    from segctl.model.policy import Item
     from segctl.providers.nftables.parse import NftLive
 
 Kind = TypeVar("Kind")

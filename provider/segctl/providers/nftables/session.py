@@ -12,8 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from segctl.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
-from segctl.providers.loading import weight
+from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.nftables import agent, commands, versions
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables
@@ -21,7 +20,8 @@ from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
 from segctl.providers.nftables.pushing import Pushing
 from segctl.providers.nftables.records import read_records
 from segctl.providers.nftables.standing import standing
-from segctl.providers.ssh import Answer
+from segctl.system.loading import weight
+from segctl.transports.ssh_exec import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.providers import lock_owner
 from segctl.providers.nftables import names
 from segctl.providers.nftables.locking import REMOVE, spell_time
 from segctl.providers.nftables.records import NO_PLAN
 from segctl.providers.state import DeviceState, Lock, Unconfirmed
+from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
-    from segctl.providers.lock_owner import LockOwner
     from segctl.providers.nftables.line import Clock
     from segctl.providers.nftables.records import Held, Pushed, Records
+    from segctl.transports.lock_owner import LockOwner
 
 
 def standing(records: Records, clock: Clock, own: str = "") -> DeviceState:

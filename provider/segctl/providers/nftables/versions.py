@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from segctl.errors import UnsupportedError
+from segctl.model.errors import UnsupportedError
 
 OLDEST = (1, 0, 6)
 

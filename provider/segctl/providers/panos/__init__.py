@@ -10,11 +10,12 @@ from segctl.providers.base import Capabilities
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from segctl.diff import Change
-    from segctl.errors import Problem
-    from segctl.intent import Device
-    from segctl.policy import Policy
-    from segctl.providers.base import Live, Session, Target
+    from segctl.model.diff import Change
+    from segctl.model.errors import Problem
+    from segctl.model.policy import Policy
+    from segctl.model.site import Device
+    from segctl.providers.base import Live, Session
+    from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
     title="PAN-OS", applications=True, users=True, profiles=True, tells_authors=True

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import ApplyError, AuthError, BusyError, DeviceError, LockedError
+from segctl.model.errors import ApplyError, AuthError, BusyError, DeviceError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

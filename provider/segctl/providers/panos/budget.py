@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import ParseError
+from segctl.model.errors import ParseError
 
 if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
+from segctl.model.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
 from segctl.providers.panos import answers
 from segctl.providers.panos.wire import Answer, KeyRefusedError, xml
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
-    from segctl.providers.base import Target
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.wire import Wire
+    from segctl.transports.target import Target
 
     Ask: TypeAlias = Callable[[Mapping[str, str]], Answer]
 

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.errors import ConnectError, ParseError
+from segctl.model.errors import ConnectError, ParseError
 from segctl.providers.base import Author
 from segctl.providers.panos import names
 from segctl.providers.panos.elements import reason
@@ -21,8 +21,8 @@ from segctl.providers.panos.wire import xml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from segctl.providers.base import Target
     from segctl.providers.panos.elements import Element
+    from segctl.transports.target import Target
 
 Steps = tuple[tuple[str, str], ...]
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lxml import etree
 
-from segctl.policy import (
+from segctl.model.addresses import canonical_address
+from segctl.model.policy import (
     ANY,
     Address,
     AddressGroup,
@@ -19,7 +20,6 @@ from segctl.policy import (
     Schedule,
     Service,
     Tag,
-    canonical_address,
 )
 from segctl.providers.panos import names
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable
     from typing import TypeAlias
 
-    from segctl.policy import AddressKind, Item
+    from segctl.model.policy import AddressKind, Item
 
     Tags: TypeAlias = tuple[str, ...]
 

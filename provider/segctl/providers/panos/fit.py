@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from segctl.errors import Problem, UnsupportedError
-from segctl.naming import shorten
-from segctl.policy import (
+from segctl.compiler.naming import shorten
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
     Address,
@@ -30,7 +30,7 @@ from segctl.providers.panos import names
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from segctl.intent import Device
+    from segctl.model.site import Device
 
 TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are drift")
 

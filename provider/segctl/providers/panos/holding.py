@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import (
+from segctl.model.errors import (
     AuthError,
     ConnectError,
     DeviceError,
@@ -23,11 +23,11 @@ from segctl.providers.panos import locks
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from segctl.providers.base import Target
-    from segctl.providers.lock_owner import LockOwner
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.jobs import Jobs
     from segctl.providers.panos.locks import Held
+    from segctl.transports.lock_owner import LockOwner
+    from segctl.transports.target import Target
 
 #: Pauses before another try where the line has dropped.
 TRIES: Final = (0.1, 1.0, 5.0, 0.0)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     BusyError,
     ConnectError,
@@ -24,9 +24,9 @@ from segctl.providers.panos import answers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from segctl.providers.base import Target
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
+    from segctl.transports.target import Target
 
 POLL_FIRST: Final = 0.1
 POLL_MOST: Final = 2.0

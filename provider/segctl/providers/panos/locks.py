@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
-from segctl.providers import lock_owner
 from segctl.providers.state import DeviceState, Lock, Unconfirmed
+from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from segctl.providers.lock_owner import LockOwner
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.record import Record
+    from segctl.transports.lock_owner import LockOwner
 
 KINDS: Final = ("commit", "config")
 SHARED: Final = "shared"

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segctl.policy import Rule
+    from segctl.model.policy import Rule
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
 TAG = "segctl"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from lxml import etree
 
-from segctl.errors import ParseError
-from segctl.policy import (
+from segctl.model.errors import ParseError
+from segctl.model.policy import (
     Address,
     AddressGroup,
     ApplicationGroup,
@@ -28,11 +28,11 @@ from segctl.policy import (
 )
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.loading import uncollected
 from segctl.providers.panos import elements, locks, names, record, references, version
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

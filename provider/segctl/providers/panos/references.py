@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
-from segctl.errors import ParseError
+from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.elements import reason
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator, Mapping
     from typing import TypeAlias
 
-    from segctl.policy import Policy
+    from segctl.model.policy import Policy
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.snapshot import Snapshot
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import ApplyError, ForeignChangesError
+from segctl.model.errors import ApplyError, ForeignChangesError
 from segctl.providers.panos import names
 
 if TYPE_CHECKING:
-    from segctl.providers.base import Target
     from segctl.providers.panos.client import Client
+    from segctl.transports.target import Target
 
 CHANGES: Final = "<show><config><list><changes></changes></list></config></show>"
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.diff import Anchor, longest_increasing
-from segctl.policy import Schedule
+from segctl.model.diff import Anchor, longest_increasing
+from segctl.model.policy import Schedule
 from segctl.providers.panos import elements, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.diff import Change
-    from segctl.policy import Item
+    from segctl.model.diff import Change
+    from segctl.model.policy import Item
     from segctl.providers.base import Live
     from segctl.providers.panos.elements import Element
 

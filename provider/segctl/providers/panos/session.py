@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     ConnectError,
     DeviceError,
@@ -22,7 +22,6 @@ from segctl.errors import (
     UnknownError,
     UnsupportedError,
 )
-from segctl.providers import lock_owner
 from segctl.providers.panos import (
     answers,
     commands,
@@ -45,13 +44,15 @@ from segctl.providers.panos.undo import Push
 from segctl.providers.panos.wire import Wire, xml
 from segctl.providers.panos.writing import SAVED_NAME, Writer, text_of
 from segctl.providers.state import Run
+from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
-    from segctl.providers.base import Author, Target
+    from segctl.providers.base import Author
     from segctl.providers.panos.record import Record
     from segctl.providers.state import Unconfirmed
+    from segctl.transports.target import Target
 
 _SYSTEM = "<show><system><info></info></system></show>"
 _SAVED = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
-from segctl.errors import ParseError
+from segctl.model.errors import ParseError
 from segctl.providers.panos import elements
 from segctl.providers.panos.budget import refuse_swarm
 

@@ -10,9 +10,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from segctl.errors import ParseError
-from segctl.jsontext import read_json
+from segctl.model.errors import ParseError
 from segctl.providers.panos.budget import MAX_ANSWER
+from segctl.system.json_text import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

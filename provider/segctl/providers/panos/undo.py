@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
-from segctl.errors import ParseError
+from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.render import CONTAINERS, path, restore, touched

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from segctl.errors import Problem, UnsupportedError
+from segctl.model.errors import Problem, UnsupportedError
 
 if TYPE_CHECKING:
-    from segctl.providers.base import Target
+    from segctl.transports.target import Target
 
 #: The oldest release whose schema and answers segctl was made for (docs/panos.md).
 OLDEST: Final = (9, 1)

@@ -20,7 +20,7 @@ from urllib.parse import quote_plus
 
 from lxml import etree
 
-from segctl.errors import (
+from segctl.model.errors import (
     ApplyError,
     AuthError,
     BusyError,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from _typeshed import WriteableBuffer
 
-    from segctl.providers.base import Target
+    from segctl.transports.target import Target
 
 #: The vendor's limit for one request is 5 MB (PAN-OS and Panorama API Usage Guide 9.1).
 MAX_REQUEST = 4_500_000

@@ -14,10 +14,10 @@ from segctl.providers.panos.wire import MAX_REQUEST, xml
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from segctl.providers.base import Target
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.jobs import Jobs
+    from segctl.transports.target import Target
 
 #: Configuration saved on the device before a push; overwritten by the next push.
 SAVED_NAME: Final = "segctl-before.xml"

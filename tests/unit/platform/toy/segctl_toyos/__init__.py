@@ -13,27 +13,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from segctl.errors import ParseError, UnsupportedError
-from segctl.naming import shorten
-from segctl.policy import (
-    ANY,
-    FirewallZone,
-    Policy,
-    Rule,
-    Service,
-    interval_text,
-    resolver,
-    sealed,
-)
+from segctl.compiler.naming import shorten
+from segctl.model.addresses import interval_text
+from segctl.model.errors import ParseError, UnsupportedError
+from segctl.model.policy import ANY, FirewallZone, Policy, Rule, Service, resolver, sealed
 from segctl.providers.base import Capabilities, Identity, Live
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
-    from segctl.diff import Change
-    from segctl.errors import Problem
-    from segctl.intent import Device
-    from segctl.providers.base import Session, Target
+    from segctl.model.diff import Change
+    from segctl.model.errors import Problem
+    from segctl.model.site import Device
+    from segctl.providers.base import Session
+    from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(title="ToyOS", max_name=40)
 _NOTE = re.compile(r"segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\S+))?")

@@ -7,12 +7,12 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from segctl.errors import ApplyError, AuthError, ConnectError, DeviceError, LockedError
+from segctl.model.errors import ApplyError, AuthError, ConnectError, DeviceError, LockedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from segctl.providers.base import Target
+    from segctl.transports.target import Target
 
 PORT = 7007
 #: Requests that change nothing; a read-only session sends no other.

@@ -1,0 +1,135 @@
+"""What a policy does with one packet: first match, then the default rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from segctl.model.addresses import Interval
+    from segctl.model.policy import Action, DefaultRule, Policy, Rule, Service
+    from segctl.model.site import Host
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packet:
+    """The first packet of a session as a firewall sees it once the application is known.
+
+    ``default_port`` says whether `port` is one of the application's own default ports.
+    """
+
+    from_zone: str
+    to_zone: str
+    source: Host
+    destination: Host
+    protocol: str = "tcp"
+    port: int = 0
+    application: str = ""
+    user: str = ""
+    default_port: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the policy does with a packet, and by which rule."""
+
+    action: Action
+    rule: str
+    log: bool = False
+    profile_group: str = ""
+
+
+def decide(policy: Policy, packet: Packet) -> Decision:
+    """Return what `policy` does with `packet`: first match, then the default rules.
+
+    A schedule is taken as active: the answer is what the policy permits at its widest.
+    """
+    return decider(policy)(packet)
+
+
+def decider(policy: Policy) -> Callable[[Packet], Decision]:
+    """Return `decide` for one policy, with its names resolved once."""
+    networks = resolver(policy)
+    ports = {service.name: _ports(service) for service in policy.services}
+    groups = {group.name: frozenset(group.members) for group in policy.application_groups}
+    defaults: dict[str, DefaultRule] = {rule.name: rule for rule in policy.defaults}
+
+    def matches(rule: Rule, packet: Packet) -> bool:
+        return (
+            not rule.disabled
+            and _zones_match(rule, packet)
+            and _holds(networks(rule.sources), packet.source) is not rule.negate_source
+            and _holds(networks(rule.destinations), packet.destination)
+            is not rule.negate_destination
+            and (ANY in rule.users or packet.user in rule.users)
+            and _application_matches(rule.applications, packet.application, groups)
+            and _service_matches(rule.services, packet, ports)
+        )
+
+    def answer(packet: Packet) -> Decision:
+        for rule in policy.rules:
+            if matches(rule, packet):
+                return Decision(
+                    action="allow" if rule.action == "allow" else "deny",
+                    rule=rule.name,
+                    log=rule.log,
+                    profile_group=rule.profile_group,
+                )
+        inside = packet.from_zone == packet.to_zone
+        name = "intrazone-default" if inside else "interzone-default"
+        default = defaults.get(name)
+        if default is None:
+            return Decision(action="allow" if inside else "deny", rule=name)
+        return Decision(
+            action="allow" if default.action == "allow" else "deny", rule=name, log=default.log
+        )
+
+    return answer
+
+
+def _zones_match(rule: Rule, packet: Packet) -> bool:
+    inside = packet.from_zone == packet.to_zone
+    if (rule.type == "intrazone" and not inside) or (rule.type == "interzone" and inside):
+        return False
+    return (ANY in rule.from_zones or packet.from_zone in rule.from_zones) and (
+        ANY in rule.to_zones or packet.to_zone in rule.to_zones
+    )
+
+
+def _application_matches(
+    names: tuple[str, ...], application: str, groups: Mapping[str, frozenset[str]]
+) -> bool:
+    return (
+        ANY in names
+        or application in names
+        or any(application in groups.get(name, ()) for name in names)
+    )
+
+
+def _service_matches(
+    names: tuple[str, ...], packet: Packet, ports: Mapping[str, tuple[str, list[tuple[int, int]]]]
+) -> bool:
+    for name in names:
+        if name == ANY or (name == APPLICATION_DEFAULT and packet.default_port):
+            return True
+        protocol, ranges = ports.get(name, ("", []))
+        if protocol == packet.protocol and any(a <= packet.port <= b for a, b in ranges):
+            return True
+    return False
+
+
+def _ports(service: Service) -> tuple[str, list[tuple[int, int]]]:
+    ranges: list[tuple[int, int]] = []
+    for part in service.ports.split(","):
+        first, _, last = part.partition("-")
+        ranges.append((int(first), int(last or first)))
+    return service.protocol, ranges
+
+
+def _holds(intervals: tuple[Interval, ...], host: Host) -> bool:
+    number = int(host)
+    return any(v == host.version and a <= number <= b for v, a, b in intervals)

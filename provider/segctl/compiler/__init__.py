@@ -1,0 +1,1 @@
+"""From a declared site to the policy of every firewall; knows no platform."""

@@ -1,0 +1,191 @@
+"""The database itself: opened, brought to today's schema, its errors in our words."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, create_engine, event, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+from segctl.drift.history.location import is_file, shown
+from segctl.drift.history.tables import METADATA, VERSION, schema, take_steps
+from segctl.model.errors import HistoryError
+from segctl.system import storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from sqlalchemy import Connection, Engine
+
+    from segctl.transports.credentials import Secret
+
+#: Seconds that the database may take for one step, such as another runner's transaction to end.
+PATIENCE = 30.0
+#: Names the lock under which PostgreSQL lets one runner at a time make or change tables.
+_MAKING = 0x5E6C71
+
+_POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
+#: What stands in a URL of a server, and not in the path of a file.
+_CREDENTIALS = re.compile(r":[^/]*@|^file:")
+#: What SQLite adds to the name of a database for files of its own.
+_BESIDE = ("-wal", "-shm", "-journal")
+
+
+@contextmanager
+def opened(
+    url: Secret,
+    *,
+    patience: float = PATIENCE,
+    committed: Callable[[], None] | None = None,
+) -> Generator[Engine]:
+    """Open the history, made or brought to today's schema where needed.
+
+    Args:
+        url: where it is.
+        patience: seconds that the client waits to connect (PostgreSQL) or for a lock (SQLite).
+        committed: called after each transaction.
+
+    Raises:
+        HistoryError: it cannot be opened, or was made by a newer segctl.
+    """
+    with _told(url):
+        # the client gives up before whoever waits for it: it knows better what it waits for
+        engine = _engine(url, max(1, int(patience * 0.8)))
+        if committed is not None:
+            event.listen(engine, "commit", _calling(committed))
+        try:
+            with engine.begin() as connection:
+                _prepare(connection)
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _calling(told: Callable[[], None]) -> Callable[[Connection], None]:
+    """Return a listener that says only that something happened."""
+
+    def listener(_connection: Connection) -> None:
+        told()
+
+    return listener
+
+
+@contextmanager
+def _told(url: Secret) -> Generator[None]:
+    """Put the library's errors into our words, with no part of the URL that could be secret."""
+    try:
+        yield
+    except DBAPIError as error:
+        lines = str(error.orig or "").strip().splitlines() or [type(error).__name__]
+        raise HistoryError(f"history {shown(url)}: {_safe(lines[0], url)}") from None
+    except (UnicodeDecodeError, OverflowError) as error:
+        raise HistoryError(f"history {shown(url)}: it is damaged: {type(error).__name__}") from None
+    except SQLAlchemyError as error:
+        raise HistoryError(f"history {shown(url)}: {type(error).__name__}") from None
+
+
+def _safe(line: str, url: Secret) -> str:
+    password = _password(url)
+    return line.replace(password, "***") if password else line
+
+
+def _password(url: Secret) -> str:
+    with suppress(ArgumentError, ValueError):
+        return str(make_url(url.reveal()).password or "")
+    return ""
+
+
+def _engine(url: Secret, seconds: int) -> Engine:
+    parsed = _parsed(url)
+    if parsed.drivername in _SQLITE:
+        return _sqlite(parsed, seconds)
+    try:
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            poolclass=NullPool,
+            connect_args={"connect_timeout": seconds, "application_name": "segctl"},
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise HistoryError(
+            "a history in PostgreSQL needs psycopg: install segctl[postgresql]"
+        ) from error
+
+
+def _parsed(url: Secret) -> URL:
+    given = url.reveal()
+    if is_file(given):
+        return URL.create("sqlite", database=str(Path(given).absolute()))
+    try:
+        parsed = make_url(given)
+    except (ArgumentError, ValueError):
+        raise HistoryError(
+            "the history's address is no URL: write sqlite:////path/history.db or "
+            "postgresql://user@host/database"
+        ) from None
+    if parsed.drivername not in _SQLITE | _POSTGRESQL:
+        raise HistoryError(f"a history is kept in SQLite or PostgreSQL, not in {parsed.drivername}")
+    if parsed.drivername in _SQLITE and (
+        parsed.host or parsed.username or parsed.query or _CREDENTIALS.search(parsed.database or "")
+    ):
+        raise HistoryError("a history in SQLite is a file: write sqlite:////path/history.db")
+    return parsed
+
+
+def _sqlite(url: URL, seconds: int) -> Engine:
+    """Return an engine whose transactions take the write lock at once, and wait for it."""
+    if url.database and url.database != ":memory:":
+        url = url.set(database=str(_make_file(Path(url.database).expanduser())))
+    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": seconds})
+
+    def connected(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where SQLAlchemy says so
+        connection.execute("PRAGMA journal_mode=WAL").close()
+        connection.execute("PRAGMA synchronous=NORMAL").close()  # safe with WAL
+        connection.execute("PRAGMA foreign_keys=ON").close()
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return engine
+
+
+def _make_file(path: Path) -> Path:
+    """Make the database's file and folder, for nobody but its owner; return it without links."""
+    try:
+        return storage.prepare(path, _BESIDE)
+    except OSError as error:
+        raise HistoryError(f"history {path}: {error.strerror}") from error
+
+
+def _prepare(connection: Connection) -> None:
+    """Make what tables are missing.
+
+    Raises:
+        HistoryError: a newer segctl made it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MAKING})
+    version = 0
+    if inspect(connection).has_table(schema.name):
+        version = connection.execute(select(schema.c.version)).scalar_one_or_none() or 0
+    if version > VERSION:
+        raise HistoryError(
+            f"the history was made by a newer segctl (schema {version}, this one knows "
+            f"{VERSION}): update segctl, or give another one with --history"
+        )
+    if version == VERSION:
+        return
+    METADATA.create_all(connection, tables=[schema])
+    take_steps(connection, version)
+    if version:
+        connection.execute(schema.update().values(version=VERSION))
+    else:
+        connection.execute(schema.insert().values(only=1, version=VERSION))

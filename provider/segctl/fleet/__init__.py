@@ -1,0 +1,23 @@
+"""Many devices at once, one that fails a value among the results."""
+
+from segctl.fleet.cancel import Brake
+from segctl.fleet.connections import target, unverified
+from segctl.fleet.failures import Failure, internal
+from segctl.fleet.run import apply_plans, ask_authors, check_plans, plan_devices
+from segctl.fleet.workers import Workers, check_kind, exposed, workers
+
+__all__ = [
+    "Brake",
+    "Failure",
+    "Workers",
+    "apply_plans",
+    "ask_authors",
+    "check_kind",
+    "check_plans",
+    "exposed",
+    "internal",
+    "plan_devices",
+    "target",
+    "unverified",
+    "workers",
+]

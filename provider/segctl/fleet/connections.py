@@ -1,0 +1,166 @@
+"""Connection variables into where a device is and who logs in there, here or on a worker."""
+
+from __future__ import annotations
+
+import os
+import re
+from fnmatch import fnmatchcase
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from segctl.inventory import VaultError, decrypt
+from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
+from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
+from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
+from segctl.transports.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+#: Says which addresses a password may be sent to.
+MANAGEMENT = "SEGCTL_MANAGEMENT"
+#: A name of DNS, or a pattern of such names: something that is not meant as a network.
+_NAME = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z*_-]+(?:\.[0-9A-Za-z*_-]+)*", re.ASCII)
+
+
+def portable(connection: Mapping[str, object]) -> dict[str, object]:
+    """Return connection variables that may leave this process: no secret is among them."""
+    return {
+        name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
+        for name, value in connection.items()
+    }
+
+
+def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
+    """Return where a host is and who logs in there, from its connection variables.
+
+    Raises:
+        ConnectError: ``SEGCTL_MANAGEMENT`` does not allow its address.
+        AuthError: no user or no password is to be found, or a vaulted value cannot be opened.
+    """
+
+    def text(name: str) -> str:
+        value = connection.get(name)
+        if isinstance(value, Sealed):
+            value = _opened(host, name, value)
+        if isinstance(value, Withheld):
+            raise AuthError(host, f"{name} did not come to this worker: make it a !vault value")
+        return value.reveal() if isinstance(value, Secret) else str(value or "")
+
+    def path(name: str) -> Path | None:
+        return Path(text(name)) if text(name) else None
+
+    def paths(name: str) -> tuple[Path, ...]:
+        value = connection.get(name)
+        if isinstance(value, list):
+            return tuple(Path(str(one)) for one in cast("list[object]", value))
+        return (Path(text(name)),) if text(name) else ()
+
+    _check_address(host, text("ansible_host") or host)
+    password = connection.get("ansible_password")
+    account = login(
+        host,
+        user=text("ansible_user"),
+        password=password if isinstance(password, Secret) else None,
+        key_file=text("ansible_ssh_private_key_file"),
+        sealed=(lambda: _opened(host, "ansible_password", password))
+        if isinstance(password, Sealed)
+        else None,
+        withheld=isinstance(password, Withheld),
+    )
+    return Target(
+        name=host,
+        host=text("ansible_host") or host,
+        port=int(text("ansible_port") or 0),
+        user=account.user,
+        password=account.password,
+        scope=scope,
+        ca_file=path("segctl_ca_file"),
+        tls_fingerprint=text("segctl_tls_fingerprint"),
+        tls_verify=connection.get("segctl_tls_verify") is not False,
+        known_hosts=paths("segctl_known_hosts"),
+        key_file=path("ansible_ssh_private_key_file"),
+        ssh_fingerprint=text("segctl_ssh_fingerprint"),
+        transcript=path("segctl_transcript"),
+        timeout=float(text("segctl_timeout") or 60),
+        commit_timeout=float(text("segctl_commit_timeout") or 1200),
+        max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
+        allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
+    )
+
+
+def _check_address(host: str, address: str) -> None:
+    """Refuse an address outside of the management networks, before a password is looked up.
+
+    An inventory names addresses, and who may change it could have a password sent anywhere.
+    ``SEGCTL_MANAGEMENT`` holds networks and names (with ``*``), parted by blanks; it is set where
+    segctl runs, out of reach of whoever writes the inventory. Without it any address will do.
+
+    Raises:
+        ConnectError: the address is in none of them, or one of them is no network and no name.
+    """
+    allowed = os.environ.get(MANAGEMENT, "").split()
+    if allowed and not any(_allows(host, one, address) for one in allowed):
+        raise ConnectError(
+            host,
+            f"is at {address}, which {MANAGEMENT} ({' '.join(allowed)}) does not allow: "
+            "no password was looked up and nothing was sent; correct ansible_host, or the "
+            "variable where segctl runs",
+        )
+
+
+def _allows(host: str, allowed: str, address: str) -> bool:
+    try:
+        network = ip_network(allowed)
+    except ValueError as error:
+        if not _NAME.fullmatch(allowed):
+            raise ConnectError(
+                host, f"{MANAGEMENT}: {allowed!r} is neither a network nor a name ({error})"
+            ) from error
+        name = address.lower().rstrip(".")
+        return _NAME.fullmatch(name) is not None and fnmatchcase(name, allowed.lower())
+    try:
+        return ip_address(address) in network
+    except ValueError:
+        return False  # a name: it is allowed by name
+
+
+def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
+    """Open a vaulted value with the vault password of this machine."""
+
+    def ask(vault_id: str) -> Secret:
+        raise AuthError(host, f"{ANSIBLE_IDS} asks for the password of {vault_id}, and nobody can")
+
+    try:
+        secrets = vault_secrets(environment=os.environ, ask=ask)
+        if secrets is None:
+            raise AuthError(
+                host,
+                f"{variable} is vaulted: give --vault-password-file or --ask-vault-pass, or set "
+                f"{VAULT_PASSWORD_FILE} where the session opens (with Dask: on the workers)",
+            )
+        return Secret(decrypt(sealed.ciphertext, secrets), sealed)
+    except InventoryError as error:
+        raise AuthError(host, f"the vault password that the environment names: {error}") from error
+    except VaultError as error:
+        raise AuthError(
+            host,
+            f"{variable} is vaulted, and the password that {VAULT_PASSWORD_FILE}, {ANSIBLE_FILE} "
+            f"or {ANSIBLE_IDS} names does not open it: {error}",
+        ) from error
+
+
+def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
+    """Say aloud that a host's identity is not checked."""
+    connection = connections.get(host, {})
+    if connection.get("segctl_tls_verify") is False and not connection.get(
+        "segctl_tls_fingerprint"
+    ):
+        yield Problem(
+            message=f"{host}: TLS is NOT verified (segctl_tls_verify: false): whoever answers at "
+            "its address gets the password",
+            hint="pin its certificate with segctl_tls_fingerprint, or name its CA in "
+            "segctl_ca_file",
+            severity="warning",
+            kind="tls",
+        )

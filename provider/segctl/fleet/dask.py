@@ -1,0 +1,186 @@
+"""Dask workers: fleets beyond one machine, with progress, Ctrl-C, and nothing applied twice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from segctl.fleet.workers import Workers
+from segctl.model.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from segctl.fleet.cancel import Brake
+
+#: Seconds to wait for the scheduler's answer, and for a worker when there is none left.
+_CONNECT, _GRACE = 10.0, 20.0
+#: Seconds between counts of the workers.
+_COUNT = 2.0
+
+
+#: A worker has one client; threads that all ask for the first one would make one each.
+_FIRST = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class DaskLink:
+    """The workers' end of a run's link, over Dask's own events.
+
+    A scheduler that does not answer stops no work that has begun: going back needs no permission.
+    """
+
+    run: str
+
+    def tell(self, device: str, step: str) -> None:
+        """Report a step to who asked for the run."""
+        with suppress(Exception):
+            _dask().get_worker().log_event(self.run, [device, step])
+
+    def pressed(self) -> bool:
+        """Whether the caller wants to stop."""
+        with suppress(Exception):
+            return bool(_event(_stop(self.run)).is_set())
+        return False
+
+    def eased(self) -> bool:
+        """Whether the caller wants nothing more to be begun."""
+        with suppress(Exception):
+            return bool(_event(_ease(self.run)).is_set())
+        return False
+
+    def begin(self, device: str) -> bool:
+        """Whether no other worker began with the device: Dask runs again what a lost one had."""
+        try:
+            begun = _event(_begun(self.run, device))
+            if begun.is_set():
+                return False
+            begun.set()
+        except Exception as error:
+            raise ExecutorError(
+                f"the Dask scheduler does not answer ({type(error).__name__}): nothing was begun"
+            ) from error
+        return True
+
+
+def _event(name: str) -> Any:
+    """Return an event, as a worker sees it."""
+    with _FIRST:
+        client = _dask().get_client()
+    return _dask().Event(name, client=client)
+
+
+def _begun(run: str, device: str) -> str:
+    return f"{run} begun {device}"
+
+
+def _stop(run: str) -> str:
+    return f"{run} stop"
+
+
+def _ease(run: str) -> str:
+    return f"{run} ease"
+
+
+class _DaskLine:
+    """The caller's end."""
+
+    def __init__(self, client: Any, run: str, brake: Brake) -> None:
+        self._client = client
+        self._asked: dict[str, Callable[[], bool]] = {
+            _ease(run): lambda: brake.eased,
+            _stop(run): lambda: brake.pressed,
+        }
+        self._counted = self._seen = time.monotonic()
+        self.link = DaskLink(run)
+        self.lost = False
+
+    def look(self) -> str:
+        """Pass the brake on; return why there is nobody to wait for, if so."""
+        for name in [name for name, asked in self._asked.items() if asked()]:
+            del self._asked[name]
+            with suppress(Exception):  # a scheduler that is gone is found below
+                _dask().Event(name, client=self._client).set()
+        now = time.monotonic()
+        if now - self._counted < _COUNT:
+            return ""
+        self._counted = now
+        try:
+            if self._client.nthreads():
+                self._seen = now
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no scheduler
+            self.lost = True
+            return f"the Dask scheduler does not answer any more ({type(error).__name__})"
+        self.lost = now - self._seen > _GRACE
+        return "there is no Dask worker left" if self.lost else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _DaskLines:
+    client: Any
+
+    @contextmanager
+    def line(self, brake: Brake, report: Callable[[str, str], None]) -> Generator[_DaskLine]:
+        run = f"segctl-{uuid4().hex}"
+        devices: set[str] = set()
+
+        def heard(event: tuple[float, list[str]]) -> None:
+            device, step = event[1]
+            devices.add(device)
+            report(device, step)
+
+        self.client.subscribe_topic(run, heard)
+        line = _DaskLine(self.client, run, brake)
+        yield line
+        if line.lost:
+            return  # work that is begun again after this must still see that it was begun before
+        with suppress(Exception):  # the scheduler may be gone: nothing to tidy up then
+            self.client.unsubscribe_topic(run)
+            for name in (_ease(run), _stop(run), *(_begun(run, device) for device in devices)):
+                _dask().Event(name, client=self.client).clear()
+
+
+@contextmanager
+def dask_workers(address: str) -> Generator[Workers]:
+    """Connect to a scheduler.
+
+    Raises:
+        ExecutorError: Dask is not installed, or no scheduler answers there.
+    """
+    distributed = _dask()
+    _hush()
+    try:
+        client = distributed.Client(address, timeout=_CONNECT, set_as_default=False)
+    except Exception as error:
+        raise ExecutorError(
+            f"no Dask scheduler answers at {address} ({error or type(error).__name__}): "
+            "start one with `dask scheduler`, and `dask worker ADDRESS` for its workers"
+        ) from error
+    try:
+        executor = client.get_executor(pure=False, retries=0)
+        yield Workers(executor=executor, remote=True, lines=_DaskLines(client))
+    finally:
+        client.close(timeout=2)
+
+
+def _hush() -> None:
+    """Keep Dask's own words off the screen: segctl says the same in its own."""
+    for name in list(logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _dask() -> Any:
+    """Load Dask where it is used: it comes with an extra, and brings no types."""
+    try:
+        return import_module("distributed")
+    except ImportError as error:
+        raise ExecutorError(
+            f"Dask is not installed ({error}): pip install 'segctl[dask]', here and on the workers"
+        ) from error

@@ -1,0 +1,241 @@
+"""Plans of device documents seen before, kept on disk so that these are not parsed again.
+
+An entry is a function of its key alone: of the document, of what is desired, and of the code that
+compares them. Whatever is wrong with an entry, with its file or with the folder, the document is
+parsed. Entries are JSON, in a folder and in files that only their owner can write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import stat
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from segctl.planning.plan import device_of
+from segctl.providers.base import ENTRY_POINTS, Steady
+from segctl.system import storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from _typeshed import DataclassInstance
+
+    from segctl.compiler.build import Desired
+    from segctl.planning.plan import DevicePlan
+    from segctl.providers.base import Provider
+
+FORMAT = "segctl-plans-1"
+MAX_ENTRY = 8 * 2**20
+MAX_TOTAL = 512 * 2**20
+MAX_AGE = 30 * 86400.0
+#: A file touched less than so many seconds ago may change without its times changing.
+_FRESH = 10.0
+#: Threads that all begin at once would hash the code once each.
+_HASHING = threading.Lock()
+_HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """What a plan is a function of.
+
+    `exact` says that it is of the whole document; else what moves by itself is left out, and only
+    a plan without changes is a function of it.
+    """
+
+    text: str
+    exact: bool
+
+
+def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
+    """Return the key of a plan; None where it cannot be told what the plan is a function of."""
+    with _HASHING:
+        code = _code(desired.device.platform)
+    exact = not isinstance(provider, Steady)
+    steady = provider.steady(document) if isinstance(provider, Steady) else document
+    try:
+        wanted = json.dumps(desired, default=_plain, separators=(",", ":"))
+    except (TypeError, ValueError):
+        return None
+    parts = (
+        FORMAT,
+        code,
+        hashlib.sha256(wanted.encode()).hexdigest(),
+        hashlib.sha256(steady).hexdigest(),
+    )
+    text = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return Key(text=text, exact=exact) if code else None
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can hold of a value, its type included."""
+    kind = type(value)
+    if is_dataclass(kind):
+        return _taken_apart(kind)(value)
+    if isinstance(value, (set, frozenset)):
+        return [kind.__qualname__, *sorted(map(repr, cast("set[object]", value)))]
+    if kind.__module__ not in ("ipaddress", "datetime", "pathlib"):
+        raise TypeError(kind.__qualname__)
+    return [kind.__qualname__, str(value)]
+
+
+@cache
+def _taken_apart(kind: type[DataclassInstance]) -> Callable[[object], tuple[object, ...]]:
+    """Return what makes a tuple of a dataclass's name and every field."""
+    get = attrgetter(*(one.name for one in fields(kind)), "__class__.__qualname__")
+    return lambda value: tuple(get(value))
+
+
+@cache
+def _code(platform_name: str) -> str:
+    """Return what tells segctl's and the provider's files from any others; '' if they are none.
+
+    That is where each stands, how large it is and when it was last touched: reading them all
+    would take longer than to plan for a small device. Only what has been touched just now, and
+    could be again before a clock's next tick, is read.
+    """
+    found = next((e for e in entry_points(group=ENTRY_POINTS) if e.name == platform_name), None)
+    if found is None:
+        return ""
+    digest = hashlib.sha256(f"{platform.python_version()} {found.value}".encode())
+    for package in sorted({"segctl", found.module.partition(".")[0]}):
+        spec = find_spec(package)
+        places = list(spec.submodule_search_locations or ()) if spec else []
+        if spec is not None and not places and spec.has_location and spec.origin:
+            places = [spec.origin]
+        files = {file: found for place in places for file, found in _files(place)}
+        if not files:
+            return ""
+        for file in sorted(files):
+            status = files[file]
+            stamp = (status.st_dev, status.st_ino, status.st_size)
+            times = (status.st_mtime_ns, status.st_ctime_ns)
+            digest.update(f"{file} {stamp} {times}\n".encode())
+            if time.time() - status.st_ctime < _FRESH:
+                digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield the files at or below a place, but for compiled code."""
+    if not os.path.isdir(place):  # noqa: PTH112 - paths are text, for speed
+        yield place, os.stat(place)  # noqa: PTH116 - paths are text, for speed
+        return
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        for name in names:
+            path = f"{folder}/{name}"
+            with suppress(FileNotFoundError):  # a link that leads nowhere is no code
+                yield path, os.stat(path)  # noqa: PTH116 - as above
+
+
+class PlanCache:
+    """Plans by key, in one folder; an instance that has no folder holds nothing."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._written = False
+
+    @classmethod
+    def of_user(cls, environment: Mapping[str, str] | None = None) -> PlanCache:
+        """Return the cache in ``$XDG_CACHE_HOME/segctl``, or an empty one where that is unsafe."""
+        env = os.environ if environment is None else environment
+        named = env.get("XDG_CACHE_HOME", "")
+        home = env.get("HOME", "")
+        base = Path(named) if Path(named).is_absolute() else Path(home) / ".cache"
+        if not base.is_absolute():
+            return cls(None)
+        folder = base / "segctl"
+        with suppress(OSError):
+            storage.make_folder(folder)
+        return cls(folder if _own(folder) else None)
+
+    def get(self, key: Key) -> DevicePlan | None:
+        """Return the plan of a key, if it is there, whole and ours."""
+        if self._folder is None:
+            return None
+        path = self._path(self._folder, key)
+        try:
+            content = _read(path)
+            if content is None or content[:_HEAD] != _seal(key, content[_HEAD:]):
+                return None
+            found = device_of(json.loads(content[_HEAD:]))
+            os.utime(path)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return found
+
+    def put(self, key: Key, plan: DevicePlan) -> None:
+        """Keep a plan, if it is a function of its key and comes back as it is."""
+        if self._folder is None or (plan.changes and not key.exact):
+            return
+        body = json.dumps(plan.as_json(), separators=(",", ":")).encode()
+        if len(body) > MAX_ENTRY or device_of(json.loads(body)) != plan:
+            return
+        with suppress(OSError):
+            path = self._path(self._folder, key)
+            storage.write(path, _seal(key, body) + body, durable=False)
+            self._written = True
+
+    def tidy(self) -> None:
+        """After writing: delete what has not been asked for in a month, or is too much."""
+        if self._folder is None or not self._written:
+            return
+        self._written = False
+        with suppress(OSError):
+            total = 0
+            for moment, size, path in sorted(_entries(self._folder), reverse=True):
+                total += size
+                if total > MAX_TOTAL or time.time() - moment > MAX_AGE:
+                    storage.remove(path)
+
+    @staticmethod
+    def _path(folder: Path, key: Key) -> Path:
+        return folder / f"{key.text}.plan"
+
+
+def _seal(key: Key, body: bytes) -> bytes:
+    """Return what tells a whole entry under its own name from any other bytes."""
+    return hashlib.sha256(key.text.encode() + body).hexdigest().encode()
+
+
+def _own(path: Path) -> bool:
+    """Whether a folder is one, and only its owner, who is us, can write to it."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not _open_to_all(found)
+
+
+def _open_to_all(found: os.stat_result) -> bool:
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a file's bytes, if it is a regular file that only we can write."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as stream:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or _open_to_all(found):
+            return None
+        return stream.read(_HEAD + MAX_ENTRY)
+
+
+def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    for entry in os.scandir(folder):
+        if entry.name.endswith(".plan") or entry.name.startswith("."):
+            found = entry.stat(follow_symlinks=False)
+            yield found.st_mtime, found.st_size, Path(entry.path)

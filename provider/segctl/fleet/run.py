@@ -1,0 +1,265 @@
+"""Many devices at once: plans read and changes applied over an executor.
+
+A device that fails is a value among the results, never the end of the others.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import CancelledError, Future
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from segctl.drift.items import items_of
+from segctl.fleet.cancel import Brake
+from segctl.fleet.connections import portable, unverified
+from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
+from segctl.fleet.plan_cache import PlanCache
+from segctl.fleet.tasks import (
+    Applying,
+    Asking,
+    Planning,
+    apply_one,
+    ask_one,
+    check_one,
+    plan_one,
+)
+from segctl.fleet.workers import Workers, as_workers
+from segctl.model.errors import LostWorkerError, Problem
+from segctl.planning.apply import Outcome
+from segctl.planning.plan import DevicePlan
+from segctl.providers.base import provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from segctl.compiler.build import Desired
+    from segctl.planning.apply import Order
+    from segctl.providers.base import Author
+
+Result = TypeVar("Result")
+#: Seconds between looks at the brake and at the workers.
+_LOOK = 0.2
+
+
+def plan_devices(
+    desired: Sequence[Desired],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+    cache: bool = False,
+    brake: Brake | None = None,
+) -> tuple[DevicePlan | Failure, ...]:
+    """Read every device, write to none, and return a plan or a failure for each, in order.
+
+    Args:
+        desired: what each device should hold.
+        connections: connection variables by device.
+        forks: how many devices at a time, where `executor` does not say it.
+        report: told every step of every device, and an empty one when the device is done.
+        executor: where the work is done; default threads of this process. Any other than threads
+            gets work without secrets (`portable`).
+        cache: whether a document seen before is taken as planned before.
+        brake: stops the devices at their next step once it is pressed.
+    """
+    with as_workers(executor, forks) as workers:
+        items = [
+            Planning(
+                desired=item,
+                connection=connection_for(workers, connections, item.device.name),
+                cache=cache,
+            )
+            for item in desired
+        ]
+        results = run_all(plan_one, items, workers, brake or Brake(), report)
+    if cache:
+        PlanCache.of_user().tidy()
+    return tuple(
+        _warned(result, connections)
+        if isinstance(result, DevicePlan | Failure)
+        else failure_of(item.device, result)
+        for item, result in zip(items, results, strict=True)
+    )
+
+
+def ask_authors(
+    plans: Sequence[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
+    """Return who changed each drifted item, by device, kind and name; and who did not tell why.
+
+    Only devices with drift are asked, and of them those whose platform keeps a log. That one does
+    not answer is a note, never a failure.
+    """
+    asked = [
+        (plan, items)
+        for plan in plans
+        if (items := items_of(plan)) and provider(plan.platform).capabilities.tells_authors
+    ]
+    with as_workers(executor, forks) as workers:
+        work = [
+            Asking(
+                device=plan.name,
+                platform=plan.platform,
+                scope=plan.scope,
+                items=tuple((item.kind, item.names) for item in items),
+                connection=connection_for(workers, connections, plan.name),
+            )
+            for plan, items in asked
+        ]
+        results = run_all(ask_one, work, workers, Brake(), report)
+    authors: dict[tuple[str, str, str], Author] = {}
+    notes: list[tuple[str, Problem]] = []
+    for (plan, items), found in zip(asked, results, strict=True):
+        if isinstance(found, BaseException):
+            notes.append((plan.name, _untold(failure_of(plan.name, found))))
+        elif isinstance(found, Failure):
+            notes.append((plan.name, _untold(found)))
+        else:
+            for item, author in zip(items, found, strict=True):
+                if author is not None:
+                    authors[plan.name, item.kind, item.name] = author
+    return authors, notes
+
+
+def _untold(failure: Failure) -> Problem:
+    message = f"cannot tell who changed it: {failure.message}"
+    return Problem(message=message, severity="note", kind="changed_by")
+
+
+def apply_plans(
+    plans: Sequence[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    order: Order,
+    brake: Brake,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[Outcome, ...]:
+    """Apply the plans, each device on its own, and return what became of each, in order.
+
+    Once `brake` is eased no further device is begun; pressed, those that run go back, too.
+    `report` is told every step of every device, and an empty one when the device is done.
+    """
+    with as_workers(executor, forks) as workers:
+        items = _applying(plans, connections, workers, order)
+        results = run_all(apply_one, items, workers, brake, report)
+    return tuple(
+        result if isinstance(result, Outcome) else failed(item.device, result)
+        for item, result in zip(items, results, strict=True)
+    )
+
+
+def check_plans(
+    plans: Sequence[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    order: Order,
+    brake: Brake,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[Failure, ...]:
+    """Read every device that a plan would change, and return those where it cannot be begun."""
+    with as_workers(executor, forks) as workers:
+        items = _applying([one for one in plans if one.changes], connections, workers, order)
+        results = run_all(check_one, items, workers, brake, report)
+    found = (
+        failure_of(item.device, result) if isinstance(result, BaseException) else result
+        for item, result in zip(items, results, strict=True)
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _applying(
+    plans: Iterable[DevicePlan],
+    connections: Mapping[str, Mapping[str, object]],
+    workers: Workers,
+    order: Order,
+) -> list[Applying]:
+    return [
+        Applying(
+            plan=plan,
+            connection=connection_for(workers, connections, plan.name),
+            order=order,
+        )
+        for plan in plans
+    ]
+
+
+def connection_for(
+    workers: Workers, connections: Mapping[str, Mapping[str, object]], device: str
+) -> Mapping[str, object]:
+    """Return a device's connection variables as they may go to the workers."""
+    found = connections.get(device, {})
+    return portable(found) if workers.remote else found
+
+
+def _warned(
+    result: DevicePlan | Failure, connections: Mapping[str, Mapping[str, object]]
+) -> DevicePlan | Failure:
+    if isinstance(result, Failure):
+        return result
+    return replace(result, findings=(*unverified(result.name, connections), *result.findings))
+
+
+def run_all(
+    work: Callable[..., Result],
+    items: Sequence[Any],
+    workers: Workers,
+    brake: Brake,
+    report: Callable[[str, str], None],
+) -> list[Result | BaseException]:
+    """Run `work` on every item; an exception of the executor stands for a result it lost."""
+    with workers.line(brake, report) as line:
+        more = () if workers.remote else (workers.compute,)
+        ended: SimpleQueue[Future[Result]] = SimpleQueue()
+        futures = [workers.executor.submit(work, item, line.link, *more) for item in items]
+        for future in futures:
+            future.add_done_callback(ended.put)
+        running = set(futures)
+        gone = ""
+        try:
+            while running and not gone:
+                try:
+                    running.discard(ended.get(timeout=_LOOK))
+                except Empty:
+                    gone = line.look()
+        except BaseException:
+            brake.press()
+            line.look()
+            for future in running:
+                future.cancel()
+            raise
+        for future in running:
+            future.cancel()
+        found = _results(futures, running, gone)
+        return list(found)
+
+
+def _results(
+    futures: Sequence[Future[Result]], running: set[Future[Result]], gone: str
+) -> Iterator[Result | BaseException]:
+    for future in futures:
+        if future in running:
+            yield LostWorkerError(f"{gone}; {AGAIN}")
+        else:
+            found = _result(future)
+            yield found
+
+
+def _result(future: Future[Result]) -> Result | BaseException:
+    try:
+        return future.result()
+    except CancelledError:
+        return LostWorkerError(f"its worker was lost, or the work was called off; {AGAIN}")
+    except BaseException as error:  # noqa: BLE001 - work returns its errors: this is the executor's
+        return LostWorkerError(f"its worker was lost ({type(error).__name__}: {error}); {AGAIN}")

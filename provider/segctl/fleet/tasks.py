@@ -1,0 +1,304 @@
+"""The work on one device, as values that travel: an item in, a result out, no secret in either.
+
+The functions return their errors: what a future raises is the executor's own doing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import segctl
+from segctl.fleet.cancel import braked
+from segctl.fleet.connections import target
+from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
+from segctl.fleet.plan_cache import PlanCache, key_of
+from segctl.fleet.pool import IN_TURN, Compute
+from segctl.model.errors import ExecutorError, LostWorkerError
+from segctl.planning.apply import Order, Outcome, apply_device, check_device
+from segctl.planning.plan import DevicePlan, plan_device
+from segctl.providers.base import Witness, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from segctl.compiler.build import Desired
+    from segctl.model.diff import Change
+    from segctl.model.errors import Problem
+    from segctl.model.policy import Policy
+    from segctl.model.site import Device
+    from segctl.providers.base import Author, Capabilities, Live, Provider, Session
+    from segctl.transports.target import Target
+
+
+class Link(Protocol):
+    """What work says to its caller and hears from it, wherever it runs."""
+
+    def tell(self, device: str, step: str) -> None:
+        """Report a step; an empty one when the device is done."""
+        ...
+
+    def pressed(self) -> bool:
+        """Whether the caller wants to stop."""
+        ...
+
+    def eased(self) -> bool:
+        """Whether the caller wants nothing more to be begun."""
+        ...
+
+    def begin(self, device: str) -> bool:
+        """Whether this is the first time that work on the device begins in this run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """The link of an executor that has none: nothing is said, nothing is heard."""
+
+    def tell(self, device: str, step: str) -> None:
+        """Say nothing."""
+
+    def pressed(self) -> bool:
+        """Never."""
+        return False
+
+    def eased(self) -> bool:
+        """Never."""
+        return False
+
+    def begin(self, device: str) -> bool:
+        """As far as anyone knows."""
+        del device
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planning:
+    """Read a device and plan for it; with `cache`, what was planned before is not planned again."""
+
+    desired: Desired
+    connection: Mapping[str, object]
+    cache: bool = False
+    version: str = segctl.__version__
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        return self.desired.device.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applying:
+    """Make a device what its plan says."""
+
+    plan: DevicePlan
+    connection: Mapping[str, object] = field(repr=False)
+    order: Order = field(default_factory=Order)
+    version: str = segctl.__version__
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        return self.plan.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Ask a device who changed items of (kind, names)."""
+
+    device: str
+    platform: str
+    scope: str
+    items: tuple[tuple[str, tuple[str, ...]], ...]
+    connection: Mapping[str, object] = field(repr=False)
+    version: str = segctl.__version__
+
+
+def plan_one(item: Planning, link: Link, compute: Compute = IN_TURN) -> DevicePlan | Failure:
+    """Return the plan of one device, or why it has none."""
+    try:
+        same_version(item.version)
+        may_begin(link)
+        return _plan(item, steps_of(item.device, link), compute)
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(item.device, error)
+    finally:
+        link.tell(item.device, "")
+
+
+def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> DevicePlan:
+    device = item.desired.device
+    document = document_of(device, item.connection, told)
+    speaks = provider(device.platform)
+    known = PlanCache.of_user() if item.cache else PlanCache(None)
+    key = key_of(item.desired, document, speaks) if item.cache else None
+    made = known.get(key) if key else None
+    if made is not None:
+        told("unchanged since it was compared before")
+        return made
+    told("comparing")
+    made = compute(judge, item.desired, document)
+    if key:
+        known.put(key, made)
+    return made
+
+
+def document_of(
+    device: Device, connection: Mapping[str, object], told: Callable[[str], None]
+) -> bytes:
+    """Return what a device answers in a session that cannot write."""
+    told("connecting")
+    where = target(device.name, connection, device.vsys)
+    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
+        return session.read()
+
+
+def judge(desired: Desired, document: bytes) -> DevicePlan:
+    """Return the plan for what a document says; pure, and all of the computing."""
+    speaks = provider(desired.device.platform)
+    return plan_device(desired, speaks.parse(document), speaks)
+
+
+def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:
+    """Return what became of one device; work that began before elsewhere is not begun again."""
+    try:
+        same_version(item.version)
+        _first(item.device, link)
+        return _apply(item, steps_of(item.device, link), compute)
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failed(item.device, error)
+    finally:
+        link.tell(item.device, "")
+
+
+def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Outcome:
+    told("connecting")
+    plan = item.plan
+    return apply_device(
+        plan,
+        Elsewhere(provider(plan.platform), compute),
+        target(plan.name, item.connection, plan.scope),
+        order=item.order,
+        progress=told,
+    )
+
+
+def check_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Failure | None:
+    """Return why a plan cannot be begun on one device, if so; the device is only read."""
+    try:
+        same_version(item.version)
+        may_begin(link)
+        told = steps_of(item.device, link)
+        told("connecting")
+        plan = item.plan
+        check_device(
+            plan,
+            Elsewhere(provider(plan.platform), compute),
+            target(plan.name, item.connection, plan.scope),
+            order=item.order,
+            progress=told,
+        )
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(item.device, error)
+    else:
+        return None
+    finally:
+        link.tell(item.device, "")
+
+
+def ask_one(
+    item: Asking, link: Link, compute: Compute = IN_TURN
+) -> tuple[Author | None, ...] | Failure:
+    """Return who last changed each item, as far as the device tells, or why it was not asked."""
+    del compute  # a log is short
+    try:
+        same_version(item.version)
+        may_begin(link)
+        told = steps_of(item.device, link)
+        told("asking who changed it")
+        where = target(item.device, item.connection, item.scope)
+        speaks = provider(item.platform)
+        with speaks.connect(where, read_only=True, progress=told) as session:
+            if not isinstance(session, Witness):
+                return (None,) * len(item.items)
+            return tuple(session.changed_by(item.items))
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(item.device, error)
+    finally:
+        link.tell(item.device, "")
+
+
+def may_begin(link: Link) -> None:
+    """Stop where the caller wants nothing more to be begun."""
+    if link.eased():
+        raise KeyboardInterrupt
+
+
+def _first(device: str, link: Link) -> None:
+    may_begin(link)
+    if not link.begin(device):
+        raise LostWorkerError(f"the worker that applied it was lost; {AGAIN}")
+
+
+def steps_of(device: str, link: Link) -> Callable[[str], None]:
+    """Return what reports a device's steps, and raises at the next one once work is to stop."""
+    return braked(link.pressed, lambda step: link.tell(device, step))
+
+
+def same_version(version: str) -> None:
+    """Refuse work of another version of segctl.
+
+    Raises:
+        ExecutorError: it is.
+    """
+    if version != segctl.__version__:
+        raise ExecutorError(
+            f"the worker has segctl {segctl.__version__}, who asks has {version}: "
+            "install the same on both"
+        )
+
+
+def parse(platform: str, document: bytes) -> Live:
+    """Read a document, in whichever process there is a processor for it."""
+    return provider(platform).parse(document)
+
+
+def _nothing(_step: str) -> None:
+    return
+
+
+class Elsewhere:
+    """A provider that parses where there is a processor for it."""
+
+    def __init__(self, speaks: Provider, compute: Compute) -> None:
+        self._speaks = speaks
+        self._compute = compute
+
+    @property
+    def name(self) -> str:
+        """The platform's word in the inventory."""
+        return self._speaks.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can express."""
+        return self._speaks.capabilities
+
+    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        """As the platform does."""
+        return self._speaks.fit(policy, device)
+
+    def parse(self, config: bytes) -> Live:
+        """Read a document elsewhere."""
+        return self._compute(parse, self._speaks.name, config)
+
+    def render(self, changes: Sequence[Change], live: Live) -> str:
+        """As the platform does."""
+        return self._speaks.render(changes, live)
+
+    def connect(
+        self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _nothing
+    ) -> AbstractContextManager[Session]:
+        """Open a session here."""
+        return self._speaks.connect(target, read_only=read_only, progress=progress)

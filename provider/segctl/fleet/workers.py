@@ -1,0 +1,180 @@
+"""Where the work on devices is done: threads, threads with processes that parse, or Dask."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from segctl.fleet.pool import IN_TURN, Compute, Processes, Threads
+from segctl.fleet.tasks import Link, Silent
+from segctl.model.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+
+    from segctl.fleet.cancel import Brake
+
+#: From so many devices on, processes parse.
+MANY = 16
+#: How to say where the work is done.
+KINDS = "threads, processes, dask://HOST:PORT or tls://HOST:PORT"
+_SCHEMES = {"dask": "tcp", "tcp": "tcp", "tls": "tls"}
+
+
+class Line(Protocol):
+    """The caller's end of one run's link."""
+
+    @property
+    def link(self) -> Link:
+        """The workers' end."""
+        ...
+
+    def look(self) -> str:
+        """Pass the brake on; return why there is nobody to wait for, if so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Local:
+    """Both ends of a link within a process."""
+
+    brake: Brake
+    report: Callable[[str, str], None]
+
+    @property
+    def link(self) -> Link:
+        return self
+
+    def look(self) -> str:
+        return ""
+
+    def tell(self, device: str, step: str) -> None:
+        self.report(device, step)
+
+    def pressed(self) -> bool:
+        return self.brake.pressed
+
+    def eased(self) -> bool:
+        return self.brake.eased
+
+    def begin(self, device: str) -> bool:
+        del device
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Mute:
+    """The caller's end where there is no link."""
+
+    link: Silent = field(default_factory=Silent)
+
+    def look(self) -> str:
+        return ""
+
+
+class Lines(Protocol):
+    """Opens the links of an executor that can carry them."""
+
+    def line(
+        self, brake: Brake, report: Callable[[str, str], None]
+    ) -> AbstractContextManager[Line]:
+        """Open the link of one run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """An executor, and what is known of it.
+
+    `remote` work is pickled: it carries no secret, and computes where it runs. Else sessions live
+    in this process, and `compute` says where their pure part runs.
+    """
+
+    executor: Executor
+    remote: bool = False
+    compute: Compute = IN_TURN
+    lines: Lines | None = None
+
+    @contextmanager
+    def line(self, brake: Brake, report: Callable[[str, str], None]) -> Generator[Line]:
+        """Open the link of one run."""
+        if self.lines is not None:
+            with self.lines.line(brake, report) as found:
+                yield found
+        else:
+            yield _Mute() if self.remote else _Local(brake, report)
+
+
+@contextmanager
+def as_workers(executor: Workers | Executor | None, forks: int) -> Generator[Workers]:
+    """Return what is known of an executor; without one, threads of this process."""
+    if isinstance(executor, Workers):
+        yield executor
+    elif executor is None:
+        yield Workers(executor=Threads(forks))
+    else:
+        yield Workers(executor=executor, remote=not isinstance(executor, ThreadPoolExecutor))
+
+
+@contextmanager
+def workers(kind: str, *, devices: int, forks: int) -> Generator[Workers]:
+    """Open the workers of a kind; without a kind, those that suit so many devices.
+
+    Raises:
+        ExecutorError: there is no such kind, or nobody answers there.
+    """
+    check_kind(kind)
+    scheme, _, address = kind.partition("://")
+    if address:
+        from segctl.fleet.dask import dask_workers
+
+        with dask_workers(f"{_SCHEMES[scheme]}://{address}") as found:
+            yield found
+        return
+    cores = len(os.sched_getaffinity(0))
+    if kind == "threads" or (not kind and (devices < MANY or cores < 2)):
+        yield Workers(executor=Threads(forks))
+        return
+    processes = Processes(max(1, min(cores, devices)))
+    try:
+        yield Workers(executor=Threads(forks), compute=processes)
+    finally:
+        processes.close()
+
+
+def exposed(kind: str) -> str:
+    """Return what is to be said of workers that are reached without encryption, if so."""
+    scheme, _, address = kind.partition("://")
+    host = address.rpartition(":")[0].strip("[]")
+    if _SCHEMES.get(scheme) != "tcp" or host == "localhost" or _is_loopback(host):
+        return ""
+    return (
+        f"the way to the Dask scheduler {host} is NOT encrypted: whoever is on it can run code on "
+        "workers that log in to firewalls; use tls://HOST:PORT (docs/fleets.md)"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_kind(kind: str) -> None:
+    """Refuse a kind of workers that there is not.
+
+    Raises:
+        ExecutorError: says which there are.
+    """
+    scheme, mark, address = kind.partition("://")
+    host, _, port = address.rpartition(":")
+    if mark and scheme in _SCHEMES and host and port.isdecimal() and int(port) < 1 << 16:
+        return
+    if mark or kind not in ("", "threads", "processes"):
+        raise ExecutorError(f"no executor {kind!r}: there are {KINDS}")

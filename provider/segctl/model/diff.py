@@ -1,0 +1,275 @@
+"""What has to change on a device for its live policy to become the desired one.
+
+Pure: no device, no clock. Changes come out in the order in which they can be made: objects
+before the rules that use them, deletions of objects after.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from segctl.model.policy import Policy, Rule, as_dict, compared_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from segctl.model.policy import Item
+    from segctl.model.site import Position
+
+Op = Literal["create", "update", "move", "delete", "rename"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Where a rule goes: ``top``, ``after`` or ``before`` the rule called `rule`."""
+
+    where: Literal["top", "after", "before"]
+    rule: str = ""
+
+    def __str__(self) -> str:
+        """``after allow-mgmt`` or ``top``."""
+        return f"{self.where} {self.rule}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One step: `before` is what the device holds (None: nothing), `after` what it should."""
+
+    op: Op
+    kind: str
+    name: str
+    before: Item | None = None
+    after: Item | None = None
+    anchor: Anchor | None = None
+
+    @property
+    def conduit(self) -> str:
+        """The conduit the change belongs to, empty for objects."""
+        item = self.after or self.before
+        return item.conduit if isinstance(item, Rule) else ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields that differ between `before` and `after`."""
+        if self.before is None or self.after is None:
+            return ()
+        return tuple(
+            name
+            for name in compared_fields(type(self.after))
+            if getattr(self.before, name) != getattr(self.after, name)
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the change as it stands in a plan file."""
+        return {
+            "op": self.op,
+            "kind": self.kind,
+            "name": self.name,
+            "conduit": self.conduit,
+            "before": as_dict(self.before) if self.before else {},
+            "after": as_dict(self.after) if self.after else {},
+            "fields": list(self.fields),
+            "anchor": {"where": self.anchor.where, "rule": self.anchor.rule}
+            if self.anchor
+            else None,
+        }
+
+
+def diff(
+    desired: Policy,
+    live: Policy,
+    *,
+    order: Sequence[str],
+    position: Position,
+    ordered: bool = True,
+) -> tuple[Change, ...]:
+    """Return the changes that turn `live` into `desired`.
+
+    Args:
+        desired: the fitted policy.
+        live: what the device holds that is ours.
+        order: the names of all rules on the device, ours and others', first to last.
+        position: where our block belongs among the rules of others.
+        ordered: whether the order of rules means something on the platform.
+
+    Raises:
+        LookupError: `position` names a rule that is not among the others'.
+    """
+    creates: list[Change] = []
+    deletes: list[Change] = []
+    for (kind, wanted), (_, held) in zip(desired.objects(), live.objects(), strict=True):
+        made, removed = _objects(kind, wanted, held)
+        creates += made
+        deletes += removed
+    rules = _rules(desired, live, order, position if ordered else None)
+    return (*creates, *rules, *reversed(deletes))
+
+
+def _objects(
+    kind: str, wanted: Iterable[Item], held: Iterable[Item]
+) -> tuple[list[Change], list[Change]]:
+    live = {item.name: item for item in held}
+    made: list[Change] = []
+    for item in wanted:
+        before = live.pop(item.name, None)
+        if before is None:
+            made.append(Change(op="create", kind=kind, name=item.name, after=item))
+        elif before != item:
+            made.append(Change(op="update", kind=kind, name=item.name, before=before, after=item))
+    removed = [
+        Change(op="delete", kind=kind, name=name, before=item) for name, item in live.items()
+    ]
+    return made, removed
+
+
+def _rules(
+    desired: Policy, live: Policy, order: Sequence[str], position: Position | None
+) -> Iterator[Change]:
+    held = {rule.name: rule for rule in live.rules}
+    renamed = dict(_renames(desired, held))
+    for old, new in renamed.items():
+        yield Change(
+            op="rename",
+            kind="rule",
+            name=new.name,
+            before=held[old],
+            after=_renamed(held[old], new),
+        )
+    now = {(renamed[name].name if name in renamed else name): rule for name, rule in held.items()}
+    wanted = {rule.name: rule for rule in desired.rules}
+    for name, rule in now.items():
+        if name not in wanted:
+            yield Change(op="delete", kind="rule", name=name, before=rule)
+    names = [renamed[name].name if name in renamed else name for name in order]
+    placed = (
+        placements(names, tuple(wanted), held=now.keys(), position=position) if position else {}
+    )
+    for name, rule in wanted.items():
+        before = now.get(name)
+        anchor = placed.get(name)
+        if before is None:
+            yield Change(op="create", kind="rule", name=name, after=rule, anchor=anchor)
+            continue
+        before = _renamed(before, rule)
+        if before != rule:
+            yield Change(op="update", kind="rule", name=name, before=before, after=rule)
+        if anchor is not None:
+            yield Change(op="move", kind="rule", name=name, before=rule, after=rule, anchor=anchor)
+
+
+def _renamed(rule: Rule, target: Rule) -> Rule:
+    if rule.name == target.name:
+        return rule
+    from dataclasses import replace
+
+    return replace(rule, name=target.name)
+
+
+def _renames(desired: Policy, held: Mapping[str, Rule]) -> Iterator[tuple[str, Rule]]:
+    """Pair a wanted rule that is not there with ours of the same flow under another name."""
+    wanted = {rule.name for rule in desired.rules}
+    spare: dict[tuple[object, ...], list[str]] = {}
+    for name, rule in held.items():
+        if name not in wanted and rule.flow:
+            spare.setdefault(_identity(rule), []).append(name)
+    for rule in desired.rules:
+        if rule.name not in held and rule.flow:
+            names = spare.get(_identity(rule), [])
+            if len(names) == 1:
+                yield names.pop(), rule
+
+
+def _identity(rule: Rule) -> tuple[object, ...]:
+    return rule.conduit, rule.flow, rule.from_zones, rule.to_zones
+
+
+# --- order ---------------------------------------------------------------------------------------
+
+
+def gap(others: Sequence[str], position: Position) -> int:
+    """Return how many of the others' rules belong above our block.
+
+    Raises:
+        LookupError: the rule that `position` names is not among them.
+    """
+    if position.where == "first":
+        return 0
+    if position.where == "last":
+        return len(others)
+    if position.rule not in others:
+        raise LookupError(position.rule)
+    index = others.index(position.rule)
+    return index if position.where == "before" else index + 1
+
+
+def placements(
+    order: Sequence[str],
+    wanted: Sequence[str],
+    *,
+    held: AbstractSet[str],
+    position: Position,
+) -> dict[str, Anchor]:
+    """Return an anchor for every wanted rule that is new or must move, in making order.
+
+    Rules of others never move; as many of ours as possible stay: the longest increasing
+    subsequence of those that already stand in the right place among the others'.
+    """
+    others = [name for name in order if name not in held]
+    place = gap(others, position)
+    rank = {name: index for index, name in enumerate(wanted)}
+    standing: list[str] = []
+    above = 0
+    for name in order:
+        if name not in held:
+            above += 1
+        elif above == place and name in rank:
+            standing.append(name)
+    stay = {standing[index] for index in longest_increasing([rank[name] for name in standing])}
+    result: dict[str, Anchor] = {}
+    previous = others[place - 1] if place else ""
+    for name in wanted:
+        if name not in stay:
+            result[name] = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
+        previous = name
+    return result
+
+
+def longest_increasing(values: Sequence[int]) -> list[int]:
+    """Return the indices of one longest strictly increasing subsequence of `values`."""
+    tails: list[int] = []
+    tail_at: list[int] = []
+    before: list[int] = []
+    for index, value in enumerate(values):
+        slot = bisect_left(tails, value)
+        before.append(tail_at[slot - 1] if slot else -1)
+        if slot == len(tails):
+            tails.append(value)
+            tail_at.append(index)
+        else:
+            tails[slot] = value
+            tail_at[slot] = index
+    chain: list[int] = []
+    index = tail_at[-1] if tail_at else -1
+    while index >= 0:
+        chain.append(index)
+        index = before[index]
+    return chain[::-1]
+
+
+def in_place(order: Sequence[str], ours: AbstractSet[str], position: Position) -> bool:
+    """Whether our rules form one block where `position` says."""
+    others = [name for name in order if name not in ours]
+    try:
+        place = gap(others, position)
+    except LookupError:
+        return not ours
+    above = 0
+    for name in order:
+        if name not in ours:
+            above += 1
+        elif above != place:
+            return False
+    return True

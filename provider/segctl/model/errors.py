@@ -1,0 +1,291 @@
+"""Every error segctl raises on purpose.
+
+SegctlError
+├ UsageError                    the command line asks for what cannot be done
+├ FileError(problems)           all problems of a file, each with file:line:column and a hint
+│ ├ InventoryError              of the inventory
+│ ├ PlaybookError               of a playbook
+│ └ ChecksError                 of a file of checks
+├ UnsupportedError              the platform cannot express it
+├ PlanError ─ StalePlanError, PlanFormatError
+├ SnapshotError                 a snapshot file is damaged, or of another device
+├ SignatureError                a file is not signed by somebody who is trusted
+├ JournalError                  the journal of a run cannot be written
+├ HistoryError                  the history cannot be opened, written or read
+├ DeliveryError                 metrics or a notice did not arrive
+├ ExecutorError                 the workers asked for cannot be used
+├ ChildError                    a program of this machine does not run, or says too much
+│ └ ChildTimeoutError           it did not end in time
+├ LostWorkerError               a worker went away with a device's work
+└ DeviceError(device, message)
+  ├ ConnectError                no connection, or the other end is not who it should be
+  ├ AuthError                   the device refuses the account
+  ├ ParseError                  the device's answer is not understood
+  ├ LockedError                 somebody else holds the device
+  │ └ LostLockError             this run no longer holds it, and changes nothing more
+  ├ BusyError                   the device does something else for now
+  ├ UnknownError                whether a change is live could not be told
+  ├ ForeignChangesError         another administrator's uncommitted change is in the way
+  ├ ApplyError                  the device refused a change
+  └ VerifyError                 the device does not hold what was pushed
+
+Each error pickles: what it was made with is in ``args``.
+``code`` is the word machines read (``error.code`` in JSON output).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SegctlError(Exception):
+    """Root of all errors that segctl raises on purpose."""
+
+    code: ClassVar[str] = "error"
+
+
+class UsageError(SegctlError):
+    """The command line asks for something that cannot be done."""
+
+    code = "usage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing wrong in an inventory or on a device: where, what, and what to do about it.
+
+    `kind` is a word machines read, `subject` the name of the rule or object it is about.
+    """
+
+    message: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    path: str = ""
+    hint: str = ""
+    severity: str = "error"
+    kind: str = ""
+    subject: str = ""
+
+    @property
+    def where(self) -> str:
+        """``file:line:column``, as much of it as is known (lines and columns from 1)."""
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line}:{self.column}"
+
+    def __str__(self) -> str:
+        """One line: place, key path, message, hint."""
+        head = ": ".join(part for part in (self.where, self.path, self.message) if part)
+        return f"{head} ({self.hint})" if self.hint else head
+
+
+class FileError(SegctlError):
+    """What the user wrote cannot be used; ``problems`` holds every reason at once."""
+
+    #: What it is that has the problems, for people.
+    subject: ClassVar[str] = "the file"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        """Return one line a problem."""
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class InventoryError(FileError):
+    """The inventory cannot be used."""
+
+    code = "inventory"
+    subject = "the inventory"
+
+
+class PlaybookError(FileError):
+    """The playbook cannot be used."""
+
+    code = "playbook"
+    subject = "the playbook"
+
+
+class ChecksError(FileError):
+    """The file of checks cannot be used."""
+
+    code = "checks"
+    subject = "the file of checks"
+
+
+class UnsupportedError(SegctlError):
+    """The platform cannot express what the inventory declares."""
+
+    code = "unsupported"
+
+
+class PlanError(SegctlError):
+    """A plan cannot be made, read or applied."""
+
+    code = "plan"
+
+
+class StalePlanError(PlanError):
+    """The device moved since the plan was made."""
+
+    code = "stale"
+
+
+class PlanFormatError(PlanError):
+    """The plan file is damaged, edited, or of another version."""
+
+    code = "plan_format"
+
+
+class SnapshotError(SegctlError):
+    """A snapshot file is damaged, edited, of another version or of another device."""
+
+    code = "snapshot"
+
+
+class SignatureError(SegctlError):
+    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+
+    code = "signature"
+
+
+class JournalError(SegctlError):
+    """The journal of a run cannot be written, so the run changes nothing more."""
+
+    code = "journal"
+
+
+class HistoryError(SegctlError):
+    """The history of drift cannot be opened, written or read."""
+
+    code = "history"
+
+
+class DeliveryError(SegctlError):
+    """Metrics or a notice did not reach whom they are for."""
+
+    code = "delivery"
+
+
+class ExecutorError(SegctlError):
+    """The workers asked for cannot be used."""
+
+    code = "executor"
+
+
+class ChildError(SegctlError):
+    """A program of this machine that segctl asks is not there, does not run, or says too much."""
+
+    code = "child"
+
+
+class ChildTimeoutError(ChildError):
+    """A program of this machine did not end in time, and was killed."""
+
+
+class LostWorkerError(SegctlError):
+    """A worker went away with a device's work: what became of it is not known."""
+
+    code = "unknown"
+
+
+#: Longest message of a device: where it quotes an answer, nobody reads more of it.
+_LONGEST = 2000
+
+
+class DeviceError(SegctlError):
+    """Something went wrong between segctl and one device.
+
+    A message of more than 2,000 characters is cut in its middle.
+    """
+
+    code = "device"
+
+    def __init__(self, device: str, message: str) -> None:
+        shown = _clipped(message)
+        super().__init__(device, shown)
+        self.device = device
+        self.message = shown
+
+    def __str__(self) -> str:
+        """Name the device first."""
+        return f"{self.device}: {self.message}"
+
+
+def _clipped(text: str) -> str:
+    half = _LONGEST // 2 - 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
+
+
+class ConnectError(DeviceError):
+    """No connection, a timeout, or an identity that does not verify."""
+
+    code = "unreachable"
+
+
+class AuthError(DeviceError):
+    """The device refuses the account or its role."""
+
+    code = "auth"
+
+
+class ParseError(DeviceError):
+    """The device's answer is not understood."""
+
+    code = "parse"
+
+
+class LockedError(DeviceError):
+    """Somebody else holds a lock on the device."""
+
+    code = "locked"
+
+
+class LostLockError(LockedError):
+    """This run's lock is gone or another's: it changes nothing more, neither on nor back."""
+
+    code = "lost_lock"
+
+
+class BusyError(DeviceError):
+    """The device refuses for now and says so: other jobs or another commit run on it."""
+
+    code = "busy"
+
+
+class UnknownError(DeviceError):
+    """The answer to a change was lost, and looking did not tell what became of it."""
+
+    code = "unknown"
+
+
+class ForeignChangesError(DeviceError):
+    """Uncommitted changes of somebody else are in the way."""
+
+    code = "foreign_changes"
+
+
+class ApplyError(DeviceError):
+    """The device refused a change; nothing of it is live."""
+
+    code = "apply_failed"
+
+
+class VerifyError(DeviceError):
+    """The device does not hold what was pushed."""
+
+    code = "verify_failed"
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return a hint that names the closest of the `known` words."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else otherwise

@@ -1,0 +1,234 @@
+"""What a plant declares, in the words of IEC 62443: zones, assets, conduits, flows.
+
+Values only, made by `segctl.inventory` and read by `segctl.compiler.build`; past the inventory no
+value is a string that should be a network or a date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import date
+
+Network = IPv4Network | IPv6Network
+Host = IPv4Address | IPv6Address
+Mode = Literal["enforce", "monitor", "absent"]
+ThreatPrevention = Literal["strict", "alert", "none"]
+
+#: Access classes of a protocol's functions, as in the protocol catalogue.
+#: ``session`` (set-up, keep-alive, base application) comes with every other class.
+ACCESS_CLASSES = ("read", "write", "control", "program", "diagnostic", "file", "session")
+
+ZONE_KINDS = (
+    "control",
+    "safety",
+    "supervisory",
+    "operations",
+    "dmz",
+    "business",
+    "external",
+    "wireless",
+    "remote-access",
+    "management",
+    "transit",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where in the inventory something was declared (line and column from 1; 0 = unknown)."""
+
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """``file:line:column``."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecurityLevel:
+    """SL-T as a vector over the seven foundational requirements, each 0-4 (IEC 62443-3-3)."""
+
+    iac: int = 0
+    uc: int = 0
+    si: int = 0
+    dc: int = 0
+    rdf: int = 0
+    tre: int = 0
+    ra: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One device of the plant, with every address it has in its zone."""
+
+    name: str
+    addresses: tuple[Network, ...]
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """Assets with common security requirements."""
+
+    site: str
+    id: str
+    name: str = ""
+    level: float | None = None
+    kind: str = ""
+    security_level: SecurityLevel | None = None
+    networks: tuple[Network, ...] = ()
+    assets: tuple[Asset, ...] = ()
+    intrazone: Literal["allow", "deny"] = "allow"
+    declared: Source = field(default=Source(), compare=False)
+
+    @property
+    def key(self) -> str:
+        """The zone's id with its site: unique in the system under consideration."""
+        return f"{self.site}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortRange:
+    """A plain service: ``tcp`` or ``udp`` and an inclusive port range, or ``icmp``: echo."""
+
+    protocol: Literal["tcp", "udp", "icmp"]
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """``tcp/502``, ``tcp/1000-2000`` or ``icmp``."""
+        if self.protocol == "icmp":
+            return self.protocol
+        ports = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{self.protocol}/{ports}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolUse:
+    """A catalogue protocol with the access classes a flow may use of it."""
+
+    protocol: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """What a flow names as source or destination: an asset or a network of one zone."""
+
+    zone: str
+    asset: str = ""
+    network: Network | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """One initiator → responder need inside a conduit.
+
+    Empty ``sources`` or ``destinations`` mean the whole zones on that side.
+    """
+
+    id: str
+    sources: tuple[Endpoint, ...] = ()
+    destinations: tuple[Endpoint, ...] = ()
+    protocols: tuple[ProtocolUse, ...] = ()
+    services: tuple[PortRange, ...] = ()
+    applications: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    schedule: str = ""
+    essential: bool = False
+    log: bool = True
+    functions: Literal["enforced", "not-enforced"] = "enforced"
+    declared: Source = field(default=Source(), compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conduit:
+    """The permitted communication between zones, with who answers for it and until when."""
+
+    site: str
+    id: str
+    from_zones: tuple[str, ...]
+    to_zones: tuple[str, ...]
+    reason: str
+    owner: str
+    flows: tuple[Flow, ...]
+    ticket: str = ""
+    expires: date | None = None
+    review_by: date | None = None
+    mode: Mode = "enforce"
+    threat_prevention: ThreatPrevention | None = None
+    via: tuple[str, ...] = ()
+    declared: Source = field(default=Source(), compare=False)
+
+    @property
+    def key(self) -> str:
+        """The conduit's id with its site: unique in the system under consideration."""
+        return f"{self.site}/{self.id}"
+
+    def expired(self, today: date) -> bool:
+        """Whether the last day it may be used lies before `today`."""
+        return self.expires is not None and self.expires < today
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneBinding:
+    """How a firewall is attached to one of our zones."""
+
+    zone: str
+    name: str
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where our block of rules sits among rules of others."""
+
+    where: Literal["first", "last", "before", "after"] = "last"
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a rule applies: ``daily`` or ``weekly`` windows ``HH:MM-HH:MM``, in device time."""
+
+    name: str
+    daily: tuple[str, ...] = ()
+    weekly: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A firewall that enforces conduits."""
+
+    name: str
+    platform: str
+    zones: tuple[ZoneBinding, ...] = ()
+    position: Position = Position()
+    unmanaged: Literal["report", "purge"] = "report"
+    vsys: str = "vsys1"
+    device_group: str = ""
+    manage_zones: bool = False
+    default_rules: Literal["manage", "leave"] = "manage"
+    threat_profiles: tuple[tuple[str, str], ...] = ()
+    log_forwarding: str = ""
+    schedules: tuple[Schedule, ...] = ()
+    declared: Source = field(default=Source(), compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The system under consideration: everything one inventory declares.
+
+    Zone references inside (`Conduit.from_zones`, `Endpoint.zone`, `ZoneBinding.zone`) are
+    zone keys, ``site/id``.
+    """
+
+    zones: tuple[Zone, ...] = ()
+    conduits: tuple[Conduit, ...] = ()
+    devices: tuple[Device, ...] = ()

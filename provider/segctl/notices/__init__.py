@@ -1,8 +1,0 @@
-"""Notices of drift to chat rooms and other services, in the form each of them reads."""
-
-from __future__ import annotations
-
-from segctl.notices.message import Message, message_of
-from segctl.notices.templates import Template, template
-
-__all__ = ["Message", "Template", "message_of", "template"]

@@ -1,0 +1,129 @@
+"""What a notice says, whatever the form: a headline, and a line an item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from segctl.drift.items import STATES
+from segctl.report import author_text
+from segctl.system.inert import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+#: So many lines are told one by one, the rest as a number.
+MOST = 40
+#: Longer texts are cut: a name or an error is for reading, the whole is in the drift document.
+LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """One line: an item, or a device that could not be checked."""
+
+    device: str
+    state: str
+    kind: str
+    name: str
+    conduit: str = ""
+    by: str = ""
+    new: bool = False
+
+    @property
+    def text(self) -> str:
+        """The line itself."""
+        if self.state == "error":
+            return f"{self.device}: could not be checked: {self.name}"
+        by = f", changed by {self.by}" if self.by else ""
+        new = "new: " if self.new else ""
+        what = "open: rule" if self.state == "hole" else f"{self.state} {self.kind}"
+        return f"{self.device}: {new}{what} {self.name}{by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A notice before it takes a form."""
+
+    environment: str
+    status: str
+    headline: str
+    counts: Mapping[str, int]
+    states: Mapping[str, int]
+    resolved: int
+    time: str
+    notes: tuple[Note, ...] = ()
+    more: int = 0
+
+
+def message_of(
+    document: Mapping[str, Any],
+    *,
+    environment: str,
+    time: str,
+    new: Collection[tuple[str, str, str]] = (),
+    resolved: int = 0,
+) -> Message:
+    """Return what to tell of a drift document.
+
+    Args:
+        document: what ``segctl drift --json`` prints.
+        environment: what it is about.
+        time: when the run ended.
+        new: (device, kind, name) of items that were not open before.
+        resolved: how many items are open no longer.
+    """
+    counts = {key: int(value) for key, value in document["summary"].items()}
+    states: dict[str, int] = dict.fromkeys(STATES, 0)
+    for device in document["devices"]:
+        for item in device.get("items", ()):
+            states[item["state"]] += 1
+    notes = sorted(_notes(document, new), key=lambda note: (not note.new, note.device))
+    return Message(
+        environment=_shown(environment),
+        status="error" if counts["error"] else "drift" if counts["drift"] else "in_sync",
+        headline=_headline(counts, states, _shown(environment)),
+        counts=counts,
+        states=states,
+        resolved=resolved,
+        time=time,
+        notes=tuple(notes[:MOST]),
+        more=max(0, len(notes) - MOST),
+    )
+
+
+def _headline(counts: Mapping[str, int], states: Mapping[str, int], environment: str) -> str:
+    total = sum(counts.values())
+    firewalls = "1 firewall" if total == 1 else f"{total} firewalls"
+    where = f" ({environment})" if environment else ""
+    parts: list[str] = []
+    if counts["drift"]:
+        told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+        parts.append(f"Drift on {counts['drift']} of {firewalls}: {told}")
+    if counts["error"]:
+        parts.append(f"{counts['error']} of {firewalls} could not be checked")
+    return "; ".join(parts or [f"In sync: {firewalls}"]) + where
+
+
+def _notes(document: Mapping[str, Any], new: Collection[tuple[str, str, str]]) -> Iterator[Note]:
+    for device in document["devices"]:
+        name = _shown(device["name"])
+        if device["status"] == "error":
+            error = f"{device['error']['code']}: {device['error']['message']}"
+            yield Note(device=name, state="error", kind="", name=_shown(error))
+        for item in device.get("items", ()):
+            by = item["changed_by"]
+            yield Note(
+                device=name,
+                state=item["state"],
+                kind=item["kind"],
+                name=_shown(item["name"]),
+                conduit=_shown(item["conduit"]),
+                by=_shown(author_text(by)) if by else "",
+                new=(device["name"], item["kind"], item["name"]) in new,
+            )
+
+
+def _shown(text: str) -> str:
+    safe = printable(text)
+    return safe if len(safe) <= LONGEST else f"{safe[: LONGEST - 1]}…"

@@ -1,0 +1,186 @@
+"""A drift document, and when conduits expire, as Prometheus metrics."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.exposition import (
+    push_to_gateway,  # pyright: ignore[reportUnknownVariableType] - its handler is half typed
+)
+
+from segctl.drift.items import STATES
+from segctl.model.errors import DeliveryError
+from segctl.notify.sending import basic, send
+from segctl.system.inert import printable
+from segctl.transports.credentials import Secret, secret_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from segctl.model.site import Conduit
+    from segctl.planning.plan import Plan
+
+#: Conduits that expire within so many days are counted.
+HORIZONS = (7, 30, 90)
+JOB = "segctl"
+
+
+def collect(
+    document: Mapping[str, Any],
+    conduits: Iterable[Conduit],
+    *,
+    environment: str,
+    started: datetime,
+    finished: datetime,
+    today: date,
+    plan: Plan | None = None,
+) -> CollectorRegistry:
+    """Return the metrics of one run.
+
+    Args:
+        document: what ``segctl drift --json`` prints.
+        conduits: the inventory's.
+        environment: a label of every metric. A collector that reads several files refuses what
+            stands in two of them with the same labels.
+        started: when the run began.
+        finished: when the last device was read.
+        today: the inventory's day.
+        plan: a saved plan that waits to be applied.
+    """
+    run = _Metrics(CollectorRegistry(auto_describe=False), environment)
+    _devices(run, document["devices"])
+    _conduits(run, conduits, today)
+    run.set("segctl_last_run_timestamp", "When the last run ended, in Unix time")(
+        finished.timestamp()
+    )
+    run.set("segctl_drift_duration_seconds", "How long the last run took")(
+        (finished - started).total_seconds()
+    )
+    if plan is not None:
+        created = datetime.fromisoformat(plan.created)
+        run.set("segctl_plan_age_seconds", "How long the saved plan has waited when last run")(
+            (finished - created).total_seconds()
+        )
+        run.set("segctl_plan_expiry_timestamp", "When apply refuses the saved plan, Unix time")(
+            datetime.fromisoformat(plan.expires).timestamp()
+        )
+    return run.registry
+
+
+@dataclass(frozen=True, slots=True)
+class _Metrics:
+    """The metrics of one run; each has its environment as the last label."""
+
+    registry: CollectorRegistry
+    environment: str
+
+    def set(self, name: str, help_: str, *labels: str) -> Callable[..., None]:
+        """Return what sets a new metric: called with the values of its labels and its own."""
+        gauge = Gauge(name, help_, (*labels, "environment"), registry=self.registry)
+
+        def put(*values: float | str) -> None:
+            *of, value = values
+            # line ends are escaped by the form itself
+            words = (printable(str(one), keep="\n") for one in (*of, self.environment))
+            gauge.labels(*words).set(float(value))
+
+        return put
+
+
+def _devices(run: _Metrics, devices: Sequence[Mapping[str, Any]]) -> None:
+    in_sync = run.set("segctl_in_sync", "1 if nothing has drifted, else 0", "device")
+    unreachable = run.set("segctl_unreachable", "1 if it could not be checked", "device")
+    drifted = run.set("segctl_drift_items", "Drifted rules and objects by kind", "device", "kind")
+    accepted = run.set("segctl_accepted_items", "Drift the baseline accepts", "device")
+    for device in devices:
+        name = device["name"]
+        failed = device["status"] == "error"
+        unreachable(name, failed)
+        if failed:
+            continue
+        in_sync(name, device["status"] == "in_sync")
+        states = Counter(item["state"] for item in device["items"])
+        for state in STATES:
+            drifted(name, state, states[state])
+        accepted(name, len(device["accepted"]))
+
+
+def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:
+    expiry = run.set(
+        "segctl_conduit_expiry_timestamp", "When the conduit's last day ends, Unix time", "conduit"
+    )
+    expiring = run.set(
+        "segctl_conduits_expiring", "Conduits that expire within so many days", "days"
+    )
+    left = {
+        conduit.key: (conduit.expires - today).days
+        for conduit in conduits
+        if conduit.expires is not None
+    }
+    for key, days in left.items():
+        end = datetime.combine(today + timedelta(days=days + 1), time.min).astimezone()
+        expiry(key, end.timestamp())
+    for horizon in HORIZONS:
+        expiring(str(horizon), sum(0 <= days <= horizon for days in left.values()))
+    run.set("segctl_conduits_expired", "Conduits past their last day")(
+        sum(days < 0 for days in left.values())
+    )
+
+
+def exposition(registry: CollectorRegistry) -> str:
+    """Return the metrics in Prometheus's text format."""
+    return generate_latest(registry).decode()
+
+
+def push(registry: CollectorRegistry, gateway: Secret, environment: str) -> None:
+    """Replace this environment's metrics on a Pushgateway.
+
+    Raises:
+        DeliveryError: it did not take them.
+        UsageError: a file with a secret cannot be used.
+    """
+    extra = gateway_headers()
+
+    def handler(
+        url: str,
+        method: str,
+        timeout: float | None,
+        headers: list[tuple[str, str]],
+        data: bytes,
+    ) -> Callable[[], None]:
+        del timeout
+
+        def deliver() -> None:
+            send(
+                Secret(url), data, method=method, headers={**extra, **dict(headers)}, private=False
+            )
+
+        return deliver
+
+    key = {"environment": environment} if environment else {}
+    try:
+        push_to_gateway(gateway.reveal(), JOB, registry, grouping_key=key, handler=handler)
+    except ValueError:
+        raise DeliveryError("the Pushgateway's address is not a URL") from None
+
+
+def gateway_headers(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return how segctl authenticates to a Pushgateway, by the environment."""
+    env = os.environ if environment is None else environment
+
+    def secret(name: str) -> str:
+        if file := env.get(f"{name}_FILE"):
+            return secret_in(Path(file), f"{name}_FILE").reveal()
+        return env.get(name, "")
+
+    if token := secret("SEGCTL_PUSHGATEWAY_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if user := env.get("SEGCTL_PUSHGATEWAY_USER"):
+        return basic(user, secret("SEGCTL_PUSHGATEWAY_PASSWORD"))
+    return {}

@@ -1,0 +1,145 @@
+"""One HTTP request to a service that is told something: verified TLS, bounded, tried again.
+
+A proxy of the environment is used where `segctl.system.proxies` lets it.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import os
+import ssl
+import time
+from contextlib import suppress
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError, URLError
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
+
+from segctl.model.errors import DeliveryError
+from segctl.system.proxies import proxies
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
+    from typing import IO
+
+    from segctl.transports.credentials import Secret
+
+#: Seconds for one try; pauses between tries.
+TIMEOUT = 10.0
+PAUSES = (1.0, 4.0)
+#: HTTP statuses after which another try may succeed.
+_PASSING = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Follows nothing: an address that is a secret is for one service only."""
+
+    def redirect_request(  # noqa: PLR0917 - the signature is urllib's
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
+    ) -> None:
+        """Leave the redirect as the error it is."""
+        del req, fp, code, msg, headers, newurl
+
+
+def send(
+    url: Secret,
+    body: bytes,
+    *,
+    method: str = "POST",
+    headers: Mapping[str, str],
+    private: bool = True,
+    pauses: tuple[float, ...] = PAUSES,
+) -> None:
+    """Send one request, and again after each of `pauses` while it fails in passing.
+
+    Args:
+        url: where to; a user and password in it go into a header.
+        body: what.
+        method: how.
+        headers: with it.
+        private: refuse plain HTTP to other machines, because the address is a secret.
+        pauses: seconds between tries.
+
+    Raises:
+        DeliveryError: it was not taken; the message names nothing of the address but the host.
+    """
+    parts = _split(url)
+    headers = {**_authorization(parts), **headers}
+    if (private or "Authorization" in headers) and parts.scheme != "https" and not _here(parts):
+        raise DeliveryError(f"{name_of(url)}: a secret is not sent over plain HTTP: use https")
+    bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+    request = Request(bare, data=body, headers=headers, method=method)  # noqa: S310 - _split checks
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    opener = build_opener(
+        _NoRedirect,
+        ProxyHandler(proxies(parts.hostname or "", port, os.environ)),
+        HTTPSHandler(context=ssl.create_default_context()),
+    )
+    problem = ""
+    for pause in (*pauses, None):
+        try:
+            with opener.open(request, timeout=TIMEOUT):
+                return
+        except HTTPError as error:
+            error.close()
+            problem = f"answers HTTP {error.code}"
+            if error.code not in _PASSING:
+                break
+        except URLError as error:
+            problem = _reason(error.reason)
+            if isinstance(error.reason, ssl.SSLCertVerificationError):
+                break
+        except (OSError, HTTPException, ValueError) as error:
+            problem = _reason(error)
+        if pause is not None:
+            time.sleep(pause)
+    raise DeliveryError(f"{name_of(url)}: {problem}") from None
+
+
+def name_of(url: Secret) -> str:
+    """Return what of an address may be printed: its host."""
+    with suppress(ValueError):
+        return urlsplit(url.reveal()).hostname or "the address"
+    return "the address"
+
+
+def _reason(error: object) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not verify: {error.verify_message}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:g} s"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return type(error).__name__
+
+
+def _split(url: Secret) -> SplitResult:
+    with suppress(ValueError):
+        parts = urlsplit(url.reveal().strip())
+        _ = parts.port  # raises where it is no number
+        if parts.scheme in {"http", "https"} and parts.hostname:
+            return parts
+    raise DeliveryError("the address is not an http or https URL")
+
+
+def _authorization(parts: SplitResult) -> dict[str, str]:
+    if parts.username is None:
+        return {}
+    return basic(unquote(parts.username), unquote(parts.password or ""))
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    """Return the header of HTTP basic authentication."""
+    word = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Authorization": f"Basic {word}"}
+
+
+def _here(parts: SplitResult) -> bool:
+    """Whether an address is this machine's own."""
+    host = parts.hostname or ""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

@@ -1,0 +1,202 @@
+"""The forms of a notice: Slack's blocks, a Teams card, plain JSON, a template of the user's own.
+
+Names and texts come from devices and people: they stand only where nothing in them is read as
+markup, a link or a mention.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from string import Template as Dollar
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from segctl.model.errors import UsageError
+from segctl.notify.message import Message
+from segctl.system.inert import json_text
+from segctl.system.json_text import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Turns a message into the body of a request.
+Template: TypeAlias = Callable[[Message], bytes]
+
+#: Slack takes 150 characters in a header and 3000 in a text; a notice's lines go several a block.
+_SLACK_HEADER, _SLACK_TEXT = 150, 2900
+_COLOURS = {"in_sync": "Good", "drift": "Warning", "error": "Attention"}
+
+
+def template(name: str) -> Template:
+    """Return a template: ``slack``, ``teams``, ``generic``, or one in a file.
+
+    Raises:
+        UsageError: the file cannot be read, or what it makes is not JSON.
+    """
+    if name in FORMS:
+        return _encoded(FORMS[name])
+    return _own(Path(name))
+
+
+def _encoded(make: Callable[[Message], Mapping[str, Any]]) -> Template:
+    return lambda message: json_text(make(message), indent=None).encode()
+
+
+def _lines(message: Message) -> list[str]:
+    lines = [note.text for note in message.notes]
+    lines += [f"and {message.more} more"] if message.more else []
+    lines += [f"{message.resolved} resolved"] if message.resolved else []
+    return lines
+
+
+# --- Slack ---------------------------------------------------------------------------------------
+
+
+def _slack(message: Message) -> dict[str, Any]:
+    """Write Block Kit of plain text objects, in which Slack reads no markup."""
+    texts = _joined(_lines(message), _SLACK_TEXT)
+    blocks: list[dict[str, Any]] = [
+        {"type": "header", "text": _plain(message.headline[:_SLACK_HEADER])},
+        *({"type": "section", "text": _plain(text)} for text in texts),
+        {"type": "context", "elements": [_plain(f"segctl drift, {message.time}")]},
+    ]
+    # shown in notifications, where Slack reads markup
+    escaped = message.headline.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return {"text": escaped, "blocks": blocks}
+
+
+def _plain(text: str) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _joined(lines: list[str], limit: int) -> list[str]:
+    """Join lines into as few texts as the limit allows."""
+    texts: list[str] = []
+    for line in lines:
+        if texts and len(texts[-1]) + len(line) < limit:
+            texts[-1] += f"\n{line}"
+        else:
+            texts.append(line)
+    return texts
+
+
+# --- Teams ---------------------------------------------------------------------------------------
+
+
+def _teams(message: Message) -> dict[str, Any]:
+    """Write an Adaptive Card of text runs, in which Teams reads no Markdown."""
+    body = [
+        _block(message.headline, size="Medium", weight="Bolder", color=_COLOURS[message.status]),
+        *(_block(line) for line in _lines(message)),
+        _block(f"segctl drift, {message.time}", size="Small", isSubtle=True),
+    ]
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    }
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {
+        "type": "message",
+        "attachments": [{"contentType": kind, "contentUrl": None, "content": card}],
+    }
+
+
+def _block(text: str, **style: object) -> dict[str, Any]:
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **style}]}
+
+
+# --- plain ---------------------------------------------------------------------------------------
+
+
+def _generic(message: Message) -> dict[str, Any]:
+    return {
+        "format_version": "1.0",
+        "event": "segctl.drift",
+        "environment": message.environment,
+        "status": message.status,
+        "headline": message.headline,
+        "time": message.time,
+        "summary": dict(message.counts),
+        "states": dict(message.states),
+        "resolved": message.resolved,
+        "items": [
+            {
+                "device": note.device,
+                "state": note.state,
+                "kind": note.kind,
+                "name": note.name,
+                "conduit": note.conduit,
+                "changed_by": note.by,
+                "new": note.new,
+                "text": note.text,
+            }
+            for note in message.notes
+        ],
+        "more": message.more,
+    }
+
+
+#: The forms that segctl knows, by name.
+FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
+    "slack": _slack,
+    "teams": _teams,
+    "generic": _generic,
+}
+
+
+# --- of the user's own -------------------------------------------------------------------------
+
+
+def _own(path: Path) -> Template:
+    """Return the template in a file: JSON with ``$name`` or ``${name}`` inside its strings."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"--webhook-template {path}: {error.strerror}; it is slack, teams, generic or a file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--webhook-template {path}: is not UTF-8 text") from error
+    own = Dollar(text)
+    trial = Message(
+        environment="", status="", headline="", counts={}, states={}, resolved=0, time=""
+    )
+    if not own.is_valid():
+        raise UsageError(
+            f"--webhook-template {path}: a $ that begins no name: write $$ for the sign itself"
+        )
+    if unknown := sorted(set(own.get_identifiers()) - set(_words(trial))):
+        known = ", ".join(f"${name}" for name in _words(trial))
+        raise UsageError(
+            f"--webhook-template {path}: unknown {', '.join(f'${name}' for name in unknown)}; "
+            f"there are {known}"
+        )
+
+    def fill(message: Message) -> bytes:
+        return own.substitute(_words(message)).encode()
+
+    try:
+        read_json(fill(trial))
+    except ValueError as error:
+        raise UsageError(f"--webhook-template {path}: does not make JSON: {error}") from error
+    return fill
+
+
+def _words(message: Message) -> dict[str, str]:
+    """Return what a template may name, written so that it can stand inside a JSON string."""
+    counts = message.counts
+    values = {
+        "headline": message.headline,
+        "status": message.status,
+        "environment": message.environment,
+        "time": message.time,
+        "lines": "\n".join(_lines(message)),
+        "in_sync": str(counts.get("in_sync", 0)),
+        "drifted": str(counts.get("drift", 0)),
+        "failed": str(counts.get("error", 0)),
+        "resolved": str(message.resolved),
+    }
+    return {name: json.dumps(value)[1:-1] for name, value in values.items()}

@@ -1,0 +1,223 @@
+"""The whole story on mock firewalls, with the same commands a user types."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import zlib
+from contextlib import chdir, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import segctl
+from segctl.compiler.build import compile_site
+from segctl.inventory import load
+from segctl.system.storage import temporary_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from segctl.compiler.build import Desired
+    from segctl.inventory import Loaded
+    from segctl_mocks import Fleet, HostSpec, PanosMock
+
+USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
+#: The part of the example inventory that the story is about.
+PLANT = "01-waterworks.yml"
+#: Platforms that there are mocks of, and how they answer.
+MOCKED = {"panos": "HTTPS", "nftables": "SSH"}
+
+
+def example_inventory() -> Path:
+    """Return the example plant: in the wheel beside this module, in a checkout at its top."""
+    here = Path(segctl.__file__).parent
+    packaged = here / "example"
+    return packaged if packaged.is_dir() else here.parents[1] / "inventory"
+
+
+@contextmanager
+def fleet(
+    loaded: Loaded,
+    today: date,
+    *,
+    state: Path | None = None,
+    overlay: Path | None = None,
+    configs: Mapping[str, bytes] | None = None,
+) -> Generator[Fleet]:
+    """Serve a mock for every firewall, with the zones and profiles its inventory expects.
+
+    A firewall of `configs` holds that configuration instead, as others left it.
+
+    Raises:
+        ValueError: a configuration is of no firewall that is served, or is not one.
+
+    """
+    from segctl_mocks import holding, serve_fleet
+
+    compiled = compile_site(loaded.site, today)
+    specs = {
+        name: _spec(desired, loaded.connections.get(name, {}))
+        for name, desired in compiled.items()
+        if desired.device.platform in MOCKED
+    }
+    nowhere = [name for name in compiled if name not in specs]
+    for name, config in (configs or {}).items():
+        if name not in specs:
+            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
+            raise ValueError(message)
+        try:
+            specs[name] = holding(specs[name], config)
+        except ValueError as error:
+            message = f"{name}: {error}"
+            raise ValueError(message) from error
+    with serve_fleet(specs, state=state, overlay=overlay, nowhere=nowhere) as running:
+        yield running
+
+
+def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
+    """Yield the firewalls that commands would not reach as the fleet's overlay says, and how.
+
+    Args:
+        running: the mocks.
+        loaded: the inventory with the overlay, as commands read it.
+    """
+    from segctl.inventory.mocked import differing
+
+    for device in loaded.site.devices:
+        entry = running.entries.get(device.name)
+        if entry is None:
+            yield f"{device.name} is not among them"
+        elif names := differing(entry, loaded.connections.get(device.name, {})):
+            yield f"{device.name} has another {', '.join(names)}"
+
+
+def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
+    """Return the host a firewall's inventory expects: its account, interfaces and zones."""
+    from segctl.transports.credentials import Secret
+    from segctl_mocks import HostSpec
+
+    device, password = desired.device, connection.get("ansible_password")
+    own = {schedule.name for schedule in device.schedules}
+    used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
+    return HostSpec(
+        platform=device.platform,
+        user=str(connection.get("ansible_user") or USER),
+        password=password.reveal() if isinstance(password, Secret) else PASSWORD,
+        vsys=device.vsys,
+        serial=f"0070{zlib.crc32(device.name.encode()) % 10**8:08d}",
+        zones={zone.name: zone.interfaces for zone in desired.bindings},
+        profile_groups=sorted({profile for _, profile in device.threat_profiles}),
+        log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
+        schedules=sorted(used - {f"segctl-{name}" for name in own}),
+        interfaces=sorted({port for zone in desired.bindings for port in zone.interfaces}),
+    )
+
+
+def story(
+    run: Callable[[Sequence[str]], int], today: date, sources: Sequence[Path] | None = None
+) -> int:
+    """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits."""
+    given = [path.resolve() for path in sources or ()]
+    with temporary_folder("segctl-demo-") as folder, chdir(folder):
+        if not given:
+            shutil.copytree(example_inventory(), "inventory")
+        paths = given or [Path("inventory", PLANT)]
+        loaded = load(paths, limit=None, today=today)
+        with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
+            where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
+            names = ", ".join(
+                f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
+            )
+            _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            with _history(folder / "history.db"):
+                return _tell(run, where, running)
+
+
+@contextmanager
+def _history(file: Path) -> Generator[None]:
+    """Keep the story out of the user's own history."""
+    before = os.environ.get("SEGCTL_HISTORY")
+    os.environ["SEGCTL_HISTORY"] = str(file)
+    try:
+        yield
+    finally:
+        del os.environ["SEGCTL_HISTORY"]
+        if before is not None:
+            os.environ["SEGCTL_HISTORY"] = before
+
+
+def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet) -> int:
+    steps: list[tuple[str, list[str], int]] = [
+        ("The inventory is checked without any device.", ["validate"], 0),
+        (
+            "The plan: what the firewalls lack, in brief (without --brief: every field).",
+            ["plan", "--brief", "-o", "plan.json"],
+            0,
+        ),
+        ("Exactly that plan is applied, read back, and kept.", ["apply", "plan.json"], 0),
+        ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
+    ]
+    wrong = sum(_step(run, where, *step) for step in steps)
+    changed = dict(_tamper(running))
+    for host, what in changed.items():
+        _say(f"A contractor, on {host}: {what}")
+    steps = [
+        ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
+        ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
+        ("And the plant is in sync again.", ["drift"], 0),
+    ]
+    wrong += sum(_step(run, where, *step) for step in steps)
+    _say("Done." if not wrong else f"{wrong} steps did not end as they should.")
+    return 1 if wrong else 0
+
+
+def _step(
+    run: Callable[[Sequence[str]], int],
+    where: Sequence[str],
+    title: str,
+    command: Sequence[str],
+    expected: int,
+) -> bool:
+    _say(title)
+    sys.stdout.write(f"$ segctl {' '.join(command)}\n")
+    sys.stdout.flush()
+    code = run([*where, *command])
+    if code != expected:
+        _say(f"segctl {command[0]} ended with {code} instead of {expected}")
+    return code != expected
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"\n# {text}\n")
+    sys.stdout.flush()
+
+
+def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:
+    """Change the first firewall of each platform as another administrator would; say what."""
+    for host, mock in [*running.mocks.items()][:1]:
+        yield host, f"opens rule {_open(mock)} to any application."
+    for host, gateway in [*running.linux.items()][:1]:
+        gateway.edit("nft insert rule inet segctl forward accept")
+        yield host, "lets everything pass, before all rules."
+
+
+def _open(mock: PanosMock) -> str:
+    from lxml import etree
+
+    from segctl.providers.panos import names
+    from segctl.providers.panos.elements import parse_rule
+
+    root = etree.fromstring(mock.running())
+    entries = root.findall(".//rulebase/security/rules/entry")
+    rule = next(rule for rule in map(parse_rule, entries) if rule.flow and rule.action == "allow")
+    path = f"{names.vsys_path('vsys1')}/rulebase/security/rules/entry[@name='{rule.name}']"
+    mock.edit(
+        "edit",
+        f"{path}/application",
+        "<application><member>any</member></application>",
+        admin="contractor",
+        commit=True,
+    )
+    return rule.name

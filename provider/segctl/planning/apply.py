@@ -1,0 +1,351 @@
+"""Make a device what its plan says, or leave it as it was; the only module that changes a device.
+
+read → as desired? done │ as planned? lock → read again → settle → push → read → as desired?
+confirm : revert
+
+*Settle* means: what a dead run left unconfirmed is judged as a fresh change and kept, or taken
+back, before anything is compared with it. Who applies may judge the device as well before a
+change is confirmed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from segctl.model.errors import (
+    ApplyError,
+    LostLockError,
+    PlanError,
+    SegctlError,
+    StalePlanError,
+    UnknownError,
+    VerifyError,
+)
+from segctl.planning.plan import check_fresh, is_as_desired, managed
+from segctl.providers.state import Run, Settling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from segctl.planning.journal import Journal
+    from segctl.planning.plan import DevicePlan
+    from segctl.providers.base import Live, Provider, Session
+    from segctl.transports.target import Target
+
+#: Seconds after which a device with a timed revert goes back unless it was confirmed.
+REVERT_IN = 60.0
+
+#: With `unknown`, whether the change is live could not be told.
+Status = Literal["applied", "unchanged", "failed", "unknown"]
+
+
+#: Looks at a device that holds a change which is not yet kept.
+Judge: TypeAlias = "Callable[[Session, Live], None]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one device; `warnings` are the device's own, of the change."""
+
+    device: str
+    status: Status
+    code: str = ""
+    message: str = ""
+    changes: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """How one device's plan is to be applied.
+
+    Without `allow_purge` no rules of others are deleted, without `allow_mass_delete` not most of
+    ours. `revert_in` is in seconds instead of `REVERT_IN`, where the platform has a timed revert.
+    `judge` looks at the device after it was read back, before the change is kept; what it raises
+    takes the change back. `probes` is a digest of what it asks. With `judge_unchanged` it is also
+    asked of a device that holds what is wanted already. With `settle_only` nothing is pushed. With
+    `once` a plan that the device remembers as applied is refused.
+    """
+
+    allow_purge: bool = False
+    allow_mass_delete: bool = False
+    revert_in: float | None = None
+    judge: Judge | None = None
+    probes: str = ""
+    judge_unchanged: bool = False
+    settle_only: bool = False
+    plan_id: str = ""
+    once: bool = False
+    journal: Journal | None = None
+
+    def lease(self, target: Target) -> float:
+        """Return for how many seconds at most the run holds the device."""
+        return (self.revert_in or REVERT_IN) + 3 * target.commit_timeout
+
+
+def apply_device(
+    plan: DevicePlan,
+    provider: Provider,
+    target: Target,
+    *,
+    order: Order | None = None,
+    progress: Callable[[str], None],
+) -> Outcome:
+    """Apply one device's plan.
+
+    Args:
+        plan: what to do, and the basis on which it was decided.
+        provider: the platform's.
+        target: the device.
+        order: how.
+        progress: told each step.
+
+    Raises:
+        StalePlanError: the device moved since the plan was made, or the plan was applied before.
+        PlanError: findings forbid applying it, or a purge was not allowed.
+        DeviceError: the device cannot be reached, is locked, or refused; it holds what it held.
+        VerifyError: the device held something else after the commit, and was reverted.
+        UnknownError: whether the change is live could not be told.
+        JournalError: the journal cannot be written; nothing more is changed.
+    """
+    how = order or Order()
+    if not plan.changes and not plan.state.unsettled and not how.judge_unchanged:
+        return Outcome(device=plan.name, status="unchanged")
+    _refuse(plan, how)
+    steps = _Steps(progress, plan.name, how.journal)
+    with provider.connect(target, read_only=False, progress=steps) as session:
+        work = _Work(plan=plan, provider=provider, session=session, order=how, steps=steps)
+        live = work.read()
+        if not live.state.unsettled:
+            if is_as_desired(plan, live):
+                return work.unchanged(live)
+            work.check_fresh(live)
+        if isinstance(session, Settling):
+            session.begin(Run(plan_id=how.plan_id, probes=how.probes, lease=how.lease(target)))
+        steps.next("lock")
+        with session.lock():
+            return work.under_lock()
+
+
+def check_device(
+    plan: DevicePlan,
+    provider: Provider,
+    target: Target,
+    *,
+    order: Order,
+    progress: Callable[[str], None],
+) -> None:
+    """See that a plan could be begun on a device now; never writes to it.
+
+    A device that has something to settle is judged when that is done.
+
+    Raises:
+        StalePlanError: the device moved since the plan was made, or the plan was applied before.
+        DeviceError: it cannot be read.
+    """
+    with provider.connect(target, read_only=True, progress=progress) as session:
+        live = provider.parse(session.read())
+        if not live.state.unsettled and not is_as_desired(plan, live):
+            _refuse_used(plan, live, order)
+            check_fresh(plan, live)
+
+
+def _refuse_used(plan: DevicePlan, live: Live, order: Order) -> None:
+    used = order.plan_id
+    if order.once and used in live.state.applied:
+        raise StalePlanError(
+            f"{plan.name}: this plan ({used[:12]}) was applied to it before, and the device was "
+            "changed since: run segctl plan again"
+        )
+
+
+def _refuse(plan: DevicePlan, order: Order) -> None:
+    if order.settle_only or not plan.changes:
+        return
+    if barring := plan.barring(allow_mass_delete=order.allow_mass_delete):
+        raise PlanError(f"{plan.name}: not applied: {'; '.join(map(str, barring))}")
+    if plan.purge and not order.allow_purge:
+        raise PlanError(
+            f"{plan.name}: the plan deletes {plan.purge} rules of others "
+            "(segctl_unmanaged: purge): give --allow-purge if that is meant"
+        )
+
+
+class _Steps:
+    """Progress that may raise to stop the work, but not once the device goes back."""
+
+    def __init__(
+        self, progress: Callable[[str], None], device: str, journal: Journal | None
+    ) -> None:
+        self._progress = progress
+        self._device = device
+        self._journal = journal
+        self._back = False
+
+    def __call__(self, step: str) -> None:
+        try:
+            self._progress(step)
+        except KeyboardInterrupt:
+            if not self._back:
+                raise
+
+    def next(self, step: str, detail: str = "") -> None:
+        """Write in the journal what changes the device next; without that it is not done.
+
+        Going back never waits for a journal.
+        """
+        if self._journal is None:
+            return
+        try:
+            self._journal.write(self._device, step, detail)
+        except SegctlError as error:
+            if not self._back:
+                raise
+            self(str(error))
+
+    def go_back(self) -> None:
+        """From now on nothing stops it."""
+        self._back = True
+        self.next("revert")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """One device's apply while its session is open."""
+
+    plan: DevicePlan
+    provider: Provider
+    session: Session
+    order: Order
+    steps: _Steps
+    said: list[str] = field(default_factory=list[str])
+
+    def read(self) -> Live:
+        return self.provider.parse(self.session.read())
+
+    def unchanged(self, live: Live) -> Outcome:
+        """Return the outcome for a device that holds what is wanted, judged where that is due."""
+        if self.order.judge is not None and self.order.judge_unchanged:
+            try:
+                self.order.judge(self.session, live)
+            except VerifyError as error:
+                raise VerifyError(
+                    error.device,
+                    f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
+                    "it was probed, and stays: run segctl plan to see what it holds",
+                ) from error
+        return self._outcome("unchanged")
+
+    def check_fresh(self, live: Live) -> None:
+        if self.order.settle_only:
+            return
+        _refuse_used(self.plan, live, self.order)
+        check_fresh(self.plan, live)
+
+    def under_lock(self) -> Outcome:
+        live = self._settle(self.read())
+        if is_as_desired(self.plan, live):
+            if live.state.kept in ("differs", "missing") and isinstance(self.session, Settling):
+                self.steps.next("keep", live.state.kept_where)
+                self.session.keep()
+                self.said.append(f"rewrote {live.state.kept_where or 'what a reboot loads'}")
+            return self._outcome("applied") if self.said else self.unchanged(live)
+        self.check_fresh(live)
+        if self.order.settle_only:
+            return self._outcome("applied" if self.said else "unchanged")
+        self._push(live)
+        return self._outcome("applied", len(self.plan.changes))
+
+    def _outcome(self, status: Status, changes: int = 0) -> Outcome:
+        warned = self.session.warnings if isinstance(self.session, Settling) else ()
+        return Outcome(
+            device=self.plan.name,
+            status=status,
+            message="; ".join(self.said),
+            changes=changes,
+            warnings=tuple(dict.fromkeys(warned)),
+        )
+
+    def _settle(self, live: Live) -> Live:
+        """Keep or take back what dead runs left; the lock says that they are dead."""
+        for change in live.state.unconfirmed:
+            if not isinstance(self.session, Settling):
+                break
+            self.session.adopt(change)
+            who = f"the change of {change.run or 'a run'} that nobody had confirmed"
+            if is_as_desired(self.plan, live) and change.probes == self.order.probes:
+                self.steps.next("confirm", change.push)
+                self._keep(live)
+                self.said.append(f"confirmed {who}")
+            else:
+                self.steps(f"taking back {who}")
+                self.steps.next("take back", change.push)
+                self.session.revert()
+                self.said.append(f"took back {who}")
+            live = self.read()
+        return live
+
+    def _push(self, before: Live) -> None:
+        timed = self.provider.capabilities.timed_revert
+        if isinstance(self.session, Settling):
+            self.session.before_live(lambda: self.check_fresh(self.read()))
+        self.steps.next("push", f"{len(self.plan.changes)} changes")
+        self.session.push(
+            self.plan.script,
+            revert_in=(self.order.revert_in or REVERT_IN) if timed else None,
+        )
+        try:
+            after = self.read()
+            _check_held(self.plan, before, after)
+        except BaseException:  # an interrupt included
+            self._go_back()
+            raise
+        self._keep(after)
+
+    def _keep(self, live: Live) -> None:
+        """Judge what the device holds, and confirm it; else take it back."""
+        try:
+            if self.order.judge is not None:
+                self.order.judge(self.session, live)
+            self.steps.next("confirm")
+            self.session.confirm()
+        except BaseException:  # an interrupt included
+            self._go_back()
+            raise
+
+    def _go_back(self) -> None:
+        self.steps.go_back()
+        self.session.revert()
+
+
+def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:
+    wrong = _difference(plan, before, after)
+    if wrong:
+        raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
+
+
+def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
+    if not plan.purge and before.other_rules != after.other_rules:
+        names = sorted(
+            name
+            for name in {*before.other_rules, *after.other_rules}
+            if before.other_rules.get(name) != after.other_rules.get(name)
+        )
+        return f"rules of others are not what they were ({', '.join(names[:8])})"
+    if is_as_desired(plan, after):
+        return ""
+    held = managed(after, plan.covers)
+    if held.digest != plan.desired:
+        return "the device does not hold the planned policy"
+    return "our rules do not stand where they belong"
+
+
+def outcome_of(name: str, error: BaseException) -> Outcome:
+    """Return the outcome for a device whose apply raised."""
+    code = error.code if isinstance(error, SegctlError) else "interrupted"
+    message = str(error) or "the device holds what it held before"
+    if isinstance(error, ApplyError | VerifyError | LostLockError | UnknownError):
+        message = error.message
+    status: Status = "unknown" if isinstance(error, UnknownError) else "failed"
+    return Outcome(device=name, status=status, code=code, message=message)

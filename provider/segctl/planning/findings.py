@@ -1,0 +1,453 @@
+"""What a reader of a plan must know besides its changes: holes, cuts, doubts.
+
+Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
+Findings of the kinds `HOLE`, `UNREAD`, `PENDING` and `NOT_KEPT` and every error count as drift:
+the device permits what no conduit declares, will not go on holding what it holds, or it cannot be
+told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from segctl.model.addresses import covers
+from segctl.model.errors import Problem
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from segctl.model.addresses import Interval
+    from segctl.model.diff import Change
+    from segctl.model.policy import FirewallZone, Policy, Rule
+    from segctl.providers.base import Live
+    from segctl.providers.state import DeviceState, Lock, Unconfirmed
+
+HOLE = "hole"
+#: A change that nobody has confirmed.
+PENDING = "pending"
+#: What the device would load at boot is not what it enforces.
+NOT_KEPT = "not_kept"
+#: A lock that is held.
+LOCKED = "lock"
+#: Kind of the one error that whoever applies may allow.
+MASS_DELETE = "mass_delete"
+#: More of our rules than this, and more than half of them, are not deleted unasked.
+_FEW = 5
+#: So many names are listed in one message.
+_SHOWN = 12
+
+
+def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
+    """Compare the zones of the inventory with the device's own and their interfaces."""
+    held = {zone.name: zone for zone in live.zones}
+    for zone in expected:
+        found = held.get(zone.name)
+        if found is None and not managed:
+            yield Problem(
+                message=f"zone {zone.name} does not exist on the device",
+                hint="correct segctl_zone_map, or set segctl_manage_zones: true",
+                severity="error",
+            )
+        elif found is not None and not managed and zone.interfaces not in ((), found.interfaces):
+            yield Problem(
+                message=f"zone {zone.name} is bound to "
+                f"{', '.join(found.interfaces) or 'no interface'} on the device, "
+                f"to {', '.join(zone.interfaces)} in the inventory",
+                hint="rules would apply to other cables than meant: correct one of the two",
+                severity="error",
+            )
+
+
+def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Name interfaces that the device, if it says which it has, does not have now.
+
+    Rules hold them as text: of one that comes later (a dialled line, a tunnel, a VLAN that is
+    down) they meet the first packet, so its absence keeps no change from the device.
+    """
+    held = live.known.get("interface")
+    if held is None:
+        return
+    zones = list(expected)
+    free = sorted(held - {"lo"} - {port for zone in zones for port in zone.interfaces})
+    if free and zones:
+        yield Problem(
+            message=f"interfaces in no zone: {', '.join(free)}: nothing passes between them and "
+            "our zones",
+            hint="name them in segctl_zone_map if conduits use them",
+            severity="note",
+        )
+    yield from _ports(zones, live)
+    for zone in zones:
+        missing = sorted(set(zone.interfaces) - held)
+        if missing:
+            yield Problem(
+                message=f"the device has no interface {', '.join(missing)} for zone {zone.name} "
+                f"now; it has {', '.join(sorted(held))}",
+                hint="its rules hold from when it comes up; if it is misspelled, correct "
+                "segctl_zone_map",
+                severity="warning",
+            )
+
+
+def _ports(zones: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
+    """Name interfaces that packets never come from: ports of a bridge or a bond."""
+    ours = {port for zone in zones for port in zone.interfaces}
+    for name, _, master in sorted(one.partition(" ") for one in live.known.get("port", ())):
+        if name in ours:
+            yield Problem(
+                message=f"interface {name} is a port of {master}: routed packets come from "
+                f"{master}, and no rule of ours meets them",
+                hint=f"name {master} in segctl_zone_map",
+                severity="warning",
+            )
+
+
+def pending(live: Live) -> Iterator[Problem]:
+    """Report uncommitted changes: they are not part of what the plan compares with."""
+    owners = sorted({owner or "somebody" for owner, _ in live.pending})
+    if owners:
+        yield Problem(
+            message=f"uncommitted changes by {', '.join(owners)} are on the device",
+            hint="the plan compares with the running configuration; apply commits only its own",
+            severity="warning",
+        )
+
+
+def state(found: DeviceState) -> Iterator[Problem]:
+    """Report what will change by itself, at a time or at a reboot, and who holds locks."""
+    for change in found.unconfirmed:
+        yield Problem(
+            message=f"it holds a change that nobody has confirmed ({_about(change)})",
+            hint="wait for that run"
+            if change.alive
+            else "segctl apply judges it as a fresh change and keeps it, or takes it back",
+            severity="warning",
+            kind=PENDING,
+            subject=change.push,
+        )
+    if found.kept != "same":
+        where = f" ({found.kept_where})" if found.kept_where else ""
+        told = {
+            "differs": "a reboot loads another policy than the one it enforces",
+            "missing": "a reboot loads no policy of ours",
+            "unknown": "what a reboot loads could not be told",
+        }[found.kept]
+        yield Problem(
+            message=f"{told}{where}" + (f": {found.why_not_kept}" if found.why_not_kept else ""),
+            hint="segctl apply writes what it enforces" if found.kept != "unknown" else "",
+            severity="warning",
+            kind=NOT_KEPT,
+            subject=found.kept_where or "boot",
+        )
+    for lock in found.locks:
+        yield _lock(lock)
+
+
+def _about(change: Unconfirmed) -> str:
+    seconds = change.goes_back_in
+    parts = [
+        f"run of {change.run}" if change.run else "",
+        "alive" if change.alive else "dead" if change.alive is False else "may be alive",
+        f"goes back by itself in {max(0, round(seconds))} s" if seconds is not None else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _lock(lock: Lock) -> Problem:
+    of = f" of {lock.scope}" if lock.scope else ""
+    since = f" since {lock.since}" if lock.since else ""
+    by_hand = f"; by hand: {lock.command}" if lock.command else ""
+    if lock.dead:
+        message = f"the {lock.kind} lock{of} is held by a dead run ({lock.owner}{since})"
+        hint = f"the next segctl apply removes it{by_hand}"
+    else:
+        left = lock.lease_left
+        lease = f", at most {max(0, round(left))} s more" if lock.ours and left is not None else ""
+        message = f"the {lock.kind} lock{of} is held by {lock.owner}{since}{lease}"
+        hint = f"apply waits for nobody: run it again when it is released{by_hand}"
+    return Problem(message=message, hint=hint, severity="note", kind=LOCKED, subject=lock.scope)
+
+
+def others_above(
+    live: Live, above: Sequence[str], desired: Policy, zones: set[str]
+) -> Iterator[Problem]:
+    """Judge the rules of others that traffic meets before our block."""
+    everything = live.effective()
+    resolve = resolver(everything)
+    resolve_desired = resolver(desired)
+    permitting = _Permitting(desired.rules)
+    rules = {rule.name: rule for rule in live.others.rules}
+    for name in above:
+        rule = rules[name]
+        if rule.disabled or not _crosses(rule, zones):
+            continue
+        if rule.action == "allow":
+            if not any(
+                _covers(ours, rule, resolve_desired, resolve)
+                for ours in permitting.between_all(rule)
+            ):
+                yield Problem(
+                    message=f"rule {name!r} of others stands above our block and permits "
+                    f"{_words(rule)}, which no conduit declares",
+                    hint="declare it as a conduit, narrow it, or move it below our block",
+                    kind=HOLE,
+                    subject=name,
+                    severity="warning",
+                )
+        else:
+            hit = [
+                ours
+                for ours in permitting.between_any(rule)
+                if _denies(rule, ours, resolve, resolve_desired)
+            ]
+            if hit:
+                yield Problem(
+                    message=f"rule {name!r} of others stands above our block and denies "
+                    f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
+                    hint="set segctl_position so that our block comes before it",
+                    severity="warning",
+                )
+
+
+class _Permitting:
+    """Rules of ours that allow, by the zones they join."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._all = [rule for rule in rules if rule.action == "allow"]
+        self._between: dict[tuple[str, str], list[Rule]] = {}
+        for rule in self._all:
+            for pair in product(rule.from_zones, rule.to_zones):
+                self._between.setdefault(pair, []).append(rule)
+
+    def between_all(self, theirs: Rule) -> Sequence[Rule]:
+        """Return the rules that may join each zone with each that a rule of others joins."""
+        pair = next(product(theirs.from_zones, theirs.to_zones), None)
+        return self._all if pair is None else self._between.get(pair, ())
+
+    def between_any(self, theirs: Rule) -> Sequence[Rule]:
+        """Return the rules that may join any two zones that a rule of others joins."""
+        many = len(theirs.from_zones) * len(theirs.to_zones) > len(self._all)
+        if many or ANY in theirs.from_zones or ANY in theirs.to_zones:
+            return self._all
+        return [
+            rule
+            for pair in product(theirs.from_zones, theirs.to_zones)
+            for rule in self._between.get(pair, ())
+        ]
+
+
+def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
+    """Name the rules of others that the end of our block keeps from matching."""
+    rules = {rule.name: rule for rule in live.others.rules}
+    shut = [
+        name
+        for name in below
+        if not rules[name].disabled
+        and rules[name].action == "allow"
+        and _crosses(rules[name], zones)
+    ]
+    if shut:
+        yield Problem(
+            message="between our zones these rules of others below our block do not match any "
+            f"more: {', '.join(shut[:10])}{' …' if len(shut) > 10 else ''}",
+            hint="declare what they are needed for as conduits before applying",
+            severity="warning",
+        )
+
+
+def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterator[Problem]:
+    """Refuse to cut a flow that the device's own rule calls essential, by rule or by object."""
+    renamed = {
+        change.before.name: change.name
+        for change in changes
+        if change.op == "rename" and change.before is not None
+    }
+    after = {rule.name: rule for rule in wanted.rules}
+    wide_before, wide_after = _width(held), _width(wanted)
+    for rule in held.rules:
+        if not rule.essential or rule.disabled or rule.action != "allow":
+            continue
+        name = renamed.get(rule.name, rule.name)
+        found = after.get(name)
+        if found is not None and rule.seal and rule.seal == found.seal:
+            continue  # back to what was pushed: drift is repaired, nothing declared is cut
+        if found is None or _narrower(rule, found, wide_before, wide_after):
+            yield Problem(
+                message=f"rule {name!r} carries the essential flow {rule.conduit}."
+                f"{rule.flow}; this change would cut it",
+                hint="set `essential: false` on the flow and apply that first, if it may be cut",
+                severity="error",
+            )
+
+
+def mass_delete(
+    changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
+) -> Iterator[Problem]:
+    """Refuse to take away most of our rules unasked, or all of a device that has no zone any more.
+
+    `attached` says whether the inventory attaches the device to any zone.
+    """
+    marked = {rule.name: rule for rule in held.rules}
+    deleted = {one.name for one in changes if (one.op, one.kind) == ("delete", "rule")}
+    gone = [rule for name, rule in marked.items() if name in deleted]
+    most = len(gone) > _FEW and 2 * len(gone) > len(marked)
+    retired = not attached and bool(gone) and len(gone) == len(marked)
+    if most or retired:
+        yield Problem(
+            message=f"this would delete {len(gone)} of the {len(marked)} rules that segctl keeps "
+            f"on the device; {_lacking(gone, wanted)}",
+            hint="put back what the inventory has lost; if it is meant, or the firewall is to be "
+            "retired: segctl apply --allow-mass-delete",
+            severity="error",
+            kind=MASS_DELETE,
+        )
+
+
+def _lacking(gone: Sequence[Rule], wanted: Policy) -> str:
+    """Say what the marks of the rules name that the inventory does not have for this device."""
+    conduits = {rule.conduit for rule in gone} - {rule.conduit for rule in wanted.rules} - {""}
+    if conduits:
+        return (
+            f"by their marks the inventory lacks, for this device, {_listed('conduit', conduits)}"
+        )
+    flows = {f"{rule.conduit}.{rule.flow}" for rule in gone if rule.flow}
+    flows -= {f"{rule.conduit}.{rule.flow}" for rule in wanted.rules}
+    if flows:
+        return f"by their marks the inventory lacks, for this device, {_listed('flow', flows)}"
+    return "by their marks it has their conduits and flows, but makes other rules of them"
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(found[:_SHOWN])}{more}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Width:
+    """What the names in one policy's rules stand for."""
+
+    addresses: Callable[[Iterable[str]], tuple[Interval, ...]]
+    ports: Mapping[str, frozenset[str]]
+    applications: Mapping[str, frozenset[str]]
+
+
+def _width(policy: Policy) -> _Width:
+    return _Width(
+        addresses=resolver(policy),
+        ports={
+            service.name: frozenset(f"{service.protocol}/{p}" for p in service.ports.split(","))
+            for service in policy.services
+        },
+        applications={group.name: frozenset(group.members) for group in policy.application_groups},
+    )
+
+
+def _narrower(before: Rule, after: Rule, wide_before: _Width, wide_after: _Width) -> bool:
+    if after.disabled or after.action != "allow" or after.type not in ("universal", before.type):
+        return True
+    if before.from_zones != after.from_zones or before.to_zones != after.to_zones:
+        return True
+    if after.schedule and after.schedule != before.schedule:
+        return True
+    if (before.negate_source, before.negate_destination) != (
+        after.negate_source,
+        after.negate_destination,
+    ):
+        return True
+    return not (
+        covers(wide_after.addresses(after.sources), wide_before.addresses(before.sources))
+        and covers(
+            wide_after.addresses(after.destinations), wide_before.addresses(before.destinations)
+        )
+        and _within(before.users, after.users)
+        and _within(
+            _spelled_out(before.applications, wide_before.applications),
+            _spelled_out(after.applications, wide_after.applications),
+        )
+        and _within(
+            _spelled_out(before.services, wide_before.ports),
+            _spelled_out(after.services, wide_after.ports),
+        )
+    )
+
+
+def _spelled_out(words: Iterable[str], known: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    return tuple(part for word in words for part in known.get(word, (word,)))
+
+
+def _crosses(rule: Rule, zones: set[str]) -> bool:
+    """Whether a rule says anything about traffic between two different zones of ours."""
+    if rule.type == "intrazone":
+        return False
+    sources = zones if ANY in rule.from_zones else zones & set(rule.from_zones)
+    targets = zones if ANY in rule.to_zones else zones & set(rule.to_zones)
+    return len(sources | targets) > 1 and bool(sources) and bool(targets)
+
+
+def _covers(
+    ours: Rule,
+    theirs: Rule,
+    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
+    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
+) -> bool:
+    if ANY in theirs.from_zones or ANY in theirs.to_zones:
+        return False
+    if theirs.negate_source or theirs.negate_destination or theirs.type != "universal":
+        return False
+    sources, targets = resolve_theirs(theirs.sources), resolve_theirs(theirs.destinations)
+    return (
+        bool(sources and targets)
+        and set(theirs.from_zones) <= set(ours.from_zones)
+        and set(theirs.to_zones) <= set(ours.to_zones)
+        and _within(theirs.applications, ours.applications)
+        and _within(theirs.services, ours.services)
+        and _within(theirs.users, ours.users)
+        and covers(resolve_ours(ours.sources), sources)
+        and covers(resolve_ours(ours.destinations), targets)
+    )
+
+
+def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
+    return ANY in outer or set(inner) <= set(outer)
+
+
+def _denies(
+    theirs: Rule,
+    ours: Rule,
+    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
+    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
+) -> bool:
+    if ours.action != "allow" or theirs.type == "intrazone":
+        return False
+    if ANY not in theirs.from_zones and not set(ours.from_zones) & set(theirs.from_zones):
+        return False
+    if ANY not in theirs.to_zones and not set(ours.to_zones) & set(theirs.to_zones):
+        return False
+    if ANY not in theirs.applications and not set(theirs.applications) & set(ours.applications):
+        return False
+    same_service = {ANY, APPLICATION_DEFAULT} & set(theirs.services) or set(theirs.services) & set(
+        ours.services
+    )
+    return bool(
+        same_service
+        and _meet(resolve_theirs(theirs.sources), resolve_ours(ours.sources))
+        and _meet(resolve_theirs(theirs.destinations), resolve_ours(ours.destinations))
+    )
+
+
+def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
+    return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
+
+
+def _words(rule: Rule) -> str:
+    def some(names: tuple[str, ...]) -> str:
+        return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+    return (
+        f"{some(rule.applications)} from {some(rule.from_zones)} ({some(rule.sources)}) "
+        f"to {some(rule.to_zones)} ({some(rule.destinations)})"
+    )

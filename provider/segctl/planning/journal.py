@@ -1,0 +1,94 @@
+"""The journal of a run: what it is about to do to which device, written before it does it.
+
+A run that is killed leaves its last step here, with the command that finishes or takes it back.
+One JSON object a line, appended and flushed to disk; no secret, no rule and no address.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from segctl.model.errors import JournalError
+from segctl.system.folders import file_name, state_folder
+from segctl.system.inert import inert_json
+from segctl.system.storage import append
+
+#: Folder of all runs in the state folder; each has one of its own.
+FOLDER = "runs"
+FILE = "journal.jsonl"
+#: Days that the folder of a run stays.
+KEEP_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Where one run writes down its steps.
+
+    `command` finishes what was begun, or takes it back, whatever step was the last.
+    """
+
+    folder: Path
+    run: str
+    plan_id: str = ""
+    command: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The journal itself."""
+        return self.folder / FILE
+
+    def write(self, device: str, step: str, detail: str = "") -> None:
+        """Write that `step` comes next on `device`.
+
+        Raises:
+            JournalError: it could not be written; the step must not be taken.
+        """
+        entry = {
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "run": self.run,
+            "plan_id": self.plan_id,
+            "device": device,
+            "step": step,
+            "detail": detail,
+            "next": self.command,
+        }
+        line = inert_json(json.dumps({key: value for key, value in entry.items() if value})) + "\n"
+        try:
+            append(self.file, line.encode())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise JournalError(
+                f"{device}: the journal {self.file} cannot be written ({reason}), so {step!r} "
+                "was not begun: make room, or name another folder with SEGCTL_ARTIFACTS"
+            ) from error
+
+
+def journal_of(run: str, *, plan_id: str = "", command: str = "") -> Journal:
+    """Return the journal of a run, in a folder of its own; forget runs of long ago.
+
+    The folder is that of ``SEGCTL_ARTIFACTS``, else ``runs`` in segctl's state folder.
+    """
+    root = _root()
+    _forget(root)
+    return Journal(folder=root / file_name(run), run=run, plan_id=plan_id, command=command)
+
+
+def _root() -> Path:
+    if named := os.environ.get("SEGCTL_ARTIFACTS", ""):
+        return Path(named).expanduser()
+    return state_folder() / FOLDER
+
+
+def _forget(root: Path) -> None:
+    with suppress(OSError):
+        for entry in os.scandir(root):
+            old = time.time() - entry.stat(follow_symlinks=False).st_mtime > KEEP_DAYS * 86400
+            if old and (Path(entry.path) / FILE).is_file():
+                shutil.rmtree(entry.path, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""Whether a plan would do exactly what another one does that people have looked at."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from segctl.model.site import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.planning.plan import DevicePlan, Plan
+
+#: What of a device's plan says which device it changes, and how, besides its changes.
+_SAME = {
+    "platform": "platform",
+    "serial": "serial number",
+    "scope": "scope",
+    "position": "place of our block",
+    "purge": "number of others' rules deleted",
+}
+Where = Literal["reviewed", "plan", "both"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing in which two plans differ.
+
+    `where` it stands: only in the plan that was reviewed, only in this plan, or otherwise in both.
+    `change` is the change it is about, if it is about one.
+    """
+
+    device: str
+    where: Where
+    what: str
+    change: Mapping[str, Any] | None = None
+
+
+def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
+    """Return in what a plan differs from the one that was reviewed; nothing if they do the same.
+
+    Commits, times, findings and what devices hold beside it do not count; the script that will be
+    sent does, to the letter: it is what was approved.
+    """
+    before = {device.name: device for device in reviewed.devices}
+    after = {device.name: device for device in plan.devices}
+    return tuple(
+        difference
+        for name in dict.fromkeys((*before, *after))
+        for difference in _device(name, before.get(name), after.get(name))
+    )
+
+
+def changed_otherwise(reviewed: Plan, device: DevicePlan) -> tuple[Difference, ...]:
+    """Return in what one device's plan differs from the reviewed one.
+
+    A plan without changes differs in nothing: the device is left as it is.
+    """
+    if not device.changes:
+        return ()
+    before = {one.name: one for one in reviewed.devices}
+    return tuple(_device(device.name, before.get(device.name), device))
+
+
+def of_device(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
+    """Yield in what two plans of a device differ."""
+    return _device(after.name, before, after)
+
+
+def _device(name: str, before: DevicePlan | None, after: DevicePlan | None) -> Iterator[Difference]:
+    if before is None:
+        yield Difference(device=name, where="plan", what="the device is not in the reviewed plan")
+    elif after is None:
+        yield Difference(device=name, where="reviewed", what="the device is not in this plan")
+    else:
+        yield from _facts(before, after)
+        found = tuple(_changes(before, after))
+        yield from found
+        if not found and before.script != after.script:
+            yield Difference(
+                device=name, where="both", what="the script that would be sent is another"
+            )
+
+
+def _facts(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
+    for field, word in _SAME.items():
+        was, now = getattr(before, field), getattr(after, field)
+        if was != now:
+            what = f"the {word} was {_word(was)}, is {_word(now)}"
+            yield Difference(device=before.name, where="both", what=what)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Position):
+        return f"{value.where} {value.rule}".strip()
+    return str(value) or "unknown"
+
+
+def _changes(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
+    was, now = list(map(_key, before.changes)), list(map(_key, after.changes))
+    gone, new = Counter(was) - Counter(now), Counter(now) - Counter(was)
+    for where, changes, left in (
+        ("reviewed", before.changes, gone),
+        ("plan", after.changes, new),
+    ):
+        yield from _left(before.name, where, changes, left)
+    if was != now and not gone and not new:
+        yield Difference(
+            device=before.name, where="both", what="the same changes come in another order"
+        )
+
+
+def _left(
+    device: str, where: str, changes: Iterable[Mapping[str, Any]], left: Counter[str]
+) -> Iterator[Difference]:
+    for change in changes:
+        key = _key(change)
+        if left[key]:
+            left[key] -= 1
+            yield Difference(
+                device=device,
+                where="plan" if where == "plan" else "reviewed",
+                what=f"{change['op']} {change['kind']} {change['name']}",
+                change=change,
+            )
+
+
+def _key(change: Mapping[str, Any]) -> str:
+    """Return a change as text: one from a file and one just made are alike in it."""
+    return json.dumps(change, sort_keys=True)

@@ -1,0 +1,154 @@
+"""What a device held at a time, kept in a file to plan against without a connection.
+
+The file holds what was parsed of the device, and nothing else that it answered: what nobody plans
+with cannot leak. Taking a snapshot fails unless the same is read from it as from the device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import segctl
+from segctl.model.errors import ParseError, SnapshotError, UnsupportedError
+from segctl.planning.plan import digest_of, schema
+from segctl.providers.base import Masking
+from segctl.providers.parsed import without_notes
+from segctl.system.inert import json_text
+from segctl.system.json_text import read_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from segctl.providers.base import Provider
+
+FORMAT_VERSION = "1.0"
+#: A message repeats no more characters of what is wrong in a file.
+_SHOWN = 300
+#: How the files are called in a folder of them.
+SUFFIX = ".snapshot.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One device's document of `Masking.mask`, and which device it is of."""
+
+    name: str
+    platform: str
+    scope: str
+    taken: str
+    document: str
+    serial: str = ""
+    os_version: str = ""
+    content_version: str = ""
+    model: str = ""
+    hostname: str = ""
+    segctl_version: str = segctl.__version__
+    format_version: str = FORMAT_VERSION
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the file's content with its digest."""
+        document = asdict(self)
+        return document | {"digest": digest_of(document)}
+
+    def dumps(self) -> str:
+        """Return it as text, keys sorted."""
+        return json_text(self.as_json()) + "\n"
+
+
+def snapshot_of(
+    name: str, scope: str, document: bytes, provider: Provider, *, now: datetime | None = None
+) -> Snapshot:
+    """Return a snapshot of what a device answered.
+
+    Raises:
+        UnsupportedError: the provider cannot tell what of the document is to be kept, or something
+            else is read from what it keeps.
+        ParseError: the document is not understood.
+    """
+    if not isinstance(provider, Masking):
+        raise UnsupportedError(
+            f"{name}: no snapshots of {provider.name}: its provider does not tell what may be kept"
+        )
+    live = provider.parse(document)
+    masked = provider.mask(document)
+    if without_notes(provider.parse(masked)) != without_notes(live):
+        raise UnsupportedError(
+            f"{name}: what would be kept of it does not say the same as the device does"
+        )
+    try:
+        text = masked.decode()
+    except UnicodeDecodeError as error:
+        raise ParseError(name, f"its answer is not UTF-8: {error.reason}") from error
+    identity = live.identity
+    return Snapshot(
+        name=name,
+        platform=provider.name,
+        scope=scope,
+        taken=(now or datetime.now(UTC)).replace(microsecond=0).isoformat(),
+        document=text,
+        serial=identity.serial,
+        os_version=identity.os_version,
+        content_version=identity.content_version,
+        model=identity.model,
+        hostname=identity.hostname,
+    )
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read a snapshot file.
+
+    Raises:
+        SnapshotError: it cannot be read, is damaged, was edited, or has another version.
+    """
+    try:
+        found = read_json(path.read_bytes())
+    except OSError as error:
+        raise SnapshotError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise SnapshotError(f"{path} is not a snapshot: {error}") from error
+    values = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    version = values.get("format_version")
+    if not isinstance(version, str) or "document" not in values:
+        raise SnapshotError(f"{path} is not a snapshot of segctl")
+    if version.split(".", maxsplit=1)[0] != FORMAT_VERSION.split(".", maxsplit=1)[0]:
+        raise SnapshotError(
+            f"{path} has snapshot format {version}, this segctl reads {FORMAT_VERSION}: "
+            "take it again"
+        )
+    if values.get("digest") != digest_of(values):
+        raise SnapshotError(
+            f"{path} was changed after it was taken (its digest does not fit): take it again"
+        )
+    _validate(values, path)
+    return Snapshot(**{name: values[name] for name in Snapshot.__slots__})
+
+
+def _validate(document: object, path: Path) -> None:
+    import jsonschema
+
+    try:
+        jsonschema.validate(document, schema("snapshot"))
+    except jsonschema.ValidationError as error:
+        place = "/".join(str(part) for part in error.absolute_path)
+        raise SnapshotError(f"{path}: {place or 'document'}: {error.message[:_SHOWN]}") from error
+
+
+def load_snapshots(path: Path) -> dict[str, Snapshot]:
+    """Read a snapshot file, or all of a folder, and return them by device.
+
+    Raises:
+        SnapshotError: one cannot be used, there is none, or there are two of a device.
+    """
+    files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    found: dict[str, Snapshot] = {}
+    places: dict[str, Path] = {}
+    for file in files:
+        one = load_snapshot(file)
+        if one.name in found:
+            raise SnapshotError(f"{places[one.name]} and {file} are both of {one.name}")
+        found[one.name], places[one.name] = one, file
+    if not found:
+        raise SnapshotError(f"{path} holds no snapshot (*{SUFFIX})")
+    return found

@@ -1,0 +1,139 @@
+"""A playbook as one plan: what all of its waves change, and whether that is what was reviewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from segctl.fleet.failures import Failure
+from segctl.model.errors import PlanError
+from segctl.planning.review import changed_otherwise, of_device
+from segctl.playbook.run.results import DeviceResult, RolloutResult, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.review import Difference
+    from segctl.playbook.run.prepare import Prepared
+    from segctl.playbook.run.results import PlayResult, WaveResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What the plays that apply would change, once a device.
+
+    `failures` could not be planned; `waves` says of each device when its turn comes.
+    """
+
+    plans: tuple[DevicePlan, ...]
+    failures: tuple[Failure, ...] = ()
+    waves: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Whole:
+    """Return what a playbook would change, from what each of its waves would.
+
+    Raises:
+        PlanError: no play applies, or two plan a device differently.
+    """
+    plans: dict[str, DevicePlan] = {}
+    failures: dict[str, Failure] = {}
+    waves: dict[str, list[str]] = {}
+    for play, wave, one in _applied(plays, seen):
+        waves.setdefault(one.device, []).append(f"wave {wave.number} of {play.name!r}")
+        if one.plan is None:
+            failures[one.device] = Failure(device=one.device, code=one.code, message=one.message)
+            continue
+        before = plans.setdefault(one.device, one.plan)
+        if found := tuple(of_device(before, one.plan)):
+            raise PlanError(
+                f"{one.device} is planned differently by two plays ({found[0].what}): "
+                "a saved plan and a report have one plan a device; choose a play with --tags"
+            )
+    if not waves:
+        raise PlanError("no play of it applies anything: there is no plan to save or to report")
+    return Whole(
+        plans=tuple(plan for name, plan in plans.items() if name not in failures),
+        failures=tuple(failures.values()),
+        waves={name: ", ".join(found) for name, found in waves.items()},
+    )
+
+
+def _applied(
+    plays: Sequence[Prepared], seen: RolloutResult
+) -> Iterator[tuple[PlayResult, WaveResult, DeviceResult]]:
+    for prepared, play in zip(plays, seen.plays, strict=True):
+        for wave in play.waves if prepared.applies else ():
+            for one in wave.devices:
+                yield play, wave, one
+
+
+def left_out(plays: Sequence[Prepared], reviewed: Plan) -> tuple[str, ...]:
+    """Return the devices that the reviewed plan changes and no play applies to."""
+    reached = {
+        one.device.name for play in plays if play.applies for wave in play.waves for one in wave
+    }
+    return tuple(one.name for one in reviewed.devices if one.changes and one.name not in reached)
+
+
+def not_reviewed(
+    plays: Sequence[Prepared],
+    seen: RolloutResult,
+    reviewed: Plan,
+    done: Mapping[int, frozenset[str]],
+) -> RolloutResult | None:
+    """Return the rollout that is not begun, if a device would be changed otherwise than reviewed.
+
+    `done` are the devices that an earlier run brought to an end, by play. A device that cannot be
+    planned now is left to its wave, where it fails unless it can be planned then.
+    """
+    differing: dict[str, tuple[Difference, ...]] = {}
+    for play, _, one in _applied(plays, seen):
+        before = done.get(play.number, frozenset())
+        if one.plan is not None and one.device not in before:
+            found = changed_otherwise(reviewed, one.plan)
+            differing |= {one.device: found} if found else {}
+    if not differing:
+        return None
+
+    def not_begun(play: PlayResult, one: DeviceResult) -> DeviceResult:
+        if one.device in done.get(play.number, frozenset()):
+            return DeviceResult(device=one.device, status="done_before")
+        if found := differing.get(one.device):
+            return refused(one.device, found)
+        return DeviceResult(device=one.device, status="not_begun")
+
+    stopped = tuple(
+        replace(
+            play,
+            waves=tuple(
+                replace(
+                    wave,
+                    status="not_begun",
+                    devices=tuple(not_begun(play, one) for one in wave.devices),
+                )
+                for wave in play.waves
+            ),
+        )
+        for play in seen.plays
+    )
+    names = list(differing)
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    message = (
+        f"{', '.join(names[:12])}{more} would be changed otherwise than reviewed: "
+        "nothing was changed; have a new plan reviewed"
+    )
+    return RolloutResult(plays=stopped, stop=Stop(code="not_reviewed", message=message))
+
+
+def refused(device: str, found: Sequence[Difference]) -> DeviceResult:
+    """Return the result of a device whose plan is not the reviewed one."""
+    count = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
+    return DeviceResult(
+        device=device,
+        status="failed",
+        code="not_reviewed",
+        message=f"its plan is not the reviewed one ({count}): nothing was changed on it",
+        differences=tuple(found),
+    )

@@ -1,0 +1,130 @@
+"""A playbook and an inventory into what is to be rolled out: per play its tasks and its waves."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from segctl.analysis.query import Check, Question, questions, sites_of
+from segctl.compiler.build import Desired, compile_site
+from segctl.inventory.loading import Loaded, of_play
+from segctl.model.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError
+from segctl.playbook import Ask, selected, waves
+from segctl.providers.base import refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from segctl.playbook import Play, Playbook, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A play with everything that it needs of the inventory; `number` counts from 1."""
+
+    number: int
+    play: Play
+    tasks: tuple[Task, ...]
+    waves: tuple[tuple[Desired, ...], ...]
+    connections: Mapping[str, Mapping[str, object]]
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def applies(self) -> bool:
+        """Whether a task of it changes devices."""
+        return any(task.action == "apply" for task in self.tasks)
+
+
+def prepare(
+    playbook: Playbook,
+    loaded: Loaded,
+    today: date,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+) -> tuple[Prepared, ...]:
+    """Return the plays that `only` and `skip` (tags) leave something of.
+
+    Raises:
+        PlaybookError: a host pattern or a check means nothing here.
+        InventoryError: with a play's variables the inventory has problems.
+    """
+    found: list[Prepared] = []
+    problems: list[Problem] = []
+    for number, play in enumerate(playbook.plays, 1):
+        tasks = tuple(task for task in play.tasks if selected((*play.tags, *task.tags), only, skip))
+        if not tasks:
+            continue
+        try:
+            own = _seen_by(play, playbook, loaded, today)
+            found.append(_prepared(number, play, tasks, own, today))
+        except PlaybookError as error:
+            problems += error.problems
+    if problems:
+        raise PlaybookError(tuple(problems))
+    return tuple(found)
+
+
+def _seen_by(play: Play, playbook: Playbook, loaded: Loaded, today: date) -> Loaded:
+    try:
+        return of_play(loaded, play.hosts, play.variables, playbook.places, today)
+    except InventoryError as error:
+        raise _of_play(play, error) from error
+
+
+def _prepared(
+    number: int, play: Play, tasks: tuple[Task, ...], own: Loaded, today: date
+) -> Prepared:
+    compiled = compile_site(own.site, today)
+    chosen = [compiled[name] for name in own.hosts if name in compiled]
+    asked, problems = questions(
+        (probe for probe in play.verify if isinstance(probe, Check)),
+        own.site,
+        sites_of(one.device for one in chosen),
+    )
+    problems = (*problems, *_refused(play, {one.device.platform for one in chosen}))
+    if problems and chosen:
+        raise PlaybookError(problems)
+    return Prepared(
+        number=number,
+        play=play,
+        tasks=tasks,
+        waves=waves(chosen, play.serial),
+        connections=own.connections,
+        questions=asked,
+    )
+
+
+def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
+    """Yield the commands that a device of the play would be asked for and does not run."""
+    for probe in play.verify:
+        for platform in sorted(platforms):
+            if not isinstance(probe, Ask) or probe.platform:
+                continue  # those of one platform were checked where the playbook was read
+            with suppress(UnsupportedError):  # whoever plans such a device says so
+                if why := refusal(platform, probe.command):
+                    yield Problem(
+                        message=f"{platform}: {why}",
+                        file=probe.declared.file,
+                        line=probe.declared.line,
+                        column=probe.declared.column,
+                        path="verify",
+                        hint="name the platform that is asked: platform: …"
+                        if len(platforms) > 1
+                        else "",
+                    )
+
+
+def _of_play(play: Play, error: FileError) -> FileError:
+    """Blame the play for a host pattern that is not valid; an inventory's own problems stay its."""
+    if any(problem.file != "--limit" for problem in error.problems):
+        return error
+    where = play.declared
+    return PlaybookError(
+        tuple(
+            replace(one, file=where.file, line=where.line, column=where.column, path="hosts")
+            for one in error.problems
+        )
+    )

@@ -1,0 +1,271 @@
+"""The waves of a playbook, one after the other, until all is done or a wave fails.
+
+Between two waves stand the change window, the soak time and Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from segctl.fleet.failures import Failure
+from segctl.fleet.run import plan_devices
+from segctl.model.errors import SegctlError
+from segctl.playbook import closes, exceeds, opens
+from segctl.playbook.run.results import (
+    BAD,
+    DeviceResult,
+    PlayResult,
+    RolloutResult,
+    Stop,
+    WaveResult,
+)
+from segctl.playbook.run.wave import Wave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from segctl.compiler.build import Desired
+    from segctl.fleet.workers import Workers
+    from segctl.planning.plan import DevicePlan
+    from segctl.playbook import Play
+    from segctl.playbook.run.context import Run, Screen
+    from segctl.playbook.run.prepare import Prepared
+
+
+def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
+    """Roll the plays out, wave by wave, and return what became of all their devices."""
+    results: list[PlayResult] = []
+    stop = _rested(run, run.resting_until)
+    left = [(one.number, number) for one in plays for number, _ in enumerate(one.waves, 1)]
+    for prepared in plays:
+        waves: list[WaveResult] = []
+        run.screen.tell(
+            "play",
+            play=prepared.number,
+            name=prepared.play.name,
+            hosts=sum(map(len, prepared.waves)),
+            waves=len(prepared.waves),
+        )
+        for number, devices in enumerate(prepared.waves, 1):
+            left.remove((prepared.number, number))
+            stop = stop or _may_begin(prepared.play, run) or _noted(prepared, devices, run)
+            if stop is not None:
+                waves.append(_not_begun(prepared, number, devices, run))
+                continue
+            result = _wave(prepared, number, devices, run)
+            waves.append(result)
+            stop = _stop_of(prepared, result, run)
+            last = not left or stop is not None
+            until = _soak_end(prepared.play, result, run, last=last)
+            run.keep((*results, _play(prepared, waves)), until)
+            stop = stop or _rested(run, until)
+        results.append(_play(prepared, waves))
+    return RolloutResult(plays=tuple(results), stop=stop)
+
+
+def _play(prepared: Prepared, waves: Sequence[WaveResult]) -> PlayResult:
+    return PlayResult(number=prepared.number, name=prepared.play.name, waves=tuple(waves))
+
+
+def _may_begin(play: Play, run: Run) -> Stop | None:
+    """Say what is in the way of another wave."""
+    if run.brake.eased:
+        return Stop(code="interrupted", message="interrupted: nothing more was begun")
+    now = run.today()
+    if not play.windows or closes(play.windows, now) is not None:
+        return None
+    opening = opens(play.windows, now)
+    when = f"it opens {opening:%A %Y-%m-%d %H:%M %Z}" if opening else "it does not open again"
+    return Stop(
+        code="window_closed",
+        message=f"play {play.name!r} is outside its change window: {when}",
+    )
+
+
+def _noted(prepared: Prepared, devices: Sequence[Desired], run: Run) -> Stop | None:
+    """Note a wave before it begins: one that a killed run began must be probed when resumed."""
+    try:
+        run.begin(prepared.number, [one.device.name for one in devices])
+    except SegctlError as error:
+        return Stop(code=error.code, message=f"nothing more was begun: {error}")
+    return None
+
+
+def _not_begun(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
+    before = run.done.get(prepared.number, frozenset())
+    results = tuple(
+        DeviceResult(
+            device=one.device.name,
+            status="done_before" if one.device.name in before else "not_begun",
+        )
+        for one in devices
+    )
+    begun = all(one.well for one in results)
+    return WaveResult(number=number, status="done" if begun else "not_begun", devices=results)
+
+
+def _stop_of(prepared: Prepared, result: WaveResult, run: Run) -> Stop | None:
+    if result.status == "failed":
+        return Stop(
+            code="wave_failed",
+            message=f"wave {result.number} of play {prepared.play.name!r} failed: {result.message}",
+        )
+    if run.brake.eased:
+        return Stop(code="interrupted", message="interrupted: nothing more was begun")
+    return None
+
+
+def _soak_end(play: Play, result: WaveResult, run: Run, *, last: bool) -> datetime | None:
+    """Return until when to wait before the next wave."""
+    if last or not play.soak or not result.changed:
+        return None
+    return run.today() + timedelta(seconds=play.soak)
+
+
+def _rested(run: Run, until: datetime | None) -> Stop | None:
+    """Wait until a moment, unless somebody presses Ctrl-C."""
+    left = (until - run.today()).total_seconds() if until else 0.0
+    if until is None or left <= 0:
+        return None
+    run.screen.tell("soak", seconds=round(left), until=until.isoformat(timespec="seconds"))
+    if run.brake.rest(left):
+        run.screen.tell("soak_end")
+        return None
+    return Stop(code="interrupted", message="interrupted while soaking: nothing more was begun")
+
+
+def _wave(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
+    before = run.done.get(prepared.number, frozenset())
+    todo = tuple(one for one in devices if one.device.name not in before)
+    names = tuple(one.device.name for one in todo)
+    if todo:
+        run.screen.tell("wave", play=prepared.number, wave=number, devices=list(names))
+        wave = Wave(prepared=prepared, run=run, devices=todo)
+        wave.go()
+        found = wave.results
+    else:
+        found = {}
+    results = tuple(
+        found.get(one.device.name) or DeviceResult(device=one.device.name, status="done_before")
+        for one in devices
+    )
+    result = _judged(prepared.play, number, names, results)
+    if todo:
+        run.screen.tell(
+            "wave_end",
+            play=prepared.number,
+            wave=number,
+            status=result.status,
+            devices=[_as_event(one) for one in results if one.device in names],
+        )
+    return result
+
+
+def _as_event(result: DeviceResult) -> dict[str, object]:
+    return {
+        "device": result.device,
+        "status": result.status,
+        "code": result.code,
+        "message": result.message,
+        "changes": result.changes,
+    }
+
+
+def _judged(
+    play: Play, number: int, names: Sequence[str], results: tuple[DeviceResult, ...]
+) -> WaveResult:
+    bad = [one for one in results if one.status in BAD]
+    if exceeds(len(bad), len(names), play.tolerated):
+        return WaveResult(number=number, status="failed", devices=results, message=_why(bad))
+    taken = any(one.status in ("reverted", "not_begun") for one in results)
+    return WaveResult(number=number, status="not_begun" if taken else "done", devices=results)
+
+
+def _why(bad: Iterable[DeviceResult]) -> str:
+    listed = [f"{one.device}: {one.message}" for one in bad]
+    more = f"; and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return "; ".join(listed[:3]) + more
+
+
+# --- planning ------------------------------------------------------------------------------------
+
+
+def look(
+    plays: Sequence[Prepared],
+    *,
+    forks: int,
+    screen: Screen,
+    executor: Workers | None = None,
+    cache: bool = False,
+    allow_mass_delete: bool = False,
+) -> RolloutResult:
+    """Return what each wave would change as the devices are now; none is written to."""
+
+    def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
+        with screen.devices([one.device.name for one in devices]) as report:
+            return plan_devices(
+                devices,
+                prepared.connections,
+                forks=forks,
+                report=report,
+                executor=executor,
+                cache=cache,
+            )
+
+    def allowed(prepared: Prepared) -> bool:
+        applying = [task for task in prepared.tasks if task.action == "apply"]
+        return allow_mass_delete or (
+            bool(applying) and all(task.allow_mass_delete for task in applying)
+        )
+
+    return RolloutResult(
+        plays=tuple(_looked(one, planned, allow_mass_delete=allowed(one)) for one in plays)
+    )
+
+
+def _looked(
+    prepared: Prepared,
+    planned: Callable[[Prepared, Sequence[Desired]], Sequence[DevicePlan | Failure]],
+    *,
+    allow_mass_delete: bool,
+) -> PlayResult:
+    every = [one for wave in prepared.waves for one in wave]
+    made = planned(prepared, every)
+    found = {
+        one.device.name: _seen(item, allow_mass_delete=allow_mass_delete)
+        for one, item in zip(every, made, strict=True)
+    }
+    waves = tuple(
+        WaveResult(
+            number=number,
+            status="planned",
+            devices=tuple(found[one.device.name] for one in wave),
+        )
+        for number, wave in enumerate(prepared.waves, 1)
+    )
+    return _play(prepared, waves)
+
+
+def _seen(item: DevicePlan | Failure, *, allow_mass_delete: bool) -> DeviceResult:
+    if isinstance(item, Failure):
+        return DeviceResult(
+            device=item.device, status="failed", code=item.code, message=item.message
+        )
+    if barring := item.barring(allow_mass_delete=allow_mass_delete):
+        reasons = "; ".join(map(str, barring))
+        return DeviceResult(
+            device=item.name,
+            status="failed",
+            code="plan",
+            message=reasons,
+            changes=len(item.changes),
+            plan=item,
+        )
+    return DeviceResult(
+        device=item.name,
+        status="planned" if item.changes or item.state.unsettled else "in_sync",
+        changes=len(item.changes),
+        plan=item,
+    )

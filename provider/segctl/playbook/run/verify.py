@@ -1,0 +1,194 @@
+"""The end of a wave: its devices hold their changes until the probes have judged all of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from math import ceil
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from segctl.analysis.query import wrong
+from segctl.fleet.connections import target
+from segctl.fleet.failures import internal
+from segctl.fleet.pool import IN_TURN
+from segctl.fleet.tasks import Elsewhere
+from segctl.model.errors import DeviceError, SegctlError, UnsupportedError, VerifyError
+from segctl.planning.apply import REVERT_IN, Outcome, apply_device
+from segctl.playbook import Ask, Reach
+from segctl.playbook.run.probes import reach, tries
+from segctl.providers.base import Showing, provider
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from threading import Semaphore
+
+    from segctl.fleet.pool import Compute
+    from segctl.model.site import Device
+    from segctl.planning.apply import Judge, Order
+    from segctl.planning.plan import DevicePlan
+    from segctl.playbook.run.barrier import Hold
+    from segctl.playbook.run.context import Run
+    from segctl.playbook.run.prepare import Prepared
+    from segctl.providers.base import Live, Session
+
+#: Seconds a push to a device with a timed revert is reckoned with, where others of its wave wait.
+_PUSH = 10.0
+
+
+class WaveFailedError(DeviceError):
+    """The device goes back because its wave failed."""
+
+    code = "wave_failed"
+
+
+@dataclass(slots=True, kw_only=True)
+class Judging:
+    """The devices of a wave that hold a change until all are judged.
+
+    Each has a thread of its own, at most `slots` of them at work; one that waits gives its slot up.
+    Devices that go back by themselves after a time are changed last and kept first.
+    """
+
+    prepared: Prepared
+    run: Run
+    report: Callable[[str, str], None]
+    hold: Hold
+    slots: Semaphore
+    devices: Mapping[str, Device]
+    lock: Lock = field(default_factory=Lock)
+    reached: str | None = None
+
+    def apply(self, plan: DevicePlan, order: Order) -> Outcome:
+        """Apply one device's plan, and keep it once the wave is judged."""
+        speaks = provider(plan.platform)
+        timed = speaks.capabilities.timed_revert
+        why = ""
+        try:
+            if timed:
+                self.hold.past(self._timed(timed=False), "coming")
+            with self.slots:
+                self._refuse_late()
+                return apply_device(
+                    plan,
+                    Elsewhere(speaks, self._compute),
+                    target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
+                    order=replace(
+                        order,
+                        revert_in=self._guard(),
+                        judge=self._judge(plan, timed=timed),
+                        probes=self.prepared.play.probes,
+                    ),
+                    progress=self.run.brake.watch(lambda step: self.report(plan.name, step)),
+                )
+        except SegctlError as error:
+            why = str(error).removeprefix(f"{plan.name}: ")
+            raise
+        except KeyboardInterrupt:
+            raise  # who was not begun, or stopped by hand, has not failed
+        except BaseException as error:
+            why = internal(error)
+            raise
+        finally:
+            self.hold.leave(plan.name, why)
+            self.report(plan.name, "")
+
+    @property
+    def _compute(self) -> Compute:
+        return self.run.executor.compute if self.run.executor else IN_TURN
+
+    def _refuse_late(self) -> None:
+        if self.run.brake.eased:
+            raise KeyboardInterrupt
+
+    def _guard(self) -> float:
+        """Return how long a device with a timed revert waits to be confirmed."""
+        play = self.prepared.play
+        if play.revert_in:
+            return float(play.revert_in)
+        rounds = ceil(len(self.devices) / self.run.forks)
+        return REVERT_IN + play.verify_seconds + _PUSH * rounds
+
+    def _timed(self, *, timed: bool) -> list[str]:
+        """Return the devices that go back by themselves, or those that do not."""
+        return [
+            name
+            for name, device in self.devices.items()
+            if provider(device.platform).capabilities.timed_revert is timed
+        ]
+
+    def _judge(self, plan: DevicePlan, *, timed: bool) -> Judge:
+        def waiting(wait: Callable[[], str | None]) -> str:
+            """Wait for others, meanwhile out of the slot."""
+            self.report(plan.name, "waiting for the wave")
+            self.slots.release()
+            try:
+                return wait() or ""
+            finally:
+                self.slots.acquire()
+
+        def judge(session: Session, live: Live) -> None:
+            waiting(lambda: self.hold.arrive(plan.name))
+            bad = self._wrong(plan, session, live)
+            verdict = waiting(lambda: self.hold.judged(plan.name, bad))
+            if bad:
+                raise VerifyError(plan.name, f"{bad}: reverted")
+            if not verdict and not timed:
+                others = self._timed(timed=True)
+                waiting(lambda: self.hold.past(others, "coming", "holding", "judged"))
+                verdict = self.hold.verdict()
+            if verdict:
+                raise WaveFailedError(plan.name, f"taken back, the wave failed: {verdict}")
+
+        return judge
+
+    def _wrong(self, plan: DevicePlan, session: Session, live: Live) -> str:
+        """Say which probe finds what it should not."""
+        if not self.prepared.play.verify:
+            return ""
+        self.report(plan.name, "verifying")
+        return self._reach() or self._check(plan, live) or self._ask(plan, session)
+
+    def _stopped(self) -> bool:
+        return self.run.brake.pressed
+
+    def _reach(self) -> str:
+        """Run the probes that are of the wave, once."""
+        with self.lock:
+            if self.reached is None:
+                probes = (one for one in self.prepared.play.verify if isinstance(one, Reach))
+                found = (reach(one, stopped=self._stopped) for one in probes)
+                self.reached = next((text for text in found if text), "")
+            return self.reached
+
+    def _check(self, plan: DevicePlan, live: Live) -> str:
+        device = self.devices[plan.name]
+        speaks = provider(plan.platform).capabilities.applications
+        policy = live.effective()
+        for question in self.prepared.questions:
+            if text := wrong(question, device, policy, applications=speaks):
+                return f"{question.check}: {text}"
+        return ""
+
+    def _ask(self, plan: DevicePlan, session: Session) -> str:
+        for probe in self.prepared.play.verify:
+            if not isinstance(probe, Ask) or probe.platform not in ("", plan.platform):
+                continue
+            if not isinstance(session, Showing):
+                raise UnsupportedError(f"{plan.name}: {plan.platform} takes no command probes")
+
+            def attempt(probe: Ask = probe, shown: Showing = session) -> str:
+                return _unexpected(probe, shown.show(probe.command))
+
+            if text := tries(attempt, probe.retries, stopped=self._stopped):
+                return f"{probe}: {text}"
+        return ""
+
+
+def _unexpected(probe: Ask, answer: str) -> str:
+    wanted = probe.expect
+    if wanted.startswith("~"):
+        found = re.search(wanted[1:], answer, re.MULTILINE) is not None
+    else:
+        found = wanted in answer
+    return "" if found else f"its answer does not hold {wanted!r}"

@@ -1,0 +1,365 @@
+"""One wave: its devices are planned afresh, changed, judged by the probes, kept or taken back."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Semaphore
+from typing import TYPE_CHECKING, TypeAlias
+
+from segctl.drift.baseline import read_baseline
+from segctl.drift.items import items_of, judge
+from segctl.fleet.cancel import Brake
+from segctl.fleet.failures import failed
+from segctl.fleet.pool import each
+from segctl.fleet.run import apply_plans, plan_devices
+from segctl.planning.apply import Outcome
+from segctl.planning.plan import DevicePlan
+from segctl.planning.review import changed_otherwise
+from segctl.playbook import exceeds
+from segctl.playbook.run.barrier import Hold
+from segctl.playbook.run.combined import refused
+from segctl.playbook.run.results import BAD, DeviceResult
+from segctl.playbook.run.verify import Judging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+
+    from segctl.compiler.build import Desired
+    from segctl.planning.apply import Order
+    from segctl.playbook import Play, Task
+    from segctl.playbook.run.context import Run
+    from segctl.playbook.run.prepare import Prepared
+    from segctl.playbook.run.results import Status
+
+
+Report: TypeAlias = "Callable[[str, str], None]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lane:
+    """How a task goes about its devices: all of a wave together, or one of them by itself.
+
+    One by itself has the `report` of its wave, whose devices meet at `meetings` and share `slots`.
+    """
+
+    forks: int
+    slots: Semaphore
+    report: Report | None = None
+    meetings: Mapping[Task, Hold] = field(default_factory=dict["Task", "Hold"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wave:
+    """One wave while it runs; what becomes of each device is in `results`."""
+
+    prepared: Prepared
+    run: Run
+    devices: tuple[Desired, ...]
+    results: dict[str, DeviceResult] = field(default_factory=dict[str, DeviceResult])
+    begun: set[str] = field(default_factory=set[str])
+
+    @property
+    def play(self) -> Play:
+        """The play it is of."""
+        return self.prepared.play
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its devices' names."""
+        return tuple(one.device.name for one in self.devices)
+
+    @property
+    def held(self) -> bool:
+        """Whether its devices wait for each other before a change is kept."""
+        return bool(self.play.verify) or self.play.on_failure == "revert"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is to be begun: too many have failed, or somebody said so."""
+        bad = sum(one.status in BAD for one in self.results.values())
+        return exceeds(bad, len(self.devices), self.play.tolerated) or self.run.brake.eased
+
+    def go(self) -> None:
+        """Do all tasks on all devices."""
+        done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
+        for name in self.names:
+            found = self.results.get(name)
+            if name not in done and (
+                found is None or found.status in ("planned", "in_sync", "drifted")
+            ):
+                self.results[name] = DeviceResult(device=name, status="not_begun")
+
+    def _together(self) -> frozenset[str]:
+        """Do each task on all devices before the next; return those that have had all."""
+        lane = _Lane(forks=self.run.forks, slots=Semaphore(self.run.forks))
+        for task in self.prepared.tasks:
+            if self.over:
+                return frozenset()
+            if not self._task(task, self._alive(self.devices), lane):
+                return frozenset()
+        return frozenset(self.names)
+
+    def _each_by_itself(self) -> frozenset[str]:
+        """Let each device go through the tasks alone; return those that have had all."""
+        meetings = {
+            task: self._meeting(self.names)
+            for task in self.prepared.tasks
+            if task.action == "apply" and self.held
+        }
+        done: set[str] = set()
+        with self.run.screen.devices(self.names) as report:
+            lane = _Lane(forks=1, slots=Semaphore(self.run.forks), report=report, meetings=meetings)
+
+            def one(device: Desired) -> None:
+                if self._alone(device, lane):
+                    done.add(device.device.name)
+
+            forks = len(self.devices) if meetings else self.run.forks
+            ended = each(one, self.devices, forks, Brake())
+        for device, result in zip(self.devices, ended, strict=True):
+            if isinstance(result, BaseException):
+                self._note(failed(device.device.name, result))
+        return frozenset(done)
+
+    def _alone(self, device: Desired, lane: _Lane) -> bool:
+        name = device.device.name
+        try:
+            return all(
+                not self.over and self._task(task, self._alive([device]), lane)
+                for task in self.prepared.tasks
+            )
+        finally:
+            bad = self.results.get(name)
+            for meeting in lane.meetings.values():
+                meeting.leave(name, bad.message if bad and bad.status in BAD else "")
+            if lane.report is not None:
+                lane.report(name, "")
+
+    def _alive(self, devices: Iterable[Desired]) -> tuple[Desired, ...]:
+        done = self.results
+        return tuple(one for one in devices if (r := done.get(one.device.name)) is None or r.well)
+
+    @contextmanager
+    def _reporting(self, lane: _Lane, names: Sequence[str]) -> Generator[Report]:
+        """Show what devices do, and remember which have begun."""
+        with ExitStack() as stack:
+            shown = lane.report or stack.enter_context(self.run.screen.devices(names))
+
+            def told(device: str, step: str) -> None:
+                if step:
+                    self.begun.add(device)
+                if step or lane.report is None:
+                    shown(device, step)
+
+            yield told
+
+    # --- tasks -------------------------------------------------------------------------------
+
+    def _task(self, task: Task, devices: Sequence[Desired], lane: _Lane) -> bool:
+        """Do one task; say whether it was done, be it that devices failed."""
+        plans = self._plans(devices, lane)
+        if task.action == "plan":
+            for plan in plans:
+                self._set(plan, "planned" if plan.changes or plan.state.unsettled else "in_sync")
+        elif task.action == "drift":
+            self._drift(plans, task)
+        else:
+            plans = self._settled(plans, devices, lane)
+            plans = [plan for plan in plans if self._reviewed(plan)]
+            if self.over:
+                return False
+            self._apply([plan for plan in plans if self._agreed(plan)], task, lane)
+        return not self.run.brake.eased or task.action == "apply"
+
+    def _plans(self, devices: Sequence[Desired], lane: _Lane) -> list[DevicePlan]:
+        names = [one.device.name for one in devices]
+        with ExitStack() as stack:
+            if lane.report is not None:
+                stack.enter_context(lane.slots)
+            made = plan_devices(
+                devices,
+                self.prepared.connections,
+                forks=lane.forks,
+                report=stack.enter_context(self._reporting(lane, names)),
+                brake=self.run.brake,
+                executor=None if lane.report else self.run.executor,
+                cache=self.run.cache,
+            )
+        for item in made:
+            if not isinstance(item, DevicePlan):
+                self._note(
+                    Outcome(
+                        device=item.device, status="failed", code=item.code, message=item.message
+                    )
+                )
+        return [item for item in made if isinstance(item, DevicePlan)]
+
+    def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
+        earlier = self.results.get(plan.name)
+        if earlier is not None and status in ("planned", "in_sync", "drifted") and earlier.well:
+            return  # an apply before says more
+        self.results[plan.name] = DeviceResult(
+            device=plan.name,
+            status=status,
+            code=code,
+            message=message,
+            changes=len(plan.changes),
+            plan=plan if status == "planned" else None,
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        """Take over what became of a device."""
+        status: Status = outcome.status
+        message = outcome.message
+        if outcome.code == "wave_failed":
+            status = "reverted"
+        elif outcome.code == "interrupted":
+            status = "reverted" if outcome.device in self.begun else "not_begun"
+            message = message if outcome.device in self.begun else ""
+        earlier = self.results.get(outcome.device)
+        if status == "unchanged" and earlier is not None and earlier.status == "applied":
+            return
+        self.results[outcome.device] = DeviceResult(
+            device=outcome.device,
+            status=status,
+            code=outcome.code,
+            message=message,
+            changes=outcome.changes,
+            warnings=outcome.warnings,
+        )
+
+    def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
+        today = self.run.today().astimezone().date()
+        accepted = read_baseline(Path(task.baseline)) if task.baseline else ()
+        for plan in plans:
+            counted = judge(plan.name, items_of(plan), accepted, today).counted
+            drifted = sorted(f"{item.kind} {item.name}" for item in counted)
+            if drifted:
+                more = f" and {len(drifted) - 5} more" if len(drifted) > 5 else ""
+                message = f"differs from the inventory: {', '.join(drifted[:5])}{more}"
+                self._set(plan, "failed" if task.fail_on_drift else "drifted", "drift", message)
+            else:
+                self._set(plan, "in_sync")
+
+    def _reviewed(self, plan: DevicePlan) -> bool:
+        """Note a device that would be changed otherwise than reviewed."""
+        if self.run.reviewed is None:
+            return True
+        found = changed_otherwise(self.run.reviewed, plan)
+        if found:
+            self.results[plan.name] = refused(plan.name, found)
+        return not found
+
+    def _agreed(self, plan: DevicePlan) -> bool:
+        """Note a device whose plan is not the one that a person said yes to."""
+        approved = self.run.approved
+        key = (self.prepared.number, plan.name)
+        if approved is None or not plan.changes or approved.get(key) == agreed_on(plan):
+            return True
+        message = "its plan is not the one that was approved: nothing was changed on it"
+        self._set(plan, "failed", "stale", message)
+        return False
+
+    # --- applying ----------------------------------------------------------------------------
+
+    def _apply(self, plans: Sequence[DevicePlan], task: Task, lane: _Lane) -> None:
+        order = self.run.order(
+            allow_purge=task.allow_purge, allow_mass_delete=task.allow_mass_delete
+        )
+        names = [plan.name for plan in plans]
+        self.begun.difference_update(names)
+        with self._reporting(lane, names) as report:
+            if self.held:
+                hold = lane.meetings.get(task) or self._meeting(names)
+                outcomes = self._apply_held(plans, hold, lane, report, order)
+            else:
+                outcomes = apply_plans(
+                    plans,
+                    self.prepared.connections,
+                    forks=lane.forks,
+                    order=replace(order, revert_in=self.play.revert_in),
+                    brake=self.run.brake,
+                    report=report,
+                    executor=None if lane.report else self.run.executor,
+                )
+        for outcome in outcomes:
+            self._note(outcome)
+
+    def _settled(
+        self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
+    ) -> list[DevicePlan]:
+        """Take back what dead runs left before it is planned against; return the plans then."""
+        pending = [plan for plan in plans if plan.state.unconfirmed and plan.changes]
+        if not pending:
+            return list(plans)
+        names = [plan.name for plan in pending]
+        with self._reporting(lane, names) as report:
+            outcomes = apply_plans(
+                pending,
+                self.prepared.connections,
+                forks=lane.forks,
+                order=replace(self.run.order(), settle_only=True),
+                brake=self.run.brake,
+                report=report,
+            )
+        failures = [one for one in outcomes if one.status in BAD]
+        for outcome in failures:
+            self._note(outcome)
+        left = set(names) - {one.device for one in failures}
+        again = self._plans([one for one in devices if one.device.name in left], lane)
+        return [plan for plan in plans if plan.name not in names] + again
+
+    def _meeting(self, names: Sequence[str]) -> Hold:
+        def verdict(reasons: Mapping[str, str]) -> str:
+            listed = dict(self._failures()) | dict(reasons)
+            if self.play.on_failure != "revert":
+                return ""
+            if not exceeds(len(listed), len(self.names), self.play.tolerated):
+                return ""
+            return "; ".join(f"{name}: {why}" for name, why in sorted(listed.items())[:3])
+
+        hold = Hold(names, verdict)
+        self.run.holds.append(hold)
+        return hold
+
+    def _failures(self) -> Iterator[tuple[str, str]]:
+        for name, one in list(self.results.items()):
+            if one.status in BAD:
+                yield name, one.message
+
+    def _apply_held(
+        self,
+        plans: Sequence[DevicePlan],
+        hold: Hold,
+        lane: _Lane,
+        report: Report,
+        order: Order,
+    ) -> tuple[Outcome, ...]:
+        judging = Judging(
+            prepared=self.prepared,
+            run=self.run,
+            devices={one.device.name: one.device for one in self.devices},
+            report=report,
+            hold=hold,
+            slots=lane.slots,
+        )
+
+        unjudged = self.run.begun.get(self.prepared.number, frozenset())
+
+        def one(plan: DevicePlan) -> Outcome:
+            again = plan.name in unjudged
+            return judging.apply(plan, replace(order, judge_unchanged=again))
+
+        # a thread each, and none left out: those that wait must learn of every other
+        ended = each(one, plans, len(plans), Brake())
+        return tuple(
+            result if isinstance(result, Outcome) else failed(plan.name, result)
+            for plan, result in zip(plans, ended, strict=True)
+        )
+
+
+def agreed_on(plan: DevicePlan) -> str:
+    """Return what of a plan a person agrees to: what is sent and what comes of it."""
+    return f"{plan.desired} {plan.purge} {plan.script}"

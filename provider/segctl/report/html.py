@@ -1,0 +1,135 @@
+"""Reports as one HTML file: nothing to load, good to print, dark where the reader's screen is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.report.escape import html_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from segctl.report.document import Remark, Report, Section
+
+_STYLE = """\
+:root { color-scheme: light dark; --ink: #1b2328; --soft: #5b6870; --paper: #fff; --line: #d8dfe3;
+  --box: #f5f7f8; --red: #b3261e; --green: #1a6b35; --amber: #8a5300; --blue: #0b5394;
+  --redbg: #fdecea; --greenbg: #e8f5ec; --amberbg: #fff4e0 }
+@media (prefers-color-scheme: dark) { :root { --ink: #dfe6ea; --soft: #98a5ad; --paper: #14191d;
+  --line: #313b42; --box: #1c2328; --red: #ff8a80; --green: #7ddc9a; --amber: #ffc069;
+  --blue: #8ab8ff; --redbg: #3a1c1a; --greenbg: #16301f; --amberbg: #352813 } }
+* { box-sizing: border-box }
+body { margin: 0 auto; padding: 2rem 1.5rem; max-width: 72rem; background: var(--paper);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere }
+h1 { font-size: 1.1rem; color: var(--soft); font-weight: 600; margin: 0 }
+.headline { font-size: 1.5rem; font-weight: 650; margin: .2rem 0 1.2rem }
+h2 { font-size: 1rem; margin: 1.6rem 0 .5rem }
+ul { margin: 0; padding: 0; list-style: none }
+li { padding: .35rem .7rem; margin: .25rem 0; border-left: 3px solid var(--line);
+  background: var(--box) }
+li.error { border-color: var(--red); background: var(--redbg) }
+li.warning { border-color: var(--amber); background: var(--amberbg) }
+table { border-collapse: collapse; width: 100% }
+th, td { text-align: left; padding: .35rem .7rem; border-bottom: 1px solid var(--line);
+  vertical-align: top }
+th { color: var(--soft); font-weight: 600 }
+a { color: inherit }
+.good { color: var(--green) }
+.bad { color: var(--amber) }
+details { border: 1px solid var(--line); border-radius: 6px; margin: .7rem 0 }
+summary { padding: .55rem .8rem; cursor: pointer; background: var(--box); border-radius: 6px }
+details > div { padding: .3rem .8rem .8rem }
+.facts, footer { color: var(--soft) }
+pre { margin: .6rem 0 0; padding: .6rem 0; overflow-x: auto; background: var(--box);
+  font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap }
+pre span { display: block; padding: 0 .8rem }
+.add { color: var(--green); background: var(--greenbg) }
+.del { color: var(--red); background: var(--redbg) }
+.mod { color: var(--amber); background: var(--amberbg) }
+.at { color: var(--blue); font-weight: 600 }
+footer { margin-top: 2rem; padding-top: .8rem; border-top: 1px solid var(--line) }
+code { font-family: ui-monospace, monospace }
+@media print { body { max-width: none; padding: 0; font-size: 10.5pt }
+  pre { font-size: 8.5pt } summary { list-style: none } li, tr, pre span { break-inside: avoid }
+  summary, h2 { break-after: avoid }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
+"""
+_TITLES = {"plan": "Plan", "drift": "Drift", "validate": "Validation", "review": "Review"}
+_CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
+
+
+def webpage(report: Report) -> str:
+    """Return a report as one HTML page."""
+    return "\n".join(_page(report)) + "\n"
+
+
+def _page(report: Report) -> Iterator[str]:
+    title = f"segctl · {_TITLES[report.kind]} · {html_text(report.environment)}"
+    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
+    yield (
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+    )
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>"
+    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(report.headline)}</p>'
+    yield from _listed("Blocking", report.blocking)
+    yield from _listed("Findings", report.remarks)
+    yield from _listed("Newly permitted", report.opened)
+    yield from _listed("No longer permitted", report.closed)
+    if report.sections:
+        yield "<h2>Devices</h2>"
+        yield from _table(report.sections)
+        for number, section in enumerate(report.sections, 1):
+            yield from _section(number, section)
+    if report.footer:
+        shown = (f"{label} <code>{html_text(text)}</code>" for label, text in report.footer)
+        yield f"<footer>{' · '.join(shown)}</footer>"
+    yield "</body>\n</html>"
+
+
+def _listed(title: str, remarks: Sequence[Remark]) -> Iterator[str]:
+    if remarks:
+        yield f"<h2>{title}</h2>\n<ul>"
+        yield from map(_item, remarks)
+        yield "</ul>"
+
+
+def _item(remark: Remark) -> str:
+    subject = f"<b>{html_text(remark.subject)}</b> · " if remark.subject else ""
+    return f'<li class="{html_text(remark.severity)}">{subject}{html_text(remark.text)}</li>'
+
+
+def _table(sections: Sequence[Section]) -> Iterator[str]:
+    yield "<table><thead><tr><th>Device</th><th>State</th><th></th></tr></thead><tbody>"
+    for number, section in enumerate(sections, 1):
+        yield (
+            f'<tr><td><a href="#d{number}">{html_text(section.name)}</a></td>'
+            f"<td>{_state(section)}</td>"
+            f'<td class="facts">{html_text(section.facts)}</td></tr>'
+        )
+    yield "</tbody></table>"
+
+
+def _state(section: Section) -> str:
+    return f'<span class="{"good" if section.good else "bad"}">{html_text(section.state)}</span>'
+
+
+def _section(number: int, section: Section) -> Iterator[str]:
+    if not section.remarks and not section.lines:
+        yield f'<a id="d{number}"></a>'
+        return
+    yield f'<details open id="d{number}"><summary><b>{html_text(section.name)}</b> — '
+    yield f"{_state(section)}</summary><div>"
+    if section.remarks:
+        yield "<ul>"
+        yield from map(_item, section.remarks)
+        yield "</ul>"
+    if section.lines:
+        yield f"<pre>{''.join(map(_line, section.lines))}</pre>"
+    yield "</div></details>"
+
+
+def _line(line: str) -> str:
+    name = _CLASSES.get(line[:1], "")
+    return f'<span class="{name}">{html_text(line)}</span>'

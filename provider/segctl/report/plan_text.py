@@ -1,0 +1,113 @@
+"""Plans as lines of text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.planning.findings import PENDING
+from segctl.report.changes import brief_lines, change_lines, finding_line
+from segctl.report.labels import counted, has_order, platform_title, totals
+from segctl.report.lines import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segctl.fleet import Failure
+    from segctl.planning.plan import DevicePlan, Plan
+
+#: Findings that say how sure the catalogue is; `segctl validate` prints them, once.
+DOUBT = "doubt"
+
+
+def plan_text(
+    plan: Plan, failures: Sequence[Failure] = (), *, diff: bool = False, brief: bool = False
+) -> Iterator[Line]:
+    """Yield a plan's lines: per device its findings, then its changes by conduit.
+
+    Args:
+        plan: the plan.
+        failures: devices that could not be planned.
+        diff: also the script that apply will send.
+        brief: one line a rule, objects counted.
+    """
+    for device in plan.devices:
+        yield from device_text(device, diff=diff, brief=brief)
+        yield Line()
+    for failure in failures:
+        yield Line(text=failure.device, style="bold")
+        yield Line(lead=f"  ! {failure.code}: ", text=failure.message, style="bold red")
+        yield Line()
+    yield from summary_text(plan, failures)
+
+
+def summary_text(plan: Plan, failures: Sequence[Failure] = ()) -> Iterator[Line]:
+    """Yield the last lines of a plan."""
+    devices = counted(len(plan.devices) + len(failures), "device")
+    failed = f"; {len(failures)} could not be planned" if failures else ""
+    text = f"Plan: {totals(plan.summary)} on {devices}{failed}."
+    if not plan.devices:
+        text = f"No plan: {devices} could not be planned."
+    elif not plan.changes:
+        text = f"No changes. {devices}{failed}."
+    yield Line(text=text, style="bold")
+    barred = [device.name for device in plan.devices if not device.applyable]
+    if barred:
+        yield Line(
+            text=f"It cannot be applied before the errors of {', '.join(barred)} are resolved.",
+            style="bold red",
+        )
+
+
+def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) -> Iterator[Line]:
+    """Yield one device's part of a plan."""
+    yield _device_head(device)
+    for finding in device.findings:
+        if finding.kind != DOUBT:
+            yield finding_line(finding)
+    if not device.changes:
+        yield _unchanged(device)
+        return
+    if device.purge:
+        yield Line(
+            lead="  ! ",
+            text=f"deletes {counted(device.purge, 'rule')} of others (segctl_unmanaged: purge)",
+            style="bold red",
+        )
+    if brief:
+        yield from brief_lines(device.changes)
+    else:
+        yield from change_lines(device.changes, placed=has_order(device.platform))
+    if diff:
+        yield Line(text="  script", style="bold")
+        for line in device.script.splitlines():
+            yield Line(lead="    " + line, style="dim")
+
+
+def pending_text(devices: Iterable[DevicePlan]) -> Iterator[Line]:
+    """Yield what nobody has confirmed on devices."""
+    for device in devices:
+        yield _device_head(device)
+        yield from (finding_line(one) for one in device.findings if one.kind == PENDING)
+
+
+def _unchanged(device: DevicePlan) -> Line:
+    if device.in_sync:
+        return Line(text="  in sync", style="green")
+    if device.state.unsettled:
+        text = "  nothing to change; segctl apply settles what is said above"
+        return Line(text=text, style="yellow")
+    return Line(text="  nothing to change, but not in sync: see the errors above", style="red")
+
+
+def _device_head(device: DevicePlan) -> Line:
+    return Line(lead=f"{device.name}  ", text=f"({device_facts(device)})", lead_style="bold")
+
+
+def device_facts(device: DevicePlan) -> str:
+    """Say what a device is: platform, versions, serial, scope, number of rules."""
+    facts = [f"{platform_title(device.platform)} {device.os_version}".strip()]
+    facts += [f"content {device.content_version}"] if device.content_version else []
+    facts += [f"serial {device.serial}"] if device.serial else []
+    facts += [device.scope] if device.scope else []
+    facts += [counted(device.rule_count, "rule")]
+    return ", ".join(facts)

@@ -1,0 +1,47 @@
+"""What is wrong with an inventory, or worth a second look, as lines of text and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from segctl.report.labels import counted
+from segctl.report.lines import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.model.errors import Problem
+
+
+def validation_text(
+    warnings: Iterable[Problem],
+    refused: Iterable[Exception],
+    counts: Mapping[str, int],
+    *,
+    notes: bool = False,
+) -> Iterator[Line]:
+    """Yield what `segctl validate` found: errors first, then warnings; notes only when asked."""
+    hidden = 0
+    for refusal in refused:
+        yield Line(lead="error: ", text=str(refusal), style="bold red")
+    ranks = list(_SEVERITIES)
+    for problem in sorted(warnings, key=lambda each: ranks.index(each.severity)):
+        style = _SEVERITIES[problem.severity]
+        if problem.severity == "note" and not notes:
+            hidden += 1
+            continue
+        yield Line(lead=f"{problem.severity}: ", text=str(problem), lead_style=style)
+    if hidden:
+        text = f"{counted(hidden, 'note')} on how protocols are recognised: -v shows them"
+        yield Line(text=text, style="dim")
+    text = ", ".join(f"{number} {word}" for word, number in counts.items())
+    yield Line(text=text, style="bold")
+
+
+_SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Return problems as JSON values."""
+    return [asdict(problem) for problem in problems]

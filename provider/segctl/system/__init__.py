@@ -1,0 +1,1 @@
+"""What segctl asks of the machine it runs on: files, folders, programs, and the text of others."""

@@ -1,0 +1,268 @@
+"""The one way in which segctl writes files.
+
+A file is written beside its place under a random name that nobody else can have made, private from
+its first byte, and renamed into the place when it is whole. How the place is come to is in
+`segctl.system.places`.
+
+What is refused is an `UnsafePlaceError`, an `OSError` like any other that writing can end with: its
+``strerror`` says why, and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl.system.places import Folder, Place, entry, reach, unsafe, user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+#: For its owner only: whatever holds anything of a device, of a secret or of the network.
+PRIVATE = 0o600
+_SHARED_BITS = stat.S_IRWXG | stat.S_IRWXO
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def check(path: Path, *, alone: bool = False) -> Path:
+    """Return a path without its links if `write` would put a file there.
+
+    With `alone`, nobody else may be able to put files beside it either.
+
+    Raises:
+        UnsafePlaceError: it would not.
+        OSError: there is no such folder.
+    """
+    with reach(path) as place:
+        place.check(alone=alone)
+        return path if place.special else place.path
+
+
+def write(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
+    """Put a file in its place in one step; what was there stays if that fails.
+
+    Args:
+        path: where to. A pipe or a terminal takes the bytes as they are.
+        data: what.
+        mode: of the file, whatever was there before.
+        durable: return when the disk has it.
+
+    Raises:
+        UnsafePlaceError: others could decide where it goes.
+        OSError: it cannot be written.
+    """
+    with reach(path) as place:
+        place.check()
+        if place.special:
+            _pour(place, data)
+        else:
+            _replace(place, data, mode, durable=durable)
+
+
+def create(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Write a file that is not there yet, its folders made where they are missing.
+
+    Raises:
+        FileExistsError: something is there.
+        UnsafePlaceError: others could decide where it goes.
+        OSError: it cannot be written.
+    """
+    with reach(path, make=True) as place:
+        place.check()
+        descriptor = os.open(place.name, _NEW, PRIVATE, dir_fd=place.folder.descriptor)
+        _fill(place.folder, place.name, descriptor, data, mode, durable=True)
+        _sync(place.folder)
+
+
+def append(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Add to a private file, or make it, its folders too.
+
+    Raises:
+        UnsafePlaceError: others could decide where it goes, or it is not this user's own.
+        OSError: it cannot be written.
+    """
+    with reach(path, make=True) as place:
+        place.check()
+        if place.special:
+            _pour(place, data)
+            return
+        descriptor = _open_own(place, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "ab", buffering=0) as stream:
+            _write_all(stream.fileno(), data)
+            if durable:
+                os.fsync(descriptor)
+        if durable and place.found is None:
+            _sync(place.folder)
+
+
+def prepare(path: Path, beside: tuple[str, ...]) -> Path:
+    """Make a file that a library opens by its path, private, and return that without links.
+
+    Args:
+        path: the file; its folders are made where they are missing.
+        beside: what the library adds to its name for files of its own.
+
+    Raises:
+        UnsafePlaceError: others can write to its folder, or one of the files is not this user's.
+        OSError: it cannot be made.
+    """
+    with reach(path, make=True) as place:
+        place.check(alone=True)
+        folder = place.folder
+        with suppress(FileExistsError):
+            os.close(os.open(place.name, _NEW, PRIVATE, dir_fd=folder.descriptor))
+        # not opened: to close it would end the locks that a library of this process has on it
+        for name in (place.name, *(f"{place.name}{suffix}" for suffix in beside)):
+            found = entry(folder, name)
+            if found is None:
+                continue
+            # root looks into the database of a service, in a folder that is the service's own
+            owners = {folder.owner, os.geteuid()} if os.geteuid() == 0 else {os.geteuid()}
+            _check_own(Place(folder, name, found), found, owners)
+            if found.st_mode & _SHARED_BITS:
+                os.chmod(name, PRIVATE, dir_fd=folder.descriptor)
+        return place.path
+
+
+def make_folder(path: Path) -> None:
+    """Make a private folder, and those above it, where they are missing.
+
+    Raises:
+        UnsafePlaceError: others could decide where it goes.
+        OSError: it cannot be made.
+    """
+    with reach(path / ".segctl", make=True):
+        pass
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or the link in its place; it may be gone already.
+
+    Raises:
+        UnsafePlaceError: others could decide what is removed.
+        OSError: it cannot be removed.
+    """
+    with reach(path.parent / ".segctl") as place, suppress(FileNotFoundError):
+        folder, found = place.folder, entry(place.folder, path.name)
+        Place(folder, path.name, None).check()
+        if folder.others and found is not None and found.st_uid != os.geteuid():
+            raise unsafe(f"it belongs to {user_name(found.st_uid)}")
+        os.unlink(path.name, dir_fd=folder.descriptor)
+
+
+@contextmanager
+def temporary_folder(prefix: str) -> Generator[Path]:
+    """Yield a private folder for files that libraries write, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as folder:
+        yield Path(folder)
+
+
+def _replace(place: Place, data: bytes, mode: int, *, durable: bool) -> None:
+    folder = place.folder
+    scratch = f".segctl-{secrets.token_hex(16)}"
+    descriptor = os.open(scratch, _NEW, PRIVATE, dir_fd=folder.descriptor)
+
+    def into_place() -> None:
+        os.rename(scratch, place.name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+
+    _fill(folder, scratch, descriptor, data, mode, durable=durable, then=into_place)
+    if durable:
+        _sync(folder)
+
+
+def _fill(
+    folder: Folder,
+    name: str,
+    descriptor: int,
+    data: bytes,
+    mode: int,
+    *,
+    durable: bool,
+    then: Callable[[], None] = lambda: None,
+) -> None:
+    """Fill a new file; it is removed if that, or what comes then, fails."""
+    try:
+        try:
+            _write_all(descriptor, data)
+            os.fchmod(descriptor, mode)
+            if durable:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        then()
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder.descriptor)
+        raise
+
+
+def _open_own(place: Place, flags: int) -> int:
+    """Open a file of this user's own and make it private; one that is missing is made.
+
+    Raises:
+        UnsafePlaceError: it is another's, a link, or has another name elsewhere.
+    """
+    folder, name = place.folder, place.name
+    safe = flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        return os.open(name, safe | os.O_CREAT | os.O_EXCL, PRIVATE, dir_fd=folder.descriptor)
+    except FileExistsError:
+        descriptor = os.open(name, safe, dir_fd=folder.descriptor)
+    try:
+        found = os.fstat(descriptor)
+        _check_own(place, found, {os.geteuid()})
+        if found.st_mode & _SHARED_BITS:
+            os.fchmod(descriptor, PRIVATE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_own(place: Place, found: os.stat_result, owners: set[int]) -> None:
+    user = user_name(os.geteuid())
+    if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners:
+        raise unsafe(
+            f"{place.path} is not a file of user {user}: remove it, name another, or run segctl as "
+            "its owner"
+        )
+    if found.st_nlink != 1:
+        raise unsafe(f"{place.path} has another name elsewhere (a hard link): remove it")
+
+
+def _pour(place: Place, data: bytes) -> None:
+    """Write to a pipe, a terminal or an open descriptor."""
+    if place.stream is not None:
+        descriptor = os.dup(place.stream)
+    else:
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+        descriptor = os.open(place.name, flags, dir_fd=place.folder.descriptor)
+    try:
+        found = os.fstat(descriptor)
+        before = place.found
+        if before is not None and (found.st_dev, found.st_ino) != (before.st_dev, before.st_ino):
+            raise unsafe("it was exchanged while it was opened")
+        _write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync(folder: Folder) -> None:
+    """Have the disk know a folder's new entry, where the folder can be opened for that."""
+    with suppress(OSError):
+        descriptor = os.open(".", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder.descriptor)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

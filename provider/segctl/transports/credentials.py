@@ -1,0 +1,192 @@
+"""Who segctl logs in as: secrets by host name, resolved when a session opens and shown nowhere.
+
+Order: the environment (``SEGCTL_PASSWORD_<HOST>``, then ``SEGCTL_PASSWORD``), a file
+(``SEGCTL_PASSWORD_FILE``), the inventory (``ansible_password``, plain or from Ansible Vault), the
+operating system's keyring when the ``keyring`` package is installed. The user comes from
+``SEGCTL_USER_<HOST>``, ``SEGCTL_USER``, then ``ansible_user``.
+
+Work that leaves the process carries no secret: a vaulted one goes as its vault text (`Sealed`) and
+is opened where the session opens, one in plain text stays behind (`Withheld`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import AuthError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+KEYRING_SERVICE = "segctl"
+#: Where the vault password is, on the machine that opens the session.
+VAULT_PASSWORD_FILE = "SEGCTL_VAULT_PASSWORD_FILE"  # noqa: S105 - a variable's name
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """An Ansible Vault text: it may travel, as only the vault password opens it."""
+
+    ciphertext: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Stands for a secret that did not travel, so that the error says what to do instead."""
+
+
+class Secret:
+    """A string that prints as asterisks; `reveal` is the only way to it.
+
+    `sealed` is the vault text it was opened from, if any.
+    """
+
+    __slots__ = ("_value", "sealed")
+
+    def __init__(self, value: str, sealed: Sealed | None = None) -> None:
+        self._value = value
+        self.sealed = sealed
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        """Never the secret."""
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare the secrets."""
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        """Hash as the secret does."""
+        return hash(self._value)
+
+    def __reduce__(self) -> str | tuple[object, ...]:
+        """Refuse to be pickled: secrets do not travel."""
+        message = "a Secret is not to be pickled"
+        raise TypeError(message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """An account on a device."""
+
+    user: str
+    password: Secret
+
+
+def login(
+    host: str,
+    *,
+    user: str = "",
+    password: Secret | None = None,
+    key_file: str = "",
+    sealed: Callable[[], Secret] | None = None,
+    withheld: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> Login:
+    """Return the account for `host`.
+
+    Args:
+        host: inventory name of the device.
+        user: ``ansible_user`` of the host, if any.
+        password: ``ansible_password`` of the host, if any.
+        key_file: its SSH key, if any: then a password is not needed.
+        sealed: opens ``ansible_password`` where it is vaulted; called only if it is needed.
+        withheld: whether there is an ``ansible_password`` that did not come along.
+        environment: instead of the process's own.
+
+    Raises:
+        AuthError: no user or no password is to be found; the message says where to put one.
+    """
+    env = os.environ if environment is None else environment
+    key = re.sub(r"[^A-Z0-9]", "_", host.upper())
+    name = env.get(f"SEGCTL_USER_{key}") or env.get("SEGCTL_USER") or user
+    if not name:
+        raise AuthError(host, f"no user: set ansible_user, SEGCTL_USER_{key} or SEGCTL_USER")
+    text = env.get(f"SEGCTL_PASSWORD_{key}") or env.get("SEGCTL_PASSWORD")
+    secret = (
+        Secret(text)
+        if text
+        else _from_file(host, env)
+        or password
+        or (sealed() if sealed else None)
+        or _from_keyring(host, name)
+    )
+    if secret is None and key_file:
+        return Login(user=name, password=Secret(""))
+    if secret is None and withheld:
+        raise AuthError(
+            host,
+            f"no password for {name} on this worker: ansible_password stands in the inventory "
+            "outside of a !vault value, and such a password is not sent to workers. Make it a "
+            "!vault value and set SEGCTL_VAULT_PASSWORD_FILE on the workers, or set "
+            f"SEGCTL_PASSWORD_{key} or SEGCTL_PASSWORD_FILE there",
+        )
+    if secret is None:
+        raise AuthError(
+            host,
+            f"no password for {name}: set SEGCTL_PASSWORD_{key}, SEGCTL_PASSWORD_FILE, "
+            "ansible_password (in Ansible Vault) or store one in the keyring",
+        )
+    return Login(user=name, password=secret)
+
+
+def _from_file(host: str, env: Mapping[str, str]) -> Secret | None:
+    if not (name := env.get("SEGCTL_PASSWORD_FILE")):
+        return None
+    try:
+        return secret_in(Path(name), "SEGCTL_PASSWORD_FILE")
+    except UsageError as error:
+        raise AuthError(host, str(error)) from error
+
+
+def secret_in(file: Path, variable: str) -> Secret:
+    """Return the secret a file holds, which `variable` names.
+
+    Where the file is another's, such as root's, its group may read it: that is how systemd and
+    Kubernetes hand a secret to a service that does not own it.
+
+    Raises:
+        UsageError: it cannot be read, is empty, or others may read it.
+    """
+    path = file.expanduser()
+    try:
+        found = path.stat()
+        ours = found.st_uid == os.geteuid()
+        if found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
+            raise UsageError(f"{path} can be read by others: chmod 600 {path}")
+        text = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise UsageError(f"{variable} {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"{variable} {path} is not UTF-8 text") from None
+    if not text:
+        raise UsageError(f"{variable} {path} is empty")
+    return Secret(text)
+
+
+def _from_keyring(host: str, user: str) -> Secret | None:
+    try:
+        keyring = import_module("keyring")
+    except ImportError:
+        return None
+    try:
+        found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
+    except Exception as error:  # noqa: BLE001 - what backends raise says what they like
+        raise AuthError(
+            host,
+            f"the keyring does not answer ({type(error).__name__}): unlock it, or set "
+            "SEGCTL_PASSWORD",
+        ) from None
+    return Secret(found) if isinstance(found, str) else None

@@ -1,0 +1,331 @@
+"""A session over SSH for every platform with a command line, on netmiko.
+
+The host's key is checked before anything else is sent; nothing is written at login; each command
+is one call with its own bounds; a read-only session lets pass only the commands it was opened
+with. What netmiko and paramiko raise does not leave this module.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from segctl.model.errors import ApplyError, ConnectError, ParseError, UnsupportedError
+from segctl.system import inert, storage
+from segctl.system.folders import file_name
+from segctl.transports.ssh_login import GRACE as _GRACE
+from segctl.transports.ssh_login import LOGIN, bounded, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from segctl.transports.target import Target
+
+#: Printable ASCII without what a command line could take for its own.
+_TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
+_CHUNK = 1 << 16
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
+
+
+def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 255) -> str:
+    """Return `text` if it may stand in a command line.
+
+    Raises:
+        UnsupportedError: it holds a newline, quote, ``?``, ``!``, ``;``, backslash, control
+            character or anything else that is not allowed there, or is too long.
+    """
+    if len(text) > limit or not allowed.fullmatch(text):
+        message = f"{kind} {text!r} holds characters that must not reach a command line"
+        raise UnsupportedError(message)
+    return text
+
+
+#: A comment in a listing, as text, as JSON or as JSON in JSON, that is not one of segctl's marks.
+_REMARK = re.compile(
+    r"""(\bcomment(?:\s+|\\?"\s*:\s*)\\?")(?!(?:made by )?segctl\b)(?:[^"\\]|\\[^"])+"""
+)
+_PRIVATE = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command returned."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def reason(self) -> str:
+        """The first line that says what is wrong."""
+        said = (self.err or self.out)[:4096]  # more could be an answer without end
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        return lines[0][:300] if lines else f"exit code {self.code}"
+
+
+class SshSession:
+    """One login on one device."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        device_type: str,
+        read_only: bool,
+        readers: Sequence[re.Pattern[str]] = (),
+        progress: Callable[[str], None],
+        within: float | None = None,
+    ) -> None:
+        """Log in.
+
+        Args:
+            target: the device and how its key is known.
+            device_type: netmiko's word for its platform.
+            read_only: refuse every command that none of `readers` matches whole.
+            readers: commands that change nothing.
+            progress: told each step.
+            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout``
+                otherwise.
+
+        Raises:
+            ConnectError: no connection, or the host key is unknown, changed or not the pinned one;
+                the transcript that is asked for cannot be written.
+            AuthError: the device refuses the account.
+        """
+        self._target = target
+        self._read_only = read_only
+        self._readers = tuple(readers)
+        self._progress = progress
+        _check_transcript(target)
+        progress("connecting")
+        seconds = LOGIN * target.timeout if within is None else within
+        self._connection = connect(target, device_type, time.monotonic() + seconds)
+
+    def close(self) -> None:
+        """Log out."""
+        with suppress(Exception):
+            self._connection.disconnect()
+
+    @property
+    def transport(self) -> Any:
+        """The transport of paramiko."""
+        return self._connection.remote_conn_pre.get_transport()
+
+    def run(
+        self,
+        command: str,
+        data: bytes = b"",
+        *,
+        timeout: float | None = None,
+        limit: int | None = None,
+    ) -> Answer:
+        """Run one command on a channel of its own, with `data` as its input.
+
+        Args:
+            command: what the account's shell is given.
+            data: its input.
+            timeout: seconds instead of ``segctl_timeout``.
+            limit: bytes that the answer may have, instead of ``segctl_max_answer_mb``.
+
+        Raises:
+            ApplyError: the session is read-only and this is no command that only reads.
+            ConnectError: the connection ended, or no answer within `timeout` seconds.
+            ParseError: the answer is larger than ``segctl_max_answer_mb``.
+        """
+        if self._read_only and not any(one.fullmatch(command) for one in self._readers):
+            raise ApplyError(self._target.name, "this session is read-only: nothing was sent")
+        seconds = timeout or self._target.timeout
+        deadline = time.monotonic() + seconds
+        try:
+            with bounded(seconds + _GRACE, self.transport.close):
+                answer = self._exchange(command, data, deadline, limit or self._target.max_answer)
+        except (OSError, EOFError, _ssh_error()) as error:
+            if time.monotonic() >= deadline:
+                setting = "segctl_commit_timeout" if timeout else "segctl_timeout"
+                raise ConnectError(
+                    self._target.name, f"no answer within {seconds:g} s ({setting})"
+                ) from error
+            reason = str(error) or type(error).__name__
+            raise ConnectError(
+                self._target.name, f"the connection ended during a command: {reason}"
+            ) from error
+        self._record(command, data, answer)
+        return answer
+
+    def _exchange(self, command: str, data: bytes, deadline: float, limit: int) -> Answer:
+        channel = self._open(deadline)
+        try:
+            channel.exec_command(command)
+            flow = _Flow(channel, data)
+            pause = _FIRST_PAUSE
+            while True:
+                ended = self._ended(channel)  # asked first: what came before the end is taken below
+                moved = flow.step(send=not ended)
+                self._check_size(flow.size, limit)
+                if ended and not moved:
+                    break
+                if time.monotonic() >= deadline:
+                    raise TimeoutError
+                pause = _FIRST_PAUSE if moved else min(2 * pause, _LONGEST_PAUSE)
+                if not moved:
+                    time.sleep(pause)
+            self._check_whole(channel, deadline)
+            code: int = channel.recv_exit_status()
+            return Answer(code=code, out=self._text(flow.out), err=self._text(flow.err))
+        finally:
+            channel.close()
+
+    def _open(self, deadline: float) -> Any:
+        seconds = max(deadline - time.monotonic(), 0.0)
+        channel = self.transport.open_session(timeout=seconds)
+        channel.settimeout(seconds)
+        return channel
+
+    def _check_whole(self, channel: Any, deadline: float) -> None:
+        """Take an answer only if the device has ended it: a lost line looks like an end too."""
+        if channel.exit_status < 0:
+            raise EOFError("it was cut off before the command ended")
+        if not channel.eof_received:  # nor need it be sent: a line that still works was not lost
+            with suppress(_refusal()):
+                self._open(deadline).close()
+
+    def _check_size(self, size: int, limit: int) -> None:
+        if size > limit:
+            raise ParseError(
+                self._target.name,
+                f"answers with more than {limit / 2**20:g} MB (segctl_max_answer_mb)",
+            )
+
+    def _ended(self, channel: Any) -> bool:
+        if channel.exit_status_ready() and channel.eof_received:
+            return True
+        return bool(channel.closed) or not self.transport.is_active()
+
+    def _text(self, said: bytearray) -> str:
+        """Return what was said as text, and let go of the bytes: both at once may be large."""
+        try:
+            text = said.decode()
+            said.clear()
+        except UnicodeDecodeError as error:
+            raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
+        return text
+
+    def _record(self, command: str, data: bytes, answer: Answer) -> None:
+        """Write one exchange to the transcript.
+
+        The password, private keys and what others wrote into comments are masked; what steers a
+        terminal is an escape.
+        """
+        folder = self._target.transcript
+        if folder is None:
+            return
+        parts = [
+            f"# {datetime.now(UTC).isoformat()} {self._target.name}\n$ {command}\n",
+            *([data.decode(errors="replace")] if data else []),
+            *([f"\n{answer.out}"] if answer.out else []),
+            *([f"\n! {answer.err}"] if answer.err else []),
+            f"\n= {answer.code}\n",
+        ]
+        text = "".join(parts)
+        secret = self._target.password.reveal()
+        if secret:
+            text = text.replace(secret, "***")
+        text = "\n".join(inert.lines(_REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))))
+        try:
+            storage.append(_transcript(self._target, folder), text.encode(), durable=False)
+        except OSError as error:  # what was begun on the device is not left for that
+            self._progress(f"the transcript was not continued: {error.strerror}")
+
+
+class _Flow:
+    """What goes into a channel and comes out of it, a step at a time."""
+
+    def __init__(self, channel: Any, data: bytes) -> None:
+        self._channel = channel
+        self._rest = memoryview(data)
+        self._open = True
+        self.out = bytearray()
+        self.err = bytearray()
+        self.size = 0
+
+    def step(self, *, send: bool) -> bool:
+        """Move what can be moved without waiting; say whether anything was."""
+        moved = send and self._send()
+        channel = self._channel
+        if channel.recv_ready():
+            moved = self._take(self.out, channel.recv(_CHUNK)) or moved
+        if channel.recv_stderr_ready():
+            moved = self._take(self.err, channel.recv_stderr(_CHUNK)) or moved
+        return moved
+
+    def _send(self) -> bool:
+        channel = self._channel
+        if self._open and not self._rest:
+            channel.shutdown_write()
+            self._open = False
+        if not (self._open and channel.send_ready()):
+            return False
+        try:
+            sent: int = channel.send(self._rest[:_CHUNK])
+        except OSError:
+            if not channel.closed:
+                raise
+            sent = 0
+        # nothing goes into a command that ended without reading all of its input
+        self._rest = self._rest[sent:]
+        return sent > 0
+
+    def _take(self, said: bytearray, part: bytes) -> bool:
+        self.size += len(part)
+        said += part
+        return bool(part)
+
+
+# --- transcripts ---------------------------------------------------------------------------------
+
+
+def _transcript(target: Target, folder: Path) -> Path:
+    return folder / file_name(target.name, ".txt")
+
+
+def _check_transcript(target: Target) -> None:
+    """Refuse to begin where no transcript can be written although one is asked for.
+
+    Raises:
+        ConnectError: it cannot.
+    """
+    if target.transcript is None:
+        return
+    path = _transcript(target, target.transcript)
+    try:
+        storage.append(path, b"", durable=False)
+    except OSError as error:
+        raise ConnectError(
+            target.name,
+            f"the transcript {path} (segctl_transcript) cannot be written: {error.strerror}; "
+            "nothing was sent",
+        ) from error
+
+
+# --- what the library raises ---------------------------------------------------------------------
+
+
+def _ssh_error() -> type[Exception]:
+    import paramiko
+
+    error: type[Exception] = paramiko.SSHException
+    return error
+
+
+def _refusal() -> type[Exception]:
+    import paramiko
+
+    error: type[Exception] = paramiko.ChannelException
+    return error

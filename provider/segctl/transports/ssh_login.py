@@ -1,0 +1,467 @@
+"""Logging in over SSH: netmiko's session, whose host key is judged within the key exchange.
+
+The host proves its key, and what it proved is judged, before the client answers: no password, no
+name and no encrypted byte is sent to a host that is not the right one. The same holds for every
+later exchange of keys in that session. paramiko knows certificates of hosts only as keys; here
+what it took for a key is read again, as the certificate that it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import stat
+import threading
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from segctl.model.errors import AuthError, ConnectError
+from segctl.transports.host_keys import (
+    ALGORITHMS,
+    Known,
+    Shown,
+    Status,
+    algorithms,
+    fingerprint,
+    judge,
+    kind_of,
+    lookup,
+    place,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from segctl.transports.target import Target
+
+#: What a device gets beyond its time before the line is cut under a call that does not return.
+GRACE: Final = 2.0
+#: A login takes at most this many times ``segctl_timeout``.
+LOGIN: Final = 3
+#: Where OpenSSH looks when it is not told where.
+DEFAULT_FILES: Final = (
+    Path("~/.ssh/known_hosts"),
+    Path("~/.ssh/known_hosts2"),
+    Path("/etc/ssh/ssh_known_hosts"),
+    Path("/etc/ssh/ssh_known_hosts2"),
+)
+#: Bytes of a known_hosts file: 16 MiB are more than 100,000 keys.
+_LARGEST: Final = 1 << 24
+#: Algorithms that prove a key of one kind.
+_FAMILIES: Final = (ALGORITHMS[:1], ALGORITHMS[1:4], ALGORITHMS[4:])
+
+
+def connect(target: Target, device_type: str, until: float) -> Any:
+    """Return netmiko's connection to a device whose identity was verified, logged in.
+
+    Args:
+        target: the device.
+        device_type: netmiko's word for its platform.
+        until: when all of the login must be over, by the monotonic clock.
+
+    Raises:
+        ConnectError: no connection in time, or the host key is unknown, changed, revoked or not
+            pinned.
+        AuthError: the device refuses the account, or our key cannot be used.
+    """
+    # without a handler Python prints what paramiko logs; what matters of it is in our errors
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    _check_key_file(target)
+    if not target.ssh_fingerprint:
+        return _log_in(target, device_type, _known(target), until)
+    pin = f"SHA256:{target.ssh_fingerprint.removeprefix('SHA256:').rstrip('=')}"
+    met: list[str] = []
+    for family in _FAMILIES:
+        proof = _Pinned(family, pin)
+        try:
+            return _log_in(target, device_type, proof, until)
+        except _OtherKeyError:
+            met += proof.met
+    raise ConnectError(
+        target.name,
+        f"its host key is {' or '.join(met) or 'of no kind that segctl takes'}, not the "
+        f"pinned {pin} (segctl_ssh_fingerprint): find out why before you change the pin",
+    )
+
+
+# --- who it must be ------------------------------------------------------------------------------
+
+
+class _OtherKeyError(Exception):
+    """The device has no key of this family, or another than the pinned one."""
+
+
+class _Proof:
+    """What a host has to show in one session, and what became of it."""
+
+    def __init__(self, wanted: Sequence[str]) -> None:
+        self.algorithms = tuple(wanted)
+        self.refusal = ""
+        self._accepted = b""
+
+    @property
+    def met_a_host(self) -> bool:
+        """Whether a host proved to have any key."""
+        return bool(self._accepted or self.refusal)
+
+    def check(self, blob: bytes) -> None:
+        """Judge what a host proved to have.
+
+        Raises:
+            SSHException: it is not what it must be; `refusal` says why.
+        """
+        import paramiko
+
+        if blob == self._accepted:
+            return
+        self.refusal = self._objection(blob)
+        if self.refusal:
+            raise paramiko.SSHException(self.refusal)
+        self._accepted = blob
+
+    def _objection(self, blob: bytes) -> str:
+        raise NotImplementedError
+
+
+class _Pinned(_Proof):
+    """The key with one fingerprint."""
+
+    def __init__(self, wanted: Sequence[str], pin: str) -> None:
+        super().__init__(wanted)
+        self._pin = pin
+        self.met: list[str] = []
+
+    def _objection(self, blob: bytes) -> str:
+        seen = fingerprint(blob)
+        if seen == self._pin:
+            return ""
+        self.met.append(seen)
+        return "not the pinned key"
+
+
+class _KnownHost(_Proof):
+    """A key or an authority of known_hosts files."""
+
+    def __init__(self, target: Target, files: Sequence[Path], texts: Sequence[bytes]) -> None:
+        self._files = " or ".join(map(str, files))
+        self._find = partial(lookup, texts)
+        self._place = place(target.host, target.port or 22)
+        super().__init__(algorithms(self._find, self._place))
+
+    def _objection(self, blob: bytes) -> str:
+        try:
+            seen = shown(blob)
+        except ValueError as error:
+            return (
+                f"its host certificate ({kind_of(blob)}) cannot be accepted: {error}; have its "
+                "authority sign another one"
+            )
+        verdict = judge(self._find, self._place, seen)
+        if verdict.status is Status.OK:
+            return ""
+        why = self._why(verdict.status, seen)
+        if not verdict.objection:
+            return why
+        return f"its host certificate does not count ({verdict.objection}), and {why}"
+
+    def _why(self, status: Status, seen: Shown) -> str:
+        name = self._place.name
+        if status is Status.REVOKED:
+            return (
+                f"its host key ({seen}) or the authority of its certificate is marked @revoked in "
+                f"{self._files}: whoever answers may hold a stolen key; give the device a new one"
+            )
+        if status is Status.CHANGED:
+            known: Known = self._find(name)
+            held = " or ".join(map(fingerprint, known.keys)) or "none of a host"
+            return (
+                f"its host key changed: it is {fingerprint(seen.key)}, {self._files} has {held} "
+                f"for {name}: somebody may be in between; find out why before you change the file"
+            )
+        return (
+            f"its host key ({seen}) is unknown: {self._files} has no entry for {name}; compare "
+            "the key at the device, then add it, or pin it with segctl_ssh_fingerprint"
+        )
+
+
+def _known(target: Target) -> _KnownHost:
+    """Return what the device's known_hosts files want of it.
+
+    Raises:
+        ConnectError: one that is there, or that the inventory names, cannot be read.
+    """
+    files: list[Path] = []
+    texts: list[bytes] = []
+    for path in target.known_hosts or DEFAULT_FILES:
+        try:
+            texts.append(_text(path))
+        except (FileNotFoundError, NotADirectoryError, RuntimeError) as error:  # RuntimeError: no ~
+            if target.known_hosts:
+                raise _unreadable(target, path, error) from error
+            continue
+        except OSError as error:
+            raise _unreadable(target, path, error) from error
+        files.append(path)
+    return _KnownHost(target, files or DEFAULT_FILES[:1], texts)
+
+
+def _text(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file or is far too large.
+        RuntimeError: its ``~`` is nobody's.
+    """
+    path = path.expanduser()
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a file")
+    if found.st_size > _LARGEST:
+        raise OSError(errno.EFBIG, f"larger than {_LARGEST >> 20} MiB")
+    return path.read_bytes()
+
+
+def _unreadable(target: Target, path: Path, error: Exception) -> ConnectError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return ConnectError(target.name, f"cannot read known hosts {path}: {reason}")
+
+
+# --- the session ---------------------------------------------------------------------------------
+
+
+def _left(target: Target, until: float) -> float:
+    """Return the seconds that one step of a login has.
+
+    Raises:
+        ConnectError: the time for the whole of it is over.
+    """
+    left = until - time.monotonic()
+    if left <= 0:
+        raise ConnectError(
+            target.name, f"no login within {LOGIN} times {target.timeout:g} s (segctl_timeout)"
+        )
+    return min(target.timeout, left)
+
+
+def _log_in(target: Target, device_type: str, proof: _Proof, until: float) -> Any:
+    sock = _dial(target, until)
+    connection = _connection(target, device_type, proof, sock, _left(target, until))
+    try:
+        _establish(target, connection, sock, proof, until)
+    except BaseException:
+        connection.disconnect()
+        hang_up(sock)
+        raise
+    return connection
+
+
+def _connection(
+    target: Target, device_type: str, proof: _Proof, sock: socket.socket, seconds: float
+) -> Any:
+    """Return a connection of netmiko, not yet established."""
+    from netmiko.ssh_dispatcher import ssh_dispatcher
+
+    return _verified(ssh_dispatcher(device_type), proof)(
+        device_type=device_type,
+        host=target.host,
+        port=target.port or 22,
+        sock=sock,
+        username=target.user,
+        password=target.password.reveal(),
+        use_keys=target.key_file is not None,
+        key_file=str(target.key_file) if target.key_file else None,
+        allow_agent=False,
+        ssh_strict=True,
+        system_host_keys=False,
+        alt_host_keys=False,
+        allow_auto_change=False,
+        conn_timeout=seconds,
+        auth_timeout=seconds,
+        banner_timeout=seconds,
+        blocking_timeout=seconds,
+        keepalive=15,
+        auto_connect=False,  # that which connects by itself writes a newline
+    )
+
+
+def _verified(base: Any, proof: _Proof) -> Any:
+    """Return netmiko's class of a platform, on a transport that wants this proof."""
+    import paramiko
+
+    transport = _transport(paramiko.Transport, proof)
+
+    class Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc] # the base is untyped
+        """No key is in paramiko's own lists: this is asked, and looks that the proof was given."""
+
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
+            """Refuse what did not pass through `transport`."""
+            del hostname, key
+            if not getattr(client.get_transport(), "verified", False):
+                raise paramiko.SSHException("the host key was not verified")
+
+    class Verified(base):  # type: ignore[misc] # the base is untyped
+        """A platform's session."""
+
+        def _connect_params_dict(self) -> dict[str, Any]:
+            platform: Any = super()
+            given = platform._connect_params_dict()  # noqa: SLF001 - the base's own
+            return {**given, "transport_factory": transport}
+
+        def _build_ssh_client(self) -> Any:
+            platform: Any = super()
+            client = platform._build_ssh_client()  # noqa: SLF001 - the base's own
+            client.set_missing_host_key_policy(Policy())
+            return client
+
+    return Verified
+
+
+def _transport(base: Any, proof: _Proof) -> Any:
+    """Return paramiko's transport, wanting a proof at every exchange of keys."""
+
+    class Transport(base):  # type: ignore[misc] # the base is untyped
+        """Asks for the proof's algorithms and has each answer judged."""
+
+        verified = False
+
+        @property
+        def preferred_keys(self) -> tuple[str, ...]:
+            """The algorithms by which the host may prove its key."""
+            return proof.algorithms
+
+        def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+            self.verified = False
+            transport: Any = super()
+            _check_kinds(self.host_key_type, host_key, sig)
+            transport._verify_key(host_key, sig)  # noqa: SLF001 - the base's own
+            proof.check(host_key)
+            self.verified = True
+
+    return Transport
+
+
+def _check_kinds(algorithm: str, host_key: bytes, signature: bytes) -> None:
+    """Hold a host to the algorithm that was agreed on: paramiko takes others of the same family.
+
+    Raises:
+        SSHException: the key or the signature is of another kind.
+    """
+    import paramiko
+
+    key = algorithm.replace("rsa-sha2-256", "ssh-rsa").replace("rsa-sha2-512", "ssh-rsa")
+    made = algorithm.removesuffix("-cert-v01@openssh.com")
+    try:
+        kinds = kind_of(host_key), kind_of(signature)
+    except ValueError as error:
+        raise paramiko.SSHException("a host key that cannot be read") from error
+    if kinds != (key, made):
+        raise paramiko.SSHException(f"a host key of another kind than {algorithm}")
+
+
+def _establish(
+    target: Target, connection: Any, sock: socket.socket, proof: _Proof, until: float
+) -> None:
+    import netmiko
+    import paramiko
+
+    try:
+        with bounded(until - time.monotonic() + GRACE, lambda: hang_up(sock)):
+            connection.establish_connection()
+    except netmiko.NetmikoAuthenticationException as error:
+        if "timeout" in str(error).lower():
+            raise ConnectError(
+                target.name, f"no answer to the login within {target.timeout:g} s (segctl_timeout)"
+            ) from error
+        how = f"key {target.key_file}" if target.key_file else "password"
+        raise AuthError(
+            target.name, f"refuses the account {target.user!r} with this {how}"
+        ) from error
+    except (
+        netmiko.NetMikoTimeoutException,
+        netmiko.ReadTimeout,
+        netmiko.NetmikoBaseException,
+        paramiko.SSHException,
+        OSError,
+        EOFError,
+        ValueError,
+    ) as error:
+        raise _no_session(target, proof, error) from error
+
+
+def _no_session(target: Target, proof: _Proof, error: Exception) -> Exception:
+    """Return what to raise where a session could not be opened."""
+    from paramiko.ssh_exception import IncompatiblePeer
+
+    cause = error.__context__ or error  # netmiko's own text names causes that cannot be
+    if isinstance(proof, _Pinned) and (
+        proof.refusal or (isinstance(cause, IncompatiblePeer) and "host key" in str(cause))
+    ):
+        return _OtherKeyError()
+    if proof.refusal:
+        return ConnectError(target.name, proof.refusal)
+    text = " ".join(str(cause).split())[:300] or type(cause).__name__
+    what = "no SSH session" if proof.met_a_host else "does not speak SSH with segctl"
+    return ConnectError(target.name, f"{what}: {text}")
+
+
+def _dial(target: Target, until: float) -> socket.socket:
+    """Open the line.
+
+    Raises:
+        ConnectError: nobody answers there.
+    """
+    port = target.port or 22
+    try:
+        return socket.create_connection((target.host, port), timeout=_left(target, until))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConnectError(
+            target.name, f"no connection to {target.host} port {port}: {reason}"
+        ) from error
+
+
+def hang_up(sock: socket.socket) -> None:
+    """Close a line, also under a call that waits for it."""
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
+
+
+@contextmanager
+def bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
+    """Cut the line when the time is over: paramiko has waits of its own that do not end."""
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _check_key_file(target: Target) -> None:
+    """Say what is wrong with our key: to the device a key that cannot be read is a wrong one.
+
+    Raises:
+        AuthError: it is not there, no key, or encrypted and there is no password.
+    """
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    if target.key_file is None:
+        return
+    where = f"key {target.key_file}"
+    try:
+        paramiko.PKey.from_path(target.key_file.expanduser())
+    except OSError as error:
+        raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
+    except TypeError as error:
+        if not target.password.reveal():
+            raise AuthError(target.name, f"{where} is encrypted: use one that is not") from error
+    except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
+        raise AuthError(target.name, f"{where} is no private key that segctl can use") from error

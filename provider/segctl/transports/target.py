@@ -1,0 +1,34 @@
+"""Where a device is, how it is logged into, and how its identity is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from segctl.transports.credentials import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a device is and how its identity is checked; the password never leaves it."""
+
+    name: str
+    host: str
+    port: int = 0
+    user: str = ""
+    password: Secret = field(default_factory=lambda: Secret(""), repr=False)
+    scope: str = "vsys1"
+    ca_file: Path | None = None
+    tls_fingerprint: str = ""
+    tls_verify: bool = True
+    known_hosts: tuple[Path, ...] = ()
+    key_file: Path | None = None
+    ssh_fingerprint: str = ""
+    transcript: Path | None = None
+    timeout: float = 60.0
+    commit_timeout: float = 1200.0
+    max_answer: int = 96 * 2**20
+    allow_unsupported_version: bool = False

@@ -1,0 +1,82 @@
+"""One request to a service: TLS, tries, secrets, on real sockets."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.model.errors import DeliveryError
+from segctl.notify.sending import send
+from segctl.transports.credentials import Secret
+from support.receiver import receiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JSON = {"Content-Type": "application/json"}
+
+
+def test_tls_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiver(tmp_path / "ca.pem") as service:
+        with pytest.raises(DeliveryError, match="certificate does not verify"):
+            send(Secret(service.url("/T0/geheim")), b"{}", headers=JSON)
+        assert service.received == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        send(Secret(service.url("/T0/geheim")), b"{}", headers=JSON)
+        (got,) = service.received
+        assert (got.method, got.path, got.body) == ("POST", "/T0/geheim", b"{}")
+
+
+def test_what_fails_in_passing_is_tried_again() -> None:
+    with receiver() as service:
+        service.answers = [(503, {}), (429, {})]
+        send(Secret(service.url()), b"{}", headers=JSON, pauses=(0, 0))
+        assert len(service.received) == 3
+        service.answers = [(503, {})] * 9
+        with pytest.raises(DeliveryError, match=r"127\.0\.0\.1: answers HTTP 503"):
+            send(Secret(service.url()), b"{}", headers=JSON, pauses=(0, 0))
+        assert len(service.received) == 6
+
+
+@pytest.mark.parametrize(("code", "headers"), [(404, {}), (302, {"Location": "/elsewhere"})])
+def test_what_will_not_pass_is_not_tried_again(code: int, headers: dict[str, str]) -> None:
+    with receiver() as service:
+        service.answers = [(code, headers)]
+        with pytest.raises(DeliveryError, match=f"answers HTTP {code}") as caught:
+            send(Secret(service.url("/geheim")), b"{}", headers=JSON, pauses=(0, 0))
+        assert len(service.received) == 1
+        assert "geheim" not in str(caught.value)
+
+
+def test_user_and_password_of_the_address_go_into_a_header() -> None:
+    with receiver() as service:
+        url = service.url("/x").replace("//", "//ana:p%40ss@")
+        send(Secret(url), b"{}", headers=JSON)
+        assert service.received[0].headers["Authorization"] == "Basic YW5hOnBAc3M="
+        assert service.received[0].headers["Host"] == f"127.0.0.1:{service.port}"
+
+
+def test_a_secret_is_not_sent_in_the_clear() -> None:
+    with pytest.raises(DeliveryError, match=r"^hooks\.example: .* use https$"):
+        send(Secret("http://hooks.example/T0/geheim"), b"{}", headers=JSON)
+    with pytest.raises(DeliveryError, match="use https"):
+        send(Secret("http://u:p@gateway.example"), b"", headers={}, private=False)
+
+
+@pytest.mark.parametrize(
+    "url", ["geheim", "ftp://geheim", "https://", "http://[geheim", "http://h:x"]
+)
+def test_an_address_that_is_none_is_not_repeated(url: str) -> None:
+    with pytest.raises(DeliveryError, match="not an http or https URL") as caught:
+        send(Secret(url), b"", headers={})
+    assert "geheim" not in str(caught.value)
+
+
+def test_nobody_there() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/geheim"
+        with pytest.raises(DeliveryError, match="Connection refused"):
+            send(Secret(url), b"", headers={}, pauses=(0,))

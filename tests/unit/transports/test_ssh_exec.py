@@ -1,0 +1,372 @@
+"""A session over SSH with servers that do everything the protocol lets them do."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import re
+import threading
+import time
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+import pytest
+
+from segctl.model.errors import ApplyError, AuthError, ConnectError, ParseError
+from segctl.transports import ssh_exec as ssh
+from segctl.transports.ssh_exec import SshSession
+from support.hostile import MARKS, steering
+from support.ssh_server import Manners, Visit, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+    from segctl.transports.target import Target
+
+DATA = b"".join(b"line %d\n" % number for number in range(200))
+#: Calls of this many ends of a command, in any order that ends with the close.
+ENDS = [
+    *itertools.permutations(("data", "status", "eof")),
+    *itertools.permutations(("data", "status")),
+]
+
+
+@contextmanager
+def _session(target: Target) -> Generator[SshSession]:
+    session = SshSession(
+        target, device_type="terminal_server", read_only=False, progress=lambda _: None
+    )
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def _said(visit: Visit, words: tuple[str, ...]) -> None:
+    for word in words:
+        if word == "data":
+            visit.data(DATA)
+        elif word == "status":
+            visit.status(7)
+        else:
+            visit.eof()
+    visit.close()
+
+
+def _orders() -> list[tuple[str, ...]]:
+    return [words for words in ENDS if "eof" not in words[: words.index("data")]]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut the line soon after the time of a command is over."""
+    monkeypatch.setattr(ssh, "_GRACE", 0.1)
+
+
+# --- how an answer ends --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", _orders(), ids="-".join)
+def test_an_answer_that_ends_at_the_worst_moment_is_whole(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    asked = threading.Event()
+    waits: Any = paramiko.Channel.recv_ready
+
+    def behave(visit: Visit) -> None:
+        asked.wait()
+        _said(visit, words)
+
+    def recv_ready(channel: Any) -> bool:
+        """Everything comes after the look for data, before the look for the end."""
+        found: bool = waits(channel)
+        if not found and not asked.is_set():
+            asked.set()
+            while not channel.closed:
+                time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(paramiko.Channel, "recv_ready", recv_ready)
+    with serving(Manners(behave)) as target, _session(target) as session:
+        answer = session.run("show")
+    assert answer.out == DATA.decode()
+    assert answer.code == 7
+
+
+@pytest.mark.parametrize("words", [*_orders(), ("status", "eof"), ("status",)], ids="-".join)
+def test_a_command_that_ends_without_reading_its_input(
+    monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    asked = threading.Event()
+    ready: Any = paramiko.Channel.send_ready
+
+    def behave(visit: Visit) -> None:
+        asked.wait()
+        _said(visit, words)
+
+    def send_ready(channel: Any) -> bool:
+        """The command ends after the look whether it takes more, before more is sent."""
+        found: bool = ready(channel)
+        if found and not asked.is_set():
+            asked.set()
+            while not channel.closed:
+                time.sleep(0.001)
+        return found
+
+    monkeypatch.setattr(paramiko.Channel, "send_ready", send_ready)
+    with serving(Manners(behave)) as target, _session(target) as session:
+        answer = session.run("show", b"x" * (1 << 22))
+    assert answer.out == (DATA.decode() if "data" in words else "")
+    assert answer.code == 7
+
+
+@pytest.mark.parametrize("before", [("status", "data"), ("data", "status"), ("data",), ()])
+def test_a_lost_line_is_no_end(before: tuple[str, ...]) -> None:
+    def behave(visit: Visit) -> None:
+        for word in before:
+            if word == "data":
+                visit.data(DATA)
+            else:
+                visit.status(0)
+        visit.cut()
+
+    cut = pytest.raises(ConnectError, match="the connection ended during a command")
+    with serving(Manners(behave)) as target, _session(target) as session, cut:
+        session.run("show")
+
+
+def test_a_command_that_a_signal_ended() -> None:
+    def behave(visit: Visit) -> None:
+        visit.data(DATA)
+        visit.signal()
+        visit.eof()
+        visit.close()
+
+    cut = pytest.raises(ConnectError, match="cut off before the command ended")
+    with serving(Manners(behave)) as target, _session(target) as session, cut:
+        session.run("show")
+
+
+@pytest.mark.parametrize("code", [0, 1, 255, 256, (1 << 31) - 1])
+def test_exit_codes(code: int) -> None:
+    def behave(visit: Visit) -> None:
+        visit.status(code)
+        visit.eof()
+        visit.close()
+
+    with serving(Manners(behave)) as target, _session(target) as session:
+        assert session.run("show").code == code
+
+
+def test_both_streams_at_once() -> None:
+    def behave(visit: Visit) -> None:
+        for _ in range(50):
+            visit.channel.sendall(DATA)
+            visit.channel.sendall_stderr(DATA)
+        visit.status()
+        visit.eof()
+        visit.close()
+
+    with serving(Manners(behave)) as target, _session(target) as session:
+        answer = session.run("show", DATA)
+    assert answer.out == answer.err == DATA.decode() * 50
+
+
+def test_nothing_is_written_at_login() -> None:
+    manners = Manners(lambda visit: _said(visit, ("status", "eof")))
+    with serving(manners) as target, _session(target) as session:
+        assert session.run("show").code == 7
+        (shell,) = manners.shells
+        held = shell.recv(100) if shell.recv_ready() else b""
+        assert held == b""
+
+
+@pytest.mark.parametrize("command", ["reload", "show\nreload", "show; reload", " show", "show "])
+def test_a_session_that_only_reads_sends_only_what_it_may(command: str) -> None:
+    visits: list[Visit] = []
+
+    def behave(visit: Visit) -> None:
+        visits.append(visit)
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as target:
+        session = SshSession(
+            target,
+            device_type="terminal_server",
+            read_only=True,
+            readers=(re.compile("show"),),
+            progress=lambda _: None,
+        )
+        with closing(session):
+            with pytest.raises(ApplyError, match="read-only: nothing was sent"):
+                session.run(command)
+            session.run("show")
+    assert [visit.command for visit in visits] == ["show"]
+
+
+def test_a_transcript_holds_all_but_secrets(tmp_path: Path) -> None:
+    def behave(visit: Visit) -> None:
+        visit.data(b"the secret is out\n")
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served:
+        target = replace(served, transcript=tmp_path / "new" / "folder")
+        with _session(target) as session:
+            session.run("show secret", b"set secret\n")
+    text = (tmp_path / "new/folder/gw1.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^\$ .*|set .*|the .*|= .*", text, re.MULTILINE) == [
+        "$ show ***",
+        "set ***",
+        "the *** is out",
+        "= 7",
+    ]
+
+
+REMARKS = (
+    ('comment "the key is 4711" accept', 'comment "***" accept'),
+    ('{"comment": "4711 \\u00fc", "x": 1}', '{"comment": "***", "x": 1}'),
+    ('{"comment":"4711"}', '{"comment":"***"}'),
+    ('"comment": "made by segctl 1"', '"comment": "made by segctl 1"'),
+    ('comment "segctl run=1"', 'comment "segctl run=1"'),
+    ("-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----", "***"),
+)
+
+
+@pytest.mark.parametrize(("said", "shown"), REMARKS)
+def test_a_transcript_has_no_comments_of_others(tmp_path: Path, said: str, shown: str) -> None:
+    def behave(visit: Visit) -> None:
+        visit.data(f"<{said}>\n".encode())
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
+        assert said in one.run("show").out
+    assert f"<{shown}>" in (tmp_path / "gw1.txt").read_text(encoding="utf-8")
+
+
+def test_nothing_in_a_transcript_steers_who_reads_it(tmp_path: Path) -> None:
+    marks = "".join(MARKS[:-1])  # the last one is no UTF-8
+
+    def behave(visit: Visit) -> None:
+        visit.data(f"said {marks}\n".encode())
+        _said(visit, ("status", "eof"))
+
+    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
+        assert marks in one.run("show").out
+    text = (tmp_path / "gw1.txt").read_text(encoding="utf-8")
+    assert not steering(text)
+    assert r"said \x00" in text
+
+
+# --- servers that do not end ---------------------------------------------------------------------
+
+
+def _silent(visit: Visit) -> None:
+    visit.until_cut()
+
+
+def _dripping(visit: Visit) -> None:
+    while True:
+        visit.data(b".")
+        time.sleep(0.01)
+
+
+def _eof_only(visit: Visit) -> None:
+    visit.data(DATA)
+    visit.eof()
+    visit.until_cut()
+
+
+def _status_only(visit: Visit) -> None:
+    visit.data(DATA)
+    visit.status()
+    visit.until_cut()
+
+
+def _deaf(visit: Visit) -> None:
+    """Allow a large upload, then take nothing from the line any more."""
+    visit.take(1 << 30)
+    visit.stop_reading()
+    visit.until_cut()
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("behave", [_silent, _dripping, _eof_only, _status_only, _deaf])
+def test_a_command_that_does_not_end(behave: Callable[[Visit], None]) -> None:
+    with serving(Manners(behave)) as target:
+        late = pytest.raises(ConnectError, match=r"no answer within 0\.5 s \(segctl_timeout\)")
+        with _session(replace(target, timeout=0.5)) as session, late:
+            session.run("show", b"x" * (1 << 26))
+        message = r"no answer within 0\.2 s \(segctl_commit_timeout\)"
+        with _session(target) as session, pytest.raises(ConnectError, match=message):
+            session.run("show", b"x", timeout=0.2)
+
+
+@pytest.mark.parametrize("stream", ["sendall", "sendall_stderr"])
+def test_an_answer_without_end_is_too_large(stream: str) -> None:
+    def behave(visit: Visit) -> None:
+        while True:
+            getattr(visit.channel, stream)(DATA)
+
+    large = pytest.raises(ParseError, match="more than 1 MB")
+    with serving(Manners(behave)) as served:
+        target = replace(served, max_answer=1 << 20)
+        with _session(target) as session, large:
+            session.run("show")
+
+
+class _Mute(Manners):
+    """Answers nothing to one kind of request."""
+
+    def __init__(self, request: str) -> None:
+        super().__init__(_silent)
+        self.request = request
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        if self.request == "login":
+            self.ended.wait(30)
+        return super().check_auth_password(username, password)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        if self.request == "channel":
+            self.ended.wait(30)
+        return super().check_channel_request(kind, chanid)
+
+    def check_channel_pty_request(self, channel: Any, *args: Any, **kwargs: Any) -> bool:
+        if self.request == "terminal":
+            self.ended.wait(30)
+        return super().check_channel_pty_request(channel, *args, **kwargs)
+
+    def check_channel_shell_request(self, channel: Any) -> bool:
+        if self.request == "shell":
+            self.ended.wait(30)
+        return super().check_channel_shell_request(channel)
+
+    def check_channel_exec_request(self, channel: Any, command: bytes) -> bool:
+        if self.request == "command":
+            self.ended.wait(30)
+        return super().check_channel_exec_request(channel, command)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("request_", ["login", "channel", "terminal", "shell", "command"])
+def test_a_request_that_is_never_answered(request_: str) -> None:
+    with serving(_Mute(request_)) as served:
+        target = replace(served, timeout=0.5)
+        with pytest.raises(ConnectError) as caught, _session(target) as session:
+            session.run("show")
+    assert "Traceback" not in str(caught.value)
+    assert "\n" not in caught.value.message
+
+
+def test_a_session_leaves_no_secret_with_the_library() -> None:
+    held = len(logging.getLogger("netmiko").filters)
+    with serving(Manners(lambda visit: _said(visit, ("status", "eof")))) as target:
+        with _session(target) as session:
+            session.run("show")
+        wrong = replace(target, user="nobody")
+        with pytest.raises(AuthError), _session(wrong):
+            pass
+    assert len(logging.getLogger("netmiko").filters) == held
