@@ -52,7 +52,7 @@ def test_a_defect_is_found_by_its_place() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         divmod(1, 0)
     assert "ZeroDivisionError: " in (said := internal(caught.value))
-    assert " at test_rollout.py:" in said
+    assert " at test_run.py:" in said
 
 
 def test_the_brake_stops_each_device_once() -> None:
