@@ -183,7 +183,7 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
 
 
 def test_standard_output_and_pipes_take_what_is_written() -> None:
-    code = "from pathlib import Path; from segctl import storage\n"
+    code = "from pathlib import Path; from segctl.system import storage\n"
     code += "storage.write(Path('/dev/stdout'), b'out'); storage.write(Path('/dev/null'), b'x')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert (done.stdout, done.stderr) == (b"out", b"")
