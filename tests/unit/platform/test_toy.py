@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from segctl.cli import run
 from segctl.model.errors import ApplyError, AuthError
 from segctl.model.site import Device, ZoneBinding
+from segctl.providers import base
 from segctl.providers.base import Provider, provider
 from segctl.testing import LAWS, check_provider
 from segctl.transports.credentials import Secret
@@ -36,7 +37,7 @@ ZONES = {"CTRL": ["p1"], "SUPV": ["p2"], "DMZ": ["p3"]}
 
 
 @pytest.fixture(autouse=True)
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put the package where an installer would, with the entry points its pyproject.toml names."""
     project: dict[str, Any] = tomllib.loads((TOY / "pyproject.toml").read_text("utf-8"))["project"]
     site = tmp_path / "site-packages"
@@ -55,6 +56,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
     for name in [name for name in sys.modules if name.startswith("segctl_toyos")]:
         monkeypatch.delitem(sys.modules, name)
+    yield
+    # the next test of this process has no such platform
+    base._provider.cache_clear()  # pyright: ignore[reportPrivateUsage] - there is no other way
 
 
 @pytest.fixture(scope="module", autouse=True)
