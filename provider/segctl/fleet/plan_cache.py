@@ -23,7 +23,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from segctl.planning.plan import device_of
+from segctl.planning.documents import device_json, device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 from segctl.system import storage
 
@@ -181,7 +181,7 @@ class PlanCache:
         """Keep a plan, if it is a function of its key and comes back as it is."""
         if self._folder is None or (plan.changes and not key.exact):
             return
-        body = json.dumps(plan.as_json(), separators=(",", ":")).encode()
+        body = json.dumps(device_json(plan), separators=(",", ":")).encode()
         if len(body) > MAX_ENTRY or device_of(json.loads(body)) != plan:
             return
         with suppress(OSError):
