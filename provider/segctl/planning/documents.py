@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -32,7 +33,7 @@ from segctl.system.inert import json_text
 from segctl.system.json_text import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from segctl.planning.review import Difference
@@ -308,11 +309,7 @@ def _item(kind: str, values: Mapping[str, Any]) -> Item | None:
             message = f"a {kind} of this segctl has no {name[:_SHOWN]!r}"
             raise ValueError(message)
         if name in readers:
-            try:
-                found[name] = readers[name](value)
-            except (TypeError, ValueError) as error:
-                message = f"{name} of a {kind} cannot be {str(value)[:_SHOWN]!r}"
-                raise ValueError(message) from error
+            found[name] = _read(readers[name], value, f"{name} of a {kind}")
     return _KINDS[kind](**found)
 
 
@@ -350,14 +347,23 @@ def _reader(hint: Any) -> tuple[_Reader | None, Any]:
     origin, of = get_origin(hint), get_args(hint)
     if origin is Literal:
         return (lambda value: _sure(value in of, value)), ""
-    if origin is not tuple:
-        return None, None
     readers = [read for one in of if one is not ... and (read := _reader(one)[0])]
     if not readers:
         return None, None
+    if origin is Mapping:
+        _, read = readers
+        return (lambda value: {key: read(one) for key, one in value.items()}), {}
     if of[-1] is ...:
         return (lambda value: tuple(map(readers[0], _sure(type(value) is list, value)))), ()
     return (lambda value: tuple(r(one) for r, one in zip(readers, value, strict=True))), ()
+
+
+def _read(read: _Reader, value: Any, what: str) -> Any:
+    try:
+        return read(value)
+    except (TypeError, ValueError, AttributeError) as error:
+        message = f"{what} cannot be {str(value)[:_SHOWN]!r}"
+        raise ValueError(message) from error
 
 
 def _sure(fact: object, value: Any) -> Any:
@@ -370,10 +376,9 @@ def _basis(values: Mapping[str, Any]) -> Basis | None:
     """Return what a plan rests on; of parts that are missing nothing is known."""
     if not values:
         return None
-    known = {one.name for one in fields(Basis)}
-    found: dict[str, Any] = {
-        name: tuple(value) if type(value) is list else value
-        for name, value in values.items()
-        if name in known
-    }
+    hints = get_type_hints(Basis, localns={"Mapping": Mapping})
+    found: dict[str, Any] = {}
+    for name in values.keys() & hints.keys():
+        read, _ = _reader(hints[name])
+        found[name] = _read(read, values[name], f"{name} of the basis") if read else None
     return Basis(**found)

@@ -149,7 +149,9 @@ def _moved(then: Basis, now: Basis) -> Iterator[str]:
             yield f"{_WORDS.get(part, part)} changed"
 
 
-def _moved_names(part: str, old: Mapping[str, object], new: Mapping[str, object]) -> Iterator[str]:
+def _moved_names(
+    part: str, old: Mapping[str, str | bool], new: Mapping[str, str | bool]
+) -> Iterator[str]:
     if part == "deleted":
         yield from (f"others use {name} now" for name in new if old.get(name) != new[name])
         return

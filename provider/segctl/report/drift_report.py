@@ -156,7 +156,7 @@ def _suite(device: DeviceDrift | Unchecked, rules: Sequence[str]) -> Suite:
             checks=(Check(name="is read", verdict="error", text=_unchecked(device).text),),
         )
     drifted = {f"{change.kind} {change.name}": kind for kind, change in _changes(device)}
-    accepted = {f"{known.item.kind} {known.item.name}" for known in device.accepted}
+    accepted = [f"{known.item.kind} {known.item.name}" for known in device.accepted]
     names = dict.fromkeys([*(f"rule {name}" for name in rules), *drifted, *accepted])
     checks = [Check(name="is read"), *(_check(name, drifted, accepted) for name in names)]
     checks += [
@@ -171,7 +171,7 @@ def _suite(device: DeviceDrift | Unchecked, rules: Sequence[str]) -> Suite:
     return Suite(name=device.name, checks=tuple(checks))
 
 
-def _check(name: str, drifted: Mapping[str, str], accepted: set[str]) -> Check:
+def _check(name: str, drifted: Mapping[str, str], accepted: Sequence[str]) -> Check:
     if name in drifted:
         return Check(name=name, verdict="failed", text=f"{drifted[name]} on the device")
     if name in accepted:
