@@ -131,8 +131,18 @@ def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
 def basis_json(basis: Basis) -> dict[str, Any]:
     """Return what a plan rests on as it stands in its document."""
     return {
-        one.name: list(value) if isinstance(value := getattr(basis, one.name), tuple) else value
-        for one in fields(Basis)
+        "serial": basis.serial,
+        "os_version": basis.os_version,
+        "content_version": basis.content_version,
+        "managed": basis.managed,
+        "order": list(basis.order),
+        "anchors": basis.anchors,
+        "above": basis.above,
+        "above_order": list(basis.above_order),
+        "inside": list(basis.inside),
+        "followed": basis.followed,
+        "references": basis.references,
+        "deleted": basis.deleted,
     }
 
 
@@ -351,8 +361,7 @@ def _reader(hint: Any) -> tuple[_Reader | None, Any]:
     if not readers:
         return None, None
     if origin is Mapping:
-        _, read = readers
-        return (lambda value: {key: read(one) for key, one in value.items()}), {}
+        return (lambda value: {key: readers[-1](one) for key, one in value.items()}), {}
     if of[-1] is ...:
         return (lambda value: tuple(map(readers[0], _sure(type(value) is list, value)))), ()
     return (lambda value: tuple(r(one) for r, one in zip(readers, value, strict=True))), ()

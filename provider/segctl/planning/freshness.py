@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.diff import gap, in_place
 from segctl.model.errors import StalePlanError
@@ -138,11 +138,12 @@ def check_fresh(plan: DevicePlan, live: Live) -> None:
 
 def _moved(then: Basis, now: Basis) -> Iterator[str]:
     for part in (one.name for one in fields(Basis)):
-        old, value = getattr(then, part), getattr(now, part)
+        old: Any = getattr(then, part)
+        value: Any = getattr(now, part)
         if old == value:
             continue
         if isinstance(value, dict):
-            yield from _moved_names(part, old, value)
+            yield from _moved_names(part, old, cast("dict[str, str | bool]", value))
         elif isinstance(value, str):
             yield f"{_WORDS.get(part, part)} was {old}, is {value}"
         else:
