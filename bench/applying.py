@@ -11,7 +11,7 @@ from bench.contenders import PASSWORD, USER
 from bench.measure import Case, Claim, run
 
 from segctl.planning.apply import apply_device
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.panos import PanosProvider
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target

@@ -113,7 +113,7 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
     """Read, parse, and plan for a policy that the device holds already."""
     from bench.corpus import desired
 
-    from segctl.planning.plan import plan_device
+    from segctl.planning.make import plan_device
     from segctl.protocols import catalogue
     from segctl.providers.panos import PanosProvider, fit, parse, session
     from segctl.transports.credentials import Secret
@@ -211,7 +211,7 @@ def judge(rules: str, document: str) -> dict[str, Any]:
     """Parse what a firewall answers, and plan a policy that changes much of it."""
     from bench import corpus
 
-    from segctl.planning.plan import plan_device
+    from segctl.planning.make import plan_device
     from segctl.protocols import catalogue
     from segctl.providers.panos import PanosProvider, fit, parse
 
@@ -256,7 +256,7 @@ def show(file: str) -> dict[str, Any]:
     from contextlib import redirect_stdout
 
     from segctl.cli.screen import print_lines
-    from segctl.planning.plan import load_plan
+    from segctl.planning.documents import load_plan
     from segctl.providers.base import provider
     from segctl.report import plan_text
 
@@ -274,7 +274,7 @@ def show(file: str) -> dict[str, Any]:
 
 def report(file: str) -> dict[str, Any]:
     """Write a plan as Markdown, as a web page and as JUnit."""
-    from segctl.planning.plan import load_plan
+    from segctl.planning.documents import load_plan
     from segctl.providers.base import provider
     from segctl.report import Places, junit, markdown, plan_report, webpage
 

@@ -13,7 +13,9 @@ from bench.contenders import PASSWORD, USER
 from bench.measure import Case, Claim, Runs, run
 from bench.replay import Replay
 
-from segctl.planning.plan import make_plan, plan_device
+from segctl.planning.documents import plan_file
+from segctl.planning.make import make_plan, plan_device
+from segctl.planning.plan import Intent
 from segctl.providers.panos import PanosProvider
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target
@@ -27,7 +29,7 @@ TIMES = (1, 4, 16)
 MOST = 1.3
 #: Rules of ours of the smallest device; a third as many of others stand beside them.
 _RULES = 750
-_INTENT = {"git_commit": "", "dirty": False, "digest": "sha256:bench"}
+_INTENT = Intent(digest="sha256:bench")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ def _works(folder: Path, size: int, *, quick: bool) -> list[Work]:
     document.write_bytes(answered(corpus.inhabited(site, rules // 3)))
     speaks = PanosProvider()
     made = plan_device(corpus.revised(site), speaks.parse(document.read_bytes()), speaks)
-    plan.write_text(make_plan([made], _INTENT).dumps(), encoding="utf-8")
+    plan.write_text(plan_file(make_plan([made], _INTENT)), encoding="utf-8")
     known = (rules, document, cache)
     return [
         Work(name="validate a manufacturer", contender="validate", arguments=(folder / "site",)),

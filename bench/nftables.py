@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench import gateway, over_ssh
 from bench.measure import Case, Claim
 
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
 

@@ -15,7 +15,7 @@ if __name__ == "__main__":
 from bench import gateway
 
 from segctl.planning.apply import apply_device
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import NftablesProvider, line, parse, render
 from segctl.providers.nftables.pushing import Pushing
 from segctl.transports import ssh_exec as ssh

@@ -26,7 +26,12 @@ FORMER = {
     "segctl.findings": ("segctl.planning.findings",),
     "segctl.intent": ("segctl.model.site",),
     "segctl.naming": ("segctl.compiler.naming",),
-    "segctl.plan": ("segctl.planning.plan",),
+    "segctl.plan": (
+        "segctl.planning.plan",
+        "segctl.planning.make",
+        "segctl.planning.freshness",
+        "segctl.planning.documents",
+    ),
     "segctl.policy": ("segctl.model.policy", "segctl.model.addresses", "segctl.analysis.decide"),
     "segctl.providers.loading": ("segctl.system.loading",),
     "segctl.providers.lock_owner": ("segctl.transports.lock_owner",),

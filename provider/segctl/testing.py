@@ -31,7 +31,8 @@ from segctl.model.site import (
     Zone,
 )
 from segctl.planning.apply import Order, apply_device
-from segctl.planning.plan import managed, plan_device
+from segctl.planning.freshness import managed
+from segctl.planning.make import plan_device
 
 try:
     from hypothesis import HealthCheck, assume, given, settings
@@ -595,7 +596,7 @@ def fewest_moves(harness: ProviderHarness) -> None:
         _require(in_place(after.order, set(ours), made.position))
         others = [name for name in before.order if name in before.other_rules]
         _require([name for name in after.order if name in after.other_rules] == others)
-        moves = sum(change["op"] == "move" for change in made.changes)
+        moves = sum(change.op == "move" for change in made.changes)
         _require(moves == _fewest(before, ours, made), made.changes)
 
     _trial(law)
@@ -604,9 +605,9 @@ def fewest_moves(harness: ProviderHarness) -> None:
 def _fewest(before: Live, ours: Sequence[str], made: DevicePlan) -> int:
     """Count the moves that no way of moving could do without."""
     renamed = {
-        change["before"]["name"]: change["name"]
+        change.before.name: change.name
         for change in made.changes
-        if change["op"] == "rename"
+        if change.op == "rename" and change.before is not None
     }
     others = [name for name in before.order if name in before.other_rules]
     rank = {name: index for index, name in enumerate(ours)}

@@ -133,7 +133,7 @@ def nothing(_data: bytes) -> bytes:
 
 def one_address(data: bytes) -> bytes:
     """Another network in the script, with a digest that fits again."""
-    from segctl.planning.plan import digest_of
+    from segctl.planning.documents import digest_of
 
     document = json.loads(data.replace(b"10.20.1.11", b"10.20.1.99"))
     document["digest"] = digest_of(document)
@@ -141,7 +141,7 @@ def one_address(data: bytes) -> bytes:
 
 
 def later_expiry(data: bytes) -> bytes:
-    from segctl.planning.plan import digest_of
+    from segctl.planning.documents import digest_of
 
     document = json.loads(data)
     document["expires"] = "2999-01-01T00:00:00+00:00"

@@ -137,7 +137,7 @@ def test_show_shows_fresh_stale_and_applied_plans(plant: Plant) -> None:
 
 def test_show_says_that_a_plan_has_expired(plant: Plant) -> None:
     document = plant("plan", "--json").json
-    from segctl.planning.plan import digest_of
+    from segctl.planning.documents import digest_of
 
     document["expires"] = "2020-01-01T00:00:00+00:00"
     document["digest"] = digest_of(document)

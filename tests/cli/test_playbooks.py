@@ -18,7 +18,7 @@ from segctl.cli.arguments import Settings
 from segctl.cli.rollout import Options, apply_playbook
 from segctl.inventory import load
 from segctl.operations.demo import fleet
-from segctl.planning.plan import schema
+from segctl.planning.documents import schema
 from segctl.playbook.model import DAYS
 from support.cells import Cells, statuses, waves
 

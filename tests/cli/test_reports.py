@@ -166,7 +166,7 @@ def test_a_device_that_was_not_reviewed_differs(plant: Plant) -> None:
 
 
 def test_another_serial_or_script_differs(plant: Plant) -> None:
-    from segctl.planning.plan import digest_of
+    from segctl.planning.documents import digest_of
 
     plant("plan", "-o", "plan.json")
     document: dict[str, Any] = json.loads((plant.folder / "plan.json").read_text("utf-8"))

@@ -17,7 +17,7 @@ from cli_support import VSYS
 from segctl.cli.plan import save_plan
 from segctl.cli.signatures import signer
 from segctl.model.errors import Problem
-from segctl.planning.plan import digest_of, load_plan, schema
+from segctl.planning.documents import digest_of, load_plan, plan_json, schema
 from support.cells import Cells, statuses, waves
 from support.signatures import Keys, ssh_keys
 
@@ -364,7 +364,7 @@ def test_a_signed_plan_that_has_expired_is_not_begun_but_gone_on_with(
     (state,) = reviewed.states
     file = reviewed.folder / "plan.json"
     old = replace(load_plan(file), expires="2020-01-01T00:00:00+00:00")
-    bound = {"reviewed": [old.plan_id, digest_of(old.as_json())]}
+    bound = {"reviewed": [old.plan_id, digest_of(plan_json(old))]}
     state.write_text(json.dumps(json.loads(state.read_text("utf-8")) | bound), "utf-8")
     save_plan(old, file, signer(keys.secret, file))
     with reviewed.untouched():

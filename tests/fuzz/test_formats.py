@@ -22,13 +22,17 @@ from segctl.cli import run
 from segctl.compiler.build import compile_site
 from segctl.drift.baseline import read_baseline
 from segctl.drift.history import Filter, entries, opened, record, run_of
+from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
 from segctl.fleet.tasks import judge
 from segctl.inventory import VaultSecrets, load, read_inventory
 from segctl.inventory.vault import encrypt
 from segctl.model.errors import SegctlError
 from segctl.model.site import Conduit, Flow, Site
 from segctl.notify.templates import template
-from segctl.planning.plan import digest_of, load_plan, make_plan
+from segctl.planning.documents import digest_of, load_plan
+from segctl.planning.documents import plan_file as plan_text
+from segctl.planning.make import make_plan
+from segctl.planning.plan import Intent
 from segctl.planning.snapshot import load_snapshot, snapshot_of
 from segctl.playbook import read_checks, read_playbook
 from segctl.playbook.run.state import State, load_state
@@ -123,8 +127,7 @@ def flow() -> Flow:
 def plan_file(folder: Path) -> Format:
     del folder
     wanted = compile_site(panos_site(), TODAY)["fw1"]
-    made = make_plan([judge(wanted, panos_document())], {"git_commit": "", "dirty": False,
-                     "digest": "sha256:0"}, now=NOW)  # fmt: skip
+    made = make_plan([judge(wanted, panos_document())], Intent(digest="sha256:0"), now=NOW)
 
     def read(path: Path) -> None:
         load_plan(path)
@@ -133,7 +136,7 @@ def plan_file(folder: Path) -> Format:
 
     return Format(
         name="plan",
-        samples=[made.dumps().encode()],
+        samples=[plan_text(made).encode()],
         read=reader("plan.json", read),
         told="plan.json",
         mutations=(by_byte, by_word, by_value(sealed), by_value(sealed)),
@@ -430,11 +433,8 @@ def nft_answers(folder: Path) -> Format:
 
 def history_file(folder: Path) -> Format:
     url = Secret(f"sqlite:///{folder}/history.sqlite")
-    seen = {
-        "kind": "rule", "name": "n", "state": "added", "fingerprint": "f", "conduit": "",
-        "changed_by": None,
-    }  # fmt: skip
-    drifted = {"devices": [{"name": "fw1", "status": "drift", "items": [seen]}]}
+    seen = DriftItem(kind="rule", name="n", states=("added",), fingerprint="f", names=("n",))
+    drifted = DriftReport(devices=(DeviceDrift(name="fw1", items=(seen,)),))
     with opened(url) as engine:
         record(engine, run_of(drifted, {}, started=NOW, finished=NOW, runner="r"))
     sample = (folder / "history.sqlite").read_bytes()

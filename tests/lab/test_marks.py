@@ -58,7 +58,7 @@ from pathlib import Path
 from segctl.compiler.build import compile_site
 from segctl.transports.credentials import Secret
 from segctl.inventory import load
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.transports.target import Target
 from segctl.providers.nftables import NftablesProvider, former
 from segctl.providers.nftables.build import Former, Names, by_pair

@@ -18,7 +18,7 @@ from segctl.model.errors import UnsupportedError
 from segctl.model.policy import ANY
 from segctl.model.site import Conduit, Endpoint, Flow, PortRange, ProtocolUse
 from segctl.planning.apply import apply_device
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.protocols import catalogue, layer4_ports, panos_applications
 from segctl.providers.base import Capabilities
 from segctl.providers.nftables import NftablesProvider

@@ -33,7 +33,7 @@ from segctl.model.site import (
     ZoneBinding,
 )
 from segctl.operations.demo import example_inventory
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.panos import PanosProvider
 from segctl.testing import TODAY, reach, read, sites
 from segctl_mocks import PanosMock

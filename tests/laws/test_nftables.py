@@ -15,7 +15,7 @@ from segctl.analysis.decide import decider
 from segctl.compiler.build import compile_site
 from segctl.model.errors import InventoryError, SegctlError, UnsupportedError
 from segctl.model.site import Conduit, Endpoint, Flow
-from segctl.planning.plan import managed
+from segctl.planning.freshness import managed
 from segctl.providers.nftables import agent
 from segctl.testing import TODAY, apply, desired, packets, plan, reach, read, sites
 from support.nft import desired as one_conduit

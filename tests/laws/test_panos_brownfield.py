@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from segctl.planning.plan import managed
+from segctl.planning.freshness import managed
 from segctl.testing import plan, reach, read
 from segctl_mocks import PanosMock
 from support.panos import PanosBench, PanosHarness, boot, others

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from segctl.model.errors import StalePlanError
 from segctl.model.site import Schedule
-from segctl.planning.plan import managed
+from segctl.planning.freshness import managed
 from segctl.testing import apply, plan, reach, read
 from segctl_mocks import ApiError, PanosMock
 from support.panos import DEVICE, RULES, VSYS, PanosBench, other_rule

@@ -555,7 +555,7 @@ def test_a_default_rule_that_refuses_and_logs_stays(panos: PanosHarness, bench: 
     )
     bench.mock.edit("set", path, strict, commit=True)
     made = plan(panos, bench, plant(WEB))
-    assert "default-rule" not in {change["kind"] for change in made.changes}
+    assert "default-rule" not in {change.kind for change in made.changes}
     reach(panos, bench, plant(WEB))
     (entry,) = etree.fromstring(bench.mock.running()).findall(
         ".//default-security-rules/rules/entry"

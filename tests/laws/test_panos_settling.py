@@ -171,7 +171,7 @@ def test_a_killed_purge_and_a_killed_retirement_are_taken_back(
     before = bench.printed()
     for wanted in (plant(unmanaged="purge"), plant()):
         made = plan(panos, bench, wanted)
-        assert any(change["kind"] == "tag" for change in made.changes)
+        assert any(change.kind == "tag" for change in made.changes)
         killed(panos, bench, made, "judging")
         assert b"c1.web" not in bench.mock.running()
         assert settled(panos, bench, "revert").state.unconfirmed
@@ -183,7 +183,7 @@ def test_a_renamed_rule_gets_its_name_back(panos: PanosHarness, bench: PanosBenc
     reach(panos, bench, plant(WEB, POLL))
     bench.mock.edit("rename", f"{RULES}/entry[@name='c1.web']", newname="by-hand", commit=True)
     made, before = plan(panos, bench, plant(WEB, POLL)), bench.mock.running()
-    assert any(change["op"] == "rename" for change in made.changes)
+    assert any(change.op == "rename" for change in made.changes)
     killed(panos, bench, made, "judging")
     settled(panos, bench, "revert")
     assert re.findall(rb'uuid="[^"]*"', bench.mock.running()) == re.findall(
@@ -268,7 +268,7 @@ def test_the_record_is_no_policy_and_a_device_without_one_is_as_desired(
     bench.mock.edit("edit", comment, f"<comments>{tag.comments}</comments>", commit=True)
     assert not plan(panos, bench, plant(WEB)).changes
     bench.mock.edit("edit", comment, "<comments>by hand</comments>", commit=True)
-    assert [change["kind"] for change in plan(panos, bench, plant(WEB)).changes] == ["tag"]
+    assert [change.kind for change in plan(panos, bench, plant(WEB)).changes] == ["tag"]
     reach(panos, bench, plant(WEB))
     assert not plan(panos, bench, plant(WEB)).changes
 

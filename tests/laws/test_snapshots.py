@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.planning.snapshot import snapshot_of
 from segctl.testing import ProviderHarness, desired, reach
 

@@ -13,17 +13,19 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from cli_support import ROOT
+from segctl.drift.report import DriftReport
 from segctl.notify.metrics import collect, exposition
-from segctl.planning.plan import make_plan
+from segctl.planning.make import make_plan
+from segctl.planning.plan import Intent
 
 FILE = ROOT / "packaging/prometheus/segctl.rules.yml"
 
 
 def test_every_metric_in_them_is_one_of_ours() -> None:
-    plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
+    plan = make_plan([], Intent())
     now = datetime(2026, 11, 22, tzinfo=UTC)
     registry = collect(
-        {"devices": []},
+        DriftReport(devices=()),
         (),
         environment="plant",
         started=now,

@@ -31,7 +31,6 @@ def test_each_floor_has_a_reason() -> None:
     ("name", "fixed"),
     [
         ("cryptography", "48.0.1"),
-        ("deepdiff", "8.6.2"),
         ("distributed", "2026.1.0"),
         ("jinja2", "3.1.6"),
         ("lxml", "6.1.0"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from cli_support import PASSWORD, USER, Plant
-from segctl.planning.plan import schema
+from segctl.planning.documents import schema
 from segctl_mocks import HostSpec, serve_fleet
 
 if TYPE_CHECKING:

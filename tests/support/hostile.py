@@ -5,14 +5,16 @@ from __future__ import annotations
 import unicodedata
 from functools import partial
 from itertools import cycle
-from typing import Any
 
 from hypothesis import strategies as st
 
 from segctl.fleet import Failure
+from segctl.model.diff import Anchor, Change, Op
 from segctl.model.errors import Problem
+from segctl.model.policy import Address, Rule
 from segctl.planning.findings import HOLE
-from segctl.planning.plan import DevicePlan, Plan, make_plan
+from segctl.planning.make import make_plan
+from segctl.planning.plan import OPS, DevicePlan, Intent, Plan
 
 TOKENS = (
     "```",
@@ -54,8 +56,7 @@ names = st.lists(
     min_size=1,
     max_size=4,
 ).map("".join)
-INTENT = {"git_commit": "0123456789abcdef", "dirty": False, "digest": "sha256:0"}
-OPS = ("create", "update", "move", "delete", "rename")
+INTENT = Intent(git_commit="0123456789abcdef", digest="sha256:0")
 
 
 def plans() -> st.SearchStrategy[tuple[Plan, list[Failure]]]:
@@ -67,25 +68,29 @@ def _plan(words: list[str]) -> tuple[Plan, list[Failure]]:
     """Use the words in turn, wherever there is room for one."""
     word = partial(next, cycle(words))
 
-    def rule(action: str) -> dict[str, Any]:
-        lists = ("from_zones", "to_zones", "sources", "applications")
-        return {
-            "action": action,
-            "description": word(),
-            **{field: [word(), word()] for field in lists},
-        }
+    def item(kind: str, name: str, conduit: str) -> Rule | Address:
+        if kind == "address":
+            return Address(name=name, value=word(), description=word())
+        return Rule(
+            name=name,
+            conduit=conduit,
+            description=word(),
+            from_zones=(word(), word()),
+            to_zones=(word(), word()),
+            sources=(word(), word()),
+            applications=(word(), word()),
+        )
 
-    def change(op: str, kind: str) -> dict[str, Any]:
-        return {
-            "op": op,
-            "kind": kind,
-            "name": word(),
-            "conduit": word(),
-            "before": {} if op == "create" else rule("allow"),
-            "after": {} if op == "delete" else rule("allow"),
-            "fields": ["sources", "description"] if op == "update" else [],
-            "anchor": {"where": "after", "rule": word()},
-        }
+    def change(op: Op, kind: str) -> Change:
+        name, conduit = word(), word()
+        return Change(
+            op=op,
+            kind=kind,
+            name=name,
+            before=None if op == "create" else item(kind, name, conduit),
+            after=None if op == "delete" else item(kind, name, conduit),
+            anchor=Anchor(where="after", rule=word()),
+        )
 
     def problem(severity: str) -> Problem:
         return Problem(

@@ -22,7 +22,7 @@ from segctl.model.site import (
     Zone,
     ZoneBinding,
 )
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.document import Document
 from segctl.providers.nftables.render import transactions

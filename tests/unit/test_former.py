@@ -17,6 +17,9 @@ from segctl.diff import Change
 from segctl.errors import ApplyError, AuthError, ConnectError, LockedError, ParseError, Problem
 from segctl.intent import Device, ZoneBinding
 from segctl.naming import shorten
+from segctl.plan import DevicePlan, Plan, OPS, VALID_FOR, make_plan, plan_device, managed, basis_of
+from segctl.plan import check_fresh, is_as_desired, digest_of, load_plan, parse_plan, plan_bytes
+from segctl.plan import FORMAT_VERSION, device_of, schema, schema_names
 from segctl.policy import ANY, FirewallZone, Policy, Rule, interval_text, resolver, sealed, decide
 from segctl.providers.base import Capabilities, Identity, Live, Provider, Session, Target, provider
 from segctl.providers.ssh import SshSession, token

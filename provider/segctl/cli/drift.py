@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,10 +29,10 @@ from segctl.cli.steps import (
 from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from segctl.cli.arguments import Settings
-    from segctl.drift.items import Accepted
+    from segctl.drift.report import Accepted, DriftReport
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
     from segctl.planning.plan import DevicePlan
@@ -165,6 +165,7 @@ def _check(
     offline: Path | None,
 ) -> int:
     from segctl.drift.baseline import baseline_text, read_baseline
+    from segctl.drift.report import drift_of
     from segctl.report import drift_json, drift_text
 
     started = datetime.now(UTC)
@@ -176,30 +177,28 @@ def _check(
     authors, notes = _authors(settings, loaded, plans if offline is None else [])
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in loaded.hosts if name in by_name]
-    document = drift_json(ordered, accepted, today=today(), authors=authors, notes=notes)
+    found = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
     if settings.json:
-        print_json(document, lines=settings.json_lines)
+        print_json(drift_json(found), lines=settings.json_lines)
     else:
-        print_lines(drift_text(document))
+        print_lines(drift_text(found))
     with suppress(OSError):  # who reads it may be gone; the others are told all the same
         sys.stdout.flush()
-    past = past_of(channels, document, loaded, started)
-    publish(channels, document, loaded, past)
+    past = past_of(channels, found, loaded, started)
+    publish(channels, found, loaded, past)
     if files.wanted:
-        _report(files, document, loaded, settings)
+        _report(files, found, loaded, settings)
     if accepting is not None:
         file, owner, day = accepting
-        save(file, baseline_text(document, owner, day))
+        save(file, baseline_text(found, owner, day))
         tell(f"Written. To accept exactly this: segctl drift --baseline {file}")
-    remember(channels, document, settings, loaded, past)
+    remember(channels, found, settings, loaded, past)
     if failures:
         return ERROR
-    return OK if document["in_sync"] else DIFFERS
+    return OK if found.in_sync else DIFFERS
 
 
-def _report(
-    files: ReportFiles, document: Mapping[str, Any], loaded: Loaded, settings: Settings
-) -> None:
+def _report(files: ReportFiles, found: DriftReport, loaded: Loaded, settings: Settings) -> None:
     from segctl.report import drift_report
 
     rules = {
@@ -207,7 +206,7 @@ def _report(
     }
     places = places_of(loaded.site, settings)
     environment = files.environment
-    files.write(drift_report(document, environment=environment, places=places, rules=rules))
+    files.write(drift_report(found, environment=environment, places=places, rules=rules))
 
 
 def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded) -> None:

@@ -165,7 +165,9 @@ def save_plan(
     made: Plan, out: Path, signing: Callable[[bytes, str], Signature] | None
 ) -> Path | None:
     """Save a plan, its signature first: at no moment is there a plan without one."""
-    text = made.dumps()
+    from segctl.planning.documents import plan_file
+
+    text = plan_file(made)
     if signing is None:
         remove_signatures(out)
         save(out, text)
@@ -185,12 +187,13 @@ def show_plan(
     cause: SegctlError | None = None,
 ) -> None:
     """Print a plan; with `--json` also why it was not applied, if so."""
+    from segctl.planning.documents import plan_json
     from segctl.report import plan_text
 
     if not settings.json:
         print_lines(plan_text(made, failures, diff=diff, brief=brief))
         return
-    document = made.as_json()
+    document = plan_json(made)
     if failures:
         document["errors"] = [asdict(failure) for failure in failures]
         document["error"] = {"code": failures[0].code, "message": failures[0].message}
@@ -221,7 +224,7 @@ def show(
     verify: VerifyOption = None,
 ) -> int:
     """Show a saved plan and who signed it, or how it differs from another."""
-    from segctl.planning.plan import parse_plan, plan_bytes
+    from segctl.planning.documents import parse_plan, plan_bytes
 
     files.check()
     data = plan_bytes(file)
@@ -242,11 +245,11 @@ def show(
         files.write(plan_report(made, environment=environment, places=places, file=str(file)))
     show_plan(settings, made, diff=diff, brief=brief, cause=doubt)
     if not settings.json:
-        commit = str(made.intent.get("git_commit", ""))[:12]
-        dirty = " with uncommitted edits" if made.intent.get("dirty") else ""
+        commit = made.intent.git_commit[:12]
+        dirty = " with uncommitted edits" if made.intent.dirty else ""
         inventory_at = f"; inventory at {commit}{dirty}" if commit else ""
         say(f"Made {made.created}, expires {made.expires}{inventory_at}.")
-        for name, taken in made.intent.get("snapshots", {}).items():
+        for name, taken in (made.intent.snapshots or {}).items():
             say(f"Made offline: {name} from its snapshot of {taken}.")
         mention_use(file, made)
         _mention_signers(file, signers, verified=verify is not None)
@@ -260,7 +263,7 @@ def _compare(
     settings: Settings, file: Path, made: Plan, files: ReportFiles, keys: Path | None
 ) -> int:
     """Say whether a plan does what the reviewed one does; with `keys`, that one must be signed."""
-    from segctl.planning.plan import parse_plan, plan_bytes
+    from segctl.planning.documents import parse_plan, plan_bytes
     from segctl.planning.review import differences
     from segctl.report import review_json, review_report, review_text
 

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segctl.cli.files import check, save
 from segctl.cli.screen import tell
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from segctl.cli.arguments import Settings
     from segctl.drift.history import Recorded, Run
+    from segctl.drift.report import DriftReport
     from segctl.inventory import Loaded
     from segctl.notify import Message, Template
     from segctl.planning.plan import Plan
@@ -149,12 +150,10 @@ class Past:
     name: str
 
 
-def past_of(
-    channels: Channels, document: Mapping[str, Any], loaded: Loaded, started: datetime
-) -> Past:
+def past_of(channels: Channels, report: DriftReport, loaded: Loaded, started: datetime) -> Past:
     """Return when and of what environments a run was."""
     environments = _environments(channels.environment, loaded)
-    told = {environments[device["name"]] for device in document["devices"]}
+    told = {environments[device.name] for device in report.devices}
     return Past(
         started=started,
         finished=datetime.now(UTC),
@@ -172,20 +171,20 @@ def _environments(given: str, loaded: Loaded) -> dict[str, str]:
     }
 
 
-def publish(channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past) -> None:
+def publish(channels: Channels, report: DriftReport, loaded: Loaded, past: Past) -> None:
     """Write and send metrics, and send the notices that ask no history."""
     if channels.metrics is not None or channels.pushgateway is not None:
-        _publish_metrics(channels, document, loaded, past)
+        _publish_metrics(channels, report, loaded, past)
     if channels.compares or not channels.webhooks:
         return
-    message = _message(document, past, None)
+    message = _message(report, past, None)
     if channels.notify == "always" or message.status != "in_sync":
         _deliver_all(channels, message)
 
 
 def remember(
     channels: Channels,
-    document: Mapping[str, Any],
+    report: DriftReport,
     settings: Settings,
     loaded: Loaded,
     past: Past,
@@ -201,12 +200,12 @@ def remember(
     from segctl.drift.history import run_of
 
     run = run_of(
-        document,
+        report,
         past.environments,
         started=past.started,
         finished=past.finished,
         runner=platform.node(),
-        commit=str(intent(settings, loaded)["git_commit"]),
+        commit=intent(settings, loaded).git_commit,
     )
     recorded = _record(channels, channels.history, run)
     for name in recorded.replaced if recorded else ():
@@ -216,7 +215,7 @@ def remember(
         )
     if not channels.compares:
         return
-    message = _message(document, past, recorded)
+    message = _message(report, past, recorded)
     if recorded is None:
         if message.status != "in_sync":
             _deliver_all(channels, message)
@@ -246,13 +245,11 @@ def _warn(what: str, error: SegctlError) -> None:
 # --- metrics -------------------------------------------------------------------------------------
 
 
-def _publish_metrics(
-    channels: Channels, document: Mapping[str, Any], loaded: Loaded, past: Past
-) -> None:
+def _publish_metrics(channels: Channels, report: DriftReport, loaded: Loaded, past: Past) -> None:
     from segctl.notify.metrics import collect, exposition, push
 
     registry = collect(
-        document,
+        report,
         loaded.site.conduits,
         environment=past.name,
         started=past.started,
@@ -276,7 +273,7 @@ def _waiting_plan(file: Path | None) -> Plan | None:
     """Return the saved plan, if there is one: that none waits is nothing wrong."""
     if file is None or not file.exists():
         return None
-    from segctl.planning.plan import load_plan
+    from segctl.planning.documents import load_plan
 
     try:
         return load_plan(file)
@@ -288,11 +285,11 @@ def _waiting_plan(file: Path | None) -> Plan | None:
 # --- notices -------------------------------------------------------------------------------------
 
 
-def _message(document: Mapping[str, Any], past: Past, recorded: Recorded | None) -> Message:
+def _message(report: DriftReport, past: Past, recorded: Recorded | None) -> Message:
     from segctl.notify import message_of
 
     return message_of(
-        document,
+        report,
         environment=past.name,
         time=past.finished.replace(microsecond=0).isoformat(),
         new=frozenset(recorded.new) if recorded else (),

@@ -112,8 +112,8 @@ def schema(
     kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
 ) -> None:
     """Print the JSON Schema of a document, or which documents have one."""
-    from segctl.planning.plan import schema as read_schema
-    from segctl.planning.plan import schema_names
+    from segctl.planning.documents import schema as read_schema
+    from segctl.planning.documents import schema_names
 
     names = ("inventory", "playbook", "checks", *schema_names())
     if kind is None:

@@ -26,8 +26,9 @@ from segctl.cli.steps import (
 )
 from segctl.fleet import Brake
 from segctl.model.errors import PlanError, StalePlanError, UsageError
+from segctl.planning.documents import digest_of, plan_json
 from segctl.planning.journal import journal_of
-from segctl.planning.plan import digest_of, make_plan
+from segctl.planning.make import make_plan
 from segctl.playbook.run.combined import left_out, not_reviewed, whole
 from segctl.playbook.run.context import Run
 from segctl.report import plan_report
@@ -350,7 +351,7 @@ def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
 def _state(options: Options, playbook: Playbook, reviewed: Plan | None) -> State:
     from segctl.playbook.run.state import State, load_state
 
-    bound = (reviewed.plan_id, digest_of(reviewed.as_json())) if reviewed is not None else None
+    bound = (reviewed.plan_id, digest_of(plan_json(reviewed))) if reviewed is not None else None
     if options.resume is None:
         return State(
             rollout_id=uuid4().hex,

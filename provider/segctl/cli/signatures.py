@@ -108,7 +108,7 @@ def read_verified(file: Path, keys: Path | None) -> Plan:
         SignatureError: nobody trusted signed these bytes.
         PlanFormatError: it is no plan.
     """
-    from segctl.planning.plan import parse_plan, plan_bytes
+    from segctl.planning.documents import parse_plan, plan_bytes
 
     data = plan_bytes(file)
     if keys is not None:

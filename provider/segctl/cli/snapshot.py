@@ -119,7 +119,7 @@ def verify(
     ],
 ) -> None:
     """Say who signed a file, by the signature beside it; fails where nobody trusted did."""
-    from segctl.planning.plan import plan_bytes
+    from segctl.planning.documents import plan_bytes
 
     signers = signed_by(plan_bytes(file), file, keys)
     settings = settings_of(context)

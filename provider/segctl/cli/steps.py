@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure, Workers
     from segctl.inventory import Loaded, VaultSecrets
     from segctl.model.errors import Problem
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import DevicePlan, Intent, Plan
     from segctl.planning.snapshot import Snapshot
     from segctl.transports.credentials import Secret
 
@@ -191,17 +191,19 @@ def snapshots(path: Path | None) -> dict[str, Snapshot] | None:
 
 def intent(
     settings: Settings, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
-) -> dict[str, Any]:
+) -> Intent:
     """Return which inventory a plan is made from, and which snapshots."""
+    from segctl.planning.plan import Intent
     from segctl.system.checkout import commit_of
 
     commit, dirty = commit_of(settings.sources[0])
-    found: dict[str, Any] = {"git_commit": commit, "dirty": dirty, "digest": loaded.digest}
-    if offline is not None:
-        found["snapshots"] = {
-            name: one.taken for name, one in offline.items() if name in loaded.hosts
-        }
-    return found
+    taken = {name: one.taken for name, one in (offline or {}).items() if name in loaded.hosts}
+    return Intent(
+        git_commit=commit,
+        dirty=dirty,
+        digest=loaded.digest,
+        snapshots=None if offline is None else taken,
+    )
 
 
 def plan_all(
@@ -212,7 +214,7 @@ def plan_all(
     offline: Mapping[str, Snapshot] | None = None,
 ) -> tuple[Plan, list[Failure]]:
     """Read the inventory, unless it is, and the devices; return the plan, and who has none."""
-    from segctl.planning.plan import make_plan
+    from segctl.planning.make import make_plan
 
     loaded = loaded or load_inventory(settings)
     plans, failures = read_plans(settings, loaded, offline)

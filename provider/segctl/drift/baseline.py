@@ -13,7 +13,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, cast
 
-from segctl.drift.items import Accepted
+from segctl.drift.report import Accepted
 from segctl.inventory.document import parse
 from segctl.inventory.values import Place
 from segctl.model.errors import InventoryError, Problem
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Any
+
+    from segctl.drift.report import DriftItem, DriftReport
 
 _NEEDED = ("device", "kind", "name", "owner", "expires")
 _ALLOWED = (*_NEEDED, "reason", "fingerprint")
@@ -124,29 +126,30 @@ def _entry(values: Mapping[str, Any], at: Place) -> Accepted:
     )
 
 
-def baseline_text(document: Mapping[str, Any], owner: str, expires: date) -> str:
-    """Return a baseline that accepts what a drift document counts and what it accepts already.
+def baseline_text(report: DriftReport, owner: str, expires: date) -> str:
+    """Return a baseline that accepts what a report counts and what it accepts already.
 
     Values are quoted, and read as they are, whatever is in them.
     """
     lines = [
         *(
-            _line(device["name"], item, item["owner"], item["expires"])
-            for device in document["devices"]
-            for item in device.get("accepted", ())
+            _line(device.name, known.item, known.by.owner, known.by.expires, known.by.reason)
+            for device in report.checked
+            for known in device.accepted
         ),
         *(
-            _line(device["name"], item, owner, expires.isoformat())
-            for device in document["devices"]
-            for item in device.get("items", ())
+            _line(device.name, item, owner, expires)
+            for device in report.checked
+            for item in device.items
         ),
     ]
     head = "# Known drift, each as it was seen, with who answers for it and until when.\n"
     return head + ("\n".join(lines) or "[]") + "\n"
 
 
-def _line(device: str, item: Mapping[str, Any], owner: str, expires: str) -> str:
-    values = {"device": device, "kind": item["kind"], "name": item["name"], "owner": owner}
-    values |= {key: item[key] for key in ("reason", "fingerprint") if item.get(key)}
-    written = [f"{key}: {yaml_text(str(value))}" for key, value in values.items()]
-    return f"- {{{', '.join([*written, f'expires: {expires}'])}}}"
+def _line(device: str, item: DriftItem, owner: str, expires: date, reason: str = "") -> str:
+    values = {"device": device, "kind": item.kind, "name": item.name, "owner": owner}
+    values |= {"reason": reason} if reason else {}
+    values |= {"fingerprint": item.fingerprint} if item.fingerprint else {}
+    written = [f"{key}: {yaml_text(value)}" for key, value in values.items()]
+    return f"- {{{', '.join([*written, f'expires: {expires.isoformat()}'])}}}"

@@ -23,7 +23,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from segctl.planning.plan import device_of
+from segctl.planning.documents import device_json, device_of
 from segctl.providers.base import ENTRY_POINTS, Steady
 from segctl.system import storage
 
@@ -171,9 +171,10 @@ class PlanCache:
             content = _read(path)
             if content is None or content[:_HEAD] != _seal(key, content[_HEAD:]):
                 return None
-            found = device_of(json.loads(content[_HEAD:]))
-            os.utime(path)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            found = _back(content[_HEAD:])
+            if found is not None:
+                os.utime(path)
+        except OSError:
             return None
         return found
 
@@ -181,8 +182,8 @@ class PlanCache:
         """Keep a plan, if it is a function of its key and comes back as it is."""
         if self._folder is None or (plan.changes and not key.exact):
             return
-        body = json.dumps(plan.as_json(), separators=(",", ":")).encode()
-        if len(body) > MAX_ENTRY or device_of(json.loads(body)) != plan:
+        body = json.dumps(device_json(plan), separators=(",", ":")).encode()
+        if len(body) > MAX_ENTRY or _back(body) != plan:
             return
         with suppress(OSError):
             path = self._path(self._folder, key)
@@ -204,6 +205,14 @@ class PlanCache:
     @staticmethod
     def _path(folder: Path, key: Key) -> Path:
         return folder / f"{key.text}.plan"
+
+
+def _back(body: bytes) -> DevicePlan | None:
+    """Return the plan of an entry; None where it is not one of this version's."""
+    try:
+        return device_of(json.loads(body))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _seal(key: Key, body: bytes) -> bytes:

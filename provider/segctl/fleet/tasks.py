@@ -16,7 +16,7 @@ from segctl.fleet.plan_cache import PlanCache, key_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.model.errors import ExecutorError, LostWorkerError
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
-from segctl.planning.plan import DevicePlan, plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.base import Witness, provider
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segctl.model.errors import Problem
     from segctl.model.policy import Policy
     from segctl.model.site import Device
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Author, Capabilities, Live, Provider, Session
     from segctl.transports.target import Target
 

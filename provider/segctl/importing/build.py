@@ -6,7 +6,7 @@ Pure: the same device gives the same files.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from segctl.compiler.build import compile_site
 from segctl.importing.files import inventory_files
@@ -17,13 +17,14 @@ from segctl.importing.zones import ELSEWHERE
 from segctl.model.errors import InventoryError, Problem, SegctlError
 from segctl.model.policy import DefaultRule
 from segctl.model.site import Device, Position, Site, ZoneBinding
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
     from segctl.importing.suggest import Suggested
+    from segctl.model.diff import Change
     from segctl.model.site import Conduit
     from segctl.providers.base import Live, Provider
 
@@ -259,14 +260,14 @@ def _plan_back(
     return len(made.changes), tuple(_differing(made.changes))
 
 
-def _differing(changes: tuple[Mapping[str, Any], ...]) -> Iterator[Problem]:
+def _differing(changes: tuple[Change, ...]) -> Iterator[Problem]:
     for change in changes[:_MOST_NAMED]:
-        fields = ", ".join(map(str, change["fields"]))
+        fields = ", ".join(change.fields)
         yield _warning(
-            f"{change['kind']} {change['name']} carries our mark and cannot be read back exactly: "
-            f"planning would {change['op']} it{f' ({fields})' if fields else ''}",
+            f"{change.kind} {change.name} carries our mark and cannot be read back exactly: "
+            f"planning would {change.op} it{f' ({fields})' if fields else ''}",
             "it was edited by hand, has expired, or the inventory cannot say it",
-            subject=str(change["name"]),
+            subject=change.name,
         )
     if len(changes) > _MOST_NAMED:
         yield _warning(f"planning back finds {len(changes) - _MOST_NAMED} changes more")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from segctl.model.policy import Policy, Rule, as_dict, compared_fields
+from segctl.model.policy import Policy, Rule, compared_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -46,10 +46,14 @@ class Change:
     anchor: Anchor | None = None
 
     @property
+    def item(self) -> Item | None:
+        """What the device should hold, or holds where it should hold nothing."""
+        return self.after or self.before
+
+    @property
     def conduit(self) -> str:
         """The conduit the change belongs to, empty for objects."""
-        item = self.after or self.before
-        return item.conduit if isinstance(item, Rule) else ""
+        return self.item.conduit if isinstance(self.item, Rule) else ""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -62,20 +66,9 @@ class Change:
             if getattr(self.before, name) != getattr(self.after, name)
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the change as it stands in a plan file."""
-        return {
-            "op": self.op,
-            "kind": self.kind,
-            "name": self.name,
-            "conduit": self.conduit,
-            "before": as_dict(self.before) if self.before else {},
-            "after": as_dict(self.after) if self.after else {},
-            "fields": list(self.fields),
-            "anchor": {"where": self.anchor.where, "rule": self.anchor.rule}
-            if self.anchor
-            else None,
-        }
+    def values(self, field: str) -> tuple[object, object]:
+        """Return what `field` holds before and after, None for nothing (empty, or not set)."""
+        return getattr(self.before, field, None) or None, getattr(self.after, field, None) or None
 
 
 def diff(

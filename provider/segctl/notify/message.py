@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from segctl.drift.items import STATES
+from segctl.drift.report import STATES, Unchecked
 from segctl.report import author_text
 from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+    from segctl.drift.report import Counts, DriftReport
 
 #: So many lines are told one by one, the rest as a number.
 MOST = 40
@@ -48,7 +50,7 @@ class Message:
     environment: str
     status: str
     headline: str
-    counts: Mapping[str, int]
+    counts: Counts
     states: Mapping[str, int]
     resolved: int
     time: str
@@ -57,31 +59,31 @@ class Message:
 
 
 def message_of(
-    document: Mapping[str, Any],
+    report: DriftReport,
     *,
     environment: str,
     time: str,
     new: Collection[tuple[str, str, str]] = (),
     resolved: int = 0,
 ) -> Message:
-    """Return what to tell of a drift document.
+    """Return what to tell of drift.
 
     Args:
-        document: what ``segctl drift --json`` prints.
+        report: what the run found.
         environment: what it is about.
         time: when the run ended.
         new: (device, kind, name) of items that were not open before.
         resolved: how many items are open no longer.
     """
-    counts = {key: int(value) for key, value in document["summary"].items()}
+    counts = report.counts
     states: dict[str, int] = dict.fromkeys(STATES, 0)
-    for device in document["devices"]:
-        for item in device.get("items", ()):
-            states[item["state"]] += 1
-    notes = sorted(_notes(document, new), key=lambda note: (not note.new, note.device))
+    for device in report.checked:
+        for item in device.items:
+            states[item.state] += 1
+    notes = sorted(_notes(report, new), key=lambda note: (not note.new, note.device))
     return Message(
         environment=_shown(environment),
-        status="error" if counts["error"] else "drift" if counts["drift"] else "in_sync",
+        status="error" if counts.error else "drift" if counts.drift else "in_sync",
         headline=_headline(counts, states, _shown(environment)),
         counts=counts,
         states=states,
@@ -92,35 +94,36 @@ def message_of(
     )
 
 
-def _headline(counts: Mapping[str, int], states: Mapping[str, int], environment: str) -> str:
-    total = sum(counts.values())
+def _headline(counts: Counts, states: Mapping[str, int], environment: str) -> str:
+    total = counts.devices
     firewalls = "1 firewall" if total == 1 else f"{total} firewalls"
     where = f" ({environment})" if environment else ""
     parts: list[str] = []
-    if counts["drift"]:
+    if counts.drift:
         told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
-        parts.append(f"Drift on {counts['drift']} of {firewalls}: {told}")
-    if counts["error"]:
-        parts.append(f"{counts['error']} of {firewalls} could not be checked")
+        parts.append(f"Drift on {counts.drift} of {firewalls}: {told}")
+    if counts.error:
+        parts.append(f"{counts.error} of {firewalls} could not be checked")
     return "; ".join(parts or [f"In sync: {firewalls}"]) + where
 
 
-def _notes(document: Mapping[str, Any], new: Collection[tuple[str, str, str]]) -> Iterator[Note]:
-    for device in document["devices"]:
-        name = _shown(device["name"])
-        if device["status"] == "error":
-            error = f"{device['error']['code']}: {device['error']['message']}"
-            yield Note(device=name, state="error", kind="", name=_shown(error))
-        for item in device.get("items", ()):
-            by = item["changed_by"]
+def _notes(report: DriftReport, new: Collection[tuple[str, str, str]]) -> Iterator[Note]:
+    for device in report.devices:
+        name = _shown(device.name)
+        if isinstance(device, Unchecked):
+            error = _shown(f"{device.code}: {device.message}")
+            yield Note(device=name, state="error", kind="", name=error)
+            continue
+        for item in device.items:
+            by = item.changed_by
             yield Note(
                 device=name,
-                state=item["state"],
-                kind=item["kind"],
-                name=_shown(item["name"]),
-                conduit=_shown(item["conduit"]),
+                state=item.state,
+                kind=item.kind,
+                name=_shown(item.name),
+                conduit=_shown(item.conduit),
                 by=_shown(author_text(by)) if by else "",
-                new=(device["name"], item["kind"], item["name"]) in new,
+                new=(device.name, item.kind, item.name) in new,
             )
 
 

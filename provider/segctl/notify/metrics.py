@@ -1,4 +1,4 @@
-"""A drift document, and when conduits expire, as Prometheus metrics."""
+"""What has drifted, and when conduits expire, as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import (
     push_to_gateway,  # pyright: ignore[reportUnknownVariableType] - its handler is half typed
 )
 
-from segctl.drift.items import STATES
+from segctl.drift.report import STATES, Unchecked
 from segctl.model.errors import DeliveryError
 from segctl.notify.sending import basic, send
 from segctl.system.inert import printable
@@ -23,6 +23,7 @@ from segctl.transports.credentials import Secret, secret_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.model.site import Conduit
     from segctl.planning.plan import Plan
 
@@ -32,7 +33,7 @@ JOB = "segctl"
 
 
 def collect(
-    document: Mapping[str, Any],
+    report: DriftReport,
     conduits: Iterable[Conduit],
     *,
     environment: str,
@@ -44,7 +45,7 @@ def collect(
     """Return the metrics of one run.
 
     Args:
-        document: what ``segctl drift --json`` prints.
+        report: what the run found.
         conduits: the inventory's.
         environment: a label of every metric. A collector that reads several files refuses what
             stands in two of them with the same labels.
@@ -54,7 +55,7 @@ def collect(
         plan: a saved plan that waits to be applied.
     """
     run = _Metrics(CollectorRegistry(auto_describe=False), environment)
-    _devices(run, document["devices"])
+    _devices(run, report.devices)
     _conduits(run, conduits, today)
     run.set("segctl_last_run_timestamp", "When the last run ended, in Unix time")(
         finished.timestamp()
@@ -93,22 +94,21 @@ class _Metrics:
         return put
 
 
-def _devices(run: _Metrics, devices: Sequence[Mapping[str, Any]]) -> None:
+def _devices(run: _Metrics, devices: Sequence[DeviceDrift | Unchecked]) -> None:
     in_sync = run.set("segctl_in_sync", "1 if nothing has drifted, else 0", "device")
     unreachable = run.set("segctl_unreachable", "1 if it could not be checked", "device")
     drifted = run.set("segctl_drift_items", "Drifted rules and objects by kind", "device", "kind")
     accepted = run.set("segctl_accepted_items", "Drift the baseline accepts", "device")
     for device in devices:
-        name = device["name"]
-        failed = device["status"] == "error"
-        unreachable(name, failed)
-        if failed:
+        failed = isinstance(device, Unchecked)
+        unreachable(device.name, failed)
+        if isinstance(device, Unchecked):
             continue
-        in_sync(name, device["status"] == "in_sync")
-        states = Counter(item["state"] for item in device["items"])
+        in_sync(device.name, device.status == "in_sync")
+        states = Counter(item.state for item in device.items)
         for state in STATES:
-            drifted(name, state, states[state])
-        accepted(name, len(device["accepted"]))
+            drifted(device.name, state, states[state])
+        accepted(device.name, len(device.accepted))
 
 
 def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from string import Template as Dollar
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from segctl.drift.report import Counts
 from segctl.model.errors import UsageError
 from segctl.notify.message import Message
 from segctl.system.inert import json_text
@@ -119,7 +121,7 @@ def _generic(message: Message) -> dict[str, Any]:
         "status": message.status,
         "headline": message.headline,
         "time": message.time,
-        "summary": dict(message.counts),
+        "summary": asdict(message.counts),
         "states": dict(message.states),
         "resolved": message.resolved,
         "items": [
@@ -162,7 +164,7 @@ def _own(path: Path) -> Template:
         raise UsageError(f"--webhook-template {path}: is not UTF-8 text") from error
     own = Dollar(text)
     trial = Message(
-        environment="", status="", headline="", counts={}, states={}, resolved=0, time=""
+        environment="", status="", headline="", counts=Counts(), states={}, resolved=0, time=""
     )
     if not own.is_valid():
         raise UsageError(
@@ -194,9 +196,9 @@ def _words(message: Message) -> dict[str, str]:
         "environment": message.environment,
         "time": message.time,
         "lines": "\n".join(_lines(message)),
-        "in_sync": str(counts.get("in_sync", 0)),
-        "drifted": str(counts.get("drift", 0)),
-        "failed": str(counts.get("error", 0)),
+        "in_sync": str(counts.in_sync),
+        "drifted": str(counts.drift),
+        "failed": str(counts.error),
         "resolved": str(message.resolved),
     }
     return {name: json.dumps(value)[1:-1] for name, value in values.items()}

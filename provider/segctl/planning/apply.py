@@ -22,7 +22,7 @@ from segctl.model.errors import (
     UnknownError,
     VerifyError,
 )
-from segctl.planning.plan import check_fresh, is_as_desired, managed
+from segctl.planning.freshness import check_fresh, is_as_desired, managed
 from segctl.providers.state import Run, Settling
 
 if TYPE_CHECKING:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from segctl.model.site import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
+    from segctl.model.diff import Change
     from segctl.planning.plan import DevicePlan, Plan
 
 #: What of a device's plan says which device it changes, and how, besides its changes.
@@ -36,7 +36,7 @@ class Difference:
     device: str
     where: Where
     what: str
-    change: Mapping[str, Any] | None = None
+    change: Change | None = None
 
 
 def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
@@ -100,13 +100,10 @@ def _word(value: object) -> str:
 
 
 def _changes(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
-    was, now = list(map(_key, before.changes)), list(map(_key, after.changes))
+    was, now = before.changes, after.changes
     gone, new = Counter(was) - Counter(now), Counter(now) - Counter(was)
-    for where, changes, left in (
-        ("reviewed", before.changes, gone),
-        ("plan", after.changes, new),
-    ):
-        yield from _left(before.name, where, changes, left)
+    yield from _left(before.name, "reviewed", was, gone)
+    yield from _left(before.name, "plan", now, new)
     if was != now and not gone and not new:
         yield Difference(
             device=before.name, where="both", what="the same changes come in another order"
@@ -114,20 +111,14 @@ def _changes(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
 
 
 def _left(
-    device: str, where: str, changes: Iterable[Mapping[str, Any]], left: Counter[str]
+    device: str, where: Where, changes: Iterable[Change], left: Counter[Change]
 ) -> Iterator[Difference]:
     for change in changes:
-        key = _key(change)
-        if left[key]:
-            left[key] -= 1
+        if left[change]:
+            left[change] -= 1
             yield Difference(
                 device=device,
-                where="plan" if where == "plan" else "reviewed",
-                what=f"{change['op']} {change['kind']} {change['name']}",
+                where=where,
+                what=f"{change.op} {change.kind} {change.name}",
                 change=change,
             )
-
-
-def _key(change: Mapping[str, Any]) -> str:
-    """Return a change as text: one from a file and one just made are alike in it."""
-    return json.dumps(change, sort_keys=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import segctl
 from segctl.model.errors import ParseError, SnapshotError, UnsupportedError
-from segctl.planning.plan import digest_of, schema
+from segctl.planning.documents import digest_of, schema
 from segctl.providers.base import Masking
 from segctl.providers.parsed import without_notes
 from segctl.system.inert import json_text

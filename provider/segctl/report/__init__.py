@@ -14,8 +14,9 @@ from segctl.report.document import (
     Suite,
     environment_name,
 )
+from segctl.report.drift_document import drift_json
 from segctl.report.drift_report import drift_report
-from segctl.report.drift_text import accepted_text, author_text, drift_json, drift_text
+from segctl.report.drift_text import accepted_text, author_text, drift_text
 from segctl.report.gitlab import gitlab
 from segctl.report.html import webpage
 from segctl.report.junit import junit

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from segctl.model.policy import Rule
 from segctl.planning.plan import OPS
 from segctl.report.labels import (
     LABELS,
@@ -14,43 +15,47 @@ from segctl.report.labels import (
     label_of,
     left_and_joined,
     listed,
+    name_before,
     place_of,
+    traffic_of,
     value_text,
     value_texts,
+    zones_of,
 )
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
+    from segctl.model.diff import Change
     from segctl.model.errors import Problem
 
 _LABEL_WIDTH = max(map(len, LABELS.values())) + 2
 
 
-def change_lines(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterator[Line]:
+def change_lines(changes: Iterable[Change], *, placed: bool) -> Iterator[Line]:
     """Yield changes by conduit, with what they set; places only where rules have some."""
     for conduit, group in by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
         yield Line(lead=title, style="bold")
-        objects = [change for change in group if change["kind"] != "rule"]
-        kinds = max((len(change["kind"]) for change in objects), default=0)
-        names = min(max((len(change["name"]) for change in objects), default=0), 44)
+        objects = [change for change in group if change.kind != "rule"]
+        kinds = max((len(change.kind) for change in objects), default=0)
+        names = min(max((len(change.name) for change in objects), default=0), 44)
         for change in group:
-            if change["kind"] == "rule":
+            if change.kind == "rule":
                 yield from _rule(change, placed=placed)
             else:
                 yield from _object(change, kinds, names)
 
 
-def brief_lines(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
+def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
     """Yield a line a rule; objects are counted."""
     counts: Counter[tuple[str, str]] = Counter()
     for change in changes:
-        if change["kind"] != "rule":
-            counts[change["op"], change["kind"]] += 1
+        if change.kind != "rule":
+            counts[change.op, change.kind] += 1
             continue
-        yield _rule_head(change, "  ", f"  {gist_of('rule', change['after'] or change['before'])}")
+        yield _rule_head(change, "  ", f"  {gist_of(change.item)}")
     for op in OPS:
         found = [counted(number, kind) for (one, kind), number in counts.items() if one == op]
         if found:
@@ -59,66 +64,68 @@ def brief_lines(changes: Iterable[Mapping[str, Any]]) -> Iterator[Line]:
 
 
 def by_conduit(
-    changes: Iterable[Mapping[str, Any]],
-) -> dict[str, list[Mapping[str, Any]]]:
+    changes: Iterable[Change],
+) -> dict[str, list[Change]]:
     """Return changes by conduit; those of no conduit come last."""
-    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    grouped: dict[str, list[Change]] = {}
     for change in changes:
-        grouped.setdefault(str(change["conduit"]), []).append(change)
+        grouped.setdefault(change.conduit, []).append(change)
     return dict(sorted(grouped.items(), key=lambda item: (not item[0], item[0])))
 
 
-def _rule(change: Mapping[str, Any], *, placed: bool) -> Iterator[Line]:
+def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
     yield _rule_head(change, "    ")
-    if change["op"] == "create":
-        yield from rule_rows(change["after"])
+    if change.op == "create":
+        if isinstance(change.after, Rule):
+            yield from rule_rows(change.after)
         if placed:
             yield row("place", place_of(change))
-    elif change["op"] == "move":
+    elif change.op == "move":
         yield row("place", f"moves {place_of(change)}", "cyan")
-    elif change["op"] == "delete":
-        yield row("", gist_of("rule", change["before"]))
-    elif change["op"] == "update":
-        for field in change["fields"]:
-            yield from field_lines(field, change["before"].get(field), change["after"].get(field))
+    elif change.op == "delete":
+        yield row("", gist_of(change.before))
+    elif change.op == "update":
+        for field in change.fields:
+            yield from field_lines(field, *change.values(field))
 
 
-def _rule_head(change: Mapping[str, Any], indent: str, note: str = "") -> Line:
-    sign, style = SIGNS[change["op"]]
-    if change["op"] == "rename":
-        note = f"  (is called {change['before'].get('name')} now)"
-    name = f"rule {change['name']}"
+def _rule_head(change: Change, indent: str, note: str = "") -> Line:
+    sign, style = SIGNS[change.op]
+    if change.op == "rename":
+        note = f"  (is called {name_before(change)} now)"
+    name = f"rule {change.name}"
     return Line(lead=f"{indent}{sign} ", text=f"{name}{note}", style=style)
 
 
-def _object(change: Mapping[str, Any], kinds: int, names: int) -> Iterator[Line]:
-    sign, style = SIGNS[change["op"]]
-    text = f"    {sign} {change['kind']:<{kinds}}  {change['name']:<{names}}"
-    if change["op"] == "update":
+def _object(change: Change, kinds: int, names: int) -> Iterator[Line]:
+    sign, style = SIGNS[change.op]
+    text = f"    {sign} {change.kind:<{kinds}}  {change.name:<{names}}"
+    if change.op == "update":
         yield Line(lead=text.rstrip(), style=style)
-        for field in change["fields"]:
-            yield from field_lines(field, change["before"].get(field), change["after"].get(field))
+        for field in change.fields:
+            yield from field_lines(field, *change.values(field))
         return
-    gist = gist_of(change["kind"], change["after"] or change["before"])
+    gist = gist_of(change.item)
     yield Line(lead=f"{text}  ", text=gist, style=style)
 
 
-def rule_rows(values: Mapping[str, Any]) -> Iterator[Line]:
+def rule_rows(rule: Rule) -> Iterator[Line]:
     """Yield what a rule says, a line a field."""
-    yield row(str(values.get("action", "")), gist_of("rule", values).split(" ", 1)[1])
-    for field in ("sources", "destinations", "users", "applications", "services"):
-        value = values.get(field)
-        if value and value != ["any"]:
-            negated = "not " if values.get(f"negate_{field.removesuffix('s')}") else ""
-            yield row(LABELS[field], f"{negated}{', '.join(value)}")
-    words = {"profile_group": "threat profile", "log_setting": "log to", "schedule": "schedule"}
-    profiled = [f"{word} {values[field]}" for field, word in words.items() if values.get(field)]
-    profiled += [] if values.get("log", True) else ["not logged"]
-    profiled += ["disabled"] if values.get("disabled") else []
+    yield row(rule.action, zones_of(rule))
+    for field, values in traffic_of(rule):
+        yield row(LABELS[field], values)
+    named = (
+        ("threat profile", rule.profile_group),
+        ("log to", rule.log_setting),
+        ("schedule", rule.schedule),
+    )
+    profiled = [f"{word} {value}" for word, value in named if value]
+    profiled += [] if rule.log else ["not logged"]
+    profiled += ["disabled"] if rule.disabled else []
     if profiled:
         yield row("with", ", ".join(profiled))
-    if values.get("description"):
-        yield row("reason", value_text("description", values["description"]))
+    if rule.description:
+        yield row("reason", value_text("description", rule.description))
 
 
 def row(label: str, text: str, style: str = "dim") -> Line:
@@ -126,7 +133,7 @@ def row(label: str, text: str, style: str = "dim") -> Line:
     return Line(lead=f"        {label:<{_LABEL_WIDTH}}", text=text, style=style)
 
 
-def field_lines(name: str, before: Any, after: Any) -> Iterator[Line]:
+def field_lines(name: str, before: object, after: object) -> Iterator[Line]:
     """Yield old and new value of one field; of long lists only what goes and what comes."""
     label = label_of(name)
     long = len(listed(before) or ()) + len(listed(after) or ()) > 4
@@ -141,7 +148,7 @@ def field_lines(name: str, before: Any, after: Any) -> Iterator[Line]:
     yield row(label, f"{was} → {will}", "yellow")
 
 
-def held_lines(name: str, before: Any, after: Any) -> Iterator[Line]:
+def held_lines(name: str, before: object, after: object) -> Iterator[Line]:
     """Yield what of one field the device holds, and what the inventory says."""
     label = label_of(name)
     gone, come = left_and_joined(name, before, after)

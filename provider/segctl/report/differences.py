@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from segctl.model.policy import Rule
 from segctl.report.changes import by_conduit, rule_rows
 from segctl.report.document import Remark
-from segctl.report.labels import gist_of, label_of, left_and_joined, place_of, value_texts
+from segctl.report.labels import (
+    gist_of,
+    label_of,
+    left_and_joined,
+    name_before,
+    place_of,
+    traffic_of,
+    value_texts,
+    zones_of,
+)
 from segctl.system.inert import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
+
+    from segctl.model.diff import Change
+    from segctl.model.policy import Item
 
 #: The first column of a diff block: ``!`` is what changes or moves and is neither new nor gone.
 _MARKS = {"create": "+", "update": "!", "move": "!", "rename": "!", "delete": "-"}
@@ -29,7 +42,7 @@ _TRAFFIC = (
 )
 
 
-def diff_lines(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterator[str]:
+def diff_lines(changes: Iterable[Change], *, placed: bool) -> Iterator[str]:
     """Yield changes by conduit, each line marked in its first column."""
     for conduit, group in by_conduit(changes).items():
         title = f"conduit {conduit}" if conduit else "zones, objects and default rules"
@@ -38,28 +51,28 @@ def diff_lines(changes: Iterable[Mapping[str, Any]], *, placed: bool) -> Iterato
             yield from map(printable, _change(change, placed=placed))
 
 
-def _change(change: Mapping[str, Any], *, placed: bool) -> Iterator[str]:
-    op, kind = change["op"], change["kind"]
-    head = f"{_MARKS[op]} {kind} {change['name']}"
+def _change(change: Change, *, placed: bool) -> Iterator[str]:
+    op, kind = change.op, change.kind
+    head = f"{_MARKS[op]} {kind} {change.name}"
     if op == "rename":
-        yield f"{head} (is called {change['before'].get('name')} now)"
+        yield f"{head} (is called {name_before(change)} now)"
     elif op == "move":
         yield f"{head} moves {place_of(change)}"
     elif op == "update":
         yield head
-        for field in change["fields"]:
-            yield from _field(field, change["before"].get(field), change["after"].get(field))
-    elif kind == "rule" and op == "create":
+        for field in change.fields:
+            yield from _field(field, *change.values(field))
+    elif isinstance(change.after, Rule) and op == "create":
         yield head
-        for line in rule_rows(change["after"]):
+        for line in rule_rows(change.after):
             yield f"+   {line.lead.lstrip()}{line.text}"
         if placed:
             yield f"+   place {place_of(change)}"
     else:
-        yield f"{head}  {gist_of(kind, change['after'] or change['before'])}".rstrip()
+        yield f"{head}  {gist_of(change.item)}".rstrip()
 
 
-def _field(name: str, before: Any, after: Any) -> Iterator[str]:
+def _field(name: str, before: object, after: object) -> Iterator[str]:
     label = label_of(name)
     gone, come = left_and_joined(name, before, after)
     if not gone and not come:
@@ -71,7 +84,7 @@ def _field(name: str, before: Any, after: Any) -> Iterator[str]:
         yield f"+   {label}  {', '.join(come)}"
 
 
-def flows(device: str, changes: Iterable[Mapping[str, Any]]) -> tuple[list[Remark], list[Remark]]:
+def flows(device: str, changes: Iterable[Change]) -> tuple[list[Remark], list[Remark]]:
     """Return what rules permit after the changes and did not before, and the other way round.
 
     Rule by rule: what another rule permits just the same is not taken into account.
@@ -79,41 +92,39 @@ def flows(device: str, changes: Iterable[Mapping[str, Any]]) -> tuple[list[Remar
     opened: list[Remark] = []
     closed: list[Remark] = []
     for change in changes:
-        if change["kind"] != "rule" or change["op"] in {"move", "rename"}:
+        if change.op in {"move", "rename"}:
             continue
-        was, will = _permits(change["before"]), _permits(change["after"])
+        was, will = _permitting(change.before), _permitting(change.after)
         if will and not was:
-            opened.append(_flow(device, change["name"], _traffic(change["after"])))
+            opened.append(_flow(device, change.name, _traffic(will)))
         elif was and not will:
-            closed.append(_flow(device, change["name"], _traffic(change["before"])))
+            closed.append(_flow(device, change.name, _traffic(was)))
         elif was and will:
-            for field in [name for name in change["fields"] if name in _TRAFFIC]:
-                gone, come = _moved(field, change["before"].get(field), change["after"].get(field))
-                opened += [_flow(device, change["name"], come)] if come else []
-                closed += [_flow(device, change["name"], gone)] if gone else []
+            for field in [name for name in change.fields if name in _TRAFFIC]:
+                gone, come = _moved(field, *change.values(field))
+                opened += [_flow(device, change.name, come)] if come else []
+                closed += [_flow(device, change.name, gone)] if gone else []
     return opened, closed
 
 
-def _permits(rule: Mapping[str, Any]) -> bool:
-    return rule.get("action") == "allow" and not rule.get("disabled")
+def _permitting(item: Item | None) -> Rule | None:
+    """Return an item if it is a rule that permits traffic."""
+    if isinstance(item, Rule) and item.action == "allow" and not item.disabled:
+        return item
+    return None
 
 
 def _flow(device: str, rule: str, text: str) -> Remark:
     return Remark(severity="note", subject=device, text=f"{rule}: {text}")
 
 
-def _traffic(rule: Mapping[str, Any]) -> str:
+def _traffic(rule: Rule) -> str:
     """Say in one line which traffic a rule is about."""
-    parts = [gist_of("rule", rule).split(" ", 1)[1]]
-    for field in ("sources", "destinations", "users", "applications", "services"):
-        found = rule.get(field)
-        if found and found != ["any"]:
-            negated = "not " if rule.get(f"negate_{field.removesuffix('s')}") else ""
-            parts.append(f"{label_of(field)} {negated}{', '.join(found)}")
-    return "; ".join(parts)
+    fields = (f"{label_of(field)} {values}" for field, values in traffic_of(rule))
+    return "; ".join((zones_of(rule), *fields))
 
 
-def _moved(name: str, before: Any, after: Any) -> tuple[str, str]:
+def _moved(name: str, before: object, after: object) -> tuple[str, str]:
     """Return how a field is narrower and wider; both where that cannot be told."""
     label = label_of(name)
     gone, come = left_and_joined(name, before, after)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
+    from segctl.model.diff import Op
     from segctl.model.errors import Problem
     from segctl.model.site import Source
 
@@ -101,7 +101,7 @@ class Report:
     footer: tuple[tuple[str, str], ...] = ()
     problems: tuple[Problem, ...] = ()
     suites: tuple[Suite, ...] = ()
-    counts: Mapping[str, int] | None = None
+    counts: Mapping[Op, int] | None = None
 
 
 def environment_name(name: str) -> str:
@@ -116,11 +116,6 @@ def environment_name(name: str) -> str:
             "'-', at most 64 of them"
         )
     return name
-
-
-def op_counts(changes: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """Return how many changes there are of each op."""
-    return Counter(str(change["op"]) for change in changes)
 
 
 def remark_of(problem: Problem, subject: str = "") -> Remark:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from segctl.drift.items import DRIFT_KINDS
+from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
 from segctl.model.errors import Problem
+from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
     Check,
@@ -24,20 +26,23 @@ from segctl.report.plan_text import DOUBT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from segctl.drift.report import DeviceDrift, DriftReport
+    from segctl.model.diff import Change
+
 _DRIFTS = tuple(dict.fromkeys(DRIFT_KINDS.values()))
-#: Lists of findings that are drift, and what their items are called.
+#: States that a finding tells, and what their items are called.
 _TOLD = {
-    "holes": "open",
-    "unread": "unread",
-    "errors": "wrong",
-    "pending": "not confirmed",
-    "not_kept": "not kept",
+    HOLE: "open",
+    UNREAD: "unread",
+    ERROR: "wrong",
+    PENDING: "not confirmed",
+    NOT_KEPT: "not kept",
 }
 _NO_RULES: Mapping[str, Sequence[str]] = {}
 
 
 def drift_report(
-    document: Mapping[str, Any],
+    drift: DriftReport,
     *,
     environment: str,
     places: Places | None = None,
@@ -46,140 +51,129 @@ def drift_report(
     """Return what there is to report of drift.
 
     Args:
-        document: the drift document.
+        drift: what the run found.
         environment: the name of what was compared.
         places: where devices and conduits are declared.
         rules: the names of the rules that each device should hold; each is a check of its own.
     """
-    devices: list[dict[str, Any]] = document["devices"]
     return Report(
         kind="drift",
         environment=environment,
-        headline=drift_headline(document),
-        blocking=tuple(_blocking(devices)),
-        sections=tuple(map(_section, devices)),
-        problems=tuple(_problems(devices, places or Places())),
-        suites=tuple(_suite(device, rules.get(device["name"], ())) for device in devices),
-        counts=change_counts(change for device in devices for _, change in _items(device)),
+        headline=drift_headline(drift),
+        blocking=tuple(_blocking(drift)),
+        sections=tuple(map(_section, drift.devices)),
+        problems=tuple(_problems(drift.devices, places or Places())),
+        suites=tuple(_suite(device, rules.get(device.name, ())) for device in drift.devices),
+        counts=change_counts(change for device in drift.checked for _, change in _changes(device)),
     )
 
 
-def drift_headline(document: Mapping[str, Any]) -> str:
+def drift_headline(drift: DriftReport) -> str:
     """Return the first line of drift: how many devices are in which state."""
-    states = document["summary"]
+    counts = drift.counts
     return (
-        f"Drift: {states['drift']} drifted, {states['in_sync']} in sync, "
-        f"{states['error']} could not be checked ({counted(len(document['devices']), 'device')})"
+        f"Drift: {counts.drift} drifted, {counts.in_sync} in sync, "
+        f"{counts.error} could not be checked ({counted(counts.devices, 'device')})"
     )
 
 
-def _items(device: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _changes(device: DeviceDrift) -> Iterator[tuple[str, Change]]:
     for kind in _DRIFTS:
-        for change in device.get(kind, ()):
+        for change in device.changes(kind):
             yield kind, change
 
 
-def _blocking(devices: Sequence[Mapping[str, Any]]) -> Iterator[Remark]:
-    for device in devices:
-        if device["status"] == "error":
-            yield _unread(device)
-    for device in devices:
-        for key in _TOLD:
-            for finding in device.get(key, ()):
-                yield remark_of(Problem(**finding), device["name"])
+def _blocking(drift: DriftReport) -> Iterator[Remark]:
+    yield from map(_unchecked, drift.unchecked)
+    for device in drift.checked:
+        for state in _TOLD:
+            for finding in device.told(state):
+                yield remark_of(finding, device.name)
 
 
-def _unread(device: Mapping[str, Any]) -> Remark:
-    error = device["error"]
-    return Remark(
-        severity="error", subject=device["name"], text=f"{error['code']}: {error['message']}"
-    )
+def _unchecked(device: Unchecked) -> Remark:
+    return Remark(severity="error", subject=device.name, text=f"{device.code}: {device.message}")
 
 
-def _section(device: Mapping[str, Any]) -> Section:
-    if device["status"] == "error":
+def _section(device: DeviceDrift | Unchecked) -> Section:
+    if isinstance(device, Unchecked):
         return Section(
-            name=device["name"], state="could not be checked", remarks=(_unread(device),)
+            name=device.name, state="could not be checked", remarks=(_unchecked(device),)
         )
-    remarks = [
-        remark_of(Problem(**finding)) for finding in device["findings"] if finding["kind"] != DOUBT
-    ]
+    remarks = [remark_of(finding) for finding in device.findings if finding.kind != DOUBT]
     remarks += [
         Remark(
             severity="note",
-            text=f"{item['kind']} {item['name']}: changed by {author_text(item['changed_by'])}",
+            text=f"{item.kind} {item.name}: changed by {author_text(item.changed_by)}",
         )
-        for item in device["items"]
-        if item["changed_by"] is not None
+        for item in device.items
+        if item.changed_by is not None
     ]
     remarks += [
-        Remark(severity="note", text=f"accepted: {accepted_text(item)}")
-        for item in device["accepted"]
+        Remark(severity="note", text=f"accepted: {accepted_text(known)}")
+        for known in device.accepted
     ]
-    repair = [change for _, change in _items(device)]
+    repair = [change for _, change in _changes(device)]
     return Section(
-        name=device["name"],
+        name=device.name,
         state=_state(device),
-        good=device["status"] == "in_sync",
-        facts=", ".join(filter(None, (platform_title(device["platform"]), device["serial"]))),
+        good=device.status == "in_sync",
+        facts=", ".join(filter(None, (platform_title(device.platform), device.serial))),
         remarks=tuple(remarks),
-        lines=tuple(diff_lines(repair, placed=has_order(device["platform"]))),
+        lines=tuple(diff_lines(repair, placed=has_order(device.platform))),
     )
 
 
-def _state(device: Mapping[str, Any]) -> str:
-    found = [f"{len(device[kind])} {kind}" for kind in _DRIFTS if device[kind]]
-    found += [f"{len(device[key])} {word}" for key, word in _TOLD.items() if device[key]]
-    return ", ".join(found) or "in sync"
+def _state(device: DeviceDrift) -> str:
+    changes = [(len(device.changes(kind)), kind) for kind in _DRIFTS]
+    told = [(len(device.told(state)), word) for state, word in _TOLD.items()]
+    return ", ".join(f"{number} {word}" for number, word in changes + told if number) or "in sync"
 
 
-def _problems(devices: Sequence[Mapping[str, Any]], places: Places) -> Iterator[Problem]:
+def _problems(devices: Sequence[DeviceDrift | Unchecked], places: Places) -> Iterator[Problem]:
     for device in devices:
-        name = device["name"]
-        if device["status"] == "error":
-            yield places.of(
-                Problem(message=f"{name}: {_unread(device).text}", kind=UNREADABLE, subject=name),
-                name,
-            )
+        name = device.name
+        if isinstance(device, Unchecked):
+            message = f"{name}: {_unchecked(device).text}"
+            yield places.of(Problem(message=message, kind=UNREADABLE, subject=name), name)
             continue
-        for kind, change in _items(device):
-            subject = str(change["name"])
+        for kind, change in _changes(device):
             drifted = Problem(
-                message=f"{name}: {kind}: {change['kind']} {subject}",
+                message=f"{name}: {kind}: {change.kind} {change.name}",
                 kind=f"drift-{kind}",
-                subject=subject,
+                subject=change.name,
                 severity="warning",
             )
-            yield places.of(drifted, name, change["conduit"])
-        for finding in device["findings"]:
-            yield places.of(Problem(**finding), name)
+            yield places.of(drifted, name, change.conduit)
+        for finding in device.findings:
+            yield places.of(finding, name)
 
 
-def _suite(device: Mapping[str, Any], rules: Sequence[str]) -> Suite:
-    if device["status"] == "error":
+def _suite(device: DeviceDrift | Unchecked, rules: Sequence[str]) -> Suite:
+    if isinstance(device, Unchecked):
         return Suite(
-            name=device["name"],
-            checks=(Check(name="is read", verdict="error", text=_unread(device).text),),
+            name=device.name,
+            checks=(Check(name="is read", verdict="error", text=_unchecked(device).text),),
         )
-    found = {f"{change['kind']} {change['name']}": kind for kind, change in _items(device)}
-    accepted = {f"{item['kind']} {item['name']}" for item in device["accepted"]}
-    names = dict.fromkeys([*(f"rule {name}" for name in rules), *found, *accepted])
-    checks = [Check(name="is read"), *(_check(name, found, accepted) for name in names)]
+    drifted = {f"{change.kind} {change.name}": kind for kind, change in _changes(device)}
+    accepted = [f"{known.item.kind} {known.item.name}" for known in device.accepted]
+    names = dict.fromkeys([*(f"rule {name}" for name in rules), *drifted, *accepted])
+    checks = [Check(name="is read"), *(_check(name, drifted, accepted) for name in names)]
     checks += [
         Check(
-            name=f"{word}: {finding['subject'] or finding['message']}",
+            name=f"{word}: {finding.subject or finding.message}",
             verdict="failed",
-            text=str(Problem(**finding)),
+            text=str(finding),
         )
-        for key, word in _TOLD.items()
-        for finding in device[key]
+        for state, word in _TOLD.items()
+        for finding in device.told(state)
     ]
-    return Suite(name=device["name"], checks=tuple(checks))
+    return Suite(name=device.name, checks=tuple(checks))
 
 
-def _check(name: str, found: Mapping[str, str], accepted: set[str]) -> Check:
-    if name in found:
-        return Check(name=name, verdict="failed", text=f"{found[name]} on the device")
+def _check(name: str, drifted: Mapping[str, str], accepted: Sequence[str]) -> Check:
+    if name in drifted:
+        return Check(name=name, verdict="failed", text=f"{drifted[name]} on the device")
     if name in accepted:
         return Check(name=name, verdict="skipped", text="known drift, accepted by the baseline")
     return Check(name=name)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from segctl.model.errors import UnsupportedError
+from segctl.model.policy import (
+    ANY,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    FirewallZone,
+    Rule,
+    Schedule,
+    Service,
+    Tag,
+)
 from segctl.planning.plan import OPS
 from segctl.providers.base import provider
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from segctl.model.diff import Change, Op
+    from segctl.model.policy import Item
 
 #: How an op is marked, and in which colour.
 SIGNS = {
@@ -47,7 +61,7 @@ _MARK = re.compile(r"^\[segctl\b([^\]]*)\]\s*")
 _ESSENTIAL = re.compile(r" essential(=|$)")
 
 
-def totals(summary: Mapping[str, int]) -> str:
+def totals(summary: Mapping[Op, int]) -> str:
     """Say how many changes of each op, those there are."""
     return ", ".join(f"{summary[op]} {VERBS[op]}" for op in OPS if summary[op]) or "no changes"
 
@@ -75,35 +89,63 @@ def has_order(platform: str) -> bool:
         return True
 
 
-def place_of(change: Mapping[str, Any]) -> str:
+def place_of(change: Change) -> str:
     """Say where a rule goes."""
-    anchor = change["anchor"] or {"where": "top", "rule": ""}
-    return "to the top" if anchor["where"] == "top" else f"{anchor['where']} {anchor['rule']}"
+    anchor = change.anchor
+    return "to the top" if anchor is None or anchor.where == "top" else str(anchor)
 
 
-def gist_of(kind: str, values: Mapping[str, Any]) -> str:
+def name_before(change: Change) -> str:
+    """Return what a renamed rule is called on the device."""
+    return change.before.name if change.before else ""
+
+
+def gist_of(item: Item | None) -> str:
     """Say in a few words what a rule or an object is."""
-    if kind == "rule":
-        return (
-            f"{values.get('action', '')} {', '.join(values.get('from_zones', []))} → "
-            f"{', '.join(values.get('to_zones', []))}"
-        )
-    if kind == "service":
-        return f"{values.get('protocol')}/{values.get('ports')}"
-    if kind == "default-rule":
-        return f"{values.get('action')}, {'logged' if values.get('log') else 'not logged'}"
-    if kind == "tag":
-        return str(values.get("comments", ""))
-    if kind == "schedule":
-        return _windows(values["windows"])
-    listed = values.get("members") or values.get("interfaces")
-    return ", ".join(listed) if listed else str(values.get("value", ""))
+    match item:
+        case None:
+            return ""
+        case Rule():
+            return f"{item.action} {zones_of(item)}"
+        case Service():
+            return f"{item.protocol}/{item.ports}"
+        case DefaultRule():
+            return f"{item.action}, {'logged' if item.log else 'not logged'}"
+        case Tag():
+            return item.comments
+        case Schedule():
+            return _windows(item.windows)
+        case AddressGroup() | ApplicationGroup():
+            return ", ".join(item.members)
+        case FirewallZone():
+            return ", ".join(item.interfaces)
+        case Address():
+            return item.value
 
 
+def zones_of(rule: Rule) -> str:
+    """Write from which zones to which a rule is."""
+    return f"{', '.join(rule.from_zones)} → {', '.join(rule.to_zones)}"
+
+
+def traffic_of(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield the fields that narrow a rule's traffic between its zones, each with its values."""
+    for field, values, negated in (
+        ("sources", rule.sources, rule.negate_source),
+        ("destinations", rule.destinations, rule.negate_destination),
+        ("users", rule.users, False),
+        ("applications", rule.applications, False),
+        ("services", rule.services, False),
+    ):
+        if values and values != (ANY,):
+            yield field, f"{'not ' if negated else ''}{', '.join(values)}"
+
+
+_Windows: TypeAlias = "Sequence[tuple[str, Sequence[str]]]"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
-def _windows(windows: Iterable[tuple[str, Sequence[str]]]) -> str:
+def _windows(windows: _Windows) -> str:
     """Write a schedule's windows, days in the order of the week, those alike together."""
     days = {day: ", ".join(times) for day, times in windows}
     alike: dict[str, list[str]] = {}
@@ -112,14 +154,14 @@ def _windows(windows: Iterable[tuple[str, Sequence[str]]]) -> str:
     return "; ".join(f"{', '.join(names)} {times}" for times, names in alike.items())
 
 
-def value_text(field: str, value: Any) -> str:
+def value_text(field: str, value: object) -> str:
     """Write one value of a field."""
-    if value is None or (not value and isinstance(value, str | list)):
+    if value is None:
         return "nothing"
     if field == "windows":
-        return _windows(value)
+        return _windows(cast("_Windows", value))
     if (items := listed(value)) is not None:
-        return ", ".join(map(str, items))
+        return ", ".join(items)
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
@@ -130,13 +172,18 @@ def value_text(field: str, value: Any) -> str:
     return f"{text[mark.end() :]}{kept}"
 
 
-def value_texts(name: str, before: Any, after: Any) -> tuple[str, str]:
+def value_texts(name: str, before: object, after: object) -> tuple[str, str]:
     """Write both values of a field, so that a reader sees how they differ."""
     if isinstance(before, bool) or isinstance(after, bool):
         return value_text(name, bool(before)), value_text(name, bool(after))
     was, will = value_text(name, before), value_text(name, after)
     # alike where they differ in what a reader is spared otherwise, such as our mark
-    return (was, will) if was != will else (str(before), str(after))
+    return (was, will) if was != will else (_exact(before), _exact(after))
+
+
+def _exact(value: object) -> str:
+    several = listed(value)
+    return str(value) if value is None or several is None else str(list(several))
 
 
 def label_of(name: str) -> str:
@@ -144,7 +191,7 @@ def label_of(name: str) -> str:
     return LABELS.get(name, name.replace("_", " "))
 
 
-def left_and_joined(name: str, before: Any, after: Any) -> tuple[list[str], list[str]]:
+def left_and_joined(name: str, before: object, after: object) -> tuple[list[str], list[str]]:
     """Return what left a list and what joined it; nothing where it is not about a plain list."""
     old, new = listed(before), listed(after)
     if name == "windows" or old is None or new is None:
@@ -152,28 +199,13 @@ def left_and_joined(name: str, before: Any, after: Any) -> tuple[list[str], list
     return list_changes(old, new)
 
 
-def listed(value: Any) -> list[Any] | None:
-    """Return a list as it stands in JSON; None where it is something else."""
+def listed(value: object) -> tuple[str, ...] | None:
+    """Return the values of a field that has several; None for a field that has one."""
     if value is None:
-        return []
-    if not isinstance(value, list):
-        return None
-    listed: list[Any] = value  # pyright: ignore[reportUnknownVariableType] - JSON
-    return listed
+        return ()
+    return cast("tuple[str, ...]", value) if isinstance(value, tuple) else None
 
 
-def list_changes(before: Sequence[Any], after: Sequence[Any]) -> tuple[list[str], list[str]]:
+def list_changes(before: Sequence[str], after: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return what left a list and what joined it, each once, sorted; its order means nothing."""
-    if all(isinstance(item, str) for item in (*before, *after)):  # as names are: no need to search
-        return sorted(set(before) - set(after)), sorted(set(after) - set(before))
-    from deepdiff import DeepDiff
-
-    found = DeepDiff(before, after, ignore_order=True, view="tree")
-    gone = [str(item.t1) for item in _items(found, "removed")]
-    come = [str(item.t2) for item in _items(found, "added")]
-    return sorted(gone), sorted(come)
-
-
-def _items(found: Mapping[str, Any], what: str) -> Iterator[Any]:
-    yield from found.get(f"iterable_item_{what}", ())
-    yield from found.get("values_changed", ())
+    return sorted(set(before) - set(after)), sorted(set(after) - set(before))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from segctl.model.errors import Problem
 from segctl.planning.findings import HOLE
+from segctl.planning.plan import OPS
 from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines, flows
 from segctl.report.document import (
@@ -15,7 +17,6 @@ from segctl.report.document import (
     Report,
     Section,
     Suite,
-    op_counts,
     remark_of,
 )
 from segctl.report.labels import counted, has_order, totals
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.fleet import Failure
+    from segctl.model.diff import Change, Op
     from segctl.planning.plan import DevicePlan, Plan
 
 #: What a device that could not be read or planned is called in findings.
@@ -74,7 +76,7 @@ def plan_report(
     )
 
 
-def plan_headline(summary: Mapping[str, int], devices: int) -> str:
+def plan_headline(summary: Mapping[Op, int], devices: int) -> str:
     """Return the first line of a plan: how much of what, on how many devices."""
     text = (
         f"Plan: {summary['create']} to add, {summary['update']} to change, "
@@ -147,8 +149,8 @@ def _section(device: DevicePlan, wave: str) -> Section:
 
 def _footer(plan: Plan, failures: Sequence[Failure], file: str) -> Iterator[tuple[str, str]]:
     yield "plan", plan.plan_id
-    if commit := str(plan.intent.get("git_commit", "")):
-        dirty = " with uncommitted edits" if plan.intent.get("dirty") else ""
+    if commit := plan.intent.git_commit:
+        dirty = " with uncommitted edits" if plan.intent.dirty else ""
         yield "commit", f"{commit[:12]}{dirty}"
     yield "expires", plan.expires
     if plan.changes and plan.applyable and not failures:
@@ -193,7 +195,7 @@ def _state(device: DevicePlan) -> str:
     return "in sync" if device.in_sync else "nothing to change, not in sync"
 
 
-def change_counts(changes: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def change_counts(changes: Iterable[Change]) -> dict[Op, int]:
     """Return how many changes there are of each op, with none as 0."""
-    found = op_counts(changes)
-    return {op: found[op] for op in ("create", "update", "move", "delete", "rename")}
+    found = Counter(change.op for change in changes)
+    return {op: found[op] for op in OPS}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from segctl.planning.documents import difference_json
 from segctl.report.differences import diff_lines
 from segctl.report.document import Check, Remark, Report, Section, Suite
 from segctl.report.labels import counted, gist_of, has_order
@@ -30,7 +30,7 @@ def review_json(found: Sequence[Difference], reviewed: Plan, plan: Plan) -> dict
         "same": not found,
         "reviewed": reviewed.plan_id,
         "plan_id": plan.plan_id,
-        "differences": [asdict(difference) for difference in found],
+        "differences": [difference_json(difference) for difference in found],
     }
 
 
@@ -53,10 +53,9 @@ def difference_text(found: Sequence[Difference]) -> Iterator[Line]:
 
 def _told(difference: Difference) -> str:
     change = difference.change
-    if change is None or change["op"] in {"move", "rename"}:
+    if change is None or change.op in {"move", "rename"}:
         return difference.what
-    gist = gist_of(change["kind"], change["after"] or change["before"])
-    return f"{difference.what}  {gist}".rstrip()
+    return f"{difference.what}  {gist_of(change.item)}".rstrip()
 
 
 def _headline(found: Sequence[Difference]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import segctl
+from segctl.planning.documents import device_json, difference_json
 from segctl.playbook.run.results import BAD
 from segctl.report import Line, device_text, difference_text, done_text
 
@@ -203,7 +203,7 @@ def _device_json(result: DeviceResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
     }
     if result.plan is not None:
-        document["plan"] = result.plan.as_json()
+        document["plan"] = device_json(result.plan)
     if result.differences:
-        document["differences"] = [asdict(difference) for difference in result.differences]
+        document["differences"] = [difference_json(one) for one in result.differences]
     return document

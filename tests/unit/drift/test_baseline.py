@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.drift.baseline import baseline_text, read_baseline
-from segctl.drift.items import Accepted, DriftItem, judge
+from segctl.drift.report import (
+    Accepted,
+    AcceptedItem,
+    DeviceDrift,
+    DriftItem,
+    DriftReport,
+    Unchecked,
+    judge,
+)
 from segctl.model.errors import InventoryError
 
 if TYPE_CHECKING:
@@ -106,16 +115,24 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 def test_what_is_written_reads_back_whatever_things_are_called(tmp_path: Path) -> None:
     names = ['a "b"', "yes", "010", "a: b # c", "[x]", "new\nline", "é → ü", "'"]
-    item = {"kind": "rule", "fingerprint": MARK}
-    known = {**item, "name": "old", "owner": "it", "expires": "2026-12-01", "reason": "CHG: 1"}
-    document = {
-        "devices": [
-            {"name": "fw1", "items": [{**item, "name": name} for name in names]},
-            {"name": "fw2", "accepted": [known]},
-            {"name": "fw3", "status": "error"},
-        ]
-    }
-    old, *new = read(tmp_path, baseline_text(document, "o: x", TODAY))
+    known = Accepted(
+        device="fw2",
+        kind="rule",
+        name="old",
+        owner="it",
+        expires=date(2026, 12, 1),
+        reason="CHG: 1",
+    )
+    report = DriftReport(
+        devices=(
+            DeviceDrift(name="fw1", items=tuple(replace(ITEM, name=name) for name in names)),
+            DeviceDrift(
+                name="fw2", accepted=(AcceptedItem(item=replace(ITEM, name="old"), by=known),)
+            ),
+            Unchecked(name="fw3", code="auth", message="no"),
+        )
+    )
+    old, *new = read(tmp_path, baseline_text(report, "o: x", TODAY))
     assert [entry.name for entry in new] == names
     assert {(e.device, e.owner, e.expires, e.fingerprint) for e in new} == {
         ("fw1", "o: x", TODAY, MARK)
@@ -126,4 +143,4 @@ def test_what_is_written_reads_back_whatever_things_are_called(tmp_path: Path) -
         date(2026, 12, 1),
         "CHG: 1",
     )
-    assert read(tmp_path, baseline_text({"devices": []}, "x", TODAY)) == ()
+    assert read(tmp_path, baseline_text(DriftReport(devices=()), "x", TODAY)) == ()

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
-from segctl.drift.items import fingerprint, items_of
+from segctl.drift.report import Accepted, Counts, Unchecked, drift_of, items_of
+from segctl.fleet import Failure
+from segctl.model.diff import Anchor, Change
 from segctl.model.errors import Problem
+from segctl.model.policy import Rule
 from segctl.planning.plan import DevicePlan
+from segctl.providers.base import Author
+from support.changes import change
 
 
-def change(op: str, name: str = "a", **values: Any) -> dict[str, Any]:
-    base: dict[str, Any] = {"before": {}, "after": {}, "fields": [], "anchor": None}
-    return {"op": op, "kind": "rule", "name": name, "conduit": "c"} | base | values
-
-
-def plan(*changes: dict[str, Any], **values: Any) -> DevicePlan:
+def plan(*changes: Change, **values: Any) -> DevicePlan:
     return DevicePlan(name="fw1", platform="panos", changes=changes, **values)
 
 
 def test_several_differences_of_a_rule_are_one_item() -> None:
-    renamed = change("rename", before={"name": "old"})
-    moved = change("move", anchor={"where": "top", "rule": ""})
-    (item,) = items_of(plan(renamed, change("update", fields=["action"]), moved))
+    renamed = change("rename", conduit="c", before={"name": "old"})
+    moved = change("move", conduit="c", anchor={"where": "top", "rule": ""})
+    edited = change("update", conduit="c", before={"action": "deny"}, after={"action": "allow"})
+    (item,) = items_of(plan(renamed, edited, moved))
     assert item.states == ("changed", "moved")
     assert item.state == "changed"
     assert item.names == ("a", "old")
@@ -36,8 +39,57 @@ def test_a_hole_is_an_item() -> None:
     assert (second.kind, second.name, second.finding) == ("rule", "r", hole)
 
 
+#: A rule, and what was made of it on the device.
+DECLARED = Rule(
+    name="c.r",
+    from_zones=("A",),
+    to_zones=("B",),
+    conduit="c",
+    flow="r",
+    applications=("modbus",),
+    essential=True,
+    seal="12345678",
+)
+EDITED = replace(DECLARED, applications=("any",), essential=False, seal="", disabled=True)
+
+
 def test_a_fingerprint_tells_differences_apart() -> None:
-    one, other = change("update", fields=["a"]), change("update", fields=["b"])
-    assert fingerprint([one]) == fingerprint([dict(reversed(one.items()))])
-    assert fingerprint([one]) != fingerprint([other])
-    assert fingerprint([one]) != fingerprint([one, one])
+    edited = Change(op="update", kind="rule", name="c.r", before=EDITED, after=DECLARED)
+    moved = Change(
+        op="move",
+        kind="rule",
+        name="c.r",
+        before=DECLARED,
+        after=DECLARED,
+        anchor=Anchor(where="after", rule="x"),
+    )
+    marks = [items_of(plan(*made))[0].fingerprint for made in ([edited], [moved], [edited, moved])]
+    assert len(set(marks)) == 3
+    # a baseline and a history on record hold it as segctl 0.1 wrote it
+    assert marks[2] == "sha256:a591824b04711813"
+
+
+def test_who_changed_an_item_and_what_is_accepted() -> None:
+    author = Author(admin="ana", time="12:00")
+    day = date(2026, 11, 22)
+    known = Accepted(device="fw1", kind="rule", name="b", owner="ops", expires=day)
+    found = drift_of(
+        [plan(change("create"), change("create", name="b"))],
+        [known],
+        today=day,
+        authors={("fw1", "rule", "a"): author},
+    )
+    (device,) = found.checked
+    assert [(item.name, item.changed_by) for item in device.items] == [("a", author)]
+    assert [(one.item.name, one.by) for one in device.accepted] == [("b", known)]
+    assert [change.name for change in device.changes("missing")] == ["a"]
+    assert found.counts == Counts(drift=1)
+    assert not found.in_sync
+
+
+def test_a_device_that_could_not_be_read_is_never_in_sync() -> None:
+    found = drift_of([plan(), Failure(device="fw2", code="auth", message="no")])
+    assert found.unchecked == (Unchecked(name="fw2", code="auth", message="no"),)
+    assert found.counts == Counts(in_sync=1, error=1)
+    assert not found.in_sync
+    assert drift_of([plan()]).in_sync

@@ -14,10 +14,12 @@ import segctl
 from segctl.compiler.build import Desired
 from segctl.fleet import plan_cache as module
 from segctl.fleet.plan_cache import Key, PlanCache, key_of
+from segctl.model.diff import Change
 from segctl.model.errors import Problem
 from segctl.model.policy import Policy, Rule
-from segctl.planning.plan import DevicePlan
+from segctl.planning.plan import DevicePlan, Unmanaged
 from segctl.providers.base import provider
+from support.changes import change
 from support.panos import firewall
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ PLAN = DevicePlan(
     rule_count=7,
     findings=(Problem(message="überlappt", file="zones.yml", line=3, severity="warning"),),
     covers={"zone": ("CTRL", "SUPV")},
-    unmanaged=({"name": "r1", "action": "allow", "above": True, "disabled": False},),
+    unmanaged=(Unmanaged(name="r1", action="allow", above=True),),
 )
 DESIRED = Desired(device=firewall(), policy=Policy())
 PANOS = provider("panos")
@@ -63,7 +65,7 @@ def test_what_was_put_comes_back_and_only_its_owner_sees_it(cache: PlanCache, fo
 
 
 def test_changes_are_kept_only_for_the_exact_document(cache: PlanCache) -> None:
-    changed = replace(PLAN, changes=({"op": "create"},))
+    changed = replace(PLAN, changes=(change("create", conduit="c"),))
     loose = Key(text="cd" * 32, exact=False)
     cache.put(loose, changed)
     assert cache.get(loose) is None
@@ -74,7 +76,8 @@ def test_changes_are_kept_only_for_the_exact_document(cache: PlanCache) -> None:
 
 
 def test_what_does_not_come_back_as_it_is_is_not_kept(cache: PlanCache) -> None:
-    odd = replace(PLAN, basis={"order": ("a", "b")})  # JSON would make a list of it
+    rule = Rule(name="r", from_zones=("SUPV",), to_zones=("CTRL",), seal="0123abcd")
+    odd = replace(PLAN, changes=(Change(op="create", kind="rule", name="r", after=rule),))
     cache.put(KEY, odd)
     assert cache.get(KEY) is None
 

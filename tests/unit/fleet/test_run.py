@@ -24,6 +24,7 @@ from segctl.model.policy import Policy
 from segctl.planning.apply import Order
 from segctl.planning.plan import DevicePlan
 from segctl.transports.credentials import Secret
+from support.changes import change
 from support.panos import firewall
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def test_after_the_brake_no_further_device_is_begun(monkeypatch: pytest.MonkeyPa
 def test_a_device_that_cannot_even_be_asked_hides_no_other() -> None:
     plans = [
         DevicePlan(name="fw1", platform="panos"),
-        DevicePlan(name="fw2", platform="nonsense", changes=({"op": "create"},)),
-        DevicePlan(name="fw3", platform="panos", changes=({"op": "create"},)),
+        DevicePlan(name="fw2", platform="nonsense", changes=(change("create"),)),
+        DevicePlan(name="fw3", platform="panos", changes=(change("create"),)),
     ]
     told: list[tuple[str, str]] = []
     outcomes = apply_plans(
@@ -132,7 +133,7 @@ def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) 
     desired = Desired(device=firewall("fw1"), policy=Policy())
     (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
     assert found == Failure(device="fw1", code="locked", message="asked")
-    plan = DevicePlan(name="fw1", platform="panos", changes=({"op": "create"},))
+    plan = DevicePlan(name="fw1", platform="panos", changes=(change("create"),))
     apply_plans(
         [plan],
         connections,

@@ -18,7 +18,7 @@ from segctl.model.errors import (
     UnknownError,
 )
 from segctl.model.site import Flow
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import pushing
 from segctl.providers.nftables.session import NftSession
 from segctl.providers.state import Run, Settling

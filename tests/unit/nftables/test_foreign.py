@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.model.site import Flow
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables.foreign import hooked_tables
 from support.nft import PROVIDER, Kernel, desired, live, tcp
 

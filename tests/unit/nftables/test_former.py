@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from segctl.model.policy import DefaultRule
 from segctl.model.site import Flow, PortRange, ProtocolUse
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import functions
 from segctl.providers.nftables.table import Set
 from support.nft import PROVIDER, Kernel, asset, desired, tcp
@@ -60,8 +61,9 @@ def kernel() -> Iterator[Kernel]:
 def test_its_policy_is_read_and_the_format_is_all_that_changes(kernel: Kernel) -> None:
     made = plan_device(WANTED, kernel.live(), PROVIDER)
     (change,) = made.changes
-    assert (change["kind"], change["op"]) == ("default-rule", "update")
-    (note,) = change["before"]["extras"]
+    assert (change.kind, change.op) == ("default-rule", "update")
+    assert isinstance(change.before, DefaultRule)
+    (note,) = change.before.extras
     assert "format 1" in note
     assert "cuts no permitted connection" in note
     kernel.reach(WANTED)
@@ -85,8 +87,8 @@ def test_an_edit_by_hand_in_it_is_drift(kernel: Kernel, edit: str, kind: str) ->
     told = [
         change
         for change in found.changes
-        if change["kind"] == kind
-        and (kind != "default-rule" or len(change["before"]["extras"]) > 1)
+        if change.kind == kind
+        and (kind != "default-rule" or len(getattr(change.before, "extras", ())) > 1)
     ]
     assert told, found.changes
     kernel.reach(WANTED)

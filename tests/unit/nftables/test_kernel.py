@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from segctl.analysis.decide import decider
 from segctl.model.site import Flow, PortRange, ProtocolUse
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import agent
 from segctl.providers.nftables.render import CLEAN, PREPARE, SWITCH
 from segctl.testing import desired as any_desired

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.drift.items import items_of
+from segctl.drift.report import items_of
 from segctl.model.errors import ParseError, SegctlError, UnsupportedError
 from segctl.model.site import Flow, ProtocolUse
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables.document import EVERY
 from segctl.providers.nftables.listing import read_table, spell
 from segctl.providers.nftables.render import transactions

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from segctl.model.errors import UnsupportedError
 from segctl.model.site import Flow, PortRange, ProtocolUse
-from segctl.planning.plan import plan_device
+from segctl.planning.make import plan_device
 from segctl.providers.nftables import agent, functions, names
 from segctl.providers.nftables.records import read_records
 from segctl.testing import desired as any_desired

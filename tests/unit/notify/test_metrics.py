@@ -11,10 +11,19 @@ from urllib.request import urlopen
 
 import pytest
 
+from segctl.drift.report import (
+    Accepted,
+    AcceptedItem,
+    DeviceDrift,
+    DriftItem,
+    DriftReport,
+    Unchecked,
+)
 from segctl.model.errors import DeliveryError
 from segctl.model.site import Conduit
 from segctl.notify.metrics import collect, exposition, gateway_headers, push
-from segctl.planning.plan import make_plan
+from segctl.planning.make import make_plan
+from segctl.planning.plan import Intent
 from segctl.transports.credentials import Secret
 from support.metrics import samples
 from support.receiver import receiver
@@ -43,22 +52,22 @@ def conduit(id_: str, days: int | None) -> Conduit:
     )
 
 
-def item(state: str) -> dict[str, Any]:
-    return {"state": state}
+def item(state: str) -> DriftItem:
+    return DriftItem(kind="rule", name="r", states=(state,), fingerprint="", names=("r",))
 
 
-DOCUMENT: dict[str, Any] = {
-    "devices": [
-        {
-            "name": ODD,
-            "status": "drift",
-            "items": [item("hole"), item("changed"), item("changed")],
-            "accepted": [item("moved")],
-        },
-        {"name": "fw2", "status": "in_sync", "items": [], "accepted": []},
-        {"name": "fw3", "status": "error", "error": {"code": "auth", "message": "no"}},
-    ]
-}
+KNOWN = Accepted(device=ODD, kind="rule", name="r", owner="ops", expires=TODAY)
+REPORT = DriftReport(
+    devices=(
+        DeviceDrift(
+            name=ODD,
+            items=(item("hole"), item("changed"), item("changed")),
+            accepted=(AcceptedItem(item=item("moved"), by=KNOWN),),
+        ),
+        DeviceDrift(name="fw2"),
+        Unchecked(name="fw3", code="auth", message="no"),
+    )
+)
 CONDUITS = (conduit("a", -1), conduit("b", 0), conduit("c", 30), conduit("d", None))
 
 
@@ -68,7 +77,7 @@ def text(environment: str = "plant", **values: Any) -> str:
 
 def registry(environment: str = "plant", **values: Any) -> CollectorRegistry:
     return collect(
-        DOCUMENT,
+        REPORT,
         CONDUITS,
         environment=environment,
         started=START,
@@ -110,7 +119,7 @@ def test_conduits_that_expire() -> None:
 
 
 def test_a_plan_that_waits() -> None:
-    plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
+    plan = make_plan([], Intent())
     found = samples(text(plan=plan))
     created = datetime.fromisoformat(plan.created).timestamp()
     assert found["segctl_plan_age_seconds", ("plant",)] == START.timestamp() + 12.5 - created
@@ -128,7 +137,7 @@ def test_files_of_two_environments_do_not_clash() -> None:
 @pytest.mark.skipif(EXPORTER is None, reason="node_exporter is not installed here")
 def test_node_exporter_shows_the_files_of_two_environments(tmp_path: Path) -> None:
     assert EXPORTER is not None
-    plan = make_plan([], {"git_commit": "", "dirty": False, "digest": "sha256:0"})
+    plan = make_plan([], Intent())
     files = {environment: text(environment, plan=plan) for environment in ("mill", "harbour")}
     for environment, content in files.items():
         (tmp_path / f"{environment}.prom").write_text(content, encoding="utf-8")

@@ -7,33 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from segctl.drift.report import DeviceDrift, DriftItem, DriftReport, Unchecked
 from segctl.model.errors import UsageError
 from segctl.notify import Message, message_of, template
+from segctl.providers.base import Author
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 EVIL = '<!channel> *b* [x](http://evil) "q" \\ $headline\x1b[2J\nnew line'
-BY = {"admin": "ana", "time": "t", "command": "", "client": "", "host": "", "own": False}
+BY = Author(admin="ana", time="t")
+CALM = DriftReport(devices=(DeviceDrift(name="fw1"),))
 
 
-def item(name: str, state: str = "changed", **values: Any) -> dict[str, Any]:
-    base = {"kind": "rule", "conduit": "c", "fingerprint": "sha256:0", "changed_by": None}
-    return {"name": name, "state": state} | base | values
+def item(name: str, state: str = "changed", changed_by: Author | None = None) -> DriftItem:
+    return DriftItem(
+        kind="rule",
+        name=name,
+        states=(state,),
+        fingerprint="sha256:0",
+        names=(name,),
+        conduit="c",
+        changed_by=changed_by,
+    )
 
 
-def document(*items: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "devices": [
-            {"name": "fw1", "status": "drift" if items else "in_sync", "items": list(items)},
-            {"name": "fw2", "status": "error", "error": {"code": "auth", "message": EVIL}},
-        ],
-        "summary": {"in_sync": int(not items), "drift": int(bool(items)), "error": 1},
-    }
+def drifted(*items: DriftItem) -> DriftReport:
+    failed = Unchecked(name="fw2", code="auth", message=EVIL)
+    return DriftReport(devices=(DeviceDrift(name="fw1", items=items), failed))
 
 
-def message(*items: dict[str, Any], **values: Any) -> Message:
-    return message_of(document(*items), environment="plant", time="2026-11-22T12:00", **values)
+def message(*items: DriftItem, **values: Any) -> Message:
+    return message_of(drifted(*items), environment="plant", time="2026-11-22T12:00", **values)
 
 
 def test_the_headline_counts() -> None:
@@ -43,8 +48,7 @@ def test_the_headline_counts() -> None:
         "1 of 2 firewalls could not be checked (plant)"
     )
     assert found.status == "error"
-    calm: dict[str, Any] = {"devices": [], "summary": {"in_sync": 1, "drift": 0, "error": 0}}
-    assert message_of(calm, environment="", time="").headline == "In sync: 1 firewall"
+    assert message_of(CALM, environment="", time="").headline == "In sync: 1 firewall"
 
 
 def test_what_is_new_comes_first_and_is_said() -> None:
@@ -73,11 +77,7 @@ def test_slack_gets_plain_text_within_its_limits() -> None:
             assert text is None or (text["type"], text["emoji"]) == ("plain_text", False)
     assert len(made["blocks"][0]["text"]["text"]) <= 150
     assert all(len(b["text"]["text"]) <= 3000 for b in made["blocks"] if b["type"] == "section")
-    evil = message_of(
-        {"devices": [], "summary": {"in_sync": 1, "drift": 0, "error": 0}},
-        environment="<!channel>&",
-        time="",
-    )
+    evil = message_of(CALM, environment="<!channel>&", time="")
     assert json.loads(template("slack")(evil))["text"].endswith("(&lt;!channel&gt;&amp;)")
 
 

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from segctl.model.diff import Anchor, Change
 from segctl.model.errors import PlanFormatError, Problem
+from segctl.model.policy import Rule
 from segctl.model.site import Position
-from segctl.planning.plan import DevicePlan, Plan, digest_of, load_plan, make_plan
+from segctl.planning.documents import digest_of, load_plan, plan_file, plan_json
+from segctl.planning.make import make_plan
+from segctl.planning.plan import Basis, DevicePlan, Intent, Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,24 +28,21 @@ DEVICE = DevicePlan(
     desired="sha256:" + "1" * 64,
     rule_count=3,
     changes=(
-        {
-            "op": "create",
-            "kind": "rule",
-            "name": "c1.web",
-            "conduit": "c1",
-            "before": {},
-            "after": {"name": "c1.web", "log": True},
-            "fields": [],
-            "anchor": {"where": "after", "rule": "o-anchor"},
-        },
+        Change(
+            op="create",
+            kind="rule",
+            name="c1.web",
+            after=Rule(name="c1.web", conduit="c1", from_zones=("SUPV",), to_zones=("CTRL",)),
+            anchor=Anchor(where="after", rule="o-anchor"),
+        ),
     ),
     script='<segctl-push vsys="vsys1">\n</segctl-push>\n',
     findings=(Problem(message="look", severity="warning"),),
     position=Position(where="after", rule="o-anchor"),
     covers={"zone": (), "default-rule": ("interzone-default",)},
-    basis={"order": []},
+    basis=Basis(serial="007", managed={"rule c1.poll": "0123"}, order=("c1.poll",)),
 )
-INTENT = {"git_commit": "", "dirty": False, "digest": "sha256:" + "2" * 64}
+INTENT = Intent(digest="sha256:" + "2" * 64)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -57,36 +58,36 @@ def save(path: Path, document: dict[str, Any]) -> Path:
 
 def test_a_plan_reads_back(plan: Plan, tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
-    path.write_text(plan.dumps(), encoding="utf-8")
+    path.write_text(plan_file(plan), encoding="utf-8")
     found = load_plan(path)
     assert found == plan
-    assert found.dumps() == plan.dumps()
+    assert plan_file(found) == plan_file(plan)
     assert found.summary == {"create": 1, "update": 0, "move": 0, "delete": 0, "rename": 0}
     assert found.changes == 1
 
 
 def test_only_id_and_times_differ(plan: Plan) -> None:
-    again = make_plan([DEVICE], INTENT, now=NOW).as_json()
-    first = plan.as_json()
+    again = plan_json(make_plan([DEVICE], INTENT, now=NOW))
+    first = plan_json(plan)
     differing = {key for key in first if first[key] != again[key]}
     assert differing == {"plan_id", "digest"}
 
 
 def test_an_edited_plan_is_refused(plan: Plan, tmp_path: Path) -> None:
-    document = plan.as_json()
+    document = plan_json(plan)
     document["devices"][0]["script"] = "<other/>"
     with pytest.raises(PlanFormatError, match="was changed after it was made"):
         load_plan(save(tmp_path / "p.json", document))
 
 
 def test_another_version_is_refused(plan: Plan, tmp_path: Path) -> None:
-    document = plan.as_json() | {"format_version": "2.0"}
+    document = plan_json(plan) | {"format_version": "2.0"}
     with pytest.raises(PlanFormatError, match="run segctl plan again"):
         load_plan(save(tmp_path / "p.json", document | {"digest": digest_of(document)}))
 
 
 def test_what_the_schema_does_not_know_is_refused(plan: Plan, tmp_path: Path) -> None:
-    document = plan.as_json()
+    document = plan_json(plan)
     document["devices"][0]["rule_count"] = "many"
     document["digest"] = digest_of(document)
     with pytest.raises(PlanFormatError, match="rule_count"):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.compiler.build import Desired
-from segctl.drift.items import items_of
+from segctl.drift.report import items_of
 from segctl.model.errors import ApplyError, JournalError, LockedError, StalePlanError, VerifyError
 from segctl.model.site import Device, ZoneBinding
 from segctl.planning.apply import Order, Outcome, apply_device, check_device, outcome_of
 from segctl.planning.journal import Journal, journal_of
-from segctl.planning.plan import DevicePlan, plan_device
+from segctl.planning.make import plan_device
 from segctl.transports.target import Target
 from support.remembering import Firewall, KilledError, RememberingProvider, policy
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segctl.planning.apply import Judge
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live, Session
 
 OLD, NEW, LATER = ("a", "b"), ("b", "c"), ("b", "d")

@@ -30,7 +30,7 @@ from segctl.model.site import (
     Zone,
     ZoneBinding,
 )
-from segctl.planning.plan import DevicePlan, plan_device
+from segctl.planning.make import plan_device
 from segctl.planning.snapshot import snapshot_of
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider, elements
@@ -43,6 +43,8 @@ from support.canaries import Canaries, Element, answer, document, of_list, plant
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from segctl.planning.plan import DevicePlan
 
 #: What lies beside a checkout: real configurations, researched facts.
 SHARED_FILES = Path(__file__).resolve().parents[4] / "shared"
@@ -278,7 +280,7 @@ def test_real_configurations_plan_offline_as_online(unmanaged: str) -> None:
             online, offline = planned(device, config), planned(device, kept)
             assert offline == online, name
             assert online.changes
-        deleted = [change["name"] for change in offline.changes if change["op"] == "delete"]
+        deleted = [change.name for change in offline.changes if change.op == "delete"]
         assert "not-referred-to" in deleted
         assert "referred-to" not in deleted
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic_sarif import model
 
-from segctl.drift.items import Accepted
+from segctl.drift.report import Accepted, drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import InventoryError, Problem, UnsupportedError, UsageError
 from segctl.model.site import Source
-from segctl.planning.plan import DevicePlan, Plan, make_plan
+from segctl.planning.make import make_plan
+from segctl.planning.plan import DevicePlan, Plan
 from segctl.report import (
     BUDGET,
     Places,
     Report,
-    drift_json,
     drift_report,
     environment_name,
     gitlab,
@@ -40,10 +40,13 @@ from segctl.report import (
 )
 from segctl.report.escape import clipped, html_text, markdown_text
 from segctl.report.rules import RULES
+from support import changes
 from support.hostile import INTENT, names, plans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from segctl.model.diff import Change
 
 ROOT = Path("/repo")
 PLACES = Places(
@@ -112,10 +115,13 @@ def rendered(text: str) -> Page:
 
 
 def change(
-    op: str, kind: str = "rule", name: str = "polling.modbus", **values: Any
-) -> dict[str, Any]:
-    found: dict[str, Any] = {"conduit": "polling", "before": {}, "after": {}, "fields": []}
-    return {"op": op, "kind": kind, "name": name, "anchor": None} | found | values
+    op: str,
+    kind: str = "rule",
+    name: str = "polling.modbus",
+    conduit: str = "polling",
+    **sides: Any,
+) -> Change:
+    return changes.change(op, kind, name, conduit=conduit, **sides)
 
 
 RULE = {
@@ -130,8 +136,8 @@ RULE = {
 }
 
 
-def planned(*changes: dict[str, Any], **values: Any) -> Plan:
-    device = DevicePlan(name="fw1", platform="panos", os_version="11", changes=changes, **values)
+def planned(*made: Change, **values: Any) -> Plan:
+    device = DevicePlan(name="fw1", platform="panos", os_version="11", changes=made, **values)
     return make_plan([device], INTENT)
 
 
@@ -151,7 +157,6 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
             name="polling.old",
             before=RULE,
             after=RULE | {"sources": ["scada2"]},
-            fields=["sources"],
         ),
         change("move", name="polling.moved", before=RULE, after=RULE),
         change("create", "address", "plc1", conduit="", after={"value": "10.20.1.11"}),
@@ -250,7 +255,7 @@ def test_nothing_of_a_device_becomes_markdown(made: tuple[Plan, list[Failure]]) 
     for device in plan.devices:
         assert squeezed(printable(device.name)) in page.text
         for one in device.changes:
-            assert squeezed(printable(one["name"])) in page.text
+            assert squeezed(printable(one.name)) in page.text
     for failure in failed:
         assert squeezed(printable(failure.message)) in page.text
 
@@ -420,8 +425,8 @@ def test_files_elsewhere_keep_their_whole_path() -> None:
 
 
 def test_drift_stands_at_its_conduit() -> None:
-    document = drift_json(planned(change("delete", before=RULE)).devices)
-    results = found(drift_report(document, environment="e", places=PLACES))
+    drift = drift_of(planned(change("delete", before=RULE)).devices)
+    results = found(drift_report(drift, environment="e", places=PLACES))
     assert [(one["ruleId"], at(one)) for one in results] == [
         ("drift-unexpected", ("inventory/conduits.yml", 2))
     ]
@@ -433,7 +438,7 @@ def test_every_machine_readable_form_is_well_formed(made: tuple[Plan, list[Failu
     plan, failed = made
     for one in (
         report(plan, failed),
-        drift_report(drift_json([*plan.devices, *failed]), environment="e", places=PLACES),
+        drift_report(drift_of([*plan.devices, *failed]), environment="e", places=PLACES),
     ):
         assert all(result["locations"] for result in found(one))
         top = ET.fromstring(junit(one).split("\n", 1)[1])
@@ -446,10 +451,10 @@ def test_every_machine_readable_form_is_well_formed(made: tuple[Plan, list[Failu
 
 
 def test_the_widget_counts_moves_and_renames_as_updates() -> None:
-    changes = [change(op) for op in ("create", "update", "move", "rename", "delete")]
-    assert gitlab(report(planned(*changes)), ROOT) == {"create": 1, "update": 3, "delete": 1}
-    document = drift_json(planned(*changes).devices)
-    assert gitlab(drift_report(document, environment="e"), ROOT) == {
+    made = [change(op) for op in ("create", "update", "move", "rename", "delete")]
+    assert gitlab(report(planned(*made)), ROOT) == {"create": 1, "update": 3, "delete": 1}
+    drift = drift_of(planned(*made).devices)
+    assert gitlab(drift_report(drift, environment="e"), ROOT) == {
         "create": 1,
         "update": 3,
         "delete": 1,
@@ -485,11 +490,11 @@ GONE = Accepted(device="fw1", kind="rule", name="gone", owner="ops", expires=dat
 def test_every_rule_of_a_device_is_a_check_of_drift() -> None:
     hole = Problem(message="open", kind="hole", subject="theirs", severity="warning")
     plans = planned(change("create"), change("delete", name="gone"), findings=(hole,)).devices
-    document = drift_json(
+    drift = drift_of(
         [*plans, Failure(device="fw2", code="auth", message="no")], [GONE], today=date(2029, 1, 1)
     )
     rules = {"fw1": ["polling.modbus", "polling.kept"]}
-    assert cases(drift_report(document, environment="e", rules=rules)) == {
+    assert cases(drift_report(drift, environment="e", rules=rules)) == {
         ("drift.fw1", "is read"): "passed",
         ("drift.fw1", "rule polling.modbus"): "failure",
         ("drift.fw1", "rule polling.kept"): "passed",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segctl.drift.items import Accepted
+from segctl.drift.report import Accepted, drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.planning.apply import Outcome
-from segctl.planning.plan import DevicePlan, make_plan
+from segctl.planning.make import make_plan
+from segctl.planning.plan import DevicePlan, Intent, Unmanaged
 from segctl.report import (
     Line,
     drift_json,
@@ -25,22 +26,22 @@ from segctl.report import (
     printable,
     validation_text,
 )
+from support import changes
 
-INTENT = {"git_commit": "", "dirty": False, "digest": "sha256:0"}
+if TYPE_CHECKING:
+    from segctl.model.diff import Change
 
-
-def change(op: str, kind: str = "rule", name: str = "a.poll", **values: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "conduit": "a" if kind == "rule" else "",
-        "before": {},
-        "after": {},
-        "fields": [],
-    }
-    return {"op": op, "kind": kind, "name": name, "anchor": None} | found | values
+INTENT = Intent(digest="sha256:0")
 
 
-def device(*changes: dict[str, Any], **values: Any) -> DevicePlan:
-    return DevicePlan(name="fw1", platform="panos", os_version="11.1.6", changes=changes, **values)
+def change(
+    op: str, kind: str = "rule", name: str = "a.poll", *, conduit: str = "a", **sides: Any
+) -> Change:
+    return changes.change(op, kind, name, conduit=conduit if kind == "rule" else "", **sides)
+
+
+def device(*made: Change, **values: Any) -> DevicePlan:
+    return DevicePlan(name="fw1", platform="panos", os_version="11.1.6", changes=made, **values)
 
 
 def text(*devices: DevicePlan, width: int = 80, **values: Any) -> str:
@@ -123,7 +124,9 @@ It cannot be applied before the errors of fw1 are resolved."""
 def test_an_update_shows_old_and_new(
     fields: list[str], before: dict[str, Any], after: dict[str, Any], shown: str
 ) -> None:
-    found = text(device(change("update", fields=fields, before=before, after=after)))
+    made = change("update", before=before, after=after)
+    found = text(device(made))
+    assert list(made.fields) == fields
     assert "    ~ rule a.poll\n" in found
     assert shown in found
 
@@ -164,20 +167,20 @@ def test_a_move_a_rename_and_a_deletion() -> None:
     ],
 )
 def test_an_object_is_one_line(kind: str, after: dict[str, Any], shown: str) -> None:
-    assert f"    + {kind}  x  {shown}\n" in text(device(change("create", kind, "x", after=after)))
+    name = "interzone-default" if kind == "default-rule" else "x"
+    found = text(device(change("create", kind, name, after=after)))
+    assert f"    + {kind}  {name}  {shown}\n" in found
 
 
 def test_an_object_that_changes_shows_both_values() -> None:
-    changed = change(
-        "update", "address", "plc1", fields=["value"], before={"value": "1"}, after={"value": "2"}
-    )
+    changed = change("update", "address", "plc1", before={"value": "1"}, after={"value": "2"})
     assert "    ~ address  plc1\n        value        1 → 2\n" in text(device(changed))
 
 
 def test_in_brief_rules_are_lines_and_objects_are_counted() -> None:
-    changes = [change("create", "address", f"a{n}", after={"value": "1"}) for n in range(3)]
+    addresses = [change("create", "address", f"a{n}", after={"value": "1"}) for n in range(3)]
     found = text(
-        device(change("create", after=RULE), *changes, change("delete", "tag", "t")), brief=True
+        device(change("create", after=RULE), *addresses, change("delete", "tag", "t")), brief=True
     )
     assert "  + rule a.poll  allow SUPV → CTRL\n  + 3 addresses\n  - 1 tag\n" in found
 
@@ -263,7 +266,7 @@ def test_list_changes_ignores_order() -> None:
 
 
 def drifted(*plans: DevicePlan | Failure) -> str:
-    return "\n".join(line.plain for line in laid_out(drift_text(drift_json(plans)), 80))
+    return "\n".join(line.plain for line in laid_out(drift_text(drift_of(plans)), 80))
 
 
 def test_drift_says_what_stands_where() -> None:
@@ -271,7 +274,6 @@ def test_drift_says_what_stands_where() -> None:
         device(
             change(
                 "update",
-                fields=["applications", "action", "schedule"],
                 before={"applications": ["any"], "action": "deny", "schedule": "x"},
                 after={"applications": ["ssl"], "action": "allow"},
             ),
@@ -308,25 +310,24 @@ def test_a_hole_is_drift() -> None:
     hole = Problem(
         message="opens all", kind="hole", subject="r", severity="warning", hint="close it"
     )
-    document = drift_json([device(findings=(hole,))])
-    assert document["in_sync"] is False
+    assert drift_of([device(findings=(hole,))]).in_sync is False
     assert "  ! open: opens all — close it" in drifted(device(findings=(hole,)))
     day = date(2026, 11, 22)
     known = Accepted(device="fw1", kind="rule", name="r", owner="ops", expires=day)
     plans = [device(findings=(hole,))]
-    assert drift_json(plans, [known], today=day)["in_sync"] is True
-    assert drift_json(plans, [known])["in_sync"] is False  # without a day all have expired
+    assert drift_of(plans, [known], today=day).in_sync is True
+    assert drift_of(plans, [known]).in_sync is False  # without a day all have expired
 
 
 def test_a_device_that_cannot_be_read_is_never_in_sync() -> None:
-    document = drift_json([device(), Failure(device="fw2", code="auth", message="no")])
+    document = drift_json(drift_of([device(), Failure(device="fw2", code="auth", message="no")]))
     assert document["in_sync"] is False
     assert document["error"] == {"code": "auth", "message": "no"}
     assert document["summary"] == {"in_sync": 1, "drift": 0, "error": 1}
 
 
 def test_many_rules_of_others_are_counted() -> None:
-    others = tuple({"name": f"r{n}", "action": "allow", "above": False} for n in range(14))
+    others = tuple(Unmanaged(name=f"r{n}", action="allow", above=False) for n in range(14))
     assert "rules of others: r0, r1" in (found := drifted(device(unmanaged=others)))
     assert "r9 and 4 more" in found
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from segctl.drift.report import Unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +123,7 @@ CALM = Standing().digest
 
 
 def run_of(
-    document: Mapping[str, Any],
+    report: DriftReport,
     environments: Mapping[str, str],
     *,
     started: datetime,
@@ -127,10 +131,10 @@ def run_of(
     runner: str,
     commit: str = "",
 ) -> Run:
-    """Return a run from its drift document.
+    """Return a run from its drift.
 
     Args:
-        document: what ``segctl drift --json`` prints.
+        report: what the run found.
         environments: of each device, by name.
         started: when the first device was read.
         finished: when the last one was.
@@ -143,39 +147,47 @@ def run_of(
         runner=runner,
         commit=commit,
         observations=tuple(
-            _observation(device, environments.get(device["name"], ""))
-            for device in document["devices"]
+            _observation(device, environments.get(device.name, "")) for device in report.devices
         ),
     )
 
 
-def _observation(device: Mapping[str, Any], environment: str) -> Observation:
+def _observation(device: DeviceDrift | Unchecked, environment: str) -> Observation:
+    if isinstance(device, Unchecked):
+        return Observation(
+            environment=environment, device=device.name, status=device.status, error=device.code
+        )
     return Observation(
         environment=environment,
-        device=device["name"],
-        status=device["status"],
-        platform=device.get("platform", ""),
-        serial=device.get("serial", ""),
-        error=device["error"]["code"] if device["status"] == "error" else "",
-        items=tuple(_distinct((*device.get("items", ()), *device.get("accepted", ())))),
+        device=device.name,
+        status=device.status,
+        platform=device.platform,
+        serial=device.serial,
+        items=tuple(_distinct(device)),
     )
 
 
-def _distinct(items: Iterable[Mapping[str, Any]]) -> Iterable[Seen]:
+def _distinct(device: DeviceDrift) -> Iterable[Seen]:
     """Return an item a kind and name: of a rule that is drifted in two ways, the first."""
     found: dict[tuple[str, str], Seen] = {}
-    for item in items:
-        by: Mapping[str, str] = item["changed_by"] or {}
-        seen = Seen(
-            kind=item["kind"],
-            name=item["name"],
-            state=item["state"],
-            fingerprint=item["fingerprint"],
-            conduit=item["conduit"],
-            changed_by=by.get("admin", ""),
-            changed_at=by.get("time", ""),
-            owner=item.get("owner", ""),
-            expires=item.get("expires", ""),
+    for item in device.items:
+        found.setdefault((item.kind, item.name), _seen(item))
+    for known in device.accepted:
+        accepted = replace(
+            _seen(known.item), owner=known.by.owner, expires=known.by.expires.isoformat()
         )
-        found.setdefault((seen.kind, seen.name), seen)
+        found.setdefault((accepted.kind, accepted.name), accepted)
     return found.values()
+
+
+def _seen(item: DriftItem) -> Seen:
+    by = item.changed_by
+    return Seen(
+        kind=item.kind,
+        name=item.name,
+        state=item.state,
+        fingerprint=item.fingerprint,
+        conduit=item.conduit,
+        changed_by=by.admin if by else "",
+        changed_at=by.time if by else "",
+    )

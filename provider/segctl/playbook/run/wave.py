@@ -9,7 +9,7 @@ from threading import Semaphore
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.drift.baseline import read_baseline
-from segctl.drift.items import items_of, judge
+from segctl.drift.report import items_of, judge
 from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
 from segctl.fleet.pool import each

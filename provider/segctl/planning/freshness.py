@@ -1,0 +1,163 @@
+"""What of a live device a plan rests on, and whether it is still so."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from segctl.model.diff import gap, in_place
+from segctl.model.errors import StalePlanError
+from segctl.model.policy import item_digest
+from segctl.planning.documents import basis_json, digest_of
+from segctl.planning.plan import Basis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.model.policy import Policy
+    from segctl.model.site import Position
+    from segctl.planning.plan import DevicePlan
+    from segctl.providers.base import Live
+
+
+def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
+    """Return what of `live` segctl answers for: what is marked, and what `covers` names."""
+    zones, defaults = covers.get("zone", ()), covers.get("default-rule", ())
+    return replace(
+        live.policy,
+        zones=tuple(zone for zone in live.zones if zone.name in zones),
+        defaults=tuple(rule for rule in live.policy.defaults if rule.name in defaults),
+    )
+
+
+def basis_of(
+    live: Live,
+    covers: Mapping[str, Sequence[str]],
+    position: Position,
+    references: Iterable[str],
+    deleted: Iterable[str],
+    *,
+    applications: bool,
+) -> Basis:
+    """Return what a plan for `live` rests on, part by part.
+
+    Rules of others count where they stand above our block, or are to: what they say is met first.
+    So does whether anybody refers to an object that is to be `deleted`.
+    The content version counts only where rules name `applications`.
+    """
+    held = managed(live, covers)
+    ours = {rule.name for rule in held.rules}
+    others = [name for name in live.order if name not in ours]
+    try:
+        place = gap(others, position)
+    except LookupError:
+        place = 0
+    above = others[: max(place, _standing_above(live.order, ours))]
+    anchors = [position.rule] if position.rule else []
+    return Basis(
+        serial=live.identity.serial,
+        os_version=".".join(live.identity.os_version.split(".")[:2]),
+        content_version=live.identity.content_version if applications else "",
+        managed={
+            f"{item.kind_name} {item.name}": item_digest(item)[:16]
+            for _, items in (*held.objects(), ("rule", held.rules))
+            for item in items
+        },
+        order=tuple(rule.name for rule in held.rules),
+        anchors={name: live.other_rules.get(name, "")[:16] for name in anchors},
+        above={name: live.other_rules.get(name, "")[:16] for name in above},
+        above_order=tuple(above),
+        inside=_inside(live.order, ours),
+        followed=place < len(others),
+        references={key: live.other_objects.get(key, "")[:16] for key in references},
+        deleted={name: name in live.referenced for name in sorted(deleted)},
+    )
+
+
+def _standing_above(order: Sequence[str], ours: set[str]) -> int:
+    """Return how many rules of others stand above the last of ours, wherever ours belong."""
+    last = max((index for index, name in enumerate(order) if name in ours), default=-1)
+    return sum(name not in ours for name in order[: last + 1])
+
+
+def _inside(order: Sequence[str], ours: set[str]) -> tuple[str, ...]:
+    """Return the names of others' rules between the first and the last of ours."""
+    at = [index for index, name in enumerate(order) if name in ours]
+    return tuple(name for name in order[at[0] : at[-1]] if name not in ours) if at else ()
+
+
+def fingerprint(basis: Basis) -> str:
+    """``sha256:…`` of what a plan rests on."""
+    return digest_of(basis_json(basis))
+
+
+def is_as_desired(plan: DevicePlan, live: Live) -> bool:
+    """Whether the device already holds what the plan wants, where it wants it."""
+    held = managed(live, plan.covers)
+    if plan.purge and live.others.rules:
+        return False
+    return held.digest == plan.desired and in_place(
+        live.order, {rule.name for rule in held.rules}, plan.position
+    )
+
+
+_WORDS = {
+    "serial": "the serial number",
+    "os_version": "the version of its operating system",
+    "content_version": "the content version",
+    "order": "the order of our rules",
+    "above_order": "the order of others' rules above our block",
+    "inside": "others' rules inside our block",
+    "followed": "whether rules of others follow our block",
+}
+
+
+def check_fresh(plan: DevicePlan, live: Live) -> None:
+    """Refuse a plan whose basis has moved.
+
+    Raises:
+        StalePlanError: names what moved.
+    """
+    then = plan.basis or Basis()
+    now = basis_of(
+        live,
+        plan.covers,
+        plan.position,
+        then.references,
+        then.deleted,
+        applications=bool(then.content_version),
+    )
+    if fingerprint(now) == plan.fingerprint:
+        return
+    moved = list(_moved(plan.basis, now)) if plan.basis else []
+    raise StalePlanError(
+        f"{plan.name}: the device changed since the plan was made: "
+        f"{'; '.join(moved[:12]) or 'what the plan rests on'}; run segctl plan again"
+    )
+
+
+def _moved(then: Basis, now: Basis) -> Iterator[str]:
+    for part in (one.name for one in fields(Basis)):
+        old: Any = getattr(then, part)
+        value: Any = getattr(now, part)
+        if old == value:
+            continue
+        if isinstance(value, dict):
+            yield from _moved_names(part, old, cast("dict[str, str | bool]", value))
+        elif isinstance(value, str):
+            yield f"{_WORDS.get(part, part)} was {old}, is {value}"
+        else:
+            yield f"{_WORDS.get(part, part)} changed"
+
+
+def _moved_names(
+    part: str, old: Mapping[str, str | bool], new: Mapping[str, str | bool]
+) -> Iterator[str]:
+    if part == "deleted":
+        yield from (f"others use {name} now" for name in new if old.get(name) != new[name])
+        return
+    what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            verb = "is gone" if name not in new else "is new" if name not in old else "changed"
+            yield f"{what}{name} {verb}"

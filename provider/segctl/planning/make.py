@@ -1,0 +1,325 @@
+"""What has to change on a device: desired and live in, `DevicePlan` out. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, get_args
+from uuid import uuid4
+
+from segctl.compiler.build import with_closing
+from segctl.model.diff import Change, diff, gap
+from segctl.model.errors import PlanError, Problem, UnsupportedError
+from segctl.model.policy import Item, compared_fields
+from segctl.model.site import Position
+from segctl.planning import findings
+from segctl.planning.documents import digest_of
+from segctl.planning.freshness import basis_of, fingerprint, managed
+from segctl.planning.plan import DevicePlan, Plan, Unmanaged
+from segctl.providers.parsed import without_note
+from segctl.system.loading import uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.compiler.build import Desired
+    from segctl.model.policy import Policy, Rule
+    from segctl.planning.plan import Intent
+    from segctl.providers.base import Live, Provider
+
+VALID_FOR = timedelta(hours=24)
+#: Fields that are not compared, with what they hold by default.
+_ORIGIN: Mapping[type[Item], dict[str, Any]] = {
+    kind: {one.name: one.default for one in fields(kind) if one.name not in compared_fields(kind)}
+    for kind in get_args(Item)
+}
+
+
+def make_plan(
+    devices: Iterable[DevicePlan],
+    intent: Intent,
+    *,
+    now: datetime | None = None,
+    valid_for: timedelta = VALID_FOR,
+) -> Plan:
+    """Put device plans together under a new id."""
+    moment = (now or datetime.now(UTC)).replace(microsecond=0)
+    return Plan(
+        plan_id=uuid4().hex,
+        created=moment.isoformat(),
+        expires=(moment + valid_for).isoformat(),
+        intent=intent,
+        devices=tuple(devices),
+    )
+
+
+# --- planning one device -------------------------------------------------------------------------
+
+
+@uncollected()
+def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
+    """Return what has to change on one device.
+
+    Raises:
+        UnsupportedError: the platform or this device's content cannot express the policy.
+        PlanError: the position names a missing rule, or a name is taken by somebody else.
+    """
+    device = desired.device
+    purge = device.unmanaged == "purge"
+    others = [] if purge else [rule.name for rule in live.others.rules]
+    place = _place(device.name, others, device.position)
+    closed = len(others) > place
+    wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
+    wanted = _as_held(wanted, live)
+    _check_known(device.name, wanted, live)
+    _check_taken(device.name, wanted, live)
+    owns = provider.capabilities.owns_zones
+    covers = {
+        "zone": tuple(
+            sorted({zone.name for zone in (*wanted.zones, *(live.zones if owns else ()))})
+        ),
+        "default-rule": tuple(rule.name for rule in wanted.defaults),
+    }
+    held = managed(live, covers)
+    position = Position() if purge else device.position
+    order = [name for name in live.order if name not in live.other_rules] if purge else live.order
+    kept = _kept(wanted, held, live)
+    wanted = _with(wanted, kept)
+    changes = diff(
+        wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
+    )
+    purged = _purge(live) if purge else ()
+    zones = {binding.name for binding in device.zones}
+    notes = (
+        *desired.findings,
+        *warnings,
+        *findings.bindings(desired.bindings, live, managed=owns or device.manage_zones),
+        *findings.interfaces(desired.bindings, live),
+        *live.findings,
+        *findings.pending(live),
+        *findings.state(live.state),
+        *findings.others_above(live, others[:place], wanted, zones),
+        *(findings.others_below(live, others[place:], zones) if closed else ()),
+        *findings.essential(changes, held, wanted),
+        *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
+        *_staying(kept, live),
+    )
+    every = (*purged, *changes)
+    applications = any(rule.applications != ("any",) for rule in wanted.rules)
+    references = _references(wanted, live)
+    deleted = [change.name for change in changes if change.op == "delete" and change.kind != "rule"]
+    basis = (
+        basis_of(live, covers, position, references, deleted, applications=applications)
+        if every
+        else None
+    )
+    digest = wanted.digest
+    return DevicePlan(
+        name=device.name,
+        platform=device.platform,
+        serial=live.identity.serial,
+        os_version=live.identity.os_version,
+        content_version=live.identity.content_version,
+        scope=live.identity.scope,
+        fingerprint=fingerprint(basis) if basis else digest_of({"desired": digest}),
+        desired=digest,
+        rule_count=len(live.order),
+        changes=tuple(map(_without_origin, every)),
+        script=provider.render(every, live),
+        unmanaged=tuple(_unmanaged(live, others[:place])),
+        findings=notes,
+        position=position,
+        covers=covers,
+        basis=basis,
+        purge=len(purged),
+        state=live.state,
+    )
+
+
+def _place(name: str, others: Sequence[str], position: Position) -> int:
+    try:
+        return gap(others, position)
+    except LookupError:
+        held = ", ".join(others[:8]) or "none"
+        raise PlanError(
+            f"{name}: segctl_position names rule {position.rule!r}, which is not among the rules "
+            f"of others on the device ({held}{' …' if len(others) > 8 else ''})"
+        ) from None
+
+
+def _as_held(wanted: Policy, live: Live) -> Policy:
+    """Keep what the device has and the inventory does not speak of.
+
+    That is the type of a zone, and of a default rule how it refuses and where it logs to.
+    """
+    types = {zone.name: zone.type for zone in live.zones if zone.type}
+    held = {rule.name: rule for rule in live.policy.defaults}
+    return replace(
+        wanted,
+        zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
+        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
+    )
+
+
+def _check_known(name: str, wanted: Policy, live: Live) -> None:
+    """Refuse names that neither the policy nor the device has."""
+    known = live.known
+    applications = (
+        known.get("application", frozenset())
+        | known.get("application-group", frozenset())
+        | known.get("application-filter", frozenset())
+        | {"any"}
+        | {group.name for group in wanted.application_groups}
+    )
+    used = {app for rule in wanted.rules for app in rule.applications}
+    used |= {app for group in wanted.application_groups for app in group.members}
+    missing = sorted(used - applications)
+    if missing:
+        raise UnsupportedError(
+            f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
+            "update the device, or take them out of the inventory"
+        )
+    schedules = known.get("schedule", frozenset()) | {item.name for item in wanted.schedules}
+    for kind, attribute, held in (
+        ("profile group", "profile_group", known.get("profile-group")),
+        ("log forwarding profile", "log_setting", known.get("log-setting")),
+        ("schedule", "schedule", schedules),
+    ):
+        if held is None:
+            continue  # the platform has none: its provider's fit has decided
+        absent = sorted({getattr(rule, attribute) for rule in wanted.rules} - held - {""})
+        if absent:
+            raise UnsupportedError(
+                f"{name}: has no {kind} {', '.join(absent)}: create it there, or correct "
+                f"the inventory; it has {', '.join(sorted(held)[:8]) or 'none'}"
+            )
+
+
+def _versions(live: Live) -> str:
+    identity = live.identity
+    content = f", content {identity.content_version}" if identity.content_version else ""
+    return f"version {identity.os_version or 'unknown'}{content}"
+
+
+def _check_taken(name: str, wanted: Policy, live: Live) -> None:
+    """Refuse names that somebody else's object or rule has already."""
+    wished = [(kind, item.name) for kind, items in wanted.objects() for item in items]
+    wished += [("rule", rule.name) for rule in wanted.rules]
+    clash = sorted({f"{k} {n}" for k, n in wished if n in live.taken.get(k, frozenset())})
+    if clash:
+        raise PlanError(
+            f"{name}: {', '.join(clash[:8])} {'is' if len(clash) == 1 else 'are'} on the device "
+            "without our mark: rename it there or in the inventory (segctl changes nothing that "
+            "is not its own)"
+        )
+
+
+def _purge(live: Live) -> tuple[Change, ...]:
+    return tuple(
+        Change(op="delete", kind="rule", name=rule.name, before=without_note(rule))
+        for rule in live.others.rules
+    )
+
+
+def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...]]:
+    """Return our objects that nothing of ours needs but that others refer to, by kind.
+
+    The members of a group that stays do too.
+    """
+    needed = set(live.referenced)
+    members = {group.name: group.members for group in held.address_groups}
+    todo = [name for name in needed if name in members]
+    while todo:
+        more = set(members[todo.pop()]) - needed
+        needed |= more
+        todo += [name for name in more if name in members]
+    kept: dict[str, tuple[Item, ...]] = {}
+    for (kind, items), (_, now) in zip(wanted.objects(), held.objects(), strict=True):
+        names = {item.name for item in items}
+        kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
+    if any(kept.values()):  # what stays keeps its mark
+        marks = {tag.name for tag in wanted.tags}
+        kept["tag"] = tuple(tag for tag in held.tags if tag.name not in marks)
+    return kept
+
+
+def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
+    fields = {
+        "tag": "tags",
+        "address": "addresses",
+        "address-group": "address_groups",
+        "service": "services",
+        "application-group": "application_groups",
+        "schedule": "schedules",
+    }
+    more = {
+        field: (*getattr(policy, field), *kept[kind])
+        for kind, field in fields.items()
+        if kept.get(kind)
+    }
+    return replace(policy, **more)
+
+
+def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:
+    for kind, items in kept.items():
+        for item in items:
+            place = live.referenced.get(item.name)
+            if place is None and kind == "tag":
+                continue  # it marks what stays
+            where = f" ({place})" if place else ", by way of a group that stays"
+            yield Problem(
+                message=f"{kind} {item.name!r} is no longer needed but rules or objects of "
+                f"others use it{where}: it stays",
+                hint="take it out there, then run segctl plan again",
+                severity="warning",
+                subject=item.name,
+            )
+
+
+def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[Unmanaged]:
+    over = set(above)
+    for rule in live.others.rules:
+        yield Unmanaged(
+            name=rule.name,
+            action=rule.action,
+            above=rule.name in over,
+            disabled=rule.disabled,
+        )
+
+
+def _without_origin(change: Change) -> Change:
+    """Return a change as a plan keeps it: without the fields that say where a value came from."""
+    before, after = _compared(change.before), _compared(change.after)
+    if before is change.before and after is change.after:
+        return change
+    return replace(change, before=before, after=after)
+
+
+def _compared(item: Item | None) -> Item | None:
+    if item is None:
+        return None
+    defaults = _ORIGIN[type(item)]
+    if all(getattr(item, name) == default for name, default in defaults.items()):
+        return item
+    return replace(item, **defaults)
+
+
+def _references(wanted: Policy, live: Live) -> list[str]:
+    """Return the keys of others' objects that the wanted rules refer to."""
+    used: set[str] = set()
+    for rule in wanted.rules:
+        used.update(
+            f"{kind} {name}"
+            for kind, names in _referred(rule)
+            for name in names
+            if f"{kind} {name}" in live.other_objects
+        )
+    return sorted(used)
+
+
+def _referred(rule: Rule) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "application", rule.applications
+    yield "application-group", rule.applications
+    yield "application-filter", rule.applications
+    yield "schedule", (rule.schedule,)
+    yield "profile-group", (rule.profile_group,)

@@ -1,0 +1,87 @@
+"""Drift as a JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.planning.documents import change_json, unmanaged_json
+from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.providers.state import UNREAD
+
+if TYPE_CHECKING:
+    from segctl.drift.report import AcceptedItem, DeviceDrift, DriftItem, DriftReport
+
+
+def drift_json(report: DriftReport) -> dict[str, Any]:
+    """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
+    document: dict[str, Any] = {
+        "format_version": "1.2",
+        "in_sync": report.in_sync,
+        "devices": [
+            _unchecked_json(device) if isinstance(device, Unchecked) else _device_json(device)
+            for device in report.devices
+        ],
+        "summary": asdict(report.counts),
+    }
+    failed = next(iter(report.unchecked), None)
+    return document | ({"error": _error_json(failed)} if failed else {})
+
+
+def _unchecked_json(device: Unchecked) -> dict[str, Any]:
+    return {"name": device.name, "status": device.status, "error": _error_json(device)}
+
+
+def _error_json(device: Unchecked) -> dict[str, Any]:
+    return {"code": device.code, "message": device.message}
+
+
+def _device_json(device: DeviceDrift) -> dict[str, Any]:
+    changes = {
+        kind: [change_json(change) for change in device.changes(kind)]
+        for kind in dict.fromkeys(DRIFT_KINDS.values())
+    }
+    told = {
+        key: [asdict(finding) for finding in device.told(state)]
+        for key, state in (
+            ("holes", HOLE),
+            ("unread", UNREAD),
+            ("errors", ERROR),
+            ("pending", PENDING),
+            ("not_kept", NOT_KEPT),
+        )
+    }
+    return {
+        "name": device.name,
+        "status": device.status,
+        "platform": device.platform,
+        "serial": device.serial,
+        **changes,
+        "unmanaged": [unmanaged_json(rule) for rule in device.unmanaged],
+        **told,
+        "state": device.state.as_json(),
+        "items": [_item_json(item) for item in device.items],
+        "accepted": [_accepted_json(known) for known in device.accepted],
+        "findings": [asdict(finding) for finding in device.findings],
+    }
+
+
+def _item_json(item: DriftItem) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "name": item.name,
+        "state": item.state,
+        "conduit": item.conduit,
+        "fingerprint": item.fingerprint,
+        "changed_by": asdict(item.changed_by) if item.changed_by else None,
+    }
+
+
+def _accepted_json(known: AcceptedItem) -> dict[str, Any]:
+    by = known.by
+    return _item_json(known.item) | {
+        "owner": by.owner,
+        "expires": by.expires.isoformat(),
+        "reason": by.reason,
+    }
