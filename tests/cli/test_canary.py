@@ -27,6 +27,7 @@ from segctl.credentials import Secret
 from segctl.inventory import VaultSecrets, encrypt, load
 from segctl.rollout import plan_devices
 from segctl.rollout.snapshots import take_snapshots
+from support.hostile import steering
 from support.receiver import receiver
 from support.signatures import minisign_keys, ssh_keys
 
@@ -316,6 +317,61 @@ def test_a_defect_shows_no_secret(caged: Callable[..., Cage]) -> None:
     )
     assert b"Traceback" in found.stderr
     assert not found_in(found.stdout + found.stderr)
+
+
+STEERS = "\\x1b]0;owned\\x07\\x9b31m\\u202e\\u200b"
+
+
+@pytest.mark.parametrize("how", ["raised", "thread", "ignored", "device"])
+def test_a_traceback_says_no_secret_and_steers_no_terminal(
+    caged: Callable[..., Cage], how: str
+) -> None:
+    """A library repeats what it was given, in every spelling, and what a device said."""
+    cage = caged("any")
+    url = f"http://robot:{quote(canary('gateway-url'), safe='')}@127.0.0.1:1/{canary('webhook')}"
+    raised = {
+        "raised": "raise ValueError(said) from KeyError(said)",
+        "device": "raise ValueError(said) from KeyError(said)",
+        "thread": """\
+            one = threading.Thread(target=lambda: {}[said])
+            one.start()
+            one.join()
+            raise ImportError""",
+        "ignored": """\
+            class Gone:
+                def __del__(self):
+                    raise ValueError(said)
+            Gone()
+            raise ImportError""",
+    }[how]
+    code = f"""\
+import json, os, threading, urllib.parse
+held = [value for name, value in os.environ.items() if name in os.environ["NAMED"].split()]
+told = [*held, *map(repr, held), *map(json.dumps, held), *map(urllib.parse.quote_plus, held)]
+said = " ".join(told) + "{STEERS}" + {url!r}
+{dedent(raised.replace(" " * 12, ""))}
+"""
+    module = "lxml" if how == "device" else "prometheus_client"
+    (cage.top / f"ring/{module}.py").write_text(code, encoding="utf-8")
+    values = {
+        "NAMED": "SEGCTL_PASSWORD SEGCTL_PUSHGATEWAY SEGCTL_SIGN_PASSWORD",
+        "SEGCTL_TRACEBACK": "1",
+        "SEGCTL_PUSHGATEWAY": url,
+    }
+    found = subprocess.run(
+        cage.plant.command("drift", "-v", "--metrics", "m.prom"),
+        cwd=cage.top,
+        env={**cage.environment, **values},
+        capture_output=True,
+        check=False,
+    )
+    said = found.stderr + found.stdout
+    assert b"***" in said, said
+    assert (b"Traceback (most recent call last)" in said) == (how != "device")
+    assert b"prometheus_client.py" in said or b"lxml.py" in said
+    assert not found_in(said)
+    assert not steering(said.decode())
+    assert rb"\x1b]0;owned\x07" in said
 
 
 def _below(pid: int) -> Iterator[Path]:
