@@ -280,7 +280,9 @@ def test_a_host_that_becomes_another_within_a_session() -> None:
 
 @pytest.mark.parametrize("pinned", [True, False])
 @pytest.mark.parametrize("blob", [b"", b"\0\0\0", b"\0\0\0\x0bssh", b"\0\0\0\x0bssh-ed25519"])
-def test_a_key_that_is_none_is_refused_in_words(blob: bytes, pinned: bool, tmp_path: Path) -> None:
+def test_a_key_that_is_none_is_refused_in_words(
+    blob: bytes, *, pinned: bool, tmp_path: Path
+) -> None:
     known = tmp_path / "known_hosts"
     known.touch()
     target = Target(name="gw1", host="gw1", known_hosts=(known,))
