@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ from textwrap import dedent, indent
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import asyncssh
 import pytest
 
 from cli_support import PASSWORD, Done, Plant, environment
@@ -26,8 +28,10 @@ from segctl.fleet import plan_devices
 from segctl.fleet.snapshots import take_snapshots
 from segctl.inventory import VaultSecrets, encrypt, load
 from segctl.transports.credentials import Secret
+from support.hostile import steering
 from support.receiver import receiver
 from support.signatures import minisign_keys, ssh_keys
+from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,7 +50,7 @@ def canary(place: str) -> str:
 PLACES = (
     *("host", "any", "file", "inventory", "vault", "keyring", "opens-vault", "signing"),
     *("webhook", "webhook-file", "gateway-url", "gateway-token", "gateway-password"),
-    *("history-url", "history-query", "git"),
+    *("history-url", "history-query", "git", "ssh-key"),
 )
 
 
@@ -231,6 +235,41 @@ def test_every_form_of_output_is_without(caged: Callable[..., Cage]) -> None:
     cage.search()
 
 
+LISTS = (
+    ("--list",),
+    ("--list", "--json"),
+    ("--host", "fw1"),
+    ("--graph",),
+)
+
+
+@pytest.mark.parametrize("source", ["vault", "keyring"])
+@pytest.mark.parametrize("given", [True, False])
+def test_a_listed_inventory_holds_no_password_but_what_stands_in_it(
+    caged: Callable[..., Cage], source: str, *, given: bool
+) -> None:
+    """Neither what a vault, a keyring and the environment hold, nor what opens them."""
+    cage = caged(source)
+    vault = ("--vault-password-file", "opens") if given else ()
+    more = {"SEGCTL_PASSWORD": canary("any"), **_addresses(1)}
+    if not given:
+        more["SEGCTL_VAULT_PASSWORD_FILE"] = ""
+    for words in LISTS:
+        cage("inventory", *words, *vault, code=0, **more)
+    listed = cage("inventory", "--list", *vault, code=0, **more).json["_meta"]["hostvars"]["fw1"]
+    vaulted = listed.get("ansible_password", {"__ansible_vault": ""})
+    assert list(vaulted) == ["__ansible_vault"]
+    cage.search()
+
+
+def test_a_listed_inventory_holds_what_ansible_prints_of_it(caged: Callable[..., Cage]) -> None:
+    """A password that stands there in plain is printed, as ansible-inventory does; no other."""
+    cage = caged("host")
+    done = cage.plant.process("inventory", "--list", env={**cage.environment, **_addresses(1)})
+    assert found_in(done.out.encode()) == {canary("inventory")}
+    assert not found_in(done.err.encode())
+
+
 def _addresses(port: int) -> dict[str, str]:
     user = f"robot:{quote(canary('gateway-url'), safe='')}"
     return {
@@ -315,6 +354,61 @@ def test_a_defect_shows_no_secret(caged: Callable[..., Cage]) -> None:
     )
     assert b"Traceback" in found.stderr
     assert not found_in(found.stdout + found.stderr)
+
+
+STEERS = "\\x1b]0;owned\\x07\\x9b31m\\u202e\\u200b"
+
+
+@pytest.mark.parametrize("how", ["raised", "thread", "ignored", "device"])
+def test_a_traceback_says_no_secret_and_steers_no_terminal(
+    caged: Callable[..., Cage], how: str
+) -> None:
+    """A library repeats what it was given, in every spelling, and what a device said."""
+    cage = caged("any")
+    url = f"http://robot:{quote(canary('gateway-url'), safe='')}@127.0.0.1:1/{canary('webhook')}"
+    raised = {
+        "raised": "raise ValueError(said) from KeyError(said)",
+        "device": "raise ValueError(said) from KeyError(said)",
+        "thread": """\
+            one = threading.Thread(target=lambda: {}[said])
+            one.start()
+            one.join()
+            raise ImportError""",
+        "ignored": """\
+            class Gone:
+                def __del__(self):
+                    raise ValueError(said)
+            Gone()
+            raise ImportError""",
+    }[how]
+    code = f"""\
+import json, os, threading, urllib.parse
+held = [value for name, value in os.environ.items() if name in os.environ["NAMED"].split()]
+told = [*held, *map(repr, held), *map(json.dumps, held), *map(urllib.parse.quote_plus, held)]
+said = " ".join(told) + "{STEERS}" + {url!r}
+{dedent(raised.replace(" " * 12, ""))}
+"""
+    module = "lxml" if how == "device" else "prometheus_client"
+    (cage.top / f"ring/{module}.py").write_text(code, encoding="utf-8")
+    values = {
+        "NAMED": "SEGCTL_PASSWORD SEGCTL_PUSHGATEWAY SEGCTL_SIGN_PASSWORD",
+        "SEGCTL_TRACEBACK": "1",
+        "SEGCTL_PUSHGATEWAY": url,
+    }
+    found = subprocess.run(
+        cage.plant.command("drift", "-v", "--metrics", "m.prom"),
+        cwd=cage.top,
+        env={**cage.environment, **values},
+        capture_output=True,
+        check=False,
+    )
+    said = found.stderr + found.stdout
+    assert b"***" in said, said
+    assert (b"Traceback (most recent call last)" in said) == (how != "device")
+    assert b"prometheus_client.py" in said or b"lxml.py" in said
+    assert not found_in(said)
+    assert not steering(said.decode())
+    assert rb"\x1b]0;owned\x07" in said
 
 
 def _below(pid: int) -> Iterator[Path]:
@@ -437,5 +531,74 @@ def test_a_transcript_has_no_password(mixed: Cells) -> None:
     done = mixed("apply", "--auto-approve", "-v", "-l", "gw3", "-e", "segctl_transcript=said")
     assert done.code == 0
     text = (mixed.folder / "said/gw3.txt").read_bytes()
-    assert b"nft" in text
+    assert b"nft 0" in text
     assert not found_in(text)
+
+
+class KeysOnly(Manners):
+    """A gateway that lets in who has the key."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(_nothing)
+        self.key = key
+        self.words: list[str] = []
+
+    def get_allowed_auths(self, username: str) -> str:
+        del username
+        return "publickey,password"
+
+    def check_auth_publickey(self, username: str, key: Any) -> int:
+        del username
+        return 0 if key.asbytes() == self.key else 2  # AUTH_SUCCESSFUL, AUTH_FAILED of paramiko
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        del username
+        self.words.append(password)
+        return 2  # AUTH_FAILED of paramiko
+
+
+def _nothing(visit: Visit) -> None:
+    visit.status(1)
+    visit.eof()
+    visit.close()
+
+
+@pytest.mark.parametrize("opens", ["right", "wrong", ""])
+def test_a_passphrase_and_the_key_that_it_opens_are_nowhere(tmp_path: Path, opens: str) -> None:
+    library: Any = asyncssh  # its types are not whole
+    made = library.generate_private_key("ssh-ed25519")
+    file = Path(_private(tmp_path / "key", ""))
+    file.write_bytes(made.export_private_key("openssh", passphrase=canary("ssh-key")))
+    secret = file.read_bytes().split(b"\n")[1:-2]
+    word = {"right": canary("ssh-key"), "wrong": canary("any"), "": ""}[opens]
+    manners = KeysOnly(made.public_data)
+    with serving(manners) as target:
+        (tmp_path / "hosts.yml").write_text(
+            "all: {hosts: {gw1: {ansible_network_os: nftables, ansible_user: operator, "
+            f"ansible_host: 127.0.0.1, ansible_port: {target.port}, segctl_transcript: said, "
+            f"segctl_ssh_fingerprint: '{target.ssh_fingerprint}', segctl_timeout: 20, "
+            f"ansible_ssh_private_key_file: '{file}', segctl_zone_map: {{c: {{zone: C, "
+            "interfaces: [eth1]}}}}, vars: {segctl_site: s, "
+            "segctl_zones: {c: {networks: [10.0.0.0/24]}}}}\n",
+            encoding="utf-8",
+        )
+        told = b""
+        for words in (["plan", "-v"], ["plan", "--json"], ["snapshot"], ["inventory", "--list"]):
+            found = subprocess.run(
+                [sys.executable, "-m", "segctl.cli", "-i", "hosts.yml", *words],
+                cwd=tmp_path,
+                env=environment(SEGCTL_PASSWORD=word, SEGCTL_TRACEBACK="1"),
+                capture_output=True,
+                check=False,
+            )
+            assert b"Traceback" not in found.stderr
+            told += found.stdout + found.stderr
+    written = b"".join(
+        path.read_bytes() for path in tmp_path.rglob("*") if path.is_file() and path != file
+    )
+    assert (b"login: done" in written) == (opens == "right")
+    assert b"gw1" in told
+    assert {"right": b"did not answer", "wrong": b"refuses", "": b"is encrypted"}[opens] in told
+    for data in (told, written):
+        assert not found_in(data)
+        assert not [line for line in secret if line in data]

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+import asyncssh
+import paramiko
 import pytest
 import yaml
 
@@ -43,6 +47,11 @@ from segctl.signing import open_key, verify
 from segctl.signing.trusted import matches, read_trusted
 from segctl.testing import reach
 from segctl.transports.credentials import Secret
+from segctl.transports.host_keys import lookup, shown
+from segctl.transports.ssh_login import (
+    _known,  # pyright: ignore[reportPrivateUsage] - what judges a host, without a line to one
+)
+from segctl.transports.target import Target
 from segctl_mocks import PanosMock
 from segctl_mocks.linux.mock import LinuxMock
 from support import nft, panos
@@ -53,6 +62,8 @@ from support.signatures import minisign_keys, never, ssh_keys
 if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
+
+    from asyncssh import SSHKey
 
 TODAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -380,6 +391,99 @@ def signature(kind: str) -> Callable[[Path], Format]:
     return made
 
 
+# --- who a device is -----------------------------------------------------------------------------
+
+#: What nothing broken before it may hide.
+INTACT = "intact.plant.example"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Public keys in SSH's encoding: of a host, an authority and somebody else; a certificate."""
+
+    host: bytes
+    authority: bytes
+    stranger: bytes
+    certificate: bytes
+    lines: bytes
+
+
+def new_key(kind: str) -> SSHKey:
+    library: Any = asyncssh  # its types are not whole
+    made: SSHKey = library.generate_private_key(kind)
+    return made
+
+
+def host_keys() -> Keys:
+    kinds = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-ed25519")
+    made = [new_key(kind) for kind in kinds]
+    host, authority, stranger, stolen = (key.export_public_key().split()[:2] for key in made)
+    certificate = made[1].generate_host_certificate(made[0], "id", principals=["fw1", "fw2.*"])
+    salt = base64.b64encode(bytes(20)).decode()
+    name = base64.b64encode(hmac.digest(bytes(20), b"fw1", "sha1")).decode()
+    lines = [
+        b"# of the plant",
+        b"fw1,10.0.0.1,[fw1]:2222 " + b" ".join(host) + b" a comment",
+        b"|1|%s|%s " % (salt.encode(), name.encode()) + b" ".join(host),
+        b"@cert-authority *.plant.example,!bad.plant.example " + b" ".join(authority),
+        b"@revoked * " + b" ".join(stolen),
+        b"fw?.*,2001:db8::1 " + b" ".join(authority),
+    ]
+    return Keys(
+        host=base64.b64decode(host[1]),
+        authority=base64.b64decode(authority[1]),
+        stranger=base64.b64decode(stranger[1]),
+        certificate=base64.b64decode(certificate.export_certificate().split()[1]),
+        lines=b"\n".join(lines) + b"\n",
+    )
+
+
+def objection(file: Path, blob: bytes) -> str:
+    """Return why a host that shows this key is refused; empty where it is not."""
+    proof = _known(Target(name="fw1", host="fw1", port=2222, known_hosts=(file,)))
+    with suppress(paramiko.SSHException):
+        proof.check(blob)
+    return proof.refusal
+
+
+def known_hosts(folder: Path) -> Format:
+    keys = host_keys()
+    own = new_key("ssh-ed25519").export_public_key().split()[:2]
+    intact = f"\n{INTACT} ".encode() + b" ".join(own) + b"\n"
+
+    def read(path: Path) -> None:
+        path.write_bytes(path.read_bytes() + intact)
+        for blob in (keys.host, keys.certificate):
+            objection(folder / path, blob)
+        assert objection(folder / path, keys.stranger)  # no damage makes it one that is trusted
+        found = lookup([path.read_bytes()], INTACT)
+        assert base64.b64decode(own[1]) in found.keys
+
+    return Format(
+        name="known_hosts", samples=[keys.lines, *keys.lines.splitlines(keepends=True)],
+        read=reader("known_hosts", read), told="known_hosts",
+    )  # fmt: skip
+
+
+def host_certificate(folder: Path) -> Format:
+    keys = host_keys()
+    (folder / "known_hosts").write_bytes(keys.lines)
+
+    def read(data: bytes) -> None:
+        with suppress(ValueError):  # what the caller tells of the host
+            seen = shown(data)
+            assert str(seen)
+            if seen.certificate is not None:
+                assert seen.key == keys.host
+                assert seen.certificate.signing_key.public_data == keys.authority
+        if not objection(folder / "known_hosts", data):
+            assert shown(data).key == keys.host
+
+    return Format(
+        name="host certificate", samples=[keys.certificate, keys.host], read=read, told=""
+    )
+
+
 # --- what devices answer -------------------------------------------------------------------------
 
 
@@ -467,6 +571,8 @@ FORMATS: dict[str, Callable[[Path], Format]] = {
     "trusted": trusted_keys,
     "signature-ssh": signature("ssh"),
     "signature-minisign": signature("minisign"),
+    "known_hosts": known_hosts,
+    "host-certificate": host_certificate,
     "panos": panos_answers,
     "nftables": nft_answers,
     "history": history_file,

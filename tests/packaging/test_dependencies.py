@@ -38,7 +38,7 @@ def test_each_floor_has_a_reason() -> None:
         ("pygments", "2.20.0"),
         ("pynacl", "1.6.2"),
         ("asyncssh", "2.14.2"),
-        ("tornado", "6.5.5"),
+        ("tornado", "6.6.0"),
     ],
 )
 def test_floors_exclude_what_is_known_to_be_vulnerable(name: str, fixed: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lxml import etree
 
 from segctl.providers.panos.snapshot import Snapshot
+from segctl_mocks.panos import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,6 +24,48 @@ COUNTED = {
     "address-group": "address-group",
     "service": "service",
 }
+
+
+#: All of a configuration that a plan rests on: below a virtual system, and below shared.
+OBJECTS = {
+    "address/@name",
+    "address/fqdn",
+    "address-group/@name",
+    "address-group/static/member",
+    "application/@name",
+    "application-filter/@name",
+    "application-group/@name",
+    "application-group/members/member",
+    "dynamic-user-group/@name",
+    "external-list/@name",
+    "log-settings/profiles/@name",
+    "profile-group/@name",
+    "region/@name",
+    "schedule/@name",
+    "schedule/schedule-type/recurring/daily/member",
+    *(
+        f"schedule/schedule-type/recurring/weekly/{day}day/member"
+        for day in ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+    ),
+    "service/@name",
+    "service/protocol/udp/port",
+    "service-group/@name",
+    "tag/@name",
+}
+RULE = {
+    *("@name", "action", "log-setting", "schedule"),
+    *(f"{tag}/member" for tag in ("application", "destination", "from", "service", "source")),
+    *(f"{tag}/member" for tag in ("source-user", "tag", "to")),
+}
+SYSTEM = {
+    *OBJECTS,
+    *(f"rulebase/security/rules/{leaf}" for leaf in RULE),
+    "rulebase/default-security-rules/rules/action",
+    "rulebase/default-security-rules/rules/log-setting",
+    "zone/@name",
+    "zone/network/layer3/member",
+}
+ALLOWED = {f"vsys/{place}" for place in SYSTEM} | {f"shared/{place}" for place in OBJECTS}
 
 
 @dataclass(slots=True)
@@ -124,3 +167,25 @@ def document(
             f'<response status="success"><result total-count="{count}"/></response>'.encode()
         )
     return Snapshot(host=name, user="segctl", vsys="vsys1", parts=parts | dict(more or {})).dump()
+
+
+def whole(birds: Canaries) -> tuple[Element, Element, dict[str, bytes]]:
+    """Return a virtual system, shared and the rest of a device, a canary in every leaf."""
+    root = schema.load()
+    device = root.children["devices"].entry
+    (system,) = planted(device.children["vsys"], "vsys", birds)
+    system.set("name", "vsys1")
+    for kind in system.iter("rule-type"):
+        kind.text = "interzone"  # a word of three, and no other is a rule
+    rest = {
+        section: answer(planted(device.children[section], section, birds))
+        for section in ("network", "deviceconfig")
+    }
+    journal = etree.fromstring(
+        f"<journal><entry><owner>eve</owner><xpath>/config</xpath>"
+        f"<comment>{birds.at('pending')}</comment></entry></journal>"
+    )
+    rest["pending"] = answer(journal)
+    rest["systems other"] = answer(planted(device.children["vsys"], "other", birds))
+    rest["network candidate"] = answer(planted(device.children["network"], "candidate", birds))
+    return system, planted(root.children["shared"], "shared", birds), rest

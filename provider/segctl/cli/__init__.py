@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +23,7 @@ from segctl.model.errors import FileError, SegctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
 
     #: Writes a JSON document, where one is wanted.
     Answer = Callable[[Mapping[str, Any]], None] | None
@@ -36,6 +38,9 @@ _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    sys.excepthook = _crashed
+    threading.excepthook = lambda found: _crashed(found.exc_type, found.exc_value, None)
+    sys.unraisablehook = lambda found: _crashed(found.exc_type, found.exc_value, None)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)
@@ -45,6 +50,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     with suppress(OSError):
         sys.stderr.flush()
     sys.exit(code)
+
+
+def _crashed(
+    kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
+) -> None:
+    """Tell where an error came from as everything else is told: inert, and without secrets."""
+    from traceback import format_exception
+
+    from segctl.transports.masking import masked
+
+    shown = format_exception(error) if error is not None else [kind.__name__]
+    tell(masked("".join(shown).rstrip("\n")))
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -8,6 +8,7 @@ from traceback import extract_tb
 
 from segctl.model.errors import DeviceError, SegctlError
 from segctl.planning.apply import Outcome, outcome_of
+from segctl.transports.masking import masked
 
 #: What a lost worker leaves to do.
 AGAIN = "safe to run again: apply asks first whether the device is as desired"
@@ -55,4 +56,5 @@ def internal(error: BaseException) -> str:
     """Describe an error nobody foresaw: what, and where in the code."""
     frames = extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"a defect in segctl, please report it: {type(error).__name__}: {error}{where}"
+    what = masked(f"{type(error).__name__}: {error}")
+    return f"a defect in segctl, please report it: {what}{where}"

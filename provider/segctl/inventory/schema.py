@@ -313,7 +313,7 @@ HOST: Final = Record(
         Field(
             name="segctl_transcript",
             shape=Scalar(kind="path"),
-            doc="Folder for a transcript of SSH sessions, secrets masked.",
+            doc="Folder for transcripts: which requests, sizes, times, results; no contents.",
         ),
         Field(
             name="segctl_verify_keys",

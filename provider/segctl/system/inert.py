@@ -5,9 +5,7 @@ cannot be seen. Whatever form it takes, such a character is written as an escape
 ``\u202e``. Documents stay true: a machine that reads JSON or YAML gets the character itself.
 
 Sources: Unicode 15, general categories Cc, Cf, Cs, Co, Zl, Zp and Zs, and the property
-Default_Ignorable_Code_Point of DerivedCoreProperties.txt (of which variation selectors are a part);
-OWASP, CSV Injection (a cell that begins with one of ``= + - @``, of their full-width forms, tab or
-line ends).
+Default_Ignorable_Code_Point of DerivedCoreProperties.txt (of which variation selectors are a part).
 """
 
 from __future__ import annotations
@@ -28,8 +26,6 @@ _STEERS: Final = re.compile(
     "\\U000e0000-\\U000e0fff\\U000f0000-\\U0010ffff"
     "]"
 )
-#: What a spreadsheet takes for the beginning of a formula.
-_FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -78,13 +74,3 @@ def yaml_text(text: str) -> str:
 def _yaml_escape(found: re.Match[str]) -> str:
     number = ord(found[0])
     return f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
-
-
-def csv_cell(text: str) -> str:
-    r"""Return a text as a cell of CSV that no spreadsheet computes.
-
-    >>> csv_cell("=1+1")
-    '"\'=1+1"'
-    """
-    shown = f"'{text}" if text.startswith(_FORMULA) else text
-    return '"' + printable(shown).replace('"', '""') + '"'

@@ -11,20 +11,19 @@ import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from segctl.model.errors import ApplyError, ConnectError, ParseError, UnsupportedError
-from segctl.system import inert, storage
-from segctl.system.folders import file_name
+from segctl.model.errors import ApplyError, ConnectError, DeviceError, ParseError, UnsupportedError
 from segctl.transports.ssh_login import GRACE as _GRACE
 from segctl.transports.ssh_login import LOGIN, bounded, connect
+from segctl.transports.transcript import Transcript, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import LiteralString
 
     from segctl.transports.target import Target
+    from segctl.transports.transcript import Words
 
 #: Printable ASCII without what a command line could take for its own.
 _TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
@@ -43,15 +42,6 @@ def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 2
         message = f"{kind} {text!r} holds characters that must not reach a command line"
         raise UnsupportedError(message)
     return text
-
-
-#: A comment in a listing, as text, as JSON or as JSON in JSON, that is not one of segctl's marks.
-_REMARK = re.compile(
-    r"""(\bcomment(?:\s+|\\?"\s*:\s*)\\?")(?!(?:made by )?segctl\b)(?:[^"\\]|\\[^"])+"""
-)
-_PRIVATE = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +72,7 @@ class SshSession:
         readers: Sequence[re.Pattern[str]] = (),
         progress: Callable[[str], None],
         within: float | None = None,
+        words: Words | None = None,
     ) -> None:
         """Log in.
 
@@ -93,6 +84,7 @@ class SshSession:
             progress: told each step.
             within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout``
                 otherwise.
+            words: what the transcript counts in commands' input and answers.
 
         Raises:
             ConnectError: no connection, or the host key is unknown, changed or not the pinned one;
@@ -103,10 +95,17 @@ class SshSession:
         self._read_only = read_only
         self._readers = tuple(readers)
         self._progress = progress
-        _check_transcript(target)
+        self._words = words or {}
+        self._transcript = Transcript(target, progress)
         progress("connecting")
         seconds = LOGIN * target.timeout if within is None else within
-        self._connection = connect(target, device_type, time.monotonic() + seconds)
+        began = time.monotonic()
+        try:
+            self._connection = connect(target, device_type, began + seconds)
+        except DeviceError as error:
+            self._record("login", began, b"", error)
+            raise
+        self._transcript.add("login", time.monotonic() - began, "done")
 
     def close(self) -> None:
         """Log out."""
@@ -123,6 +122,7 @@ class SshSession:
         command: str,
         data: bytes = b"",
         *,
+        label: LiteralString = "command",
         timeout: float | None = None,
         limit: int | None = None,
     ) -> Answer:
@@ -131,6 +131,7 @@ class SshSession:
         Args:
             command: what the account's shell is given.
             data: its input.
+            label: what the transcript calls it.
             timeout: seconds instead of ``segctl_timeout``.
             limit: bytes that the answer may have, instead of ``segctl_max_answer_mb``.
 
@@ -141,11 +142,26 @@ class SshSession:
         """
         if self._read_only and not any(one.fullmatch(command) for one in self._readers):
             raise ApplyError(self._target.name, "this session is read-only: nothing was sent")
+        began = time.monotonic()
+        try:
+            answer = self._answered(command, data, timeout, limit or self._target.max_answer)
+        except DeviceError as error:
+            self._record(label, began, data, error)
+            raise
+        self._record(label, began, data, answer)
+        return answer
+
+    def note(self, label: LiteralString, codes: Mapping[LiteralString, int]) -> None:
+        """Add the exit codes of the parts of an answer to the transcript."""
+        told = ", ".join(f"{name} {code}" for name, code in codes.items())
+        self._transcript.add(label, None, f"exit codes {told}")
+
+    def _answered(self, command: str, data: bytes, timeout: float | None, limit: int) -> Answer:
         seconds = timeout or self._target.timeout
         deadline = time.monotonic() + seconds
         try:
             with bounded(seconds + _GRACE, self.transport.close):
-                answer = self._exchange(command, data, deadline, limit or self._target.max_answer)
+                return self._exchange(command, data, deadline, limit)
         except (OSError, EOFError, _ssh_error()) as error:
             if time.monotonic() >= deadline:
                 setting = "segctl_commit_timeout" if timeout else "segctl_timeout"
@@ -156,8 +172,6 @@ class SshSession:
             raise ConnectError(
                 self._target.name, f"the connection ended during a command: {reason}"
             ) from error
-        self._record(command, data, answer)
-        return answer
 
     def _exchange(self, command: str, data: bytes, deadline: float, limit: int) -> Answer:
         channel = self._open(deadline)
@@ -217,31 +231,22 @@ class SshSession:
             raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
         return text
 
-    def _record(self, command: str, data: bytes, answer: Answer) -> None:
-        """Write one exchange to the transcript.
-
-        The password, private keys and what others wrote into comments are masked; what steers a
-        terminal is an escape.
-        """
-        folder = self._target.transcript
-        if folder is None:
+    def _record(
+        self, label: LiteralString, began: float, data: bytes, answer: Answer | DeviceError
+    ) -> None:
+        if not self._transcript:
             return
-        parts = [
-            f"# {datetime.now(UTC).isoformat()} {self._target.name}\n$ {command}\n",
-            *([data.decode(errors="replace")] if data else []),
-            *([f"\n{answer.out}"] if answer.out else []),
-            *([f"\n! {answer.err}"] if answer.err else []),
-            f"\n= {answer.code}\n",
-        ]
-        text = "".join(parts)
-        secret = self._target.password.reveal()
-        if secret:
-            text = text.replace(secret, "***")
-        text = "\n".join(inert.lines(_REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))))
-        try:
-            storage.append(_transcript(self._target, folder), text.encode(), durable=False)
-        except OSError as error:  # what was begun on the device is not left for that
-            self._progress(f"the transcript was not continued: {error.strerror}")
+        sent = f"sent {len(data)} bytes, "
+        counts = [counted("sent", data, self._words)]
+        if isinstance(answer, Answer):
+            ended = f"exit {answer.code}, {len(answer.out)} and {len(answer.err)} characters"
+            counts += [
+                counted("answer", answer.out, self._words),
+                counted("errors", answer.err, self._words),
+            ]
+        else:
+            ended = f"failed ({answer.code})"
+        self._transcript.add(label, time.monotonic() - began, sent + ended, *counts)
 
 
 class _Flow:
@@ -286,32 +291,6 @@ class _Flow:
         self.size += len(part)
         said += part
         return bool(part)
-
-
-# --- transcripts ---------------------------------------------------------------------------------
-
-
-def _transcript(target: Target, folder: Path) -> Path:
-    return folder / file_name(target.name, ".txt")
-
-
-def _check_transcript(target: Target) -> None:
-    """Refuse to begin where no transcript can be written although one is asked for.
-
-    Raises:
-        ConnectError: it cannot.
-    """
-    if target.transcript is None:
-        return
-    path = _transcript(target, target.transcript)
-    try:
-        storage.append(path, b"", durable=False)
-    except OSError as error:
-        raise ConnectError(
-            target.name,
-            f"the transcript {path} (segctl_transcript) cannot be written: {error.strerror}; "
-            "nothing was sent",
-        ) from error
 
 
 # --- what the library raises ---------------------------------------------------------------------

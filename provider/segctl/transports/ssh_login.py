@@ -102,12 +102,12 @@ class _Proof:
     def __init__(self, wanted: Sequence[str]) -> None:
         self.algorithms = tuple(wanted)
         self.refusal = ""
-        self._accepted = b""
+        self._accepted: bytes | None = None
 
     @property
     def met_a_host(self) -> bool:
         """Whether a host proved to have any key."""
-        return bool(self._accepted or self.refusal)
+        return bool(self._accepted is not None or self.refusal)
 
     def check(self, blob: bytes) -> None:
         """Judge what a host proved to have.
@@ -155,10 +155,14 @@ class _KnownHost(_Proof):
 
     def _objection(self, blob: bytes) -> str:
         try:
+            kind = kind_of(blob)
+        except ValueError as error:
+            return f"its host key cannot be read: {error}"
+        try:
             seen = shown(blob)
         except ValueError as error:
             return (
-                f"its host certificate ({kind_of(blob)}) cannot be accepted: {error}; have its "
+                f"its host certificate ({kind}) cannot be accepted: {error}; have its "
                 "authority sign another one"
             )
         verdict = judge(self._find, self._place, seen)

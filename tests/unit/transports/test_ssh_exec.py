@@ -17,7 +17,6 @@ import pytest
 from segctl.model.errors import ApplyError, AuthError, ConnectError, ParseError
 from segctl.transports import ssh_exec as ssh
 from segctl.transports.ssh_exec import SshSession
-from support.hostile import MARKS, steering
 from support.ssh_server import Manners, Visit, serving
 
 if TYPE_CHECKING:
@@ -207,57 +206,52 @@ def test_a_session_that_only_reads_sends_only_what_it_may(command: str) -> None:
     assert [visit.command for visit in visits] == ["show"]
 
 
-def test_a_transcript_holds_all_but_secrets(tmp_path: Path) -> None:
+def test_a_transcript_says_how_it_went_and_nothing_that_was_said(tmp_path: Path) -> None:
     def behave(visit: Visit) -> None:
-        visit.data(b"the secret is out\n")
+        visit.data("add rule theirs\nadd rule ünlisted\n".encode())
         _said(visit, ("status", "eof"))
 
     with serving(Manners(behave)) as served:
         target = replace(served, transcript=tmp_path / "new" / "folder")
-        with _session(target) as session:
-            session.run("show secret", b"set secret\n")
+        session = SshSession(
+            target,
+            device_type="terminal_server",
+            read_only=False,
+            progress=lambda _: None,
+            words={"rules": "add rule "},
+        )
+        with closing(session):
+            session.run("show secret", b"add rule ours\n", label="look")
+            session.run("show secret")
+            session.note("look", {"uid": 0, "table": 1})
     text = (tmp_path / "new/folder/gw1.txt").read_text(encoding="utf-8")
-    assert re.findall(r"^\$ .*|set .*|the .*|= .*", text, re.MULTILINE) == [
-        "$ show ***",
-        "set ***",
-        "the *** is out",
-        "= 7",
-    ]
+    told = re.sub(r"(?m)^2\d{3}-\d\d-\d\dT[\d:.]{12}\+00:00 gw1 |, \d+\.\d{3} s$", "", text)
+    assert told == (
+        "login: done\n"
+        "look: sent 14 bytes, exit 7, 34 and 0 characters\n  sent: rules 1\n  answer: rules 2\n"
+        "command: sent 0 bytes, exit 7, 34 and 0 characters\n  answer: rules 2\n"
+        "look: exit codes uid 0, table 1\n"
+    )
 
 
-REMARKS = (
-    ('comment "the key is 4711" accept', 'comment "***" accept'),
-    ('{"comment": "4711 \\u00fc", "x": 1}', '{"comment": "***", "x": 1}'),
-    ('{"comment":"4711"}', '{"comment":"***"}'),
-    ('"comment": "made by segctl 1"', '"comment": "made by segctl 1"'),
-    ('comment "segctl run=1"', 'comment "segctl run=1"'),
-    ("-----BEGIN PRIVATE KEY-----\nMII\n-----END PRIVATE KEY-----", "***"),
-)
-
-
-@pytest.mark.parametrize(("said", "shown"), REMARKS)
-def test_a_transcript_has_no_comments_of_others(tmp_path: Path, said: str, shown: str) -> None:
+def test_a_transcript_says_what_failed(tmp_path: Path) -> None:
     def behave(visit: Visit) -> None:
-        visit.data(f"<{said}>\n".encode())
-        _said(visit, ("status", "eof"))
+        visit.data(b"half of an answer")
+        visit.cut()
 
-    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
-        assert said in one.run("show").out
-    assert f"<{shown}>" in (tmp_path / "gw1.txt").read_text(encoding="utf-8")
-
-
-def test_nothing_in_a_transcript_steers_who_reads_it(tmp_path: Path) -> None:
-    marks = "".join(MARKS[:-1])  # the last one is no UTF-8
-
-    def behave(visit: Visit) -> None:
-        visit.data(f"said {marks}\n".encode())
-        _said(visit, ("status", "eof"))
-
-    with serving(Manners(behave)) as served, _session(replace(served, transcript=tmp_path)) as one:
-        assert marks in one.run("show").out
+    with serving(Manners(behave)) as served:
+        target = replace(served, transcript=tmp_path)
+        with _session(target) as session, pytest.raises(ConnectError):
+            session.run("show")
+        wrong = replace(target, user="nobody")
+        with pytest.raises(AuthError), _session(wrong):
+            pass
     text = (tmp_path / "gw1.txt").read_text(encoding="utf-8")
-    assert not steering(text)
-    assert r"said \x00" in text
+    assert re.findall(r"gw1 (.*), [\d.]+ s", text) == [
+        "login: done",
+        "command: sent 0 bytes, failed (unreachable)",
+        "login: sent 0 bytes, failed (auth)",
+    ]
 
 
 # --- servers that do not end ---------------------------------------------------------------------

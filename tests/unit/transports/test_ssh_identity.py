@@ -14,6 +14,7 @@ import paramiko
 import pytest
 
 from segctl.model.errors import ConnectError
+from segctl.transports import ssh_login
 from segctl.transports.credentials import Secret
 from segctl.transports.host_keys import fingerprint
 from segctl.transports.ssh_exec import SshSession
@@ -275,6 +276,22 @@ def test_a_host_that_becomes_another_within_a_session() -> None:
         with pytest.raises(ConnectError, match="the connection ended during a command"):
             session.run("show")
         assert changed.is_set()
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+@pytest.mark.parametrize("blob", [b"", b"\0\0\0", b"\0\0\0\x0bssh", b"\0\0\0\x0bssh-ed25519"])
+def test_a_key_that_is_none_is_refused_in_words(
+    blob: bytes, *, pinned: bool, tmp_path: Path
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.touch()
+    target = Target(name="gw1", host="gw1", known_hosts=(known,))
+    made = ssh_login._Pinned((), "SHA256:x") if pinned else ssh_login._known(target)  # pyright: ignore[reportPrivateUsage] - what judges a host, without a line to one
+    proof: Any = made
+    with pytest.raises(paramiko.SSHException):
+        proof.check(blob)
+    assert proof.refusal
+    assert proof.met_a_host
 
 
 def test_a_library_that_would_no_longer_ask_lets_nobody_in(

@@ -20,6 +20,7 @@ from segctl.model.errors import (
 )
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.records import Records, read_records
+from segctl.providers.nftables.said import WORDS
 from segctl.transports.ssh_exec import Answer, SshSession
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class Line:
             readers=self.readers,
             progress=self._progress,
             within=within,
+            words=WORDS,
         )
 
     def close(self) -> None:
@@ -121,7 +123,9 @@ class Line:
     def _write_nft(self, text: str) -> Answer:
         """Run one transaction."""
         # the shell stays, to tell what became of nft also when it crashes
-        return self._ssh.run(f"{self._nft} -f - || exit $?", text.encode(), limit=SHORT)
+        return self._ssh.run(
+            f"{self._nft} -f - || exit $?", text.encode(), label="transaction", limit=SHORT
+        )
 
     def _look(self) -> Records:
         """Return who holds the table and what was pushed, as it is now.
@@ -131,7 +135,7 @@ class Line:
             ParseError: nft does not say.
         """
         lists = [f"{self._nft} -j list set {names.TABLE} {one}" for one in (names.LOCK, names.PUSH)]
-        answer = self._ssh.run("; ".join(lists), limit=SHORT)
+        answer = self._ssh.run("; ".join(lists), label="look", limit=SHORT)
         said = [line for line in answer.err.splitlines() if line.startswith("Error")]
         if answer.code != 0 and not said and not answer.out:
             raise self._failed("looking", answer)

@@ -224,7 +224,9 @@ class Locking(Line):
 
     def _is_empty(self) -> bool:
         limit = self._target.max_answer // SHARE
-        answer = self._ssh.run(f"{self._nft} list table {names.TABLE}", limit=limit)
+        answer = self._ssh.run(
+            f"{self._nft} list table {names.TABLE}", label="list table", limit=limit
+        )
         return answer.code == 0 and bool(answer.out) and not _FILLED.search(answer.out)
 
 

@@ -26,6 +26,7 @@ from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import LiteralString
 
     from segctl.providers.state import Unconfirmed
     from segctl.transports.ssh_exec import Answer
@@ -102,7 +103,7 @@ class Pushing(Locking):
             self._progress("pushing")
             command = agent.command(self._sudo, "go", *words)
             timeout = self._push_timeout(seconds)
-            answer = self._ssh.run(command, data, timeout=timeout, limit=SHORT)
+            answer = self._ssh.run(command, data, label="go", timeout=timeout, limit=SHORT)
         except ConnectError as error:
             raise self._called_off(error) from error
         except BaseException:
@@ -242,7 +243,7 @@ class Pushing(Locking):
         if answer is not None and answer.code != 0:
             raise self._unwritten("keep", answer)
 
-    def _written(self, verb: str, key: str, text: str) -> Answer | None:
+    def _written(self, verb: LiteralString, key: str, text: str) -> Answer | None:
         """Run a verb that writes the boot file; None where its answer was lost but it was done.
 
         Raises:
@@ -261,6 +262,7 @@ class Pushing(Locking):
                 answer = self._ssh.run(
                     agent.command(self._sudo, verb, *words),
                     data,
+                    label=verb,
                     timeout=min(self._target.commit_timeout, max(1.0, until - time.monotonic())),
                     limit=SHORT,
                 )
@@ -350,6 +352,7 @@ class Pushing(Locking):
                     return
                 answer = self._ssh.run(
                     agent.command(self._sudo, "revert", push.key, self._mine.key, push.token),
+                    label="revert",
                     timeout=min(self._target.commit_timeout, max(1.0, until - time.monotonic())),
                     limit=SHORT,
                 )

@@ -19,6 +19,7 @@ from segctl.providers.nftables.foreign import hooked_tables
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
 from segctl.providers.nftables.pushing import Pushing
 from segctl.providers.nftables.records import read_records
+from segctl.providers.nftables.said import PARTS
 from segctl.providers.nftables.standing import standing
 from segctl.system.loading import weight
 from segctl.transports.ssh_exec import Answer
@@ -132,7 +133,9 @@ class NftSession(Pushing):
         """Run the reader; return its answers by name, each with the exit code of its command."""
         word = uuid4().hex
         limit = self._target.max_answer // SHARE
-        answer = self._ssh.run(agent.reader(word, *tables), limit=limit)
+        answer = self._ssh.run(
+            agent.reader(word, *tables), label="read tables" if tables else "read", limit=limit
+        )
         self._check_light(answer.out)
         found: dict[str, Answer] = {}
         said = answer.out
@@ -145,6 +148,8 @@ class NftSession(Pushing):
                 raise ParseError(self._target.name, f"its answer breaks off in {begin[1]!r}")
             out = said[begin.end() : end]
             found[begin[1]] = Answer(code=int(code[0]), out=out, err=answer.err)
+        if not tables:
+            self._ssh.note("read", {one: found[one].code for one in PARTS if one in found})
         if not found:
             raise ParseError(self._target.name, f"did not answer: {answer.reason}")
         return found
@@ -221,7 +226,9 @@ class NftSession(Pushing):
             raise UnsupportedError(f"{self._target.name}: {why}")
         self._progress("asking")
         limit = self._target.max_answer // SHARE
-        answer = self._ssh.run(f"{self._nft} {command.removeprefix('nft ')}", limit=limit)
+        answer = self._ssh.run(
+            f"{self._nft} {command.removeprefix('nft ')}", label="show", limit=limit
+        )
         if answer.code != 0:
             raise ApplyError(self._target.name, f"{command}: {answer.reason}")
         return answer.out

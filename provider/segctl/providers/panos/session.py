@@ -69,7 +69,7 @@ class PanosSession:
     def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
         self._target = target
         self._progress = progress
-        self._wire = Wire(target, read_only=read_only)
+        self._wire = Wire(target, read_only=read_only, progress=progress)
         self._client = Client(self._wire, target)
         self._jobs = Jobs(self._client, target, progress)
         self._holding = Holding(

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, cast
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, unquote_to_bytes
 
 from lxml import etree
 
@@ -28,11 +28,13 @@ from segctl.model.errors import (
     DeviceError,
     ParseError,
 )
+from segctl.providers.panos import said
 from segctl.providers.panos.budget import refuse_swarm
 from segctl.providers.panos.small import refuse_dtd
+from segctl.transports.transcript import Transcript, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from _typeshed import WriteableBuffer
 
@@ -183,6 +185,7 @@ class _Form:
     timeout: float
     limit: int
     keep: bool
+    asked: str
     key: str = ""
 
 
@@ -192,11 +195,18 @@ def _pause(retry_after: str) -> float:
     return min(asked, _LONGEST_PAUSE)
 
 
+def _silent(_step: str) -> None:
+    return
+
+
 class Wire:
     """One device's HTTPS connection; kept open for reads, new for every write."""
 
-    def __init__(self, target: Target, *, read_only: bool) -> None:
+    def __init__(
+        self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
+    ) -> None:
         self.target = target
+        self._transcript = Transcript(target, progress)
         self.read_only = read_only
         self._context = context(target)
         self._kept: http.client.HTTPSConnection | None = None
@@ -241,6 +251,7 @@ class Wire:
             timeout=timeout or self.target.timeout,
             limit=self._limit(params, limit),
             keep=not write,
+            asked=said.request(params),
             key=params.get("key", ""),
         )
         try:
@@ -260,11 +271,30 @@ class Wire:
         return most if whole else min(most, MAX_SMALL)
 
     def _checked(self, form: _Form, *, write: bool) -> Answer:
-        answer = self._exchange(form, fresh=self._kept is None)
+        answer = self._recorded(form)
         if write:
             self.close()
         answer = _without(form.key, answer)
         self._check(answer, write=write)
+        return answer
+
+    def _recorded(self, form: _Form) -> Answer:
+        began = time.monotonic()
+        sent = f"sent {len(form.body)} bytes, " if form.key else ""  # else it holds the password
+        try:
+            answer = self._exchange(form, fresh=self._kept is None)
+        except DeviceError as error:
+            took = time.monotonic() - began
+            self._transcript.add(form.asked, took, f"{sent}failed ({error.code})")
+            raise
+        if self._transcript:
+            self._transcript.add(
+                form.asked,
+                time.monotonic() - began,
+                sent + said.answer(answer.status, answer.body),
+                counted("sent", unquote_to_bytes(form.body.replace(b"+", b" ")), said.WORDS),
+                counted("answer", answer.body, said.WORDS),
+            )
         return answer
 
     def _exchange(self, form: _Form, *, fresh: bool) -> Answer:

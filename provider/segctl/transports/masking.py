@@ -1,0 +1,79 @@
+"""Texts of errors that nobody foresaw, without the secrets that this process holds.
+
+Such a text is a library's, or the interpreter's: nobody has looked at what it repeats.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
+
+from segctl.transports.credentials import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SHOWN: Final = "***"
+#: Variables of ours whose values are secret, or addresses with a secret in them.
+_SECRET: Final = re.compile(
+    r"SEGCTL_(?:(?:SIGN_|PUSHGATEWAY_)?PASSWORD(?!_FILE\Z)\w*|\w*TOKEN|WEBHOOK|PUSHGATEWAY|HISTORY)"
+)
+
+
+def masked(text: str, environment: Mapping[str, str] | None = None) -> str:
+    """Return a text with asterisks for every secret that this process holds.
+
+    Those are every `Secret` there is, the values of segctl's variables that hold one, and of
+    addresses among them each part that can be one; as they are and as URLs, JSON and Python
+    spell them.
+
+    Args:
+        text: any.
+        environment: instead of the process's own.
+    """
+    found = {form for secret in _secrets(environment) for form in _forms(secret)}
+    for form in sorted(found - {""}, key=len, reverse=True):  # none is left of a longer one
+        text = text.replace(form, _SHOWN)
+    return text
+
+
+def _secrets(environment: Mapping[str, str] | None) -> Iterator[str]:
+    env = os.environ if environment is None else environment
+    held = [value for name, value in env.items() if _SECRET.fullmatch(name)]
+    # a defect is rare, and a list of secrets kept for it would keep secrets that are done with
+    held += [one.reveal() for one in gc.get_objects() if type(one) is Secret]
+    for value in held:
+        for one in {value, value.strip()}:
+            yield one
+            yield from _parts(one)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """Yield what of an address can be a secret: its password, its query, the path of a webhook."""
+    if "://" not in value:
+        return
+    with suppress(ValueError):
+        found = urlsplit(value)
+        account, _, _ = found.netloc.rpartition("@")
+        path = found.path.strip("/") if found.scheme.startswith("http") else ""
+        for one in (account.partition(":")[2], path, found.query):
+            yield one
+            yield unquote(one)
+        for _, one in parse_qsl(found.query):
+            yield one
+
+
+def _forms(secret: str) -> Iterator[str]:
+    yield secret
+    yield repr(secret)[1:-1]
+    yield repr(secret.encode(errors="surrogatepass"))[2:-1]
+    yield json.dumps(secret)[1:-1]
+    with suppress(UnicodeEncodeError):
+        yield quote(secret, safe="")
+        yield quote(secret)
+        yield quote_plus(secret)

@@ -1,0 +1,59 @@
+"""Texts of errors that nobody foresaw, without secrets."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote_plus
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segctl.fleet import internal
+from segctl.transports.credentials import Secret
+from segctl.transports.masking import masked
+
+URL = "https://robot:p%40ss-4711@chat.invalid/hooks/T0-B1?token=4712-x"
+
+
+@settings(max_examples=25, deadline=None)  # each looks at all objects of the process
+@given(st.text(min_size=6).filter(lambda text: not set(text) <= set("* ")))
+def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
+    held = Secret(text)
+    for form in (text, repr(text), json.dumps(text), quote_plus(text, errors="replace")):
+        assert text not in masked(f"<{form}>", {})
+    assert held.reveal() == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("SEGCTL_PASSWORD", "SEGCTL_PASSWORD_FW1", "SEGCTL_SIGN_PASSWORD", "SEGCTL_WEBHOOK"),
+        *("SEGCTL_PUSHGATEWAY_PASSWORD", "SEGCTL_PUSHGATEWAY_TOKEN", "SEGCTL_HISTORY"),
+    ],
+)
+def test_a_secret_of_the_environment_is_masked(name: str) -> None:
+    assert masked("got hunter2!", {name: "hunter2"}) == "got ***!"
+
+
+@pytest.mark.parametrize("name", ["SEGCTL_PASSWORD_FILE", "SEGCTL_USER", "SEGCTL_HISTORY_TIMEOUT"])
+def test_what_is_no_secret_stays(name: str) -> None:
+    assert masked("got hunter2!", {name: "hunter2"}) == "got hunter2!"
+
+
+@pytest.mark.parametrize(
+    "part", [URL, "p%40ss-4711", "p@ss-4711", "hooks/T0-B1", "4712-x", "token=4712-x"]
+)
+def test_each_part_of_an_address_that_can_be_a_secret_is_masked(part: str) -> None:
+    assert masked(f"<{part}>", {"SEGCTL_WEBHOOK": URL}) == "<***>"
+
+
+def test_of_two_secrets_the_longer_leaves_nothing() -> None:
+    env = {"SEGCTL_PASSWORD": "abc", "SEGCTL_PASSWORD_FW1": "abcdef"}
+    assert masked("abcdef abc", env) == "*** ***"
+
+
+def test_a_defect_of_a_device_repeats_no_secret() -> None:
+    held = Secret("canary-0815")
+    assert "canary" not in internal(ValueError(held.reveal()))
+    assert "ValueError: ***" in internal(ValueError(held.reveal()))
