@@ -103,7 +103,7 @@ class SshSession:
         self._read_only = read_only
         self._readers = tuple(readers)
         self._progress = progress
-        _check_transcript(target)
+        check_transcript(target)
         progress("connecting")
         seconds = LOGIN * target.timeout if within is None else within
         self._connection = connect(target, device_type, time.monotonic() + seconds)
@@ -156,7 +156,7 @@ class SshSession:
             raise ConnectError(
                 self._target.name, f"the connection ended during a command: {reason}"
             ) from error
-        self._record(command, data, answer)
+        record(self._target, self._progress, command, data, answer)
         return answer
 
     def _exchange(self, command: str, data: bytes, deadline: float, limit: int) -> Answer:
@@ -217,32 +217,6 @@ class SshSession:
             raise ParseError(self._target.name, "answers with text that is not UTF-8") from error
         return text
 
-    def _record(self, command: str, data: bytes, answer: Answer) -> None:
-        """Write one exchange to the transcript.
-
-        The password, private keys and what others wrote into comments are masked; what steers a
-        terminal is an escape.
-        """
-        folder = self._target.transcript
-        if folder is None:
-            return
-        parts = [
-            f"# {datetime.now(UTC).isoformat()} {self._target.name}\n$ {command}\n",
-            *([data.decode(errors="replace")] if data else []),
-            *([f"\n{answer.out}"] if answer.out else []),
-            *([f"\n! {answer.err}"] if answer.err else []),
-            f"\n= {answer.code}\n",
-        ]
-        text = "".join(parts)
-        secret = self._target.password.reveal()
-        if secret:
-            text = text.replace(secret, "***")
-        text = "\n".join(inert.lines(_REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))))
-        try:
-            storage.append(_transcript(self._target, folder), text.encode(), durable=False)
-        except OSError as error:  # what was begun on the device is not left for that
-            self._progress(f"the transcript was not continued: {error.strerror}")
-
 
 class _Flow:
     """What goes into a channel and comes out of it, a step at a time."""
@@ -295,7 +269,7 @@ def _transcript(target: Target, folder: Path) -> Path:
     return folder / file_name(target.name, ".txt")
 
 
-def _check_transcript(target: Target) -> None:
+def check_transcript(target: Target) -> None:
     """Refuse to begin where no transcript can be written although one is asked for.
 
     Raises:
@@ -312,6 +286,35 @@ def _check_transcript(target: Target) -> None:
             f"the transcript {path} (segctl_transcript) cannot be written: {error.strerror}; "
             "nothing was sent",
         ) from error
+
+
+def record(
+    target: Target, progress: Callable[[str], None], command: str, data: bytes, answer: Answer
+) -> None:
+    """Write one exchange to the transcript.
+
+    The password, private keys and what others wrote into comments are masked; what steers a
+    terminal is an escape.
+    """
+    folder = target.transcript
+    if folder is None:
+        return
+    parts = [
+        f"# {datetime.now(UTC).isoformat()} {target.name}\n$ {command}\n",
+        *([data.decode(errors="replace")] if data else []),
+        *([f"\n{answer.out}"] if answer.out else []),
+        *([f"\n! {answer.err}"] if answer.err else []),
+        f"\n= {answer.code}\n",
+    ]
+    text = "".join(parts)
+    secret = target.password.reveal()
+    if secret:
+        text = text.replace(secret, "***")
+    text = "\n".join(inert.lines(_REMARK.sub(r"\g<1>***", _PRIVATE.sub("***", text))))
+    try:
+        storage.append(_transcript(target, folder), text.encode(), durable=False)
+    except OSError as error:  # what was begun on the device is not left for that
+        progress(f"the transcript was not continued: {error.strerror}")
 
 
 # --- what the library raises ---------------------------------------------------------------------
