@@ -169,6 +169,7 @@ class _Terminal:
         self.process = process
         self.mode = self.style.start
         self.rows = appliance.rows
+        self.shown = 0
 
     async def run(self) -> None:
         if self.appliance.accept:
@@ -212,7 +213,7 @@ class _Terminal:
             self.say("Invalid password\r\n")
 
     async def steps(self, steps: Sequence[Any]) -> None:
-        shown = 0
+        self.shown = 0
         for step in steps:
             if step is HANG:
                 await self.process.stdin.channel.wait_closed()
@@ -228,15 +229,20 @@ class _Terminal:
                 self.process.stdout.write(step)
             elif not self.rows:
                 self.say(str(step).replace("\n", "\r\n"))
-            else:
-                for text in str(step).splitlines(keepends=True):
-                    if self.rows and shown >= self.rows:
-                        key = await self.page()
-                        if key not in " \r\n":
-                            return
-                        shown = 0 if key == " " else shown - 1
-                    self.say(text.replace("\n", "\r\n"))
-                    shown += text.endswith("\n")
+            elif not await self.pages(str(step)):
+                return
+
+    async def pages(self, text: str) -> bool:
+        """Show a text page by page; say whether all of it was wanted."""
+        for line in text.splitlines(keepends=True):
+            if self.shown >= self.rows:
+                key = await self.page()
+                if key not in " \r\n":
+                    return False
+                self.shown = 0 if key == " " else self.shown - 1
+            self.say(line.replace("\n", "\r\n"))
+            self.shown += line.endswith("\n")
+        return True
 
     async def page(self) -> str:
         self.say(self.style.pager)

@@ -90,7 +90,7 @@ def import_device(
         today: the day on which the result is planned back.
     """
     managed = read_managed(live, provider, device, site)
-    suggested = suggest(live, managed)
+    suggested = suggest(live, managed, provider)
     bindings, strange = _bindings(live, suggested, managed.site)
     forwarding = managed.log_forwarding or _default_setting(live)
     firewall = Device(

@@ -38,9 +38,10 @@ from segctl.model.policy import (
     Service,
 )
 from segctl.model.site import Conduit, Device, Site
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.app_id import applications as panos_applications
 from segctl.providers.panos.fit import TAG
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def test_every_class_of_a_protocol_comes_back(protocol: str) -> None:
     one = catalogue().get(protocol)
     for words in (*((word,) for word in one.classes), one.classes):
         names = panos_applications(one, words).names
-        uses, left = protocol_uses(names)
+        uses, left = protocol_uses(names, panos_applications)
         assert left == ()
         again = {
             name
@@ -243,7 +244,7 @@ def test_every_class_of_a_protocol_comes_back(protocol: str) -> None:
 
 
 def test_a_part_of_a_class_stays_applications() -> None:
-    uses, left = protocol_uses(["modbus-base", "modbus-read-coils", "ssl"])
+    uses, left = protocol_uses(["modbus-base", "modbus-read-coils", "ssl"], panos_applications)
     assert uses == ()
     assert left == ("modbus-base", "modbus-read-coils", "ssl")
 

@@ -17,7 +17,7 @@ from segctl.model.errors import DeviceError, SegctlError, UnsupportedError, Veri
 from segctl.planning.apply import REVERT_IN, Outcome, apply_device
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
-from segctl.providers.base import Showing, provider
+from segctl.providers.base import Showing, naming, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,7 +163,7 @@ class Judging:
 
     def _check(self, plan: DevicePlan, live: Live) -> str:
         device = self.devices[plan.name]
-        speaks = provider(plan.platform).capabilities.applications
+        speaks = naming(provider(plan.platform))
         policy = live.effective()
         for question in self.prepared.questions:
             if text := wrong(question, device, policy, applications=speaks):

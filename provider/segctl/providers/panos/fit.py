@@ -24,8 +24,8 @@ from segctl.model.policy import (
     Tag,
     sealed,
 )
-from segctl.protocols import catalogue, layer4_ports, panos_applications
-from segctl.providers.panos import names
+from segctl.protocols import catalogue, layer4_ports
+from segctl.providers.panos import app_id, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -189,7 +189,7 @@ def _applications(
     for use in rule.protocols:
         protocol = catalogue().get(use.protocol)
         try:
-            applications = panos_applications(protocol, use.classes)
+            applications = app_id.applications(protocol, use.classes)
         except UnsupportedError as error:
             if rule.enforce_functions or protocol.usable:
                 message = f"conduit {rule.conduit}, flow {rule.flow}: {error}"
