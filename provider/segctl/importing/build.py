@@ -98,7 +98,7 @@ def import_device(
         platform=device.platform,
         zones=bindings,
         position=_position(live),
-        vsys=device.vsys,
+        scope=device.scope,
         threat_profiles=managed.profiles,
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,

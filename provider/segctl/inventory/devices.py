@@ -10,6 +10,7 @@ from typing import Final, Literal, cast
 
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.schema import DAYS
+from segctl.model.scope import Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
 _ENTRY_POINTS: Final = "segctl.providers"
@@ -97,8 +98,7 @@ def read_device(
         zones=_bindings(checker, nodes.get("segctl_zone_map"), found, site, zone_key),
         position=_position(checker, nodes.get("segctl_position"), found.get("segctl_position")),
         unmanaged=cast("Literal['report', 'purge']", found.get("segctl_unmanaged") or "report"),
-        vsys=str(found.get("segctl_vsys") or "vsys1"),
-        device_group=str(found.get("segctl_device_group") or ""),
+        scope=_scope(found),
         manage_zones=found.get("segctl_manage_zones") is True,
         default_rules=cast(
             "Literal['manage', 'leave']", found.get("segctl_default_rules") or "manage"
@@ -110,6 +110,13 @@ def read_device(
         schedules=schedules,
         declared=declared,
     )
+
+
+def _scope(found: Mapping[str, object]) -> Scope:
+    """Return the part of a firewall, or of its manager, that the inventory means."""
+    if group := found.get("segctl_device_group"):
+        return Scope(kind="device-group", name=str(group))
+    return Scope.of(str(found.get("segctl_vsys") or "vsys1"))
 
 
 def _bindings(

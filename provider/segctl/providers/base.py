@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import Policy, Service
+from segctl.model.scope import Scope
 from segctl.protocols import by_function
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
@@ -54,14 +55,18 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which device answered."""
+    """Which device answered, and which part of it; a scope may be given as its text."""
 
     serial: str
     os_version: str
     content_version: str
-    scope: str
+    scope: Scope
     model: str = ""
     hostname: str = ""
+
+    def __post_init__(self) -> None:
+        """Take a scope's text for the scope: providers of third parties give one."""
+        object.__setattr__(self, "scope", Scope.of(str(self.scope)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

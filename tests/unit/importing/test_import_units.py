@@ -37,6 +37,7 @@ from segctl.model.policy import (
     Schedule,
     Service,
 )
+from segctl.model.scope import Scope
 from segctl.model.site import Conduit, Device, Site
 from segctl.protocols import catalogue
 from segctl.providers.base import Identity, Live
@@ -85,7 +86,9 @@ NOTHING = Policy()
 
 def live(*others: Rule, ours: Policy = NOTHING) -> Live:
     return Live(
-        identity=Identity(serial="1", os_version="11.1.6", content_version="8", scope="vsys1"),
+        identity=Identity(
+            serial="1", os_version="11.1.6", content_version="8", scope=Scope(name="vsys1")
+        ),
         policy=ours,
         others=Policy(
             addresses=ADDRESSES,
@@ -363,7 +366,7 @@ def imported() -> dict[str, str]:
         import_device(
             live(rule(name="a"), rule(name="b", destinations=("net", "plc 1"))),
             PanosProvider(),
-            Device(name="fw1", platform="panos", vsys="vsys2"),
+            Device(name="fw1", platform="panos", scope=Scope(name="vsys2")),
             site="plant-a",
             connection={
                 "ansible_host": "192.0.2.1",
@@ -387,7 +390,7 @@ def test_files_are_read_by_the_inventory(tmp_path: Path) -> None:
     write_files(tmp_path / "out", imported())
     loaded = load([tmp_path / "out"], today=TODAY)
     (device,) = loaded.site.devices
-    assert (device.vsys, device.default_rules) == ("vsys2", "leave")
+    assert (str(device.scope), device.default_rules) == ("vsys2", "leave")
     assert [binding.name for binding in device.zones] == ["CTRL", "DMZ 1", "SUPV"]
 
 

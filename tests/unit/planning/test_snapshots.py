@@ -19,6 +19,7 @@ from lxml import etree
 from segctl.compiler.build import compile_site
 from segctl.model.errors import ParseError, UnsupportedError
 from segctl.model.policy import Address, Policy, Rule
+from segctl.model.scope import Scope
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -32,6 +33,7 @@ from segctl.model.site import (
 )
 from segctl.planning.plan import DevicePlan, plan_device
 from segctl.planning.snapshot import snapshot_of
+from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider, elements
 from segctl.providers.panos.snapshot import load
@@ -308,7 +310,9 @@ def test_a_document_is_read_as_what_it_was_written_from() -> None:
 
 
 LIVE = Live(
-    identity=Identity(serial="1", os_version="11.1.6", content_version="", scope="vsys1"),
+    identity=Identity(
+        serial="1", os_version="11.1.6", content_version="", scope=Scope(name="vsys1")
+    ),
     policy=Policy(addresses=(Address(name="a", value="10.0.0.1/32"),)),
     others=Policy(rules=(Rule(name="r", from_zones=("A",), to_zones=("B",)),)),
     order=("r",),
@@ -397,3 +401,11 @@ def test_a_section_that_was_not_shown_is_no_empty_one(body: bytes) -> None:
     found = load(bare())
     with pytest.raises(ParseError):
         PANOS.parse(replace(found, parts={**found.parts, "network": body}).dump())
+
+
+def test_a_scope_stands_in_a_document_as_its_text() -> None:
+    document = parsed.dump(LIVE)
+    assert b'"scope":"vsys1"' in document
+    assert parsed.load(document, Live).identity == LIVE.identity
+    with pytest.raises(ParseError):
+        parsed.load(document.replace(b'"scope":"vsys1"', b'"scope":{"name":"vsys1"}'), Live)

@@ -14,6 +14,7 @@ from segctl.fleet.failures import internal
 from segctl.fleet.pool import IN_TURN
 from segctl.fleet.tasks import Elsewhere
 from segctl.model.errors import DeviceError, SegctlError, UnsupportedError, VerifyError
+from segctl.model.scope import Scope
 from segctl.planning.apply import REVERT_IN, Outcome, apply_device
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
@@ -72,7 +73,11 @@ class Judging:
                 return apply_device(
                     plan,
                     Elsewhere(speaks, self._compute),
-                    target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
+                    target(
+                        plan.name,
+                        self.prepared.connections.get(plan.name, {}),
+                        Scope.of(plan.scope),
+                    ),
                     order=replace(
                         order,
                         revert_in=self._guard(),

@@ -44,12 +44,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     Raises:
         UnsupportedError: an application, name or length that PAN-OS does not have.
     """
-    if device.device_group:
-        message = (
-            f"{device.name}: segctl_device_group is for Panorama, which this segctl does not "
-            "manage yet: name the firewalls themselves"
-        )
-        raise UnsupportedError(message)
+    names.vsys_of(device.name, device.scope)
     for zone in device.zones:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)
