@@ -33,7 +33,6 @@ from segctl.model.site import (
 )
 from segctl.planning.plan import DevicePlan, plan_device
 from segctl.planning.snapshot import snapshot_of
-from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider, elements
 from segctl.providers.panos.snapshot import load
@@ -404,8 +403,8 @@ def test_a_section_that_was_not_shown_is_no_empty_one(body: bytes) -> None:
 
 
 def test_a_scope_stands_in_a_document_as_its_text() -> None:
-    document = parsed.dump(LIVE)
+    document = dump(LIVE)
     assert b'"scope":"vsys1"' in document
-    assert parsed.load(document, Live).identity == LIVE.identity
+    assert load_parsed(document, Live).identity == LIVE.identity
     with pytest.raises(ParseError):
-        parsed.load(document.replace(b'"scope":"vsys1"', b'"scope":{"name":"vsys1"}'), Live)
+        load_parsed(document.replace(b'"scope":"vsys1"', b'"scope":{"name":"vsys1"}'), Live)

@@ -484,6 +484,31 @@ def test_a_transcript_holds_no_secret(tmp_path: Path) -> None:
     assert "\x1b" not in text
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "enable password {} pbkdf2",
+        "username op secret 9 {}",
+        "    set password ENC {}",
+        'authentication-key "{}"; ## SECRET-DATA',
+        "snmp-server community {}",
+        "remark {} wrote this",
+        'set description "{}"',
+    ],
+)
+def test_nor_what_a_configuration_keeps_secret_or_others_wrote(line: str, tmp_path: Path) -> None:
+    shown, typed = "hidden-in-the-answer", "hidden-in-the-command"
+    given: dict[str, Any] = {"transcript": tmp_path / "t"}
+    listings = {line.format(typed).strip(): [line.format(shown), "\nremark segctl r1 of ours\n"]}
+    with logged_in(read_only=False, given=given, listings=listings) as (made, _):
+        made.run(line.format(typed).strip())
+    text = (tmp_path / "t" / "fw1.txt").read_text()
+    assert "remark segctl r1 of ours" in text
+    assert text.count("***") == 2
+    assert shown not in text
+    assert typed not in text
+
+
 def test_no_transcript_no_session(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("a file")
     appliance = Appliance()
