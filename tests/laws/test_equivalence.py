@@ -19,11 +19,12 @@ from segctl.model.policy import ANY
 from segctl.model.site import Conduit, Endpoint, Flow, PortRange, ProtocolUse
 from segctl.planning.apply import apply_device
 from segctl.planning.make import plan_device
-from segctl.protocols import catalogue, layer4_ports, panos_applications
+from segctl.protocols import catalogue, layer4_ports
 from segctl.providers.base import Capabilities
 from segctl.providers.nftables import NftablesProvider
 from segctl.providers.nftables.functions import SHAPES
 from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.app_id import applications as panos_applications
 from segctl.testing import TODAY, packets, sites
 from segctl_mocks import PanosMock
 from segctl_mocks.linux.mock import LinuxMock

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from segctl.model.site import Device, ZoneBinding
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
 from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.app_id import applications as panos_applications
 from segctl.providers.panos.snapshot import Snapshot, load
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target

@@ -15,7 +15,7 @@ from segctl.model.addresses import merge, network_interval
 from segctl.model.errors import Problem, nearest
 from segctl.model.policy import ANY, resolver
 from segctl.model.site import ACCESS_CLASSES, Source
-from segctl.protocols import catalogue, default_ports, panos_applications
+from segctl.protocols import catalogue, default_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
     from segctl.model.policy import Policy, Rule
     from segctl.model.site import Device, Host, Site, Zone
+    from segctl.protocols import Naming
 
 Verdict = Literal["allow", "deny", "partly"]
 
@@ -238,14 +239,14 @@ class Answer:
         return "deny" if self.allowed is None else "partly"
 
 
-def answer(question: Question, device: Device, policy: Policy, *, applications: bool) -> Answer:
+def answer(question: Question, device: Device, policy: Policy, *, applications: Naming) -> Answer:
     """Return what a device's policy does with a flow.
 
     Args:
         question: one that the device can answer.
         device: with the names of its zones.
         policy: everything it enforces.
-        applications: whether its rules name the vendor's applications.
+        applications: how its rules name what may be done of a protocol (`providers.naming`).
 
     Raises:
         UnsupportedError: the vendor's applications cannot tell the access class apart.
@@ -258,7 +259,7 @@ def answer(question: Question, device: Device, policy: Policy, *, applications: 
     return Answer(allowed=allowed, denied=denied)
 
 
-def wrong(question: Question, device: Device, policy: Policy, *, applications: bool) -> str:
+def wrong(question: Question, device: Device, policy: Policy, *, applications: Naming) -> str:
     """Say what a device's policy does otherwise than the check expects; nothing if it fits."""
     found = answer(question, device, policy, applications=applications)
     if question.check.allow:
@@ -269,7 +270,7 @@ def wrong(question: Question, device: Device, policy: Policy, *, applications: b
 
 
 def answers_by_user(
-    question: Question, device: Device, policy: Policy, *, applications: bool
+    question: Question, device: Device, policy: Policy, *, applications: Naming
 ) -> dict[str, Answer]:
     """Return what else is allowed to users that rules name, where the flow is nobody's."""
     if question.check.user:
@@ -296,7 +297,7 @@ def answers_by_user(
 
 
 def _parts(
-    question: Question, device: Device, policy: Policy, *, applications: bool
+    question: Question, device: Device, policy: Policy, *, applications: Naming
 ) -> Iterator[Answer]:
     """Yield the answer for one pair of addresses of each kind that the rules tell apart."""
     names = {binding.zone: binding.name for binding in device.zones}
@@ -361,7 +362,9 @@ class _Spoken:
     together: bool
 
 
-def _spoken(check: Check, policy: Policy, rules: Iterable[Rule], *, applications: bool) -> _Spoken:
+def _spoken(
+    check: Check, policy: Policy, rules: Iterable[Rule], *, applications: Naming
+) -> _Spoken:
     """Return the application that is named, or else each that a rule knows."""
     if check.application:
         return _named_application(check, applications=applications)
@@ -371,24 +374,21 @@ def _spoken(check: Check, policy: Policy, rules: Iterable[Rule], *, applications
     return _Spoken(needed=known, own=known, together=False)
 
 
-def _named_application(check: Check, *, applications: bool) -> _Spoken:
+def _named_application(check: Check, *, applications: Naming) -> _Spoken:
     protocol, word = _function(check.application)
-    if not applications or not protocol:
+    if not protocol:
         return _Spoken(needed=(check.application,), own=(check.application,), together=True)
-    entry = catalogue().get(protocol)
-    needed = panos_applications(entry, (word,)).names
-    functions = {one.name for one in entry.usable if one.access_class == word}
-    own = tuple(sorted(functions - set(entry.base))) or needed
-    return _Spoken(needed=needed, own=own, together=True)
+    used = applications(catalogue().get(protocol), (word,))
+    return _Spoken(needed=used.names, own=used.own, together=True)
 
 
-def vendor_applications(check: Check) -> tuple[str, ...]:
+def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
     """Return the vendor's applications that a check names, itself or by an access class.
 
     Raises:
         UnsupportedError: they cannot tell the access class apart.
     """
-    return _named_application(check, applications=True).needed if check.application else ()
+    return _named_application(check, applications=applications).needed if check.application else ()
 
 
 def _function(application: str) -> tuple[str, str]:

@@ -73,7 +73,7 @@ def _import(settings: Settings, loaded: Loaded, host: str) -> Imported:
     with (
         progress(settings, [host]) as report,
         speaks.connect(
-            target(host, connection, device.vsys),
+            target(host, connection, device.scope),
             read_only=True,
             progress=lambda step: report(host, step),
         ) as session,

@@ -85,7 +85,7 @@ def protocols(
     from segctl.protocols import catalogue, rows
 
     one = catalogue().get(id_) if id_ else None
-    head, *table = rows(one)
+    head, *table = rows(one, "PAN-OS")
     settings = settings_of(context)
     if settings.json:
         names = [name.lower() for name in head]

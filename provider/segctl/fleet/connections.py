@@ -13,10 +13,12 @@ from segctl.inventory import VaultError, decrypt
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
 from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
-from segctl.transports.target import Target
+from segctl.transports.target import Member, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from segctl.model.scope import Scope
 #: Says which addresses a password may be sent to.
 MANAGEMENT = "SEGCTL_MANAGEMENT"
 #: A name of DNS, or a pattern of such names: something that is not meant as a network.
@@ -31,7 +33,7 @@ def portable(connection: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
+def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
     """Return where a host is and who logs in there, from its connection variables.
 
     Raises:
@@ -56,7 +58,12 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
             return tuple(Path(str(one)) for one in cast("list[object]", value))
         return (Path(text(name)),) if text(name) else ()
 
-    _check_address(host, text("ansible_host") or host)
+    members = tuple(
+        Member(name=str(name), host=str(address))
+        for name, address in cast("dict[str, str]", connection.get("segctl_members") or {}).items()
+    )
+    for address in (text("ansible_host") or host, *(member.host for member in members)):
+        _check_address(host, address)
     password = connection.get("ansible_password")
     account = login(
         host,
@@ -86,6 +93,7 @@ def target(host: str, connection: Mapping[str, object], scope: str) -> Target:
         commit_timeout=float(text("segctl_commit_timeout") or 1200),
         max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
+        members=members,
     )
 
 

@@ -16,7 +16,7 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
-from segctl.providers.base import provider
+from segctl.providers.base import naming, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segctl.fleet.tasks import Link
     from segctl.model.policy import Policy
     from segctl.model.site import Device
+    from segctl.protocols import Naming
     from segctl.providers.base import Live
 
 
@@ -184,19 +185,20 @@ def _answers(
 def _answer(
     device: Device, question: Question, policy: Policy, known: frozenset[str] | None
 ) -> Answered | Failure:
-    speaks = provider(device.platform).capabilities.applications
+    platform = provider(device.platform)
+    words = naming(platform)
     try:
-        if speaks and known is not None:
-            _refuse_unknown(question, known)
-        found = answer(question, device, policy, applications=speaks)
-        theirs = answers_by_user(question, device, policy, applications=speaks)
+        if platform.capabilities.applications and known is not None:
+            _refuse_unknown(question, words, known)
+        found = answer(question, device, policy, applications=words)
+        theirs = answers_by_user(question, device, policy, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
     return Answered(answer=found, users=theirs)
 
 
-def _refuse_unknown(question: Question, known: frozenset[str]) -> None:
-    missing = sorted(set(vendor_applications(question.check)) - known)
+def _refuse_unknown(question: Question, words: Naming, known: frozenset[str]) -> None:
+    missing = sorted(set(vendor_applications(question.check, words)) - known)
     if missing:
         raise UnsupportedError(
             f"the device has no application {', '.join(missing)}: correct the name, or update "

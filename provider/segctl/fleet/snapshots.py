@@ -66,7 +66,7 @@ def _take(item: Taking, link: Link, compute: Compute = IN_TURN) -> Snapshot | Fa
     try:
         document = document_of(device, item.connection, told)
         told("keeping what was read")
-        return compute(_kept, device.name, device.vsys, device.platform, document)
+        return compute(_kept, device.name, str(device.scope), device.platform, document)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
     finally:
@@ -112,9 +112,9 @@ def _fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
     found = snapshots.get(device.name)
     if found is None:
         raise SnapshotError(f"there is no snapshot of it: segctl snapshot {device.name}")
-    if (found.platform, found.scope) != (device.platform, device.vsys):
+    if (found.platform, found.scope) != (device.platform, str(device.scope)):
         raise SnapshotError(
             f"its snapshot is of {found.platform} {found.scope}, the inventory says "
-            f"{device.platform} {device.vsys}"
+            f"{device.platform} {device.scope}"
         )
     return found

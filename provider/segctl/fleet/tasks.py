@@ -15,6 +15,7 @@ from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.plan_cache import PlanCache, key_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.model.errors import ExecutorError, LostWorkerError
+from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
 from segctl.planning.make import plan_device
 from segctl.providers.base import Witness, provider
@@ -150,7 +151,7 @@ def document_of(
 ) -> bytes:
     """Return what a device answers in a session that cannot write."""
     told("connecting")
-    where = target(device.name, connection, device.vsys)
+    where = target(device.name, connection, device.scope)
     with provider(device.platform).connect(where, read_only=True, progress=told) as session:
         return session.read()
 
@@ -179,7 +180,7 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
     return apply_device(
         plan,
         Elsewhere(provider(plan.platform), compute),
-        target(plan.name, item.connection, plan.scope),
+        target(plan.name, item.connection, Scope.of(plan.scope)),
         order=item.order,
         progress=told,
     )
@@ -196,7 +197,7 @@ def check_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Failure
         check_device(
             plan,
             Elsewhere(provider(plan.platform), compute),
-            target(plan.name, item.connection, plan.scope),
+            target(plan.name, item.connection, Scope.of(plan.scope)),
             order=item.order,
             progress=told,
         )
@@ -218,7 +219,7 @@ def ask_one(
         may_begin(link)
         told = steps_of(item.device, link)
         told("asking who changed it")
-        where = target(item.device, item.connection, item.scope)
+        where = target(item.device, item.connection, Scope.of(item.scope))
         speaks = provider(item.platform)
         with speaks.connect(where, read_only=True, progress=told) as session:
             if not isinstance(session, Witness):

@@ -91,7 +91,7 @@ def import_device(
         today: the day on which the result is planned back.
     """
     managed = read_managed(live, provider, device, site)
-    suggested = suggest(live, managed)
+    suggested = suggest(live, managed, provider)
     bindings, strange = _bindings(live, suggested, managed.site)
     forwarding = managed.log_forwarding or _default_setting(live)
     firewall = Device(
@@ -99,7 +99,7 @@ def import_device(
         platform=device.platform,
         zones=bindings,
         position=_position(live),
-        vsys=device.vsys,
+        scope=device.scope,
         threat_profiles=managed.profiles,
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,

@@ -74,11 +74,12 @@ def _host_vars(device: Device, site: str) -> list[str]:
             body += listed(4, "interfaces", binding.interfaces)
         elif binding.name in interfaced:
             body[-2] += "  # lies behind: remove it here once its own firewall is in the inventory"
+    variable = "segctl_device_group" if device.scope.kind else "segctl_vsys"
     lines = [
         "# The zones this firewall is attached to, by our id: `zone` is what the device calls it.",
         *mapping(0, "segctl_zone_map", body),
         "",
-        entry(0, "segctl_vsys", device.vsys),
+        *([entry(0, variable, device.scope.name)] if device.scope else []),
         *_position(device.position),
     ]
     if device.threat_profiles:

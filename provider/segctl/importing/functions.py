@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING
 from segctl.model.errors import SegctlError, UnsupportedError
 from segctl.model.policy import ANY, Policy
 from segctl.model.site import ProtocolUse
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from segctl.model.policy import Rule
     from segctl.model.site import Device
-    from segctl.protocols import Protocol
+    from segctl.protocols import Naming, Protocol
     from segctl.providers.base import Provider
 
 #: Orders of protocols and classes that are tried to find the name of an application group.
 _MOST_ORDERS = 2000
 
 
-def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[str, ...]]:
+def protocol_uses(
+    names: Iterable[str], applications: Naming
+) -> tuple[tuple[ProtocolUse, ...], tuple[str, ...]]:
     """Return the protocol uses that permit exactly some of `names`, and the names left over.
 
     A protocol is used only when its classes permit all of its applications among `names`, and
@@ -34,7 +36,7 @@ def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[
     owners = sorted({known.owners[name] for name in wanted if name in known.owners})
     pieces: dict[tuple[str, str], frozenset[str]] = {}
     for owner in owners:
-        pieces |= _classes(known.protocols[owner], wanted)
+        pieces |= _classes(known.protocols[owner], wanted, applications)
     pieces = _needed(pieces)
     left = wanted - frozenset[str]().union(*pieces.values())
     uses = tuple(
@@ -46,12 +48,14 @@ def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[
     return uses, tuple(sorted(left))
 
 
-def _classes(protocol: Protocol, wanted: frozenset[str]) -> dict[tuple[str, str], frozenset[str]]:
+def _classes(
+    protocol: Protocol, wanted: frozenset[str], applications: Naming
+) -> dict[tuple[str, str], frozenset[str]]:
     """Return the classes of one protocol that need nothing but `wanted`, with what they need."""
     found: dict[tuple[str, str], frozenset[str]] = {}
     for word in protocol.classes:
         try:
-            needed = frozenset(panos_applications(protocol, (word,)).names)
+            needed = frozenset(applications(protocol, (word,)).names)
         except UnsupportedError:
             continue
         if needed <= wanted:

@@ -23,6 +23,7 @@ from segctl.importing.zones import is_host, read_zones
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY
 from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
+from segctl.providers.base import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -374,7 +375,7 @@ class _Reader:
         for name in rule.applications:
             group = self._groups.get(name)
             names.update(group.members if group is not None else (name,))
-        uses, applications = protocol_uses(names)
+        uses, applications = protocol_uses(names, naming(self._provider))
         grouped = len(rule.applications) == 1 and rule.applications[0] in self._groups
         if grouped and uses and not applications:
             uses = ordered_for(rule, uses, self._provider, self._device)

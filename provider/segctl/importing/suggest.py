@@ -19,9 +19,10 @@ from segctl.importing.words import is_word, make_id, one_line
 from segctl.importing.zones import is_host, parts_of
 from segctl.model.addresses import interval, network_interval
 from segctl.model.errors import Problem, UnsupportedError
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, Service
+from segctl.model.policy import ANY, APPLICATION_DEFAULT
 from segctl.model.site import Asset, Conduit, Endpoint, Flow, Zone
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
+from segctl.providers.base import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,15 +31,10 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
     from segctl.model.policy import Rule
     from segctl.model.site import Network, ProtocolUse, Schedule
-    from segctl.providers.base import Live
+    from segctl.providers.base import Live, Provider
 
 #: The one flow of a suggested conduit.
 FLOW = "traffic"
-#: Services that PAN-OS has without configuration.
-_PREDEFINED = (
-    Service(name="service-http", protocol="tcp", ports="80,8080"),
-    Service(name="service-https", protocol="tcp", ports="443"),
-)
 _LONGEST_NOTE = 300
 
 
@@ -59,9 +55,9 @@ class Suggested:
     warnings: tuple[Problem, ...] = ()
 
 
-def suggest(live: Live, managed: Managed) -> Suggested:
+def suggest(live: Live, managed: Managed, provider: Provider) -> Suggested:
     """Return a conduit for each rule of others that allows traffic between zones."""
-    return _Suggester(live, managed).suggest()
+    return _Suggester(live, managed, provider).suggest()
 
 
 class _UnsaidError(Exception):
@@ -219,13 +215,14 @@ def _grown(zone: Zone, *, ours: bool) -> _Growing:
 class _Suggester:
     """Goes through the rules of others, first to last."""
 
-    def __init__(self, live: Live, managed: Managed) -> None:
+    def __init__(self, live: Live, managed: Managed, provider: Provider) -> None:
         self._live = live
+        self._naming = naming(provider)
         self._places = _Places(managed)
         policies = (live.others, live.policy)
         self._addresses = {item.name: item for one in policies for item in one.addresses}
         self._groups = {item.name: item for one in policies for item in one.address_groups}
-        self._services = {item.name: item for item in _PREDEFINED}
+        self._services = {item.name: item for item in provider.capabilities.services}
         self._services |= {item.name: item for one in policies for item in one.services}
         self._applications = {
             item.name: item for one in policies for item in one.application_groups
@@ -462,7 +459,7 @@ class _Suggester:
             if container is not None and container.protocol and not container.passed:
                 try:
                     protocol = known.protocols[container.protocol]
-                    names.update(panos_applications(protocol, protocol.classes).names)
+                    names.update(self._naming(protocol, protocol.classes).names)
                 except (KeyError, UnsupportedError):
                     lost.append(name)
             elif known.trap(name) or not is_word(name):
@@ -474,7 +471,7 @@ class _Suggester:
             if not names:
                 raise _UnsaidError(f"the inventory cannot say application {text}")
             notes.lost.append(f"not taken over: application {text}")
-        return protocol_uses(names)
+        return protocol_uses(names, self._naming)
 
     def _expanded(self, names: Iterable[str]) -> Iterator[str]:
         waiting, seen = list(names), set[str]()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cache
 from typing import Final, Literal, cast
 
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.schema import DAYS
-from segctl.model.errors import nearest
+from segctl.model.scope import Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
-_PLATFORMS: Final = {
-    "panos": "panos",
-    "paloaltonetworks.panos.panos": "panos",
-    "nftables": "nftables",
+_ENTRY_POINTS: Final = "segctl.providers"
+#: Firewalls that may stand on a path whether or not their provider is installed.
+_KNOWN: Final = {
     "asa": "asa",
     "cisco.asa.asa": "asa",
     "fortios": "fortios",
@@ -28,18 +29,36 @@ ZoneKey = Callable[[Reference, str], "str | None"]
 
 
 def platform_of(network_os: str) -> str | None:
-    """Return the platform of an ``ansible_network_os``, or None when there is no provider."""
-    if network_os in _PLATFORMS:
-        return _PLATFORMS[network_os]
+    """Return the platform of an ``ansible_network_os``, or None when there is no provider.
+
+    It is the last part of the name: ``panos`` as well as ``paloaltonetworks.panos.panos``.
+    """
+    if network_os in _KNOWN:
+        return _KNOWN[network_os]
+    try:
+        return _installed(network_os.rpartition(".")[2])
+    except LookupError:
+        return None
+
+
+@cache
+def _installed(platform: str) -> str:
+    """Return a platform that is installed: looking costs milliseconds, hosts are many."""
     from importlib.metadata import entry_points
 
-    name = network_os.rpartition(".")[2]
-    return name if entry_points(group="segctl.providers", name=name) else None
+    if not entry_points(group=_ENTRY_POINTS, name=platform):
+        raise LookupError(platform)  # which is not remembered
+    return platform
 
 
 def platform_hint(network_os: str) -> str:
-    """Return a hint for a network operating system without provider."""
-    return nearest(network_os, _PLATFORMS, f"one of {', '.join(_PLATFORMS)}")
+    """Return a hint for a network operating system without provider: what is installed."""
+    from importlib.metadata import entry_points
+
+    names = sorted({entry.name for entry in entry_points(group=_ENTRY_POINTS)})
+    before, dot, last = network_os.rpartition(".")
+    close = get_close_matches(last, names, n=1)
+    return f"did you mean {before}{dot}{close[0]}?" if close else f"one of {', '.join(names)}"
 
 
 def read_schedules(value: object) -> tuple[Schedule, ...]:
@@ -79,8 +98,7 @@ def read_device(
         zones=_bindings(checker, nodes.get("segctl_zone_map"), found, site, zone_key),
         position=_position(checker, nodes.get("segctl_position"), found.get("segctl_position")),
         unmanaged=cast("Literal['report', 'purge']", found.get("segctl_unmanaged") or "report"),
-        vsys=str(found.get("segctl_vsys") or "vsys1"),
-        device_group=str(found.get("segctl_device_group") or ""),
+        scope=_scope(found),
         manage_zones=found.get("segctl_manage_zones") is True,
         default_rules=cast(
             "Literal['manage', 'leave']", found.get("segctl_default_rules") or "manage"
@@ -92,6 +110,13 @@ def read_device(
         schedules=schedules,
         declared=declared,
     )
+
+
+def _scope(found: Mapping[str, object]) -> Scope:
+    """Return the part of a firewall, or of its manager, that the inventory means."""
+    if group := found.get("segctl_device_group"):
+        return Scope(kind="device-group", name=str(group))
+    return Scope.of(str(found.get("segctl_vsys") or "vsys1"))
 
 
 def _bindings(

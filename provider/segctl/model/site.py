@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Literal
 
+from segctl.model.scope import DEFAULT_SCOPE, Scope
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -211,8 +213,7 @@ class Device:
     zones: tuple[ZoneBinding, ...] = ()
     position: Position = Position()
     unmanaged: Literal["report", "purge"] = "report"
-    vsys: str = "vsys1"
-    device_group: str = ""
+    scope: Scope = DEFAULT_SCOPE
     manage_zones: bool = False
     default_rules: Literal["manage", "leave"] = "manage"
     threat_profiles: tuple[tuple[str, str], ...] = ()

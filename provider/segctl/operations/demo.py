@@ -105,7 +105,7 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
         platform=device.platform,
         user=str(connection.get("ansible_user") or USER),
         password=password.reveal() if isinstance(password, Secret) else PASSWORD,
-        vsys=device.vsys,
+        vsys=device.scope.name,
         serial=f"0070{zlib.crc32(device.name.encode()) % 10**8:08d}",
         zones={zone.name: zone.interfaces for zone in desired.bindings},
         profile_groups=sorted({profile for _, profile in device.threat_profiles}),

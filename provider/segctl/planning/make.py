@@ -120,7 +120,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         serial=live.identity.serial,
         os_version=live.identity.os_version,
         content_version=live.identity.content_version,
-        scope=live.identity.scope,
+        scope=str(live.identity.scope),
         fingerprint=fingerprint(basis) if basis else digest_of({"desired": digest}),
         desired=digest,
         rule_count=len(live.order),

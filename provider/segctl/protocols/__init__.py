@@ -14,9 +14,12 @@ from segctl.protocols.catalogue import (
 )
 from segctl.protocols.uses import (
     Applications,
+    Naming,
+    asked_classes,
+    by_function,
     default_ports,
     layer4_ports,
-    panos_applications,
+    not_routable,
     rows,
 )
 
@@ -25,12 +28,15 @@ __all__ = [
     "Applications",
     "Catalogue",
     "Confidence",
+    "Naming",
     "Port",
     "Protocol",
     "UnusablePort",
+    "asked_classes",
+    "by_function",
     "catalogue",
     "default_ports",
     "layer4_ports",
-    "panos_applications",
+    "not_routable",
     "rows",
 ]

@@ -24,11 +24,12 @@ Transport = Literal["tcp", "udp"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """One PAN-OS application: a function of a protocol, its base, or all of it.
+    """One application firewalls tell apart: a function of a protocol, its base, or all of it.
 
     `confidence` is of the name, `class_confidence` of the access class.
     A `single` application stands for a whole protocol or tool: its functions cannot be
     told apart. An application to `avoid` exists and is never compiled.
+    `since` is the first release of the platform that has it, where that matters.
     `default_ports` are ``tcp/502`` or ``tcp/dynamic``, as the vendor lists them.
     """
 
@@ -39,7 +40,7 @@ class Application:
     base: bool = False
     single: bool = False
     avoid: bool = False
-    min_panos: str = ""
+    since: str = ""
     note: str = ""
     default_ports: tuple[str, ...] = ()
     must_also_allow: tuple[str, ...] = ()
@@ -269,7 +270,7 @@ class _ApplicationEntry(TypedDict):
     single: NotRequired[bool]
     avoid: NotRequired[bool]
     class_confidence: NotRequired[Confidence]
-    min_panos: NotRequired[str]
+    since: NotRequired[str]
     note: NotRequired[str]
     default_ports: NotRequired[list[str]]
     must_also_allow: NotRequired[list[str]]
@@ -341,7 +342,7 @@ def _application(
         base=entry.get("base", False),
         single=entry.get("single", False),
         avoid=entry.get("avoid", False),
-        min_panos=entry.get("min_panos", ""),
+        since=entry.get("since", ""),
         note=entry.get("note", ""),
         default_ports=tuple(entry.get("default_ports", ports or ())),
         must_also_allow=tuple(entry.get("must_also_allow", ())),

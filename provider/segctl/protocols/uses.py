@@ -1,19 +1,19 @@
-"""What a flow's use of a protocol comes to: application names, or plain ports.
+"""What a flow's use of a protocol comes to: words of its functions, or plain ports.
+
+Which applications of a platform those are, the platform says (`segctl.providers`).
 
 Fails closed: what cannot be told apart is refused, never widened.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from segctl.model.errors import UnsupportedError
 from segctl.model.site import ACCESS_CLASSES, PortRange
-from segctl.protocols.catalogue import Application, Catalogue, Protocol, catalogue
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from segctl.protocols.catalogue import Application, Protocol, catalogue
 
 _LAST_PORT = 65535
 
@@ -22,34 +22,42 @@ _LAST_PORT = 65535
 class Applications:
     """The application names that a use of a protocol needs, sorted, and no others.
 
+    `own` are those that stand for the use itself: where none of them passes, nothing of it does.
     `warnings` are doubts about a name or its class; `notes` are what to know about the
-    protocol. `min_panos` holds the names that do not exist before a release of PAN-OS.
+    protocol. `since` holds the names that do not exist before a release of the platform.
     """
 
     names: tuple[str, ...]
+    own: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    min_panos: tuple[tuple[str, str], ...] = ()
+    since: tuple[tuple[str, str], ...] = ()
 
 
-def panos_applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
-    """Return the applications that permit these access classes of a protocol.
+#: How a platform says which of its applications a use of a protocol needs.
+Naming = Callable[[Protocol, Sequence[str]], Applications]
 
-    They are the base, the set-up functions that every use needs, the functions of these
-    classes, and all that those depend on. Raise `UnsupportedError` when PAN-OS has no
-    application for a class, or one that cannot be told from functions not asked for.
+
+def by_function(protocol: Protocol, classes: Sequence[str]) -> Applications:
+    """Return a use by its own words, such as ``modbus.read``, for platforms without names.
+
+    Raise `UnsupportedError` when an access class is unknown.
     """
-    known = catalogue()
-    chosen = _chosen(protocol, _ordered(protocol, classes))
-    direct = {one.name for one in chosen} | set(protocol.must_also_allow)
-    names = known.requires(direct)
-    entries = [entry for name in names if (entry := known.application(name))]
-    return Applications(
-        names=names,
-        warnings=(*_protocol_doubts(protocol), *_doubts(known, names)),
-        notes=_notes(protocol, chosen),
-        min_panos=tuple((one.name, one.min_panos) for one in entries if one.min_panos),
-    )
+    names = tuple(f"{protocol.id}.{word}" for word in asked_classes(protocol, classes))
+    return Applications(names=names, own=names)
+
+
+def asked_classes(protocol: Protocol, classes: Sequence[str]) -> tuple[str, ...]:
+    """Return access classes in their usual order.
+
+    Raise `UnsupportedError` when one is unknown, or there are none.
+    """
+    unknown = sorted(set(classes) - set(ACCESS_CLASSES))
+    if unknown or not classes:
+        asked = f"no access class {unknown[0]!r}" if unknown else "no access class asked for"
+        message = f"{protocol.id}: {asked}; it has {_listed(protocol.classes) or 'none'}"
+        raise UnsupportedError(message)
+    return tuple(word for word in ACCESS_CLASSES if word in classes)
 
 
 def layer4_ports(protocol: Protocol) -> tuple[PortRange, ...]:
@@ -59,7 +67,7 @@ def layer4_ports(protocol: Protocol) -> tuple[PortRange, ...]:
     known from memory only, sessions that move to another port, or no IP at all.
     """
     if not protocol.routable:
-        raise UnsupportedError(_not_routable(protocol))
+        raise UnsupportedError(not_routable(protocol))
     if protocol.dynamic:
         message = (
             f"{protocol.id} has no fixed ports: {protocol.dynamic}; use a firewall that follows "
@@ -94,111 +102,25 @@ def default_ports(application_name: str) -> tuple[PortRange, ...]:
         return ()
 
 
-def rows(protocol: Protocol | None = None) -> tuple[tuple[str, ...], ...]:
-    """Return a table: a header, then one row a protocol, or one an application of `protocol`."""
+def rows(protocol: Protocol | None = None, platform: str = "") -> tuple[tuple[str, ...], ...]:
+    """Return a table: a header, then one row a protocol, or one an application of `protocol`.
+
+    `platform` heads the column of releases from which an application exists.
+    """
     if protocol is None:
         header = ("id", "protocol", "ports", "classes", "applications", "confidence")
         known = catalogue()
         return (header, *(_protocol_row(known.protocols[one]) for one in known.ids))
-    header = ("application", "class", "default ports", "PAN-OS", "confidence", "note")
+    header = ("application", "class", "default ports", platform, "confidence", "note")
     return (header, *(_application_row(one) for one in protocol.applications))
-
-
-def _ordered(protocol: Protocol, classes: Sequence[str]) -> tuple[str, ...]:
-    unknown = sorted(set(classes) - set(ACCESS_CLASSES))
-    if unknown or not classes:
-        asked = f"no access class {unknown[0]!r}" if unknown else "no access class asked for"
-        message = f"{protocol.id}: {asked}; it has {_listed(protocol.classes) or 'none'}"
-        raise UnsupportedError(message)
-    return tuple(word for word in ACCESS_CLASSES if word in classes)
-
-
-def _chosen(protocol: Protocol, classes: tuple[str, ...]) -> tuple[Application, ...]:
-    if not protocol.usable:
-        raise UnsupportedError(_no_app_id(protocol))
-    if protocol.single:
-        if protocol.single.access_class not in classes:
-            raise UnsupportedError(_cannot_split(protocol, protocol.single, classes))
-        return (protocol.single,)
-    missing = tuple(word for word in classes if word not in protocol.classes)
-    if missing:
-        raise UnsupportedError(_no_function(protocol, missing))
-    return tuple(
-        one for one in protocol.usable if one.access_class in classes or _comes_with_all(one)
-    )
-
-
-def _comes_with_all(application: Application) -> bool:
-    if application.access_class != "session":
-        return False
-    return application.base or not application.single
-
-
-def _doubts(known: Catalogue, names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(doubt for name in names for doubt in _doubt(name, known.application(name)))
-
-
-def _doubt(name: str, application: Application | None) -> tuple[str, ...]:
-    if application is None:
-        return (f"{name}: not in the catalogue; check that the firewall has it",)
-    if application.confidence == "low":
-        return (f"{name}: the name is not confirmed; check that the firewall has it",)
-    if application.class_confidence == "low":
-        return (f"{name}: taken as {application.access_class} from its name only",)
-    return ()
-
-
-def _protocol_doubts(protocol: Protocol) -> tuple[str, ...]:
-    if protocol.confidence != "low":
-        return ()
-    return (f"{protocol.id}: little of this protocol is confirmed; test before use",)
-
-
-def _notes(protocol: Protocol, chosen: Sequence[Application]) -> tuple[str, ...]:
-    caveat = (protocol.caveat,) if protocol.caveat else ()
-    single = (
-        f"{one.name} is one application: it permits all that its protocol can do"
-        for one in chosen
-        if one.single
-    )
-    inferred = (
-        (f"what applications of {protocol.id} depend on is inferred, not read from the vendor",)
-        if protocol.dependency_confidence == "low"
-        else ()
-    )
-    return (*caveat, *single, *inferred)
 
 
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def _no_app_id(protocol: Protocol) -> str:
-    if not protocol.routable:
-        return _not_routable(protocol)
-    expected = f" (expect {_listed(protocol.must_also_allow)})" if protocol.must_also_allow else ""
-    return (
-        f"{protocol.id}: PAN-OS has no application for {protocol.name}{expected}; declare "
-        "services and, where the firewall sees another protocol, its applications"
-    )
-
-
-def _cannot_split(protocol: Protocol, single: Application, classes: Sequence[str]) -> str:
-    return (
-        f"{protocol.id}: {_listed(classes)} cannot be told from the rest: PAN-OS has one "
-        f"application, {single.name}, for all of {protocol.name}; "
-        f"declare {protocol.id}: [{single.access_class}] to permit all of it"
-    )
-
-
-def _no_function(protocol: Protocol, missing: Sequence[str]) -> str:
-    return (
-        f"{protocol.id}: PAN-OS has no application of class {_listed(missing)}; "
-        f"the classes that exist are {_listed(protocol.classes)}"
-    )
-
-
-def _not_routable(protocol: Protocol) -> str:
+def not_routable(protocol: Protocol) -> str:
+    """Say why a protocol that is not IP is none for a firewall."""
     return (
         f"{protocol.id}: {protocol.name} is not IP and never reaches a security rule; "
         "keep it inside one zone"
@@ -244,7 +166,7 @@ def _application_row(application: Application) -> tuple[str, ...]:
         application.name,
         application.access_class,
         " ".join(application.default_ports),
-        application.min_panos,
+        application.since,
         f"{application.confidence}{doubt}",
         "; ".join(part for part in (mark, application.note) if part),
     )

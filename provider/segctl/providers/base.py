@@ -9,7 +9,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.model.errors import Problem, UnsupportedError
-from segctl.model.policy import Policy
+from segctl.model.policy import Policy, Service
+from segctl.model.scope import Scope
+from segctl.protocols import by_function
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone
     from segctl.model.site import Device
+    from segctl.protocols import Applications, Naming
+    from segctl.protocols import Protocol as IndustrialProtocol
 
 
 ENTRY_POINTS = "segctl.providers"
@@ -32,7 +36,7 @@ class Capabilities:
 
     `title` is what people call it. With `owns_zones` a zone is made by segctl, of interfaces; else
     it is there before. Where rules are not `ordered`, none ever moves. With `tells_authors` its
-    sessions are a `Witness`.
+    sessions are a `Witness`. `services` are those that a device has without configuration.
     """
 
     title: str = ""
@@ -46,18 +50,23 @@ class Capabilities:
     owns_zones: bool = False
     ordered: bool = True
     tells_authors: bool = False
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which device answered."""
+    """Which device answered, and which part of it; a scope may be given as its text."""
 
     serial: str
     os_version: str
     content_version: str
-    scope: str
+    scope: Scope
     model: str = ""
     hostname: str = ""
+
+    def __post_init__(self) -> None:
+        """Take a scope's text for the scope: providers of third parties give one."""
+        object.__setattr__(self, "scope", Scope.of(str(self.scope)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +247,27 @@ class Masking(Protocol):
         `parse` reads the same from it, but for what others wrote about their own: descriptions.
         """
         ...
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """A provider whose rules name what may be done of an industrial protocol in words of its own.
+
+    Without it they are taken to be the words of checks: ``modbus.read``.
+    """
+
+    def applications(self, protocol: IndustrialProtocol, classes: Sequence[str]) -> Applications:
+        """Return what the platform's rules call these access classes of a protocol. Pure.
+
+        Raises:
+            UnsupportedError: the platform cannot tell them from the rest of the protocol.
+        """
+        ...
+
+
+def naming(found: Provider) -> Naming:
+    """Return how a platform names what may be done of an industrial protocol."""
+    return found.applications if isinstance(found, Speaking) else by_function
 
 
 def provider(platform: str) -> Provider:

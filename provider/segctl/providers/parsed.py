@@ -27,6 +27,7 @@ from typing import (
 from segctl.model import policy
 from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
+from segctl.model.scope import Scope
 from segctl.model.site import ProtocolUse
 from segctl.providers.base import Live
 from segctl.providers.state import DeviceState
@@ -47,6 +48,7 @@ _NAMES = {
     "Mapping": Mapping,
     "Problem": Problem,
     "ProtocolUse": ProtocolUse,
+    "Scope": Scope,
 }
 LiveT = TypeVar("LiveT", bound=Live)
 
@@ -101,6 +103,8 @@ def load(document: bytes, kind: type[LiveT]) -> LiveT:
 def _plain(value: object) -> Any:
     if isinstance(value, str | int | float) or value is None:
         return value
+    if isinstance(value, Scope):
+        return str(value)
     if isinstance(value, frozenset):
         return sorted(map(_plain, cast("frozenset[str]", value)))
     if isinstance(value, tuple):
@@ -128,6 +132,8 @@ def _read(hint: Any, value: Any) -> Any:
     Raises:
         TypeError: it is of another.
     """
+    if hint is Scope:
+        return Scope.of(_sure(isinstance(value, str), value))
     if is_dataclass(hint):
         return _instance(cast("type", hint), value)
     origin, of = get_origin(hint), get_args(hint)

@@ -309,12 +309,22 @@ def _verified(base: Any, proof: _Proof) -> Any:
                 raise paramiko.SSHException("the host key was not verified")
 
     class Verified(base):  # type: ignore[misc] # the base is untyped
-        """A platform's session."""
+        """A platform's session, which sends nothing by itself.
+
+        netmiko's classes change settings when they log in, and set them back when they log out.
+        One of them offers no key exchange that today's devices take: paramiko's own are offered.
+        """
+
+        def session_preparation(self) -> None:
+            """Send nothing."""
+
+        def cleanup(self, command: str = "") -> None:
+            """Send nothing."""
 
         def _connect_params_dict(self) -> dict[str, Any]:
             platform: Any = super()
             given = platform._connect_params_dict()  # noqa: SLF001 - the base's own
-            return {**given, "transport_factory": transport}
+            return {**given, "transport_factory": transport, "disabled_algorithms": None}
 
         def _build_ssh_client(self) -> Any:
             platform: Any = super()

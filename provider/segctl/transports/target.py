@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
@@ -12,15 +13,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One of several that answer to one name: of a cluster, of a pair, of a manager's devices."""
+
+    name: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a device is and how its identity is checked; the password never leaves it."""
+    """Where a device is and how its identity is checked; the password never leaves it.
+
+    `scope` is the part of it that is meant. `members` are those it consists of or stands for,
+    each reached by the same account; empty where it is one device.
+    """
 
     name: str
     host: str
     port: int = 0
     user: str = ""
     password: Secret = field(default_factory=lambda: Secret(""), repr=False)
-    scope: str = "vsys1"
+    scope: Scope = DEFAULT_SCOPE
     ca_file: Path | None = None
     tls_fingerprint: str = ""
     tls_verify: bool = True
@@ -32,3 +45,4 @@ class Target:
     commit_timeout: float = 1200.0
     max_answer: int = 96 * 2**20
     allow_unsupported_version: bool = False
+    members: tuple[Member, ...] = ()

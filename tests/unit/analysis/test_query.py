@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,7 +23,11 @@ from segctl.analysis.query import (
 from segctl.model.errors import UnsupportedError
 from segctl.model.policy import Address, Policy, Rule, Service
 from segctl.model.site import ACCESS_CLASSES, Asset, Device, Site, Zone, ZoneBinding
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import by_function, catalogue
+from segctl.providers.panos.app_id import applications as panos_applications
+
+if TYPE_CHECKING:
+    from segctl.protocols import Naming
 
 #: A machine under load is slow at everything.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -109,11 +114,11 @@ def rule(name: str = "r", **more: object) -> Rule:
     return Rule(name=name, **values)  # type: ignore[arg-type]
 
 
-def ask(asked: Question, held: Policy, *, applications: bool = True) -> str:
+def ask(asked: Question, held: Policy, *, applications: Naming = panos_applications) -> str:
     return wrong(asked, FW1, held, applications=applications)
 
 
-def tell(asked: Question, held: Policy, *, applications: bool = True) -> Answer:
+def tell(asked: Question, held: Policy, *, applications: Naming = panos_applications) -> Answer:
     return answer(asked, FW1, held, applications=applications)
 
 
@@ -167,7 +172,7 @@ def test_users_that_rules_name_are_told_where_nobody_was_asked_about() -> None:
     held = policy(rule("vendor", users=("vendor",)), rule("all", users=("operator",)))
     nobody = question("scada1", "plc2")
     assert tell(nobody, held).verdict == "deny"
-    found = answers_by_user(nobody, FW1, held, applications=True)
+    found = answers_by_user(nobody, FW1, held, applications=panos_applications)
     assert [(user, one.verdict) for user, one in found.items()] == [
         ("operator", "allow"),
         ("vendor", "allow"),
@@ -176,12 +181,12 @@ def test_users_that_rules_name_are_told_where_nobody_was_asked_about() -> None:
     assert found["vendor"].allowed.rule == "vendor"
     somebody = question("scada1", "plc2", user="vendor")
     assert tell(somebody, held).verdict == "allow"
-    assert answers_by_user(somebody, FW1, held, applications=True) == {}
+    assert answers_by_user(somebody, FW1, held, applications=panos_applications) == {}
     # more than is allowed to nobody, else there is nothing to tell
     open_to_all = policy(*held.rules, rule("r"))
-    assert answers_by_user(nobody, FW1, open_to_all, applications=True) == {}
+    assert answers_by_user(nobody, FW1, open_to_all, applications=panos_applications) == {}
     elsewhere = policy(rule(users=("vendor",), from_zones=("CTRL",), to_zones=("SUPV",)))
-    assert answers_by_user(nobody, FW1, elsewhere, applications=True) == {}
+    assert answers_by_user(nobody, FW1, elsewhere, applications=panos_applications) == {}
 
 
 def test_every_port_that_rules_tell_apart_is_asked_about() -> None:
@@ -283,7 +288,7 @@ def test_functions_of_a_protocol() -> None:
     # a platform that names functions itself is asked for them by name
     gateway = policy(rule(applications=("modbus.read",)))
     asked = question("scada1", "plc2", application="modbus.read")
-    assert ask(asked, gateway, applications=False) == ""
+    assert ask(asked, gateway, applications=by_function) == ""
     assert "is denied" in ask(asked, gateway)
 
 
@@ -307,7 +312,7 @@ def test_without_a_port_any_that_a_rule_names_will_do() -> None:
     ends = ("scada1", "plc2")
     for port, allowed in ((0, True), (502, True), (503, False)):
         asked = question(*ends, application="modbus.read", port=port, allow=allowed)
-        assert ask(asked, held, applications=False) == ""
+        assert ask(asked, held, applications=by_function) == ""
 
 
 @pytest.mark.parametrize("zones", [("CTRL", "SUPV"), ("SUPV", "S2")])

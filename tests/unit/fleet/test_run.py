@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,15 @@ from segctl.fleet import (
     tasks,
     unverified,
 )
+from segctl.fleet.connections import portable
 from segctl.fleet.failures import failure_of
 from segctl.model.errors import ConnectError, LockedError, PlanError
 from segctl.model.policy import Policy
+from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.planning.apply import Order
 from segctl.planning.plan import DevicePlan
 from segctl.transports.credentials import Secret
+from segctl.transports.target import Member
 from support.changes import change
 from support.panos import firewall
 
@@ -162,21 +166,30 @@ def test_a_target_is_read_from_the_connection_variables() -> None:
             "segctl_commit_timeout": 30,
             "segctl_max_answer_mb": 2,
         },
+        Scope(name="vsys2"),
+    )
+    assert (found.host, found.port, found.user, str(found.scope)) == (
+        "192.0.2.1",
+        4443,
+        "me",
         "vsys2",
     )
-    assert (found.host, found.port, found.user, found.scope) == ("192.0.2.1", 4443, "me", "vsys2")
     assert (found.ca_file, found.timeout, found.commit_timeout) == (Path("/ca.pem"), 2.5, 30.0)
     assert found.max_answer == 2 * 2**20
     assert found.tls_verify is True
-    bare = target("fw1", {"ansible_user": "me", "ansible_password": Secret("x")}, "vsys1")
+    bare = target(
+        "fw1", {"ansible_user": "me", "ansible_password": Secret("x")}, Scope(name="vsys1")
+    )
     assert (bare.host, bare.port, bare.tls_verify, bare.ca_file) == ("fw1", 0, True, None)
 
 
 def test_only_an_explicit_false_turns_verification_off_and_it_is_said() -> None:
     account = {"ansible_user": "me", "ansible_password": Secret("x")}
     for value in (None, "", 0, "false"):
-        assert target("fw1", {**account, "segctl_tls_verify": value}, "").tls_verify is True
-    assert target("fw1", {**account, "segctl_tls_verify": False}, "").tls_verify is False
+        assert (
+            target("fw1", {**account, "segctl_tls_verify": value}, DEFAULT_SCOPE).tls_verify is True
+        )
+    assert target("fw1", {**account, "segctl_tls_verify": False}, DEFAULT_SCOPE).tls_verify is False
     (said,) = unverified("fw1", {"fw1": {"segctl_tls_verify": False}})
     assert "NOT verified" in said.message
     assert not list(unverified("fw1", {"fw1": {}}))
@@ -207,10 +220,10 @@ def test_a_password_goes_to_the_management_networks_only(
     monkeypatch.setenv("SEGCTL_MANAGEMENT", allowed)
     where = {**ACCOUNT, "ansible_host": address}
     if fine:
-        assert target("fw1", where, "vsys1").host == address
+        assert target("fw1", where, Scope(name="vsys1")).host == address
         return
     with pytest.raises(ConnectError, match="no password was looked up") as found:
-        target("fw1", where, "vsys1")
+        target("fw1", where, Scope(name="vsys1"))
     assert address in found.value.message
 
 
@@ -220,4 +233,22 @@ def test_a_management_network_that_is_none_is_said(
 ) -> None:
     monkeypatch.setenv("SEGCTL_MANAGEMENT", allowed)
     with pytest.raises(ConnectError, match="neither a network nor a name"):
-        target("fw1", {**ACCOUNT, "ansible_host": "10.8.0.7"}, "vsys1")
+        target("fw1", {**ACCOUNT, "ansible_host": "10.8.0.7"}, Scope(name="vsys1"))
+
+
+def test_the_members_of_a_cluster_come_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = {"fw1a": "10.8.0.1", "fw1b": "10.8.0.2"}
+    connection = {**ACCOUNT, "ansible_host": "10.8.0.7", "segctl_members": members}
+    travelled = pickle.loads(pickle.dumps(portable(connection)))
+    assert travelled["segctl_members"] == members
+    found = target("fw1", connection, DEFAULT_SCOPE)
+    assert found.members == (
+        Member(name="fw1a", host="10.8.0.1"),
+        Member(name="fw1b", host="10.8.0.2"),
+    )
+    assert pickle.loads(pickle.dumps(found.members)) == found.members
+    assert target("fw1", ACCOUNT, DEFAULT_SCOPE).members == ()
+    # the password goes to them as well
+    monkeypatch.setenv("SEGCTL_MANAGEMENT", "10.8.0.7/32 10.8.0.1/32")
+    with pytest.raises(ConnectError, match=r"is at 10\.8\.0\.2, which SEGCTL_MANAGEMENT"):
+        target("fw1", connection, DEFAULT_SCOPE)

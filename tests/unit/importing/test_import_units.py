@@ -37,10 +37,12 @@ from segctl.model.policy import (
     Schedule,
     Service,
 )
+from segctl.model.scope import Scope
 from segctl.model.site import Conduit, Device, Site
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import PanosProvider
+from segctl.providers.panos.app_id import applications as panos_applications
 from segctl.providers.panos.fit import TAG
 
 if TYPE_CHECKING:
@@ -84,7 +86,9 @@ NOTHING = Policy()
 
 def live(*others: Rule, ours: Policy = NOTHING) -> Live:
     return Live(
-        identity=Identity(serial="1", os_version="11.1.6", content_version="8", scope="vsys1"),
+        identity=Identity(
+            serial="1", os_version="11.1.6", content_version="8", scope=Scope(name="vsys1")
+        ),
         policy=ours,
         others=Policy(
             addresses=ADDRESSES,
@@ -232,7 +236,7 @@ def test_every_class_of_a_protocol_comes_back(protocol: str) -> None:
     one = catalogue().get(protocol)
     for words in (*((word,) for word in one.classes), one.classes):
         names = panos_applications(one, words).names
-        uses, left = protocol_uses(names)
+        uses, left = protocol_uses(names, panos_applications)
         assert left == ()
         again = {
             name
@@ -243,7 +247,7 @@ def test_every_class_of_a_protocol_comes_back(protocol: str) -> None:
 
 
 def test_a_part_of_a_class_stays_applications() -> None:
-    uses, left = protocol_uses(["modbus-base", "modbus-read-coils", "ssl"])
+    uses, left = protocol_uses(["modbus-base", "modbus-read-coils", "ssl"], panos_applications)
     assert uses == ()
     assert left == ("modbus-base", "modbus-read-coils", "ssl")
 
@@ -362,7 +366,7 @@ def imported() -> dict[str, str]:
         import_device(
             live(rule(name="a"), rule(name="b", destinations=("net", "plc 1"))),
             PanosProvider(),
-            Device(name="fw1", platform="panos", vsys="vsys2"),
+            Device(name="fw1", platform="panos", scope=Scope(name="vsys2")),
             site="plant-a",
             connection={
                 "ansible_host": "192.0.2.1",
@@ -386,7 +390,7 @@ def test_files_are_read_by_the_inventory(tmp_path: Path) -> None:
     write_files(tmp_path / "out", imported())
     loaded = load([tmp_path / "out"], today=TODAY)
     (device,) = loaded.site.devices
-    assert (device.vsys, device.default_rules) == ("vsys2", "leave")
+    assert (str(device.scope), device.default_rules) == ("vsys2", "leave")
     assert [binding.name for binding in device.zones] == ["CTRL", "DMZ 1", "SUPV"]
 
 

@@ -18,6 +18,7 @@ from segctl.fleet import target
 from segctl.inventory import load
 from segctl.inventory.mocked import differing
 from segctl.model.errors import InventoryError
+from segctl.model.scope import Scope
 from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_the_entry_of_a_mock_wins_wherever_a_variable_is_set(
         overlay()
         connection = loaded(*order).connections["fw1"]
     assert not differing(ENTRY, connection)
-    at = target("fw1", connection, "vsys1")
+    at = target("fw1", connection, Scope(name="vsys1"))
     assert (at.host, at.port, at.user) == ("127.0.0.1", 41443, "segctl")
     assert at.password.reveal() == "mock"
     assert (str(at.ca_file), *map(str, at.known_hosts)) == (

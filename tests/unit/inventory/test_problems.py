@@ -451,7 +451,16 @@ MISTAKES = (
         "1:1",
         "segctl_zone_map",
         "has no provider",
-        "cisco.asa.asa",
+        "one of nftables, panos",
+        "hosts.yml",
+    ),
+    Mistake(
+        "ansible_network_os: panos",
+        "ansible_network_os: paloaltonetworks.panos.pan_os",
+        "1:1",
+        "segctl_zone_map",
+        "has no provider",
+        "did you mean paloaltonetworks.panos.panos?",
         "hosts.yml",
     ),
     Mistake(

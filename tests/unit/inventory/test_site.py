@@ -14,6 +14,7 @@ import yaml
 
 from segctl.inventory import Loaded, VaultSecrets, encrypt, json_schema, load
 from segctl.model.errors import InventoryError
+from segctl.model.scope import Scope
 from segctl.model.site import (
     Asset,
     Device,
@@ -108,8 +109,7 @@ def test_a_firewall(load_files: LoadFiles) -> None:
             ),
             position=Position(where="after", rule="allow-mgmt"),
             unmanaged="purge",
-            vsys="vsys2",
-            device_group="OT",
+            scope=Scope(kind="device-group", name="OT"),
             manage_zones=True,
             threat_profiles=(("alert", "a"), ("strict", "s")),
             log_forwarding="to-siem",
@@ -348,7 +348,7 @@ def test_templates_and_vaulted_values_in_segctl_variables(
     sealed = encrypt("vsys3", Secret("pa55")).replace("\n", "\n  ")
     write({**plant, "group_vars/all.yml": f"segctl_vsys: !vault |\n  {sealed}\n"})
     loaded = load([Path("hosts.yml")], vault=VaultSecrets.of("pa55"), today=TODAY)
-    assert loaded.site.devices[0].vsys == "vsys3"
+    assert loaded.site.devices[0].scope == Scope(name="vsys3")
     with pytest.raises(InventoryError, match="is vaulted and cannot be opened"):
         load([Path("hosts.yml")], today=TODAY)
 

@@ -8,6 +8,7 @@ import pytest
 
 from segctl.fleet.connections import target
 from segctl.model.errors import UnsupportedError
+from segctl.model.scope import Scope
 from segctl.providers.panos import version
 from segctl.testing import apply, plan, read
 from segctl.transports.credentials import Secret
@@ -62,6 +63,6 @@ def test_at_ones_own_risk_it_goes_on_and_says_so(old: PanosMock) -> None:
 
 def test_the_variable_reaches_the_session() -> None:
     connection = {"ansible_user": "u", "ansible_password": Secret("pw")}
-    assert not target("fw1", connection, "vsys1").allow_unsupported_version
+    assert not target("fw1", connection, Scope(name="vsys1")).allow_unsupported_version
     allowed = {**connection, "segctl_allow_unsupported_version": True}
-    assert target("fw1", allowed, "vsys1").allow_unsupported_version
+    assert target("fw1", allowed, Scope(name="vsys1")).allow_unsupported_version

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segctl.model.errors import AuthError, BusyError, ConnectError, DeviceError, ParseError
+from segctl.model.errors import (
+    AuthError,
+    BusyError,
+    ConnectError,
+    DeviceError,
+    ParseError,
+    UnsupportedError,
+)
+from segctl.model.scope import Scope
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.small import refuse_dtd
 from segctl.providers.panos.wire import Wire
@@ -385,3 +393,20 @@ def dripping(head: bytes) -> Generator[tuple[int, Path]]:
 
 def at_port(port: int) -> Target:
     return Target(name="fw1", host="127.0.0.1", port=port, user="admin", password=Secret("pw"))
+
+
+# --- scopes --------------------------------------------------------------------------------------
+
+
+def test_a_part_of_panorama_is_refused_before_anything_is_sent(mock: PanosMock) -> None:
+    group = Scope(kind="device-group", name="plants")
+    with pytest.raises(UnsupportedError, match="segctl_device_group is for Panorama"):
+        read(replace(target_of(mock), scope=group))
+    assert passwords_sent(mock) == 0
+
+
+def test_the_first_virtual_system_is_meant_where_none_is_named(mock: PanosMock) -> None:
+    named = PanosProvider().parse(read(replace(target_of(mock), scope=Scope(name="vsys1"))))
+    unnamed = PanosProvider().parse(read(replace(target_of(mock), scope=Scope())))
+    assert named.identity == unnamed.identity
+    assert unnamed.identity.scope == Scope(name="vsys1")

@@ -15,6 +15,7 @@ from cli_support import ROOT
 from segctl.model.diff import Anchor, Change
 from segctl.model.errors import PlanFormatError, StalePlanError
 from segctl.model.policy import Address, AddressGroup, Policy, Rule, Schedule, Service
+from segctl.model.scope import DEFAULT_SCOPE
 from segctl.planning.documents import (
     change_json,
     change_of,
@@ -98,7 +99,7 @@ def test_a_plan_of_an_earlier_version_loads_and_says_the_same() -> None:
 
 def bare(serial: str) -> Live:
     """Return a device that holds nothing."""
-    identity = Identity(serial=serial, os_version="11.1.6", content_version="", scope="")
+    identity = Identity(serial=serial, os_version="11.1.6", content_version="", scope=DEFAULT_SCOPE)
     return Live(identity=identity, policy=Policy(), others=Policy(), order=())
 
 

@@ -19,6 +19,7 @@ from lxml import etree
 from segctl.compiler.build import compile_site
 from segctl.model.errors import ParseError, UnsupportedError
 from segctl.model.policy import Address, Policy, Rule
+from segctl.model.scope import Scope
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -246,7 +247,9 @@ def test_a_document_is_read_as_what_it_was_written_from() -> None:
 
 
 LIVE = Live(
-    identity=Identity(serial="1", os_version="11.1.6", content_version="", scope="vsys1"),
+    identity=Identity(
+        serial="1", os_version="11.1.6", content_version="", scope=Scope(name="vsys1")
+    ),
     policy=Policy(addresses=(Address(name="a", value="10.0.0.1/32"),)),
     others=Policy(rules=(Rule(name="r", from_zones=("A",), to_zones=("B",)),)),
     order=("r",),
@@ -335,3 +338,11 @@ def test_a_section_that_was_not_shown_is_no_empty_one(body: bytes) -> None:
     found = load(bare())
     with pytest.raises(ParseError):
         PANOS.parse(replace(found, parts={**found.parts, "network": body}).dump())
+
+
+def test_a_scope_stands_in_a_document_as_its_text() -> None:
+    document = dump(LIVE)
+    assert b'"scope":"vsys1"' in document
+    assert load_parsed(document, Live).identity == LIVE.identity
+    with pytest.raises(ParseError):
+        load_parsed(document.replace(b'"scope":"vsys1"', b'"scope":{"name":"vsys1"}'), Live)

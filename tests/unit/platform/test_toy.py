@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from segctl.cli import run
-from segctl.model.errors import ApplyError, AuthError
+from segctl.inventory.devices import platform_hint, platform_of
+from segctl.model.errors import ApplyError, AuthError, UnsupportedError
 from segctl.model.site import Device, ZoneBinding
+from segctl.protocols import catalogue
 from segctl.providers import base
-from segctl.providers.base import Provider, provider
+from segctl.providers.base import Provider, naming, provider
 from segctl.testing import LAWS, check_provider
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target
@@ -311,3 +313,17 @@ def test_a_wrong_password_is_an_auth_error(fresh: ToyDevice) -> None:
     ):
         pass
     assert bench.locks == 0
+
+
+def test_only_what_is_installed_is_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert platform_hint("acme.toys.toyoss") == "did you mean acme.toys.toyos?"
+    assert platform_of("acme.toys.toyos") == "toyos"
+    monkeypatch.setattr(sys, "path", sys.path[1:])
+    assert platform_hint("acme.toys.toyoss") == "one of nftables, panos"
+
+
+def test_a_provider_without_words_of_its_own_is_asked_in_those_of_checks() -> None:
+    spoken = naming(provider("toyos"))(catalogue().get("modbus"), ("write", "read"))
+    assert spoken.names == spoken.own == ("modbus.read", "modbus.write")
+    with pytest.raises(UnsupportedError, match="no access class 'reed'"):
+        naming(provider("toyos"))(catalogue().get("modbus"), ("reed",))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from segctl.protocols import catalogue, panos_applications
+from segctl.protocols import catalogue
+from segctl.providers.panos.app_id import applications as panos_applications
 
 GROUP_VARS = Path(__file__).parents[3] / "inventory" / "group_vars"
 SITES = ("waterworks", "substation", "gas_pipeline")

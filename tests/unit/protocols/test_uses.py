@@ -17,9 +17,9 @@ from segctl.protocols import (
     catalogue,
     default_ports,
     layer4_ports,
-    panos_applications,
     rows,
 )
+from segctl.providers.panos.app_id import applications as panos_applications
 
 CATALOGUE = catalogue()
 
@@ -237,7 +237,7 @@ def test_holes_are_notes() -> None:
 def test_releases_are_listed() -> None:
     """Names that older releases of PAN-OS do not have are listed with the release."""
     modbus = panos_applications(CATALOGUE.get("modbus"), ["diagnostic"])
-    assert ("modbus-diagnostics", "8.1.0") in modbus.min_panos
+    assert ("modbus-diagnostics", "8.1.0") in modbus.since
 
 
 def ports(protocol: str) -> list[str]:

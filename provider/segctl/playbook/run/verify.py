@@ -14,10 +14,11 @@ from segctl.fleet.failures import internal
 from segctl.fleet.pool import IN_TURN
 from segctl.fleet.tasks import Elsewhere
 from segctl.model.errors import DeviceError, SegctlError, UnsupportedError, VerifyError
+from segctl.model.scope import Scope
 from segctl.planning.apply import REVERT_IN, Outcome, apply_device
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
-from segctl.providers.base import Showing, provider
+from segctl.providers.base import Showing, naming, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -72,7 +73,11 @@ class Judging:
                 return apply_device(
                     plan,
                     Elsewhere(speaks, self._compute),
-                    target(plan.name, self.prepared.connections.get(plan.name, {}), plan.scope),
+                    target(
+                        plan.name,
+                        self.prepared.connections.get(plan.name, {}),
+                        Scope.of(plan.scope),
+                    ),
                     order=replace(
                         order,
                         revert_in=self._guard(),
@@ -163,7 +168,7 @@ class Judging:
 
     def _check(self, plan: DevicePlan, live: Live) -> str:
         device = self.devices[plan.name]
-        speaks = provider(plan.platform).capabilities.applications
+        speaks = naming(provider(plan.platform))
         policy = live.effective()
         for question in self.prepared.questions:
             if text := wrong(question, device, policy, applications=speaks):

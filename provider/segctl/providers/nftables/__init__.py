@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segctl.model.errors import Problem
     from segctl.model.policy import Policy
     from segctl.model.site import Device
+    from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
     from segctl.providers.nftables.parse import NftLive
     from segctl.transports.target import Target
@@ -43,6 +44,12 @@ class NftablesProvider:
         from segctl.providers.nftables.fit import fit
 
         return fit(policy, device)
+
+    def applications(self, protocol: Protocol, classes: Sequence[str]) -> Applications:
+        """Return the functions that a host judges, and say which it permits by their ports."""
+        from segctl.providers.nftables.functions import applications
+
+        return applications(protocol, classes)
 
     def parse(self, config: bytes) -> Live:
         """Read a document of the host's answers."""

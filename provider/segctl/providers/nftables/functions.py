@@ -9,19 +9,20 @@ goes on when TCP sends them again, whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import Problem, UnsupportedError
-from segctl.protocols import catalogue
+from segctl.protocols import asked_classes, by_function, catalogue
 from segctl.providers.nftables.table import Chain, Line, Set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.policy import Rule
     from segctl.model.site import ProtocolUse
+    from segctl.protocols import Applications, Protocol
 
 #: TCP header lengths in words of 32 bits, in the upper half of their byte.
 _OFFSETS = range(5, 16)
@@ -132,6 +133,22 @@ SHAPES: Mapping[str, Shape] = {
         },
     ),
 }
+
+
+def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
+    """Return the functions of a protocol as our rules name them.
+
+    What nft cannot judge is named too: only a rule that permits all of its ports permits it.
+
+    Raises:
+        UnsupportedError: an access class is unknown.
+    """
+    asked = asked_classes(protocol, classes)
+    shape = SHAPES.get(protocol.id)
+    blind = [word for word in asked if shape is None or word not in ("session", *shape.classes)]
+    note = f"{protocol.id}: nft cannot judge {', '.join(blind)}: its ports permit all of it"
+    return replace(by_function(protocol, asked), notes=(note,) if blind else ())
+
 
 NAMES: tuple[str, ...] = tuple(
     f"{protocol}.{word}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
+from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.nftables import functions, names, versions
@@ -59,7 +60,7 @@ def _parse(document: bytes) -> NftLive:
             serial=found.machine,
             os_version=versions.version_of(found.nft),
             content_version="",
-            scope=names.TABLE,
+            scope=Scope(name=names.TABLE),
             model=f"Linux {found.kernel}",
             hostname=found.hostname,
         ),

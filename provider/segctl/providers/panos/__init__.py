@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
 if TYPE_CHECKING:
@@ -14,11 +15,20 @@ if TYPE_CHECKING:
     from segctl.model.errors import Problem
     from segctl.model.policy import Policy
     from segctl.model.site import Device
+    from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
     from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
-    title="PAN-OS", applications=True, users=True, profiles=True, tells_authors=True
+    title="PAN-OS",
+    applications=True,
+    users=True,
+    profiles=True,
+    tells_authors=True,
+    services=(
+        Service(name="service-http", protocol="tcp", ports="80,8080"),
+        Service(name="service-https", protocol="tcp", ports="443"),
+    ),
 )
 
 
@@ -44,6 +54,12 @@ class PanosProvider:
         from segctl.providers.panos.fit import fit
 
         return fit(policy, device)
+
+    def applications(self, protocol: Protocol, classes: Sequence[str]) -> Applications:
+        """Return the App-IDs that permit these access classes of a protocol, and no others."""
+        from segctl.providers.panos.app_id import applications
+
+        return applications(protocol, classes)
 
     def parse(self, config: bytes) -> Live:
         """Read a snapshot document."""

@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from segctl.model.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
-from segctl.providers.panos import answers
-from segctl.providers.panos.wire import Answer, KeyRefusedError, xml
+from segctl.providers.panos import answers, names
+from segctl.providers.panos.wire import KeyRefusedError, xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.wire import Wire
+    from segctl.transports.https import Answer
     from segctl.transports.target import Target
 
     Ask: TypeAlias = Callable[[Mapping[str, str]], Answer]
@@ -76,7 +77,7 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
             api_username=target.user,
             api_password=target.password.reveal(),
             port=target.port or 443,
-            vsys=target.scope,
+            vsys=names.vsys_of(target.name, target.scope),
         )
 
     def generate_xapi(self) -> _Xapi:

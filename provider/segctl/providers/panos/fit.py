@@ -24,8 +24,8 @@ from segctl.model.policy import (
     Tag,
     sealed,
 )
-from segctl.protocols import catalogue, layer4_ports, panos_applications
-from segctl.providers.panos import names
+from segctl.protocols import catalogue, layer4_ports
+from segctl.providers.panos import app_id, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,12 +44,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     Raises:
         UnsupportedError: an application, name or length that PAN-OS does not have.
     """
-    if device.device_group:
-        message = (
-            f"{device.name}: segctl_device_group is for Panorama, which this segctl does not "
-            "manage yet: name the firewalls themselves"
-        )
-        raise UnsupportedError(message)
+    names.vsys_of(device.name, device.scope)
     for zone in device.zones:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)
@@ -189,7 +184,7 @@ def _applications(
     for use in rule.protocols:
         protocol = catalogue().get(use.protocol)
         try:
-            applications = panos_applications(protocol, use.classes)
+            applications = app_id.applications(protocol, use.classes)
         except UnsupportedError as error:
             if rule.enforce_functions or protocol.usable:
                 message = f"conduit {rule.conduit}, flow {rule.flow}: {error}"

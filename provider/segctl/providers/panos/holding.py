@@ -18,7 +18,7 @@ from segctl.model.errors import (
     LostLockError,
     ParseError,
 )
-from segctl.providers.panos import locks
+from segctl.providers.panos import locks, names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -51,8 +51,12 @@ class Holding:
     lost: bool = False
 
     @property
+    def _vsys(self) -> str:
+        return names.vsys_of(self.target.name, self.target.scope)
+
+    @property
     def _wanted(self) -> Sequence[tuple[str, str]]:
-        return (("commit", locks.SHARED), ("config", self.target.scope))
+        return (("commit", locks.SHARED), ("config", self._vsys))
 
     def held(self) -> list[Held]:
         """Return every lock on the device."""
@@ -94,7 +98,7 @@ class Holding:
         found: list[Held] = []
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            if lock.kind == "config" and lock.scope not in (locks.SHARED, self.target.scope):
+            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._vsys):
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")

@@ -9,8 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.errors import UnsupportedError
+
 if TYPE_CHECKING:
     from segctl.model.policy import Rule
+    from segctl.model.scope import Scope
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
 TAG = "segctl"
@@ -47,6 +50,21 @@ def read_mark(description: str) -> dict[str, Any] | None:
         "essential": seal is not None,
         "seal": seal or "",
     }
+
+
+def vsys_of(device: str, scope: Scope) -> str:
+    """Return the virtual system that a scope is; where none is named, the first.
+
+    Raises:
+        UnsupportedError: it is a part of Panorama.
+    """
+    if scope.kind:
+        message = (
+            f"{device}: segctl_device_group is for Panorama, which this segctl does not "
+            "manage yet: name the firewalls themselves"
+        )
+        raise UnsupportedError(message)
+    return scope.name or "vsys1"
 
 
 def vsys_path(vsys: str) -> str:

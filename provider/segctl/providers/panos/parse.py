@@ -26,6 +26,7 @@ from segctl.model.policy import (
     Service,
     Tag,
 )
+from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, locks, names, record, references, version
@@ -148,7 +149,7 @@ def _parse(document: bytes) -> Live:
             serial=text("result/system/serial") or "",
             os_version=text("result/system/sw-version") or "",
             content_version=text("result/system/app-version") or "",
-            scope=vsys,
+            scope=Scope(name=vsys),
             model=text("result/system/model") or "",
             hostname=text("result/system/hostname") or "",
         ),

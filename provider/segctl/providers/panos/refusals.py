@@ -21,7 +21,7 @@ def refuse_pending(client: Client, target: Target) -> None:
     Raises:
         ForeignChangesError: there are some; the message says whose and where.
     """
-    base = names.vsys_path(target.scope)
+    base = names.vsys_path(names.vsys_of(target.name, target.scope))
     for owner, xpath in pending(client):
         if owner == target.user:
             raise ForeignChangesError(

@@ -52,10 +52,10 @@ def render(changes: Sequence[Change], live: Live) -> str:
     """Return the script for `changes` on a device that holds `live`; empty for no change."""
     if not changes:
         return ""
-    root = etree.Element("segctl-push", vsys=live.identity.scope)
-    root.extend(_steps(changes, live, names.vsys_path(live.identity.scope)))
+    root = etree.Element("segctl-push", vsys=live.identity.scope.name)
+    root.extend(_steps(changes, live, names.vsys_path(live.identity.scope.name)))
     lines = [etree.tostring(step, encoding="unicode") for step in root]
-    head = f'<segctl-push vsys="{live.identity.scope}">'
+    head = f'<segctl-push vsys="{live.identity.scope.name}">'
     return "\n".join([head, *lines, "</segctl-push>"]) + "\n"
 
 

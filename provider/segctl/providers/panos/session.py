@@ -78,7 +78,8 @@ class PanosSession:
         self._writer = Writer(
             client=self._client, target=target, jobs=self._jobs, progress=progress
         )
-        self._base = names.vsys_path(target.scope)
+        self._vsys = names.vsys_of(target.name, target.scope)
+        self._base = names.vsys_path(self._vsys)
         self._run = Run()
         self._before: bytes | memoryview = b""
         self._push = Push()
@@ -133,7 +134,7 @@ class PanosSession:
         document = Snapshot(
             host=self._target.name,
             user=self._target.user,
-            vsys=self._target.scope,
+            vsys=self._vsys,
             parts=parts,
             limit=self._target.max_answer,
         ).dump()
@@ -155,7 +156,7 @@ class PanosSession:
             for which, action in actions.items()
         }
         if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
-            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self._target.scope)}]"
+            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self._vsys)}]"
             found[references.SYSTEMS] = self._config("get", others)
         return found
 
@@ -195,7 +196,7 @@ class PanosSession:
         """Return who last changed each item, by the configuration log; None where it is silent."""
         return configlog.authors(
             configlog.read_log(self._target, self._ask),
-            [configlog.wanted(self._target.scope, kind, called) for kind, called in items],
+            [configlog.wanted(self._vsys, kind, called) for kind, called in items],
             user=self._target.user,
             pending=refusals.pending(self._client),
         )
@@ -452,7 +453,7 @@ class PanosSession:
         Raises:
             ApplyError: what is saved is not what was there before its push.
         """
-        name, scope = self._target.name, self._target.scope
+        name, scope = self._target.name, self._vsys
         where = undo.SAVED.format(names.quote(scope))
         saved = self._ask({"type": "op", "cmd": _SAVED})
         before = None

@@ -1,0 +1,172 @@
+"""Forms over HTTPS: what a platform can rely on, whatever answers. Identity: `panos/test_wire`."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.model.errors import ConnectError, ParseError
+from segctl.transports.https import Form, HttpsLine, PassingError, pause
+from segctl.transports.target import Target
+from segctl_mocks import Authority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+
+class Served(ThreadingHTTPServer):
+    """A server that notes from which port each form came."""
+
+    daemon_threads = True
+    answer: Callable[[Handler], None]
+    seen: list[tuple[str, int]]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no error here."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Served
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.seen.append((self.path, self.client_address[1]))
+        self.server.answer(self)
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, self.client_address[1]))
+        self.say(200)
+
+    def say(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing is printed."""
+
+
+@contextmanager
+def serving(
+    answer: Callable[[Handler], None], folder: Path
+) -> Generator[tuple[HttpsLine, list[tuple[str, int]]]]:
+    authority = Authority.create()
+    certificate = authority.issue(["localhost"])
+    server = Served(("127.0.0.1", 0), Handler)
+    server.answer, server.seen = answer, []
+    server.socket = certificate.context().wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    line = HttpsLine(
+        Target(
+            name="fw1",
+            host="127.0.0.1",
+            port=server.server_address[1],
+            ca_file=authority.write(folder / "ca.pem"),
+        )
+    )
+    try:
+        yield line, server.seen
+    finally:
+        line.close()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def form(*, keep: bool = True, limit: int = 1000) -> Form:
+    return Form(path="/x", body=b"a=b", timeout=20, limit=limit, keep=keep)
+
+
+def test_a_kept_line_carries_the_next_form_and_others_have_their_own(tmp_path: Path) -> None:
+    with serving(lambda handler: handler.say(200, b"ok"), tmp_path) as (line, seen):
+        for keep in (True, True, False, False, True):
+            assert line.post(form(keep=keep)).body == b"ok"
+        first, second, third, fourth, fifth = (port for _, port in seen)
+        assert first == second
+        assert len({second, third, fourth, fifth}) == 4
+
+
+def test_a_redirect_is_an_answer_and_nothing_is_sent_elsewhere(tmp_path: Path) -> None:
+    def answer(handler: Handler) -> None:
+        handler.say(302, Location="/elsewhere")
+
+    with serving(answer, tmp_path) as (line, seen):
+        assert line.post(form()).status == 302
+        assert [path for path, _ in seen] == ["/x"]
+
+
+def test_a_proxy_of_the_environment_is_not_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with serving(lambda handler: handler.say(200, b"ok"), tmp_path) as (line, _):
+        assert line.post(form()).status == 200
+
+
+def test_a_large_answer_is_not_read(tmp_path: Path) -> None:
+    with (
+        serving(lambda handler: handler.say(200, b"x" * 1001), tmp_path) as (line, _),
+        pytest.raises(ParseError, match="segctl_max_answer_mb"),
+    ):
+        line.post(form())
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_form_that_is_not_answered_may_pass_and_is_not_sent_again(
+    tmp_path: Path, *, keep: bool
+) -> None:
+    def answer(handler: Handler) -> None:
+        handler.close_connection = True
+
+    with serving(answer, tmp_path) as (line, seen):
+        with pytest.raises(PassingError, match="without an answer"):
+            line.post(form(keep=keep))
+        assert len(seen) == 1
+
+
+def test_a_kept_line_that_was_closed_meanwhile_is_opened_again(tmp_path: Path) -> None:
+    def answer(handler: Handler) -> None:
+        handler.say(200, b"ok")
+        handler.close_connection = True  # without saying so
+
+    with serving(answer, tmp_path) as (line, seen):
+        assert line.post(form()).body == line.post(form()).body == b"ok"
+        assert len({port for _, port in seen}) == 2
+
+
+def test_an_unreadable_authority(tmp_path: Path) -> None:
+    with pytest.raises(ConnectError, match="cannot use segctl_ca_file"):
+        HttpsLine(Target(name="fw1", host="127.0.0.1", ca_file=tmp_path / "none.pem"))
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("3", 3), ("86400", 30), ("", 1), ("Fri, 27 Nov 2026 10:00:00 GMT", 1)]
+)
+def test_how_long_a_device_wants_to_be_left_alone(said: str, seconds: float) -> None:
+    assert pause(said) == seconds
+
+
+def test_a_pinned_certificate(tmp_path: Path) -> None:
+    with serving(lambda handler: handler.say(200, b"ok"), tmp_path) as (line, seen):
+        at = line.target
+        pem = ssl.get_server_certificate((at.host, at.port))
+        pin = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+        right = Target(name="fw1", host=at.host, port=at.port, tls_fingerprint=pin)
+        assert HttpsLine(right).post(form(keep=False)).body == b"ok"
+        seen.clear()
+        wrong = Target(name="fw1", host=at.host, port=at.port, tls_fingerprint="0" * 64)
+        with pytest.raises(ConnectError, match=r"not the pinned one.*nothing was sent"):
+            HttpsLine(wrong).post(form(keep=False))
+        assert seen == []
