@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import CLOSING_RULE
+from segctl.compiler.rules import CLOSING_RULE
 from segctl.importing.functions import ordered_for, protocol_uses
 from segctl.importing.labels import Labels, read_labels, spelled
 from segctl.importing.networks import networks_of
