@@ -6,7 +6,7 @@ Nothing here knows a platform; a provider fits the result to its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.compiler import findings, rules
@@ -15,7 +15,7 @@ from segctl.compiler.ownership import Ownership
 from segctl.compiler.routing import routes
 from segctl.compiler.topology import topology
 from segctl.model.errors import InventoryError, Problem
-from segctl.model.policy import DefaultRule, FirewallZone, Policy, Rule, Schedule
+from segctl.model.policy import DeclaredPolicy, DeclaredRule, DefaultRule, FirewallZone, Schedule
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Desired:
     """
 
     device: Device
-    policy: Policy
-    closing: Rule | None = None
+    policy: DeclaredPolicy
+    closing: DeclaredRule | None = None
     bindings: tuple[FirewallZone, ...] = ()
     findings: tuple[Problem, ...] = ()
 
@@ -56,11 +56,11 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
     return result
 
 
-def with_closing(desired: Desired) -> Policy:
+def with_closing(desired: Desired) -> DeclaredPolicy:
     """Return the policy with the rule that closes our block."""
     if desired.closing is None:
         return desired.policy
-    return replace(desired.policy, rules=(*desired.policy.rules, desired.closing))
+    return desired.policy.replace(rules=(*desired.policy.rules, desired.closing))
 
 
 class _Compiler:
@@ -87,7 +87,7 @@ class _Compiler:
         used = {leg.flow.schedule for leg in legs}
         return Desired(
             device=device,
-            policy=Policy(
+            policy=DeclaredPolicy(
                 zones=zones if device.manage_zones else (),
                 addresses=objects.addresses(),
                 address_groups=objects.groups(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segctl.compiler.labels import label, zone_label
 from segctl.compiler.problems import problem
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, Rule
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, DeclaredRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ CLOSING_RULE = "segctl.deny"
 
 def permitting(
     device: Device, legs: Iterable[Leg], objects: Objects, problems: list[Problem]
-) -> Iterator[Rule]:
+) -> Iterator[DeclaredRule]:
     """Yield the rule of each leg, in their order; `objects` gathers what the rules name.
 
     A leg that no rule can be made of is added to `problems` instead.
@@ -46,7 +46,7 @@ class _Maker:
         self._objects = objects
         self._problems = problems
 
-    def rule(self, leg: Leg) -> Rule | None:
+    def rule(self, leg: Leg) -> DeclaredRule | None:
         """Return the rule of one leg; None, and a problem, where its ends have no addresses."""
         conduit, flow = leg.conduit, leg.flow
         sources = self._members(leg, leg.source, leg.sources)
@@ -64,7 +64,7 @@ class _Maker:
                 )
             )
             return None
-        return Rule(
+        return DeclaredRule(
             name=leg.name,
             conduit=label(conduit),
             flow=flow.id,
@@ -150,12 +150,12 @@ def _description(conduit: Conduit) -> str:
     return "; ".join(parts)
 
 
-def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[Rule]:
+def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[DeclaredRule]:
     """Yield a rule for each zone of the firewall that denies traffic inside itself."""
     for binding in device.zones:
         zone = zones[binding.zone]
         if zone.intrazone == "deny":
-            yield Rule(
+            yield DeclaredRule(
                 name=f"segctl.intrazone-deny.{zone_label(zone)}",
                 from_zones=(binding.name,),
                 to_zones=(binding.name,),
@@ -166,12 +166,12 @@ def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[Rule]:
             )
 
 
-def closing(device: Device) -> Rule | None:
+def closing(device: Device) -> DeclaredRule | None:
     """Return the rule that denies the rest between the firewall's zones; None where it has none."""
     names = tuple(sorted({binding.name for binding in device.zones}))
     if not names:
         return None
-    return Rule(
+    return DeclaredRule(
         name=CLOSING_RULE,
         from_zones=names,
         to_zones=names,

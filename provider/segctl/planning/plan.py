@@ -25,7 +25,16 @@ from segctl.model.errors import (
     StalePlanError,
     UnsupportedError,
 )
-from segctl.model.policy import Policy, item_digest
+from segctl.model.policy import (
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    FirewallZone,
+    Policy,
+    Schedule,
+    Tag,
+    item_digest,
+)
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.providers.parsed import without_note
@@ -233,9 +242,9 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     owns = provider.capabilities.owns_zones
     covers = {
         "zone": tuple(
-            sorted({zone.name for zone in (*wanted.zones, *(live.zones if owns else ()))})
+            sorted({zone.name for zone in (*wanted[FirewallZone], *(live.zones if owns else ()))})
         ),
-        "default-rule": tuple(rule.name for rule in wanted.defaults),
+        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
     }
     held = managed(live, covers)
     position = Position() if purge else device.position
@@ -307,10 +316,9 @@ def _place(name: str, others: Sequence[str], position: Position) -> int:
 def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
     """Return what of `live` segctl answers for: what is marked, and what `covers` names."""
     zones, defaults = covers.get("zone", ()), covers.get("default-rule", ())
-    return replace(
-        live.policy,
+    return live.policy.replace(
         zones=tuple(zone for zone in live.zones if zone.name in zones),
-        defaults=tuple(rule for rule in live.policy.defaults if rule.name in defaults),
+        defaults=tuple(rule for rule in live.policy[DefaultRule] if rule.name in defaults),
     )
 
 
@@ -320,11 +328,12 @@ def _as_held(wanted: Policy, live: Live) -> Policy:
     That is the type of a zone, and of a default rule how it refuses and where it logs to.
     """
     types = {zone.name: zone.type for zone in live.zones if zone.type}
-    held = {rule.name: rule for rule in live.policy.defaults}
-    return replace(
-        wanted,
-        zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
-        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
+    held = {rule.name: rule for rule in live.policy[DefaultRule]}
+    return wanted.replace(
+        zones=tuple(
+            replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted[FirewallZone]
+        ),
+        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted[DefaultRule]),
     )
 
 
@@ -336,17 +345,17 @@ def _check_known(name: str, wanted: Policy, live: Live) -> None:
         | known.get("application-group", frozenset())
         | known.get("application-filter", frozenset())
         | {"any"}
-        | {group.name for group in wanted.application_groups}
+        | {group.name for group in wanted[ApplicationGroup]}
     )
     used = {app for rule in wanted.rules for app in rule.applications}
-    used |= {app for group in wanted.application_groups for app in group.members}
+    used |= {app for group in wanted[ApplicationGroup] for app in group.members}
     missing = sorted(used - applications)
     if missing:
         raise UnsupportedError(
             f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
             "update the device, or take them out of the inventory"
         )
-    schedules = known.get("schedule", frozenset()) | {item.name for item in wanted.schedules}
+    schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
         ("profile group", "profile_group", known.get("profile-group")),
         ("log forwarding profile", "log_setting", known.get("log-setting")),
@@ -396,7 +405,7 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     The members of a group that stays do too.
     """
     needed = set(live.referenced)
-    members = {group.name: group.members for group in held.address_groups}
+    members = {group.name: group.members for group in held[AddressGroup]}
     todo = [name for name in needed if name in members]
     while todo:
         more = set(members[todo.pop()]) - needed
@@ -407,26 +416,14 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
         names = {item.name for item in items}
         kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
     if any(kept.values()):  # what stays keeps its mark
-        marks = {tag.name for tag in wanted.tags}
-        kept["tag"] = tuple(tag for tag in held.tags if tag.name not in marks)
+        marks = {tag.name for tag in wanted[Tag]}
+        kept["tag"] = tuple(tag for tag in held[Tag] if tag.name not in marks)
     return kept
 
 
 def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
-    fields = {
-        "tag": "tags",
-        "address": "addresses",
-        "address-group": "address_groups",
-        "service": "services",
-        "application-group": "application_groups",
-        "schedule": "schedules",
-    }
-    more = {
-        field: (*getattr(policy, field), *kept[kind])
-        for kind, field in fields.items()
-        if kept.get(kind)
-    }
-    return replace(policy, **more)
+    staying = [item for items in kept.values() for item in items]
+    return policy.beside(Policy.of(staying)) if staying else policy
 
 
 def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from segctl.providers.nftables.table import Chain, Line, Set
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segctl.model.policy import Rule
+    from segctl.model.policy import DeclaredRule
     from segctl.model.site import ProtocolUse
 
 #: TCP header lengths in words of 32 bits, in the upper half of their byte.
@@ -151,7 +151,7 @@ class Uses:
     notes: tuple[Problem, ...] = field(default=())
 
 
-def uses(rule: Rule, where: str) -> Uses:
+def uses(rule: DeclaredRule, where: str) -> Uses:
     """Return what a rule's protocols come to.
 
     Raises:

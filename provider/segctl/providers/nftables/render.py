@@ -50,7 +50,7 @@ def render(changes: Sequence[Change], live: NftLive) -> str:
     if not changes:
         return ""
     wanted = patched(live.policy, changes)
-    if not wanted.zones:
+    if not wanted[FirewallZone]:
         return f"{SWITCH}\ndelete table {names.TABLE}\n"
     given = new_names(wanted, live)
     return script(live.table, build(wanted, given))
@@ -124,7 +124,7 @@ def _next(free: Iterator[int], pair: str) -> int:
 def _new_sets(wanted: Policy, live: NftLive) -> dict[tuple[int, str], str]:
     result: dict[tuple[int, str], str] = {}
     held = live.names.sets
-    for group in wanted.address_groups:
+    for group in wanted[AddressGroup]:
         for version in (4, 6):
             key = (version, group.name)
             found = frozenset(members({group.name: group.members}, group.name, version))
