@@ -228,13 +228,14 @@ def _as_fitted(rule: Rule | DeclaredRule) -> Rule:
     """
     if isinstance(rule, Rule):
         return rule
+    fitted = rule.fitted()
     warnings.warn(
         "a fitted policy holds Rule, not DeclaredRule: make it with DeclaredRule.fitted; the "
         "former way goes with release 2",
         DeprecationWarning,
         stacklevel=2,
     )
-    return rule.fitted()
+    return fitted
 
 
 def _name(item: Item) -> str:
