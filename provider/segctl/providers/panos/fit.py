@@ -163,8 +163,9 @@ def _rule(
 
 
 def _renamed(held: tuple[str, ...], new: Mapping[str, str]) -> tuple[str, ...]:
-    names_there = tuple(sorted(new[name] for name in held))
-    return held if names_there == held else names_there
+    """Return the names under which PAN-OS has the objects; the same tuple where none is another."""
+    renamed = (new[held[0]],) if len(held) == 1 else tuple(sorted([new[name] for name in held]))
+    return held if renamed == held else renamed
 
 
 def _applications(
@@ -173,7 +174,7 @@ def _applications(
     """Return the App-IDs of a rule, and services where a protocol has none and need not."""
     for name in rule.applications:
         _refuse_trap(rule, name)
-        caution = catalogue().caution(name)
+        caution = _caution(name)
         if caution:
             warnings[caution] = Problem(message=caution, severity="warning", kind="doubt")
     if not rule.protocols:
@@ -223,6 +224,11 @@ def _doubt(
         severity=severity,
         kind="doubt",
     )
+
+
+@cache
+def _caution(name: str) -> str | None:
+    return catalogue().caution(name)
 
 
 @cache
