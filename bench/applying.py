@@ -27,7 +27,7 @@ def apply_new(quick: bool) -> Case:  # noqa: FBT001 - every case has this one sw
     count = 50 if quick else 1_000
     case = Case("apply n new rules and 2n objects; writes are all requests that change anything")
     wanted = corpus.desired(count)
-    with _mock(corpus.held(replace(wanted, policy=replace(wanted.policy, rules=())))) as mock:
+    with _mock(corpus.held(replace(wanted, policy=wanted.policy.replace(rules=())))) as mock:
         made, result = _plan_and_apply(wanted, mock)
         before = _writes_before_commit(mock)
         result |= {"writes_before_commit": before, "changes": len(made.changes)}
@@ -60,7 +60,7 @@ def one_edit(quick: bool) -> Case:  # noqa: FBT001 - every case has this one swi
     wanted = corpus.desired(count)
     rules = list(wanted.policy.rules)
     rules[count // 2] = replace(rules[count // 2], destinations=("host-000000",))
-    changed = replace(wanted, policy=replace(wanted.policy, rules=tuple(rules)))
+    changed = replace(wanted, policy=wanted.policy.replace(rules=tuple(rules)))
     with _mock(corpus.held(wanted)) as mock:
         made, result = _plan_and_apply(changed, mock)
         writes = sum(one.type == "config" and one.is_write for one in mock.requests)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from segctl.compiler.build import Desired, compile_site
-from segctl.model.policy import Address, AddressGroup, Policy, Rule, Service
+from segctl.model.policy import (
+    Address,
+    AddressGroup,
+    DeclaredPolicy,
+    DeclaredRule,
+    Rule,
+    Service,
+)
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -144,7 +151,7 @@ def desired(rules: int) -> Desired:
     """Return what one firewall should hold: `rules` rules and twice as many objects."""
     addresses, groups, services = rules * 14 // 10, rules * 4 // 10, rules * 2 // 10
     zones = tuple(ZoneBinding(zone=f"plant/{zone}", name=zone) for zone in ZONES)
-    policy = Policy(
+    policy = DeclaredPolicy(
         addresses=tuple(
             Address(name=f"host-{n:06}", value=str(ipaddress.ip_address(_NETWORK + n)))
             for n in range(addresses)
@@ -166,8 +173,8 @@ def desired(rules: int) -> Desired:
     return Desired(device=device, policy=policy)
 
 
-def _rule(number: int, addresses: int, groups: int, services: int) -> Rule:
-    return Rule(
+def _rule(number: int, addresses: int, groups: int, services: int) -> DeclaredRule:
+    return DeclaredRule(
         name=f"rule-{number:06}",
         from_zones=(ZONES[number % len(ZONES)],),
         to_zones=(ZONES[number * 7 % len(ZONES)],),
@@ -329,7 +336,7 @@ def revised(site: Site) -> Desired:
     """
     wanted = compile_site(site, date(2027, 1, 1))["fw1"]
     service = Service(name="segctl-tcp-9", protocol="tcp", ports="9")
-    rules: list[Rule] = []
+    rules: list[DeclaredRule] = []
     for number, rule in enumerate(wanted.policy.rules):
         if number % 4 < 2:
             changed = replace(
@@ -342,8 +349,8 @@ def revised(site: Site) -> Desired:
             )
         else:
             rules.append(rule)
-    services = (*wanted.policy.services, service)
-    return replace(wanted, policy=replace(wanted.policy, rules=tuple(rules), services=services))
+    services = (*wanted.policy[Service], service)
+    return replace(wanted, policy=wanted.policy.replace(rules=tuple(rules), services=services))
 
 
 def _foreign_rule(number: int, cells: Sequence[Zone]) -> Rule:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from segctl.compiler.build import Desired
-from segctl.model.policy import Address, Policy, Rule, Service
+from segctl.model.policy import Address, DeclaredPolicy, DeclaredRule, Service
 from segctl.model.site import Device, ZoneBinding
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def desired(rules: int) -> Desired:
     } | {"client": CLIENT, "server": SERVER}
     made = [_rule(number) for number in range(rules - 1)]
     made.append(
-        Rule(
+        DeclaredRule(
             name="zz-measured",
             from_zones=("Z0",),
             to_zones=("Z1",),
@@ -52,7 +52,7 @@ def desired(rules: int) -> Desired:
         )
     )
     services = {name for rule in made for name in rule.services}
-    policy = Policy(
+    policy = DeclaredPolicy(
         addresses=tuple(Address(name=name, value=value) for name, value in addresses.items()),
         services=tuple(
             Service(name=name, protocol=name[:3], ports=name[4:]) for name in sorted(services)
@@ -71,10 +71,10 @@ def device() -> Device:
     return Device(name="gw", platform="nftables", zones=zones)
 
 
-def _rule(number: int) -> Rule:
+def _rule(number: int) -> DeclaredRule:
     source, target = PAIRS[number % len(PAIRS)]
     step = number // len(PAIRS)
-    return Rule(
+    return DeclaredRule(
         name=f"rule-{number:06}",
         from_zones=(source,),
         to_zones=(target,),

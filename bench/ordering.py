@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from bisect import bisect_left
-from dataclasses import replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,9 @@ from bench import corpus
 from bench.measure import Case, Claim
 
 from segctl.model.diff import diff
+from segctl.model.policy import Policy
 from segctl.model.site import Position
+from segctl.providers.panos.fit import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +24,11 @@ def order(quick: bool) -> Case:  # noqa: FBT001 - every case has this one switch
     """Plan the moves from several orders of the same rules to the wanted one."""
     count, rounds = (200, 1) if quick else (10_000, 5)
     case = Case("diff of n rules that stand in another order")
-    policy = replace(corpus.desired(count).policy, addresses=(), address_groups=(), services=())
+    wanted = corpus.desired(count)
+    policy = Policy(rules=fit(wanted.policy, wanted.device)[0].rules)
     slowest, excess = 0.0, 0
     for name, numbers in _orders(count).items():
-        held = replace(policy, rules=tuple(policy.rules[number] for number in numbers))
+        held = policy.replace(rules=tuple(policy.rules[number] for number in numbers))
         names = [rule.name for rule in held.rules]
         seconds: list[float] = []
         moves = 0

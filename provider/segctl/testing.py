@@ -18,7 +18,16 @@ from segctl.analysis.decide import Packet, decider
 from segctl.compiler.build import compile_site, with_closing
 from segctl.model.diff import diff, in_place, longest_increasing
 from segctl.model.errors import SegctlError
-from segctl.model.policy import ANY, resolver
+from segctl.model.policy import (
+    ANY,
+    ApplicationGroup,
+    DeclaredPolicy,
+    DeclaredRule,
+    Policy,
+    Rule,
+    Service,
+    resolver,
+)
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -49,7 +58,6 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DataObject, DrawFn, SearchStrategy
 
     from segctl.compiler.build import Desired
-    from segctl.model.policy import Policy, Rule
     from segctl.model.site import Device, Host, Network
     from segctl.planning.apply import Outcome
     from segctl.planning.plan import DevicePlan
@@ -137,7 +145,7 @@ class ProviderHarness(Protocol):
         """Return a fresh device."""
         ...
 
-    def widest(self, rule: Rule) -> Rule:
+    def widest(self, rule: DeclaredRule) -> Rule:
         """Return a compiled rule with its protocols in the platform's words, at their widest."""
         ...
 
@@ -263,9 +271,9 @@ def packets(*policies: Policy, seed: int, count: int = 300) -> list[Packet]:
             users.update(rule.users)
             for version, first, last in (*resolve(rule.sources), *resolve(rule.destinations)):
                 hosts.update(_around(version, first, last))
-        for group in policy.application_groups:
+        for group in policy[ApplicationGroup]:
             applications.update(group.members)
-        for service in policy.services:
+        for service in policy[Service]:
             for part in service.ports.split(","):
                 low, _, high = part.partition("-")
                 ports.update((int(low), int(high or low), int(high or low) + 1))
@@ -296,8 +304,8 @@ def _aimed(policies: Iterable[Policy], pick: Random) -> Iterable[Packet]:
     """Yield packets that meet each rule."""
     for policy in policies:
         resolve = resolver(policy)
-        services = {service.name: service for service in policy.services}
-        groups = {group.name: group.members for group in policy.application_groups}
+        services = {service.name: service for service in policy[Service]}
+        groups = {group.name: group.members for group in policy[ApplicationGroup]}
         for rule in policy.rules:
             for source in resolve(rule.sources):
                 for target in resolve(rule.destinations):
@@ -565,7 +573,7 @@ def never_widens(harness: ProviderHarness) -> None:
             _require(rule.action == other.action)
         names = {rule.name: index for index, rule in enumerate(fitted.rules)}
         _require(len(names) == len(fitted.rules))
-        widest = decider(_with_rules(wanted.policy, declared, fitted))
+        widest = decider(_as_said(wanted.policy, declared, fitted))
         narrow = decider(fitted)
         for packet in _packets(data, fitted):
             found = narrow(packet)
@@ -575,9 +583,10 @@ def never_widens(harness: ProviderHarness) -> None:
     _trial(law)
 
 
-def _with_rules(policy: Policy, rules: Sequence[Rule], fitted: Policy) -> Policy:
-    known = {service.name: service for service in (*policy.services, *fitted.services)}
-    return replace(policy, rules=tuple(rules), services=tuple(known.values()))
+def _as_said(policy: DeclaredPolicy, rules: Iterable[Rule], fitted: Policy) -> Policy:
+    """Return what is declared as if every platform had its words."""
+    known = {service.name: service for service in (*policy[Service], *fitted[Service])}
+    return Policy(policy.by_kind, rules=rules, services=known.values())
 
 
 def fewest_moves(harness: ProviderHarness) -> None:

@@ -15,7 +15,7 @@ from segctl.analysis.decide import Packet, decider
 from segctl.compiler.build import compile_site
 from segctl.inventory import load
 from segctl.model.errors import UnsupportedError
-from segctl.model.policy import ANY
+from segctl.model.policy import ANY, ApplicationGroup, DeclaredRule, FirewallZone
 from segctl.model.site import Conduit, Endpoint, Flow, PortRange, ProtocolUse
 from segctl.planning.apply import apply_device
 from segctl.planning.make import plan_device
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.decide import Decision
     from segctl.compiler.build import Desired
-    from segctl.model.policy import Policy, Rule
+    from segctl.model.policy import Policy
     from segctl.model.site import Device, Site
     from segctl.providers.base import Provider
     from segctl.transports.target import Target
@@ -86,7 +86,7 @@ class Both:
     by_port: frozenset[str]
     #: rules whose functions it said are not enforced
     unenforced: frozenset[str]
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, DeclaredRule]
 
 
 def _applied(wanted: Desired, provider: Provider, target: Target) -> Policy:
@@ -122,7 +122,7 @@ def _reported(wanted: Desired, device: Device) -> _Reported:
     said = _Reported()
     for rule in wanted.policy.rules:
         try:
-            _, notes = NFT.fit(replace(wanted.policy, rules=(rule,)), device)
+            _, notes = NFT.fit(wanted.policy.replace(rules=(rule,)), device)
         except UnsupportedError as error:
             if f"conduit {rule.conduit}, flow {rule.flow}" not in str(error):
                 raise
@@ -142,8 +142,8 @@ def _hold(pair: Pair, wanted: Desired) -> Both:
     twin = _twin(device)
     said = _reported(wanted, twin)
     left = tuple(rule for rule in wanted.policy.rules if rule.name not in said.refused)
-    policy = replace(wanted.policy, rules=left)
-    bindings = NFT.fit(policy, twin)[0].zones
+    policy = wanted.policy.replace(rules=left)
+    bindings = NFT.fit(policy, twin)[0][FirewallZone]
     linux = replace(wanted, device=twin, policy=policy, bindings=bindings)
     ports = enumerate(device.zones, 1)
     boot(
@@ -224,7 +224,7 @@ def _packets(both: Both, seed: int = 0, count: int = 300) -> list[Packet]:
     found = packets(both.panos, both.nft, seed=seed, count=count)
     known = set(FUNCTIONS) | {"unknown-tcp"}
     own = {app for rule in both.panos.rules for app in rule.applications} - {ANY}
-    own |= {app for group in both.panos.application_groups for app in group.members}
+    own |= {app for group in both.panos[ApplicationGroup] for app in group.members}
     spoken = sorted(known | own)
     result = [replace(one, default_port=True) for one in found]
     result = [one for one in result if one.application in spoken]
@@ -238,7 +238,7 @@ def _packets(both: Both, seed: int = 0, count: int = 300) -> list[Packet]:
     return result
 
 
-def _on_ports(rule: Rule, met: Sequence[Packet]) -> Iterator[Packet]:
+def _on_ports(rule: DeclaredRule, met: Sequence[Packet]) -> Iterator[Packet]:
     """Yield packets of a rule's hosts on its protocols' ports: its applications, and another."""
     for use in rule.protocols:
         names = sorted(_names(use))
@@ -255,7 +255,7 @@ def _off_port(packet: Packet, use: ProtocolUse, ports: Collection[tuple[str, int
 
 
 def _of_rule(both: Both, name: str) -> list[Packet]:
-    only = replace(both.panos, rules=tuple(r for r in both.panos.rules if r.name == name))
+    only = both.panos.replace(rules=tuple(r for r in both.panos.rules if r.name == name))
     return packets(only, seed=0, count=0)
 
 

@@ -570,18 +570,17 @@ def test_a_default_rule_that_refuses_and_logs_stays(panos: PanosHarness, bench: 
 def test_a_name_may_pass_from_an_address_to_a_group(panos: PanosHarness, bench: PanosBench) -> None:
     wanted = plant(flow("web", ports=(443,), from_asset="a0"))
     asset = Address(name="ctrl.a0", value="10.1.0.10")
-    assert asset in wanted.policy.addresses
+    assert asset in wanted.policy[Address]
     other = replace(asset, name="other")
     grouped = replace(
         wanted,
-        policy=replace(
-            wanted.policy,
+        policy=wanted.policy.replace(
             addresses=(
-                *(item for item in wanted.policy.addresses if item != asset),
+                *(item for item in wanted.policy[Address] if item != asset),
                 other,
             ),
             address_groups=(
-                *wanted.policy.address_groups,
+                *wanted.policy[AddressGroup],
                 AddressGroup(name=asset.name, members=("other",)),
             ),
         ),

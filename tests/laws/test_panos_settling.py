@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.model.errors import ApplyError, LockedError, LostLockError, UnknownError
+from segctl.model.policy import Tag
 from segctl.planning.apply import Order, apply_device
 from segctl.providers.panos import record
 from segctl.providers.panos.record import MAX_PLANS, Record
@@ -262,7 +263,7 @@ def test_the_record_is_no_policy_and_a_device_without_one_is_as_desired(
     panos: PanosHarness, bench: PanosBench
 ) -> None:
     reach(panos, bench, plant(WEB))
-    (tag,) = look(panos, bench).policy.tags
+    (tag,) = look(panos, bench).policy[Tag]
     assert tag.comments == "Managed by segctl: changes made by hand are drift"
     comment = f"{VSYS}/tag/entry[@name='segctl']/comments"
     bench.mock.edit("edit", comment, f"<comments>{tag.comments}</comments>", commit=True)

@@ -11,15 +11,15 @@ import re
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import asyncssh
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
-KEY = asyncssh.generate_private_key("ssh-ed25519")
-OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
+_generate: Callable[[str], asyncssh.SSHKey] = cast("Any", asyncssh).generate_private_key
+KEY, OTHER_KEY = _generate("ssh-ed25519"), _generate("ssh-ed25519")
 PASSWORD, ENABLE = "operator-secret", "enable-secret"
 
 #: Steps of an answer besides text and pauses in seconds: wait for the client to hang up, cut.

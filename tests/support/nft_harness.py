@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.model.policy import Rule
+    from segctl.model.policy import DeclaredRule, Rule
     from segctl.model.site import Device
     from segctl.providers.base import Provider
     from segctl_mocks.linux.mock import LinuxMock
@@ -534,8 +534,8 @@ class NftHarness:
         self.machine.reset()
         yield NftBench(self.machine)
 
-    def widest(self, rule: Rule) -> Rule:
-        return replace(rule, applications=uses(rule, rule.name).names or ("any",))
+    def widest(self, rule: DeclaredRule) -> Rule:
+        return rule.fitted(applications=uses(rule, rule.name).names or ("any",))
 
 
 @contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.model.policy import Rule
+    from segctl.model.policy import DeclaredRule, Rule
     from segctl.providers.base import Provider
 
 Element: TypeAlias = etree._Element  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
@@ -393,10 +393,10 @@ class PanosHarness:
             self.parts = {name: bytes(part) for name, part in found.items()}
         yield PanosBench(self.mock, self.parts)
 
-    def widest(self, rule: Rule) -> Rule:
+    def widest(self, rule: DeclaredRule) -> Rule:
         names = {
             name
             for use in rule.protocols
             for name in panos_applications(catalogue().get(use.protocol), use.classes).names
         }
-        return replace(rule, applications=tuple(sorted({*rule.applications, *names})))
+        return rule.fitted(applications=tuple(sorted({*rule.applications, *names})))

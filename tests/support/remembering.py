@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import ApplyError, LockedError
-from segctl.model.policy import FirewallZone, Policy, Rule
+from segctl.model.policy import DeclaredPolicy, DeclaredRule, FirewallZone, Policy
 from segctl.model.scope import DEFAULT_SCOPE
 from segctl.providers.base import Capabilities, Identity, Live
 from segctl.providers.state import DeviceState, Lock, Run, Unconfirmed
@@ -174,10 +174,10 @@ class RememberingProvider:
         default_factory=lambda: Capabilities(title="Remembering", timed_revert=True)
     )
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """Return the policy as it is."""
         del device
-        return replace(policy, services=(), addresses=()), ()
+        return Policy(rules=(rule.fitted() for rule in policy.rules)), ()
 
     def parse(self, config: bytes) -> Live:
         """Read what `RememberingSession.read` returns."""
@@ -221,10 +221,15 @@ class RememberingProvider:
 
 
 def policy(names: Sequence[str]) -> Policy:
-    """Return a policy of rules that differ in nothing but their names."""
-    return Policy(
+    """Return what a firewall holds: rules that differ in nothing but their names."""
+    return Policy(rules=(rule.fitted() for rule in declared(names).rules))
+
+
+def declared(names: Sequence[str]) -> DeclaredPolicy:
+    """Return what an inventory asks for: rules that differ in nothing but their names."""
+    return DeclaredPolicy(
         rules=tuple(
-            Rule(name=name, conduit="c", flow="f", from_zones=("z",), to_zones=("z",))
+            DeclaredRule(name=name, conduit="c", flow="f", from_zones=("z",), to_zones=("z",))
             for name in sorted(names)
         )
     )

@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+from segctl.model.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    ApplicationGroup,
+    DefaultRule,
+    Service,
+    resolver,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from segctl.model.addresses import Interval
-    from segctl.model.policy import Action, DefaultRule, Policy, Rule, Service
+    from segctl.model.policy import Action, Policy, Rule
     from segctl.model.site import Host
 
 
@@ -54,9 +61,9 @@ def decide(policy: Policy, packet: Packet) -> Decision:
 def decider(policy: Policy) -> Callable[[Packet], Decision]:
     """Return `decide` for one policy, with its names resolved once."""
     networks = resolver(policy)
-    ports = {service.name: _ports(service) for service in policy.services}
-    groups = {group.name: frozenset(group.members) for group in policy.application_groups}
-    defaults: dict[str, DefaultRule] = {rule.name: rule for rule in policy.defaults}
+    ports = {service.name: _ports(service) for service in policy[Service]}
+    groups = {group.name: frozenset(group.members) for group in policy[ApplicationGroup]}
+    defaults: dict[str, DefaultRule] = {rule.name: rule for rule in policy[DefaultRule]}
 
     def matches(rule: Rule, packet: Packet) -> bool:
         return (

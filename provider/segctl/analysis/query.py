@@ -13,7 +13,7 @@ from segctl.analysis.decide import Packet, decider
 from segctl.compiler.topology import topology
 from segctl.model.addresses import merge, network_interval
 from segctl.model.errors import Problem, nearest
-from segctl.model.policy import ANY, resolver
+from segctl.model.policy import ANY, ApplicationGroup, Service, resolver
 from segctl.model.site import ACCESS_CLASSES, Source
 from segctl.protocols import catalogue, default_ports
 
@@ -307,7 +307,7 @@ def _parts(
         rules = tuple(rule for rule in policy.rules if _between(rule, *zones))
         spoken = _spoken(check, policy, rules, applications=applications)
         ports = _asked_ports(check, policy, rules)
-        decide = decider(replace(policy, rules=rules))
+        decide = decider(policy.replace(rules=rules))
         for pair in _pairs(question, policy, rules):
             yield _part(
                 {
@@ -368,7 +368,7 @@ def _spoken(
     """Return the application that is named, or else each that a rule knows."""
     if check.application:
         return _named_application(check, applications=applications)
-    groups = {group.name: group.members for group in policy.application_groups}
+    groups = {group.name: group.members for group in policy[ApplicationGroup]}
     named = {one for rule in rules for one in rule.applications if one != ANY}
     known = ("", *sorted({member for one in named for member in groups.get(one, (one,))}))
     return _Spoken(needed=known, own=known, together=False)
@@ -403,7 +403,7 @@ def _asked_ports(check: Check, policy: Policy, rules: Iterable[Rule]) -> tuple[i
         return (check.port,)
     named = {name for rule in rules for name in rule.services}
     borders = {0}
-    for service in policy.services:
+    for service in policy[Service]:
         if service.name in named and service.protocol == check.protocol:
             for part in service.ports.split(","):
                 first, _, last = part.partition("-")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
-    from segctl.model.policy import Policy
+    from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Author, Capabilities, Live, Provider, Session
@@ -287,7 +287,7 @@ class Elsewhere:
         """What the platform can express."""
         return self._speaks.capabilities
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """As the platform does."""
         return self._speaks.fit(policy, device)
 

@@ -187,7 +187,7 @@ def _position(live: Live) -> Position:
 
 
 def _default(live: Live) -> DefaultRule | None:
-    for rule in live.policy.defaults:
+    for rule in live.policy[DefaultRule]:
         if rule.name == "interzone-default":
             return rule
     return None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice, permutations, product
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError, UnsupportedError
-from segctl.model.policy import ANY, Policy
+from segctl.model.policy import ANY, DeclaredPolicy, DeclaredRule
 from segctl.model.site import ProtocolUse
 from segctl.protocols import catalogue
 
@@ -93,20 +92,20 @@ def ordered_for(
 def _group_of(
     rule: Rule, uses: tuple[ProtocolUse, ...], provider: Provider, device: Device
 ) -> tuple[str, ...]:
-    asked = replace(
-        rule,
+    asked = DeclaredRule(
+        name=rule.name,
+        from_zones=rule.from_zones,
+        to_zones=rule.to_zones,
+        conduit=rule.conduit,
+        flow=rule.flow,
         sources=(ANY,),
         destinations=(ANY,),
         services=(ANY,),
         protocols=uses,
         applications=(),
-        description="",
-        profile_group="",
-        log_setting="",
-        schedule="",
     )
     try:
-        fitted, _ = provider.fit(Policy(rules=(asked,)), device)
+        fitted, _ = provider.fit(DeclaredPolicy(rules=(asked,)), device)
     except SegctlError:
         return ()
     return fitted.rules[0].applications

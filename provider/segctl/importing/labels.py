@@ -11,16 +11,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import DEFAULT_SITE, spell
+from segctl.compiler.labels import DEFAULT_SITE, spell
 from segctl.compiler.naming import shorten
 from segctl.importing.words import is_id, make_id
 from segctl.model.addresses import interval
+from segctl.model.policy import Address, AddressGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.addresses import Interval
-    from segctl.model.policy import Address, Policy, Rule
+    from segctl.model.policy import Policy, Rule
 
 _NET = ".net"
 
@@ -132,10 +133,10 @@ class _Stems:
     networks: dict[str, tuple[str, Interval]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.known = {*self.intrazone, *(group.name for group in self.policy.address_groups)}
+        self.known = {*self.intrazone, *(group.name for group in self.policy[AddressGroup])}
         self.networks, self.assets = {}, {}
         several: dict[str, list[Address]] = {}
-        for address in self.policy.addresses:
+        for address in self.policy[Address]:
             part = _part(address)
             if part is None:
                 continue
@@ -167,7 +168,7 @@ class _Stems:
                         asset=asset if is_id(asset) else make_id(asset),
                         role=address.description,
                     )
-        groups = {group.name: group.members for group in self.policy.address_groups}
+        groups = {group.name: group.members for group in self.policy[AddressGroup]}
         return Labels(prefix=prefix, pieces=pieces, groups=groups)
 
     def _split(self, prefix: str, rules: Sequence[Rule]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import CLOSING_RULE
+from segctl.compiler.rules import CLOSING_RULE
 from segctl.importing.functions import ordered_for, protocol_uses
 from segctl.importing.labels import Labels, read_labels, spelled
 from segctl.importing.networks import networks_of
@@ -21,7 +21,7 @@ from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_id, is_word, make_id, one_line
 from segctl.importing.zones import is_host, read_zones
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY
+from segctl.model.policy import ANY, ApplicationGroup, Service
 from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
 from segctl.providers.base import naming
 
@@ -158,8 +158,8 @@ class _Reader:
         self._flows = [rule for rule in self._policy.rules if rule.conduit and rule.flow]
         self._inside = self._intrazone()
         self.labels: Labels = read_labels(self._policy, self._inside, site, self._limit)
-        self._groups = {group.name: group for group in self._policy.application_groups}
-        services = (*live.others.services, *self._policy.services)
+        self._groups = {group.name: group for group in self._policy[ApplicationGroup]}
+        services = (*live.others[Service], *self._policy[Service])
         self._services = {service.name: service for service in services}
         self.profiles = self._read_profiles()
 

@@ -19,7 +19,14 @@ from segctl.importing.words import is_word, make_id, one_line
 from segctl.importing.zones import is_host, parts_of
 from segctl.model.addresses import interval, network_interval
 from segctl.model.errors import Problem, UnsupportedError
-from segctl.model.policy import ANY, APPLICATION_DEFAULT
+from segctl.model.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    Service,
+)
 from segctl.model.site import Asset, Conduit, Endpoint, Flow, Zone
 from segctl.protocols import catalogue
 from segctl.providers.base import naming
@@ -220,13 +227,11 @@ class _Suggester:
         self._naming = naming(provider)
         self._places = _Places(managed)
         policies = (live.others, live.policy)
-        self._addresses = {item.name: item for one in policies for item in one.addresses}
-        self._groups = {item.name: item for one in policies for item in one.address_groups}
+        self._addresses = {item.name: item for one in policies for item in one[Address]}
+        self._groups = {item.name: item for one in policies for item in one[AddressGroup]}
         self._services = {item.name: item for item in provider.capabilities.services}
-        self._services |= {item.name: item for one in policies for item in one.services}
-        self._applications = {
-            item.name: item for one in policies for item in one.application_groups
-        }
+        self._services |= {item.name: item for one in policies for item in one[Service]}
+        self._applications = {item.name: item for one in policies for item in one[ApplicationGroup]}
         self._zones = [zone.name for zone in live.zones]
         self._schedules = {schedule.name: schedule for schedule in managed.schedules}
         self._taken = {conduit.id for conduit in managed.conduits}

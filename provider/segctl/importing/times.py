@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from segctl.inventory.schema import DAYS
+from segctl.model import items
 from segctl.model.site import Schedule
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def declared_schedule(name: str, ours: Policy, others: Policy) -> Schedule | Non
 
     None when there is no such schedule, or when it recurs neither daily nor weekly.
     """
-    for item in (*ours.schedules, *others.schedules):
+    for item in (*ours[items.Schedule], *others[items.Schedule]):
         if item.name != name:
             continue
         windows = dict(item.windows)
@@ -28,7 +29,7 @@ def declared_schedule(name: str, ours: Policy, others: Policy) -> Schedule | Non
         weekly = tuple((day, found) for day in DAYS if (found := _windows(windows.get(day, ()))))
         if not daily and not weekly:
             return None
-        own = item in ours.schedules
+        own = item in ours[items.Schedule]
         return Schedule(
             name=name.removeprefix(_PREFIX) if own else name,
             daily=() if weekly else daily,

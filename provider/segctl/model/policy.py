@@ -1,238 +1,210 @@
 """What one firewall enforces, in the words of firewalls: objects and ordered rules.
 
-Both sides of every comparison are values of this module: the policy compiled from the inventory
-and the policy parsed from a device. Lists whose order a firewall ignores are kept sorted, so that
-two policies that mean the same are equal.
+A `DeclaredPolicy` is what the inventory asks of a firewall; a platform's `fit` makes a `Policy` of
+it, in the platform's own words. Both sides of every comparison are a `Policy`: the fitted one and
+the one parsed from a device. Lists whose order a firewall ignores are kept sorted, so that two
+policies that mean the same are equal.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass, fields, replace
+import warnings
+from dataclasses import dataclass, replace
 from functools import cache
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from segctl.model import items as kinds
 from segctl.model.addresses import EVERYTHING, interval, merge
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from segctl.model.addresses import Interval
-    from segctl.model.site import ProtocolUse
-
-Action = Literal["allow", "deny"]
-AddressKind = Literal["network", "range", "fqdn", "wildcard", "dynamic"]
-
-ANY = "any"
-APPLICATION_DEFAULT = "application-default"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """A named set of addresses: ``10.20.1.11``, ``10.20.1.0/24`` or ``10.0.0.1-10.0.0.9``."""
-
-    kind_name: ClassVar[str] = "address"
-    name: str
-    value: str
-    type: AddressKind = "network"
-    description: str = ""
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressGroup:
-    """A named set of address objects and groups."""
-
-    kind_name: ClassVar[str] = "address-group"
-    name: str
-    members: tuple[str, ...]
-    description: str = ""
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """Destination ports of one layer-4 protocol; ``ports`` is ``80,443,1000-2000``."""
-
-    kind_name: ClassVar[str] = "service"
-    name: str
-    protocol: str
-    ports: str
-    description: str = ""
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApplicationGroup:
-    """A named set of the platform's applications."""
-
-    kind_name: ClassVar[str] = "application-group"
-    name: str
-    members: tuple[str, ...]
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """When a rule applies: ``HH:MM-HH:MM`` in device time, ``daily`` or by week day."""
-
-    kind_name: ClassVar[str] = "schedule"
-    name: str
-    windows: tuple[tuple[str, tuple[str, ...]], ...]
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
-    """A tag object: the mark that says whose an object is."""
-
-    kind_name: ClassVar[str] = "tag"
-    name: str
-    comments: str = ""
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirewallZone:
-    """The device's own zone with the interfaces bound to it."""
-
-    kind_name: ClassVar[str] = "zone"
-    name: str
-    interfaces: tuple[str, ...]
-    type: str = "layer3"
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefaultRule:
-    """What happens to a session that no rule matches, inside a zone or between zones."""
-
-    kind_name: ClassVar[str] = "default-rule"
-    name: Literal["intrazone-default", "interzone-default"]
-    action: str
-    log: bool
-    log_setting: str = ""
-    extras: tuple[str, ...] = ()
-
-    def beside(self, held: DefaultRule) -> DefaultRule:
-        """Return this rule with what `held` may keep: its way to refuse, where it logs to."""
-        refuses = self.action == "deny" and held.action != "allow"
-        return replace(
-            self,
-            action=held.action if refuses else self.action,
-            log_setting=self.log_setting or held.log_setting,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One line of a device's policy; first match decides.
-
-    ``protocols`` is what the inventory asked for and is empty once a provider has fitted the rule
-    to its platform; ``applications`` and ``services`` then say it in the platform's own names.
-    ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
-    ``extras`` holds, as text, whatever of a live rule this model has no field for.
-    """
-
-    kind_name: ClassVar[str] = "rule"
-    name: str
-    from_zones: tuple[str, ...]
-    to_zones: tuple[str, ...]
-    sources: tuple[str, ...] = (ANY,)
-    destinations: tuple[str, ...] = (ANY,)
-    users: tuple[str, ...] = (ANY,)
-    protocols: tuple[ProtocolUse, ...] = ()
-    applications: tuple[str, ...] = (ANY,)
-    services: tuple[str, ...] = (ANY,)
-    action: str = "allow"
-    conduit: str = ""
-    flow: str = ""
-    type: Literal["universal", "intrazone", "interzone"] = "universal"
-    profile_group: str = ""
-    log: bool = True
-    log_setting: str = ""
-    schedule: str = ""
-    tags: tuple[str, ...] = ()
-    description: str = ""
-    disabled: bool = False
-    essential: bool = False
-    seal: str = ""
-    enforce_functions: bool = True
-    profile_asked: bool = False
-    negate_source: bool = False
-    negate_destination: bool = False
-    extras: tuple[str, ...] = ()
-
-
-Item = (
-    Address
-    | AddressGroup
-    | Service
-    | ApplicationGroup
-    | Schedule
-    | Tag
-    | FirewallZone
-    | DefaultRule
-    | Rule
+from segctl.model.items import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Action,
+    Address,
+    AddressGroup,
+    AddressKind,
+    ApplicationGroup,
+    DeclaredRule,
+    DefaultRule,
+    FirewallZone,
+    Item,
+    Rule,
+    Schedule,
+    Service,
+    Tag,
+    as_dict,
+    canonical,
+    compared_fields,
+    item_digest,
 )
 
-#: Fields that say where a value came from rather than what the device holds.
-_PROVENANCE = frozenset({"enforce_functions", "profile_asked", "seal"})
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Self
+
+    from segctl.model.addresses import Interval
+
+__all__ = [
+    "ANY",
+    "APPLICATION_DEFAULT",
+    "Action",
+    "Address",
+    "AddressGroup",
+    "AddressKind",
+    "ApplicationGroup",
+    "DeclaredPolicy",
+    "DeclaredRule",
+    "DefaultRule",
+    "FirewallZone",
+    "Item",
+    "Policy",
+    "Rule",
+    "Schedule",
+    "Service",
+    "Tag",
+    "as_dict",
+    "compared_fields",
+    "item_digest",
+    "resolver",
+    "sealed",
+]
+
+_T = TypeVar("_T", bound=Item | DeclaredRule)
 
 
-_COMPARED: dict[type[Item], tuple[str, ...]] = {
-    cls: tuple(field.name for field in fields(cls) if field.name not in _PROVENANCE)
-    for cls in get_args(Item)
-}
+@dataclass(frozen=True, slots=True, init=False)
+class _Items:
+    """Items by the name of their kind, every kind that there is in the order of `items.KINDS`."""
+
+    by_kind: Mapping[str, tuple[Any, ...]]
+
+    def __init__(self, by_kind: Mapping[str, tuple[Any, ...]] | None = None, **items: Any) -> None:
+        """Take the items of each kind by its plural; what is not named is as in `by_kind`.
+
+        Raises:
+            TypeError: there is no such kind, or an item is of another.
+        """
+        held: dict[str, tuple[Any, ...]] = {}
+        for plural, kind in self._kinds():
+            if plural in items:
+                held[kind.kind_name] = self._checked(kind, self._taken(tuple(items.pop(plural))))
+            else:
+                held[kind.kind_name] = by_kind.get(kind.kind_name, ()) if by_kind else ()
+        if items:
+            message = f"{type(self).__name__} has no {', '.join(sorted(items))}"
+            raise TypeError(message)
+        object.__setattr__(self, "by_kind", held)
+
+    @classmethod
+    def _kinds(cls) -> Iterator[tuple[str, Any]]:
+        """Yield the plural and the class of each kind, in the order of `items.KINDS`."""
+        for row in kinds.KINDS:
+            yield row.plural, row.item
+
+    @classmethod
+    def _checked(cls, kind: type[Any], items: tuple[Any, ...]) -> tuple[Any, ...]:
+        wrong = set(map(type, items)) - {kind}
+        if wrong:
+            found = ", ".join(sorted(one.__name__ for one in wrong))
+            message = f"{found} among the {kind.__name__} items of a {cls.__name__}"
+            raise TypeError(message)
+        return items
+
+    @classmethod
+    def _taken(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return items as this type of policy holds them."""
+        return items
+
+    def __getitem__(self, kind: type[_T]) -> tuple[_T, ...]:
+        """Return the items of one kind.
+
+        Raises:
+            KeyError: a policy of this type has no items of this kind.
+        """
+        return self.by_kind[kind.kind_name]
+
+    def replace(self, **items: Iterable[Any]) -> Self:
+        """Return the policy with other items of the kinds that are named by their plural.
+
+        Raises:
+            TypeError: there is no such kind, or an item is of another.
+        """
+        return type(self)(self.by_kind, **items)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> tuple[Any, ...]:
+            """Return the items of one kind by its plural, as platforms written before read them."""
+            for plural, kind in self._kinds():
+                if name == plural:
+                    warnings.warn(
+                        f"policy.{name} is now policy[{kind.__name__}]; the former way goes with "
+                        "release 2",
+                        DeprecationWarning,
+                        stacklevel=2,
+                    )
+                    return self[kind]
+            message = f"{type(self).__name__} has no {name}"
+            raise AttributeError(message)
 
 
-def compared_fields(cls: type[Item]) -> tuple[str, ...]:
-    """Names of the fields that make two items of `cls` differ on a device."""
-    return _COMPARED[cls]
+@dataclass(frozen=True, slots=True, init=False)
+class DeclaredPolicy(_Items):
+    """All objects and rules that the inventory asks of one firewall; rules in order."""
+
+    @classmethod
+    def _kinds(cls) -> Iterator[tuple[str, Any]]:
+        for row in kinds.KINDS:
+            yield row.plural, DeclaredRule if row.item is Rule else row.item
+
+    @property
+    def rules(self) -> tuple[DeclaredRule, ...]:
+        """The rules, first to last."""
+        return self[DeclaredRule]
 
 
-def as_dict(item: Item) -> dict[str, Any]:
-    """Return the compared fields of `item` that hold something, ready for JSON."""
-    result: dict[str, Any] = {}
-    for name in compared_fields(type(item)):
-        value = getattr(item, name)
-        if value not in ("", (), False) or name == "log":
-            result[name] = _plain(value)
-    return result
+@dataclass(frozen=True, slots=True, init=False)
+class Policy(_Items):
+    """All objects and rules of one device that one owner answers for; rules in order.
 
+    ``policy[Address]`` are its addresses; ``Policy(addresses=…, rules=…)`` makes one.
+    """
 
-def _plain(value: object) -> Any:
-    if isinstance(value, tuple):
-        return [_plain(part) for part in cast("tuple[object, ...]", value)]
-    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+    @classmethod
+    def _taken(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(map(_as_fitted, items)) if DeclaredRule in map(type, items) else items
 
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Policy:
+        """Return the policy of some items, of each kind in their order.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """All objects and rules of one device that one owner answers for; rules in order."""
+        Raises:
+            TypeError: an item is of no kind of `items.KINDS`.
+        """
+        held: dict[type[Item], list[Item]] = {}
+        for item in items:
+            held.setdefault(type(item), []).append(item)
+        known = {kind.item for kind in kinds.KINDS}
+        unknown = ", ".join(sorted(kind.__name__ for kind in held.keys() - known))
+        if unknown:
+            message = f"a policy holds no {unknown}"
+            raise TypeError(message)
+        return cls({kind.kind_name: tuple(found) for kind, found in held.items()})
 
-    zones: tuple[FirewallZone, ...] = ()
-    tags: tuple[Tag, ...] = ()
-    addresses: tuple[Address, ...] = ()
-    address_groups: tuple[AddressGroup, ...] = ()
-    services: tuple[Service, ...] = ()
-    application_groups: tuple[ApplicationGroup, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
-    defaults: tuple[DefaultRule, ...] = ()
-    rules: tuple[Rule, ...] = ()
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules, first to last."""
+        return self[Rule]
+
+    def beside(self, other: Policy) -> Policy:
+        """Return the policy with the items of another, of each kind after its own."""
+        return Policy({kind: (*held, *other.by_kind[kind]) for kind, held in self.by_kind.items()})
 
     def objects(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
-        """Every kind with its items, in the order in which they must be created."""
-        yield "tag", self.tags
-        yield "zone", self.zones
-        yield "address", self.addresses
-        yield "address-group", self.address_groups
-        yield "service", self.services
-        yield "application-group", self.application_groups
-        yield "schedule", self.schedules
-        yield "default-rule", self.defaults
+        """Every kind but rules with its items, in the order in which they must be created."""
+        for kind in kinds.KINDS:
+            if kind.item is not Rule:
+                yield kind.name, self[kind.item]
 
     @property
     def digest(self) -> str:
@@ -241,32 +213,40 @@ class Policy:
         for kind, items in self.objects():
             digest.update(f"{kind}\n".encode())
             for item in sorted(items, key=_name):
-                digest.update(_canonical(item))
+                digest.update(canonical(item))
         digest.update(b"rule\n")
         for rule in self.rules:
-            digest.update(_canonical(rule))
+            digest.update(canonical(rule))
         return f"sha256:{digest.hexdigest()}"
+
+
+def _as_fitted(rule: Rule | DeclaredRule) -> Rule:
+    """Return a rule of a platform that was written before the two were told apart.
+
+    Raises:
+        TypeError: protocols are left, so that nothing has fitted it.
+    """
+    if isinstance(rule, Rule):
+        return rule
+    fitted = rule.fitted()
+    warnings.warn(
+        "a fitted policy holds Rule, not DeclaredRule: make it with DeclaredRule.fitted; the "
+        "former way goes with release 2",
+        DeprecationWarning,
+        stacklevel=2,
+    )
+    return fitted
 
 
 def _name(item: Item) -> str:
     return item.name
 
 
-def item_digest(item: Item) -> str:
-    """``sha256`` in hexadecimal of one item's canonical form."""
-    return hashlib.sha256(_canonical(item)).hexdigest()
-
-
-_COMPARED_VALUES = {cls: attrgetter(*names) for cls, names in _COMPARED.items()}
-_JSON = json.JSONEncoder(default=str, separators=(",", ":"))
-
-
-def _canonical(item: Item) -> bytes:
-    return _JSON.encode(_COMPARED_VALUES[type(item)](item)).encode() + b"\n"
-
-
-def sealed(policy: Policy) -> Policy:
+def sealed(policy: Policy, described: Callable[[Rule, str], str] | None = None) -> Policy:
     """Return `policy` with the seal of every essential rule: a digest of all it permits.
+
+    `described` gives the description of such a rule, of it and its seal, where the device keeps
+    the seal there.
 
     A device keeps the seal in the rule's mark. A change back to what was sealed repairs the flow;
     any other narrowing of it is a cut.
@@ -274,8 +254,8 @@ def sealed(policy: Policy) -> Policy:
     if not any(rule.essential for rule in policy.rules):
         return policy
     addresses = resolver(policy)
-    ports = {item.name: (item.protocol, item.ports) for item in policy.services}
-    applications = {group.name: group.members for group in policy.application_groups}
+    ports = {item.name: (item.protocol, item.ports) for item in policy[Service]}
+    applications = {group.name: group.members for group in policy[ApplicationGroup]}
 
     def seal(rule: Rule) -> Rule:
         if not rule.essential:
@@ -290,19 +270,21 @@ def sealed(policy: Policy) -> Policy:
             sorted(str(ports.get(name, name)) for name in rule.services),
             rule.schedule,
         )
-        return replace(rule, seal=hashlib.sha256(repr(permitted).encode()).hexdigest()[:8])
+        found = hashlib.sha256(repr(permitted).encode()).hexdigest()[:8]
+        text = described(rule, found) if described else rule.description
+        return replace(rule, seal=found, description=text)
 
-    return replace(policy, rules=tuple(map(seal, policy.rules)))
+    return policy.replace(rules=map(seal, policy.rules))
 
 
-def resolver(policy: Policy) -> Callable[[Iterable[str]], tuple[Interval, ...]]:
+def resolver(policy: Policy | DeclaredPolicy) -> Callable[[Iterable[str]], tuple[Interval, ...]]:
     """Return a function from object names (or literal addresses) to address intervals.
 
     Names that cannot be resolved to addresses (fqdn, dynamic groups, regions) resolve to
     everything of neither version: nothing. Callers that must not underestimate use `opaque`.
     """
-    addresses = {address.name: address for address in policy.addresses}
-    groups = {group.name: group for group in policy.address_groups}
+    addresses = {address.name: address for address in policy[Address]}
+    groups = {group.name: group for group in policy[AddressGroup]}
 
     @cache
     def one(name: str) -> tuple[Interval, ...]:

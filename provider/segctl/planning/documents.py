@@ -23,10 +23,11 @@ from typing import (
     get_type_hints,
 )
 
+from segctl.model import items
 from segctl.model.diff import Anchor, Change
 from segctl.model.errors import PlanFormatError, Problem
-from segctl.model.policy import Item, as_dict, compared_fields
-from segctl.model.site import Position, ProtocolUse
+from segctl.model.items import Item, as_dict, compared_fields
+from segctl.model.site import Position
 from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Unmanaged
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
@@ -302,17 +303,17 @@ def change_of(document: Mapping[str, Any]) -> Change:
 
 
 _Reader: TypeAlias = "Callable[[Any], Any]"
-_KINDS: Mapping[str, type[Item]] = {kind.kind_name: kind for kind in get_args(Item)}
 
 
 def _item(kind: str, values: Mapping[str, Any]) -> Item | None:
     """Return an item from its fields that hold something; None where none does."""
     if not values:
         return None
-    if kind not in _KINDS:
+    made = next((row.item for row in items.KINDS if row.name == kind), None)
+    if made is None:
         message = f"a plan of this segctl changes no {kind[:_SHOWN]!r}"
         raise ValueError(message)
-    readers, empty = _shape(kind)
+    readers, empty = _shape(made)  # type: ignore[arg-type] # a class is hashable
     found = dict(empty)
     for name, value in values.items():
         if name not in empty:
@@ -320,17 +321,16 @@ def _item(kind: str, values: Mapping[str, Any]) -> Item | None:
             raise ValueError(message)
         if name in readers:
             found[name] = _read(readers[name], value, f"{name} of a {kind}")
-    return _KINDS[kind](**found)
+    return made(**found)
 
 
 @cache
-def _shape(kind: str) -> tuple[dict[str, _Reader], dict[str, Any]]:
+def _shape(made: type[Item]) -> tuple[dict[str, _Reader], dict[str, Any]]:
     """Return what reads each field of a kind of item, and what a field holds that is left out.
 
     Left out is what is empty. Fields that say where a value came from are read over.
     """
-    made = _KINDS[kind]
-    hints = get_type_hints(made, localns={"ProtocolUse": ProtocolUse})
+    hints = get_type_hints(made)
     compared = compared_fields(made)
     readers: dict[str, _Reader] = {}
     empty: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.addresses import covers
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, ApplicationGroup, Service, resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -340,9 +340,9 @@ def _width(policy: Policy) -> _Width:
         addresses=resolver(policy),
         ports={
             service.name: frozenset(f"{service.protocol}/{p}" for p in service.ports.split(","))
-            for service in policy.services
+            for service in policy[Service]
         },
-        applications={group.name: frozenset(group.members) for group in policy.application_groups},
+        applications={group.name: frozenset(group.members) for group in policy[ApplicationGroup]},
     )
 
 

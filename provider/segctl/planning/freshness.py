@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.diff import gap, in_place
 from segctl.model.errors import StalePlanError
-from segctl.model.policy import item_digest
+from segctl.model.policy import DefaultRule, item_digest
 from segctl.planning.documents import basis_json, digest_of
 from segctl.planning.plan import Basis
 
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
     """Return what of `live` segctl answers for: what is marked, and what `covers` names."""
     zones, defaults = covers.get("zone", ()), covers.get("default-rule", ())
-    return replace(
-        live.policy,
+    return live.policy.replace(
         zones=tuple(zone for zone in live.zones if zone.name in zones),
-        defaults=tuple(rule for rule in live.policy.defaults if rule.name in defaults),
+        defaults=tuple(rule for rule in live.policy[DefaultRule] if rule.name in defaults),
     )
 
 

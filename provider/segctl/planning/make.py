@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, get_args
+from functools import cache
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from segctl.compiler.build import with_closing
 from segctl.model.diff import Change, diff, gap
 from segctl.model.errors import PlanError, Problem, UnsupportedError
-from segctl.model.policy import Item, compared_fields
+from segctl.model.policy import (
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    FirewallZone,
+    Item,
+    Policy,
+    Schedule,
+    Tag,
+    compared_fields,
+)
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.documents import digest_of
@@ -23,16 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.compiler.build import Desired
-    from segctl.model.policy import Policy, Rule
+    from segctl.model.policy import Rule
     from segctl.planning.plan import Intent
     from segctl.providers.base import Live, Provider
 
 VALID_FOR = timedelta(hours=24)
-#: Fields that are not compared, with what they hold by default.
-_ORIGIN: Mapping[type[Item], dict[str, Any]] = {
-    kind: {one.name: one.default for one in fields(kind) if one.name not in compared_fields(kind)}
-    for kind in get_args(Item)
-}
 
 
 def make_plan(
@@ -76,9 +82,9 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     owns = provider.capabilities.owns_zones
     covers = {
         "zone": tuple(
-            sorted({zone.name for zone in (*wanted.zones, *(live.zones if owns else ()))})
+            sorted({zone.name for zone in (*wanted[FirewallZone], *(live.zones if owns else ()))})
         ),
-        "default-rule": tuple(rule.name for rule in wanted.defaults),
+        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
     }
     held = managed(live, covers)
     position = Position() if purge else device.position
@@ -153,11 +159,12 @@ def _as_held(wanted: Policy, live: Live) -> Policy:
     That is the type of a zone, and of a default rule how it refuses and where it logs to.
     """
     types = {zone.name: zone.type for zone in live.zones if zone.type}
-    held = {rule.name: rule for rule in live.policy.defaults}
-    return replace(
-        wanted,
-        zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
-        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
+    held = {rule.name: rule for rule in live.policy[DefaultRule]}
+    return wanted.replace(
+        zones=tuple(
+            replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted[FirewallZone]
+        ),
+        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted[DefaultRule]),
     )
 
 
@@ -169,17 +176,17 @@ def _check_known(name: str, wanted: Policy, live: Live) -> None:
         | known.get("application-group", frozenset())
         | known.get("application-filter", frozenset())
         | {"any"}
-        | {group.name for group in wanted.application_groups}
+        | {group.name for group in wanted[ApplicationGroup]}
     )
     used = {app for rule in wanted.rules for app in rule.applications}
-    used |= {app for group in wanted.application_groups for app in group.members}
+    used |= {app for group in wanted[ApplicationGroup] for app in group.members}
     missing = sorted(used - applications)
     if missing:
         raise UnsupportedError(
             f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
             "update the device, or take them out of the inventory"
         )
-    schedules = known.get("schedule", frozenset()) | {item.name for item in wanted.schedules}
+    schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
         ("profile group", "profile_group", known.get("profile-group")),
         ("log forwarding profile", "log_setting", known.get("log-setting")),
@@ -227,7 +234,7 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     The members of a group that stays do too.
     """
     needed = set(live.referenced)
-    members = {group.name: group.members for group in held.address_groups}
+    members = {group.name: group.members for group in held[AddressGroup]}
     todo = [name for name in needed if name in members]
     while todo:
         more = set(members[todo.pop()]) - needed
@@ -238,26 +245,14 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
         names = {item.name for item in items}
         kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
     if any(kept.values()):  # what stays keeps its mark
-        marks = {tag.name for tag in wanted.tags}
-        kept["tag"] = tuple(tag for tag in held.tags if tag.name not in marks)
+        marks = {tag.name for tag in wanted[Tag]}
+        kept["tag"] = tuple(tag for tag in held[Tag] if tag.name not in marks)
     return kept
 
 
 def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
-    fields = {
-        "tag": "tags",
-        "address": "addresses",
-        "address-group": "address_groups",
-        "service": "services",
-        "application-group": "application_groups",
-        "schedule": "schedules",
-    }
-    more = {
-        field: (*getattr(policy, field), *kept[kind])
-        for kind, field in fields.items()
-        if kept.get(kind)
-    }
-    return replace(policy, **more)
+    staying = [item for items in kept.values() for item in items]
+    return policy.beside(Policy.of(staying)) if staying else policy
 
 
 def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:
@@ -298,10 +293,17 @@ def _without_origin(change: Change) -> Change:
 def _compared(item: Item | None) -> Item | None:
     if item is None:
         return None
-    defaults = _ORIGIN[type(item)]
+    defaults = _origin(type(item))  # type: ignore[arg-type] # a class is hashable
     if all(getattr(item, name) == default for name, default in defaults.items()):
         return item
     return replace(item, **defaults)
+
+
+@cache
+def _origin(kind: type[Item]) -> dict[str, Any]:
+    """Return the fields of a kind that are not compared, with what they hold by default."""
+    compared = compared_fields(kind)
+    return {one.name: one.default for one in fields(kind) if one.name not in compared}
 
 
 def _references(wanted: Policy, live: Live) -> list[str]:

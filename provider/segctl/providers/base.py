@@ -9,7 +9,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from segctl.model.errors import Problem, UnsupportedError
-from segctl.model.policy import Policy, Service
+from segctl.model.policy import (
+    DeclaredPolicy,
+    DefaultRule,
+    Policy,
+    Service,
+)
 from segctl.model.scope import Scope
 from segctl.protocols import by_function
 from segctl.providers.state import DeviceState
@@ -99,14 +104,10 @@ class Live:
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in its order."""
         rules = {rule.name: rule for rule in (*self.policy.rules, *self.others.rules)}
-        ours, others = self.policy, self.others
-        return Policy(
+        both = self.policy.beside(self.others)
+        return both.replace(
             zones=self.zones,
-            addresses=(*ours.addresses, *others.addresses),
-            address_groups=(*ours.address_groups, *others.address_groups),
-            services=(*ours.services, *others.services),
-            application_groups=(*ours.application_groups, *others.application_groups),
-            defaults=ours.defaults or others.defaults,
+            defaults=self.policy[DefaultRule] or self.others[DefaultRule],
             rules=tuple(rules[name] for name in self.order),
         )
 
@@ -198,7 +199,7 @@ class Provider(Protocol):
         """What the platform can express."""
         ...
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """Return `policy` in the platform's own names, never wider, with warnings.
 
         Raises:

@@ -24,11 +24,10 @@ from typing import (
     get_type_hints,
 )
 
-from segctl.model import policy
+from segctl.model import items
 from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
-from segctl.model.site import ProtocolUse
 from segctl.providers.base import Live
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
@@ -42,14 +41,16 @@ if TYPE_CHECKING:
 MAGIC = b"segctl-parsed 1\n"
 #: What modules name in annotations and import for type checkers only.
 _NAMES = {
-    **vars(policy),
+    **vars(items),
     "ClassVar": ClassVar,
     "DeviceState": DeviceState,
+    "Policy": Policy,
     "Mapping": Mapping,
     "Problem": Problem,
-    "ProtocolUse": ProtocolUse,
     "Scope": Scope,
 }
+#: What rules had a field for before declared rules were told apart, always true on a device.
+_FORMER = "enforce_functions"
 LiveT = TypeVar("LiveT", bound=Live)
 
 
@@ -59,11 +60,8 @@ def without_notes(live: Live) -> Live:
     Descriptions, and what segctl has no field for: no plan depends on either. That it changes is
     seen all the same, by the digests of `Live.other_rules` and `Live.other_objects`.
     """
-    held = live.others
-    bare: dict[str, Any] = {
-        one.name: tuple(map(without_note, getattr(held, one.name))) for one in fields(Policy)
-    }
-    return replace(live, others=replace(held, **bare))
+    held = live.others.by_kind.values()
+    return replace(live, others=Policy.of(without_note(one) for every in held for one in every))
 
 
 def without_note(item: Item) -> Item:
@@ -112,6 +110,8 @@ def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return [[_plain(key), _plain(one)] for key, one in pairs]
+    if isinstance(value, Policy):
+        return {kind.plural: _plain(found) for kind in items.KINDS if (found := value[kind.item])}
     if is_dataclass(value):
         return {
             one.name: _plain(found)
@@ -144,9 +144,9 @@ def _read(hint: Any, value: Any) -> Any:
             None if value is None else _read(_only([one for one in of if one is not _NONE]), value)
         )
     if origin is tuple:
-        items = cast("list[Any]", _sure(isinstance(value, list), value))
-        kinds = of[:1] * len(items) if of[-1] is Ellipsis else of
-        return tuple(_read(one, item) for one, item in zip(kinds, items, strict=True))
+        listed = cast("list[Any]", _sure(isinstance(value, list), value))
+        kinds = of[:1] * len(listed) if of[-1] is Ellipsis else of
+        return tuple(_read(one, item) for one, item in zip(kinds, listed, strict=True))
     if origin is frozenset:
         return frozenset(_read(of[0], item) for item in _sure(isinstance(value, list), value))
     if origin is Mapping:
@@ -171,8 +171,21 @@ def _sure(fact: object, value: Any) -> Any:
 
 
 def _instance(kind: type, values: dict[str, Any]) -> Any:
+    if kind is Policy:
+        return _policy(values)
     hints = _hints(kind)
+    if kind is items.Rule and values.get(_FORMER) is True:
+        values = {name: value for name, value in values.items() if name != _FORMER}
     return kind(**{name: _read(hints[name], value) for name, value in values.items()})
+
+
+def _policy(values: dict[str, Any]) -> Policy:
+    rows = {row.plural: row.item for row in items.KINDS}
+    held: dict[str, list[Item]] = {
+        name: [_instance(rows[name], one) for one in _sure(isinstance(listed, list), listed)]
+        for name, listed in values.items()
+    }
+    return Policy.of(item for listed in held.values() for item in listed)
 
 
 @cache

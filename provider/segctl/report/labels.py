@@ -121,6 +121,8 @@ def gist_of(item: Item | None) -> str:
             return ", ".join(item.interfaces)
         case Address():
             return item.value
+        case _:
+            return ""
 
 
 def zones_of(rule: Rule) -> str:

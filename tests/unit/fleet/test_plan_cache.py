@@ -16,7 +16,7 @@ from segctl.fleet import plan_cache as module
 from segctl.fleet.plan_cache import Key, PlanCache, key_of
 from segctl.model.diff import Change
 from segctl.model.errors import Problem
-from segctl.model.policy import Policy, Rule
+from segctl.model.policy import DeclaredPolicy, DeclaredRule, Rule
 from segctl.planning.plan import DevicePlan, Unmanaged
 from segctl.providers.base import provider
 from support.changes import change
@@ -36,7 +36,7 @@ PLAN = DevicePlan(
     covers={"zone": ("CTRL", "SUPV")},
     unmanaged=(Unmanaged(name="r1", action="allow", above=True),),
 )
-DESIRED = Desired(device=firewall(), policy=Policy())
+DESIRED = Desired(device=firewall(), policy=DeclaredPolicy())
 PANOS = provider("panos")
 
 
@@ -185,11 +185,11 @@ def test_old_entries_and_too_many_go(
 
 
 def test_the_key_is_of_everything_the_plan_depends_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    rule = Rule(name="r", from_zones=("A",), to_zones=("B",))
+    rule = DeclaredRule(name="r", from_zones=("A",), to_zones=("B",))
     found = {
         key_of(DESIRED, b"document", PANOS),
         key_of(DESIRED, b"Document", PANOS),
-        key_of(replace(DESIRED, policy=Policy(rules=(rule,))), b"document", PANOS),
+        key_of(replace(DESIRED, policy=DeclaredPolicy(rules=(rule,))), b"document", PANOS),
         key_of(replace(DESIRED, device=firewall("fw2")), b"document", PANOS),
         key_of(replace(DESIRED, findings=PLAN.findings), b"document", PANOS),
     }

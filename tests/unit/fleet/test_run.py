@@ -22,7 +22,7 @@ from segctl.fleet import (
 from segctl.fleet.connections import portable
 from segctl.fleet.failures import failure_of
 from segctl.model.errors import ConnectError, LockedError, PlanError
-from segctl.model.policy import Policy
+from segctl.model.policy import DeclaredPolicy
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.planning.apply import Order
 from segctl.planning.plan import DevicePlan
@@ -83,7 +83,9 @@ def test_after_the_brake_no_further_device_is_begun(monkeypatch: pytest.MonkeyPa
         return asked
 
     monkeypatch.setattr(tasks, "provider", provider)
-    desired = [Desired(device=firewall(f"fw{number}"), policy=Policy()) for number in range(4)]
+    desired = [
+        Desired(device=firewall(f"fw{number}"), policy=DeclaredPolicy()) for number in range(4)
+    ]
     found = plan_devices(
         desired, CONNECTIONS, forks=1, report=lambda _device, _step: None, brake=brake
     )
@@ -134,7 +136,7 @@ def test_plans_open_sessions_that_cannot_write(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(tasks, "provider", provider)
     connections = {"fw1": {"ansible_user": "me", "ansible_password": Secret("x")}}
-    desired = Desired(device=firewall("fw1"), policy=Policy())
+    desired = Desired(device=firewall("fw1"), policy=DeclaredPolicy())
     (found,) = plan_devices([desired], connections, forks=1, report=lambda _device, _step: None)
     assert found == Failure(device="fw1", code="locked", message="asked")
     plan = DevicePlan(name="fw1", platform="panos", changes=(change("create"),))

@@ -31,6 +31,7 @@ from segctl.model.policy import (
     Address,
     AddressGroup,
     ApplicationGroup,
+    DefaultRule,
     FirewallZone,
     Policy,
     Rule,
@@ -429,9 +430,9 @@ def test_default_rules_can_be_left(tmp_path: Path) -> None:
     site = site_with(tmp_path, "{near: {zone: NEAR, interfaces: [e1]}, far: {zone: FAR}}")
     (device,) = site.devices
     assert device.default_rules == "leave"
-    assert compile_site(site, TODAY)["fw1"].policy.defaults == ()
+    assert compile_site(site, TODAY)["fw1"].policy[DefaultRule] == ()
     managed = replace(site, devices=(replace(device, default_rules="manage"),))
-    assert compile_site(managed, TODAY)["fw1"].policy.defaults != ()
+    assert compile_site(managed, TODAY)["fw1"].policy[DefaultRule] != ()
 
 
 def test_a_zone_behind_shares_the_name_of_one_with_interfaces(tmp_path: Path) -> None:

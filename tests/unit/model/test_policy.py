@@ -61,7 +61,7 @@ RULE = Rule(name="r", from_zones=("A",), to_zones=("B",))
 
 
 def action(rule: Rule, packet: Packet = PACKET) -> str:
-    return decide(replace(OBJECTS, rules=(rule,)), packet).action
+    return decide(OBJECTS.replace(rules=(rule,)), packet).action
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_services_are_of_one_protocol() -> None:
 
 def test_the_first_match_decides() -> None:
     shut = replace(RULE, name="shut", action="deny", log=False)
-    both = replace(OBJECTS, rules=(shut, RULE))
+    both = OBJECTS.replace(rules=(shut, RULE))
     assert decide(both, PACKET).rule == "shut"
     assert not decide(both, PACKET).log
-    turned = replace(OBJECTS, rules=(RULE, shut))
+    turned = OBJECTS.replace(rules=(RULE, shut))
     assert decide(turned, PACKET).action == "allow"
 
 
@@ -139,11 +139,11 @@ def test_defaults_apply_where_nothing_matches() -> None:
 
 
 def test_digest_ignores_the_order_of_objects_only() -> None:
-    turned = replace(OBJECTS, addresses=OBJECTS.addresses[::-1])
+    turned = OBJECTS.replace(addresses=OBJECTS[Address][::-1])
     assert turned.digest == OBJECTS.digest
     two = (RULE, replace(RULE, name="s"))
-    assert replace(OBJECTS, rules=two).digest != replace(OBJECTS, rules=two[::-1]).digest
-    assert replace(OBJECTS, rules=(RULE,)).digest != OBJECTS.digest
+    assert OBJECTS.replace(rules=two).digest != OBJECTS.replace(rules=two[::-1]).digest
+    assert OBJECTS.replace(rules=(RULE,)).digest != OBJECTS.digest
 
 
 @pytest.mark.parametrize(

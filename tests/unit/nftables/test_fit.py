@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segctl.model.errors import UnsupportedError
+from segctl.model.policy import FirewallZone
 from segctl.model.site import Flow, PortRange, ProtocolUse, Schedule, ZoneBinding
 from support.nft import PROVIDER, desired, firewall, tcp
 
@@ -120,13 +121,13 @@ def test_no_name_reaches_nft_unchecked(name: str, conduit: str, zone: str, port:
         replace(rule, name=name, conduit=conduit, description=name) for rule in wanted.policy.rules
     )
     try:
-        policy, _ = PROVIDER.fit(replace(wanted.policy, rules=rules), device)
+        policy, _ = PROVIDER.fit(wanted.policy.replace(rules=rules), device)
     except UnsupportedError:
         return
     allowed = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@:")
     for rule in policy.rules:
         assert _texts(rule) <= allowed
-    for held in policy.zones:
+    for held in policy[FirewallZone]:
         assert set(held.name + "".join(held.interfaces)) <= allowed
 
 

@@ -8,18 +8,18 @@ import pytest
 from lxml import etree
 
 from segctl.model.errors import UnsupportedError
-from segctl.model.policy import Policy, Rule
+from segctl.model.policy import DeclaredPolicy, DeclaredRule, Policy, Service
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.render import restore
 from support.panos import Element, firewall
 from support.plants import flow, plant
 
 PROVIDER = PanosProvider()
-RULE = Rule(name="r", from_zones=("OT-CTRL",), to_zones=("OT-DMZ",), conduit="c", flow="f")
+RULE = DeclaredRule(name="r", from_zones=("OT-CTRL",), to_zones=("OT-DMZ",), conduit="c", flow="f")
 
 
-def fit(*rules: Rule) -> Policy:
-    return PROVIDER.fit(Policy(rules=rules), firewall())[0]
+def fit(*rules: DeclaredRule) -> Policy:
+    return PROVIDER.fit(DeclaredPolicy(rules=rules), firewall())[0]
 
 
 def test_a_rule_says_whose_it_is() -> None:
@@ -45,7 +45,7 @@ def test_a_port_that_two_flows_need_is_one_service() -> None:
     open_modbus = replace(flow("open", uses=(("modbus-tls", ("read",)),)), functions="not-enforced")
     wanted = plant(open_modbus, flow("plain", ports=(802,)))
     fitted, _ = PROVIDER.fit(wanted.policy, wanted.device)
-    names = [service.name for service in fitted.services]
+    names = [service.name for service in fitted[Service]]
     assert len(names) == len(set(names)), names
 
 
@@ -65,7 +65,7 @@ def test_a_function_that_no_application_has_is_refused() -> None:
         replace(RULE, description="bell \a"),
     ],
 )
-def test_what_pan_os_does_not_take_is_refused(rule: Rule) -> None:
+def test_what_pan_os_does_not_take_is_refused(rule: DeclaredRule) -> None:
     with pytest.raises(UnsupportedError):
         fit(rule)
 

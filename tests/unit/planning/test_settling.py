@@ -16,7 +16,7 @@ from segctl.planning.apply import Order, Outcome, apply_device, check_device, ou
 from segctl.planning.journal import Journal, journal_of
 from segctl.planning.make import plan_device
 from segctl.transports.target import Target
-from support.remembering import Firewall, KilledError, RememberingProvider, policy
+from support.remembering import Firewall, KilledError, RememberingProvider, declared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def plan(wall: Firewall, rules: tuple[str, ...]) -> DevicePlan:
     provider = RememberingProvider(wall)
     with provider.connect(TARGET, read_only=True) as session:
         live = provider.parse(session.read())
-    desired = Desired(device=DEVICE, policy=policy(rules))
+    desired = Desired(device=DEVICE, policy=declared(rules))
     return plan_device(desired, live, provider)
 
 

@@ -18,7 +18,7 @@ from lxml import etree
 
 from segctl.compiler.build import compile_site
 from segctl.model.errors import ParseError, UnsupportedError
-from segctl.model.policy import Address, Policy, Rule
+from segctl.model.policy import Address, Policy, Rule, Service, Tag
 from segctl.model.scope import Scope
 from segctl.model.site import (
     Asset,
@@ -181,13 +181,13 @@ def with_ours(system: Element, device: Device) -> Element:
     wanted = compile_site(site_of(device), TODAY)["fw1"]
     policy, _ = PANOS.fit(wanted.policy, device)
     made = deepcopy(system)
-    named, *_ = policy.addresses
+    named, *_ = policy[Address]
     gone = [replace(named, name=name) for name in ("referred-to", "not-referred-to")]
     kinds = (
         ("rulebase/security/rules", policy.rules[:1]),
-        ("address", (*policy.addresses, *gone)),
-        ("service", policy.services),
-        ("tag", policy.tags),
+        ("address", (*policy[Address], *gone)),
+        ("service", policy[Service]),
+        ("tag", policy[Tag]),
     )
     for path, items in kinds:
         place = made

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.model.policy import Rule
+    from segctl.model.policy import DeclaredRule, Rule
 
 TOY = Path(__file__).with_name("toy")
 _EDITS = ("others", "action", "delete", "move", "rename", "strange")
@@ -205,8 +205,8 @@ class ToyHarness:
         self.on.reset(ZONES)
         yield ToyBench(self.on)
 
-    def widest(self, rule: Rule) -> Rule:
-        return rule
+    def widest(self, rule: DeclaredRule) -> Rule:
+        return rule.fitted()
 
 
 @pytest.mark.parametrize("law", LAWS)

@@ -479,9 +479,7 @@ def test_a_transcript_repeats_nothing(tmp_path: Path) -> None:
     text = (tmp_path / "t" / "fw1.txt").read_text()
     lines = [line.split(" ", 1)[1] for line in text.splitlines()]
     said = [re.sub(r"[0-9.]+ s$|[0-9]+ characters", "…", line) for line in lines]
-    assert said[0].startswith("fw1 quiet: …")
-    assert "fw1 more rights: …" in said
-    assert said[-1].startswith("fw1 rules: …")
+    assert {"fw1 more rights", "fw1 rules"} <= {one.partition(":")[0] for one in said}
     for hidden in (PASSWORD, ENABLE, "hidden", "show rules", "pager", "\x1b"):
         assert hidden not in text
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
-    from segctl.model.policy import Policy
+    from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
@@ -39,7 +39,7 @@ class NftablesProvider:
         """What nftables can express."""
         return CAPABILITIES
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """Return `policy` as nft will hold it, never wider."""
         from segctl.providers.nftables.fit import fit
 

@@ -26,14 +26,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.model.policy import ANY
+from segctl.model.policy import ANY, AddressGroup, DefaultRule, FirewallZone
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.model.policy import DefaultRule, Policy, Rule
+    from segctl.model.policy import Policy, Rule
 
 #: The upper half of the connection mark is ours; the lower belongs to others.
 MASK = 0xFFFF0000
@@ -88,7 +88,7 @@ class RuleLines:
 
 def build(policy: Policy, given: Names) -> Table:
     """Return the table that enforces a fitted policy."""
-    groups = {group.name: group.members for group in policy.address_groups}
+    groups = {group.name: group.members for group in policy[AddressGroup]}
     chains: dict[str, tuple[Line, ...]] = {}
     pairs = by_pair(policy.rules)
     for pair, rules in pairs.items():
@@ -113,8 +113,8 @@ def assemble(
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
         Line(f"oifname @{names.ZONED} goto {names.DENY}"),
     )
-    found[names.DENY] = tuple(_deny(policy.defaults))
-    groups = {group.name: group.members for group in policy.address_groups}
+    found[names.DENY] = tuple(_deny(policy[DefaultRule]))
+    groups = {group.name: group.members for group in policy[AddressGroup]}
     crossing = crossings(by_pair(policy.rules))
     sets = {item.name: item for item in (*_sets(policy, groups, crossing, given), *maps)}
     used = {fn for rule in policy.rules for fn in rule.applications if fn != ANY}
@@ -365,7 +365,7 @@ def _mark_maps(pairs: Mapping[str, Sequence[Rule]], given: Names) -> Iterator[Se
 def _inside(policy: Policy) -> Iterator[tuple[str, tuple[Line, ...]]]:
     """Yield the chain of every zone for traffic between its own interfaces."""
     closed = {rule.from_zones[0]: rule for rule in policy.rules if rule.type == "intrazone"}
-    for zone in policy.zones:
+    for zone in policy[FirewallZone]:
         rule = closed.get(zone.name)
         lines = (
             (Line("accept"),)
@@ -403,7 +403,7 @@ def _sets(
                     made=made,
                     elements=frozenset(found),
                 )
-    ports = {zone.name: zone.interfaces for zone in policy.zones}
+    ports = {zone.name: zone.interfaces for zone in policy[FirewallZone]}
     yield Set(
         name=names.ZONED,
         declaration="type ifname;",

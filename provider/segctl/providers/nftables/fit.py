@@ -15,9 +15,13 @@ from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
     AddressGroup,
+    DeclaredPolicy,
+    DeclaredRule,
+    DefaultRule,
     FirewallZone,
     Policy,
     Rule,
+    Service,
     resolver,
     sealed,
 )
@@ -29,14 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from segctl.model.addresses import Interval
-    from segctl.model.policy import Service
     from segctl.model.site import Device
 
 _GROUP = r"[^0-9A-Za-z._/-]"
 _UNSAFE = frozenset(chr(code) for code in (*range(32), 127))
 
 
-def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     """Return `policy` as nft will hold it, with what to know about it.
 
     Raises:
@@ -58,7 +61,7 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
             address_groups=tuple(fitter.groups[name] for name in sorted(fitter.groups)),
             services=services_of(name for rule in rules for name in rule.services if name != ANY),
             defaults=tuple(
-                replace(item, log_setting=fitter.log_setting) for item in policy.defaults
+                replace(item, log_setting=fitter.log_setting) for item in policy[DefaultRule]
             ),
             rules=rules,
         )
@@ -82,7 +85,7 @@ def _zone(device: Device, name: str) -> FirewallZone:
 class _Fitter:
     """Fits rules one by one and gathers the groups they use."""
 
-    policy: Policy
+    policy: DeclaredPolicy
     device: Device
     groups: dict[str, AddressGroup] = field(default_factory=dict[str, AddressGroup])
     notes: dict[str, Problem] = field(default_factory=dict[str, Problem])
@@ -92,7 +95,7 @@ class _Fitter:
 
     def __post_init__(self) -> None:
         self._resolve = resolver(self.policy)
-        self._services = {item.name: item for item in self.policy.services}
+        self._services = {item.name: item for item in self.policy[Service]}
         self.log_setting = self._log_setting(self.device.log_forwarding)
 
     def _log_setting(self, wanted: str) -> str:
@@ -112,7 +115,7 @@ class _Fitter:
     def _note(self, message: str, hint: str = "", severity: str = "warning") -> None:
         self.notes[message] = Problem(message=message, hint=hint, severity=severity)
 
-    def rule(self, rule: Rule) -> Rule:
+    def rule(self, rule: DeclaredRule) -> Rule:
         """Return one rule as nft will hold it."""
         where = f"conduit {rule.conduit}, flow {rule.flow}" if rule.flow else f"rule {rule.name}"
         if any(letter in _UNSAFE for text in (rule.name, rule.description) for letter in text):
@@ -139,7 +142,7 @@ class _Fitter:
             essential=rule.essential,
         )
 
-    def _refuse(self, rule: Rule, where: str) -> None:
+    def _refuse(self, rule: DeclaredRule, where: str) -> None:
         if rule.action != "allow" or len(rule.from_zones) != 1 or len(rule.to_zones) != 1:
             message = f"{where}: nftables rules of segctl permit between two zones, no more"
             raise UnsupportedError(message)
@@ -183,7 +186,9 @@ class _Fitter:
             raise UnsupportedError(message)
         return name
 
-    def _services_of(self, rule: Rule, where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def _services_of(
+        self, rule: DeclaredRule, where: str
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return functions (or any) and ports of a rule."""
         ports = [self._services[name] for name in rule.services if name in self._services]
         listed = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.model.policy import AddressGroup
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.build import (
     ECHO,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 def build(policy: Policy, given: Names) -> Table:
     """Return the table of format 1 that enforces a fitted policy."""
-    groups = {group.name: group.members for group in policy.address_groups}
+    groups = {group.name: group.members for group in policy[AddressGroup]}
     chains: dict[str, tuple[Line, ...]] = {}
     pairs = by_pair(policy.rules)
     for pair, rules in pairs.items():

@@ -20,7 +20,7 @@ from segctl.providers.nftables.table import Chain, Line, Set
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.model.policy import Rule
+    from segctl.model.policy import DeclaredRule
     from segctl.model.site import ProtocolUse
     from segctl.protocols import Applications, Protocol
 
@@ -168,7 +168,7 @@ class Uses:
     notes: tuple[Problem, ...] = field(default=())
 
 
-def uses(rule: Rule, where: str) -> Uses:
+def uses(rule: DeclaredRule, where: str) -> Uses:
     """Return what a rule's protocols come to.
 
     Raises:

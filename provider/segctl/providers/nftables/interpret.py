@@ -324,7 +324,7 @@ def _with_extras(
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
     ]
-    found = replace(policy, rules=_sorted([*rules, *strays]))
+    found = policy.replace(rules=_sorted([*rules, *strays]))
     return _noted(found, *general) if table.chains else found
 
 
@@ -332,8 +332,8 @@ def _noted(policy: Policy, *general: str) -> Policy:
     """Return a policy whose default rule has this as ``extras`` as well."""
     if not general:
         return policy
-    default = policy.defaults[0] if policy.defaults else _missing_default()
-    return replace(policy, defaults=(replace(default, extras=(*default.extras, *general)),))
+    default = policy[DefaultRule][0] if policy[DefaultRule] else _missing_default()
+    return policy.replace(defaults=(replace(default, extras=(*default.extras, *general)),))
 
 
 def _missing_default() -> DefaultRule:

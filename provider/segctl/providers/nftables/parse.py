@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import ParseError, Problem
-from segctl.model.policy import Policy
+from segctl.model.policy import FirewallZone, Policy
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
@@ -67,7 +67,7 @@ def _parse(document: bytes) -> NftLive:
         policy=meaning.policy,
         others=Policy(),
         order=tuple(rule.name for rule in meaning.policy.rules),
-        zones=meaning.policy.zones,
+        zones=meaning.policy[FirewallZone],
         known={
             "application": frozenset(functions.NAMES),
             "interface": frozenset(str(link.get("ifname")) for link in links),

@@ -15,10 +15,10 @@ from __future__ import annotations
 import re
 from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 
 from segctl.model.errors import UnsupportedError
-from segctl.model.policy import AddressGroup, DefaultRule, FirewallZone, Policy, Rule
+from segctl.model.policy import AddressGroup, FirewallZone, Policy
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import Names, build, by_pair, members
 from segctl.providers.nftables.interpret import rule_order, services_of
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.policy import Item
     from segctl.providers.nftables.parse import NftLive
-
-Kind = TypeVar("Kind")
 
 PREPARE, SWITCH, CLEAN = "# segctl prepare", "# segctl switch", "# segctl clean"
 #: A set that changes by more elements than this is loaded anew beside the old one.
@@ -50,36 +48,27 @@ def render(changes: Sequence[Change], live: NftLive) -> str:
     if not changes:
         return ""
     wanted = patched(live.policy, changes)
-    if not wanted.zones:
+    if not wanted[FirewallZone]:
         return f"{SWITCH}\ndelete table {names.TABLE}\n"
     given = new_names(wanted, live)
     return script(live.table, build(wanted, given))
 
 
 def patched(policy: Policy, changes: Iterable[Change]) -> Policy:
-    """Return `policy` after `changes`."""
+    """Return `policy` after `changes`, all but rules sorted by name."""
     held: dict[str, dict[str, Item]] = {
-        kind: {item.name: item for item in items} for kind, items in policy.objects()
+        kind: {item.name: item for item in items} for kind, items in policy.by_kind.items()
     }
-    held["rule"] = {rule.name: rule for rule in policy.rules}
     for change in changes:
         items = held[change.kind]
         if change.before is not None and (change.op in ("delete", "rename")):
             items.pop(change.before.name, None)
         if change.after is not None:
             items[change.after.name] = change.after
-    rules = tuple(sorted(cast("Iterable[Rule]", held["rule"].values()), key=rule_order))
-    return Policy(
-        zones=_by_name(cast("dict[str, FirewallZone]", held["zone"])),
-        address_groups=_by_name(cast("dict[str, AddressGroup]", held["address-group"])),
-        services=services_of(name for rule in rules for name in rule.services if name != "any"),
-        defaults=_by_name(cast("dict[str, DefaultRule]", held["default-rule"])),
-        rules=rules,
-    )
-
-
-def _by_name(items: Mapping[str, Kind]) -> tuple[Kind, ...]:
-    return tuple(items[name] for name in sorted(items))
+    found = Policy.of(items[name] for items in held.values() for name in sorted(items))
+    rules = tuple(sorted(found.rules, key=rule_order))
+    services = services_of(name for rule in rules for name in rule.services if name != "any")
+    return found.replace(services=services, rules=rules)
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -124,7 +113,7 @@ def _next(free: Iterator[int], pair: str) -> int:
 def _new_sets(wanted: Policy, live: NftLive) -> dict[tuple[int, str], str]:
     result: dict[tuple[int, str], str] = {}
     held = live.names.sets
-    for group in wanted.address_groups:
+    for group in wanted[AddressGroup]:
         for version in (4, 6):
             key = (version, group.name)
             found = frozenset(members({group.name: group.members}, group.name, version))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
-    from segctl.model.policy import Policy
+    from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
@@ -49,7 +49,7 @@ class PanosProvider:
         """What PAN-OS can express."""
         return CAPABILITIES
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """Return `policy` in PAN-OS's own names, never wider."""
         from segctl.providers.panos.fit import fit
 

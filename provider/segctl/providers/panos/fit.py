@@ -18,8 +18,13 @@ from segctl.model.policy import (
     Address,
     AddressGroup,
     ApplicationGroup,
+    DeclaredPolicy,
+    DeclaredRule,
+    DefaultRule,
+    FirewallZone,
     Policy,
     Rule,
+    Schedule,
     Service,
     Tag,
     sealed,
@@ -33,12 +38,13 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
 
 TAG = Tag(name=names.TAG, comments="Managed by segctl: changes made by hand are drift")
+_TAGS = (names.TAG,)
 
 
 _UNWRITABLE = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
-def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
     """Return `policy` as PAN-OS will hold it, with warnings about doubtful names.
 
     Raises:
@@ -49,47 +55,34 @@ def fit(policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)
     groups: dict[str, ApplicationGroup] = {}
-    services = {item.name: item for item in policy.services}
+    services = {item.name: item for item in policy[Service]}
     warnings: dict[str, Problem] = {}
     rules = tuple(_rule(rule, new, groups, services, warnings) for rule in policy.rules)
     fitted = Policy(
-        zones=policy.zones,
+        zones=policy[FirewallZone],
         tags=(TAG,) if rules else (),
-        addresses=tuple(_address(item, new) for item in policy.addresses),
-        address_groups=tuple(_address_group(item, new) for item in policy.address_groups),
+        addresses=tuple(_address(item, new) for item in policy[Address]),
+        address_groups=tuple(_address_group(item, new) for item in policy[AddressGroup]),
         services=tuple(services[name] for name in sorted(services)),
         application_groups=tuple(groups[name] for name in sorted(groups)),
         schedules=tuple(
             replace(item, name=shorten(item.name, names.MAX_SHORT_NAME))
-            for item in policy.schedules
+            for item in policy[Schedule]
         ),
-        defaults=policy.defaults,
+        defaults=policy[DefaultRule],
         rules=rules,
     )
-    return _marked(sealed(fitted)), tuple(warnings.values())
+    return sealed(fitted, _described), tuple(warnings.values())
 
 
-def _marked(policy: Policy) -> Policy:
-    """Return `policy` with the marks of its essential rules, which hold the seals."""
-    if not any(rule.essential for rule in policy.rules):
-        return policy
-    return replace(
-        policy,
-        rules=tuple(
-            replace(rule, description=_described(rule)) if rule.essential else rule
-            for rule in policy.rules
-        ),
-    )
+def _described(rule: Rule | DeclaredRule, seal: str | None = None) -> str:
+    return _cut(names.mark(rule.conduit, rule.flow, seal) + rule.description)
 
 
-def _described(rule: Rule) -> str:
-    return _cut(names.mark(rule) + rule.description)
-
-
-def _renamer(policy: Policy) -> Mapping[str, str]:
-    held = [item.name for item in policy.addresses]
-    held += [item.name for item in policy.address_groups]
-    held += [item.name for item in policy.services]
+def _renamer(policy: DeclaredPolicy) -> Mapping[str, str]:
+    held = [item.name for item in policy[Address]]
+    held += [item.name for item in policy[AddressGroup]]
+    held += [item.name for item in policy[Service]]
     return {ANY: ANY} | {name: shorten(name, names.MAX_NAME) for name in held}
 
 
@@ -121,7 +114,7 @@ def _check_length(kind: str, name: str, limit: int) -> None:
 
 
 def _rule(
-    rule: Rule,
+    rule: DeclaredRule,
     new: Mapping[str, str],
     groups: dict[str, ApplicationGroup],
     services: dict[str, Service],
@@ -152,29 +145,31 @@ def _rule(
     if _UNWRITABLE.search(rule.description):
         message = f"rule {rule.name}: its description has characters that XML cannot carry"
         raise UnsupportedError(message)
-    return replace(
-        rule,
+    return rule.fitted(
         name=shorten(rule.name, names.MAX_NAME),
-        sources=tuple(sorted(new[name] for name in rule.sources)),
-        destinations=tuple(sorted(new[name] for name in rule.destinations)),
-        protocols=(),
-        enforce_functions=True,
-        profile_asked=False,
+        sources=_renamed(rule.sources, new),
+        destinations=_renamed(rule.destinations, new),
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
-        tags=(names.TAG,),
-        # the mark of an essential rule holds its seal: `_marked` adds it to the fitted rule
-        description=rule.description if rule.essential else _described(rule),
+        tags=_TAGS,
+        # the mark of an essential rule holds its seal: `sealed` adds it to the fitted rule
+        description=None if rule.essential else _described(rule),
     )
 
 
+def _renamed(held: tuple[str, ...], new: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names under which PAN-OS has the objects; the same tuple where none is another."""
+    renamed = (new[held[0]],) if len(held) == 1 else tuple(sorted([new[name] for name in held]))
+    return held if renamed == held else renamed
+
+
 def _applications(
-    rule: Rule, warnings: dict[str, Problem]
+    rule: DeclaredRule, warnings: dict[str, Problem]
 ) -> tuple[tuple[str, ...], tuple[Service, ...]]:
     """Return the App-IDs of a rule, and services where a protocol has none and need not."""
     for name in rule.applications:
         _refuse_trap(rule, name)
-        caution = catalogue().caution(name)
+        caution = _caution(name)
         if caution:
             warnings[caution] = Problem(message=caution, severity="warning", kind="doubt")
     if not rule.protocols:
@@ -227,18 +222,23 @@ def _doubt(
 
 
 @cache
+def _caution(name: str) -> str | None:
+    return catalogue().caution(name)
+
+
+@cache
 def _trap(name: str) -> str | None:
     return catalogue().trap(name)
 
 
-def _refuse_trap(rule: Rule, name: str) -> None:
+def _refuse_trap(rule: DeclaredRule, name: str) -> None:
     hint = _trap(name)
     if hint:
         message = f"conduit {rule.conduit}, flow {rule.flow}: application {name!r}: {hint}"
         raise UnsupportedError(message)
 
 
-def _group(rule: Rule, applications: Iterable[str]) -> ApplicationGroup:
+def _group(rule: DeclaredRule, applications: Iterable[str]) -> ApplicationGroup:
     members = tuple(applications)
     uses = "+".join(f"{use.protocol}-{'-'.join(use.classes)}" for use in rule.protocols)
     name = shorten(f"{names.PREFIX}{uses or 'apps'}#{len(members)}{members}", names.MAX_SHORT_NAME)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from segctl.model.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from segctl.model.policy import Rule
     from segctl.model.scope import Scope
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
@@ -31,11 +30,14 @@ DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
 SHARED = "/config/shared"
 
 
-def mark(rule: Rule) -> str:
-    """Return the beginning of a rule's description that says whose it is."""
-    flow = f" conduit={rule.conduit} flow={rule.flow}" if rule.flow else ""
-    essential = f" essential={rule.seal}" if rule.essential else ""
-    return f"[segctl{flow}{essential}] "
+def mark(conduit: str, flow: str, seal: str | None = None) -> str:
+    """Return the beginning of a rule's description that says whose it is.
+
+    `flow` is empty for a rule of none; `seal` is None for a rule that is not essential.
+    """
+    of_flow = f" conduit={conduit} flow={flow}" if flow else ""
+    essential = "" if seal is None else f" essential={seal}"
+    return f"[segctl{of_flow}{essential}] "
 
 
 def read_mark(description: str) -> dict[str, Any] | None:

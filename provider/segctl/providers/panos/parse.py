@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
 from segctl.model.errors import ParseError
 from segctl.model.policy import (
-    Address,
     AddressGroup,
     ApplicationGroup,
     DefaultRule,
     FirewallZone,
     Item,
     Policy,
-    Rule,
     Schedule,
-    Service,
     Tag,
 )
 from segctl.model.scope import Scope
@@ -43,10 +40,24 @@ if TYPE_CHECKING:
 
     Events: TypeAlias = Iterable[tuple[str, Element]]
     Part: TypeAlias = bytes | memoryview
-    Taker: TypeAlias = Callable[["_Found", Element], None]
 
 _CHUNK = 1 << 15
-COUNTED_KINDS = ("rule", "address", "address-group", "service")
+_RULES = "rulebase/security/rules"
+#: Objects that are taken one entry at a time, by their kind, which is their container's path too.
+_OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
+    "address": elements.parse_address,
+    "address-group": elements.parse_address_group,
+    "service": elements.parse_service,
+}
+COUNTED_KINDS = ("rule", *_OBJECTS)
+#: Kinds that are few, by the path of their container: read from what streaming left of the tree.
+_FEW: Mapping[str, Callable[[Element], Item]] = {
+    "zone": elements.parse_zone,
+    "tag": elements.parse_tag,
+    "application-group": elements.parse_application_group,
+    "schedule": elements.parse_schedule,
+    "rulebase/default-security-rules/rules": elements.parse_default_rule,
+}
 #: Kinds whose names a rule may use, apart from those segctl writes itself.
 _OTHER_KINDS = (
     "service-group",
@@ -66,22 +77,24 @@ _REFERRED = frozenset(
 
 @dataclass(slots=True)
 class _Items:
-    """The rules and objects of one owner in one scope, in the device's order."""
+    """The rules and objects of one owner in one scope by kind, in the device's order."""
 
-    rules: list[Rule] = field(default_factory=list[Rule])
-    addresses: list[Address] = field(default_factory=list[Address])
-    address_groups: list[AddressGroup] = field(default_factory=list[AddressGroup])
-    services: list[Service] = field(default_factory=list[Service])
+    held: dict[str, list[Item]] = field(
+        default_factory=lambda: {kind: list[Item]() for kind in COUNTED_KINDS}
+    )
+
+    def add(self, item: Item) -> None:
+        """Take one more item."""
+        self.held[item.kind_name].append(item)
 
     def of(self, kind: str) -> Sequence[Item]:
         """Return the items of one kind."""
-        kinds: dict[str, Sequence[Item]] = {
-            "rule": self.rules,
-            "address": self.addresses,
-            "address-group": self.address_groups,
-            "service": self.services,
-        }
-        return kinds[kind]
+        return self.held[kind]
+
+    def all(self) -> Iterator[Item]:
+        """Yield every item."""
+        for items in self.held.values():
+            yield from items
 
 
 @dataclass(slots=True)
@@ -156,7 +169,7 @@ def _parse(document: bytes) -> Live:
         policy=ours,
         others=_others(own, rest, shared, rest_shared),
         order=tuple(own.order),
-        zones=rest.zones,
+        zones=rest.items[FirewallZone],
         known=_known(own, rest, shared, rest_shared, applications),
         taken=_taken(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
@@ -214,11 +227,14 @@ def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> 
 
     The last of a container may still grow, and lxml forbids to touch it until it is finished.
     """
-    for path, take in _TAKERS.items():
+    for path in (_RULES, *_OBJECTS):
         for container in result.iterfind(f"{root}/{path}"):
             for element in list(container)[: len(container) - unfinished]:
                 if element.tag == "entry":
-                    take(found, element)
+                    if path == _RULES:
+                        _take_rule(found, element)
+                    else:
+                        _take_object(found, element, path)
                     container.remove(element)
 
 
@@ -226,49 +242,25 @@ def _take_rule(found: _Found, element: Element) -> None:
     rule = elements.parse_rule(element)
     found.order.append(rule.name)
     if elements.is_ours(rule):
-        found.ours.rules.append(rule)
+        found.ours.add(rule)
         return
-    found.others.rules.append(rule)
+    found.others.add(rule)
     found.rule_digests[rule.name] = _digest(element)
     used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
     more = references.in_entry(element, elements.RULE_TAGS)
     _use(found, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
 
 
-def _take_address(found: _Found, element: Element) -> None:
-    item, tags = elements.parse_address(element)
-    _owner(found, "address", item.name, tags).addresses.append(item)
-
-
-def _take_address_group(found: _Found, element: Element) -> None:
-    item, tags = elements.parse_address_group(element)
-    owner = _owner(found, "address-group", item.name, tags)
-    owner.address_groups.append(item)
-    if owner is found.others:
-        used = (*item.members, *references.in_entry(element, elements.GROUP_TAGS))
-        _use(found, used, "address-group", item.name)
-
-
-def _take_service(found: _Found, element: Element) -> None:
-    item, tags = elements.parse_service(element)
-    _owner(found, "service", item.name, tags).services.append(item)
-
-
-#: The streamed containers, by their path below a scope's own node.
-_TAKERS: Mapping[str, Taker] = {
-    "rulebase/security/rules": _take_rule,
-    "address": _take_address,
-    "address-group": _take_address_group,
-    "service": _take_service,
-}
-
-
-def _owner(found: _Found, kind: str, name: str, tags: tuple[str, ...]) -> _Items:
-    """Return whose an object is; the tags of others' objects are noted as in use."""
+def _take_object(found: _Found, element: Element, kind: str) -> None:
+    item, tags = _OBJECTS[kind](element)
     if names.TAG in tags:
-        return found.ours
-    _use(found, tags, kind, name)
-    return found.others
+        found.ours.add(item)
+        return
+    found.others.add(item)
+    _use(found, tags, kind, item.name)
+    if isinstance(item, AddressGroup):
+        used = (*item.members, *references.in_entry(element, elements.GROUP_TAGS))
+        _use(found, used, kind, item.name)
 
 
 def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
@@ -290,11 +282,7 @@ def _digest(element: Element) -> str:
 class _Rest:
     """The kinds that are few: read from what streaming left of the tree."""
 
-    zones: tuple[FirewallZone, ...] = ()
-    tags: tuple[Tag, ...] = ()
-    application_groups: tuple[ApplicationGroup, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
-    defaults: tuple[DefaultRule, ...] = ()
+    items: Policy = field(default_factory=Policy)
     names: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     digests: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -319,91 +307,45 @@ def _rest(root: Element | None) -> _Rest:
         entry.get("name", "") for entry in root.findall("log-settings/profiles/entry")
     )
     return _Rest(
-        zones=tuple(map(elements.parse_zone, root.findall("zone/entry"))),
-        tags=tuple(map(elements.parse_tag, root.findall("tag/entry"))),
-        application_groups=tuple(
-            map(elements.parse_application_group, root.findall("application-group/entry"))
-        ),
-        schedules=tuple(map(elements.parse_schedule, root.findall("schedule/entry"))),
-        defaults=tuple(
-            map(
-                elements.parse_default_rule,
-                root.findall("rulebase/default-security-rules/rules/entry"),
-            )
+        items=Policy.of(
+            read(entry) for path, read in _FEW.items() for entry in root.findall(f"{path}/entry")
         ),
         names=held,
         digests=digests,
     )
 
 
-_ItemT = TypeVar("_ItemT", bound=Item)
-
-
 def _ours(items: _Items, rest: _Rest) -> Policy:
     """Return what carries our mark, or our prefix where PAN-OS has no tags."""
-    return Policy(
-        tags=tuple(
-            replace(tag, comments=record.read(tag.comments)[0])
-            for tag in rest.tags
-            if tag.name == names.TAG
-        ),
-        addresses=tuple(items.addresses),
-        address_groups=tuple(items.address_groups),
-        services=tuple(items.services),
-        application_groups=tuple(filter(_prefixed, rest.application_groups)),
-        schedules=tuple(filter(_prefixed, rest.schedules)),
-        defaults=rest.defaults,
-        rules=tuple(items.rules),
+    few = filter(_is_ours, _named(rest))
+    policy = Policy.of([*items.all(), *few, *rest.items[DefaultRule]])
+    return policy.replace(
+        tags=(replace(tag, comments=record.read(tag.comments)[0]) for tag in policy[Tag])
     )
 
 
 def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Policy:
     """Return what others own; shared objects count where nothing in the system shadows them."""
-    ours, others = own.ours, own.others
-    shared_ours, shared_others = shared.ours, shared.others
-    return Policy(
-        tags=_below(
-            [tag for tag in rest.tags if tag.name != names.TAG], rest_shared.tags, rest.tags
-        ),
-        addresses=_below(
-            others.addresses,
-            [*shared_ours.addresses, *shared_others.addresses],
-            [*ours.addresses, *others.addresses],
-        ),
-        address_groups=_below(
-            others.address_groups,
-            [*shared_ours.address_groups, *shared_others.address_groups],
-            [*ours.address_groups, *others.address_groups],
-        ),
-        services=_below(
-            others.services,
-            [*shared_ours.services, *shared_others.services],
-            [*ours.services, *others.services],
-        ),
-        application_groups=_below(
-            [item for item in rest.application_groups if not _prefixed(item)],
-            rest_shared.application_groups,
-            rest.application_groups,
-        ),
-        schedules=_below(
-            [item for item in rest.schedules if not _prefixed(item)],
-            rest_shared.schedules,
-            rest.schedules,
-        ),
-        rules=tuple(others.rules),
-    )
+    few = (item for item in _named(rest) if not _is_ours(item))
+    common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
+    more: list[Item] = []
+    for kind, items in common.objects():
+        shadowing = _names(rest.items.by_kind[kind])
+        shadowing |= own.names(kind) if kind in _OBJECTS else frozenset()
+        more += (item for item in items if item.name not in shadowing)
+    return Policy.of([*own.others.all(), *few, *more])
 
 
-def _prefixed(item: Item) -> bool:
+def _named(rest: _Rest) -> Iterator[Item]:
+    """Yield the few that rules or objects name: of these some are ours, some of others."""
+    for kind in (Tag, ApplicationGroup, Schedule):
+        yield from rest.items[kind]
+
+
+def _is_ours(item: Item) -> bool:
+    if isinstance(item, Tag):
+        return item.name == names.TAG
     return item.name.startswith(names.PREFIX)
-
-
-def _below(
-    items: Iterable[_ItemT], shared: Iterable[_ItemT], system: Iterable[_ItemT]
-) -> tuple[_ItemT, ...]:
-    """Return `items` and those of `shared` whose name nothing in `system` has."""
-    shadowing = {item.name for item in system}
-    return (*items, *(item for item in shared if item.name not in shadowing))
 
 
 def _known(
@@ -415,11 +357,8 @@ def _known(
         kind: rest.names.get(kind, none) | rest_shared.names.get(kind, none)
         for kind in (*_OTHER_KINDS, "application-group", "schedule", "log-setting")
     }
-    known |= {
-        kind: own.names(kind) | shared.names(kind)
-        for kind in ("address", "address-group", "service")
-    }
-    known["zone"] = frozenset(zone.name for zone in rest.zones)
+    known |= {kind: own.names(kind) | shared.names(kind) for kind in _OBJECTS}
+    known["zone"] = frozenset(zone.name for zone in rest.items[FirewallZone])
     known["application"] |= {
         entry.get("name", "") for entry in applications.iterfind("result/entry")
     }
@@ -429,13 +368,13 @@ def _known(
 def _taken(own: _Found, rest: _Rest) -> dict[str, frozenset[str]]:
     """Return the names that others hold in the virtual system, by the kinds that share them."""
     others, none = own.others, frozenset[str]()
-    addresses = _names(others.addresses) | _names(others.address_groups)
+    addresses = _names(others.of("address")) | _names(others.of("address-group"))
     addresses |= rest.names.get("external-list", none)
     return {
         "rule": frozenset(own.rule_digests),
         "address": addresses,
         "address-group": addresses,
-        "service": _names(others.services) | rest.names.get("service-group", none),
+        "service": _names(others.of("service")) | rest.names.get("service-group", none),
     }
 
 

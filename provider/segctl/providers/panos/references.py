@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
+from segctl.model import items as kinds
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.elements import reason
@@ -49,8 +50,6 @@ _WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
 _DEFINED_AT: Final = 3
 #: Our kinds that have no tags.
 _PREFIXED: Final = frozenset({"application-group", "schedule"})
-#: Kinds of ours that nothing can refer to, or that are never deleted.
-_LASTING: Final = frozenset({"zone", "default-rule"})
 
 #: Parts of a snapshot with the rest of the device: other virtual systems, and sections that belong
 #: to none; those that end in another word are of the candidate.
@@ -77,8 +76,8 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     Raises:
         ParseError: an answer is missing or not complete XML, or the device refuses it.
     """
-    kinds = (items for kind, items in policy.objects() if kind not in _LASTING)
-    ours = {item.name for items in kinds for item in items}
+    named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
+    ours = {item.name for items in named for item in items}
     system = f"vsys -> {snapshot.vsys} -> "
     found = {name: system + own.uses[name] for name in ours & own.uses.keys()}
     unknown = ours.difference(shared.defined)  # what shared and other systems may mean by it

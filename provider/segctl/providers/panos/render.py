@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from segctl.model.diff import Anchor, longest_increasing
-from segctl.model.policy import Schedule
+from segctl.model.policy import AddressGroup, Schedule
 from segctl.providers.panos import elements, names
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _back_to_names(
     """Write what followed a renamed object anew: it means whoever has the name now."""
     taken = {name for _, name in aside}
     written = {(change.kind, change.name) for change in changes if change.op != "move"}
-    for group in live.policy.address_groups:
+    for group in live.policy[AddressGroup]:
         if taken & set(group.members) and ("address-group", group.name) not in written:
             yield _step("edit", path(base, "address-group", group.name), elements.write(group))
     for rule in live.policy.rules:

@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 from segctl.compiler.naming import shorten
 from segctl.model.addresses import interval_text
 from segctl.model.errors import ParseError, UnsupportedError
-from segctl.model.policy import ANY, FirewallZone, Policy, Rule, Service, resolver, sealed
+from segctl.model.policy import (
+    ANY,
+    DeclaredPolicy,
+    DeclaredRule,
+    FirewallZone,
+    Policy,
+    Rule,
+    Service,
+    resolver,
+    sealed,
+)
 from segctl.model.scope import DEFAULT_SCOPE
 from segctl.providers.base import Capabilities, Identity, Live
 
@@ -55,16 +65,15 @@ class ToyosProvider:
         """What ToyOS has."""
         return CAPABILITIES
 
-    def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """Write out names as addresses and ports; refuse what ToyOS cannot say."""
         resolve = resolver(policy)
-        services = {item.name: f"{item.protocol}/{item.ports}" for item in policy.services}
+        services = {item.name: f"{item.protocol}/{item.ports}" for item in policy[Service]}
         rules: list[Rule] = []
         for rule in policy.rules:
             _refuse(rule, device)
             rules.append(
-                replace(
-                    rule,
+                rule.fitted(
                     name=shorten(rule.name, CAPABILITIES.max_name),
                     sources=_addresses(rule.sources, resolve),
                     destinations=_addresses(rule.destinations, resolve),
@@ -135,7 +144,7 @@ class ToyosProvider:
 # --- from a compiled rule to one of ToyOS ---------------------------------------------------------
 
 
-def _refuse(rule: Rule, device: Device) -> None:
+def _refuse(rule: DeclaredRule, device: Device) -> None:
     lacking = {
         "protocols: declare services": rule.protocols,
         "applications: declare services": set(rule.applications) - {ANY, ""},

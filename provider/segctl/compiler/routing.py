@@ -1,0 +1,187 @@
+"""Which firewalls enforce each flow: conduits follow the paths between their zones.
+
+A flow that crosses a firewall is a leg there; a firewall's rules are made of its legs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl.compiler.labels import label
+from segctl.compiler.problems import problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from segctl.compiler.topology import Hop, Topology
+    from segctl.model.errors import Problem
+    from segctl.model.site import Conduit, Endpoint, Flow, Site, Zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One flow of one conduit from one zone to another, at one firewall.
+
+    `sources` and `destinations` are the flow's endpoints in these zones; without any, if the flow
+    names none, it means the whole zone.
+    """
+
+    conduit: Conduit
+    flow: Flow
+    source: Zone
+    sources: tuple[Endpoint, ...]
+    destination: Zone
+    destinations: tuple[Endpoint, ...]
+    hop: Hop
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """A flow with its endpoints by zone, None where it means whole zones."""
+
+    flow: Flow
+    sources: Mapping[str, tuple[Endpoint, ...]] | None
+    destinations: Mapping[str, tuple[Endpoint, ...]] | None
+
+    @classmethod
+    def of(cls, flow: Flow) -> _Ends:
+        """Return a flow with its endpoints told apart."""
+        return cls(
+            flow=flow, sources=_by_zone(flow.sources), destinations=_by_zone(flow.destinations)
+        )
+
+    def in_source(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the sources in a zone, () for the whole of it, None where there are none."""
+        return () if self.sources is None else self.sources.get(zone.key)
+
+    def in_destination(self, zone: Zone) -> tuple[Endpoint, ...] | None:
+        """Return the destinations in a zone, () for the whole of it, None where there are none."""
+        return () if self.destinations is None else self.destinations.get(zone.key)
+
+
+def _by_zone(endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]] | None:
+    found: dict[str, list[Endpoint]] = {}
+    for endpoint in endpoints:
+        found.setdefault(endpoint.zone, []).append(endpoint)
+    return {zone: tuple(ends) for zone, ends in found.items()} or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routes:
+    """What every firewall enforces, by its host name, in the order of conduits and flows.
+
+    `expired` are the conduits that it would enforce if their time had not passed.
+    """
+
+    legs: Mapping[str, Sequence[Leg]]
+    expired: Mapping[str, Sequence[Conduit]]
+
+
+def routes(site: Site, topology: Topology, today: date, problems: list[Problem]) -> Routes:
+    """Return the legs of all conduits of `site`; one without a path is added to `problems`."""
+    router = _Router(site, topology, problems)
+    legs: dict[str, list[Leg]] = {device.name: [] for device in site.devices}
+    expired: dict[str, list[Conduit]] = {}
+    for conduit in sorted(site.conduits, key=lambda conduit: conduit.key):
+        if conduit.mode == "absent":
+            continue
+        found = router.legs(conduit)
+        if conduit.expired(today):
+            for device in dict.fromkeys(leg.hop.device for leg in found):
+                expired.setdefault(device, []).append(conduit)
+            continue
+        for leg in found:
+            legs[leg.hop.device].append(leg)
+    return Routes(legs=legs, expired=expired)
+
+
+class _Router:
+    """Follows conduits through the topology; a pair of zones is looked up once."""
+
+    def __init__(self, site: Site, topology: Topology, problems: list[Problem]) -> None:
+        self._zones = {zone.key: zone for zone in site.zones}
+        self._topology = topology
+        self._problems = problems
+        self._hops: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
+
+    def legs(self, conduit: Conduit) -> list[Leg]:
+        """Return the legs of one conduit, in the order of its pairs of zones and its flows."""
+        flows = [_Ends.of(flow) for flow in sorted(conduit.flows, key=lambda flow: flow.id)]
+        pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
+        return [
+            leg
+            for a, b in pairs
+            for leg in self._between(
+                conduit, flows, self._zones[a], self._zones[b], many=len(pairs) > 1
+            )
+        ]
+
+    def _between(
+        self,
+        conduit: Conduit,
+        flows: Sequence[_Ends],
+        source: Zone,
+        destination: Zone,
+        *,
+        many: bool,
+    ) -> Iterator[Leg]:
+        touching = [
+            (ends.flow, sources, destinations)
+            for ends in flows
+            if (sources := ends.in_source(source)) is not None
+            and (destinations := ends.in_destination(destination)) is not None
+        ]
+        if not touching:
+            return
+        hops = self._path(conduit, source, destination)
+        crossings = [hop.device for hop in hops]
+        for flow, sources, destinations in touching:
+            for hop in hops:
+                name = f"{label(conduit)}.{flow.id}"
+                if many:
+                    name += f".{source.id}-{destination.id}"
+                if crossings.count(hop.device) > 1:
+                    name += f".{self._zones[hop.enter].id}-{self._zones[hop.leave].id}"
+                yield Leg(
+                    conduit=conduit,
+                    flow=flow,
+                    source=source,
+                    sources=sources,
+                    destination=destination,
+                    destinations=destinations,
+                    hop=hop,
+                    name=name,
+                )
+
+    def _path(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
+        """Return the firewalls that enforce `conduit` between two zones; none is a problem."""
+        key = (source.key, destination.key, conduit.via)
+        if key not in self._hops:
+            self._hops[key] = self._find_hops(*key)
+        found = self._hops[key]
+        missing = [name for name in conduit.via if name not in {hop.device for hop in found}]
+        if not found or missing:
+            why = (
+                f"via names {missing[0]}, which does not stand between them"
+                if missing
+                else self._topology.gap(source.key, destination.key)
+            )
+            self._problems.append(
+                problem(
+                    conduit.declared,
+                    f"conduit {conduit.key}: no path from zone {source.key} to {destination.key}",
+                    f"{why}; add a zone to segctl_zone_map of a firewall between them",
+                    path=f"segctl_conduits.{conduit.id}",
+                )
+            )
+        return found
+
+    def _find_hops(self, source: str, destination: str, via: tuple[str, ...]) -> tuple[Hop, ...]:
+        if not via:
+            return self._topology.hops(source, destination)
+        return tuple(
+            hop for name in via for hop in self._topology.hops_via(source, destination, name)
+        )

@@ -1,0 +1,321 @@
+"""The kinds of items that firewalls hold, and what makes two of a kind differ.
+
+`KINDS` has a row for each kind. A new kind is a class, a row, and what a platform reads and writes
+of it: policies, comparison, digests and documents follow from the row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from segctl.model.site import ProtocolUse
+
+Action = Literal["allow", "deny"]
+AddressKind = Literal["network", "range", "fqdn", "wildcard", "dynamic"]
+RuleType = Literal["universal", "intrazone", "interzone"]
+
+ANY = "any"
+APPLICATION_DEFAULT = "application-default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One object or rule that a device holds, of the kind that its class says."""
+
+    kind_name: ClassVar[str]
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address(Item):
+    """A named set of addresses: ``10.20.1.11``, ``10.20.1.0/24`` or ``10.0.0.1-10.0.0.9``."""
+
+    kind_name: ClassVar[str] = "address"
+    value: str
+    type: AddressKind = "network"
+    description: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressGroup(Item):
+    """A named set of address objects and groups."""
+
+    kind_name: ClassVar[str] = "address-group"
+    members: tuple[str, ...]
+    description: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service(Item):
+    """Destination ports of one layer-4 protocol; ``ports`` is ``80,443,1000-2000``."""
+
+    kind_name: ClassVar[str] = "service"
+    protocol: str
+    ports: str
+    description: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationGroup(Item):
+    """A named set of the platform's applications."""
+
+    kind_name: ClassVar[str] = "application-group"
+    members: tuple[str, ...]
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Item):
+    """When a rule applies: ``HH:MM-HH:MM`` in device time, ``daily`` or by week day."""
+
+    kind_name: ClassVar[str] = "schedule"
+    windows: tuple[tuple[str, tuple[str, ...]], ...]
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag(Item):
+    """A tag object: the mark that says whose an object is."""
+
+    kind_name: ClassVar[str] = "tag"
+    comments: str = ""
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirewallZone(Item):
+    """The device's own zone with the interfaces bound to it."""
+
+    kind_name: ClassVar[str] = "zone"
+    interfaces: tuple[str, ...]
+    type: str = "layer3"
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DefaultRule(Item):
+    """What happens to a session that no rule matches, inside a zone or between zones."""
+
+    kind_name: ClassVar[str] = "default-rule"
+    name: Literal["intrazone-default", "interzone-default"]
+    action: str
+    log: bool
+    log_setting: str = ""
+    extras: tuple[str, ...] = ()
+
+    def beside(self, held: DefaultRule) -> DefaultRule:
+        """Return this rule with what `held` may keep: its way to refuse, where it logs to."""
+        refuses = self.action == "deny" and held.action != "allow"
+        return replace(
+            self,
+            action=held.action if refuses else self.action,
+            log_setting=self.log_setting or held.log_setting,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Item):
+    """One line of a device's policy, in the platform's own names; first match decides.
+
+    ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
+    ``extras`` holds, as text, whatever of a live rule this model has no field for.
+    """
+
+    kind_name: ClassVar[str] = "rule"
+    #: What a digest has between users and applications, where rules once had declared protocols.
+    once_protocols: ClassVar[tuple[()]] = ()
+    from_zones: tuple[str, ...]
+    to_zones: tuple[str, ...]
+    sources: tuple[str, ...] = (ANY,)
+    destinations: tuple[str, ...] = (ANY,)
+    users: tuple[str, ...] = (ANY,)
+    applications: tuple[str, ...] = (ANY,)
+    services: tuple[str, ...] = (ANY,)
+    action: str = "allow"
+    conduit: str = ""
+    flow: str = ""
+    type: RuleType = "universal"
+    profile_group: str = ""
+    log: bool = True
+    log_setting: str = ""
+    schedule: str = ""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    disabled: bool = False
+    essential: bool = False
+    seal: str = ""
+    negate_source: bool = False
+    negate_destination: bool = False
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRule:
+    """One rule as the inventory asks for it, before a platform has fitted it.
+
+    ``protocols`` with their access classes stand beside ``applications``, which are the platform's
+    own. ``enforce_functions``: a platform that cannot tell the functions apart must refuse.
+    ``profile_asked``: the inventory asks for threat prevention itself; else ``profile_group`` is
+    what the device gives to all.
+    """
+
+    kind_name: ClassVar[str] = "declared-rule"
+    name: str
+    from_zones: tuple[str, ...]
+    to_zones: tuple[str, ...]
+    sources: tuple[str, ...] = (ANY,)
+    destinations: tuple[str, ...] = (ANY,)
+    users: tuple[str, ...] = (ANY,)
+    protocols: tuple[ProtocolUse, ...] = ()
+    applications: tuple[str, ...] = (ANY,)
+    services: tuple[str, ...] = (ANY,)
+    action: str = "allow"
+    conduit: str = ""
+    flow: str = ""
+    type: RuleType = "universal"
+    profile_group: str = ""
+    log: bool = True
+    log_setting: str = ""
+    schedule: str = ""
+    description: str = ""
+    essential: bool = False
+    enforce_functions: bool = True
+    profile_asked: bool = False
+
+    def fitted(
+        self,
+        *,
+        name: str | None = None,
+        sources: tuple[str, ...] | None = None,
+        destinations: tuple[str, ...] | None = None,
+        applications: tuple[str, ...] | None = None,
+        services: tuple[str, ...] | None = None,
+        profile_group: str | None = None,
+        log_setting: str | None = None,
+        description: str | None = None,
+        tags: tuple[str, ...] = (),
+    ) -> Rule:
+        """Return the rule in a platform's words; what is not given stays as declared.
+
+        Raises:
+            TypeError: it asks for protocols, and `applications` does not say what they come to.
+        """
+        if applications is None and self.protocols:
+            message = f"rule {self.name}: no applications are given for its protocols"
+            raise TypeError(message)
+        return Rule(
+            name=self.name if name is None else name,
+            from_zones=self.from_zones,
+            to_zones=self.to_zones,
+            sources=self.sources if sources is None else sources,
+            destinations=self.destinations if destinations is None else destinations,
+            users=self.users,
+            applications=self.applications if applications is None else applications,
+            services=self.services if services is None else services,
+            action=self.action,
+            conduit=self.conduit,
+            flow=self.flow,
+            type=self.type,
+            profile_group=self.profile_group if profile_group is None else profile_group,
+            log=self.log,
+            log_setting=self.log_setting if log_setting is None else log_setting,
+            schedule=self.schedule,
+            tags=tags,
+            description=self.description if description is None else description,
+            essential=self.essential,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of item, a row of `KINDS`.
+
+    ``plural`` names the items in documents, and as an argument of `Policy`. Others on a device may
+    use an item that is ``referable`` by its name. ``uncompared`` are fields that say where a value
+    came from rather than what the device holds.
+    """
+
+    item: type[Item]
+    plural: str
+    referable: bool = True
+    uncompared: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What plans and reports call the kind."""
+        return self.item.kind_name
+
+
+#: Every kind of item, in the order in which they must be created: rules name all the others.
+KINDS: tuple[Kind, ...] = (
+    Kind(item=Tag, plural="tags"),
+    Kind(item=FirewallZone, plural="zones", referable=False),
+    Kind(item=Address, plural="addresses"),
+    Kind(item=AddressGroup, plural="address_groups"),
+    Kind(item=Service, plural="services"),
+    Kind(item=ApplicationGroup, plural="application_groups"),
+    Kind(item=Schedule, plural="schedules"),
+    Kind(item=DefaultRule, plural="defaults", referable=False),
+    Kind(item=Rule, plural="rules", referable=False, uncompared=frozenset({"seal"})),
+)
+
+
+def compared_fields(cls: type[Item]) -> tuple[str, ...]:
+    """Names of the fields that make two items of `cls` differ on a device."""
+    return _compared(cls)  # type: ignore[arg-type] # a class is hashable, whatever its instances
+
+
+@cache
+def _compared(cls: type[Item]) -> tuple[str, ...]:
+    uncompared = next((kind.uncompared for kind in KINDS if kind.item is cls), frozenset[str]())
+    return tuple(field.name for field in fields(cls) if field.name not in uncompared)
+
+
+def as_dict(item: Item) -> dict[str, Any]:
+    """Return the compared fields of `item` that hold something, ready for JSON."""
+    result: dict[str, Any] = {}
+    for name in compared_fields(type(item)):
+        value = getattr(item, name)
+        if value not in ("", (), False) or name == "log":
+            result[name] = _plain(value)
+    return result
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in cast("tuple[object, ...]", value)]
+    return value if isinstance(value, str | int | float | bool) or value is None else str(value)
+
+
+def item_digest(item: Item) -> str:
+    """``sha256`` in hexadecimal of one item's canonical form."""
+    return hashlib.sha256(canonical(item)).hexdigest()
+
+
+_JSON = json.JSONEncoder(default=str, separators=(",", ":"))
+
+
+@cache
+def _digested(cls: type[Item]) -> Callable[[Item], Any]:
+    """Return what reads the values of an item that its digest is made of."""
+    names = list(compared_fields(cls))
+    if cls is Rule:
+        names.insert(names.index("applications"), "once_protocols")
+    return attrgetter(*names)
+
+
+def canonical(item: Item) -> bytes:
+    """Return the line that stands for an item in digests."""
+    values = _digested(type(item))  # type: ignore[arg-type] # as in `compared_fields`
+    return _JSON.encode(values(item)).encode() + b"\n"
