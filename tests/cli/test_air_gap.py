@@ -72,7 +72,7 @@ def test_a_plan_is_made_outside_and_applied_inside(
     here = [*out, "-i", "mocks.yml"]
     keys = minisign_keys(tmp_path)
     with inside(tmp_path) as running:
-        for mock in running.everything.values():
+        for mock in (*running.mocks.values(), *running.linux.values()):
             mock.reject_writes = True
         assert run(["snapshot", *here]) == 0
         files = sorted((tmp_path / "snapshots").iterdir())
@@ -95,7 +95,7 @@ def test_a_plan_is_made_outside_and_applied_inside(
         assert run([*out, "drift", "--offline", "snapshots", "--json"]) == 2
         document = json.loads(capsys.readouterr().out)
         assert all("from a snapshot" in str(one["findings"]) for one in document["devices"])
-        for mock in running.everything.values():
+        for mock in (*running.mocks.values(), *running.linux.values()):
             mock.reject_writes = False
         assert run([*here, "apply", "plan.json", "--verify", str(keys.trusted)]) == 0
         assert run([*here, "drift"]) == 0
