@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from support.golden import Golden
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,6 +31,20 @@ _TOGETHER = (
 if "PYTEST_XDIST_WORKER" in os.environ:
     # coverage is measured in the workers; in all that they start it would cost minutes
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--refresh-golden",
+        action="store_true",
+        help="write expected outputs that differ anew, and fail each test whose file was written",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with the file that holds what is expected."""
+    return Golden(refresh=bool(request.config.getoption("--refresh-golden")))
 
 
 @pytest.hookimpl(optionalhook=True)
