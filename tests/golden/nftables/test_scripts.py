@@ -1,8 +1,8 @@
 """What apply sends to a gateway, case by case, and the table it then has, to be read by people.
 
 ``<case>/script.nft`` is the script of the plan, ``<case>/table.nft`` the table as nft lists it
-after the apply; long lists of elements are cut. ``pytest --refresh-golden tests/golden`` writes those
-that differ anew.
+after the apply; long lists of elements are cut. ``pytest --refresh-golden tests/golden`` writes
+those that differ anew.
 """
 
 from __future__ import annotations
