@@ -27,6 +27,25 @@ _TOGETHER = (
     "tests/unit/bench/test_bench_smoke.py",
 )
 
+#: Unit tests in seconds or minutes, which `make quick` leaves out.
+_SLOW = (
+    "tests/unit/bench/",
+    "tests/unit/inventory/test_programs.py",
+    "tests/unit/nftables/test_endings.py",
+    "tests/unit/nftables/test_kernel.py",
+    "tests/unit/nftables/test_memory.py",
+    "tests/unit/nftables/test_versions.py",
+    "tests/unit/panos/test_memory.py",
+    "tests/unit/platform/",
+    "tests/unit/transports/test_host_keys.py",
+    "tests/unit/transports/test_ssh_identity.py",
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.nodeid.startswith(_SLOW):
+        item.add_marker(pytest.mark.slow)
+
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # coverage is measured in the workers; in all that they start it would cost minutes

@@ -60,6 +60,8 @@ def imported(tree: ast.Module) -> Iterator[str]:
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 yield name
+            case _:
+                pass
 
 
 def importers(*names: str, top: Path = SEGCTL) -> set[str]:
