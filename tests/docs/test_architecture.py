@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,15 +39,27 @@ def says(page: str, sentence: str) -> None:
     assert sentence in " ".join(text.split()), f"{page} no longer says: {sentence}"
 
 
+@cache
+def read(path: Path) -> ast.Module:
+    """Return what a module says."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def modules(top: Path) -> Iterator[tuple[str, ast.Module]]:
     """Yield the modules below a folder, by path from there."""
     paths = sorted(top.rglob("*.py"))
     assert paths
     for path in paths:
-        yield path.relative_to(top).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+        yield path.relative_to(top).as_posix(), read(path)
 
 
-def imported(tree: ast.Module) -> Iterator[str]:
+@cache
+def imports_of(path: Path) -> frozenset[str]:
+    """Return what a module imports."""
+    return frozenset(_imported(read(path)))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
     """Yield what a module imports anywhere, by full name, `import_module("…")` too."""
     for node in ast.walk(tree):
         match node:
@@ -68,10 +81,8 @@ def importers(*names: str, top: Path = SEGCTL) -> set[str]:
     """Return the modules that import one of these or something in it."""
     return {
         path
-        for path, tree in modules(top)
-        if any(
-            one == name or one.startswith(f"{name}.") for one in imported(tree) for name in names
-        )
+        for path, _ in modules(top)
+        if any(f"{one}.".startswith(f"{name}.") for one in imports_of(top / path) for name in names)
     }
 
 

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from segctl_mocks import PanosMock
 from segctl_mocks.linux.mock import LinuxMock
 from support.lab import refused
+from support.lengths import full
 from support.nft_harness import (
     INTERFACES,
     KernelMachine,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 settings.register_profile(
     "ci",
-    max_examples=10,
+    max_examples=10 if full() else 6,
     deadline=None,
     derandomize=True,
     database=None,
