@@ -8,6 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from support.golden import Golden
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,10 +27,43 @@ _TOGETHER = (
     "tests/unit/bench/test_bench_smoke.py",
 )
 
+#: Unit tests in seconds or minutes, which `make quick` leaves out.
+_SLOW = (
+    "tests/unit/bench/",
+    "tests/unit/inventory/test_programs.py",
+    "tests/unit/nftables/test_endings.py",
+    "tests/unit/nftables/test_kernel.py",
+    "tests/unit/nftables/test_memory.py",
+    "tests/unit/nftables/test_versions.py",
+    "tests/unit/panos/test_memory.py",
+    "tests/unit/platform/",
+    "tests/unit/transports/test_host_keys.py",
+    "tests/unit/transports/test_ssh_identity.py",
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.nodeid.startswith(_SLOW):
+        item.add_marker(pytest.mark.slow)
+
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # coverage is measured in the workers; in all that they start it would cost minutes
     os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--refresh-golden",
+        action="store_true",
+        help="write expected outputs that differ anew, and fail each test whose file was written",
+    )
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares a text with the file that holds what is expected."""
+    return Golden(refresh=bool(request.config.getoption("--refresh-golden")))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from segctl_mocks.fleet import Fleet, HostSpec, holding, serve_fleet
+from segctl_mocks.fleet import Fleet, serve_fleet
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.faults import Request
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.settings import LIMITS
+from segctl_mocks.platforms import Mock, Platform, Surroundings, installed, platform
+from segctl_mocks.spec import HostSpec
 from segctl_mocks.tls import Authority, ServerCertificate
 
 __all__ = [
@@ -18,9 +20,13 @@ __all__ = [
     "Fleet",
     "HostSpec",
     "LinuxMock",
+    "Mock",
     "PanosMock",
+    "Platform",
     "Request",
     "ServerCertificate",
-    "holding",
+    "Surroundings",
+    "installed",
+    "platform",
     "serve_fleet",
 ]

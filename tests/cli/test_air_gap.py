@@ -52,6 +52,13 @@ def refused(plant: Plant, *words: str) -> str:
 # --- the story -----------------------------------------------------------------------------------
 
 
+def reject_writes(running: Fleet, *, reject: bool) -> None:
+    for firewall in running.mocks.values():
+        firewall.reject_writes = reject
+    for gateway in running.linux.values():
+        gateway.reject_writes = reject
+
+
 @contextmanager
 def inside(folder: Path) -> Generator[Fleet]:
     """The water works of the example: two PAN-OS firewalls and a Linux gateway."""
@@ -72,8 +79,7 @@ def test_a_plan_is_made_outside_and_applied_inside(
     here = [*out, "-i", "mocks.yml"]
     keys = minisign_keys(tmp_path)
     with inside(tmp_path) as running:
-        for mock in running.everything.values():
-            mock.reject_writes = True
+        reject_writes(running, reject=True)
         assert run(["snapshot", *here]) == 0
         files = sorted((tmp_path / "snapshots").iterdir())
         assert [file.name.partition(".")[0] for file in files] == ["cell-fw", "core-fw", "edge-fw"]
@@ -95,8 +101,7 @@ def test_a_plan_is_made_outside_and_applied_inside(
         assert run([*out, "drift", "--offline", "snapshots", "--json"]) == 2
         document = json.loads(capsys.readouterr().out)
         assert all("from a snapshot" in str(one["findings"]) for one in document["devices"])
-        for mock in running.everything.values():
-            mock.reject_writes = False
+        reject_writes(running, reject=False)
         assert run([*here, "apply", "plan.json", "--verify", str(keys.trusted)]) == 0
         assert run([*here, "drift"]) == 0
         assert run([*here, "snapshot"]) == 0

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from segctl_mocks import PanosMock
+from segctl_mocks import Authority, PanosMock, ServerCertificate
 from segctl_mocks.linux.mock import LinuxMock
 from support.lab import refused
+from support.lengths import full
 from support.nft_harness import (
     INTERFACES,
     KernelMachine,
@@ -20,12 +21,12 @@ from support.nft_harness import (
 from support.panos import PanosHarness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 settings.register_profile(
     "ci",
-    max_examples=10,
+    max_examples=10 if full() else 6,
     deadline=None,
     derandomize=True,
     database=None,
@@ -42,11 +43,33 @@ settings.register_profile(
 settings.load_profile(os.environ.get("SEGCTL_HYPOTHESIS", "ci"))
 
 
+@pytest.fixture(scope="session")
+def panos_certificate() -> tuple[Authority, ServerCertificate]:
+    """Who the mocks of PAN-OS are, made once: nothing here is about certificates."""
+    authority = Authority.create()
+    return authority, authority.issue(["fw1"])
+
+
+@pytest.fixture(scope="session")
+def panos_parts(
+    panos_certificate: tuple[Authority, ServerCertificate],
+) -> Mapping[str, bytes]:
+    """What a mock fresh from the factory answers to a read, besides its policy."""
+    authority, shown = panos_certificate
+    with PanosMock("fw1", job_seconds=0.0, authority=authority, certificate=shown) as mock:
+        harness = PanosHarness(mock)
+        with harness.workbench():
+            return harness.parts
+
+
 @pytest.fixture
-def panos() -> Iterator[PanosHarness]:
+def panos(
+    panos_certificate: tuple[Authority, ServerCertificate], panos_parts: Mapping[str, bytes]
+) -> Iterator[PanosHarness]:
     """A PAN-OS provider with mocks to try it on."""
-    with PanosMock("fw1", job_seconds=0.0) as mock:
-        yield PanosHarness(mock)
+    authority, shown = panos_certificate
+    with PanosMock("fw1", job_seconds=0.0, authority=authority, certificate=shown) as mock:
+        yield PanosHarness(mock, parts=panos_parts)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from segctl.model.site import Schedule
 from segctl.planning.freshness import managed
 from segctl.testing import apply, plan, reach, read
 from segctl_mocks import ApiError, PanosMock
-from support.panos import DEVICE, RULES, VSYS, PanosBench, other_rule
+from support.panos import DEVICE, RULES, VSYS, PanosBench, PanosHarness, other_rule
 from support.plants import flow, plant
 from support.references import KINDS, Spot, spots
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
     from segctl.providers.base import Live
-    from support.panos import PanosHarness
 
 WEB = flow("web", ports=(443,), to_asset="a0", from_asset="a0", schedule="nights")
 BOTH = flow("both", ports=(8443,))
@@ -63,11 +62,21 @@ PLACES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def provisioned() -> bytes:
+    """The configuration of a firewall that has every kind of ours, made once."""
+    with PanosMock("fw1", job_seconds=0.0) as mock:
+        panos = PanosHarness(mock)
+        with panos.workbench() as made:
+            made.mock.edit("set", VSYS, THEIRS, commit=True)
+            reach(panos, made, EVERY_KIND)
+            return mock.running()
+
+
 @pytest.fixture
-def bench(panos: PanosHarness) -> Iterator[PanosBench]:
+def bench(panos: PanosHarness, provisioned: bytes) -> Iterator[PanosBench]:
+    panos.config = provisioned
     with panos.workbench() as made:
-        made.mock.edit("set", VSYS, THEIRS, commit=True)
-        reach(panos, made, EVERY_KIND)
         yield made
 
 

@@ -160,6 +160,11 @@ class LinuxMock:
         return self._port
 
     @property
+    def transport(self) -> str:
+        """What it speaks, for people."""
+        return "SSH"
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
         return self.host, self.port
@@ -299,6 +304,11 @@ class LinuxMock:
             self._faults = faults
         self.save()
         return result
+
+    def tamper(self) -> str:
+        """Let everything pass, as an administrator in a hurry would; say so."""
+        done = self.edit("nft insert rule inet segctl forward accept")
+        return "" if done.status else "lets everything pass, before all rules."
 
     def count(
         self, counter: str, packets: int, octets: int = 0, table: str = "inet segctl"

@@ -16,6 +16,7 @@ from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.state import Store
+from segctl_mocks.panos.tree import parse
 from segctl_mocks.storage import file_name
 from segctl_mocks.tls import Authority, ServerCertificate
 
@@ -164,6 +165,16 @@ class PanosMock:
         return self._port
 
     @property
+    def transport(self) -> str:
+        """What it speaks, for people."""
+        return "HTTPS"
+
+    @property
+    def host_key_line(self) -> str:
+        """No line for known_hosts: it does not speak SSH."""
+        return ""
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
         return self.host, self.port
@@ -259,6 +270,24 @@ class PanosMock:
             if commit:
                 self.device.commit_now(admin)
         self.save()
+
+    def tamper(self) -> str:
+        """Open the first rule that allows something to any application, as a contractor; say so."""
+        root = parse(self.running())
+        for vsys in root.iterfind("devices/entry/vsys/entry"):
+            for rule in vsys.iterfind("rulebase/security/rules/entry"):
+                if rule.findtext("action") == "allow":
+                    name = rule.get("name", "")
+                    self.edit(
+                        "edit",
+                        f"/config/devices/entry/vsys/entry[@name={vsys.get('name')!r}]"
+                        f"/rulebase/security/rules/entry[@name={name!r}]/application",
+                        "<application><member>any</member></application>",
+                        admin="contractor",
+                        commit=True,
+                    )
+                    return f"opens rule {name} to any application."
+        return ""
 
     def hold_lock(self, kind: str, admin: str = "other", scope: str = "shared") -> None:
         """Let another administrator hold the config or the commit lock."""

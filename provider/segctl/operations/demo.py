@@ -21,13 +21,11 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded
-    from segctl_mocks import Fleet, HostSpec, PanosMock
+    from segctl_mocks import Fleet, HostSpec
 
 USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
 #: The part of the example inventory that the story is about.
 PLANT = "01-waterworks.yml"
-#: Platforms that there are mocks of, and how they answer.
-MOCKED = {"panos": "HTTPS", "nftables": "SSH"}
 
 
 def example_inventory() -> Path:
@@ -48,19 +46,22 @@ def fleet(
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
-    A firewall of `configs` holds that configuration instead, as others left it.
+    Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
+    without one is served none. A firewall of `configs` holds that configuration instead, as others
+    left it.
 
     Raises:
         ValueError: a configuration is of no firewall that is served, or is not one.
 
     """
-    from segctl_mocks import holding, serve_fleet
+    from segctl_mocks import installed, platform, serve_fleet
 
+    mocked = installed()
     compiled = compile_site(loaded.site, today)
     specs = {
         name: _spec(desired, loaded.connections.get(name, {}))
         for name, desired in compiled.items()
-        if desired.device.platform in MOCKED
+        if desired.device.platform in mocked
     }
     nowhere = [name for name in compiled if name not in specs]
     for name, config in (configs or {}).items():
@@ -68,7 +69,7 @@ def fleet(
             message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
             raise ValueError(message)
         try:
-            specs[name] = holding(specs[name], config)
+            specs[name] = platform(specs[name].platform).holding(specs[name], config)
         except ValueError as error:
             message = f"{name}: {error}"
             raise ValueError(message) from error
@@ -128,7 +129,7 @@ def story(
         with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
             where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
             names = ", ".join(
-                f"{name} over {MOCKED[running.specs[name].platform]}" for name in running.everything
+                f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
             _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
             with _history(folder / "history.db"):
@@ -196,28 +197,9 @@ def _say(text: str) -> None:
 
 def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:
     """Change the first firewall of each platform as another administrator would; say what."""
-    for host, mock in [*running.mocks.items()][:1]:
-        yield host, f"opens rule {_open(mock)} to any application."
-    for host, gateway in [*running.linux.items()][:1]:
-        gateway.edit("nft insert rule inet segctl forward accept")
-        yield host, "lets everything pass, before all rules."
-
-
-def _open(mock: PanosMock) -> str:
-    from lxml import etree
-
-    from segctl.providers.panos import names
-    from segctl.providers.panos.elements import parse_rule
-
-    root = etree.fromstring(mock.running())
-    entries = root.findall(".//rulebase/security/rules/entry")
-    rule = next(rule for rule in map(parse_rule, entries) if rule.flow and rule.action == "allow")
-    path = f"{names.vsys_path('vsys1')}/rulebase/security/rules/entry[@name='{rule.name}']"
-    mock.edit(
-        "edit",
-        f"{path}/application",
-        "<application><member>any</member></application>",
-        admin="contractor",
-        commit=True,
-    )
-    return rule.name
+    first: dict[str, str] = {}
+    for name, spec in running.specs.items():
+        first.setdefault(spec.platform, name)
+    for name in first.values():
+        if what := running.everything[name].tamper():
+            yield name, what

@@ -1,11 +1,10 @@
 """What push sends, case by case, to be read by people: ``<case>/script.xml``.
 
-``SEGCTL_UPDATE_GOLDEN=1`` writes the files anew.
+``pytest --refresh-golden tests/golden`` writes those that differ anew.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from support.plants import flow, plant
 
 if TYPE_CHECKING:
     from segctl.compiler.build import Desired
+    from support.golden import Golden
 
 HERE = Path(__file__).parent
 POLL = flow("poll", uses=(("modbus", ("read",)),), to_asset="a0", essential=True)
@@ -44,7 +44,7 @@ CASES: dict[str, tuple[Desired | None, Desired]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_script(case: str) -> None:
+def test_script(case: str, golden: Golden) -> None:
     before, wanted = CASES[case]
     with PanosMock("fw1", job_seconds=0.0) as mock:
         harness = PanosHarness(mock)
@@ -54,11 +54,7 @@ def test_script(case: str) -> None:
                 reach(harness, bench, before)
             made = plan(harness, bench, wanted)
             assert replace(made) == plan(harness, bench, wanted)
-    path = HERE / case / "script.xml"
-    if os.environ.get("SEGCTL_UPDATE_GOLDEN"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(made.script, encoding="utf-8")
-    assert made.script == path.read_text(encoding="utf-8")
+    golden(HERE / case / "script.xml", made.script)
 
 
 def test_every_folder_is_a_case() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -12,6 +12,9 @@ import yaml
 from segctl.formatting import NotFormattedError, format_text, is_formattable, same
 from segctl.formatting.files import files_of, playbooks_of, sources_of
 from segctl.model.errors import InventoryError
+
+if TYPE_CHECKING:
+    from support.golden import Golden
 
 CASES = Path(__file__).parent / "cases"
 NAMES = sorted(path.name.removesuffix(".before.yml") for path in CASES.glob("*.before.yml"))
@@ -24,9 +27,9 @@ def case(name: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_layout(name: str) -> None:
+def test_layout(name: str, golden: Golden) -> None:
     before, after = case(name)
-    assert format_text(before, "f.yml") == after
+    golden(CASES / f"{name}.after.yml", format_text(before, "f.yml"))
     assert format_text(after, "f.yml") == after
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import sys
 import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,16 +19,18 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from segctl.cli import run
+from segctl.inventory import load
 from segctl.inventory.devices import platform_hint, platform_of
 from segctl.model.errors import ApplyError, AuthError, UnsupportedError
 from segctl.model.site import Device, ZoneBinding
+from segctl.operations.demo import fleet
 from segctl.protocols import catalogue
 from segctl.providers import base
 from segctl.providers.base import Provider, naming, provider
 from segctl.testing import LAWS, check_provider
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target
-from unit.platform.toy_device import ToyDevice, other_rule
+from unit.platform.toy.segctl_toyos_mock import ToyDevice, other_rule
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -33,13 +39,14 @@ if TYPE_CHECKING:
 
     from segctl.model.policy import DeclaredRule, Rule
 
+TODAY = date(2026, 11, 28)
 TOY = Path(__file__).with_name("toy")
 _EDITS = ("others", "action", "delete", "move", "rename", "strange")
 ZONES = {"CTRL": ["p1"], "SUPV": ["p2"], "DMZ": ["p3"]}
 
 
 @pytest.fixture(autouse=True)
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Put the package where an installer would, with the entry points its pyproject.toml names."""
     project: dict[str, Any] = tomllib.loads((TOY / "pyproject.toml").read_text("utf-8"))["project"]
     site = tmp_path / "site-packages"
@@ -54,11 +61,12 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         for text in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
     ]
     (facts / "entry_points.txt").write_text("\n".join(lines) + "\n", "utf-8")
-    (site / "segctl_toyos").symlink_to(TOY / "segctl_toyos")
+    for package in ("segctl_toyos", "segctl_toyos_mock"):
+        (site / package).symlink_to(TOY / package)
     monkeypatch.setattr(sys, "path", [str(site), *sys.path])
     for name in [name for name in sys.modules if name.startswith("segctl_toyos")]:
         monkeypatch.delitem(sys.modules, name)
-    yield
+    yield site
     # the next test of this process has no such platform
     base._provider.cache_clear()  # pyright: ignore[reportPrivateUsage] - there is no other way
 
@@ -327,3 +335,72 @@ def test_a_provider_without_words_of_its_own_is_asked_in_those_of_checks() -> No
     assert spoken.names == spoken.own == ("modbus.read", "modbus.write")
     with pytest.raises(UnsupportedError, match="no access class 'reed'"):
         naming(provider("toyos"))(catalogue().get("modbus"), ("reed",))
+
+
+# --- its mock ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def serving(folder: Path, site: Path, hosts: Path) -> Generator[list[str]]:
+    """Run `segctl mock serve` in a process of its own, with the package installed."""
+    command = [sys.executable, "-m", "segctl.cli", "mock", "serve", "-i", str(hosts)]
+    paths = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    with subprocess.Popen(
+        [*command, "--endpoints", "mocks.yml"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("serving gate 127.0.0.1:")
+            yield ["-i", str(hosts), "-i", str(folder / "mocks.yml")]
+        finally:
+            process.kill()
+
+
+def test_mock_serve_serves_the_mock_of_another_package(
+    where: list[str], tmp_path: Path, installed: Path, fresh: ToyDevice
+) -> None:
+    with serving(tmp_path, installed, Path(where[1])) as both:
+        assert "segctl_mock: true" in (tmp_path / "mocks.yml").read_text("utf-8")
+        assert run([*both, "plan", "--detailed-exitcode"]) == 2
+        assert run([*both, "apply", "--auto-approve"]) == 0
+        assert run([*both, "plan", "--detailed-exitcode"]) == 0
+    assert not fresh.verbs  # the address of hosts.yml is not the mock's
+
+
+def test_the_demo_tells_its_story_on_it(
+    where: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*where, "demo"]) == 0
+    shown = capsys.readouterr().out
+    assert "Mock firewalls answer: gate over JSON lines." in shown
+    assert "A contractor, on gate: opens rule web.https to any service." in shown
+
+
+def test_a_configuration_is_the_business_of_its_mock(
+    where: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gate.txt").write_text("{}", "utf-8")
+    assert run([*where, "mock", "serve", "--config", f"gate={tmp_path / 'gate.txt'}"]) == 1
+    assert "gate: a ToyOS mock takes no configuration" in capsys.readouterr().err
+
+
+def test_a_platform_without_a_mock_is_led_nowhere(
+    where: list[str], installed: Path, tmp_path: Path
+) -> None:
+    file = next(installed.glob("*.dist-info")) / "entry_points.txt"
+    file.write_text(file.read_text("utf-8").partition("[segctl.mocks]")[0], "utf-8")
+    loaded = load([Path(where[1])], limit=None, today=TODAY)
+    with fleet(loaded, TODAY, overlay=tmp_path / "mocks.yml") as running:
+        assert running.nowhere == ["gate"]
+        assert running.entries["gate"]["ansible_host"] == "not-served.invalid"
+
+
+def test_the_mock_imports_nothing_of_segctl() -> None:
+    text = (TOY / "segctl_toyos_mock/__init__.py").read_text("utf-8")
+    imported = re.findall(r"^(?:from|import) (\w+)", text, flags=re.MULTILINE)
+    assert imported
+    assert not {name for name in imported if name.startswith("segctl")}

@@ -6,7 +6,7 @@ import json
 import threading
 from copy import deepcopy
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import Any, cast
+from typing import Any, Self, cast
 
 
 def other_rule(name: str, **values: Any) -> dict[str, Any]:
@@ -19,8 +19,12 @@ def other_rule(name: str, **values: Any) -> dict[str, Any]:
 class ToyDevice:
     """Rules in order, one lock, and one commit that waits to be confirmed."""
 
-    def __init__(self, zones: dict[str, list[str]]) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Connection)
+    def __init__(self, zones: dict[str, list[str]], *, password: str = "pw", port: int = 0) -> None:
+        self.password = password
+        try:
+            self._server = _Server(("127.0.0.1", port), _Connection)
+        except OSError:  # somebody else has that port
+            self._server = _Server(("127.0.0.1", 0), _Connection)
         self._server.device = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.daemon = True
@@ -61,7 +65,7 @@ class ToyDevice:
         with self.guard:
             self.verbs.append(verb)
             if verb == "login":
-                good = request["password"] == "pw"
+                good = request["password"] == self.password
                 return {"ok": good, "error": "wrong password"}
             if verb == "show":
                 return {"ok": True, "value": json.loads(self.shown())}
@@ -107,6 +111,50 @@ class ToyDevice:
             left, how = self.cut
             self.cut = (left - 1, how) if left else None
             return "" if left else how
+
+
+class ToyosMock:
+    """A device as `segctl mock serve` asks for it: it listens while its block lasts."""
+
+    host, transport, host_key_line = "127.0.0.1", "JSON lines", ""
+
+    def __init__(self, zones: dict[str, list[str]], password: str) -> None:
+        self._zones, self._password, self.port = zones, password, 0
+        self._device: ToyDevice | None = None
+
+    def prefer_port(self, port: int) -> None:
+        self.port = port
+
+    def __enter__(self) -> Self:
+        self._device = ToyDevice(self._zones, password=self._password, port=self.port)
+        self.port = self._device.port
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._device is not None:
+            self._device.stop()
+
+    def tamper(self) -> str:
+        """Open the first rule that allows something to any service; say so."""
+        device = self._device
+        rules = device.rules if device is not None else []
+        allows = next((rule for rule in rules if rule["action"] == "allow"), None)
+        if device is None or allows is None:
+            return ""
+        device.put([{**rule, "service": ["any"]} if rule is allows else rule for rule in rules])
+        return f"opens rule {allows['name']} to any service."
+
+
+class ToyosMocks:
+    """What the entry point of group ``segctl.mocks`` names."""
+
+    def holding(self, spec: Any, config: bytes) -> Any:  # noqa: ARG002  # as called
+        raise ValueError("a ToyOS mock takes no configuration")
+
+    def make(self, name: str, spec: Any, surroundings: Any) -> ToyosMock:  # noqa: ARG002  # as called
+        """Make a device with the zones of its host; it keeps nothing in a folder."""
+        zones = {zone: [*ports] for zone, ports in spec.zones.items()}
+        return ToyosMock(zones, spec.password)
 
 
 def _changed(rules: list[dict[str, Any]], steps: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,35 @@
+"""What a mock is before anybody provisions it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSpec:
+    """One host of a fleet: what it is, and what its administrators prepared on it.
+
+    A platform takes from it what its devices have. Of a host of platform ``nftables``, ``config``
+    is nft text that others loaded.
+    """
+
+    platform: str = "panos"
+    user: str = "admin"
+    password: str = "mock"  # noqa: S105  # of a mock on loopback
+    config: bytes | None = None
+    vsys: str = "vsys1"
+    zones: Mapping[str, Sequence[str]] = field(default_factory=dict[str, tuple[str, ...]])
+    profile_groups: Sequence[str] = ()
+    log_forwarding: Sequence[str] = ()
+    schedules: Sequence[str] = ()
+    sw_version: str = "11.1.6"
+    content_version: str = "8799-8509"
+    serial: str = "007000001222"
+    interfaces: Sequence[str] = ()
+    sudo: str = "nopasswd"
+    nft_version: str = "1.0.6"
+    kernel: str = "6.1.0"
