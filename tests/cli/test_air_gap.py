@@ -55,7 +55,7 @@ def refused(plant: Plant, *words: str) -> str:
 @contextmanager
 def inside(folder: Path) -> Generator[Fleet]:
     """The water works of the example: two PAN-OS firewalls and a Linux gateway."""
-    from segctl.cli.steps import today
+    from segctl.operations.loading import today
 
     shutil.copytree(example_inventory(), folder / "inventory")
     plant = folder / "inventory/01-waterworks.yml"

@@ -83,7 +83,7 @@ WRITES = {
     ("cli/screen.py", "shown.print"): "lines of a report, made inert by `laid_out`",
     ("cli/reference.py", "print"): "a table of our own catalogue",
     ("cli/fmt.py", "sys.stdout.buffer.write"): "the formatted text goes back to who gave it",
-    ("cli/apply.py", "typer.echo"): "an empty line",
+    ("cli/prompts.py", "typer.echo"): "an empty line",
     ("cli/app.py", "typer.echo"): "our own help and version",
     ("cli/interrupts.py", "os.write"): "our own words in a signal handler",
     ("operations/demo.py", "sys.stdout.write"): "our own words",
