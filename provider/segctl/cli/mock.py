@@ -119,4 +119,10 @@ def demo(context: typer.Context) -> int:
     from segctl.operations.demo import story
 
     settings = settings_of(context)
-    return story(run, today(), settings.inventory or None)
+    return story(run, _tell, today(), settings.inventory or None)
+
+
+def _tell(text: str) -> None:
+    """Write a part of the story at once: what commands print comes between."""
+    say(text)
+    sys.stdout.flush()

@@ -86,7 +86,6 @@ WRITES = {
     ("cli/prompts.py", "typer.echo"): "an empty line",
     ("cli/app.py", "typer.echo"): "our own help and version",
     ("cli/interrupts.py", "os.write"): "our own words in a signal handler",
-    ("operations/demo.py", "sys.stdout.write"): "our own words",
     ("system/storage.py", "os.write"): "files: who gives their text has made it inert",
 }
 _CALLS = {"print", "echo", "secho"}
