@@ -62,7 +62,7 @@ def reject_writes(running: Fleet, *, reject: bool) -> None:
 @contextmanager
 def inside(folder: Path) -> Generator[Fleet]:
     """The water works of the example: two PAN-OS firewalls and a Linux gateway."""
-    from segctl.cli.steps import today
+    from segctl.operations.loading import today
 
     shutil.copytree(example_inventory(), folder / "inventory")
     plant = folder / "inventory/01-waterworks.yml"

@@ -275,7 +275,7 @@ def test_a_listed_inventory_holds_no_password_but_what_stands_in_it(
     """Neither what a vault, a keyring and the environment hold, nor what opens them."""
     cage = caged(source)
     vault = ("--vault-password-file", "opens") if given else ()
-    more = {"SEGCTL_PASSWORD": canary("any"), **_addresses(1)}
+    more: dict[str, Any] = {"SEGCTL_PASSWORD": canary("any"), **_addresses(1)}
     if not given:
         more["SEGCTL_VAULT_PASSWORD_FILE"] = ""
     for words in LISTS:

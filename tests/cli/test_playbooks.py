@@ -15,9 +15,11 @@ import pytest
 from cli_support import ROOT, VSYS
 from segctl.cli import run
 from segctl.cli.arguments import Settings
-from segctl.cli.rollout import Options, apply_playbook
+from segctl.cli.plan import Shown
+from segctl.cli.rollout import apply_playbook
 from segctl.inventory import load
 from segctl.operations.demo import fleet
+from segctl.operations.rollout import RolloutOptions
 from segctl.planning.documents import schema
 from segctl.playbook.model import DAYS
 from support.cells import Cells, statuses, waves
@@ -533,9 +535,9 @@ def free_port() -> int:
 
 def test_only_what_was_approved_is_applied(four: Cells) -> None:
     four.play("- {hosts: [fw1, fw2], name: Cells}")
-    options = Options(file=four.folder / "play.yml")
+    options = RolloutOptions(file=four.folder / "play.yml")
     settings = Settings(inventory=(four.folder / "hosts.yml", four.folder / "mocks.yml"))
-    assert apply_playbook(settings, options, lambda: False) == 1
+    assert apply_playbook(settings, options, Shown(), lambda: False) == 1
     assert four.holding == set()
 
     def meanwhile() -> bool:
@@ -544,7 +546,7 @@ def test_only_what_was_approved_is_applied(four: Cells) -> None:
         return True
 
     four.capsys.readouterr()
-    assert apply_playbook(settings, options, meanwhile) == 1
+    assert apply_playbook(settings, options, Shown(), meanwhile) == 1
     said = four.capsys.readouterr().out
     assert "fw1  stale: its plan is not the one that was approved" in said
     assert four.holding == {"fw2"}

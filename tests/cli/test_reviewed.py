@@ -14,9 +14,10 @@ import jsonschema
 import pytest
 
 from cli_support import VSYS
-from segctl.cli.plan import save_plan
-from segctl.cli.signatures import signer
+from segctl.cli.signatures import key_password
 from segctl.model.errors import Problem
+from segctl.operations.plan_files import save_plan
+from segctl.operations.signatures import signer
 from segctl.planning.documents import digest_of, load_plan, plan_json, schema
 from support.cells import Cells, statuses, waves
 from support.signatures import Keys, ssh_keys
@@ -366,7 +367,7 @@ def test_a_signed_plan_that_has_expired_is_not_begun_but_gone_on_with(
     old = replace(load_plan(file), expires="2020-01-01T00:00:00+00:00")
     bound = {"reviewed": [old.plan_id, digest_of(plan_json(old))]}
     state.write_text(json.dumps(json.loads(state.read_text("utf-8")) | bound), "utf-8")
-    save_plan(old, file, signer(keys.secret, file))
+    save_plan(old, file, signer(keys.secret, file, key_password))
     with reviewed.untouched():
         assert rolled_error(apply(reviewed, "--json", *verify)) == "stale"
     assert rolled(reviewed, *verify, "--resume", state.name)["status"] == "done"

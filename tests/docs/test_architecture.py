@@ -164,7 +164,9 @@ def test_who_opens_connections() -> None:
     opening = importers(*libraries) - {"system/proxies.py"}  # only looks at what is configured
     allowed = ("transports/", "providers/", "notify/", "drift/history/", "playbook/run/probes.py")
     # the command line knows the history's errors by name
-    assert {path for path in opening if not path.startswith(allowed)} <= {"cli/publishing.py"}
+    assert {path for path in opening if not path.startswith(allowed)} <= {
+        "operations/publishing.py"
+    }
 
 
 def test_one_function_starts_programs() -> None:

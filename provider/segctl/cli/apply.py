@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from segctl.cli.app import EPILOG, app
-from segctl.cli.applying import FAILED, Allowed, apply_plan, report_outcomes, settle
+from segctl.cli.display import Display
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.plan import (
+from segctl.cli.options import (
     PlaybookOption,
     SkipTagsOption,
     TagsOption,
+    given_to,
     only_with_playbook,
-    read_plan,
-    refuse_used,
-    show_plan,
+    split_tags,
 )
-from segctl.cli.screen import print_lines, tell
-from segctl.cli.signatures import SIGNED_WAVES, VerifyOption, refuse_live, refuse_unsigned
-from segctl.cli.steps import load_inventory, plan_all, refuse_writable, settings_of
+from segctl.cli.plan import Shown, show_plan
+from segctl.cli.prompts import approved
+from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.signatures import VerifyOption
 from segctl.model.errors import PlanError, UsageError
+from segctl.operations import apply as applying
+from segctl.operations.apply import Allowed, ApplyOptions, SavedPlanOptions, has_work
+from segctl.operations.plan import PlanOptions
+from segctl.operations.plan import plan as plan_now
+from segctl.operations.plan_files import read_plan
+from segctl.operations.signatures import SIGNED_WAVES, refuse_live
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from segctl.cli.arguments import Settings
-    from segctl.cli.rollout import Options
     from segctl.fleet import Failure
-    from segctl.planning.apply import Outcome
+    from segctl.operations.apply import ApplyResult
+    from segctl.operations.rollout import RolloutOptions
     from segctl.planning.plan import DevicePlan, Plan
 
 
@@ -88,17 +93,18 @@ def apply(
     With -p a playbook is rolled out in waves; with --reviewed each of them does exactly what a
     saved plan holds for its devices.
     """
-    settings = settings_of(context)
+    settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
+    shown = Shown(diff=diff, brief=brief)
     if playbook is not None:
-        from segctl.cli.rollout import Options, split_tags
+        from segctl.operations.rollout import RolloutOptions
 
         if file is not None:
             raise UsageError(
                 "give a saved plan or a playbook, not both: apply -p FILE --reviewed PLAN applies "
                 "a saved plan in waves"
             )
-        options = Options(
+        options = RolloutOptions(
             file=playbook,
             tags=split_tags(tags),
             skip_tags=split_tags(skip_tags),
@@ -110,67 +116,52 @@ def apply(
             auto_approve=auto_approve,
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
-            diff=diff,
-            brief=brief,
         )
-        return _roll(settings, options, check=check)
+        return _roll(settings, options, shown, check=check)
     allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
-        made, failures = (read_plan(file, verify), []) if file else plan_all(settings)
-        show_plan(settings, made, failures, diff=diff, brief=brief)
-        return ERROR if failures or allowed.barred(made) else OK
+        return _check(settings, file, verify, shown, allowed)
     if file is not None:
-        made = read_plan(file, verify)
-        refuse_used(file, made)
-        loaded = load_inventory(settings)
-        refuse_writable(loaded)
-        return apply_plan(settings, loaded, made, allowed, file=file)
+        saved = SavedPlanOptions(file=file, verify=verify, allowed=allowed)
+        return _print(settings, applying.apply_saved(settings, saved, display))
     refuse_live(verify, "what is planned only now")
     _refuse_silence(auto_approve=auto_approve, as_json=settings.json)
-    shown = Shown(diff=diff, brief=brief)
-    return _apply_live(settings, shown, allowed, auto_approve=auto_approve)
+    live = _asking(settings, shown, allowed, auto_approve=auto_approve)
+    return _print(settings, applying.apply(settings, live, display))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """How a plan is shown before it is applied."""
-
-    diff: bool
-    brief: bool
-
-
-def _apply_live(settings: Settings, shown: Shown, allowed: Allowed, *, auto_approve: bool) -> int:
-    """Plan, ask and apply; what dead runs left is settled before anything is planned against it."""
-    loaded = load_inventory(settings)
-    refuse_writable(loaded)
-    refuse_unsigned(loaded.connections, loaded.hosts)
-    made, failures = plan_all(settings, loaded)
-    settled: dict[str, Outcome] = {}
-    pending = [one for one in made.devices if one.state.unconfirmed]
-    if pending and not failures:
-        if not (auto_approve or _settling_approved(pending)):
-            tell("Not applied: nothing was changed.")
-            return ERROR
-        settled = settle(settings, loaded, made, pending)
-        if any(one.status in FAILED for one in settled.values()):
-            return report_outcomes(settings, made, tuple(settled.values()))
-        made, failures = plan_all(settings, loaded)
-    barred = allowed.barred(made)
-    if failures or barred:
-        refusal = PlanError(_why_not(failures, barred))
-        show_plan(settings, made, failures, brief=True, cause=refusal)
-        tell(f"segctl: {refusal}")
-        return ERROR
-    if not settings.json:
-        show_plan(settings, made, diff=shown.diff, brief=shown.brief)
-    if _has_work(made) and not (auto_approve or _approved()):
-        tell("Not applied: nothing was changed.")
-        return ERROR
-    return apply_plan(settings, loaded, made, allowed, settled=settled)
+def _check(
+    settings: Settings,
+    file: Path | None,
+    verify: Path | None,
+    shown: Shown,
+    allowed: Allowed,
+) -> int:
+    """Show what would be applied."""
+    failures: Sequence[Failure] = ()
+    if file is not None:
+        made = read_plan(file, verify)
+    else:
+        result = plan_now(settings, PlanOptions(), Display(settings=settings))
+        made, failures = result.plan, result.failures
+    show_plan(settings, made, failures, diff=shown.diff, brief=shown.brief)
+    return ERROR if failures or allowed.barred(made) else OK
 
 
-def _has_work(made: Plan) -> bool:
-    return bool(made.changes) or any(one.state.unsettled for one in made.devices)
+def _asking(
+    settings: Settings, shown: Shown, allowed: Allowed, *, auto_approve: bool
+) -> ApplyOptions:
+    """Return how devices are changed: as a person agrees, who is shown what is planned."""
+
+    def approve(made: Plan) -> bool:
+        if not settings.json:
+            show_plan(settings, made, diff=shown.diff, brief=shown.brief)
+        return auto_approve or not has_work(made) or approved()
+
+    def approve_settling(pending: Sequence[DevicePlan]) -> bool:
+        return auto_approve or _settling_approved(pending)
+
+    return ApplyOptions(approve=approve, approve_settling=approve_settling, allowed=allowed)
 
 
 def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
@@ -178,19 +169,30 @@ def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
     from segctl.report import pending_text
 
     print_lines(pending_text(pending))
-    return _approved("Settle that first? Only 'yes' is accepted")
+    return approved("Settle that first? Only 'yes' is accepted")
 
 
-def _roll(settings: Settings, options: Options, *, check: bool) -> int:
-    """Roll a playbook out, or show what that would do."""
-    from segctl.cli.rollout import apply_playbook, check_playbook
+def _print(settings: Settings, result: ApplyResult) -> int:
+    """Print what became of the devices, and return the exit status."""
+    from segctl.report import outcomes_json, outcomes_text
 
-    if check:
-        return check_playbook(settings, options)
-    if options.reviewed is None:
-        refuse_live(options.verify, "a playbook", SIGNED_WAVES)
-        _refuse_silence(auto_approve=options.auto_approve, as_json=settings.json)
-    return apply_playbook(settings, options, _approved)
+    if result.status == "not_approved":
+        tell("Not applied: nothing was changed.")
+        return ERROR
+    if result.status == "refused":
+        refusal = PlanError(_why_not(result.failures, result.barred))
+        show_plan(settings, result.plan, result.failures, brief=True, cause=refusal)
+        tell(f"segctl: {refusal}")
+        return ERROR
+    written = str(result.journal or "")
+    if settings.json:
+        document = outcomes_json(result.outcomes, result.plan.plan_id, written)
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(outcomes_text(result.outcomes))
+        if not result.well and written:
+            tell(f"What was done to which device last: {written}")
+    return OK if result.well else ERROR
 
 
 def _why_not(failures: Sequence[Failure], barred: Sequence[str]) -> str:
@@ -208,10 +210,13 @@ def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:
         )
 
 
-def _approved(question: str = "Apply these changes? Only 'yes' is accepted") -> bool:
-    try:
-        answer = typer.prompt(question, default="no")
-    except typer.Abort:
-        typer.echo(err=True)
-        return False
-    return str(answer).strip() == "yes"
+def _roll(settings: Settings, options: RolloutOptions, shown: Shown, *, check: bool) -> int:
+    """Roll a playbook out, or show what that would do."""
+    from segctl.cli.rollout import apply_playbook, check_playbook
+
+    if check:
+        return check_playbook(settings, options, shown)
+    if options.reviewed is None:
+        refuse_live(options.verify, "a playbook", SIGNED_WAVES)
+        _refuse_silence(auto_approve=options.auto_approve, as_json=settings.json)
+    return apply_playbook(settings, options, shown, approved)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segctl.cli.interrupts import heeding
+from segctl.cli.prompts import vault_password
+from segctl.operations.options import CommonOptions
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from segctl.operations.options import Interrupts
+    from segctl.transports.credentials import Secret
 
 #: Says for every run of an account what the option of the same name says for one.
 ALLOW_EXECUTABLE_INVENTORY = "SEGCTL_ALLOW_EXECUTABLE_INVENTORY"
@@ -36,44 +42,14 @@ GLOBAL = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The global options."""
+class Settings(CommonOptions):
+    """The global options: those of every operation, and how its result is printed."""
 
-    inventory: tuple[Path, ...] = ()
-    limit: str | None = None
-    extra_vars: tuple[str, ...] = ()
-    vault_ids: tuple[str, ...] = ()
-    vault_password_files: tuple[Path, ...] = ()
-    ask_vault_pass: bool = False
-    allow_executable_inventory: bool = False
-    forks: int = 10
-    executor: str = ""
-    cache: bool = True
+    ask_vault_password: Callable[[str], Secret] = vault_password
+    interrupts: Interrupts = heeding
     json: bool = False
     json_lines: bool = False
     verbose: bool = False
-
-    @property
-    def sources(self) -> tuple[Path, ...]:
-        """The inventories to read."""
-        return self.inventory or (Path("inventory"),)
-
-    def again(self) -> list[str]:
-        """Return the options of the same run; what may be secret is left for the user to repeat."""
-        words = [word for source in self.inventory for word in ("-i", str(source))]
-        words += ["-l", self.limit] if self.limit else []
-        for value in self.extra_vars:
-            words += ["-e", value if value.startswith("@") else "…"]
-        for slug in self.vault_ids:
-            words += ["--vault-id", slug]
-        for file in self.vault_password_files:
-            words += ["--vault-password-file", str(file)]
-        words += ["--ask-vault-pass"] if self.ask_vault_pass else []
-        words += ["--allow-executable-inventory"] if self.allow_executable_inventory else []
-        words += ["-f", str(self.forks)] if self.forks != Settings().forks else []
-        words += ["--executor", self.executor] if self.executor else []
-        words += [] if self.cache else ["--no-cache"]
-        return words
 
 
 def hoist(argv: list[str]) -> list[str]:

@@ -10,19 +10,14 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.screen import print_json, print_lines, progress
-from segctl.cli.steps import desired_of, load_inventory, settings_of, vault, working
+from segctl.cli.options import given_to
+from segctl.cli.screen import print_json, print_lines
 from segctl.model.errors import UsageError
+from segctl.operations import check as checking
+from segctl.operations.check import CheckOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from segctl.analysis.query import Check, Question
-    from segctl.cli.arguments import Settings
-    from segctl.compiler.build import Desired
-    from segctl.fleet import Failure
-    from segctl.fleet.queries import Checked
-    from segctl.inventory import Loaded
+    from segctl.analysis.query import Check
 
 
 class Transport(StrEnum):
@@ -82,13 +77,10 @@ def check(
     """Ask firewalls whether they allow a flow, and by which rule; never writes to a device."""
     from segctl.report import check_json, check_text
 
-    settings = settings_of(context)
+    settings, display = given_to(context)
     given = bool(source or destination or application or port or user or expect)
-    if file is not None:
-        if given or protocol is not Transport.TCP:
-            raise UsageError("a file says itself what is asked: leave it, or the options, out")
-        checks = _read(file, settings)
-    else:
+    checks: tuple[Check, ...] = ()
+    if file is None:
         one = _check(
             source=source,
             destination=destination,
@@ -99,14 +91,13 @@ def check(
             expect=expect,
         )
         checks = (one,)
-    loaded = load_inventory(settings)
-    chosen = desired_of(loaded)
-    questions = _questions(checks, loaded, chosen)
-    asked = [one for one in chosen if any(one.device.name in q.devices for q in questions)]
-    results = _answers(settings, loaded, asked, questions, declared=declared)
+    elif given or protocol is not Transport.TCP:
+        raise UsageError("a file says itself what is asked: leave it, or the options, out")
+    options = CheckOptions(file=file, checks=checks, declared=declared)
+    result = checking.check(settings, options, display)
     document = check_json(
-        questions,
-        dict(zip((one.device.name for one in asked), results, strict=True)),
+        result.questions,
+        result.answers,
         expecting=file is not None or expect is not None,
         declared=declared,
     )
@@ -115,12 +106,6 @@ def check(
     else:
         print_lines(check_text(document))
     return ERROR if "error" in document else OK
-
-
-def _read(file: Path, settings: Settings) -> tuple[Check, ...]:
-    from segctl.playbook import read_checks
-
-    return read_checks(file, vault=vault(settings))
 
 
 def _check(
@@ -148,44 +133,3 @@ def _check(
         user=user,
         allow=expect is not Expected.DENY,
     )
-
-
-def _questions(
-    checks: Sequence[Check], loaded: Loaded, chosen: Sequence[Desired]
-) -> tuple[Question, ...]:
-    """Resolve the checks, and refuse those that no chosen firewall can answer."""
-    from segctl.analysis.query import questions, sites_of, unanswerable
-    from segctl.model.errors import ChecksError
-
-    devices = [one.device for one in chosen]
-    found, problems = questions(checks, loaded.site, sites_of(devices))
-    problems += unanswerable(found, devices)
-    if not problems:
-        return found
-    if any(one.file for one in problems):
-        raise ChecksError(problems)
-    raise UsageError("\n".join(str(one) for one in problems))
-
-
-def _answers(
-    settings: Settings,
-    loaded: Loaded,
-    asked: Sequence[Desired],
-    questions: Sequence[Question],
-    *,
-    declared: bool,
-) -> Sequence[Checked | Failure]:
-    from segctl.fleet.queries import asked_of, check_declared, check_devices
-
-    if declared:
-        return [check_declared(one, asked_of(one.device, questions)) for one in asked]
-    names = [one.device.name for one in asked]
-    with working(settings, len(names)) as executor, progress(settings, names) as report:
-        return check_devices(
-            asked,
-            questions,
-            loaded.connections,
-            forks=settings.forks,
-            report=report,
-            executor=executor,
-        )

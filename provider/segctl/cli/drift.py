@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segctl.cli.app import drift_app
+from segctl.cli.display import Display
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.files import save
-from segctl.cli.publishing import Channels, past_of, publish, remember
+from segctl.cli.options import OfflineOption, given_to
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, progress, tell
-from segctl.cli.steps import (
-    OfflineOption,
-    desired_of,
-    load_inventory,
-    read_plans,
-    settings_of,
-    snapshots,
-    today,
-    working,
-)
+from segctl.cli.screen import print_json, print_lines, tell
 from segctl.model.errors import UsageError
+from segctl.operations import drift as drifting
+from segctl.operations.drift import Acceptance, DriftOptions
+from segctl.operations.publishing import Channels, past_of, publish, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from segctl.cli.arguments import Settings
-    from segctl.drift.report import Accepted, DriftReport
-    from segctl.inventory import Loaded
-    from segctl.model.errors import Problem
-    from segctl.planning.plan import DevicePlan
-    from segctl.providers.base import Author
+    from segctl.operations.drift import DriftResult
 
 #: Options that mean something to `segctl drift history` too.
 _SHARED = frozenset({"env", "history"})
@@ -107,7 +93,7 @@ def drift(
     if context.invoked_subcommand is not None:
         _refuse_others(context)
         return OK
-    accepting = _accepting(write_baseline, owner, expires)
+    acceptance = Acceptance.of(write_baseline, owner, expires)
     if offline is not None and (history or metrics or pushgateway or plan or webhook):
         raise UsageError("what a snapshot shows is over: it is not recorded, measured or told")
     channels = (
@@ -126,7 +112,11 @@ def drift(
             notify=notify,
         )
     )
-    return _check(settings_of(context), baseline, accepting, channels, files, offline=offline)
+    settings, display = given_to(context)
+    with files.refusals("drift", settings):
+        options = DriftOptions(baseline=baseline, offline=offline)
+        result = drifting.drift(settings, options, display)
+    return _told(settings, result, acceptance, channels, files)
 
 
 def _refuse_others(context: typer.Context) -> None:
@@ -138,93 +128,39 @@ def _refuse_others(context: typer.Context) -> None:
             raise UsageError(f"{option} is no option of segctl drift {context.invoked_subcommand}")
 
 
-def _accepting(file: Path | None, owner: str, expires: str) -> tuple[Path, str, date] | None:
-    """Return the baseline that is to be written, if one is."""
-    if file is None:
-        if owner or expires:
-            raise UsageError("--owner and --expires go with --write-baseline")
-        return None
-    if not owner or not expires:
-        raise UsageError("--write-baseline needs --owner and --expires: who answers, until when")
-    try:
-        day = date.fromisoformat(expires)
-    except ValueError:
-        raise UsageError(f"--expires {expires!r} is no day such as 2027-01-31") from None
-    if day < today():
-        raise UsageError(f"--expires {expires} lies in the past")
-    return file, owner, day
-
-
-def _check(
+def _told(
     settings: Settings,
-    baseline: Path | None,
-    accepting: tuple[Path, str, date] | None,
+    result: DriftResult,
+    acceptance: Acceptance | None,
     channels: Channels,
     files: ReportFiles,
-    *,
-    offline: Path | None,
 ) -> int:
-    from segctl.drift.baseline import baseline_text, read_baseline
-    from segctl.drift.report import drift_of
+    """Print what has drifted, tell everybody else who is to know, and return the exit status."""
     from segctl.report import drift_json, drift_text
 
-    started = datetime.now(UTC)
-    with files.refusals("drift", settings):
-        loaded = load_inventory(settings)
-        accepted = read_baseline(baseline) if baseline else ()
-        _mention_strangers(accepted, loaded)
-        plans, failures = read_plans(settings, loaded, snapshots(offline))
-    authors, notes = _authors(settings, loaded, plans if offline is None else [])
-    by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
-    ordered = [by_name[name] for name in loaded.hosts if name in by_name]
-    found = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
+    found, loaded, display = result.report, result.loaded, Display(settings=settings)
     if settings.json:
         print_json(drift_json(found), lines=settings.json_lines)
     else:
         print_lines(drift_text(found))
     with suppress(OSError):  # who reads it may be gone; the others are told all the same
         sys.stdout.flush()
-    past = past_of(channels, found, loaded, started)
-    publish(channels, found, loaded, past)
+    past = past_of(channels, found, loaded, result.started)
+    publish(channels, found, loaded, past, display)
     if files.wanted:
-        _report(files, found, loaded, settings)
-    if accepting is not None:
-        file, owner, day = accepting
-        save(file, baseline_text(found, owner, day))
-        tell(f"Written. To accept exactly this: segctl drift --baseline {file}")
-    remember(channels, found, settings, loaded, past)
-    if failures:
+        _report(files, result, settings)
+    if acceptance is not None:
+        drifting.accept(result, acceptance)
+        tell(f"Written. To accept exactly this: segctl drift --baseline {acceptance.file}")
+    remember(channels, found, settings, loaded, past, progress=display)
+    if result.failures:
         return ERROR
-    return OK if found.in_sync else DIFFERS
+    return OK if result.in_sync else DIFFERS
 
 
-def _report(files: ReportFiles, found: DriftReport, loaded: Loaded, settings: Settings) -> None:
+def _report(files: ReportFiles, result: DriftResult, settings: Settings) -> None:
     from segctl.report import drift_report
 
-    rules = {
-        item.device.name: [rule.name for rule in item.policy.rules] for item in desired_of(loaded)
-    }
-    places = places_of(loaded.site, settings)
-    environment = files.environment
-    files.write(drift_report(found, environment=environment, places=places, rules=rules))
-
-
-def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded) -> None:
-    """Say which entries of the baseline are about no firewall of the inventory."""
-    known = {device.name for device in loaded.site.devices}
-    for entry in accepted:
-        if entry.device not in known:
-            where = f"{entry.file}:{entry.line}:{entry.column}"
-            tell(f"segctl: {where}: the inventory has no firewall {entry.device}")
-
-
-def _authors(
-    settings: Settings, loaded: Loaded, plans: list[DevicePlan]
-) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
-    from segctl.fleet import ask_authors
-
-    names = [plan.name for plan in plans if plan.changes or plan.holes]
-    with working(settings, len(names)) as executor, progress(settings, names) as report:
-        return ask_authors(
-            plans, loaded.connections, forks=settings.forks, report=report, executor=executor
-        )
+    places, environment = places_of(result.loaded.site, settings), files.environment
+    report = drift_report(result.report, environment=environment, places=places, rules=result.rules)
+    files.write(report)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace as with_fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,17 +10,16 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
+from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, say, tell
-from segctl.cli.steps import settings_of
-from segctl.model.errors import Problem, UsageError
+from segctl.model.errors import UsageError
+from segctl.operations.formatting import FormatOptions, format_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from segctl.cli.arguments import Settings
     from segctl.formatting.files import Formatted
-
-_PLAYBOOKS = Path("playbooks")
 
 
 @app.command(epilog=EPILOG)
@@ -41,14 +39,10 @@ def fmt(
     diff: Annotated[bool, typer.Option("--diff", help="Show what changes")] = False,
 ) -> int:
     """Give inventory files and playbooks their one layout; values and comments stay."""
-    from segctl.formatting.files import files_of, formatted
-
     settings = settings_of(context)
     if paths == [Path("-")]:
         return _filter(settings, check=check, diff=diff)
-    found = [formatted(path) for path in files_of(paths or _default(settings))]
-    if not check:
-        found = [_written(one) if one.status == "changed" else one for one in found]
+    found = format_files(settings, FormatOptions(paths=tuple(paths or ()), check=check))
     if settings.json:
         print_json(_document(found), lines=settings.json_lines)
     else:
@@ -56,13 +50,6 @@ def fmt(
     failed = any(one.status == "failed" for one in found)
     changed = any(one.status == "changed" for one in found)
     return ERROR if failed or (check and changed) else OK
-
-
-def _default(settings: Settings) -> list[Path]:
-    from segctl.formatting.files import playbooks_of, sources_of
-
-    paths = sources_of(settings.sources)
-    return paths if settings.inventory else [*paths, *playbooks_of(_PLAYBOOKS)]
 
 
 def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
@@ -82,22 +69,6 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
     elif not check:
         sys.stdout.buffer.write(made.encode())
     return ERROR if check and made != text else OK
-
-
-def _written(found: Formatted) -> Formatted:
-    """Write one file; what goes wrong is its problem alone."""
-    from segctl.system import storage
-
-    try:
-        mode = found.path.stat().st_mode & 0o7777
-        if not mode & 0o222:
-            raise PermissionError(13, "is read-only")
-        storage.write(found.path, found.after.encode(), mode=mode)
-    except OSError as error:
-        message = f"cannot be written: {error.strerror}; it is as it was"
-        problem = Problem(file=str(found.path), message=message)
-        return with_fields(found, status="failed", problems=(problem,))
-    return found
 
 
 def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segctl.cli.app import EPILOG, drift_app
+from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, print_lines
-from segctl.cli.steps import settings_of
 from segctl.model.errors import UsageError
+from segctl.operations import history as records
+from segctl.operations.history import HistoryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,22 +39,17 @@ def history(
     env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
 ) -> None:
     """Show what has drifted, since when, and who did it; asks no device."""
-    from segctl.drift.history import Filter, consult, entries, locate, patience
-
     if open_ and every:
         raise UsageError("--open and --all exclude each other")
     given = context.parent.params if context.parent is not None else {}
-    wanted = Filter(
+    options = HistoryOptions(
+        url=url or given.get("history"),
         environment=env or _named(given.get("env")),
         device=device,
         since=_moment(since) if since else None,
         resolved=every,
     )
-    found = consult(
-        locate(url or given.get("history")),
-        lambda engine: entries(engine, wanted),
-        seconds=patience(),
-    )
+    found = records.history(options)
     now = datetime.now(UTC)
     settings = settings_of(context)
     if settings.json:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from segctl.model.errors import SegctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator
 
-    from segctl.fleet import Brake
+_FINISHING = "what runs is finished, nothing more is begun; once more takes it back"
+_REVERTING = "going back; once more leaves without waiting"
 
 
 class LeftError(SegctlError):
@@ -24,27 +25,16 @@ class LeftError(SegctlError):
 
 
 @contextmanager
-def braked(press: Callable[[], None]) -> Generator[None]:
-    """Let Ctrl-C stop the devices at their next step and go back; the second one leaves."""
-    with _heeding(((press, "going back; once more leaves without waiting"),)):
-        yield
+def heeding(
+    revert: Callable[[], None], finish: Callable[[], None] | None = None
+) -> Generator[None]:
+    """Let Ctrl-C stop the devices at their next step and go back; the next one leaves.
 
-
-@contextmanager
-def eased(brake: Brake, press: Callable[[], None]) -> Generator[None]:
-    """Let Ctrl-C begin nothing more, the second take back what runs, the third leave."""
-    steps = (
-        (brake.ease, "what runs is finished, nothing more is begun; once more takes it back"),
-        (press, "going back; once more leaves without waiting"),
-    )
-    with _heeding(steps):
-        yield
-
-
-@contextmanager
-def _heeding(steps: Sequence[tuple[Callable[[], None], str]]) -> Generator[None]:
-    """Take one step at each signal; one more leaves at once, whatever the devices are doing."""
-    left = list(steps)
+    With `finish` the first one begins nothing more, and only the second one takes back what runs.
+    """
+    left = [(revert, _REVERTING)]
+    if finish is not None:
+        left.insert(0, (finish, _FINISHING))
 
     def heed(_number: int, _frame: object) -> None:
         if not left:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segctl.cli.app import EPILOG, app, mock_app
-from segctl.cli.files import check
+from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import say, tell
-from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.model.errors import UsageError
+from segctl.operations.files import check
+from segctl.operations.loading import load_inventory, today
 from segctl.system import storage
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def mock_serve(
     """Serve a mock device for every firewall of the inventory, until stopped."""
     from segctl.operations.demo import astray, fleet
 
-    settings = settings_of(context)
+    settings, display = given_to(context)
     kept = _state_folder(state) if state is not None else None
     written = check(endpoints, "") if endpoints is not None else None
     configs = _configs(config or ())
-    loaded = load_inventory(settings)
+    loaded = load_inventory(settings, display)
     with ExitStack() as stack:
         try:
             running = stack.enter_context(
@@ -58,7 +59,7 @@ def mock_serve(
             raise typer.BadParameter(str(error), param_hint="--config") from error
         overlay = endpoints or running.overlay
         settings_with = replace(settings, inventory=(*settings.sources, overlay))
-        if wrong := list(astray(running, load_inventory(settings_with))):
+        if wrong := list(astray(running, load_inventory(settings_with, display))):
             raise UsageError(
                 f"with {overlay}, commands would not reach the mocks: {'; '.join(wrong)}"
             )
@@ -118,4 +119,10 @@ def demo(context: typer.Context) -> int:
     from segctl.operations.demo import story
 
     settings = settings_of(context)
-    return story(run, today(), settings.inventory or None)
+    return story(run, _tell, today(), settings.inventory or None)
+
+
+def _tell(text: str) -> None:
+    """Write a part of the story at once: what commands print comes between."""
+    say(text)
+    sys.stdout.flush()

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from segctl.cli.app import EPILOG, app
+from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import console, print_dumped, print_json, say, tell
-from segctl.cli.steps import settings_of, tell_warnings, vault
 from segctl.model.errors import UsageError
+from segctl.operations.loading import vault
 
 #: What there is a schema of.
 
@@ -47,7 +48,7 @@ def inventory(
     )
     from segctl.inventory.mocked import otherwise_in_ansible
 
-    settings = settings_of(context)
+    settings, display = given_to(context)
     if [list_, host is not None, graph].count(True) != 1:
         raise UsageError("give one of --list, --host HOST and --graph")
     if playbook_dir is not None and not playbook_dir.is_dir():
@@ -65,7 +66,8 @@ def inventory(
             f"segctl: {name}: this is Ansible's view, where {', '.join(names)} differ from {file}; "
             f"the other commands of segctl reach the mock that {file} declares"
         )
-    tell_warnings((*found.lost, *found.surroundings))
+    for problem in (*found.lost, *found.surroundings):
+        display.warn(str(problem))
     if host is not None:
         print_dumped(dump(host_json(found, host)))
     elif graph and settings.json:

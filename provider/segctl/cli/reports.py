@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.files import check, save
 from segctl.model.errors import SegctlError
+from segctl.operations.files import check, save
 from segctl.system.inert import json_text
 
 if TYPE_CHECKING:

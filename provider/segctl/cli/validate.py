@@ -6,10 +6,10 @@ import typer
 
 from segctl.cli.app import EPILOG, app
 from segctl.cli.exits import ERROR, OK
+from segctl.cli.options import settings_of
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines
-from segctl.cli.steps import load_inventory, settings_of, today
-from segctl.model.errors import SegctlError
+from segctl.operations import validate as validating
 
 
 @app.command(epilog=EPILOG)
@@ -20,48 +20,26 @@ def validate(
     files: ReportFiles,
 ) -> int:
     """Check the inventory without any device: syntax, references, paths, policy findings."""
-    from segctl.compiler.build import compile_site
-    from segctl.fleet import unverified
-    from segctl.providers.base import provider
     from segctl.report import problems_json, validation_text
 
     settings = settings_of(context)
     with files.refusals("validate", settings):
-        loaded = load_inventory(settings, telling=False)
-        compiled = compile_site(loaded.site, today())
-    warnings = list(loaded.warnings)
-    for name in compiled:
-        warnings += unverified(name, loaded.connections)
-    refusals: dict[str, SegctlError] = {}
-    for name, item in compiled.items():
-        warnings += item.findings
-        try:
-            _, doubts = provider(item.device.platform).fit(item.policy, item.device)
-        except SegctlError as error:
-            refusals[name] = error
-        else:
-            warnings += doubts
-    warnings = list(dict.fromkeys(warnings))
-    counts = {
-        "zones": len(loaded.site.zones),
-        "conduits": len(loaded.site.conduits),
-        "firewalls": len(loaded.site.devices),
-        "rules": sum(len(item.policy.rules) for item in compiled.values()),
-    }
+        result = validating.validate(settings)
+    warnings, counts = result.warnings, result.counts
     if files.wanted:
         from segctl.report import validation_report
 
-        places = places_of(loaded.site, settings)
-        environment = files.environment
-        files.write(
-            validation_report(warnings, refusals, counts, environment=environment, places=places)
+        places, environment = places_of(result.loaded.site, settings), files.environment
+        report = validation_report(
+            warnings, result.refusals, counts, environment=environment, places=places
         )
-    refused = list(refusals.values())
+        files.write(report)
+    refused = list(result.refusals.values())
     if settings.json:
         errors = [{"code": error.code, "message": str(error)} for error in refused]
-        document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}
+        document = {"ok": result.ok, "warnings": problems_json(warnings), "errors": errors}
         document |= counts | ({"error": errors[0]} if errors else {})
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(validation_text(warnings, refused, counts, notes=settings.verbose))
-    return ERROR if refused else OK
+    return OK if result.ok else ERROR

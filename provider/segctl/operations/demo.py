@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import zlib
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -117,9 +116,15 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
 
 
 def story(
-    run: Callable[[Sequence[str]], int], today: date, sources: Sequence[Path] | None = None
+    run: Callable[[Sequence[str]], int],
+    say: Callable[[str], None],
+    today: date,
+    sources: Sequence[Path] | None = None,
 ) -> int:
-    """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits."""
+    """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits.
+
+    `run` runs a command line and returns its exit status; `say` writes lines between its outputs.
+    """
     given = [path.resolve() for path in sources or ()]
     with temporary_folder("segctl-demo-") as folder, chdir(folder):
         if not given:
@@ -131,9 +136,9 @@ def story(
             names = ", ".join(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
-            _say(f"Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
             with _history(folder / "history.db"):
-                return _tell(run, where, running)
+                return _tell(run, say, where, running)
 
 
 @contextmanager
@@ -149,7 +154,12 @@ def _history(file: Path) -> Generator[None]:
             os.environ["SEGCTL_HISTORY"] = before
 
 
-def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fleet) -> int:
+def _tell(
+    run: Callable[[Sequence[str]], int],
+    say: Callable[[str], None],
+    where: Sequence[str],
+    running: Fleet,
+) -> int:
     steps: list[tuple[str, list[str], int]] = [
         ("The inventory is checked without any device.", ["validate"], 0),
         (
@@ -160,39 +170,40 @@ def _tell(run: Callable[[Sequence[str]], int], where: Sequence[str], running: Fl
         ("Exactly that plan is applied, read back, and kept.", ["apply", "plan.json"], 0),
         ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
     ]
-    wrong = sum(_step(run, where, *step) for step in steps)
+    wrong = sum(
+        _step(run, say, where, title, command, expected=expected)
+        for title, command, expected in steps
+    )
     changed = dict(_tamper(running))
     for host, what in changed.items():
-        _say(f"A contractor, on {host}: {what}")
+        say(f"\n# A contractor, on {host}: {what}")
     steps = [
         ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
         ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
         ("And the plant is in sync again.", ["drift"], 0),
     ]
-    wrong += sum(_step(run, where, *step) for step in steps)
-    _say("Done." if not wrong else f"{wrong} steps did not end as they should.")
+    wrong += sum(
+        _step(run, say, where, title, command, expected=expected)
+        for title, command, expected in steps
+    )
+    say("\n# Done." if not wrong else f"\n# {wrong} steps did not end as they should.")
     return 1 if wrong else 0
 
 
 def _step(
     run: Callable[[Sequence[str]], int],
+    say: Callable[[str], None],
     where: Sequence[str],
     title: str,
     command: Sequence[str],
+    *,
     expected: int,
 ) -> bool:
-    _say(title)
-    sys.stdout.write(f"$ segctl {' '.join(command)}\n")
-    sys.stdout.flush()
+    say(f"\n# {title}\n$ segctl {' '.join(command)}")
     code = run([*where, *command])
     if code != expected:
-        _say(f"segctl {command[0]} ended with {code} instead of {expected}")
+        say(f"\n# segctl {command[0]} ended with {code} instead of {expected}")
     return code != expected
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"\n# {text}\n")
-    sys.stdout.flush()
 
 
 def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:

@@ -72,10 +72,9 @@ WRITES = {
     ("cli/screen.py", "shown.print"): "lines of a report, made inert by `laid_out`",
     ("cli/reference.py", "print"): "a table of our own catalogue",
     ("cli/fmt.py", "sys.stdout.buffer.write"): "the formatted text goes back to who gave it",
-    ("cli/apply.py", "typer.echo"): "an empty line",
+    ("cli/prompts.py", "typer.echo"): "an empty line",
     ("cli/app.py", "typer.echo"): "our own help and version",
     ("cli/interrupts.py", "os.write"): "our own words in a signal handler",
-    ("operations/demo.py", "sys.stdout.write"): "our own words",
     ("system/storage.py", "os.write"): "files: who gives their text has made it inert",
 }
 _CALLS = {"print", "echo", "secho"}

@@ -11,21 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segctl.cli.files import check, save
-from segctl.cli.screen import tell
-from segctl.cli.steps import intent, today
 from segctl.model.errors import SegctlError, UsageError
+from segctl.operations.files import check, save
+from segctl.operations.loading import intent, today
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Engine
 
-    from segctl.cli.arguments import Settings
     from segctl.drift.history import Recorded, Run
     from segctl.drift.report import DriftReport
     from segctl.inventory import Loaded
     from segctl.notify import Message, Template
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
     from segctl.planning.plan import Plan
     from segctl.transports.credentials import Secret
 
@@ -83,7 +83,7 @@ class Channels:
         template: str,
         notify: str,
     ) -> Channels:
-        """Return the channels of a command line, everything that is wrong with it told first.
+        """Return the channels that are asked for, everything that is wrong with them told first.
 
         Raises:
             UsageError: it asks for what cannot be.
@@ -171,23 +171,31 @@ def _environments(given: str, loaded: Loaded) -> dict[str, str]:
     }
 
 
-def publish(channels: Channels, report: DriftReport, loaded: Loaded, past: Past) -> None:
+def publish(
+    channels: Channels,
+    report: DriftReport,
+    loaded: Loaded,
+    past: Past,
+    progress: Progress,
+) -> None:
     """Write and send metrics, and send the notices that ask no history."""
     if channels.metrics is not None or channels.pushgateway is not None:
-        _publish_metrics(channels, report, loaded, past)
+        _publish_metrics(channels, report, loaded, past, progress)
     if channels.compares or not channels.webhooks:
         return
     message = _message(report, past, None)
     if channels.notify == "always" or message.status != "in_sync":
-        _deliver_all(channels, message)
+        _deliver_all(channels, message, progress)
 
 
 def remember(
     channels: Channels,
     report: DriftReport,
-    settings: Settings,
+    common: CommonOptions,
     loaded: Loaded,
     past: Past,
+    *,
+    progress: Progress,
 ) -> None:
     """Record a run in the history, then send the notices that ask it.
 
@@ -205,12 +213,12 @@ def remember(
         started=past.started,
         finished=past.finished,
         runner=platform.node(),
-        commit=intent(settings, loaded).git_commit,
+        commit=intent(common, loaded).git_commit,
     )
-    recorded = _record(channels, channels.history, run)
+    recorded = _record(channels, channels.history, run, progress)
     for name in recorded.replaced if recorded else ():
-        tell(
-            f"segctl: {name} has another serial number than on record: a new device, or another "
+        progress.note(
+            f"{name} has another serial number than on record: a new device, or another "
             "inventory with the same names: keep them apart with --env"
         )
     if not channels.compares:
@@ -218,13 +226,13 @@ def remember(
     message = _message(report, past, recorded)
     if recorded is None:
         if message.status != "in_sync":
-            _deliver_all(channels, message)
+            _deliver_all(channels, message, progress)
         return
     for address in channels.webhooks:
-        _tell_of_change(channels, channels.history, address, message, past)
+        _tell_of_change(channels, channels.history, address, message, past, progress=progress)
 
 
-def _record(channels: Channels, history: Secret, run: Run) -> Recorded | None:
+def _record(channels: Channels, history: Secret, run: Run, progress: Progress) -> Recorded | None:
     from segctl.drift.history import consult, record
 
     try:
@@ -234,18 +242,20 @@ def _record(channels: Channels, history: Secret, run: Run) -> Recorded | None:
             seconds=channels.patience,
         )
     except SegctlError as error:
-        _warn("the run is not on record", error)
+        progress.warn(f"the run is not on record: {error}")
         return None
-
-
-def _warn(what: str, error: SegctlError) -> None:
-    tell(f"segctl: warning: {what}: {error}")
 
 
 # --- metrics -------------------------------------------------------------------------------------
 
 
-def _publish_metrics(channels: Channels, report: DriftReport, loaded: Loaded, past: Past) -> None:
+def _publish_metrics(
+    channels: Channels,
+    report: DriftReport,
+    loaded: Loaded,
+    past: Past,
+    progress: Progress,
+) -> None:
     from segctl.notify.metrics import collect, exposition, push
 
     registry = collect(
@@ -255,21 +265,21 @@ def _publish_metrics(channels: Channels, report: DriftReport, loaded: Loaded, pa
         started=past.started,
         finished=past.finished,
         today=today(),
-        plan=_waiting_plan(channels.plan),
+        plan=_waiting_plan(channels.plan, progress),
     )
     try:
         if channels.metrics is not None:
             save(channels.metrics, exposition(registry), mode=0o644)
     except SegctlError as error:
-        _warn("no metrics written", error)
+        progress.warn(f"no metrics written: {error}")
     try:
         if channels.pushgateway is not None:
             push(registry, channels.pushgateway, past.name)
     except SegctlError as error:
-        _warn("no metrics pushed", error)
+        progress.warn(f"no metrics pushed: {error}")
 
 
-def _waiting_plan(file: Path | None) -> Plan | None:
+def _waiting_plan(file: Path | None, progress: Progress) -> Plan | None:
     """Return the saved plan, if there is one: that none waits is nothing wrong."""
     if file is None or not file.exists():
         return None
@@ -278,7 +288,7 @@ def _waiting_plan(file: Path | None) -> Plan | None:
     try:
         return load_plan(file)
     except SegctlError as error:
-        _warn("no metrics of the plan", error)
+        progress.warn(f"no metrics of the plan: {error}")
         return None
 
 
@@ -298,7 +308,13 @@ def _message(report: DriftReport, past: Past, recorded: Recorded | None) -> Mess
 
 
 def _tell_of_change(
-    channels: Channels, history: Secret, address: Secret, message: Message, past: Past
+    channels: Channels,
+    history: Secret,
+    address: Secret,
+    message: Message,
+    past: Past,
+    *,
+    progress: Progress,
 ) -> None:
     """Tell one recipient what stands, unless it knows that already."""
     import hashlib
@@ -315,13 +331,13 @@ def _tell_of_change(
     try:
         digest, before = consult(history, ask, seconds=channels.patience)
     except SegctlError as error:
-        _warn("it is not on record who knows of the drift", error)
+        progress.warn(f"it is not on record who knows of the drift: {error}")
         if message.status != "in_sync":
-            _deliver(channels, address, message)
+            _deliver(channels, address, message, progress)
         return
     if before is None:
         return
-    delivered = _deliver(channels, address, message)
+    delivered = _deliver(channels, address, message, progress)
     try:
         consult(
             history,
@@ -331,15 +347,15 @@ def _tell_of_change(
             seconds=channels.patience,
         )
     except SegctlError as error:
-        _warn("it is not on record who knows of the drift", error)
+        progress.warn(f"it is not on record who knows of the drift: {error}")
 
 
-def _deliver_all(channels: Channels, message: Message) -> None:
+def _deliver_all(channels: Channels, message: Message, progress: Progress) -> None:
     for address in channels.webhooks:
-        _deliver(channels, address, message)
+        _deliver(channels, address, message, progress)
 
 
-def _deliver(channels: Channels, address: Secret, message: Message) -> bool:
+def _deliver(channels: Channels, address: Secret, message: Message, progress: Progress) -> bool:
     from segctl.notify.sending import send
 
     if channels.template is None:
@@ -348,6 +364,6 @@ def _deliver(channels: Channels, address: Secret, message: Message) -> bool:
     try:
         send(address, body, headers={"Content-Type": "application/json; charset=utf-8"})
     except SegctlError as error:
-        _warn("a notice was not delivered", error)
+        progress.warn(f"a notice was not delivered: {error}")
         return False
     return True

@@ -1,4 +1,4 @@
-"""What commands write: errors in the words of the command line."""
+"""What operations write: one error, in the user's words."""
 
 from __future__ import annotations
 

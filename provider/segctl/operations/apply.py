@@ -1,0 +1,291 @@
+"""Apply: a saved plan verbatim, or what is planned now and approved by the caller."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from segctl.model.errors import StalePlanError, UsageError
+from segctl.operations.loading import load_inventory, refuse_writable
+from segctl.operations.plan import plan_loaded
+from segctl.operations.plan_files import mark_used, read_plan, refuse_used
+from segctl.operations.signatures import refuse_unsigned
+from segctl.operations.workers import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from segctl.fleet import Brake, Failure, Workers
+    from segctl.inventory import Loaded
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.planning.apply import Order, Outcome
+    from segctl.planning.journal import Journal
+    from segctl.planning.plan import DevicePlan, Plan
+
+#: Statuses of devices that did not go well.
+FAILED = ("failed", "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What of a plan is done only where the user says that it is meant."""
+
+    purge: bool = False
+    mass_delete: bool = False
+
+    def barred(self, made: Plan) -> tuple[str, ...]:
+        """Return the devices to which the plan may not be applied."""
+        return tuple(
+            device.name
+            for device in made.devices
+            if device.barring(allow_mass_delete=self.mass_delete)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlanOptions:
+    """How a saved plan is applied; with `verify`, only if one of these keys signed it."""
+
+    file: Path
+    verify: Path | None = None
+    allowed: Allowed = Allowed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions:
+    """How devices are planned and changed at once.
+
+    `approve` is given the plan and says whether it is applied. `approve_settling` is given the
+    devices on which an earlier run died, and says whether what it left there may be kept or
+    taken back first.
+    """
+
+    approve: Callable[[Plan], bool]
+    approve_settling: Callable[[Sequence[DevicePlan]], bool]
+    allowed: Allowed = Allowed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyResult:
+    """What became of a plan.
+
+    `ended`: the devices are as `outcomes` says. `refused`: nothing was applied, because of
+    `failures` or because the plan's errors forbid it on the devices `barred`. `not_approved`:
+    nothing was applied, because the caller did not agree. `journal` is the file that says what was
+    done to which device last, if there is one.
+    """
+
+    status: Literal["ended", "refused", "not_approved"]
+    plan: Plan
+    outcomes: tuple[Outcome, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    barred: tuple[str, ...] = ()
+    journal: Path | None = None
+
+    @property
+    def well(self) -> bool:
+        """Whether every device is as planned."""
+        return self.status == "ended" and not any(one.status in FAILED for one in self.outcomes)
+
+
+def apply_saved(
+    common: CommonOptions, options: SavedPlanOptions, progress: Progress
+) -> ApplyResult:
+    """Apply a saved plan exactly as it is; it is not applied a second time.
+
+    Raises:
+        SignatureError: it is not signed as `verify` or a device asks.
+        PlanFormatError: it is no plan, was edited, or has another version.
+        StalePlanError: it has expired.
+        PlanError: it was applied already.
+        InventoryError: the inventory cannot be used, or every user of this machine can change it.
+        UsageError: it is for devices that the inventory or the limit leaves out.
+    """
+    made = read_plan(options.file, options.verify)
+    refuse_used(options.file, made)
+    loaded = load_inventory(common, progress)
+    refuse_writable(loaded)
+    return _applied(common, loaded, made, options.allowed, progress, file=options.file)
+
+
+def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> ApplyResult:
+    """Plan, ask and apply; what dead runs left is settled before anything is planned against it.
+
+    Raises:
+        InventoryError: the inventory cannot be used, or every user of this machine can change it.
+        SignatureError: a device takes signed plans only.
+        UsageError: no firewall is selected.
+    """
+    loaded = load_inventory(common, progress)
+    refuse_writable(loaded)
+    refuse_unsigned(loaded.connections, loaded.hosts)
+    planned = plan_loaded(common, loaded, 24.0, progress)
+    settled: dict[str, Outcome] = {}
+    pending = [device for device in planned.plan.devices if device.state.unconfirmed]
+    if pending and not planned.failures:
+        if not options.approve_settling(pending):
+            return ApplyResult(status="not_approved", plan=planned.plan)
+        settled = _settled(common, loaded, planned.plan, pending, progress)
+        if any(outcome.status in FAILED for outcome in settled.values()):
+            return ApplyResult(status="ended", plan=planned.plan, outcomes=tuple(settled.values()))
+        planned = plan_loaded(common, loaded, 24.0, progress)
+    made = planned.plan
+    barred = options.allowed.barred(made)
+    if planned.failures or barred:
+        return ApplyResult(status="refused", plan=made, failures=planned.failures, barred=barred)
+    if not options.approve(made):
+        return ApplyResult(status="not_approved", plan=made)
+    return _applied(common, loaded, made, options.allowed, progress, settled=settled)
+
+
+def has_work(made: Plan) -> bool:
+    """Whether applying a plan would do anything to a device."""
+    return bool(made.changes) or any(device.state.unsettled for device in made.devices)
+
+
+def _settled(
+    common: CommonOptions,
+    loaded: Loaded,
+    made: Plan,
+    pending: Sequence[DevicePlan],
+    progress: Progress,
+) -> dict[str, Outcome]:
+    """Keep what dead runs left on devices if it is as declared, else take it back."""
+    from segctl.fleet import Brake, apply_plans
+    from segctl.planning.apply import Order
+
+    names = [device.name for device in pending]
+    brake = Brake()
+    with (
+        opened(common, len(names), progress) as executor,
+        common.interrupts(brake.press),
+        progress.devices(names) as report,
+    ):
+        outcomes = apply_plans(
+            pending,
+            loaded.connections,
+            forks=common.forks,
+            order=Order(settle_only=True, journal=_journal(common, made)),
+            brake=brake,
+            report=report,
+            executor=executor,
+        )
+    return {outcome.device: outcome for outcome in outcomes}
+
+
+def _journal(common: CommonOptions, made: Plan, file: Path | None = None) -> Journal:
+    """Return the journal of this run, with the command that finishes what it begins."""
+    from segctl.planning.journal import journal_of
+
+    words = ["segctl", *common.words(), "apply", *([str(file)] if file else [])]
+    return journal_of(made.plan_id, plan_id=made.plan_id, command=shlex.join(words))
+
+
+def _stale(
+    common: CommonOptions,
+    loaded: Loaded,
+    made: Plan,
+    progress: Progress,
+    *,
+    order: Order,
+    executor: Workers,
+    brake: Brake,
+) -> tuple[Outcome, ...]:
+    """Return why a saved plan is not begun on any device, if it is stale for one of them.
+
+    A device that cannot be read is no reason to stop the others.
+    """
+    from segctl.fleet import check_plans
+    from segctl.planning.apply import Outcome
+
+    names = [device.name for device in made.devices if device.changes]
+    with progress.devices(names) as report:
+        checked = check_plans(
+            made.devices,
+            loaded.connections,
+            forks=common.forks,
+            order=order,
+            brake=brake,
+            report=report,
+            executor=executor,
+        )
+    stale = {one.device: one.message for one in checked if one.code == StalePlanError.code}
+    if not stale:
+        return ()
+    beside = f"not begun: the plan is stale for {', '.join(sorted(stale))}"
+    return tuple(
+        Outcome(
+            device=device.name,
+            status="failed",
+            code=StalePlanError.code if device.name in stale else "not_begun",
+            message=stale.get(device.name, beside),
+        )
+        for device in made.devices
+    )
+
+
+def _applied(
+    common: CommonOptions,
+    loaded: Loaded,
+    made: Plan,
+    allowed: Allowed,
+    progress: Progress,
+    *,
+    file: Path | None = None,
+    settled: Mapping[str, Outcome] | None = None,
+) -> ApplyResult:
+    """Apply a plan; `file` is where it was read from, and is not applied a second time."""
+    from segctl.fleet import Brake, apply_plans
+    from segctl.planning.apply import Order
+
+    names = [device.name for device in made.devices]
+    outside = sorted(set(names) - set(loaded.hosts))
+    if outside:
+        raise UsageError(
+            f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
+            "a plan is applied whole, nothing was changed; make another with -l"
+        )
+    refuse_unsigned(loaded.connections, names, file, made)
+    journal = _journal(common, made, file)
+    order = Order(
+        allow_purge=allowed.purge,
+        allow_mass_delete=allowed.mass_delete,
+        plan_id=made.plan_id,
+        once=file is not None,
+        journal=journal,
+    )
+    brake = Brake()
+    with opened(common, len(names), progress) as executor, common.interrupts(brake.press):
+        if file is not None and made.changes:
+            stale = _stale(
+                common, loaded, made, progress, order=order, executor=executor, brake=brake
+            )
+            if stale:
+                return ApplyResult(status="ended", plan=made, outcomes=stale)
+        with progress.devices(names) as report:
+            outcomes = apply_plans(
+                made.devices,
+                loaded.connections,
+                forks=common.forks,
+                order=order,
+                brake=brake,
+                report=report,
+                executor=executor,
+            )
+    outcomes = tuple(_with_settled(one, (settled or {}).get(one.device)) for one in outcomes)
+    if file is not None and not any(one.status in FAILED for one in outcomes):
+        mark_used(file, made, progress)
+    written = journal.file if journal.file.exists() else None
+    return ApplyResult(status="ended", plan=made, outcomes=outcomes, journal=written)
+
+
+def _with_settled(outcome: Outcome, before: Outcome | None) -> Outcome:
+    """Return an outcome that also says what was settled first."""
+    if before is None or not before.message:
+        return outcome
+    status = "applied" if outcome.status == "unchanged" else outcome.status
+    message = "; ".join(filter(None, (before.message, outcome.message)))
+    return replace(outcome, status=status, message=message)

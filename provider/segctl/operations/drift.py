@@ -1,0 +1,150 @@
+"""Drift: how devices differ from the inventory, who did it, and what of it is accepted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import UsageError
+from segctl.operations.files import save
+from segctl.operations.loading import desired_of, load_inventory, today
+from segctl.operations.plan import plan_devices, snapshots
+from segctl.operations.workers import at_work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from segctl.drift.report import Accepted, DriftReport
+    from segctl.fleet import Failure
+    from segctl.inventory import Loaded
+    from segctl.model.errors import Problem
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.planning.plan import DevicePlan
+    from segctl.providers.base import Author
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftOptions:
+    """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift."""
+
+    baseline: Path | None = None
+    offline: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftResult:
+    """What has drifted.
+
+    `failures` are the devices that could not be compared; `started` is when the comparison began.
+    """
+
+    report: DriftReport
+    failures: tuple[Failure, ...]
+    loaded: Loaded
+    started: datetime
+
+    @property
+    def in_sync(self) -> bool:
+        """Whether every device was compared, and holds what the inventory says."""
+        return not self.failures and self.report.in_sync
+
+    @property
+    def rules(self) -> dict[str, list[str]]:
+        """The names of the rules that each device should hold."""
+        return {
+            item.device.name: [rule.name for rule in item.policy.rules]
+            for item in desired_of(self.loaded)
+        }
+
+
+def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> DriftResult:
+    """Compare the devices with the inventory; never writes to a device and never locks one.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        FileError: the baseline cannot be used.
+        SnapshotError: the snapshots cannot be used.
+        UsageError: no firewall is selected.
+    """
+    from segctl.drift.baseline import read_baseline
+    from segctl.drift.report import drift_of
+
+    started = datetime.now(UTC)
+    loaded = load_inventory(common, progress)
+    accepted = read_baseline(options.baseline) if options.baseline else ()
+    _mention_strangers(accepted, loaded, progress)
+    plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline))
+    asked = plans if options.offline is None else []
+    authors, notes = _authors(common, loaded, asked, progress)
+    by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
+    ordered = [by_name[name] for name in loaded.hosts if name in by_name]
+    report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
+    return DriftResult(report=report, failures=tuple(failures), loaded=loaded, started=started)
+
+
+def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: Progress) -> None:
+    """Say which entries of the baseline are about no firewall of the inventory."""
+    known = {device.name for device in loaded.site.devices}
+    for entry in accepted:
+        if entry.device not in known:
+            where = f"{entry.file}:{entry.line}:{entry.column}"
+            progress.note(f"{where}: the inventory has no firewall {entry.device}")
+
+
+def _authors(
+    common: CommonOptions, loaded: Loaded, plans: list[DevicePlan], progress: Progress
+) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
+    from segctl.fleet import ask_authors
+
+    names = [plan.name for plan in plans if plan.changes or plan.holes]
+    with at_work(common, names, progress) as (executor, report):
+        return ask_authors(
+            plans, loaded.connections, forks=common.forks, report=report, executor=executor
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """The new baseline file that accepts what has drifted, who answers for it, and its last day."""
+
+    file: Path
+    owner: str
+    expires: date
+
+    @classmethod
+    def of(cls, file: Path | None, owner: str, expires: str) -> Acceptance | None:
+        """Return what is accepted, if anything is; `expires` is a day such as 2027-01-31.
+
+        Raises:
+            UsageError: owner or day are missing, or the day is over.
+        """
+        if file is None:
+            if owner or expires:
+                raise UsageError("--owner and --expires go with --write-baseline")
+            return None
+        if not owner or not expires:
+            raise UsageError(
+                "--write-baseline needs --owner and --expires: who answers, until when"
+            )
+        try:
+            day = date.fromisoformat(expires)
+        except ValueError:
+            raise UsageError(f"--expires {expires!r} is no day such as 2027-01-31") from None
+        if day < today():
+            raise UsageError(f"--expires {expires} lies in the past")
+        return cls(file=file, owner=owner, expires=day)
+
+
+def accept(result: DriftResult, acceptance: Acceptance) -> None:
+    """Write a baseline that accepts exactly what has drifted.
+
+    Raises:
+        PlanError: it cannot be written.
+    """
+    from segctl.drift.baseline import baseline_text
+
+    text = baseline_text(result.report, acceptance.owner, acceptance.expires)
+    save(acceptance.file, text)

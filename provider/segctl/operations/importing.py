@@ -1,0 +1,82 @@
+"""Import: a device written as inventory files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import UsageError
+from segctl.operations.loading import load_inventory, today
+
+if TYPE_CHECKING:
+    from segctl.importing import Imported
+    from segctl.inventory import Loaded
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """Which firewall of the inventory is read, and the new folder, else ``imported/HOST``."""
+
+    host: str
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportResult:
+    """What a device holds as inventory files, and the paths that were written."""
+
+    imported: Imported
+    written: tuple[Path, ...]
+
+
+def import_host(common: CommonOptions, options: ImportOptions, progress: Progress) -> ImportResult:
+    """Write a device as inventory files; planning them back changes nothing.
+
+    Raises:
+        UsageError: the host is no firewall of the inventory, or the folder exists.
+        InventoryError: the inventory cannot be used.
+        DeviceError: the device cannot be read.
+    """
+    from segctl.importing import refuse_existing, refuse_name, write_files
+    from segctl.inventory import load
+
+    refuse_name(options.host)
+    folder = options.out or Path("imported") / options.host
+    refuse_existing(folder)
+    imported = _read(load_inventory(common, progress), options.host, progress)
+    written = write_files(folder, imported.files)
+    load([folder], today=today())
+    return ImportResult(imported=imported, written=tuple(written))
+
+
+def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
+    """Read a device and return it as inventory files."""
+    from segctl.fleet import target
+    from segctl.importing import import_device
+    from segctl.providers.base import provider
+
+    device = next((one for one in loaded.site.devices if one.name == host), None)
+    if device is None:
+        names = ", ".join(one.name for one in loaded.site.devices) or "none"
+        raise UsageError(
+            f"{host!r} is not a firewall of the inventory (a host with ansible_network_os); "
+            f"it has {names}"
+        )
+    connection = loaded.connections.get(host, {})
+    speaks = provider(device.platform)
+    with (
+        progress.devices([host]) as report,
+        speaks.connect(
+            target(host, connection, device.scope),
+            read_only=True,
+            progress=lambda step: report(host, step),
+        ) as session,
+    ):
+        live = speaks.parse(session.read())
+    site = loaded.inventory.host_layer(host).variables.get("segctl_site")
+    return import_device(
+        live, speaks, device, site=str(site or ""), connection=connection, today=today()
+    )

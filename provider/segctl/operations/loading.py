@@ -1,0 +1,115 @@
+"""The inventory of an operation: read with its options, and compiled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.compiler.build import Desired
+    from segctl.inventory import Loaded, VaultSecrets
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.planning.plan import Intent
+    from segctl.planning.snapshot import Snapshot
+
+
+def vault(common: CommonOptions) -> VaultSecrets | None:
+    """Return what opens vaulted values, if it was given.
+
+    Raises:
+        InventoryError: what is named cannot be read.
+    """
+    import os
+
+    from segctl.inventory.passwords import vault_secrets
+
+    return vault_secrets(
+        ids=common.vault_ids,
+        files=common.vault_password_files,
+        ask_pass=common.ask_vault_pass,
+        environment=os.environ,
+        ask=common.ask_vault_password,
+    )
+
+
+def load_inventory(common: CommonOptions, progress: Progress | None = None) -> Loaded:
+    """Read the inventory; warn of what lies around it and may mislead, unless the caller does.
+
+    Raises:
+        InventoryError: with every problem there is.
+        UsageError: ``--limit`` selects no firewall.
+    """
+    from segctl.inventory import load
+
+    loaded = load(
+        list(common.sources),
+        limit=common.limit,
+        extra_vars=common.extra_vars,
+        vault=vault(common),
+        allow_programs=common.allow_executable_inventory,
+        today=today(),
+    )
+    if progress is not None:
+        for problem in loaded.inventory.surroundings:
+            progress.warn(str(problem))
+    return loaded
+
+
+def refuse_writable(loaded: Loaded) -> None:
+    """Refuse to change a device by an inventory that every user of this machine can change.
+
+    Raises:
+        InventoryError: it is one.
+    """
+    from segctl.inventory.surroundings import WRITABLE
+    from segctl.model.errors import InventoryError
+
+    writable = [problem for problem in loaded.warnings if problem.kind == WRITABLE]
+    if writable:
+        raise InventoryError(tuple(replace(problem, severity="error") for problem in writable))
+
+
+def today() -> date:
+    """Return the day by the clock of this machine."""
+    return datetime.now(UTC).astimezone().date()
+
+
+def desired_of(loaded: Loaded) -> list[Desired]:
+    """Return what every firewall that the limit selects should hold.
+
+    Raises:
+        UsageError: it selects none.
+    """
+    from segctl.compiler.build import compile_site
+
+    compiled = compile_site(loaded.site, today())
+    chosen = [compiled[name] for name in loaded.hosts if name in compiled]
+    if not chosen:
+        raise UsageError(
+            "no firewall is selected: a host is one when it has ansible_network_os; "
+            f"the inventory has {', '.join(compiled) or 'none'}"
+        )
+    return chosen
+
+
+def intent(
+    common: CommonOptions, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
+) -> Intent:
+    """Return which inventory a plan is made from, and which snapshots."""
+    from segctl.planning.plan import Intent
+    from segctl.system.checkout import commit_of
+
+    commit, dirty = commit_of(common.sources[0])
+    taken = {name: one.taken for name, one in (offline or {}).items() if name in loaded.hosts}
+    return Intent(
+        git_commit=commit,
+        dirty=dirty,
+        digest=loaded.digest,
+        snapshots=None if offline is None else taken,
+    )

@@ -1,0 +1,142 @@
+"""Plan: what would change on the selected devices, read from them or from their snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from segctl.operations.loading import desired_of, intent, load_inventory
+from segctl.operations.workers import at_work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from segctl.fleet import Failure
+    from segctl.inventory import Loaded
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """How a plan is made.
+
+    With `offline`, a snapshot or a folder of them, no device is read. The plan may be applied for
+    `valid_for` hours.
+    """
+
+    offline: Path | None = None
+    valid_for: float = 24.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanResult:
+    """A plan, the devices that have none, and the inventory it was made from."""
+
+    plan: Plan
+    failures: tuple[Failure, ...]
+    loaded: Loaded
+
+    @property
+    def applyable(self) -> bool:
+        """Whether every device could be planned, and no error forbids applying it."""
+        return not self.failures and self.plan.applyable
+
+    @property
+    def differs(self) -> bool:
+        """Whether a device holds something else than the inventory says, or not for good."""
+        return bool(self.plan.changes) or not all(one.state.lasts for one in self.plan.devices)
+
+
+def plan(common: CommonOptions, options: PlanOptions, progress: Progress) -> PlanResult:
+    """Read the selected devices and plan them; never writes to a device.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        SnapshotError: the snapshots cannot be used.
+        UsageError: no firewall is selected.
+    """
+    offline = snapshots(options.offline)
+    loaded = load_inventory(common, progress)
+    return plan_loaded(common, loaded, options.valid_for, progress, offline=offline)
+
+
+def plan_loaded(
+    common: CommonOptions,
+    loaded: Loaded,
+    valid_for: float,
+    progress: Progress,
+    *,
+    offline: Mapping[str, Snapshot] | None = None,
+) -> PlanResult:
+    """Plan the devices of an inventory that has been read; the plan is good for `valid_for` hours.
+
+    Raises:
+        UsageError: no firewall is selected.
+    """
+    from segctl.planning.make import make_plan
+
+    plans, failures = plan_devices(common, loaded, progress, offline)
+    made = make_plan(plans, intent(common, loaded, offline), valid_for=timedelta(hours=valid_for))
+    return PlanResult(plan=made, failures=tuple(failures), loaded=loaded)
+
+
+def plan_devices(
+    common: CommonOptions,
+    loaded: Loaded,
+    progress: Progress,
+    offline: Mapping[str, Snapshot] | None = None,
+) -> tuple[list[DevicePlan], list[Failure]]:
+    """Read every selected device; return the plans, and the devices that have none.
+
+    With `offline` no device is read: its snapshot is.
+
+    Raises:
+        UsageError: no firewall is selected.
+    """
+    from segctl import fleet
+
+    chosen = desired_of(loaded)
+    names = [item.device.name for item in chosen]
+    if offline is not None:
+        from segctl.fleet.snapshots import plan_offline
+
+        with progress.devices(names) as report:
+            return _parted(plan_offline(chosen, offline, report))
+    with at_work(common, names, progress) as (executor, report):
+        results = fleet.plan_devices(
+            chosen,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+            cache=common.cache,
+        )
+    return _parted(results)
+
+
+def _parted(
+    results: Iterable[DevicePlan | Failure],
+) -> tuple[list[DevicePlan], list[Failure]]:
+    from segctl.planning.plan import DevicePlan
+
+    listed = list(results)
+    plans = [item for item in listed if isinstance(item, DevicePlan)]
+    return plans, [item for item in listed if not isinstance(item, DevicePlan)]
+
+
+def snapshots(path: Path | None) -> dict[str, Snapshot] | None:
+    """Return the snapshots of a file or folder by device, if it is given.
+
+    Raises:
+        SnapshotError: they cannot be used.
+    """
+    if path is None:
+        return None
+    from segctl.planning.snapshot import load_snapshots
+
+    return load_snapshots(path)
