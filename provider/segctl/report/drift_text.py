@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from segctl.drift.report import AcceptedItem, DeviceDrift, DriftReport, Status
     from segctl.model.diff import Change
-    from segctl.model.errors import Problem
     from segctl.providers.base import Author
 
 _STATES: dict[Status, tuple[str, str]] = {
@@ -25,6 +24,8 @@ _STATES: dict[Status, tuple[str, str]] = {
     "drift": ("drift", "yellow"),
     "error": ("could not be checked", "red"),
 }
+#: What a finding that counts as drift is called; any other by its severity.
+_WORDS = {HOLE: "open", UNREAD: "unread"}
 
 
 def drift_text(report: DriftReport) -> Iterator[Line]:
@@ -44,10 +45,15 @@ def drift_text(report: DriftReport) -> Iterator[Line]:
 
 def _device(device: DeviceDrift) -> Iterator[Line]:
     authors = {(item.kind, item.name): item.changed_by for item in device.items}
+    told = {state: device.told(state) for state in (HOLE, UNREAD)}
     for finding in device.findings:
-        if finding.kind != DOUBT:
-            yield _finding(device, finding)
-        if finding in device.told(HOLE):
+        if finding.kind == DOUBT:
+            continue
+        word = next((_WORDS[state] for state in told if finding in told[state]), finding.severity)
+        hint = f" — {finding.hint}" if finding.hint else ""
+        style = "bold red" if finding in told[HOLE] else "yellow"
+        yield Line(lead=f"  ! {word}: ", text=f"{finding.message}{hint}", style=style)
+        if finding in told[HOLE]:
             yield from _by(authors.get(("rule", finding.subject)))
     for kind in dict.fromkeys(DRIFT_KINDS.values()):
         for change in device.changes(kind):
@@ -59,17 +65,6 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
         names = [rule.name for rule in device.unmanaged]
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         yield Line(lead="  rules of others: ", text=f"{', '.join(names[:10])}{more}", style="dim")
-
-
-def _finding(device: DeviceDrift, finding: Problem) -> Line:
-    hole = finding in device.told(HOLE)
-    word = "open" if hole else "unread" if finding in device.told(UNREAD) else finding.severity
-    hint = f" — {finding.hint}" if finding.hint else ""
-    return Line(
-        lead=f"  ! {word}: ",
-        text=f"{finding.message}{hint}",
-        style="bold red" if hole else "yellow",
-    )
 
 
 def _by(author: Author | None) -> Iterator[Line]:
