@@ -20,6 +20,7 @@ from segctl.compiler.topology import Hop, Topology, make_topology
 from segctl.importing.networks import cover, inside, is_network, networks_of
 from segctl.model.addresses import covers, meeting, merge, network_interval, subtract
 from segctl.model.policy import ANY, Policy, Rule, resolver
+from segctl.model.scope import DEFAULT_SCOPE
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -350,7 +351,7 @@ def rules(prefix: str) -> st.SearchStrategy[list[Rule]]:
 @given(rules("ours"), rules("theirs"))
 def test_rules_of_others_are_judged_by_all_of_ours(ours: list[Rule], theirs: list[Rule]) -> None:
     live = Live(
-        identity=Identity(serial="1", os_version="1", content_version="1", scope=""),
+        identity=Identity(serial="1", os_version="1", content_version="1", scope=DEFAULT_SCOPE),
         policy=Policy(),
         others=Policy(rules=tuple(theirs)),
         order=tuple(rule.name for rule in theirs),

@@ -18,8 +18,9 @@ import asyncssh
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-KEY = asyncssh.generate_private_key("ssh-ed25519")
-OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
+_ssh: Any = asyncssh
+KEY = _ssh.generate_private_key("ssh-ed25519")
+OTHER_KEY = _ssh.generate_private_key("ssh-ed25519")
 PASSWORD, ENABLE = "operator-secret", "enable-secret"
 
 #: Steps of an answer besides text and pauses in seconds: wait for the client to hang up, cut.

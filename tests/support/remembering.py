@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.errors import ApplyError, LockedError
 from segctl.model.policy import FirewallZone, Policy, Rule
+from segctl.model.scope import DEFAULT_SCOPE
 from segctl.providers.base import Capabilities, Identity, Live
 from segctl.providers.state import DeviceState, Lock, Run, Unconfirmed
 
@@ -186,7 +187,9 @@ class RememberingProvider:
         )
         lock = Lock(kind="run", owner=held["lock"], ours=True, alive=held["alive"], lease_left=60.0)
         return Live(
-            identity=Identity(serial="1", os_version="1.0", content_version="", scope=""),
+            identity=Identity(
+                serial="1", os_version="1.0", content_version="", scope=DEFAULT_SCOPE
+            ),
             policy=policy(held["rules"]),
             others=Policy(),
             order=tuple(held["rules"]),

@@ -185,8 +185,10 @@ def test_a_target_is_read_from_the_connection_variables() -> None:
 def test_only_an_explicit_false_turns_verification_off_and_it_is_said() -> None:
     account = {"ansible_user": "me", "ansible_password": Secret("x")}
     for value in (None, "", 0, "false"):
-        assert target("fw1", {**account, "segctl_tls_verify": value}, "").tls_verify is True
-    assert target("fw1", {**account, "segctl_tls_verify": False}, "").tls_verify is False
+        assert (
+            target("fw1", {**account, "segctl_tls_verify": value}, DEFAULT_SCOPE).tls_verify is True
+        )
+    assert target("fw1", {**account, "segctl_tls_verify": False}, DEFAULT_SCOPE).tls_verify is False
     (said,) = unverified("fw1", {"fw1": {"segctl_tls_verify": False}})
     assert "NOT verified" in said.message
     assert not list(unverified("fw1", {"fw1": {}}))

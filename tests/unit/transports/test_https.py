@@ -34,15 +34,19 @@ class Served(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Served
+
+    @property
+    def served(self) -> Served:
+        assert isinstance(self.server, Served)
+        return self.server
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.seen.append((self.path, self.client_address[1]))
-        self.server.answer(self)
+        self.served.seen.append((self.path, self.client_address[1]))
+        self.served.answer(self)
 
     def do_GET(self) -> None:
-        self.server.seen.append((self.path, self.client_address[1]))
+        self.served.seen.append((self.path, self.client_address[1]))
         self.say(200)
 
     def say(self, status: int, body: bytes = b"", **headers: str) -> None:
@@ -52,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's own name
         """Nothing is printed."""
 
 

@@ -124,7 +124,3 @@ def _no_function(protocol: Protocol, missing: Sequence[str]) -> str:
         f"{protocol.id}: PAN-OS has no application of class {', '.join(missing)}; "
         f"the classes that exist are {', '.join(protocol.classes)}"
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words)

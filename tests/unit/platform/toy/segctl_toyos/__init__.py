@@ -17,6 +17,7 @@ from segctl.compiler.naming import shorten
 from segctl.model.addresses import interval_text
 from segctl.model.errors import ParseError, UnsupportedError
 from segctl.model.policy import ANY, FirewallZone, Policy, Rule, Service, resolver, sealed
+from segctl.model.scope import DEFAULT_SCOPE
 from segctl.providers.base import Capabilities, Identity, Live
 
 if TYPE_CHECKING:
@@ -86,7 +87,10 @@ class ToyosProvider:
                 for name, ports in sorted(held["zones"].items())
             )
             identity = Identity(
-                serial=held["serial"], os_version=held["version"], content_version="", scope=""
+                serial=held["serial"],
+                os_version=held["version"],
+                content_version="",
+                scope=DEFAULT_SCOPE,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise ParseError("toyos", "its configuration is not understood") from error
