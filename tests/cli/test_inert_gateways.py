@@ -118,8 +118,8 @@ def test_what_a_gateway_holds_steers_nobody(hostile: Cells) -> None:
 
 @pytest.mark.parametrize("said", [TEXT, ERROR], ids=["text", "control"])
 def test_what_nft_complains_of_steers_nobody(hostile: Cells, said: str) -> None:
-    def refuse(_words: Sequence[str], _stdin: str) -> Result:
-        return Result(1, f"said{TEXT}\n", f"complains{said}\n")
+    def refuse(words: Sequence[str], _stdin: str) -> Result | None:
+        return None if "--version" in words else Result(1, f"said{TEXT}\n", f"complains{said}\n")
 
     hostile.fleet.linux["gw3"].host_device.refuse = refuse
     seen = "".join(
