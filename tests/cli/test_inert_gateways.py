@@ -118,15 +118,18 @@ def test_what_a_gateway_holds_steers_nobody(hostile: Cells) -> None:
 
 @pytest.mark.parametrize("said", [TEXT, ERROR], ids=["text", "control"])
 def test_what_nft_complains_of_steers_nobody(hostile: Cells, said: str) -> None:
+    # the first mark must not end the line that is quoted
+    text = "\u202e" + TEXT
+
     def refuse(words: Sequence[str], _stdin: str) -> Result | None:
-        return None if "--version" in words else Result(1, f"said{TEXT}\n", f"complains{said}\n")
+        return None if "--version" in words else Result(1, f"said{text}\n", f"complains{said}\n")
 
     hostile.fleet.linux["gw3"].host_device.refuse = refuse
     seen = "".join(
         judged(hostile, words)
         for words in (COMMANDS[1], COMMANDS[2], COMMANDS[5], COMMANDS[6], COMMANDS[9])
     )
-    assert (r"complains\x85" if said == TEXT else "answers with control characters") in seen
+    assert (r"(exit 1): said\u202e" if said == TEXT else "answers with control characters") in seen
     written(hostile.folder)
 
 
