@@ -559,6 +559,9 @@ def test_a_transcript_has_no_password(mixed: Cells) -> None:
     assert not found_in(text)
 
 
+_LET_IN, _REFUSED = 0, 2  # what paramiko calls AUTH_SUCCESSFUL and AUTH_FAILED
+
+
 class KeysOnly(Manners):
     """A gateway that lets in who has the key."""
 
@@ -573,12 +576,12 @@ class KeysOnly(Manners):
 
     def check_auth_publickey(self, username: str, key: Any) -> int:
         del username
-        return 0 if key.asbytes() == self.key else 2  # AUTH_SUCCESSFUL, AUTH_FAILED of paramiko
+        return _LET_IN if key.asbytes() == self.key else _REFUSED
 
     def check_auth_password(self, username: str, password: str) -> int:
         del username
         self.words.append(password)
-        return 2  # AUTH_FAILED of paramiko
+        return _REFUSED
 
 
 def _nothing(visit: Visit) -> None:

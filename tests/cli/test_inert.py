@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -155,7 +156,15 @@ def hostile(applied: Plant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
         (applied.folder / name).write_text(text, encoding="utf-8")
     assert applied("plan", "-o", "before.json").code == 0
     mock = applied.fleet["fw1"]
-    mock.device = PanosDevice(mock.settings, {USER: PASSWORD}, planted(mock.running()))
+    said = replace(
+        mock.settings,
+        hostname=f"host{TEXT}",
+        model=f"model{TEXT}",
+        content_version=f"content{TEXT}",
+        serial=f"{mock.settings.serial}{TEXT}",
+        sw_version=f"{mock.settings.sw_version}{TEXT}",
+    )
+    mock.device = PanosDevice(said, {USER: PASSWORD}, planted(mock.running()))
     mock.edit(
         "set",
         f"{_RULES}/entry[@name='{POLL}']",

@@ -8,21 +8,27 @@ import pty
 import re
 import select
 import signal
+import socket
 import struct
 import subprocess
+import sys
 import termios
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from segctl.inert import yaml_text
 
 from cli_support import Plant, environment
+from support.hostile import MARKS, steering
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
 ESCAPE = "\x1b["
+PROGRAM = (sys.executable, "-m", "segctl.cli")
 
 
 class Terminal:
@@ -80,12 +86,16 @@ def _own_terminal() -> None:
 
 @contextmanager
 def terminal(
-    plant: Plant, *words: str, columns: int = 80, values: Mapping[str, str] | None = None
+    plant: Plant,
+    *words: str,
+    columns: int = 80,
+    values: Mapping[str, str] | None = None,
+    where: Sequence[str] | None = None,
 ) -> Generator[Terminal]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        plant.command(*words),
+        plant.command(*words) if where is None else [*PROGRAM, *where, *words],
         stdin=slave,
         stdout=slave,
         stderr=slave,
@@ -196,3 +206,36 @@ def test_what_a_device_says_does_not_steer_the_terminal(applied: Plant) -> None:
     assert "\x9b" not in done.out
     assert "\u202e" not in done.out
     assert "\\x9b31m\\u202e" in done.out
+
+
+def test_the_display_of_a_run_is_steered_by_no_name(plant: Plant) -> None:
+    """A host whose name holds every mark, at an address where nobody ever answers."""
+    marks = "".join(one for one in MARKS if one > "\x9f" and not "\u2028" <= one <= "\u2029")
+    marks = "".join(one for one in marks if not "\ud800" <= one < "\ue000")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        (plant.folder / "silent.yml").write_text(
+            f"""\
+            all:
+              hosts:
+                {yaml_text(f"odd{marks}")}:
+                  ansible_network_os: panos
+                  ansible_host: 127.0.0.1
+                  ansible_port: {silent.getsockname()[1]}
+                  ansible_user: u
+                  ansible_password: p
+                  segctl_timeout: 3
+                  segctl_site: plant
+                  segctl_zones: {{control: {{networks: [10.20.1.0/24]}}}}
+                  segctl_zone_map: {{control: {{zone: C}}}}
+            """,
+            encoding="utf-8",
+        )
+        alone = replace(plant, fleet=replace(plant.fleet, mocks={}))
+        words = ("plan", "-i", "silent.yml")
+        with terminal(alone, *words, columns=400, where=()) as shell:
+            shell.until(r"odd\xa0")
+            _, shown = shell.end()
+    assert "\x1b[?25l" in shown  # drawn on a terminal
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "")
+    assert r"\u202e" in drawn
+    assert not steering(drawn)

@@ -231,7 +231,7 @@ def filled(value: Any, birds: Canaries, place: str = "") -> Any:
     if value == "?":
         return birds.at(place)
     if isinstance(value, list):
-        return [filled(one, birds, place) for one in cast("Any", value)]
+        return [filled(one, birds, place) for one in cast("list[Any]", cast("object", value))]
     if isinstance(value, dict):
         return {
             birds.at(place) if name == "?" else name: filled(one, birds, f"{place}/{name}")
