@@ -19,9 +19,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from segctl.inert import yaml_text
 
 from cli_support import Plant, environment
+from segctl.system.inert import yaml_text
 from support.hostile import MARKS, steering
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def test_the_display_of_a_run_is_steered_by_no_name(plant: Plant) -> None:
             """,
             encoding="utf-8",
         )
-        alone = replace(plant, fleet=replace(plant.fleet, mocks={}))
+        alone = replace(plant, fleet=replace(plant.fleet, everything={}))
         words = ("plan", "-i", "silent.yml")
         with terminal(alone, *words, columns=400, where=()) as shell:
             shell.until(r"odd\xa0")
