@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.compiler.ownership import Ownership, asset_intervals
 from segctl.compiler.topology import Hop, Topology, topology
 from segctl.model.addresses import Interval, interval_text, meeting, network_interval, subtract
@@ -26,6 +28,7 @@ from segctl.model.policy import (
     Schedule,
     Service,
 )
+from segctl.model.site import ACCESS_CLASSES
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
@@ -39,15 +42,13 @@ if TYPE_CHECKING:
         Endpoint,
         Flow,
         PortRange,
+        ProtocolUse,
         Site,
         Source,
         Zone,
         ZoneBinding,
     )
     from segctl.model.site import Schedule as DeclaredSchedule
-
-DEFAULT_SITE = "site"
-CLOSING_RULE = "segctl.deny"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +153,7 @@ class _Compiler:
         if conduit.mode == "absent":
             return
         flows = [_Ends.of(flow) for flow in sorted(conduit.flows, key=lambda flow: flow.id)]
-        pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
+        pairs = list(product(sorted(conduit.from_zones), sorted(conduit.to_zones)))
         legs = [
             leg
             for a, b in pairs
@@ -186,11 +187,13 @@ class _Compiler:
         crossings = [hop.device for hop in hops]
         for flow, sources, destinations in touching:
             for hop in hops:
-                name = f"{label(conduit)}.{flow.id}"
-                if many:
-                    name += f".{source.id}-{destination.id}"
-                if crossings.count(hop.device) > 1:
-                    name += f".{self.zones[hop.enter].id}-{self.zones[hop.leave].id}"
+                crossing = self.zones[hop.enter].id, self.zones[hop.leave].id
+                name = naming.RuleName(
+                    conduit=label(conduit),
+                    flow=flow.id,
+                    zones=(source.id, destination.id) if many else None,
+                    crossing=crossing if crossings.count(hop.device) > 1 else None,
+                )
                 yield _Leg(
                     conduit=conduit,
                     flow=flow,
@@ -199,7 +202,7 @@ class _Compiler:
                     destination=destination,
                     destinations=destinations,
                     hop=hop,
-                    name=name,
+                    name=str(name),
                 )
 
     def hops(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
@@ -270,7 +273,9 @@ class _Compiler:
                 address_groups=objects.groups(),
                 services=objects.services(),
                 schedules=tuple(
-                    _schedule(item) for item in device.schedules if item.name in schedules
+                    _schedule(item)
+                    for item in sorted(device.schedules, key=lambda item: item.name)
+                    if item.name in schedules
                 ),
                 defaults=_defaults(device),
                 rules=tuple(rules),
@@ -358,7 +363,7 @@ class _Compiler:
             sources=sources,
             destinations=destinations,
             users=tuple(sorted(set(flow.users))) or (ANY,),
-            protocols=flow.protocols,
+            protocols=_uses(flow),
             applications=tuple(sorted(set(flow.applications)))
             or (() if flow.protocols else (ANY,)),
             services=_service_names(flow, objects),
@@ -414,17 +419,17 @@ class _Compiler:
         return profiles.get(wanted, "")
 
     def _intrazone(self, device: Device) -> Iterator[Rule]:
-        for binding in device.zones:
+        for binding in sorted(device.zones, key=lambda binding: binding.zone):
             zone = self.zones[binding.zone]
             if zone.intrazone == "deny":
                 yield Rule(
-                    name=f"segctl.intrazone-deny.{zone_label(zone)}",
+                    name=naming.intrazone_rule(zone_label(zone)),
                     from_zones=(binding.name,),
                     to_zones=(binding.name,),
                     type="intrazone",
                     action="deny",
                     log_setting=device.log_forwarding,
-                    description=f"zone {zone_label(zone)} denies traffic inside itself",
+                    description=naming.intrazone_description(zone_label(zone)),
                 )
 
 
@@ -442,20 +447,36 @@ def _warning(message: str, hint: str, where: Source, path: str = "") -> Problem:
 
 def label(conduit: Conduit) -> str:
     """Return the conduit's id, with its site unless that is the default one."""
-    return conduit.id if conduit.site == DEFAULT_SITE else f"{conduit.site}.{conduit.id}"
+    return naming.labelled(conduit.site, conduit.id)
 
 
 def zone_label(zone: Zone) -> str:
     """Return the zone's id, with its site unless that is the default one."""
-    return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
+    return naming.labelled(zone.site, zone.id)
 
 
 def _description(conduit: Conduit) -> str:
-    parts = [conduit.reason, f"owner {conduit.owner}"]
-    parts += [f"ticket {conduit.ticket}"] if conduit.ticket else []
-    parts += [f"expires {conduit.expires}"] if conduit.expires else []
-    parts += ["monitor"] if conduit.mode == "monitor" else []
-    return "; ".join(parts)
+    return str(
+        naming.Description(
+            reason=conduit.reason,
+            owner=conduit.owner,
+            ticket=conduit.ticket,
+            expires=conduit.expires,
+            monitor=conduit.mode == "monitor",
+        )
+    )
+
+
+def _uses(flow: Flow) -> tuple[ProtocolUse, ...]:
+    """Return what a flow uses of protocols, in an order that is not the inventory's."""
+
+    def place(word: str) -> tuple[int, str]:
+        return ACCESS_CLASSES.index(word) if word in ACCESS_CLASSES else len(ACCESS_CLASSES), word
+
+    uses = (
+        replace(use, classes=tuple(sorted(set(use.classes), key=place))) for use in flow.protocols
+    )
+    return tuple(sorted(set(uses), key=lambda use: (use.protocol, use.classes)))
 
 
 def _service_names(flow: Flow, objects: _Objects) -> tuple[str, ...]:
@@ -466,12 +487,15 @@ def _service_names(flow: Flow, objects: _Objects) -> tuple[str, ...]:
 
 def _schedule_name(device: Device, name: str) -> str:
     own = {schedule.name for schedule in device.schedules}
-    return f"segctl-{name}" if name in own else name
+    return naming.schedule_name(name) if name in own else name
 
 
 def _schedule(schedule: DeclaredSchedule) -> Schedule:
-    windows = [("daily", schedule.daily)] if schedule.daily else list(schedule.weekly)
-    return Schedule(name=f"segctl-{schedule.name}", windows=tuple(sorted(windows)))
+    windows = [("daily", schedule.daily)] if schedule.daily else schedule.weekly
+    return Schedule(
+        name=naming.schedule_name(schedule.name),
+        windows=tuple(sorted((day, tuple(sorted(times))) for day, times in windows)),
+    )
 
 
 def _device_zones(device: Device) -> tuple[FirewallZone, ...]:
@@ -499,13 +523,13 @@ def _closing(device: Device) -> Rule | None:
     if not names:
         return None
     return Rule(
-        name=CLOSING_RULE,
+        name=naming.CLOSING_RULE,
         from_zones=names,
         to_zones=names,
         type="interzone",
         action="deny",
         log_setting=device.log_forwarding,
-        description="nothing else passes between these zones",
+        description=naming.CLOSING_DESCRIPTION,
     )
 
 
@@ -557,15 +581,15 @@ class _Objects:
         names: list[str] = []
         for address in asset.addresses:
             text = interval_text(network_interval(address))
-            name = f"{zone_label(zone)}.{asset.name}"
-            if len(asset.addresses) > 1:
-                name += f".{spell(text)}"
+            name = naming.asset_object(
+                zone_label(zone), asset.name, text if len(asset.addresses) > 1 else ""
+            )
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
-        name = f"{zone_label(zone)}.net.{spell(interval_text(part))}"
+        name = naming.network_object(zone_label(zone), interval_text(part))
         self._keep(name, part, "", zone)
         return name
 
@@ -579,7 +603,7 @@ class _Objects:
 
     def service(self, port: PortRange) -> str:
         """Return the service object for a port range."""
-        name = f"segctl-{str(port).replace('/', '-')}"
+        name = naming.service_name(*str(port).split("/"))
         self._services[name] = port
         return name
 
@@ -624,11 +648,6 @@ class _Objects:
             )
             for name, port in sorted(self._services.items())
         )
-
-
-def spell(address: str) -> str:
-    """Write an address with characters that names may have."""
-    return address.replace("/", "-").replace(":", "_")
 
 
 def with_closing(desired: Desired) -> Policy:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from itertools import islice, permutations, product
 from typing import TYPE_CHECKING
 
-from segctl.model.errors import SegctlError, UnsupportedError
-from segctl.model.policy import ANY, Policy
+from segctl.model.errors import UnsupportedError
 from segctl.model.site import ProtocolUse
 from segctl.protocols import catalogue, panos_applications
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from segctl.model.policy import Rule
-    from segctl.model.site import Device
     from segctl.protocols import Protocol
-    from segctl.providers.base import Provider
-
-#: Orders of protocols and classes that are tried to find the name of an application group.
-_MOST_ORDERS = 2000
 
 
 def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[str, ...]]:
@@ -70,56 +61,3 @@ def _needed(
         if frozenset[str]().union(*rest.values()) == everything and rest:
             pieces = rest
     return pieces
-
-
-def ordered_for(
-    rule: Rule, uses: tuple[ProtocolUse, ...], provider: Provider, device: Device
-) -> tuple[ProtocolUse, ...]:
-    """Return `uses` in the order from which the provider makes the group that `rule` names.
-
-    A long list of applications is written as a group, whose name follows the order in which the
-    inventory names protocols and classes. When no order fits, they stay as they are.
-    """
-    for order in islice(_orders(uses), _MOST_ORDERS):
-        if _group_of(rule, order, provider, device) == rule.applications:
-            return order
-    return uses
-
-
-def _group_of(
-    rule: Rule, uses: tuple[ProtocolUse, ...], provider: Provider, device: Device
-) -> tuple[str, ...]:
-    asked = replace(
-        rule,
-        sources=(ANY,),
-        destinations=(ANY,),
-        services=(ANY,),
-        protocols=uses,
-        applications=(),
-        description="",
-        profile_group="",
-        log_setting="",
-        schedule="",
-    )
-    try:
-        fitted, _ = provider.fit(Policy(rules=(asked,)), device)
-    except SegctlError:
-        return ()
-    return fitted.rules[0].applications
-
-
-def _orders(uses: tuple[ProtocolUse, ...]) -> Iterator[tuple[ProtocolUse, ...]]:
-    """Yield every order of the protocols and of the classes of each, the usual order first."""
-    for protocols in permutations(uses):
-        spelled = (
-            [ProtocolUse(protocol=use.protocol, classes=words) for words in _spellings(use)]
-            for use in protocols
-        )
-        yield from product(*spelled)
-
-
-def _spellings(use: ProtocolUse) -> Iterator[tuple[str, ...]]:
-    """Yield the orders of the classes, then the same with ``session`` named as well."""
-    yield from permutations(use.classes)
-    if "session" not in use.classes and "session" in catalogue().get(use.protocol).classes:
-        yield from permutations((*use.classes, "session"))

@@ -28,6 +28,7 @@ from segctl.model.errors import (
 from segctl.model.policy import Policy, item_digest
 from segctl.model.site import Position
 from segctl.planning import findings
+from segctl.planning.held import as_held
 from segctl.providers.parsed import without_note
 from segctl.providers.state import UNREAD, DeviceState, read_state
 from segctl.system.inert import json_text
@@ -227,7 +228,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     place = _place(device.name, others, device.position)
     closed = len(others) > place
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
-    wanted = _as_held(wanted, live)
+    wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
     owns = provider.capabilities.owns_zones
@@ -311,20 +312,6 @@ def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
         live.policy,
         zones=tuple(zone for zone in live.zones if zone.name in zones),
         defaults=tuple(rule for rule in live.policy.defaults if rule.name in defaults),
-    )
-
-
-def _as_held(wanted: Policy, live: Live) -> Policy:
-    """Keep what the device has and the inventory does not speak of.
-
-    That is the type of a zone, and of a default rule how it refuses and where it logs to.
-    """
-    types = {zone.name: zone.type for zone in live.zones if zone.type}
-    held = {rule.name: rule for rule in live.policy.defaults}
-    return replace(
-        wanted,
-        zones=tuple(replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted.zones),
-        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted.defaults),
     )
 
 

@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from segctl.compiler import naming
+
 if TYPE_CHECKING:
     from segctl.model.policy import Rule
 
-#: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
+#: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by their names.
 TAG = "segctl"
-PREFIX = "segctl-"
 MAX_NAME = 63
 MAX_SHORT_NAME = 31
-MAX_DESCRIPTION = 1023
+MAX_DESCRIPTION = naming.LONGEST
 #: More applications than this in a rule are written as an application group.
 MAX_LISTED_APPLICATIONS = 32
 
-_MARK = re.compile(r"^\[segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\w*))?\] ?")
 _PLAIN = re.compile(r"^[0-9A-Za-z_][ 0-9A-Za-z._-]*$")
 
 DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
@@ -30,22 +30,20 @@ SHARED = "/config/shared"
 
 def mark(rule: Rule) -> str:
     """Return the beginning of a rule's description that says whose it is."""
-    flow = f" conduit={rule.conduit} flow={rule.flow}" if rule.flow else ""
-    essential = f" essential={rule.seal}" if rule.essential else ""
-    return f"[segctl{flow}{essential}] "
+    seal = rule.seal if rule.essential else None
+    return naming.encode_mark(naming.Mark(conduit=rule.conduit, flow=rule.flow, seal=seal))
 
 
 def read_mark(description: str) -> dict[str, Any] | None:
     """Return the fields of a rule that a description of ours tells, None for any other."""
-    found = _MARK.match(description)
+    found = naming.decode_mark(description)
     if found is None:
         return None
-    conduit, flow, seal = found.groups()
     return {
-        "conduit": conduit or "",
-        "flow": flow or "",
-        "essential": seal is not None,
-        "seal": seal or "",
+        "conduit": found.conduit,
+        "flow": found.flow,
+        "essential": found.seal is not None,
+        "seal": found.seal or "",
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from lxml import etree
 
+from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.model.policy import (
     Address,
@@ -311,7 +312,7 @@ def _rest(root: Element | None) -> _Rest:
                 {
                     f"{kind} {entry.get('name')}": _digest(entry)
                     for entry in entries
-                    if not (entry.get("name") or "").startswith(names.PREFIX)
+                    if not is_prefixed(entry.get("name") or "")
                 }
             )
     held["log-setting"] = frozenset(
@@ -394,7 +395,7 @@ def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Pol
 
 
 def _prefixed(item: Item) -> bool:
-    return item.name.startswith(names.PREFIX)
+    return is_prefixed(item.name)
 
 
 def _below(
