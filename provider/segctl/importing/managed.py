@@ -17,6 +17,7 @@ from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
 from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_id, is_word, make_id, one_line
+from segctl.importing.written import with_objects
 from segctl.importing.zones import is_host, read_zones
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY
@@ -123,10 +124,9 @@ class _Reader:
 
     def __init__(self, live: Live, provider: Provider, device: Device, site: str) -> None:
         self._live = live
-        self._policy: Policy = live.policy
-        self._provider = provider
         self._device = device
         self._limit = provider.capabilities.max_name
+        self._policy: Policy = with_objects(live.policy, site, self._limit)
         self.warnings: list[Problem] = []
         self.schedules: dict[str, Schedule] = {}
         self._flows = [rule for rule in self._policy.rules if rule.conduit and rule.flow]
@@ -201,7 +201,7 @@ class _Reader:
             if label in places:
                 denying_at.setdefault(places[label], []).append(self.labels.id(label))
         result: list[tuple[str, str]] = []
-        for name in self._in_order(behind):
+        for name in sorted(behind):
             ids = [self.labels.id(label) for label in behind[name]]
             denying = denying_at.get(name, [])
             like = make_id(name, lower=True)
@@ -212,16 +212,6 @@ class _Reader:
                 taken.add(direct)
             result += [(one, name) for one in dict.fromkeys((direct, *ids))]
         return tuple(result)
-
-    def _in_order(self, names: Iterable[str]) -> list[str]:
-        """Return zones of the device by name, those that deny inside in the order of their rules.
-
-        The inventory's order of zones is the order of these rules.
-        """
-        ordered = dict.fromkeys(sorted(names))
-        denying = {name: None for name in self._inside.values() if name in ordered}
-        turns = iter(denying)
-        return [next(turns) if name in denying else name for name in ordered]
 
     def _bound(self) -> list[str]:
         """Return the zones of the device that belong to the inventory.

@@ -213,7 +213,7 @@ def test_check_provider_is_all_of_them(device: ToyDevice, monkeypatch: pytest.Mo
     for name in LAWS:
         monkeypatch.setitem(LAWS, name, held.append)
     check_provider(ToyHarness(device))
-    assert len(held) == len(LAWS) == 9
+    assert len(held) == len(LAWS) == 10
 
 
 def test_a_read_only_session_sends_nothing_that_writes(fresh: ToyDevice) -> None:

@@ -7,10 +7,12 @@ Address objects are called ``zone.asset``, ``zone.asset.address`` (of several) o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from segctl.compiler.naming.short import is_shortened
+from segctl.model.addresses import interval, interval_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 #: Begins what is ours and cannot be tagged, services too.
 PREFIX = "segctl-"
 _NETWORK = ".net"
+#: What may be the address of one of several of an asset, at the end of a name.
+_HOST = re.compile(r"\.([0-9]+(?:\.[0-9]+){3}|[0-9a-f_]*_[0-9a-f_]*)\Z", re.ASCII)
 
 
 def network_object(zone: str, address: str) -> str:
@@ -33,6 +37,36 @@ def asset_object(zone: str, asset: str, address: str = "") -> str:
 def _spell(address: str) -> str:
     """Write an address with characters that names may have."""
     return address.replace("/", "-").replace(":", "_")
+
+
+def _read(spelled: str) -> str:
+    """Return the address that a name spells, nothing where it is none."""
+    first, hyphen, last = spelled.replace("_", ":").partition("-")
+    length = hyphen and last.isascii() and last.isdecimal()
+    text = f"{first}/{last}" if length else f"{first}{hyphen}{last}"
+    try:
+        return text if interval_text(interval(text)) == text else ""
+    except ValueError:
+        return ""
+
+
+def decode_network(name: str) -> tuple[str, str] | None:
+    """Return zone and address that the name of a network spells, None for any other name."""
+    zone, found, spelled = name.rpartition(f"{_NETWORK}.")
+    address = _read(spelled)
+    return (zone, address) if found and zone and address else None
+
+
+def decode_several(name: str) -> tuple[str, str] | None:
+    """Return what stands before the address that a name ends in, and the address.
+
+    None where it ends in none, as the name of an asset with one address does not.
+    """
+    for match in _HOST.finditer(name):
+        address = _read(match[1])
+        if address and match.start():
+            return name[: match.start()], address
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
