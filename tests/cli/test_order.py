@@ -82,7 +82,9 @@ def test_what_changes_goes_on_with_the_names_it_has(provisioned: Plant) -> None:
 def test_a_flow_that_permits_something_else_gets_a_group_of_the_present_names(
     provisioned: Plant,
 ) -> None:
-    provisioned.edit("hosts.yml", "[write, read]}\n                schedule", "[read]}\n                schedule")
+    provisioned.edit(
+        "hosts.yml", "[write, read]}\n                schedule", "[read]}\n                schedule"
+    )
     done = provisioned("plan", "--json")
     groups = [one for one in done.json["devices"][0]["changes"] if one["kind"] != "rule"]
     assert {(one["op"], one["kind"]) for one in groups} == {

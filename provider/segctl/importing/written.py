@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler.naming import (
+    DEFAULT_SITE,
+    below,
     decode_network,
     decode_several,
     heads,
+    labelled,
     network_object,
     same_intrazone,
-    site_prefix,
     split_group,
 )
 from segctl.importing.networks import as_networks
@@ -106,15 +108,14 @@ class _Reader:
 
     def _make_up(self, rules: Sequence[Rule], site: str) -> None:
         """Give a label to every other zone of the device."""
-        prefix = site_prefix(site) if site else ""
-        if not all(rule.conduit.startswith(prefix) for rule in rules if rule.flow):
-            prefix = ""
-        taken = {label.removeprefix(prefix) for label in self.labels.values()}
+        if any(below(rule.conduit, site) == rule.conduit for rule in rules if rule.flow):
+            site = DEFAULT_SITE
+        taken = {below(label, site) for label in self.labels.values()}
         for zone in sorted({zone for rule in rules for zone in (*rule.from_zones, *rule.to_zones)}):
             if zone not in self.labels:
                 name = make_id(zone, taken, lower=True)
                 taken.add(name)
-                self.labels[zone] = f"{prefix}{name}"
+                self.labels[zone] = labelled(site or DEFAULT_SITE, name)
 
     def _zone_of(self, group: str) -> str:
         """Return the label of the zone that a group says it is of, if it does."""

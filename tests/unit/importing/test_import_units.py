@@ -219,9 +219,14 @@ def test_schedules_lose_our_prefix() -> None:
         ),
     ],
 )
-def test_descriptions(text: str, reason: str, owner: str, ticket: str, monitor: bool) -> None:
+def test_descriptions(text: str, reason: str, owner: str, ticket: str, *, monitor: bool) -> None:
     found = read_description(text)
-    assert (found.reason, found.owner, found.ticket, found.monitor) == (reason, owner, ticket, monitor)
+    assert (found.reason, found.owner, found.ticket, found.monitor) == (
+        reason,
+        owner,
+        ticket,
+        monitor,
+    )
 
 
 # --- applications --------------------------------------------------------------------------------

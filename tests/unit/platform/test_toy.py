@@ -6,7 +6,7 @@ import json
 import sys
 import tomllib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.model.policy import Rule
+    from segctl.model.errors import Problem
+    from segctl.model.policy import Policy, Rule
+    from segctl.providers.base import Live
 
 TOY = Path(__file__).with_name("toy")
 _EDITS = ("others", "action", "delete", "move", "rename", "strange")
@@ -214,6 +216,50 @@ def test_check_provider_is_all_of_them(device: ToyDevice, monkeypatch: pytest.Mo
         monkeypatch.setitem(LAWS, name, held.append)
     check_provider(ToyHarness(device))
     assert len(held) == len(LAWS) == 10
+
+
+def test_a_provider_whose_reading_says_less_than_it_holds_fails_law_9(device: ToyDevice) -> None:
+    toy: Any = type(provider("toyos"))
+
+    class Forgetful(toy):
+        """Plans well enough, but nobody could tell from a device what a rule is for."""
+
+        def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+            fitted, notes = super().fit(policy, device)
+            return _unmarked(fitted), notes
+
+        def parse(self, config: bytes) -> Live:
+            live = super().parse(config)
+            return replace(live, policy=_unmarked(live.policy))
+
+    harness = ToyHarness(device, provider=Forgetful())
+    LAWS["converges"](harness)
+    with pytest.raises(AssertionError):
+        LAWS["imports_to_nothing"](harness)
+
+
+def _unmarked(policy: Policy) -> Policy:
+    return replace(policy, rules=tuple(replace(rule, conduit="", flow="") for rule in policy.rules))
+
+
+def test_a_provider_that_goes_by_the_order_of_the_inventory_fails_law_10(
+    device: ToyDevice,
+) -> None:
+    toy: Any = type(provider("toyos"))
+
+    class Orderly(toy):
+        """Names its rules after the zone that the inventory names first."""
+
+        def fit(self, policy: Policy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+            fitted, notes = super().fit(policy, device)
+            first = device.zones[0].name
+            rules = (replace(rule, name=f"{first}.{rule.name}") for rule in fitted.rules)
+            return replace(fitted, rules=tuple(rules)), notes
+
+    harness = ToyHarness(device, provider=Orderly())
+    LAWS["converges"](harness)
+    with pytest.raises(AssertionError):
+        LAWS["order_means_nothing"](harness)
 
 
 def test_a_read_only_session_sends_nothing_that_writes(fresh: ToyDevice) -> None:

@@ -57,7 +57,6 @@ from segctl.compiler.naming.rules import (
     intrazone_rule,
     labelled,
     same_intrazone,
-    site_prefix,
 )
 from segctl.compiler.naming.short import is_shortened, shorten
 
@@ -107,7 +106,6 @@ __all__ = [
     "schedule_name",
     "service_name",
     "shorten",
-    "site_prefix",
     "split_group",
     "without_mark",
 ]

@@ -24,12 +24,7 @@ Pair = tuple[str, str]
 
 def labelled(site: str, name: str) -> str:
     """Return the id of a conduit or zone, with its site unless that is the default one."""
-    return site_prefix(site) + name
-
-
-def site_prefix(site: str) -> str:
-    """Return what stands before every label of a site."""
-    return "" if site == DEFAULT_SITE else f"{site}."
+    return name if site == DEFAULT_SITE else f"{site}.{name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
