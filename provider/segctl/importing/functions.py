@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.compiler.naming import decode_function
 from segctl.model.errors import UnsupportedError
-from segctl.model.site import ProtocolUse
+from segctl.model.site import ACCESS_CLASSES, ProtocolUse
 from segctl.protocols import catalogue, panos_applications
 
 if TYPE_CHECKING:
@@ -35,6 +36,22 @@ def protocol_uses(names: Iterable[str]) -> tuple[tuple[ProtocolUse, ...], tuple[
         for owner in dict.fromkeys(protocol for protocol, _ in pieces)
     )
     return uses, tuple(sorted(left))
+
+
+def function_uses(names: Iterable[str]) -> tuple[ProtocolUse, ...]:
+    """Return the protocol uses that names of functions stand for, none where one is no function."""
+    classes: dict[str, set[str]] = {}
+    for name in names:
+        found = decode_function(name)
+        if found is None or found[0] not in catalogue().protocols:
+            return ()
+        classes.setdefault(found[0], set()).add(found[1])
+    return tuple(
+        ProtocolUse(
+            protocol=protocol, classes=tuple(word for word in ACCESS_CLASSES if word in held)
+        )
+        for protocol, held in sorted(classes.items())
+    )
 
 
 def _classes(protocol: Protocol, wanted: frozenset[str]) -> dict[tuple[str, str], frozenset[str]]:

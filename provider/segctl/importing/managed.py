@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
-from segctl.importing.functions import protocol_uses
+from segctl.importing.functions import function_uses, protocol_uses
 from segctl.importing.labels import Labels, read_labels, spelled
 from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
@@ -126,6 +126,7 @@ class _Reader:
         self._live = live
         self._device = device
         self._limit = provider.capabilities.max_name
+        self._has_applications = provider.capabilities.applications
         self._policy: Policy = with_objects(live.policy, site, self._limit)
         self.warnings: list[Problem] = []
         self.schedules: dict[str, Schedule] = {}
@@ -340,6 +341,8 @@ class _Reader:
         for name in rule.applications:
             group = self._groups.get(name)
             names.update(group.members if group is not None else (name,))
+        if not self._has_applications and (functions := function_uses(names)):
+            return functions, ()
         uses, applications = protocol_uses(names)
         return uses, tuple(name for name in applications if is_word(name))
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from segctl.compiler import naming
 from segctl.compiler.naming import Description, Mark, Named, RuleName, shorten
 from segctl.model.addresses import interval, interval_text
+from segctl.model.site import ACCESS_CLASSES
 
 NAMES = st.text(st.sampled_from("ab.-_ /ü"), min_size=1, max_size=90)
 
@@ -140,6 +141,14 @@ def test_services_come_back(protocol: str, first: int, more: int) -> None:
     assert naming.decode_service(naming.service_name(protocol, ports)) == (protocol, ports)
     assert naming.decode_service(naming.service_name("icmp")) == ("icmp", "")
     assert naming.decode_service("theirs") is None
+
+
+@given(IDS, st.sampled_from(ACCESS_CLASSES))
+def test_functions_come_back(protocol: str, access_class: str) -> None:
+    name = naming.function_name(protocol, access_class)
+    assert naming.decode_function(name) == (protocol, access_class)
+    assert naming.decode_function(f"{protocol}.base") is None
+    assert naming.decode_function(access_class) is None
 
 
 @given(st.text("ab1.-_", min_size=1, max_size=60))

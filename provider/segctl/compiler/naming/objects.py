@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from segctl.compiler.naming.short import is_shortened
 from segctl.model.addresses import interval, interval_text
+from segctl.model.site import ACCESS_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -159,6 +160,17 @@ def decode_service(name: str) -> tuple[str, str] | None:
         return None
     protocol, _, ports = name.removeprefix(PREFIX).partition("-")
     return protocol, ports
+
+
+def function_name(protocol: str, access_class: str) -> str:
+    """Return what stands for an access class where a platform has no applications for it."""
+    return f"{protocol}.{access_class}"
+
+
+def decode_function(name: str) -> tuple[str, str] | None:
+    """Return protocol and access class of such a name, None for any other."""
+    protocol, _, access_class = name.rpartition(".")
+    return (protocol, access_class) if protocol and access_class in ACCESS_CLASSES else None
 
 
 def schedule_name(name: str) -> str:
