@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).with_name("provisioned")
-#: Lists whose order means nothing, by their key; and all mappings.
+#: Two groups of the same applications, named after the order of the classes.
 FORMER_GROUPS = {"segctl-bacnet-ip-read--9c7d5f8c", "segctl-bacnet-ip-write-8308b7b0"}
 
 
@@ -60,11 +60,12 @@ def test_order_means_nothing(provisioned: Plant, seed: int) -> None:
 
 def _shuffled(value: Any, pick: random.Random) -> Any:
     if isinstance(value, dict):
-        items = [(key, _shuffled(item, pick)) for key, item in value.items()]
-        pick.shuffle(items)
-        return dict(items)
+        held = cast("dict[str, Any]", value)
+        keys = pick.sample(sorted(held), len(held))
+        return {key: _shuffled(held[key], pick) for key in keys}
     if isinstance(value, list):
-        return pick.sample([_shuffled(item, pick) for item in value], len(value))
+        items = [_shuffled(item, pick) for item in cast("list[Any]", value)]
+        return pick.sample(items, len(items))
     return value
 
 
