@@ -64,7 +64,7 @@ def _shuffled(value: Any, pick: random.Random) -> Any:
         keys = pick.sample(sorted(held), len(held))
         return {key: _shuffled(held[key], pick) for key in keys}
     if isinstance(value, list):
-        items = [_shuffled(item, pick) for item in cast("list[Any]", value)]
+        items = [_shuffled(item, pick) for item in cast("list[object]", value)]
         return pick.sample(items, len(items))
     return value
 

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hypothesis import strategies as st
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from segctl.testing.harness import ProviderHarness
 
-T = TypeVar("T")
 _INSIDE: tuple[Literal["allow", "deny"], ...] = ("allow", "deny")
 
 
@@ -99,25 +98,35 @@ def _open(flow: Flow) -> Flow:
     return replace(flow, sources=(), destinations=())
 
 
-def shuffled(value: T, pick: Random) -> T:
-    """Return an inventory, or a part of it, with every list in it in another order.
+def shuffled(site: Site, pick: Random) -> Site:
+    """Return an inventory with every list in it in another order.
 
     No list of an inventory means something by its order.
     """
+    return cast("Site", _turned(site, pick))
+
+
+def _turned(value: Any, pick: Random) -> Any:
     if isinstance(value, tuple):
-        items = [
-            (item[0], *(shuffled(part, pick) for part in item[1:]))  # a row: a key and what it has
-            if isinstance(item, tuple)
-            else shuffled(item, pick)
-            for item in cast("tuple[Any, ...]", value)
-        ]
+        items = [_row(item, pick) for item in cast("tuple[object, ...]", value)]
         pick.shuffle(items)
-        return cast("T", tuple(items))
+        return tuple(items)
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    changes = {
-        field.name: shuffled(found, pick)
-        for field in fields(value)
-        if isinstance(found := getattr(value, field.name), tuple) or is_dataclass(found)
-    }
-    return cast("T", replace(cast("Any", value), **changes))
+    held = {field.name: getattr(value, field.name) for field in fields(value)}
+    return replace(
+        value,
+        **{
+            name: _turned(found, pick)
+            for name, found in held.items()
+            if isinstance(found, tuple) or is_dataclass(found)
+        },
+    )
+
+
+def _row(item: Any, pick: Random) -> Any:
+    """Return an item of a list; a tuple is a row, a key and what it has."""
+    if not isinstance(item, tuple):
+        return _turned(item, pick)
+    key, *rest = cast("tuple[object, ...]", item)
+    return (key, *(_turned(part, pick) for part in rest))
