@@ -37,6 +37,7 @@ from segctl.planning.make import plan_device
 from segctl.providers.panos import PanosProvider
 from segctl.testing import TODAY, reach, read, sites
 from segctl_mocks import PanosMock
+from support.nft import desired as one_conduit
 from support.panos import PanosBench, PanosHarness, boot, firewall, target_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.model.site import Mode, Network, ThreatPrevention
     from segctl.providers.base import Live
+    from support.nft_harness import NftHarness
 
 PROVIDER = PanosProvider()
 CONNECTION = {"ansible_host": "127.0.0.1", "ansible_network_os": "panos"}
@@ -123,6 +125,30 @@ def test_a_device_edited_by_hand_is_imported_all_the_same(
     assert len(again.changes) == again.found.changes
     if again.changes:
         assert again.found.warnings
+
+
+def test_functions_that_a_gateway_judges_come_back(nft_mock: NftHarness) -> None:
+    """nftables has no applications: a rule of it names protocol and class."""
+    one = one_conduit(
+        Flow(
+            id="f",
+            protocols=(ProtocolUse(protocol="modbus", classes=("write", "read")),),
+            essential=True,
+        )
+    )
+    with nft_mock.workbench() as bench:
+        reach(nft_mock, bench, one)
+        live = read(nft_mock, bench)
+    connection = {"ansible_network_os": "nftables"}
+    bare = Device(name=one.device.name, platform="nftables")
+    found = import_device(
+        live, nft_mock.provider, bare, site="", connection=connection, today=TODAY
+    )
+    assert found.changes == 0, found.warnings
+    (conduit,) = found.site.conduits
+    (flow,) = conduit.flows
+    assert flow.protocols == (ProtocolUse(protocol="modbus", classes=("read", "write")),)
+    assert flow.essential
 
 
 @st.composite

@@ -12,6 +12,8 @@ from segctl.former import FORMER
 
 #: What a platform of somebody else, written from the documentation, imported.
 PLATFORM = """
+from segctl.compile import Desired, compile_site, with_closing, label, zone_label
+from segctl.compile import CLOSING_RULE, DEFAULT_SITE
 from segctl.credentials import Secret
 from segctl.diff import Change
 from segctl.errors import ApplyError, AuthError, ConnectError, LockedError, ParseError, Problem

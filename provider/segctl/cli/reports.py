@@ -135,7 +135,7 @@ class ReportFiles:
 
 def places_of(site: Site, settings: Settings) -> Places:
     """Return where an inventory declares its firewalls and conduits."""
-    from segctl.compiler.labels import label
+    from segctl.compiler.naming import label
     from segctl.report import Places
 
     return Places(

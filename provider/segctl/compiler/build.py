@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.compiler import findings, rules
+from segctl.compiler import findings, naming, rules
 from segctl.compiler.objects import Assets, Objects
 from segctl.compiler.ownership import Ownership
 from segctl.compiler.routing import routes
@@ -92,7 +92,11 @@ class _Compiler:
                 addresses=objects.addresses(),
                 address_groups=objects.groups(),
                 services=objects.services(),
-                schedules=tuple(_schedule(item) for item in device.schedules if item.name in used),
+                schedules=tuple(
+                    _schedule(item)
+                    for item in sorted(device.schedules, key=lambda item: item.name)
+                    if item.name in used
+                ),
                 defaults=_defaults(device),
                 rules=tuple(made),
             ),
@@ -107,8 +111,11 @@ class _Compiler:
 
 
 def _schedule(schedule: DeclaredSchedule) -> Schedule:
-    windows = [("daily", schedule.daily)] if schedule.daily else list(schedule.weekly)
-    return Schedule(name=f"segctl-{schedule.name}", windows=tuple(sorted(windows)))
+    windows = [("daily", schedule.daily)] if schedule.daily else schedule.weekly
+    return Schedule(
+        name=naming.schedule_name(schedule.name),
+        windows=tuple(sorted((day, tuple(sorted(times))) for day, times in windows)),
+    )
 
 
 def _zones(device: Device) -> tuple[FirewallZone, ...]:

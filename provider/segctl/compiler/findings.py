@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.compiler.labels import label, zone_label
+from segctl.compiler.naming import label, zone_label
 from segctl.compiler.problems import warning
 
 if TYPE_CHECKING:

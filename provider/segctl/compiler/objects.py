@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.compiler.labels import spell, zone_label
+from segctl.compiler import naming
 from segctl.compiler.ownership import asset_intervals
 from segctl.compiler.problems import problem
 from segctl.model.addresses import Interval, interval_text, meeting, network_interval, subtract
@@ -45,7 +45,7 @@ class Objects:
 
     def zone(self, zone: Zone) -> str:
         """Return the group that stands for the whole zone; empty when it owns no address."""
-        name = zone_label(zone)
+        name = naming.zone_label(zone)
         if name not in self._groups:
             members = self._zone_members(zone)
             if not members:
@@ -77,15 +77,15 @@ class Objects:
         names: list[str] = []
         for address in asset.addresses:
             text = interval_text(network_interval(address))
-            name = f"{zone_label(zone)}.{asset.name}"
-            if len(asset.addresses) > 1:
-                name += f".{spell(text)}"
+            name = naming.asset_object(
+                naming.zone_label(zone), asset.name, text if len(asset.addresses) > 1 else ""
+            )
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
-        name = f"{zone_label(zone)}.net.{spell(interval_text(part))}"
+        name = naming.network_object(naming.zone_label(zone), interval_text(part))
         self._keep(name, part, "", zone)
         return name
 
@@ -101,7 +101,7 @@ class Objects:
 
     def service(self, port: PortRange) -> str:
         """Return the service object for a port range."""
-        name = f"segctl-{str(port).replace('/', '-')}"
+        name = naming.service_name(*str(port).split("/"))
         self._services[name] = port
         return name
 

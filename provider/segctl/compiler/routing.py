@@ -6,9 +6,10 @@ A flow that crosses a firewall is a leg there; a firewall's rules are made of it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
-from segctl.compiler.labels import label
+from segctl.compiler import naming
 from segctl.compiler.problems import problem
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class _Router:
     def legs(self, conduit: Conduit) -> list[Leg]:
         """Return the legs of one conduit, in the order of its pairs of zones and its flows."""
         flows = [_Ends.of(flow) for flow in sorted(conduit.flows, key=lambda flow: flow.id)]
-        pairs = [(a, b) for a in conduit.from_zones for b in conduit.to_zones]
+        pairs = list(product(sorted(conduit.from_zones), sorted(conduit.to_zones)))
         return [
             leg
             for a, b in pairs
@@ -140,11 +141,13 @@ class _Router:
         crossings = [hop.device for hop in hops]
         for flow, sources, destinations in touching:
             for hop in hops:
-                name = f"{label(conduit)}.{flow.id}"
-                if many:
-                    name += f".{source.id}-{destination.id}"
-                if crossings.count(hop.device) > 1:
-                    name += f".{self._zones[hop.enter].id}-{self._zones[hop.leave].id}"
+                crossing = self._zones[hop.enter].id, self._zones[hop.leave].id
+                name = naming.RuleName(
+                    conduit=naming.label(conduit),
+                    flow=flow.id,
+                    zones=(source.id, destination.id) if many else None,
+                    crossing=crossing if crossings.count(hop.device) > 1 else None,
+                )
                 yield Leg(
                     conduit=conduit,
                     flow=flow,
@@ -153,7 +156,7 @@ class _Router:
                     destination=destination,
                     destinations=destinations,
                     hop=hop,
-                    name=name,
+                    name=str(name),
                 )
 
     def _path(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:

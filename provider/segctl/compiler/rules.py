@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from segctl.compiler.labels import label, zone_label
+from segctl.compiler import naming
 from segctl.compiler.problems import problem
 from segctl.model.policy import ANY, APPLICATION_DEFAULT, DeclaredRule
+from segctl.model.site import ACCESS_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,9 +17,15 @@ if TYPE_CHECKING:
     from segctl.compiler.objects import Objects
     from segctl.compiler.routing import Leg
     from segctl.model.errors import Problem
-    from segctl.model.site import Conduit, Device, Endpoint, Flow, Zone, ZoneBinding
-
-CLOSING_RULE = "segctl.deny"
+    from segctl.model.site import (
+        Conduit,
+        Device,
+        Endpoint,
+        Flow,
+        ProtocolUse,
+        Zone,
+        ZoneBinding,
+    )
 
 
 def permitting(
@@ -66,14 +74,14 @@ class _Maker:
             return None
         return DeclaredRule(
             name=leg.name,
-            conduit=label(conduit),
+            conduit=naming.label(conduit),
             flow=flow.id,
             from_zones=(self._bindings[leg.hop.enter].name,),
             to_zones=(self._bindings[leg.hop.leave].name,),
             sources=sources,
             destinations=destinations,
             users=tuple(sorted(set(flow.users))) or (ANY,),
-            protocols=flow.protocols,
+            protocols=_uses(flow),
             applications=tuple(sorted(set(flow.applications)))
             or (() if flow.protocols else (ANY,)),
             services=self._services(flow),
@@ -118,7 +126,7 @@ class _Maker:
         return (APPLICATION_DEFAULT,)
 
     def _schedule(self, name: str) -> str:
-        return f"segctl-{name}" if name in self._schedules else name
+        return naming.schedule_name(name) if name in self._schedules else name
 
     def _profile(self, conduit: Conduit) -> str:
         profiles = dict(self._device.threat_profiles)
@@ -143,26 +151,42 @@ class _Maker:
 
 
 def _description(conduit: Conduit) -> str:
-    parts = [conduit.reason, f"owner {conduit.owner}"]
-    parts += [f"ticket {conduit.ticket}"] if conduit.ticket else []
-    parts += [f"expires {conduit.expires}"] if conduit.expires else []
-    parts += ["monitor"] if conduit.mode == "monitor" else []
-    return "; ".join(parts)
+    return str(
+        naming.Description(
+            reason=conduit.reason,
+            owner=conduit.owner,
+            ticket=conduit.ticket,
+            expires=conduit.expires,
+            monitor=conduit.mode == "monitor",
+        )
+    )
+
+
+def _uses(flow: Flow) -> tuple[ProtocolUse, ...]:
+    """Return what a flow uses of protocols, in an order that is not the inventory's."""
+
+    def place(word: str) -> tuple[int, str]:
+        return ACCESS_CLASSES.index(word) if word in ACCESS_CLASSES else len(ACCESS_CLASSES), word
+
+    uses = (
+        replace(use, classes=tuple(sorted(set(use.classes), key=place))) for use in flow.protocols
+    )
+    return tuple(sorted(set(uses), key=lambda use: (use.protocol, use.classes)))
 
 
 def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[DeclaredRule]:
     """Yield a rule for each zone of the firewall that denies traffic inside itself."""
-    for binding in device.zones:
+    for binding in sorted(device.zones, key=lambda binding: binding.zone):
         zone = zones[binding.zone]
         if zone.intrazone == "deny":
             yield DeclaredRule(
-                name=f"segctl.intrazone-deny.{zone_label(zone)}",
+                name=naming.intrazone_rule(naming.zone_label(zone)),
                 from_zones=(binding.name,),
                 to_zones=(binding.name,),
                 type="intrazone",
                 action="deny",
                 log_setting=device.log_forwarding,
-                description=f"zone {zone_label(zone)} denies traffic inside itself",
+                description=naming.intrazone_description(naming.zone_label(zone)),
             )
 
 
@@ -172,13 +196,13 @@ def closing(device: Device) -> DeclaredRule | None:
     if not names:
         return None
     return DeclaredRule(
-        name=CLOSING_RULE,
+        name=naming.CLOSING_RULE,
         from_zones=names,
         to_zones=names,
         type="interzone",
         action="deny",
         log_setting=device.log_forwarding,
-        description="nothing else passes between these zones",
+        description=naming.CLOSING_DESCRIPTION,
     )
 
 

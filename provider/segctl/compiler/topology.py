@@ -68,12 +68,7 @@ class Topology:
             *(Hop(device=device, enter=a, leave=b) for device, a, b in near.back_from(meeting)),
             *(Hop(device=device, enter=b, leave=a) for device, a, b in far.back_from(meeting)),
         }
-        return tuple(sorted(found, key=self._place))
-
-    def _place(self, hop: Hop) -> tuple[str, int, int]:
-        """Return what sorts hops: by firewall, then in the order its zones are attached."""
-        zones = self.zones_of[hop.device]
-        return hop.device, zones.index(hop.enter), zones.index(hop.leave)
+        return tuple(sorted(found))
 
     def hops_via(self, source: str, destination: str, device: str) -> tuple[Hop, ...]:
         """Return how traffic crosses `device` when it is made to: nearest zone on each side."""
@@ -82,10 +77,7 @@ class Topology:
         pairs = [(near[a] + far[b], a, b) for a in near for b in far if a != b]
         best = min((cost for cost, _, _ in pairs), default=0)
         return tuple(
-            sorted(
-                (Hop(device=device, enter=a, leave=b) for cost, a, b in pairs if cost == best),
-                key=self._place,
-            )
+            sorted(Hop(device=device, enter=a, leave=b) for cost, a, b in pairs if cost == best)
         )
 
     def _beside(self, start: str, device: str) -> Mapping[str, int]:

@@ -16,7 +16,7 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
-from segctl.providers.base import naming, provider
+from segctl.providers.base import application_names, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -186,7 +186,7 @@ def _answer(
     device: Device, question: Question, policy: Policy, known: frozenset[str] | None
 ) -> Answered | Failure:
     platform = provider(device.platform)
-    words = naming(platform)
+    words = application_names(platform)
     try:
         if platform.capabilities.applications and known is not None:
             _refuse_unknown(question, words, known)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice, permutations, product
 from typing import TYPE_CHECKING
 
-from segctl.model.errors import SegctlError, UnsupportedError
-from segctl.model.policy import ANY, DeclaredPolicy, DeclaredRule
-from segctl.model.site import ProtocolUse
+from segctl.compiler.naming import decode_function
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import ACCESS_CLASSES, ProtocolUse
 from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from segctl.model.policy import Rule
-    from segctl.model.site import Device
     from segctl.protocols import Naming, Protocol
-    from segctl.providers.base import Provider
-
-#: Orders of protocols and classes that are tried to find the name of an application group.
-_MOST_ORDERS = 2000
 
 
 def protocol_uses(
@@ -45,6 +38,35 @@ def protocol_uses(
         for owner in dict.fromkeys(protocol for protocol, _ in pieces)
     )
     return uses, tuple(sorted(left))
+
+
+def function_uses(names: Iterable[str], applications: Naming) -> tuple[ProtocolUse, ...]:
+    """Return the protocol uses that the platform calls exactly `names`, one by one.
+
+    None where it has names of its own for functions, or where a name is no function.
+    """
+    wanted = frozenset(names)
+    classes: dict[str, set[str]] = {}
+    for name in wanted:
+        found = decode_function(name)
+        if found is None or found[0] not in catalogue().protocols:
+            return ()
+        classes.setdefault(found[0], set()).add(found[1])
+    uses = tuple(
+        ProtocolUse(
+            protocol=protocol, classes=tuple(word for word in ACCESS_CLASSES if word in held)
+        )
+        for protocol, held in sorted(classes.items())
+    )
+    try:
+        called = frozenset(
+            name
+            for use in uses
+            for name in applications(catalogue().protocols[use.protocol], use.classes).names
+        )
+    except UnsupportedError:
+        return ()
+    return uses if wanted == called else ()
 
 
 def _classes(
@@ -73,56 +95,3 @@ def _needed(
         if frozenset[str]().union(*rest.values()) == everything and rest:
             pieces = rest
     return pieces
-
-
-def ordered_for(
-    rule: Rule, uses: tuple[ProtocolUse, ...], provider: Provider, device: Device
-) -> tuple[ProtocolUse, ...]:
-    """Return `uses` in the order from which the provider makes the group that `rule` names.
-
-    A long list of applications is written as a group, whose name follows the order in which the
-    inventory names protocols and classes. When no order fits, they stay as they are.
-    """
-    for order in islice(_orders(uses), _MOST_ORDERS):
-        if _group_of(rule, order, provider, device) == rule.applications:
-            return order
-    return uses
-
-
-def _group_of(
-    rule: Rule, uses: tuple[ProtocolUse, ...], provider: Provider, device: Device
-) -> tuple[str, ...]:
-    asked = DeclaredRule(
-        name=rule.name,
-        from_zones=rule.from_zones,
-        to_zones=rule.to_zones,
-        conduit=rule.conduit,
-        flow=rule.flow,
-        sources=(ANY,),
-        destinations=(ANY,),
-        services=(ANY,),
-        protocols=uses,
-        applications=(),
-    )
-    try:
-        fitted, _ = provider.fit(DeclaredPolicy(rules=(asked,)), device)
-    except SegctlError:
-        return ()
-    return fitted.rules[0].applications
-
-
-def _orders(uses: tuple[ProtocolUse, ...]) -> Iterator[tuple[ProtocolUse, ...]]:
-    """Yield every order of the protocols and of the classes of each, the usual order first."""
-    for protocols in permutations(uses):
-        spelled = (
-            [ProtocolUse(protocol=use.protocol, classes=words) for words in _spellings(use)]
-            for use in protocols
-        )
-        yield from product(*spelled)
-
-
-def _spellings(use: ProtocolUse) -> Iterator[tuple[str, ...]]:
-    """Yield the orders of the classes, then the same with ``session`` named as well."""
-    yield from permutations(use.classes)
-    if "session" not in use.classes and "session" in catalogue().get(use.protocol).classes:
-        yield from permutations((*use.classes, "session"))

@@ -1,8 +1,7 @@
 """Which zone each address object of ours belongs to, told from its name.
 
-Objects are called ``zone.asset``, ``zone.asset.address`` or ``zone.net.network``, groups ``zone``;
-``site.`` stands before all of them unless the site is the default one. Ids may hold dots, so a name
-alone can be read in several ways; whichever is taken, it compiles to the same name again.
+Ids may hold dots, so a name alone can be read in several ways, and a shortened one says nothing
+for certain; whichever reading is taken here, it compiles to the same name again.
 """
 
 from __future__ import annotations
@@ -11,8 +10,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.compiler.labels import DEFAULT_SITE, spell
-from segctl.compiler.naming import shorten
+from segctl.compiler.naming import (
+    DEFAULT_SITE,
+    RuleName,
+    below,
+    heads,
+    read_object,
+    shorten,
+)
 from segctl.importing.words import is_id, make_id
 from segctl.model.addresses import interval
 from segctl.model.policy import Address, AddressGroup
@@ -22,8 +27,6 @@ if TYPE_CHECKING:
 
     from segctl.model.addresses import Interval
     from segctl.model.policy import Policy, Rule
-
-_NET = ".net"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,16 +41,19 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The address objects and groups of ours, taken apart; `prefix` is the site's."""
+    """The address objects and groups of ours, taken apart; `head` begins all their names.
 
-    prefix: str
+    That is the site's id, or nothing for the default site.
+    """
+
+    head: str
     pieces: Mapping[str, Piece]
     groups: Mapping[str, tuple[str, ...]]
 
     @property
     def site(self) -> str:
         """The site that all zones and conduits are of."""
-        return self.prefix.removesuffix(".") or DEFAULT_SITE
+        return self.head or DEFAULT_SITE
 
     def zone(self, names: Iterable[str]) -> str:
         """Return the label of the zone that the objects on one side of a rule are of."""
@@ -61,7 +67,7 @@ class Labels:
 
     def id(self, label: str) -> str:
         """Return a label without the site, as an id."""
-        plain = label.removeprefix(self.prefix)
+        plain = below(label, self.head)
         return plain if is_id(plain) else make_id(plain)
 
     def of(self, label: str, names: Iterable[str]) -> tuple[Piece, ...]:
@@ -82,13 +88,14 @@ def read_labels(policy: Policy, intrazone: Iterable[str], hint: str, limit: int)
     rules = [rule for rule in policy.rules if rule.flow]
     stems = _Stems(policy, tuple(intrazone))
     conduits = [rule.conduit for rule in rules]
-    readings = [stems.read(prefix, rules) for prefix in _prefixes(stems, conduits, hint)]
+    readings = [stems.read(head, rules) for head in _sites(stems, conduits, hint)]
     return max(readings, key=lambda labels: _fitting(labels, rules, limit))
 
 
 def spelled(rule: Rule, source: str, destination: str, limit: int) -> str:
     """Return what a rule of a conduit between many zones is called."""
-    return shorten(f"{rule.conduit}.{rule.flow}.{source}-{destination}", limit)
+    name = RuleName(conduit=rule.conduit, flow=rule.flow, zones=(source, destination))
+    return shorten(str(name), limit)
 
 
 def _fitting(labels: Labels, rules: Iterable[Rule], limit: int) -> int:
@@ -96,7 +103,7 @@ def _fitting(labels: Labels, rules: Iterable[Rule], limit: int) -> int:
     pairs = (
         (rule, labels.zone(rule.sources), labels.zone(rule.destinations))
         for rule in rules
-        if rule.name != shorten(f"{rule.conduit}.{rule.flow}", limit)
+        if rule.name != shorten(str(RuleName(conduit=rule.conduit, flow=rule.flow)), limit)
     )
     return sum(
         rule.name == spelled(rule, labels.id(source), labels.id(destination), limit)
@@ -104,20 +111,18 @@ def _fitting(labels: Labels, rules: Iterable[Rule], limit: int) -> int:
     )
 
 
-def _prefixes(stems: _Stems, conduits: Sequence[str], hint: str) -> Iterator[str]:
-    """Yield what may stand before every name for the site, the likeliest first."""
+def _sites(stems: _Stems, conduits: Sequence[str], hint: str) -> Iterator[str]:
+    """Yield what may begin every name for the site, the likeliest first; nothing is the last."""
     every = [*conduits, *stems.known, *stems.assets]
-    heads = [name.split(".")[:-1] for name in every]
-    common: list[str] = []
-    for words in zip(*heads, strict=False):
-        if len(set(words)) > 1:
+    candidates: list[str] = []
+    for possible in zip(*(reversed([*heads(name)]) for name in every), strict=False):
+        if len(set(possible)) > 1:
             break
-        common.append(words[0])
-    candidates = [".".join(common[:size]) + "." for size in range(1, len(common) + 1)]
+        candidates.append(possible[0])
     if hint == DEFAULT_SITE:
         yield ""
-    elif hint and (f"{hint}." in candidates or not every):
-        yield f"{hint}."
+    elif hint and (hint in candidates or not every):
+        yield hint
     yield from candidates
     yield ""
 
@@ -140,20 +145,20 @@ class _Stems:
             part = _part(address)
             if part is None:
                 continue
-            stem = address.name.removesuffix(f".{spell(address.value)}")
-            if stem == address.name:
+            stem = read_object(address.name, address.value)
+            if stem.kind == "asset":
                 self.assets.setdefault(address.name, []).append(address)
-            elif stem.endswith(_NET):
-                self.networks[address.name] = (stem.removesuffix(_NET), part)
+            elif stem.kind == "network":
+                self.networks[address.name] = (stem.text, part)
             else:
-                several.setdefault(stem, []).append(address)
-        for stem, found in several.items():
-            self.assets[stem if len(found) > 1 else found[0].name] = found
+                several.setdefault(stem.text, []).append(address)
+        for text, found in several.items():
+            self.assets[text if len(found) > 1 else found[0].name] = found
         self.known |= {label for label, _ in self.networks.values()}
 
-    def read(self, prefix: str, rules: Sequence[Rule]) -> Labels:
-        """Return every object with its zone, given the site's prefix."""
-        split = self._split(prefix, rules)
+    def read(self, head: str, rules: Sequence[Rule]) -> Labels:
+        """Return every object with its zone, given what begins all names for the site."""
+        split = self._split(head, rules)
         pieces = {
             name: Piece(label=label, part=part) for name, (label, part) in self.networks.items()
         }
@@ -161,7 +166,7 @@ class _Stems:
             for address in self.assets[stem]:
                 part = _part(address)
                 if part is not None:
-                    asset = stem.removeprefix(f"{label}.")
+                    asset = below(stem, label)
                     pieces[address.name] = Piece(
                         label=label,
                         part=part,
@@ -169,9 +174,9 @@ class _Stems:
                         role=address.description,
                     )
         groups = {group.name: group.members for group in self.policy[AddressGroup]}
-        return Labels(prefix=prefix, pieces=pieces, groups=groups)
+        return Labels(head=head, pieces=pieces, groups=groups)
 
-    def _split(self, prefix: str, rules: Sequence[Rule]) -> dict[str, str]:
+    def _split(self, head: str, rules: Sequence[Rule]) -> dict[str, str]:
         """Return the zone of each asset: a known one, else the first word after the site.
 
         Where two zones of the device would come out as one, one word more is taken.
@@ -179,22 +184,21 @@ class _Stems:
         split: dict[str, str] = {}
         guessed: dict[str, list[str]] = {}
         for stem in self.assets:
-            fitting = next((head for head in _heads(stem) if head in self.known), None)
-            words = stem.removeprefix(prefix).split(".")
+            labels = [*heads(stem)]
+            fitting = next((label for label in labels if label in self.known), None)
+            possible = [label for label in reversed(labels) if len(label) > len(head)]
             if fitting is not None:
                 split[stem] = fitting
-            elif len(words) > 1:
-                guessed[stem] = words
+            elif possible:
+                guessed[stem] = possible
         seen = self._seen(rules)
         depth = dict.fromkeys(guessed, 1)
         while True:
-            labels = {
-                stem: prefix + ".".join(words[: depth[stem]]) for stem, words in guessed.items()
-            }
-            deeper = _mixed(labels, seen, {stem: len(words) for stem, words in guessed.items()})
-            deeper = {stem for stem in deeper if depth[stem] < len(guessed[stem]) - 1}
+            taken = {stem: possible[depth[stem] - 1] for stem, possible in guessed.items()}
+            mixed = _mixed(taken, seen)
+            deeper = {stem for stem in mixed if depth[stem] < len(guessed[stem])}
             if not deeper:
-                return split | labels
+                return split | taken
             depth |= {stem: depth[stem] + 1 for stem in deeper}
 
     def _seen(self, rules: Iterable[Rule]) -> dict[str, set[str]]:
@@ -212,21 +216,12 @@ class _Stems:
         return seen
 
 
-def _heads(stem: str) -> Iterator[str]:
-    """Yield what stands before each dot, the longest first."""
-    end = len(stem)
-    while (end := stem.rfind(".", 0, end)) >= 0:
-        yield stem[:end]
-
-
-def _mixed(
-    labels: Mapping[str, str], seen: Mapping[str, set[str]], sizes: Mapping[str, int]
-) -> set[str]:
+def _mixed(labels: Mapping[str, str], seen: Mapping[str, set[str]]) -> set[str]:
     """Return the assets whose zone would lie in several zones of the device."""
     zones: dict[str, set[str]] = {}
     for stem, label in labels.items():
         zones.setdefault(label, set()).update(seen.get(stem, ()))
-    return {stem for stem, label in labels.items() if len(zones[label]) > 1 and sizes[stem] > 2}
+    return {stem for stem, label in labels.items() if len(zones[label]) > 1}
 
 
 def _part(address: Address) -> Interval | None:

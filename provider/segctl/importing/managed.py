@@ -6,24 +6,23 @@ compiling gives exactly the device's policy is not judged here, but by planning 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
-from segctl.compiler.rules import CLOSING_RULE
-from segctl.importing.functions import ordered_for, protocol_uses
+from segctl.compiler import naming
+from segctl.importing.functions import function_uses, protocol_uses
 from segctl.importing.labels import Labels, read_labels, spelled
 from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
 from segctl.importing.times import declared_schedule
 from segctl.importing.words import is_id, is_word, make_id, one_line
+from segctl.importing.written import with_objects
 from segctl.importing.zones import is_host, read_zones
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY, ApplicationGroup, Service
 from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
-from segctl.providers.base import naming
+from segctl.providers.base import application_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,14 +34,6 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 #: Stands in a conduit for the zones of it that only other firewalls see.
 UNSEEN = "unseen"
-_MARK = re.compile(r"^\[segctl[^\]]*\] ?")
-_INTRAZONE = re.compile(r"^zone (\S+) denies traffic inside itself$")
-_INTRAZONE_NAME = "segctl.intrazone-deny."
-_DESCRIPTION = re.compile(
-    r"^(?P<reason>.*); owner (?P<owner>.*?)(?:; ticket (?P<ticket>.*?))?"
-    r"(?:; expires (?P<expires>[0-9]{4}-[0-9]{2}-[0-9]{2}))?(?P<monitor>; monitor)?$",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,32 +107,17 @@ def _most(words: Iterable[str]) -> str:
     return counted.most_common(1)[0][0] if counted else ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """What the text after the mark of a rule says."""
-
-    reason: str
-    owner: str = UNKNOWN
-    ticket: str = ""
-    expires: date | None = None
-    mode: Mode = "enforce"
+def read_description(description: str) -> naming.Description:
+    """Return what the description of a rule of ours says; all of it is a reason if it was cut."""
+    text = one_line(naming.without_mark(description))
+    described = None if naming.is_cut(description) else naming.decode_description(text)
+    if described is None:
+        return naming.Description(reason=text if text.strip() else UNKNOWN, owner=UNKNOWN)
+    return described
 
 
-def read_description(description: str) -> _Described:
-    """Take the description of a rule of ours apart."""
-    text = one_line(_MARK.sub("", description))
-    found = _DESCRIPTION.match(text)
-    if found is None or not found["reason"].strip() or not found["owner"].strip():
-        return _Described(text if text.strip() else UNKNOWN)
-    ticket, expires = found["ticket"] or "", found["expires"]
-    try:
-        day = date.fromisoformat(expires) if expires else None
-    except ValueError:
-        return _Described(text)
-    if found["ticket"] is not None and not ticket.strip():
-        return _Described(text)
-    mode: Mode = "monitor" if found["monitor"] else "enforce"
-    return _Described(found["reason"], found["owner"], ticket, day, mode)
+def _mode(described: naming.Description) -> Mode:
+    return "monitor" if described.monitor else "enforce"
 
 
 class _Reader:
@@ -149,10 +125,10 @@ class _Reader:
 
     def __init__(self, live: Live, provider: Provider, device: Device, site: str) -> None:
         self._live = live
-        self._policy: Policy = live.policy
-        self._provider = provider
         self._device = device
         self._limit = provider.capabilities.max_name
+        self._application_names = application_names(provider)
+        self._policy: Policy = with_objects(live.policy, site, self._limit)
         self.warnings: list[Problem] = []
         self.schedules: dict[str, Schedule] = {}
         self._flows = [rule for rule in self._policy.rules if rule.conduit and rule.flow]
@@ -178,11 +154,10 @@ class _Reader:
         for rule in self._policy.rules:
             if rule.flow or rule.type != "intrazone" or len(rule.from_zones) != 1:
                 continue
-            described = _INTRAZONE.match(_MARK.sub("", rule.description))
-            if described is not None:
-                found[described[1]] = rule.from_zones[0]
-            elif rule.name.startswith(_INTRAZONE_NAME):
-                found[rule.name.removeprefix(_INTRAZONE_NAME)] = rule.from_zones[0]
+            text = naming.without_mark(rule.description)
+            label = naming.decode_intrazone_description(text) or naming.same_intrazone(rule.name)
+            if label:
+                found[label] = rule.from_zones[0]
         return found
 
     def _sides(self) -> Iterable[tuple[str, Sequence[str], Sequence[str]]]:
@@ -228,7 +203,7 @@ class _Reader:
             if label in places:
                 denying_at.setdefault(places[label], []).append(self.labels.id(label))
         result: list[tuple[str, str]] = []
-        for name in self._in_order(behind):
+        for name in sorted(behind):
             ids = [self.labels.id(label) for label in behind[name]]
             denying = denying_at.get(name, [])
             like = make_id(name, lower=True)
@@ -240,16 +215,6 @@ class _Reader:
             result += [(one, name) for one in dict.fromkeys((direct, *ids))]
         return tuple(result)
 
-    def _in_order(self, names: Iterable[str]) -> list[str]:
-        """Return zones of the device by name, those that deny inside in the order of their rules.
-
-        The inventory's order of zones is the order of these rules.
-        """
-        ordered = dict.fromkeys(sorted(names))
-        denying = {name: None for name in self._inside.values() if name in ordered}
-        turns = iter(denying)
-        return [next(turns) if name in denying else name for name in ordered]
-
     def _bound(self) -> list[str]:
         """Return the zones of the device that belong to the inventory.
 
@@ -257,7 +222,7 @@ class _Reader:
         """
         held = [zone.name for zone in self._live.zones]
         for rule in self._policy.rules:
-            if rule.name == CLOSING_RULE and not rule.flow:
+            if rule.name == naming.CLOSING_RULE and not rule.flow:
                 named = frozenset(rule.from_zones)
                 return [name for name in held if name in named]
         return held
@@ -273,7 +238,7 @@ class _Reader:
                 continue
             by_label.setdefault(rule.conduit, []).append(rule)
         for rule in self._policy.rules:
-            if not rule.flow and rule.name != CLOSING_RULE and rule.type != "intrazone":
+            if not rule.flow and rule.name != naming.CLOSING_RULE and rule.type != "intrazone":
                 self._warn(
                     f"rule {rule.name} has our tag but does not say whose conduit it is", rule
                 )
@@ -281,15 +246,17 @@ class _Reader:
         return tuple(conduit for conduit in found if conduit.flows)
 
     def _conduit(self, label: str, rules: list[Rule]) -> Conduit:
-        texts = [_MARK.sub("", rule.description) for rule in rules]
-        described = read_description(max(texts, key=len))  # a long one is cut where it is shown
+        texts = [rule.description for rule in rules]
+        longest = max(texts, key=lambda text: len(naming.without_mark(text)))  # others may be cut
+        described = read_description(longest)
+        mode = _mode(described)
         by_flow: dict[str, list[Rule]] = {}
         for rule in rules:
             by_flow.setdefault(rule.flow, []).append(rule)
         flows = [
             flow
             for flow_id, found in sorted(by_flow.items())
-            if (flow := self._flow(flow_id, found, described.mode)) is not None
+            if (flow := self._flow(flow_id, found, mode)) is not None
         ]
         labels = self.labels
         sources = list(dict.fromkeys(labels.id(labels.zone(rule.sources)) for rule in rules))
@@ -310,8 +277,8 @@ class _Reader:
             flows=tuple(flows),
             ticket=described.ticket,
             expires=described.expires,
-            mode=described.mode,
-            threat_prevention=self._threat(profile, described.mode),
+            mode=mode,
+            threat_prevention=self._threat(profile, mode),
         )
 
     def _one_of_many(self, rules: Iterable[Rule], source: str, target: str) -> bool:
@@ -375,10 +342,9 @@ class _Reader:
         for name in rule.applications:
             group = self._groups.get(name)
             names.update(group.members if group is not None else (name,))
-        uses, applications = protocol_uses(names, naming(self._provider))
-        grouped = len(rule.applications) == 1 and rule.applications[0] in self._groups
-        if grouped and uses and not applications:
-            uses = ordered_for(rule, uses, self._provider, self._device)
+        if functions := function_uses(names, self._application_names):
+            return functions, ()
+        uses, applications = protocol_uses(names, self._application_names)
         return uses, tuple(name for name in applications if is_word(name))
 
     def _schedule(self, rule: Rule) -> str:
@@ -402,7 +368,7 @@ class _Reader:
         watching = Counter(
             rule.profile_group
             for rule in self._flows
-            if rule.profile_group and read_description(rule.description).mode == "monitor"
+            if rule.profile_group and read_description(rule.description).monitor
         )
         names = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0]))]
         levels = dict(declared)

@@ -29,7 +29,7 @@ from segctl.model.policy import (
 )
 from segctl.model.site import Asset, Conduit, Endpoint, Flow, Zone
 from segctl.protocols import catalogue
-from segctl.providers.base import naming
+from segctl.providers.base import application_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -224,7 +224,7 @@ class _Suggester:
 
     def __init__(self, live: Live, managed: Managed, provider: Provider) -> None:
         self._live = live
-        self._naming = naming(provider)
+        self._naming = application_names(provider)
         self._places = _Places(managed)
         policies = (live.others, live.policy)
         self._addresses = {item.name: item for one in policies for item in one[Address]}

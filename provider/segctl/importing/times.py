@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from segctl.compiler.naming import same_schedule
 from segctl.inventory.schema import DAYS
 from segctl.model import items
 from segctl.model.site import Schedule
@@ -12,7 +13,6 @@ from segctl.model.site import Schedule
 if TYPE_CHECKING:
     from segctl.model.policy import Policy
 
-_PREFIX = "segctl-"
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -31,7 +31,7 @@ def declared_schedule(name: str, ours: Policy, others: Policy) -> Schedule | Non
             return None
         own = item in ours[items.Schedule]
         return Schedule(
-            name=name.removeprefix(_PREFIX) if own else name,
+            name=same_schedule(name) if own else name,
             daily=() if weekly else daily,
             weekly=weekly,
         )

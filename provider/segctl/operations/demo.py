@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import segctl
 from segctl.compiler.build import compile_site
+from segctl.compiler.naming import schedule_name
 from segctl.inventory import load
 from segctl.system.storage import temporary_folder
 
@@ -110,7 +111,7 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
         zones={zone.name: zone.interfaces for zone in desired.bindings},
         profile_groups=sorted({profile for _, profile in device.threat_profiles}),
         log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
-        schedules=sorted(used - {f"segctl-{name}" for name in own}),
+        schedules=sorted(used - {schedule_name(name) for name in own}),
         interfaces=sorted({port for zone in desired.bindings for port in zone.interfaces}),
     )
 

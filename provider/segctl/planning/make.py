@@ -26,6 +26,7 @@ from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.documents import digest_of
 from segctl.planning.freshness import basis_of, fingerprint, managed
+from segctl.planning.held import as_held
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.providers.parsed import without_note
 from segctl.system.loading import uncollected
@@ -76,7 +77,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     place = _place(device.name, others, device.position)
     closed = len(others) > place
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
-    wanted = _as_held(wanted, live)
+    wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
     owns = provider.capabilities.owns_zones
@@ -151,21 +152,6 @@ def _place(name: str, others: Sequence[str], position: Position) -> int:
             f"{name}: segctl_position names rule {position.rule!r}, which is not among the rules "
             f"of others on the device ({held}{' …' if len(others) > 8 else ''})"
         ) from None
-
-
-def _as_held(wanted: Policy, live: Live) -> Policy:
-    """Keep what the device has and the inventory does not speak of.
-
-    That is the type of a zone, and of a default rule how it refuses and where it logs to.
-    """
-    types = {zone.name: zone.type for zone in live.zones if zone.type}
-    held = {rule.name: rule for rule in live.policy[DefaultRule]}
-    return wanted.replace(
-        zones=tuple(
-            replace(zone, type=types.get(zone.name, zone.type)) for zone in wanted[FirewallZone]
-        ),
-        defaults=tuple(rule.beside(held.get(rule.name, rule)) for rule in wanted[DefaultRule]),
-    )
 
 
 def _check_known(name: str, wanted: Policy, live: Live) -> None:

@@ -266,7 +266,7 @@ class Speaking(Protocol):
         ...
 
 
-def naming(found: Provider) -> Naming:
+def application_names(found: Provider) -> Naming:
     """Return how a platform names what may be done of an industrial protocol."""
     return found.applications if isinstance(found, Speaking) else by_function
 

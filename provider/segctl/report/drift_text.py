@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.compiler.naming import below
 from segctl.drift.report import DRIFT_KINDS, Unchecked
 from segctl.planning.findings import HOLE
 from segctl.providers.state import UNREAD
@@ -90,7 +91,7 @@ def author_text(author: Author) -> str:
 
 
 def _change(kind: str, change: Change) -> Iterator[Line]:
-    told = not change.conduit or change.name.startswith(change.conduit)
+    told = not change.conduit or below(change.name, change.conduit) != change.name
     where = "" if told else f" (conduit {change.conduit})"
     yield Line(lead=f"  {kind}: ", text=f"{change.kind} {change.name}{where}", style="yellow")
     if change.op == "rename":

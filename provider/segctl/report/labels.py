@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 from segctl.model.policy import (
     ANY,
@@ -56,9 +56,6 @@ LABELS = {
     "schedule": "schedule",
     "description": "reason",
 }
-#: Our mark at the beginning of a description.
-_MARK = re.compile(r"^\[segctl\b([^\]]*)\]\s*")
-_ESSENTIAL = re.compile(r" essential(=|$)")
 
 
 def totals(summary: Mapping[Op, int]) -> str:
@@ -167,11 +164,11 @@ def value_text(field: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = str(value)
-    mark = _MARK.match(text) if field == "description" else None
-    if mark is None:
+    if field != "description":
         return text
-    kept = " (essential: no change may cut it)" if _ESSENTIAL.search(mark[1]) else ""
-    return f"{text[mark.end() :]}{kept}"
+    mark = naming.decode_mark(text)
+    kept = " (essential: no change may cut it)" if mark and mark.seal is not None else ""
+    return f"{naming.without_mark(text)}{kept}"
 
 
 def value_texts(name: str, before: object, after: object) -> tuple[str, str]:

@@ -3,9 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from segctl.compiler.build import compile_site, with_closing
 from segctl.model import items
@@ -30,6 +33,7 @@ from segctl.model.site import (
     Zone,
     ZoneBinding,
 )
+from segctl.testing import shuffled
 
 TODAY = date(2026, 1, 1)
 TCP_443 = PortRange(protocol="tcp", first=443, last=443)
@@ -281,6 +285,66 @@ def test_the_order_of_the_inventory_does_not_matter() -> None:
     turned = (replace(two, flows=flows[::-1]), one)
     first, second = compiled(one, two), compiled(*turned, zones=(B, A))
     assert first == second
+
+
+@given(st.integers(0, 2**32))
+def test_no_list_of_the_inventory_means_something_by_its_order(seed: int) -> None:
+    everything = site_of_lists()
+    wanted = compile_site(everything, TODAY)
+    other = compile_site(shuffled(everything, Random(seed)), TODAY)
+    assert {name: one.policy for name, one in other.items()} == {
+        name: one.policy for name, one in wanted.items()
+    }
+
+
+def site_of_lists() -> Site:
+    """Two firewalls in a row and beside each other, with several of everything."""
+    zones = tuple(
+        zone(
+            name,
+            f"10.{number}.0.0/24",
+            f"10.{number}.1.0/24",
+            f"fd00:{number}::/64",
+            intrazone="deny",
+            assets=(
+                asset("one", f"10.{number}.0.1", f"10.{number}.0.2", f"fd00:{number}::1"),
+                asset("two", f"10.{number}.0.3"),
+            ),
+        )
+        for number, name in enumerate("abcd", 1)
+    )
+    uses = (
+        ProtocolUse(protocol="modbus", classes=("write", "read")),
+        ProtocolUse(protocol="bacnet-ip", classes=("read", "write", "control")),
+    )
+    flows = (
+        Flow(id="f", protocols=uses, users=("y", "x"), schedule="s"),
+        Flow(id="g", services=(TCP_443, PortRange(protocol="udp", first=1, last=9))),
+        Flow(
+            id="h",
+            applications=("ssl", "ping"),
+            sources=(
+                Endpoint(zone="site/a", asset="two"),
+                Endpoint(zone="site/a", asset="one"),
+                Endpoint(zone="site/b", network=ip_network("10.2.1.0/25")),
+            ),
+        ),
+    )
+    conduits = (
+        conduit(*flows, from_zones=("site/b", "site/a"), to_zones=("site/d", "site/c")),
+        conduit(*flows[:2], id="to-a", from_zones=("site/d",), to_zones=("site/a", "site/c")),
+    )
+    schedule = Schedule(
+        name="s", weekly=(("tuesday", ("13:00-14:00", "07:00-08:00")), ("monday", ("07:00-08:00",)))
+    )
+    devices = (
+        firewall(
+            "fw1", "b", "a", "c", schedules=(schedule, Schedule(name="t", daily=("1:00-2:00",)))
+        ),
+        firewall("fw2", "d", "c", schedules=(schedule,)),
+        firewall("fw3", "c", "d"),
+    )
+    return Site(zones=zones, conduits=conduits, devices=devices)
 
 
 def test_ids_that_come_out_the_same_are_an_error() -> None:

@@ -209,24 +209,29 @@ def test_schedules_lose_our_prefix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason", "owner", "ticket", "mode"),
+    ("text", "reason", "owner", "ticket", "monitor"),
     [
-        ("[segctl conduit=a flow=b] why; owner me", "why", "me", "", "enforce"),
-        ("why; owner x; owner me; ticket T; monitor", "why; owner x", "me", "T", "monitor"),
-        ("[segctl conduit=a flow=b essential] by hand", "by hand", "unknown", "", "enforce"),
-        ("", "unknown", "unknown", "", "enforce"),
+        ("[segctl conduit=a flow=b] why; owner me", "why", "me", "", False),
+        ("why; owner x; owner me; ticket T; monitor", "why; owner x", "me", "T", True),
+        ("[segctl conduit=a flow=b essential] by hand", "by hand", "unknown", "", False),
+        ("", "unknown", "unknown", "", False),
         (
             "a; owner b; expires 2026-99-99",
             "a; owner b; expires 2026-99-99",
             "unknown",
             "",
-            "enforce",
+            False,
         ),
     ],
 )
-def test_descriptions(text: str, reason: str, owner: str, ticket: str, mode: str) -> None:
+def test_descriptions(text: str, reason: str, owner: str, ticket: str, *, monitor: bool) -> None:
     found = read_description(text)
-    assert (found.reason, found.owner, found.ticket, found.mode) == (reason, owner, ticket, mode)
+    assert (found.reason, found.owner, found.ticket, found.monitor) == (
+        reason,
+        owner,
+        ticket,
+        monitor,
+    )
 
 
 # --- applications --------------------------------------------------------------------------------

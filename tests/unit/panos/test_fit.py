@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from lxml import etree
 
 from segctl.model.errors import UnsupportedError
-from segctl.model.policy import DeclaredPolicy, DeclaredRule, Policy, Service
+from segctl.model.policy import ApplicationGroup, DeclaredPolicy, DeclaredRule, Policy, Service
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.render import restore
 from support.panos import Element, firewall
 from support.plants import flow, plant
+
+if TYPE_CHECKING:
+    from segctl.model.site import Flow
 
 PROVIDER = PanosProvider()
 RULE = DeclaredRule(name="r", from_zones=("OT-CTRL",), to_zones=("OT-DMZ",), conduit="c", flow="f")
@@ -47,6 +51,36 @@ def test_a_port_that_two_flows_need_is_one_service() -> None:
     fitted, _ = PROVIDER.fit(wanted.policy, wanted.device)
     names = [service.name for service in fitted[Service]]
     assert len(names) == len(set(names)), names
+
+
+@pytest.mark.parametrize(
+    ("uses", "about"),
+    [
+        ((("bacnet-ip", ("read", "write")),), "segctl-bacnet-ip-"),
+        ((("dnp3", ("read", "write")), ("iec-60870-5-104", ("read", "control"))), "segctl-dnp3-"),
+    ],
+)
+def test_an_application_group_is_named_from_what_it_permits(
+    uses: tuple[tuple[str, tuple[str, ...]], ...], about: str
+) -> None:
+    turned = tuple((protocol, classes[::-1]) for protocol, classes in reversed(uses))
+    spelled = tuple((protocol, (*classes, "session")) for protocol, classes in uses)
+    members = fit_of(flow("f", uses=uses))[ApplicationGroup][0].members
+    listed = replace(flow("f"), protocols=(), applications=members)
+    found = [
+        fit_of(one) for one in (*(flow("f", uses=one) for one in (uses, turned, spelled)), listed)
+    ]
+    assert all(one == found[0] for one in found)
+    (group,) = found[0][ApplicationGroup]
+    assert group.name.startswith(about)
+    assert group.members == tuple(sorted(group.members))
+    more = fit_of(flow("f", uses=((uses[0][0], (*uses[0][1], "file")), *uses[1:])))
+    assert more[ApplicationGroup][0].name != group.name
+
+
+def fit_of(one: Flow) -> Policy:
+    wanted = plant(one)
+    return PROVIDER.fit(wanted.policy, wanted.device)[0]
 
 
 def test_a_function_that_no_application_has_is_refused() -> None:

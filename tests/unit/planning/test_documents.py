@@ -166,6 +166,7 @@ def test_a_basis_of_other_types_is_refused(tmp_path: Path, part: str, value: obj
 READERS = {
     "planning/documents.py": "plans, from files to values",
     "cli/fmt.py": "how many files are changed",
+    "compiler/naming/marks.py": "parts of a mark",
 }
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {

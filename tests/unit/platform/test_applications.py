@@ -11,7 +11,7 @@ import pytest
 from segctl.analysis.query import Check, vendor_applications
 from segctl.model.errors import UnsupportedError
 from segctl.protocols import catalogue
-from segctl.providers.base import naming, provider
+from segctl.providers.base import application_names, provider
 from segctl.providers.nftables.functions import NAMES
 
 if TYPE_CHECKING:
@@ -44,20 +44,20 @@ def test_the_core_names_no_platform(package: str) -> None:
 
 
 def test_pan_os_answers_with_app_ids() -> None:
-    spoken = naming(provider("panos"))(catalogue().get("modbus"), ("read",))
+    spoken = application_names(provider("panos"))(catalogue().get("modbus"), ("read",))
     assert "modbus-base" in spoken.names
     assert "modbus-read-coils" in spoken.own
     assert "modbus-base" not in spoken.own
     assert set(spoken.own) < set(spoken.names)
     with pytest.raises(UnsupportedError, match="PAN-OS has no application of class file"):
-        naming(provider("panos"))(catalogue().get("s7comm"), ("file",))
+        application_names(provider("panos"))(catalogue().get("s7comm"), ("file",))
 
 
 @pytest.mark.parametrize(
     ("protocol", "word", "blind"), [("modbus", "read", False), ("bacnet-ip", "read", True)]
 )
 def test_nftables_answers_with_its_functions(protocol: str, word: str, *, blind: bool) -> None:
-    spoken = naming(provider("nftables"))(catalogue().get(protocol), (word,))
+    spoken = application_names(provider("nftables"))(catalogue().get(protocol), (word,))
     assert spoken.names == spoken.own == (f"{protocol}.{word}",)
     assert (spoken.names[0] in NAMES) is not blind
     assert bool(spoken.notes) is blind
@@ -65,5 +65,5 @@ def test_nftables_answers_with_its_functions(protocol: str, word: str, *, blind:
 
 def test_a_check_is_put_in_the_words_of_the_platform() -> None:
     check = Check(source="a", destination="b", application="modbus.read")
-    assert vendor_applications(check, naming(provider("nftables"))) == ("modbus.read",)
-    assert "modbus-read-coils" in vendor_applications(check, naming(provider("panos")))
+    assert vendor_applications(check, application_names(provider("nftables"))) == ("modbus.read",)
+    assert "modbus-read-coils" in vendor_applications(check, application_names(provider("panos")))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,7 +26,7 @@ from segctl.model.site import Device, ZoneBinding
 from segctl.operations.demo import fleet
 from segctl.protocols import catalogue
 from segctl.providers import base
-from segctl.providers.base import Provider, naming, provider
+from segctl.providers.base import Provider, application_names, provider
 from segctl.testing import LAWS, check_provider
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.model.policy import DeclaredRule, Rule
+    from segctl.model.errors import Problem
+    from segctl.model.policy import DeclaredPolicy, DeclaredRule, Policy, Rule
+    from segctl.providers.base import Live
 
 TODAY = date(2026, 11, 28)
 TOY = Path(__file__).with_name("toy")
@@ -227,7 +229,64 @@ def test_check_provider_is_all_of_them(device: ToyDevice, monkeypatch: pytest.Mo
     for name in LAWS:
         monkeypatch.setitem(LAWS, name, held.append)
     check_provider(ToyHarness(device))
-    assert len(held) == len(LAWS) == 9
+    assert len(held) == len(LAWS) == 10
+
+
+class Toy:
+    """The toy's provider, to be changed where a law is to find it out."""
+
+    def __init__(self) -> None:
+        self.toy = provider("toyos")
+        self.name = self.toy.name
+        self.capabilities = self.toy.capabilities
+        self.parse = self.toy.parse
+        self.render = self.toy.render
+        self.connect = self.toy.connect
+
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        return self.toy.fit(policy, device)
+
+
+class Forgetful(Toy):
+    """Plans well enough, but nobody could tell from a device what a rule is for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parse = self._parse
+
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        fitted, notes = super().fit(policy, device)
+        return _unmarked(fitted), notes
+
+    def _parse(self, config: bytes) -> Live:
+        live = self.toy.parse(config)
+        return replace(live, policy=_unmarked(live.policy))
+
+
+def _unmarked(policy: Policy) -> Policy:
+    return policy.replace(rules=(replace(rule, conduit="", flow="") for rule in policy.rules))
+
+
+class Orderly(Toy):
+    """Names its rules after the zone that the inventory names first."""
+
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        fitted, notes = super().fit(policy, device)
+        first = device.zones[0].name
+        rules = (replace(rule, name=f"{first}.{rule.name}") for rule in fitted.rules)
+        return fitted.replace(rules=rules), notes
+
+
+@pytest.mark.parametrize(
+    ("broken", "law"), [(Forgetful, "imports_to_nothing"), (Orderly, "order_means_nothing")]
+)
+def test_a_provider_that_breaks_a_law_fails_it_alone(
+    broken: type[Toy], law: str, device: ToyDevice
+) -> None:
+    harness = ToyHarness(device, provider=broken())
+    LAWS["converges"](harness)
+    with pytest.raises(AssertionError):
+        LAWS[law](harness)
 
 
 def test_a_read_only_session_sends_nothing_that_writes(fresh: ToyDevice) -> None:
@@ -331,10 +390,10 @@ def test_only_what_is_installed_is_suggested(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_provider_without_words_of_its_own_is_asked_in_those_of_checks() -> None:
-    spoken = naming(provider("toyos"))(catalogue().get("modbus"), ("write", "read"))
+    spoken = application_names(provider("toyos"))(catalogue().get("modbus"), ("write", "read"))
     assert spoken.names == spoken.own == ("modbus.read", "modbus.write")
     with pytest.raises(UnsupportedError, match="no access class 'reed'"):
-        naming(provider("toyos"))(catalogue().get("modbus"), ("reed",))
+        application_names(provider("toyos"))(catalogue().get("modbus"), ("reed",))
 
 
 # --- its mock ------------------------------------------------------------------------------------

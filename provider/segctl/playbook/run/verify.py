@@ -18,7 +18,7 @@ from segctl.model.scope import Scope
 from segctl.planning.apply import REVERT_IN, Outcome, apply_device
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
-from segctl.providers.base import Showing, naming, provider
+from segctl.providers.base import Showing, application_names, provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,7 +168,7 @@ class Judging:
 
     def _check(self, plan: DevicePlan, live: Live) -> str:
         device = self.devices[plan.name]
-        speaks = naming(provider(plan.platform))
+        speaks = application_names(provider(plan.platform))
         policy = live.effective()
         for question in self.prepared.questions:
             if text := wrong(question, device, policy, applications=speaks):

@@ -26,6 +26,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.policy import ANY, AddressGroup, DefaultRule, FirewallZone
 from segctl.providers.nftables import functions, names
 from segctl.providers.nftables.table import Chain, Counter, Line, Set, Table
@@ -265,7 +266,7 @@ def _quoted() -> Iterator[Line]:
 
 def read_service(name: str) -> tuple[str, int, int]:
     """Return protocol and port range of a fitted service's name."""
-    protocol, _, ports = name.removeprefix(names.SERVICE_PREFIX).partition("-")
+    protocol, ports = naming.decode_service(name) or (name, "")
     first, _, last = ports.partition("-")
     return protocol, int(first or 0), int(last or first or 0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl.compiler.naming import shorten
+from segctl.compiler import naming
 from segctl.model.addresses import interval_text
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
     from segctl.model.site import Device
 
-_GROUP = r"[^0-9A-Za-z._/-]"
 _UNSAFE = frozenset(chr(code) for code in (*range(32), 127))
 
 
@@ -121,7 +120,7 @@ class _Fitter:
         if any(letter in _UNSAFE for text in (rule.name, rule.description) for letter in text):
             message = f"{where}: control characters reach no device"
             raise UnsupportedError(message)
-        name = names.identifier("rule", shorten(rule.name, names.MAX_NAME))
+        name = names.identifier("rule", naming.shorten(rule.name, names.MAX_NAME))
         if rule.type == "intrazone":
             return inside_rule(name, rule.from_zones[0], self.log_setting)
         self._refuse(rule, where)
@@ -134,8 +133,8 @@ class _Fitter:
             destinations=(self._group(rule.destinations, where),),
             applications=applications,
             services=services,
-            conduit=shorten(rule.conduit, names.MAX_LABEL),
-            flow=shorten(rule.flow, names.MAX_LABEL),
+            conduit=naming.shorten(rule.conduit, names.MAX_LABEL),
+            flow=naming.shorten(rule.flow, names.MAX_LABEL),
             log=rule.log,
             log_setting=self.log_setting if rule.log else "",
             tags=() if rule.enforce_functions or not rule.protocols else (names.NOT_ENFORCED,),
@@ -175,7 +174,7 @@ class _Fitter:
                 raise UnsupportedError(message)
 
     def _group(self, listed: Sequence[str], where: str) -> str:
-        name = shorten(names.JOIN.join(sorted(listed)), names.MAX_GROUP, _GROUP)
+        name = naming.joined_group(listed, names.MAX_GROUP)
         found = tuple(sorted(map(interval_text, self._resolve(listed))))
         if not found:
             message = f"{where}: {', '.join(listed)} has no address that nftables could match"
@@ -225,7 +224,7 @@ def _port_names(listed: Iterable[tuple[str, int, int]]) -> tuple[str, ...]:
             merged.append((protocol, first, last))
     return tuple(
         sorted(
-            names.SERVICE_PREFIX + _port_text(protocol, first, last)
+            naming.service_name(protocol, _port_text(protocol, first, last))
             for protocol, first, last in merged
         )
     )
@@ -233,5 +232,5 @@ def _port_names(listed: Iterable[tuple[str, int, int]]) -> tuple[str, ...]:
 
 def _port_text(protocol: str, first: int, last: int) -> str:
     if protocol == "icmp":
-        return "icmp"
-    return f"{protocol}-{first}" if first == last else f"{protocol}-{first}-{last}"
+        return ""
+    return f"{first}" if first == last else f"{first}-{last}"

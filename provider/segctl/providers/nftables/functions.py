@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.protocols import asked_classes, by_function, catalogue
 from segctl.providers.nftables.table import Chain, Line, Set
@@ -151,7 +152,7 @@ def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
 
 
 NAMES: tuple[str, ...] = tuple(
-    f"{protocol}.{word}"
+    naming.function_name(protocol, word)
     for protocol, shape in SHAPES.items()
     for word in ("session", *shape.classes)
 )
@@ -218,7 +219,7 @@ def _named(use: ProtocolUse, where: str) -> Iterator[str]:
             f"judge {', '.join(shape.classes)}"
         )
         raise UnsupportedError(message)
-    yield from (f"{use.protocol}.{word}" for word in sorted(asked) or ["session"])
+    yield from (naming.function_name(use.protocol, word) for word in sorted(asked) or ["session"])
 
 
 def _by_port(use: ProtocolUse) -> Problem:
@@ -253,12 +254,12 @@ def support(used: Iterable[str]) -> Iterator[Set | Chain]:
     """Yield the sets and chains that the used names need; unknown names need none."""
     known = sorted(set(used) & set(NAMES))
     for name in known:
-        protocol, _, word = name.rpartition(".")
+        protocol, word = naming.decode_function(name) or (name, "")
         shape = SHAPES[protocol]
         yield _entry(name, protocol, shape)
         matches = (*shape.session, *shape.classes.get(word, ()))
         yield Chain(name=f"is_{name}", lines=tuple(Line(f"{one} accept") for one in matches))
-    for protocol in sorted({name.rpartition(".")[0] for name in known}):
+    for protocol in sorted({found[0] for name in known if (found := naming.decode_function(name))}):
         yield from (_exact(protocol, version) for version in (4, 6))
 
 

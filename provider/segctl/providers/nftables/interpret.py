@@ -13,6 +13,7 @@ from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.policy import (
     ANY,
     AddressGroup,
@@ -112,7 +113,7 @@ def services_of(listed: Iterable[str]) -> tuple[Service, ...]:
     """Return the service objects of fitted names."""
     result: list[Service] = []
     for name in sorted(set(listed)):
-        protocol, _, ports = name.removeprefix(names.SERVICE_PREFIX).partition("-")
+        protocol, ports = naming.decode_service(name) or (name, "")
         result.append(Service(name=name, protocol=protocol, ports=ports or "0"))
     return tuple(result)
 
@@ -196,16 +197,16 @@ def _asking(table: Table, chain: str) -> Iterator[str]:
 
 def _service_names(match: re.Match[str]) -> Iterator[str]:
     if not match["protocol"]:
-        yield f"{names.SERVICE_PREFIX}icmp"
+        yield naming.service_name("icmp")
         return
     listed = match.groupdict().get("list")
     for port in listed.split(", ") if listed else [match["ports"]]:
-        yield f"{names.SERVICE_PREFIX}{match['protocol']}-{port}"
+        yield naming.service_name(match["protocol"], port)
 
 
 def _rule(table: Table, name: str, source: str, target: str, draft: _Draft) -> Rule:
     counter = table.counters.get(f"rule_{name}")
-    labels = names.read_labels(counter.comment) if counter else names.Labels()
+    labels = names.read_labels(counter.comment) if counter else naming.Mark()
     chain = table.chains.get(f"rule_{name}")
     text = "\n".join(line.text for line in chain.lines) if chain else ""
     log = re.search(rf"^ct state new .*{_LOG.pattern}$", text, re.MULTILINE)

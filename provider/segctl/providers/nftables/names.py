@@ -7,9 +7,9 @@ has no escape for a quote, and a newline or semicolon would be the next command.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -32,21 +32,15 @@ MAX_GROUP = 120
 MAX_LABEL = 47
 MAX_ZONE = 48
 #: Joins zone names in chains and members in groups: ids of inventories never hold it.
-JOIN = "/"
+JOIN = naming.JOIN
 #: NFLOG group unless ``segctl_log_forwarding`` names another, or ``kernel``.
 LOG_GROUP = "10"
 KERNEL_LOG = "kernel"
 #: Tag of a rule whose flow says ``functions: not-enforced``.
 NOT_ENFORCED = "functions-not-enforced"
-SERVICE_PREFIX = "segctl-"
 
 _IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]*", re.ASCII)
 _INTERFACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,14}", re.ASCII)
-_LABELS = re.compile(
-    r"(?P<conduit>[0-9A-Za-z._-]*)/(?P<flow>[0-9A-Za-z._-]*)"
-    r"(?: essential=(?P<seal>[0-9a-f]*))?(?P<plain> not-enforced)?",
-    re.ASCII,
-)
 
 
 def identifier(kind: str, name: str, limit: int = MAX_NAME) -> str:
@@ -78,31 +72,19 @@ def interface(name: str) -> str:
 
 def labels(rule: Rule) -> str:
     """Return the comment that says whose a rule is; at most 128 bytes."""
-    essential = f" essential={rule.seal}" if rule.essential else ""
-    return f"{rule.conduit}/{rule.flow}{essential}" + " not-enforced" * (NOT_ENFORCED in rule.tags)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """What the comment of a rule's counter says; `seal` is None where it is not essential."""
-
-    conduit: str = ""
-    flow: str = ""
-    seal: str | None = None
-    enforced: bool = True
-
-
-def read_labels(comment: str) -> Labels:
-    """Return what a comment says; nothing where it is not one of ours."""
-    found = _LABELS.fullmatch(comment)
-    if found is None:
-        return Labels()
-    return Labels(
-        conduit=found["conduit"],
-        flow=found["flow"],
-        seal=found["seal"],
-        enforced=not found["plain"],
+    return naming.encode_comment(
+        naming.Mark(
+            conduit=rule.conduit,
+            flow=rule.flow,
+            seal=rule.seal if rule.essential else None,
+            enforced=NOT_ENFORCED not in rule.tags,
+        )
     )
+
+
+def read_labels(comment: str) -> naming.Mark:
+    """Return what a comment says; nothing where it is not one of ours."""
+    return naming.decode_comment(comment) or naming.Mark()
 
 
 def pair(source: str, destination: str) -> str:

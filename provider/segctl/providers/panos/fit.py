@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from segctl.compiler.naming import shorten
+from segctl.compiler import naming
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
     ANY,
@@ -66,7 +66,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
         services=tuple(services[name] for name in sorted(services)),
         application_groups=tuple(groups[name] for name in sorted(groups)),
         schedules=tuple(
-            replace(item, name=shorten(item.name, names.MAX_SHORT_NAME))
+            replace(item, name=naming.shorten(item.name, names.MAX_SHORT_NAME))
             for item in policy[Schedule]
         ),
         defaults=policy[DefaultRule],
@@ -76,18 +76,18 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
 
 
 def _described(rule: Rule | DeclaredRule, seal: str | None = None) -> str:
-    return _cut(names.mark(rule.conduit, rule.flow, seal) + rule.description)
+    return naming.cut(names.mark(rule.conduit, rule.flow, seal) + rule.description)
 
 
 def _renamer(policy: DeclaredPolicy) -> Mapping[str, str]:
     held = [item.name for item in policy[Address]]
     held += [item.name for item in policy[AddressGroup]]
     held += [item.name for item in policy[Service]]
-    return {ANY: ANY} | {name: shorten(name, names.MAX_NAME) for name in held}
+    return {ANY: ANY} | {name: naming.shorten(name, names.MAX_NAME) for name in held}
 
 
 def _address(item: Address, new: Mapping[str, str]) -> Address:
-    name, description = new[item.name], _cut(item.description)
+    name, description = new[item.name], naming.cut(item.description)
     if (name, description) == (item.name, item.description):
         return item
     return replace(item, name=name, description=description)
@@ -98,10 +98,6 @@ def _address_group(item: AddressGroup, new: Mapping[str, str]) -> AddressGroup:
     if (name, members) == (item.name, item.members):
         return item
     return replace(item, name=name, members=members)
-
-
-def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _check_length(kind: str, name: str, limit: int) -> None:
@@ -130,7 +126,7 @@ def _rule(
         if len(user) > 1023:
             message = f"rule {rule.name}: user names have at most 1023 characters"
             raise UnsupportedError(message)
-    if "segctl-icmp" in rule.services:
+    if naming.service_name("icmp") in rule.services:
         message = (
             f"conduit {rule.conduit}, flow {rule.flow}: PAN-OS has no ICMP service; declare "
             "applications: [ping] in a flow of its own"
@@ -139,14 +135,16 @@ def _rule(
     applications, ports = _applications(rule, warnings)
     services.update({port.name: port for port in ports})
     if len(applications) > names.MAX_LISTED_APPLICATIONS:
-        group = _group(rule, applications)
-        groups[group.name] = group
+        group = _group(applications)
+        if groups.setdefault(group.name, group) != group:
+            message = f"rule {rule.name}: two application groups would be called {group.name!r}"
+            raise UnsupportedError(message)
         applications = (group.name,)
     if _UNWRITABLE.search(rule.description):
         message = f"rule {rule.name}: its description has characters that XML cannot carry"
         raise UnsupportedError(message)
     return rule.fitted(
-        name=shorten(rule.name, names.MAX_NAME),
+        name=naming.shorten(rule.name, names.MAX_NAME),
         sources=_renamed(rule.sources, new),
         destinations=_renamed(rule.destinations, new),
         applications=applications,
@@ -186,11 +184,12 @@ def _applications(
                 raise UnsupportedError(message) from error
             ports += [
                 Service(
-                    name=f"{names.PREFIX}{str(port).replace('/', '-')}",
+                    name=naming.service_name(port.protocol, ports),
                     protocol=port.protocol,
-                    ports=str(port).split("/", 1)[1],
+                    ports=ports,
                 )
                 for port in layer4_ports(protocol)
+                for _, _, ports in [str(port).partition("/")]
             ]
             continue
         found.update(applications.names)
@@ -238,8 +237,9 @@ def _refuse_trap(rule: DeclaredRule, name: str) -> None:
         raise UnsupportedError(message)
 
 
-def _group(rule: DeclaredRule, applications: Iterable[str]) -> ApplicationGroup:
-    members = tuple(applications)
-    uses = "+".join(f"{use.protocol}-{'-'.join(use.classes)}" for use in rule.protocols)
-    name = shorten(f"{names.PREFIX}{uses or 'apps'}#{len(members)}{members}", names.MAX_SHORT_NAME)
+def _group(applications: Iterable[str]) -> ApplicationGroup:
+    members = tuple(sorted(applications))
+    owners = catalogue().owners
+    protocols = {owners[name] for name in members if name in owners}
+    name = naming.application_group(members, protocols, names.MAX_SHORT_NAME)
     return ApplicationGroup(name=name, members=members)

@@ -9,21 +9,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from segctl.model.scope import Scope
 
-#: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by `PREFIX`.
+#: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by their names.
 TAG = "segctl"
-PREFIX = "segctl-"
 MAX_NAME = 63
 MAX_SHORT_NAME = 31
-MAX_DESCRIPTION = 1023
+MAX_DESCRIPTION = naming.LONGEST
 #: More applications than this in a rule are written as an application group.
 MAX_LISTED_APPLICATIONS = 32
 
-_MARK = re.compile(r"^\[segctl(?: conduit=(\S+) flow=(\S+))?(?: essential=(\w*))?\] ?")
 _PLAIN = re.compile(r"^[0-9A-Za-z_][ 0-9A-Za-z._-]*$")
 
 DEVICE = "/config/devices/entry[@name='localhost.localdomain']"
@@ -35,22 +34,19 @@ def mark(conduit: str, flow: str, seal: str | None = None) -> str:
 
     `flow` is empty for a rule of none; `seal` is None for a rule that is not essential.
     """
-    of_flow = f" conduit={conduit} flow={flow}" if flow else ""
-    essential = "" if seal is None else f" essential={seal}"
-    return f"[segctl{of_flow}{essential}] "
+    return naming.encode_mark(naming.Mark(conduit=conduit, flow=flow, seal=seal))
 
 
 def read_mark(description: str) -> dict[str, Any] | None:
     """Return the fields of a rule that a description of ours tells, None for any other."""
-    found = _MARK.match(description)
+    found = naming.decode_mark(description)
     if found is None:
         return None
-    conduit, flow, seal = found.groups()
     return {
-        "conduit": conduit or "",
-        "flow": flow or "",
-        "essential": seal is not None,
-        "seal": seal or "",
+        "conduit": found.conduit,
+        "flow": found.flow,
+        "essential": found.seal is not None,
+        "seal": found.seal or "",
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
+from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.model.policy import (
     AddressGroup,
@@ -300,7 +301,7 @@ def _rest(root: Element | None) -> _Rest:
                 {
                     f"{kind} {entry.get('name')}": _digest(entry)
                     for entry in entries
-                    if not (entry.get("name") or "").startswith(names.PREFIX)
+                    if not is_prefixed(entry.get("name") or "")
                 }
             )
     held["log-setting"] = frozenset(
@@ -345,7 +346,7 @@ def _named(rest: _Rest) -> Iterator[Item]:
 def _is_ours(item: Item) -> bool:
     if isinstance(item, Tag):
         return item.name == names.TAG
-    return item.name.startswith(names.PREFIX)
+    return is_prefixed(item.name)
 
 
 def _known(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
+from segctl.compiler.naming import is_prefixed
 from segctl.model import items as kinds
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
@@ -170,7 +171,7 @@ def _is_ours(place: Place) -> bool:
     kind, name = place[:2]
     if kind == "tag":
         return name == names.TAG
-    return kind in _PREFIXED and name.startswith(names.PREFIX)
+    return kind in _PREFIXED and is_prefixed(name)
 
 
 def _is_defined(element: Element, place: Place) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from lxml import etree
 
+from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.budget import Budget
@@ -175,7 +176,7 @@ def _ours(kind: str, entry: Element) -> bool:
     if kind == "tag":
         return name == names.TAG
     if kind in ("application-group", "schedule"):
-        return name.startswith(names.PREFIX)
+        return is_prefixed(name)
     marked = any(tag.text == names.TAG for tag in entry.iterfind("tag/member"))
     return marked or names.read_mark(entry.findtext("description") or "") is not None
 
