@@ -22,11 +22,13 @@ from segctl.model.policy import (
     DefaultRule,
     Policy,
     Rule,
+    Schedule,
     Service,
 )
+from support.words import Plain
 
 if TYPE_CHECKING:
-    from segctl.analysis.space import Numbers
+    from segctl.model.site import Host
 
 APPLICATIONS = ("modbus-base", "modbus-read", "ssh", "web")
 PORTS = {"modbus-base": 502, "modbus-read": 502, "ssh": 22, "web": 80}
@@ -37,21 +39,7 @@ ZONES = ("it", "ot")
 VALUES = ("10.0.0.0/30", "10.0.0.4", "10.0.0.3-10.0.0.5", "10.0.0.0-10.0.0.1", "fd00::/126")
 
 
-class Plain:
-    """A platform that brings nothing along: every name stands for itself."""
-
-    def members(self, application: str) -> frozenset[str] | None:
-        return frozenset({application})
-
-    def default_ports(self, application: str) -> Numbers | None:
-        return service("tcp", PORTS[application], PORTS[application])
-
-    def service(self, name: str) -> Numbers | None:
-        return service("tcp", 80, 80) if name == "service-http" else None
-
-    def decides(self, extra: str) -> bool:
-        return extra.startswith("category")
-
+PLAIN = Plain(ports=PORTS, services={"service-http": 80})
 
 OBJECTS = Policy(
     addresses=tuple(
@@ -115,7 +103,7 @@ def test_what_is_known_is_exact(
     chain: tuple[Rule, ...], default: tuple[DefaultRule, ...], enter: str, data: st.DataObject
 ) -> None:
     policy = replace(OBJECTS, rules=chain, defaults=default)
-    found = permitted(Reading(policy=policy, platform=Plain()).between(enter, "ot"))
+    found = permitted(Reading(policy=policy, platform=PLAIN).between(enter, "ot"))
     of_users = any(rule.users != (ANY,) for rule in chain)
     assert of_users or not found.unknown
     for _ in range(25):
@@ -163,11 +151,11 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
         rules=said,
     )
 
-    class Filtering(Plain):
-        def members(self, application: str) -> frozenset[str] | None:
-            return None if application == "filter" else frozenset({application})
-
-    found = permitted(Reading(policy=policy, platform=Filtering()).between("it", "ot"))
+    found = permitted(
+        Reading(policy=policy, platform=replace(PLAIN, filters=frozenset({"filter"}))).between(
+            "it", "ot"
+        )
+    )
     for _ in range(25):
         packet = _drawn(data, "it")
         passes = decide(truth, packet).action == "allow"
@@ -178,7 +166,7 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
 def test_what_cannot_be_told_comes_with_its_reason() -> None:
     rule = Rule(name="theirs", from_zones=("it",), to_zones=("ot",), sources=("CN", "a1"))
     reading = Reading(
-        policy=replace(OBJECTS, rules=(rule,)), platform=Plain(), implied={"CN": "a region"}
+        policy=replace(OBJECTS, rules=(rule,)), platform=PLAIN, implied={"CN": "a region"}
     )
     found = permitted(reading.between("it", "ot"))
     assert found.why == ("theirs: CN is a region",)
@@ -190,7 +178,7 @@ def test_what_cannot_be_told_comes_with_its_reason() -> None:
 
 def test_a_rule_that_asks_for_what_the_model_has_no_word_for_may_not_match() -> None:
     rule = Rule(name="web", from_zones=("it",), to_zones=("ot",), extras=("category=news",))
-    reading = Reading(policy=replace(OBJECTS, rules=(rule,)), platform=Plain())
+    reading = Reading(policy=replace(OBJECTS, rules=(rule,)), platform=PLAIN)
     found = permitted(reading.between("it", "ot"))
     assert found.can
     assert not found.sure
@@ -202,7 +190,7 @@ def test_a_wildcard_mask_is_exact() -> None:
     held = Address(name="w", value="10.0.0.1/0.0.2.5", type="wildcard")
     rule = Rule(name="r", from_zones=("it",), to_zones=("ot",), sources=("w",))
     policy = Policy(addresses=(held,), rules=(rule,))
-    found = permitted(Reading(policy=policy, platform=Plain()).between("it", "ot"))
+    found = permitted(Reading(policy=policy, platform=PLAIN).between("it", "ot"))
     base, free = 0x0A000001, 0x00000205
     for number in range(0x0A000000, 0x0A000400):
         matches = number & ~free == base & ~free
@@ -211,12 +199,10 @@ def test_a_wildcard_mask_is_exact() -> None:
 
 
 def test_the_hours_of_a_schedule_are_minutes_of_the_week() -> None:
-    from segctl.model.policy import Schedule
-
     nights = Schedule(name="nights", windows=(("friday", ("22:00-06:00",)),))
     rule = Rule(name="r", from_zones=("it",), to_zones=("ot",), schedule="nights")
     policy = Policy(schedules=(nights,), rules=(rule,))
-    found = permitted(Reading(policy=policy, platform=Plain()).between("it", "ot"))
+    found = permitted(Reading(policy=policy, platform=PLAIN).between("it", "ot"))
     friday = 4 * 1440
     for minute, passes in (
         (friday + 22 * 60, True),
@@ -245,7 +231,7 @@ def _drawn(data: st.DataObject, enter: str) -> Packet:
     )
 
 
-def _host(text: str):  # noqa: ANN202 - IPv4Address | IPv6Address
+def _host(text: str) -> Host:
     return host_of(addresses([interval(text)])[0][0])
 
 
