@@ -102,7 +102,7 @@ SERVICES = [("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)] + [
 def test_what_is_known_is_exact(
     chain: tuple[Rule, ...], default: tuple[DefaultRule, ...], enter: str, data: st.DataObject
 ) -> None:
-    policy = replace(OBJECTS, rules=chain, defaults=default)
+    policy = OBJECTS.replace(rules=chain, defaults=default)
     found = permitted(Reading(policy=policy, platform=PLAIN).between(enter, "ot"))
     of_users = any(rule.users != (ANY,) for rule in chain)
     assert of_users or not found.unknown
@@ -136,16 +136,15 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
         for at, rule in enumerate(said)
     )
     fqdn = Address(name="www", value="www.example.com", type="fqdn")
-    policy = replace(OBJECTS, addresses=(*OBJECTS.addresses, fqdn), rules=said)
-    truth = replace(
-        OBJECTS,
+    policy = OBJECTS.replace(addresses=(*OBJECTS[Address], fqdn), rules=said)
+    truth = OBJECTS.replace(
         addresses=(
-            *OBJECTS.addresses,
+            *OBJECTS[Address],
             Address(name="CN", value=region, type="range" if "-" in region else "network"),
             Address(name="www", value="10.0.0.4"),
         ),
         application_groups=(
-            *OBJECTS.application_groups,
+            *OBJECTS[ApplicationGroup],
             ApplicationGroup(name="filter", members=(hidden,)),
         ),
         rules=said,
@@ -166,7 +165,7 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
 def test_what_cannot_be_told_comes_with_its_reason() -> None:
     rule = Rule(name="theirs", from_zones=("it",), to_zones=("ot",), sources=("CN", "a1"))
     reading = Reading(
-        policy=replace(OBJECTS, rules=(rule,)), platform=PLAIN, implied={"CN": "a region"}
+        policy=OBJECTS.replace(rules=(rule,)), platform=PLAIN, implied={"CN": "a region"}
     )
     found = permitted(reading.between("it", "ot"))
     assert found.why == ("theirs: CN is a region",)
@@ -178,7 +177,7 @@ def test_what_cannot_be_told_comes_with_its_reason() -> None:
 
 def test_a_rule_that_asks_for_what_the_model_has_no_word_for_may_not_match() -> None:
     rule = Rule(name="web", from_zones=("it",), to_zones=("ot",), extras=("category=news",))
-    reading = Reading(policy=replace(OBJECTS, rules=(rule,)), platform=PLAIN)
+    reading = Reading(policy=OBJECTS.replace(rules=(rule,)), platform=PLAIN)
     found = permitted(reading.between("it", "ot"))
     assert found.can
     assert not found.sure

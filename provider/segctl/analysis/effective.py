@@ -28,7 +28,16 @@ from segctl.analysis.space import (
     without,
 )
 from segctl.model.addresses import interval
-from segctl.model.policy import ANY, APPLICATION_DEFAULT
+from segctl.model.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    Schedule,
+    Service,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -153,7 +162,7 @@ class Reading:
             if not rule.disabled and _joins(rule, enter, leave)
         ]
         name = "intrazone-default" if inside else "interzone-default"
-        action = next((one.action for one in self.policy.defaults if one.name == name), "")
+        action = next((one.action for one in self.policy[DefaultRule] if one.name == name), "")
         allows = action == "allow" if action else inside
         chain.append(Match(rule=name, allows=allows, can=EVERYTHING, sure=EVERYTHING))
         return tuple(chain)
@@ -178,11 +187,11 @@ class _Words:
         policy = reading.policy
         self._platform = reading.platform
         self._implied = reading.implied
-        self._addresses = {item.name: item for item in policy.addresses}
-        self._address_groups = {item.name: item for item in policy.address_groups}
-        self._services = {item.name: item for item in policy.services}
-        self._application_groups = {item.name: item for item in policy.application_groups}
-        self._schedules = {item.name: item for item in policy.schedules}
+        self._addresses = {item.name: item for item in policy[Address]}
+        self._address_groups = {item.name: item for item in policy[AddressGroup]}
+        self._services = {item.name: item for item in policy[Service]}
+        self._application_groups = {item.name: item for item in policy[ApplicationGroup]}
+        self._schedules = {item.name: item for item in policy[Schedule]}
         self.address = cache(self._address)
         self.service = cache(self._service)
         self.application = cache(self._application)

@@ -60,11 +60,14 @@ def members(of: Space) -> set[Point]:
 def _in(of: Space, point: Point) -> bool:
     return any(
         all(
-            (value in extent)
-            if isinstance(extent, Names)
-            else any(first <= value <= last for first, last in extent)
-            for value, extent in zip(point, box, strict=True)
+            any(first <= value <= last for first, last in extent)
+            for value, extent in zip(point[:3], box[:3], strict=True)
         )
+        and all(
+            (value in extent.listed) is not extent.but
+            for value, extent in zip(point[3:5], box[3:5], strict=True)
+        )
+        and any(first <= point.time <= last for first, last in box.time)
         for box in of.boxes
     )
 
@@ -156,4 +159,4 @@ def test_a_question_that_is_too_complex_says_so(monkeypatch: pytest.MonkeyPatch)
         )
     )
     with pytest.raises(TooComplexError, match="more than 50 pieces"):
-        EVERYTHING - holes
+        assert EVERYTHING - holes
