@@ -41,9 +41,9 @@ rules = st.builds(
 )
 spoken = st.sampled_from(
     [
-        Spoken(needed=("read",), own=("read",), together=True),
-        Spoken(needed=("base", "read", "write"), own=("read", "write"), together=True),
-        Spoken(needed=APPLICATIONS, own=APPLICATIONS, together=False),
+        Spoken(needed=("read",), own=("read",)),
+        Spoken(needed=("base", "read", "write"), own=("read", "write")),
+        Spoken(),
     ]
 )
 ends = st.sampled_from([((4, 0, 2),), ((4, 1, 1),), ((4, 0, 0), (4, 2, 2))])
@@ -86,9 +86,9 @@ def _tried(policy: Policy, flow: Flow) -> tuple[bool, bool]:
                 _passes(policy, source, destination, name, port)
                 for port in ([flow.port] if flow.port else [0, 1, 2, 3])
             )
-            for name in flow.spoken.needed
+            for name in flow.spoken.needed or APPLICATIONS
         }
-        some = any(passes[name] for name in flow.spoken.own)
+        some = any(passes[name] for name in flow.spoken.own or APPLICATIONS)
         allowed |= some
         denied |= not all(passes.values()) if flow.spoken.together else not some
     return allowed, denied

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import (
-    NOTHING,
+    ALL_NAMES,
     PROTOCOLS,
     REAL,
     Box,
@@ -19,9 +19,9 @@ from segctl.analysis.space import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from segctl.analysis.effective import Match, Permitted, Reading
+    from segctl.analysis.effective import Match, Reading
     from segctl.analysis.space import Point
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
@@ -31,15 +31,18 @@ Verdict = Literal["allow", "deny", "partly", "cannot tell"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """The applications to ask about.
+    """The applications to ask about; none for any that there is.
 
-    A use passes where all that it needs do (`together`) or any of them; nothing of it passes where
-    none of its `own` does.
+    A use passes where all that it needs do; nothing of it passes where none of its `own` does.
     """
 
-    needed: tuple[str, ...]
-    own: tuple[str, ...]
-    together: bool
+    needed: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> bool:
+        """Whether a use needs several applications, or one, rather than any."""
+        return bool(self.needed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +118,10 @@ def answer(flow: Flow, reading: Reading) -> Answer:
 
 
 def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
-    source, destination = addresses(flow.sources), addresses(flow.destinations)
-    pairs = Space((Box(source=source, destination=destination),)) & REAL
-    names = dict.fromkeys((*flow.spoken.needed, *flow.spoken.own))
-    asked = {name: _region(flow, name) & REAL for name in names}
+    pairs = _ends(flow) & REAL
+    asked = {name: _region(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
     results = {name: permitted(chain, region) for name, region in asked.items()}
-    own = [results[name] for name in flow.spoken.own]
+    own = [results[name] for name in flow.spoken.own or (_ANYTHING,)]
     allowed_sure = _pairs_of(part.sure for part in own)
     allowed_can = _pairs_of(part.can for part in own)
     if flow.spoken.together:
@@ -130,16 +131,33 @@ def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
     else:
         denied_sure, denied_can = pairs - allowed_can, pairs - allowed_sure
     unknown = (allowed_can - allowed_sure) | (denied_can - denied_sure)
-    why = tuple(dict.fromkeys(one for part in results.values() for one in part.why))
+    surely = (part.sure for part in own)
+    refused = ((denied_sure & asked[name]) - results[name].can for name in results)
+    doubtful = ((unknown & results[name].can) - results[name].sure for name in results)
+    doubt = _smallest(doubtful) if unknown else None
     return Answer(
-        allowed=_passing(chain, own),
-        denied=_refused(denied_sure, chain, results, flow, asked),
-        unknown=_refused(unknown, chain, results, flow, asked) if unknown else None,
-        why=why if unknown else (),
+        allowed=_told(_smallest(surely), chain),
+        denied=_told(_smallest(refused), chain) if denied_sure else None,
+        unknown=_told(doubt, chain),
+        why=_reasons(doubt, chain),
     )
 
 
-def _region(flow: Flow, application: str) -> Space:
+#: What is asked about where no application is: any that there is.
+_ANYTHING = ""
+
+
+def _asked(spoken: Spoken) -> dict[str, Names]:
+    """Return what is asked about, by name: first what stands for the use itself."""
+    names = dict.fromkeys((*spoken.own, *spoken.needed))
+    return {name: Names(frozenset({name})) for name in names} or {_ANYTHING: ALL_NAMES}
+
+
+def _ends(flow: Flow) -> Space:
+    return Space((Box(source=addresses(flow.sources), destination=addresses(flow.destinations)),))
+
+
+def _region(flow: Flow, applications: Names) -> Space:
     first, last = (flow.port, flow.port) if flow.port else (0, 0xFFFF)
     protocol: str | int = flow.protocol if flow.protocol in PROTOCOLS else int(flow.protocol)
     return Space(
@@ -148,7 +166,7 @@ def _region(flow: Flow, application: str) -> Space:
                 source=addresses(flow.sources),
                 destination=addresses(flow.destinations),
                 service=service(protocol, first, last),
-                application=Names(frozenset({application})),
+                application=applications,
                 user=Names(frozenset({flow.user})),
             ),
         )
@@ -165,45 +183,39 @@ def _pairs_of(parts: Iterable[Space]) -> Space:
                 for box in part.boxes
             )
         )
-    )
+    ).least()
 
 
 def _union(parts: Iterable[Space]) -> Space:
-    found = NOTHING
-    for part in parts:
-        found = found | part
-    return found
+    return Space(tuple(dict.fromkeys(box for part in parts for box in part.boxes)))
 
 
-def _passing(chain: Sequence[Match], own: Iterable[Permitted]) -> Example | None:
-    """Return the smallest packet that surely passes, of the first application of which one does."""
-    return next((_told(part.sure.example(), chain) for part in own if part.sure), None)
+def _smallest(parts: Iterable[Space]) -> Point | None:
+    """Return the smallest packet of the first set that has any."""
+    return next((part.example() for part in parts if part), None)
 
 
-def _refused(
-    pairs: Space,
-    chain: Sequence[Match],
-    results: Mapping[str, Permitted],
-    flow: Flow,
-    asked: Mapping[str, Space],
-) -> Example | None:
-    """Return the smallest packet of some pairs, of an application that may not pass there."""
-    if not pairs:
+def _reasons(point: Point | None, chain: Iterable[Match]) -> tuple[str, ...]:
+    """Return why it cannot be told which rule decides about a packet."""
+    if point is None:
+        return ()
+    found: list[str] = []
+    for match in chain:
+        if point in match.sure:
+            break
+        if point in match.can:
+            found += match.why
+    return tuple(dict.fromkeys(found))
+
+
+def _told(point: Point | None, chain: Iterable[Match]) -> Example | None:
+    """Return a packet as an example, with the first rule that may decide about it."""
+    if point is None:
         return None
-    names = flow.spoken.needed if flow.spoken.together else flow.spoken.own
-    for name in names:
-        stopped = (pairs & asked[name]) - results[name].sure
-        if stopped:
-            return _told(stopped.example(), chain)
-    return None
-
-
-def _told(point: Point, chain: Sequence[Match]) -> Example:
-    rule = next(match.rule for match in chain if point in match.can)
     return Example(
         source=host_of(point.source),
         destination=host_of(point.destination),
-        rule=rule,
+        rule=next(match.rule for match in chain if point in match.can),
         port=point.service & 0xFFFF,
         application=point.application,
     )

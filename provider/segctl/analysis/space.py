@@ -146,8 +146,9 @@ class Names:
         return name
 
 
-#: Every name.
+#: Every name, and none.
 ALL_NAMES = Names(but=True)
+NO_NAMES = Names()
 
 
 # --- boxes ---------------------------------------------------------------------------------------
