@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.effective import permitted
+from segctl.analysis.pairs import difference, intersection, pairs_of, union
 from segctl.analysis.space import (
     ALL_NAMES,
+    NOTHING,
     PROTOCOLS,
     REAL,
     Box,
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.pairs import Pairs
     from segctl.analysis.space import Point
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
@@ -118,29 +121,44 @@ def answer(flow: Flow, reading: Reading) -> Answer:
 
 
 def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
-    pairs = _ends(flow) & REAL
+    pairs = pairs_of([_ends(flow) & REAL])
     asked = {name: _region(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
     results = {name: permitted(chain, region) for name, region in asked.items()}
-    own = [results[name] for name in flow.spoken.own or (_ANYTHING,)]
-    allowed_sure = _pairs_of(part.sure for part in own)
-    allowed_can = _pairs_of(part.can for part in own)
+    can = {name: pairs_of([found.can]) for name, found in results.items()}
+    sure = {name: pairs_of([found.sure]) for name, found in results.items()}
+    own = flow.spoken.own or (_ANYTHING,)
+    allowed_can = _all(can[name] for name in own)
+    allowed_sure = _all(sure[name] for name in own)
     if flow.spoken.together:
-        needed = [results[name] for name in flow.spoken.needed]
-        denied_sure = _union(pairs - _pairs_of([part.can]) for part in needed)
-        denied_can = _union(pairs - _pairs_of([part.sure]) for part in needed)
+        denied_sure = _all(difference(pairs, can[name]) for name in flow.spoken.needed)
+        denied_can = _all(difference(pairs, sure[name]) for name in flow.spoken.needed)
     else:
-        denied_sure, denied_can = pairs - allowed_can, pairs - allowed_sure
-    unknown = (allowed_can - allowed_sure) | (denied_can - denied_sure)
-    surely = (part.sure for part in own)
-    refused = ((denied_sure & asked[name]) - results[name].can for name in results)
-    doubtful = ((unknown & results[name].can) - results[name].sure for name in results)
-    doubt = _smallest(doubtful) if unknown else None
+        denied_sure, denied_can = difference(pairs, allowed_can), difference(pairs, allowed_sure)
+    unknown = union(difference(allowed_can, allowed_sure), difference(denied_can, denied_sure))
+    surely = (results[name].sure for name in own)
+    refused = (_at(difference(denied_sure, can[name]), asked[name]) for name in asked)
+    doubt = _smallest(
+        _at(difference(intersection(unknown, can[name]), sure[name]), found.can) - found.sure
+        for name, found in results.items()
+    )
     return Answer(
         allowed=_told(_smallest(surely), chain),
-        denied=_told(_smallest(refused), chain) if denied_sure else None,
+        denied=_told(_smallest(refused), chain),
         unknown=_told(doubt, chain),
         why=_reasons(doubt, chain),
     )
+
+
+def _at(pairs: Pairs, region: Space) -> Space:
+    """Return what of `region` is between the first of some pairs of addresses."""
+    return Space((pairs[0].box,)) & region if pairs else NOTHING
+
+
+def _all(parts: Iterable[Pairs]) -> Pairs:
+    found: Pairs = ()
+    for part in parts:
+        found = union(found, part)
+    return found
 
 
 #: What is asked about where no application is: any that there is.
@@ -171,23 +189,6 @@ def _region(flow: Flow, applications: Names) -> Space:
             ),
         )
     )
-
-
-def _pairs_of(parts: Iterable[Space]) -> Space:
-    """Return the pairs of addresses of packets, whatever else they are."""
-    return Space(
-        tuple(
-            dict.fromkeys(
-                Box(source=box.source, destination=box.destination)
-                for part in parts
-                for box in part.boxes
-            )
-        )
-    ).least()
-
-
-def _union(parts: Iterable[Space]) -> Space:
-    return Space(tuple(dict.fromkeys(box for part in parts for box in part.boxes)))
 
 
 def _smallest(parts: Iterable[Space]) -> Point | None:

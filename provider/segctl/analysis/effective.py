@@ -34,15 +34,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permitted:
-    """What passes of the packets asked about.
-
-    ``by`` holds what each rule that allows can let through, in the order of the rules; ``why``
-    the reasons for which `can` is more than `sure`.
-    """
+    """What passes of the packets asked about; ``why`` are the reasons for `can` to be more."""
 
     can: Space
     sure: Space
-    by: tuple[tuple[str, Space], ...] = ()
     why: tuple[str, ...] = ()
 
     @property
@@ -57,27 +52,24 @@ def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
     Raises:
         TooComplexError: the answer falls into too many pieces.
     """
-    undecided = unhindered = region
-    sure = NOTHING
-    by: list[tuple[str, Space]] = []
+    unstopped = unhindered = region  # not surely denied so far; surely not denied so far
+    can: list[Box] = []
+    sure: list[Box] = []
     why: list[str] = []
     for match in chain:
-        if not undecided:
+        if not unstopped:
             break
-        can = match.can & undecided
-        if not can:
+        reached = match.can & unstopped
+        if not reached:
             continue
         why += match.why
         if match.allows:
-            by.append((match.rule, can))
-            sure = sure | (match.sure & unhindered)
+            can += reached.boxes
+            sure += (match.sure & unhindered).boxes
         else:
             unhindered = unhindered - match.can
-        if match.sure:
-            undecided = undecided - match.sure
-    everything = Space(tuple(box for _, part in by for box in part.boxes))
-    reasons = tuple(dict.fromkeys(why))
-    return Permitted(can=everything, sure=sure, by=tuple(by), why=reasons)
+            unstopped = unstopped - match.sure
+    return Permitted(can=Space(tuple(can)), sure=Space(tuple(sure)), why=tuple(dict.fromkeys(why)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
