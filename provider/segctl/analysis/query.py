@@ -1,33 +1,33 @@
 """The ``check`` probes: what the policy that a device holds does with a flow, its names resolved.
 
-A zone stands for all of its addresses: one of each set that no rule tells apart is asked about.
+A zone stands for all of its addresses.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Literal
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
-from segctl.analysis.decide import Packet, decider
+from segctl.analysis.answer import Flow, Spoken
+from segctl.analysis.answer import answer as answer_flow
+from segctl.analysis.effective import joins
 from segctl.compiler.topology import topology
 from segctl.model.addresses import merge, network_interval
 from segctl.model.errors import Problem, nearest
-from segctl.model.policy import ANY, ApplicationGroup, Service, resolver
+from segctl.model.policy import ANY
 from segctl.model.site import ACCESS_CLASSES, Source
-from segctl.protocols import catalogue, default_ports
+from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.analysis.decide import Decision
+    from segctl.analysis.answer import Answer
+    from segctl.analysis.effective import Reading
     from segctl.compiler.topology import Hop
     from segctl.model.addresses import Interval
-    from segctl.model.policy import Policy, Rule
     from segctl.model.site import Device, Host, Site, Zone
     from segctl.protocols import Naming
-
-Verdict = Literal["allow", "deny", "partly"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,69 +208,55 @@ def _all_of(zone: Zone) -> tuple[Interval, ...]:
 # --- answers -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
-    """A packet that shows what a policy does with a flow, and the rule that decides it."""
-
-    source: Host
-    destination: Host
-    rule: str
-    port: int = 0
-    application: str = ""
-
-    def __str__(self) -> str:
-        """``10.20.2.5 → 10.20.1.11 modbus-read-coils``."""
-        spoken = f" {self.application}" if self.application else ""
-        return f"{self.source} → {self.destination}{spoken}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a policy does with a flow, by the first packet that shows it passes and does not."""
-
-    allowed: Example | None = None
-    denied: Example | None = None
-
-    @property
-    def verdict(self) -> Verdict:
-        """Whether all of it is allowed, none of it, or neither."""
-        if self.denied is None:
-            return "allow"
-        return "deny" if self.allowed is None else "partly"
-
-
-def answer(question: Question, device: Device, policy: Policy, *, applications: Naming) -> Answer:
+def answer(question: Question, device: Device, reading: Reading, *, applications: Naming) -> Answer:
     """Return what a device's policy does with a flow.
 
     Args:
         question: one that the device can answer.
         device: with the names of its zones.
-        policy: everything it enforces.
+        reading: everything it enforces, in the words of its platform.
         applications: how its rules name what may be done of a protocol (`providers.naming`).
 
     Raises:
         UnsupportedError: the vendor's applications cannot tell the access class apart.
+        TooComplexError: the answer falls into too many pieces.
     """
-    allowed = denied = None
-    for part in _parts(question, device, policy, applications=applications):
-        allowed, denied = allowed or part.allowed, denied or part.denied
-        if allowed and denied:
-            break
-    return Answer(allowed=allowed, denied=denied)
+    names = {binding.zone: binding.name for binding in device.zones}
+    check = question.check
+    spoken = Spoken()
+    if check.application:
+        spoken = _spoken(check, reading, applications=applications)
+    flow = Flow(
+        zones=tuple((names[hop.enter], names[hop.leave]) for hop in question.on(device)),
+        sources=question.source.addresses,
+        destinations=question.destination.addresses,
+        protocol=check.protocol,
+        port=check.port,
+        user=check.user,
+        spoken=spoken,
+    )
+    return answer_flow(flow, reading)
 
 
-def wrong(question: Question, device: Device, policy: Policy, *, applications: Naming) -> str:
-    """Say what a device's policy does otherwise than the check expects; nothing if it fits."""
-    found = answer(question, device, policy, applications=applications)
+def wrong(question: Question, device: Device, reading: Reading, *, applications: Naming) -> str:
+    """Say what a device's policy does otherwise than the check expects; nothing if it fits.
+
+    What cannot be told does not fit.
+    """
+    found = answer(question, device, reading, applications=applications)
     if question.check.allow:
         other, verb = found.denied, "is denied"
     else:
         other, verb = found.allowed, "is allowed"
-    return f"{other} {verb} by {other.rule}" if other else ""
+    if other:
+        return f"{other} {verb} by {other.rule}"
+    if found.unknown:
+        return f"{found.unknown}: cannot tell, {'; '.join(found.why)}"
+    return ""
 
 
 def answers_by_user(
-    question: Question, device: Device, policy: Policy, *, applications: Naming
+    question: Question, device: Device, reading: Reading, *, applications: Naming
 ) -> dict[str, Answer]:
     """Return what else is allowed to users that rules name, where the flow is nobody's."""
     if question.check.user:
@@ -279,107 +265,41 @@ def answers_by_user(
     zones = [(names[hop.enter], names[hop.leave]) for hop in question.on(device)]
     named = {
         user
-        for rule in policy.rules
-        if rule.action == "allow" and any(_between(rule, *pair) for pair in zones)
+        for rule in reading.policy.rules
+        if rule.action == "allow" and any(joins(rule, *pair) for pair in zones)
         for user in rule.users
-        if user != ANY
+        if user not in _NOBODY
     }
     if not named:
         return {}
-    nobody = answer(question, device, policy, applications=applications)
+    nobody = answer(question, device, reading, applications=applications)
     found: dict[str, Answer] = {}
     for user in sorted(named):
         asked = replace(question, check=replace(question.check, user=user))
-        theirs = answer(asked, device, policy, applications=applications)
+        theirs = answer(asked, device, reading, applications=applications)
         if theirs.verdict not in {nobody.verdict, "deny"}:
             found[user] = theirs
     return found
 
 
-def _parts(
-    question: Question, device: Device, policy: Policy, *, applications: Naming
-) -> Iterator[Answer]:
-    """Yield the answer for one pair of addresses of each kind that the rules tell apart."""
-    names = {binding.zone: binding.name for binding in device.zones}
-    check = question.check
-    for hop in question.on(device):
-        zones = names[hop.enter], names[hop.leave]
-        rules = tuple(rule for rule in policy.rules if _between(rule, *zones))
-        spoken = _spoken(check, policy, rules, applications=applications)
-        ports = _asked_ports(check, policy, rules)
-        decide = decider(policy.replace(rules=rules))
-        for pair in _pairs(question, policy, rules):
-            yield _part(
-                {
-                    one: _decided(decide, _packets(check, zones, pair, one, ports))
-                    for one in spoken.needed
-                },
-                spoken,
-            )
+#: What a rule has in the place of users that names none.
+_NOBODY = frozenset({ANY, "unknown"})
 
 
-def _decided(
-    decide: Callable[[Packet], Decision], packets: Iterable[Packet]
-) -> tuple[bool, Example]:
-    """Return how an application passes, on whichever of its ports; else how it does not."""
-    answers = [(packet, decide(packet)) for packet in packets]
-    packet, decision = next((pair for pair in answers if pair[1].action == "allow"), answers[0])
-    example = Example(
-        source=packet.source,
-        destination=packet.destination,
-        rule=decision.rule,
-        port=packet.port,
-        application=packet.application,
-    )
-    return decision.action == "allow", example
-
-
-def _part(decided: Mapping[str, tuple[bool, Example]], spoken: _Spoken) -> Answer:
-    passing = [decided[one][1] for one in spoken.own if decided[one][0]]
-    refused = [example for passes, example in decided.values() if not passes]
-    return Answer(
-        allowed=passing[0] if passing else None,
-        denied=refused[0] if refused and (spoken.together or not passing) else None,
-    )
-
-
-def _between(rule: Rule, source: str, destination: str) -> bool:
-    return (ANY in rule.from_zones or source in rule.from_zones) and (
-        ANY in rule.to_zones or destination in rule.to_zones
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spoken:
-    """The applications to ask about.
-
-    A use passes where all that it needs do (`together`) or any of them; nothing of it passes where
-    none of its `own` does.
-    """
-
-    needed: tuple[str, ...]
-    own: tuple[str, ...]
-    together: bool
-
-
-def _spoken(
-    check: Check, policy: Policy, rules: Iterable[Rule], *, applications: Naming
-) -> _Spoken:
-    """Return the application that is named, or else each that a rule knows."""
-    if check.application:
-        return _named_application(check, applications=applications)
-    groups = {group.name: group.members for group in policy[ApplicationGroup]}
-    named = {one for rule in rules for one in rule.applications if one != ANY}
-    known = ("", *sorted({member for one in named for member in groups.get(one, (one,))}))
-    return _Spoken(needed=known, own=known, together=False)
-
-
-def _named_application(check: Check, *, applications: Naming) -> _Spoken:
+def _spoken(check: Check, reading: Reading, *, applications: Naming) -> Spoken:
+    """Return the applications that the named one stands for, those of a container or group too."""
     protocol, word = _function(check.application)
-    if not protocol:
-        return _Spoken(needed=(check.application,), own=(check.application,), together=True)
-    used = applications(catalogue().get(protocol), (word,))
-    return _Spoken(needed=used.names, own=used.own, together=True)
+    if protocol:
+        used = applications(catalogue().get(protocol), (word,))
+        return Spoken(needed=used.names, own=used.own)
+    names = stands_for(check.application, reading)
+    return Spoken(needed=names, own=names)
+
+
+def stands_for(application: str, reading: Reading) -> tuple[str, ...]:
+    """Return the applications that are known to be in one, itself where it is not a set."""
+    meant = reading.application(application).sure
+    return (application,) if meant.but or not meant else tuple(sorted(meant.listed))
 
 
 def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
@@ -388,87 +308,15 @@ def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
     Raises:
         UnsupportedError: they cannot tell the access class apart.
     """
-    return _named_application(check, applications=applications).needed if check.application else ()
+    if not check.application:
+        return ()
+    protocol, word = _function(check.application)
+    if not protocol:
+        return (check.application,)
+    return applications(catalogue().get(protocol), (word,)).names
 
 
 def _function(application: str) -> tuple[str, str]:
     """Return the protocol and access class that an application is written as, if it is."""
     protocol, _, word = application.partition(".")
     return (protocol, word) if word and protocol in catalogue() else ("", "")
-
-
-def _asked_ports(check: Check, policy: Policy, rules: Iterable[Rule]) -> tuple[int, ...]:
-    """Return the port asked about, or one of each set that no rule tells apart."""
-    if check.port:
-        return (check.port,)
-    named = {name for rule in rules for name in rule.services}
-    borders = {0}
-    for service in policy[Service]:
-        if service.name in named and service.protocol == check.protocol:
-            for part in service.ports.split(","):
-                first, _, last = part.partition("-")
-                borders |= {int(first), int(last or first) + 1}
-    return tuple(sorted(borders - {65536}))
-
-
-def _packets(
-    check: Check,
-    zones: tuple[str, str],
-    ends: tuple[Host, Host],
-    application: str,
-    ports: Iterable[int],
-) -> Iterator[Packet]:
-    for port in ports:
-        yield Packet(
-            from_zone=zones[0],
-            to_zone=zones[1],
-            source=ends[0],
-            destination=ends[1],
-            protocol=check.protocol,
-            port=port,
-            application=application,
-            user=check.user,
-            default_port=_own_port(application, check),
-        )
-
-
-def _own_port(application: str, check: Check) -> bool:
-    """Whether the port is one of the application's own, as far as the catalogue knows."""
-    ports = default_ports(application) if application else ()
-    return (
-        not check.port
-        or not ports
-        or any(
-            port.protocol == check.protocol and port.first <= check.port <= port.last
-            for port in ports
-        )
-    )
-
-
-def _pairs(
-    question: Question, policy: Policy, rules: Sequence[Rule]
-) -> Iterator[tuple[Host, Host]]:
-    resolve = resolver(policy)
-    sources = _told_apart(question.source, (resolve(rule.sources) for rule in rules))
-    destinations = _told_apart(question.destination, (resolve(rule.destinations) for rule in rules))
-    for source in sources:
-        for destination in destinations:
-            if source.version == destination.version:
-                yield source, destination
-
-
-def _told_apart(end: End, parts: Iterable[Sequence[Interval]]) -> list[Host]:
-    """Return one address of each set that no rule tells apart."""
-    borders = {
-        (version, number)
-        for listed in parts
-        for version, first, last in listed
-        for number in (first, last + 1)
-    }
-    return [
-        IPv4Address(number) if version == 4 else IPv6Address(number)
-        for version, first, last in end.addresses
-        for number in sorted(
-            {first} | {at for kind, at in borders if kind == version and first < at <= last}
-        )
-    ]

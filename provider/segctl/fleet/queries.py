@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import segctl
-from segctl.analysis.query import Answer, Question, answer, answers_by_user, vendor_applications
+from segctl.analysis.answer import Answer
+from segctl.analysis.query import answer, answers_by_user, stands_for, vendor_applications
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
@@ -16,17 +17,17 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
-from segctl.providers.base import application_names, provider
+from segctl.providers.base import application_names, declared_reading, provider, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.analysis.effective import Reading
+    from segctl.analysis.query import Question
     from segctl.compiler.build import Desired
     from segctl.fleet.tasks import Link
-    from segctl.model.policy import Policy
     from segctl.model.site import Device
-    from segctl.protocols import Naming
     from segctl.providers.base import Live
 
 
@@ -126,7 +127,8 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
         InventoryError: our zones are not those of the device, so that its rules are about others.
     """
     device = desired.device
-    live = provider(device.platform).parse(document)
+    speaks = provider(device.platform)
+    live = speaks.parse(document)
     doubts = _doubts(desired, questions, live)
     if wrong := tuple(one for one in doubts if one.severity == "error"):
         message = "; ".join(one.message for one in wrong)
@@ -135,7 +137,7 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
     known = live.known.get("application")
     return Checked(
         device=device.name,
-        answers=_answers(device, questions, live.effective(), known),
+        answers=_answers(device, questions, reading(speaks, live), known),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )
 
@@ -143,13 +145,14 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
 def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked | Failure:
     """Return a device's answers by the policy that the inventory declares for it."""
     device = desired.device
+    speaks = provider(device.platform)
     try:
-        policy, _ = provider(device.platform).fit(desired.policy, device)
+        policy, _ = speaks.fit(desired.policy, device)
     except SegctlError as error:
         return failure_of(device.name, error)
     return Checked(
         device=device.name,
-        answers=_answers(device, questions, policy, None),
+        answers=_answers(device, questions, declared_reading(speaks, policy), None),
     )
 
 
@@ -176,29 +179,30 @@ def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tupl
 def _answers(
     device: Device,
     questions: Iterable[Question],
-    policy: Policy,
+    held: Reading,
     known: frozenset[str] | None,
 ) -> tuple[Answered | Failure, ...]:
-    return tuple(_answer(device, question, policy, known) for question in questions)
+    return tuple(_answer(device, question, held, known) for question in questions)
 
 
 def _answer(
-    device: Device, question: Question, policy: Policy, known: frozenset[str] | None
+    device: Device, question: Question, held: Reading, known: frozenset[str] | None
 ) -> Answered | Failure:
     platform = provider(device.platform)
     words = application_names(platform)
     try:
         if platform.capabilities.applications and known is not None:
-            _refuse_unknown(question, words, known)
-        found = answer(question, device, policy, applications=words)
-        theirs = answers_by_user(question, device, policy, applications=words)
+            named = vendor_applications(question.check, words)
+            _refuse_unknown((each for one in named for each in stands_for(one, held)), known)
+        found = answer(question, device, held, applications=words)
+        theirs = answers_by_user(question, device, held, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
     return Answered(answer=found, users=theirs)
 
 
-def _refuse_unknown(question: Question, words: Naming, known: frozenset[str]) -> None:
-    missing = sorted(set(vendor_applications(question.check, words)) - known)
+def _refuse_unknown(named: Iterable[str], known: frozenset[str]) -> None:
+    missing = sorted(set(named) - known)
     if missing:
         raise UnsupportedError(
             f"the device has no application {', '.join(missing)}: correct the name, or update "

@@ -67,6 +67,15 @@ class Service(Item):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceGroup(Item):
+    """A named set of services and of groups of them; segctl has none of its own."""
+
+    kind_name: ClassVar[str] = "service-group"
+    members: tuple[str, ...]
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationGroup(Item):
     """A named set of the platform's applications."""
 
@@ -243,13 +252,15 @@ class Kind:
 
     ``plural`` names the items in documents, and as an argument of `Policy`. Others on a device may
     use an item that is ``referable`` by its name. ``uncompared`` are fields that say where a value
-    came from rather than what the device holds.
+    came from rather than what the device holds. A policy without items of a kind that came
+    ``later`` has the digest that it had before there was such a kind.
     """
 
     item: type[Item]
     plural: str
     referable: bool = True
     uncompared: frozenset[str] = frozenset()
+    later: bool = False
 
     @property
     def name(self) -> str:
@@ -264,6 +275,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(item=Address, plural="addresses"),
     Kind(item=AddressGroup, plural="address_groups"),
     Kind(item=Service, plural="services"),
+    Kind(item=ServiceGroup, plural="service_groups", later=True),
     Kind(item=ApplicationGroup, plural="application_groups"),
     Kind(item=Schedule, plural="schedules"),
     Kind(item=DefaultRule, plural="defaults", referable=False),

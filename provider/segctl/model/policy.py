@@ -31,6 +31,7 @@ from segctl.model.items import (
     Rule,
     Schedule,
     Service,
+    ServiceGroup,
     Tag,
     as_dict,
     canonical,
@@ -61,6 +62,7 @@ __all__ = [
     "Rule",
     "Schedule",
     "Service",
+    "ServiceGroup",
     "Tag",
     "as_dict",
     "compared_fields",
@@ -210,7 +212,10 @@ class Policy(_Items):
     def digest(self) -> str:
         """``sha256:…`` of the canonical JSON: equal for policies that mean the same."""
         digest = hashlib.sha256()
+        later = {kind.name for kind in kinds.KINDS if kind.later}
         for kind, items in self.objects():
+            if not items and kind in later:
+                continue
             digest.update(f"{kind}\n".encode())
             for item in sorted(items, key=_name):
                 digest.update(canonical(item))

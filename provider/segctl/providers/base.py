@@ -8,6 +8,8 @@ from importlib.metadata import entry_points
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from segctl.analysis.effective import Reading
+from segctl.analysis.words import Literally
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
     DeclaredPolicy,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from segctl.analysis.words import Platform
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone
     from segctl.model.site import Device
@@ -96,6 +99,8 @@ class Live:
     other_rules: Mapping[str, str] = field(default_factory=dict[str, str])
     #: SHA-256 of each object of others that a rule of ours may refer to, by kind and name
     other_objects: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: what else others' rules may name, which is no item of a policy, with what it is
+    implied: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
     #: what of the device besides its policy decides what traffic meets later
@@ -269,6 +274,33 @@ class Speaking(Protocol):
 def application_names(found: Provider) -> Naming:
     """Return how a platform names what may be done of an industrial protocol."""
     return found.applications if isinstance(found, Speaking) else by_function
+
+
+@runtime_checkable
+class Wording(Protocol):
+    """A provider that knows what names in its rules stand for besides the objects of a policy.
+
+    Without it every name stands for itself, and what a rule holds beside its fields may change
+    anything: it cannot be told what such a rule permits.
+    """
+
+    def words(self, live: Live | None) -> Platform:
+        """Return what is known of a device's words; without one, of what is declared. Pure."""
+        ...
+
+
+def reading(found: Provider, live: Live) -> Reading:
+    """Return everything that a device enforces, with the meanings of its names."""
+    return Reading(policy=live.effective(), platform=_words(found, live), implied=live.implied)
+
+
+def declared_reading(found: Provider, policy: Policy) -> Reading:
+    """Return a policy that is declared, fitted to its platform, with the meanings of its names."""
+    return Reading(policy=policy, platform=_words(found, None))
+
+
+def _words(found: Provider, live: Live | None) -> Platform:
+    return found.words(live) if isinstance(found, Wording) else Literally()
 
 
 def provider(platform: str) -> Provider:

@@ -14,12 +14,17 @@ from segctl.report.lines import Line
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from segctl.analysis.query import Answer, Example, Question
+    from segctl.analysis.answer import Answer, Example
+    from segctl.analysis.query import Question
     from segctl.fleet.queries import Answered, Checked
 
 #: Why a check that is answered otherwise than expected makes the exit status 1.
 FAILED = "check_failed"
-_STATES = ("as_expected", "answered", "otherwise", "error")
+#: Why one makes it 1 of which nobody can tell whether it is.
+UNKNOWN = "cannot_tell"
+#: The example that shows an expectation to be wrong.
+_REFUTES = {"allow": "denied", "deny": "allowed"}
+_STATES = ("as_expected", "answered", "otherwise", "cannot_tell", "error")
 
 
 def check_json(
@@ -62,11 +67,14 @@ def _error(document: Mapping[str, Any]) -> dict[str, Any]:
     failed = next((row["error"] for row in rows if "error" in row), None)
     if failed is not None:
         return {"error": failed}
-    otherwise = document["summary"]["otherwise"]
-    if not otherwise:
-        return {}
-    message = f"{counted(otherwise, 'check')} answered otherwise than expected"
-    return {"error": {"code": FAILED, "message": message}}
+    otherwise, unknown = (document["summary"][state] for state in ("otherwise", UNKNOWN))
+    if otherwise:
+        message = f"{counted(otherwise, 'check')} answered otherwise than expected"
+        return {"error": {"code": FAILED, "message": message}}
+    if unknown:
+        message = f"of {counted(unknown, 'check')} it cannot be told what the firewalls permit"
+        return {"error": {"code": UNKNOWN, "message": message}}
+    return {}
 
 
 def _device_json(name: str, found: Checked | Failure) -> dict[str, Any]:
@@ -85,9 +93,12 @@ def _check_json(
     if "error" in answers:
         status = "error"
     elif expected is None:
-        status = "answered"
+        status = UNKNOWN if UNKNOWN in answers else "answered"
+    elif answers == {expected}:
+        status = "as_expected"
     else:
-        status = "as_expected" if answers == {expected} else "otherwise"
+        refuted = any(row[_REFUTES[expected]] for row in rows)
+        status = "otherwise" if refuted else UNKNOWN
     return {
         "status": status,
         "file": check.declared.file,
@@ -115,9 +126,11 @@ def _row(name: str, found: Answered | Failure, question: Question) -> dict[str, 
 
 def _answer(answer: Answer, question: Question) -> dict[str, Any]:
     return {
-        "answer": answer.verdict,
+        "answer": answer.verdict.replace(" ", "_"),
         "allowed": _example(answer.allowed, question),
         "denied": _example(answer.denied, question),
+        "cannot_tell": _example(answer.unknown, question),
+        "why": list(answer.why),
     }
 
 
@@ -140,13 +153,24 @@ def _failure_json(failure: Failure) -> dict[str, str]:
 
 # --- text ----------------------------------------------------------------------------------------
 
-_WORDS = {"allow": "allowed", "deny": "denied", "partly": "partly allowed", "error": "not answered"}
+_WORDS = {
+    "allow": "allowed",
+    "deny": "denied",
+    "partly": "partly allowed",
+    UNKNOWN: "cannot tell",
+    "error": "not answered",
+}
 _TOTALS = {
     "as_expected": "as expected",
     "answered": "answered",
     "otherwise": "otherwise than expected",
+    UNKNOWN: "cannot tell",
     "error": "not answered",
 }
+
+
+#: How an example's kind is written, where not as it is called.
+_SAID = {UNKNOWN: "unknown"}
 
 
 def check_text(document: Mapping[str, Any]) -> Iterator[Line]:
@@ -200,10 +224,13 @@ def _row_text(row: Mapping[str, Any], expected: str | None) -> Iterator[Line]:
 
 
 def _examples(row: Mapping[str, Any], indent: int = 4) -> Iterator[Line]:
-    for kind in ("allowed", "denied"):
+    for kind in ("allowed", "denied", UNKNOWN):
         if (one := row[kind]) is not None:
             port = f"/{one['port']}" if one["port"] else ""
             spoken = f" {one['application']}" if one["application"] else ""
             text = f"{one['source']} → {one['destination']} {one['protocol']}{port}{spoken}"
-            lead = f"{' ' * indent}{kind:<9}"
-            yield Line(lead=lead, text=f"{text} by {one['rule']}", style="dim")
+            by = f"by {one['rule']}" if kind != UNKNOWN else f"perhaps by {one['rule']}"
+            lead = f"{' ' * indent}{_SAID.get(kind, kind):<9}"
+            yield Line(lead=lead, text=f"{text} {by}", style="dim")
+    for why in row["why"]:
+        yield Line(lead=f"{' ' * indent}{'because':<9}", text=why, style="yellow")

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segctl.analysis.decide import Packet, decider
+from segctl.analysis.effective import Reading
 from segctl.analysis.query import (
-    Answer,
     Check,
     Question,
     answer,
@@ -20,13 +20,17 @@ from segctl.analysis.query import (
     unanswerable,
     wrong,
 )
+from segctl.analysis.words import Literally
 from segctl.model.errors import UnsupportedError
 from segctl.model.policy import Address, Policy, Rule, Service
 from segctl.model.site import ACCESS_CLASSES, Asset, Device, Site, Zone, ZoneBinding
 from segctl.protocols import by_function, catalogue
 from segctl.providers.panos.app_id import applications as panos_applications
+from segctl.providers.panos.words import PanosWords
 
 if TYPE_CHECKING:
+    from segctl.analysis.answer import Answer
+    from segctl.analysis.words import Platform
     from segctl.protocols import Naming
 
 #: A machine under load is slow at everything.
@@ -114,12 +118,21 @@ def rule(name: str = "r", **more: object) -> Rule:
     return Rule(name=name, **values)  # type: ignore[arg-type]
 
 
+def read(held: Policy, *, platform: Platform | None = None) -> Reading:
+    return Reading(policy=held, platform=platform or PanosWords())
+
+
 def ask(asked: Question, held: Policy, *, applications: Naming = panos_applications) -> str:
-    return wrong(asked, FW1, held, applications=applications)
+    platform = Literally() if applications is by_function else None
+    return wrong(asked, FW1, read(held, platform=platform), applications=applications)
 
 
-def tell(asked: Question, held: Policy, *, applications: Naming = panos_applications) -> Answer:
-    return answer(asked, FW1, held, applications=applications)
+def tell(asked: Question, held: Policy) -> Answer:
+    return answer(asked, FW1, read(held), applications=panos_applications)
+
+
+def by_user(asked: Question, held: Policy) -> dict[str, Answer]:
+    return answers_by_user(asked, FW1, read(held), applications=panos_applications)
 
 
 def test_an_answer_has_an_example_of_what_is_allowed_and_of_what_is_denied() -> None:
@@ -172,7 +185,7 @@ def test_users_that_rules_name_are_told_where_nobody_was_asked_about() -> None:
     held = policy(rule("vendor", users=("vendor",)), rule("all", users=("operator",)))
     nobody = question("scada1", "plc2")
     assert tell(nobody, held).verdict == "deny"
-    found = answers_by_user(nobody, FW1, held, applications=panos_applications)
+    found = by_user(nobody, held)
     assert [(user, one.verdict) for user, one in found.items()] == [
         ("operator", "allow"),
         ("vendor", "allow"),
@@ -181,12 +194,19 @@ def test_users_that_rules_name_are_told_where_nobody_was_asked_about() -> None:
     assert found["vendor"].allowed.rule == "vendor"
     somebody = question("scada1", "plc2", user="vendor")
     assert tell(somebody, held).verdict == "allow"
-    assert answers_by_user(somebody, FW1, held, applications=panos_applications) == {}
+    assert by_user(somebody, held) == {}
     # more than is allowed to nobody, else there is nothing to tell
     open_to_all = policy(*held.rules, rule("r"))
-    assert answers_by_user(nobody, FW1, open_to_all, applications=panos_applications) == {}
+    assert by_user(nobody, open_to_all) == {}
     elsewhere = policy(rule(users=("vendor",), from_zones=("CTRL",), to_zones=("SUPV",)))
-    assert answers_by_user(nobody, FW1, elsewhere, applications=panos_applications) == {}
+    assert by_user(nobody, elsewhere) == {}
+    # who is in a group only the device knows
+    stranger = question("scada1", "plc2", user="stranger", allow=False)
+    assert tell(stranger, held).verdict == "cannot tell"
+    assert ask(stranger, held).endswith(
+        "cannot tell, vendor: who is in vendor only the device knows; "
+        "all: who is in operator only the device knows"
+    )
 
 
 def test_every_port_that_rules_tell_apart_is_asked_about() -> None:
@@ -289,7 +309,7 @@ def test_functions_of_a_protocol() -> None:
     gateway = policy(rule(applications=("modbus.read",)))
     asked = question("scada1", "plc2", application="modbus.read")
     assert ask(asked, gateway, applications=by_function) == ""
-    assert "is denied" in ask(asked, gateway)
+    assert "cannot tell, r: whether modbus.read stands for" in ask(asked, gateway)
 
 
 def test_without_an_application_any_that_a_rule_knows_will_do() -> None:

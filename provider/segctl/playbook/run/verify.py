@@ -18,7 +18,7 @@ from segctl.model.scope import Scope
 from segctl.planning.apply import REVERT_IN, Outcome, apply_device
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
-from segctl.providers.base import Showing, application_names, provider
+from segctl.providers.base import Showing, application_names, provider, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,10 +168,10 @@ class Judging:
 
     def _check(self, plan: DevicePlan, live: Live) -> str:
         device = self.devices[plan.name]
-        speaks = application_names(provider(plan.platform))
-        policy = live.effective()
+        speaks = provider(plan.platform)
+        held, words = reading(speaks, live), application_names(speaks)
         for question in self.prepared.questions:
-            if text := wrong(question, device, policy, applications=speaks):
+            if text := wrong(question, device, held, applications=words):
                 return f"{question.check}: {text}"
         return ""
 

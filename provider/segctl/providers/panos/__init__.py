@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
+    from segctl.providers.panos.words import PanosWords
     from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
@@ -60,6 +61,12 @@ class PanosProvider:
         from segctl.providers.panos.app_id import applications
 
         return applications(protocol, classes)
+
+    def words(self, live: Live | None) -> PanosWords:
+        """Return what is known of the applications and services that rules name."""
+        from segctl.providers.panos.words import words
+
+        return words(live)
 
     def parse(self, config: bytes) -> Live:
         """Read a snapshot document."""

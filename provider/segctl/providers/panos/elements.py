@@ -19,6 +19,7 @@ from segctl.model.policy import (
     Rule,
     Schedule,
     Service,
+    ServiceGroup,
     Tag,
 )
 from segctl.providers.panos import names
@@ -249,6 +250,14 @@ def parse_application_group(element: Element) -> ApplicationGroup:
     """Read an application group."""
     found = element.find("members")
     return ApplicationGroup(
+        name=element.get("name", ""), members=members(found) if found is not None else ()
+    )
+
+
+def parse_service_group(element: Element) -> ServiceGroup:
+    """Read a service group."""
+    found = element.find("members")
+    return ServiceGroup(
         name=element.get("name", ""), members=members(found) if found is not None else ()
     )
 

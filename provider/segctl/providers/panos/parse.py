@@ -22,6 +22,7 @@ from segctl.model.policy import (
     Item,
     Policy,
     Schedule,
+    ServiceGroup,
     Tag,
 )
 from segctl.model.scope import Scope
@@ -56,6 +57,7 @@ _FEW: Mapping[str, Callable[[Element], Item]] = {
     "zone": elements.parse_zone,
     "tag": elements.parse_tag,
     "application-group": elements.parse_application_group,
+    "service-group": elements.parse_service_group,
     "schedule": elements.parse_schedule,
     "rulebase/default-security-rules/rules": elements.parse_default_rule,
 }
@@ -69,11 +71,30 @@ _OTHER_KINDS = (
     "region",
     "dynamic-user-group",
 )
+#: What a rule of others may name that is no item of a policy, with what it is.
+_IMPLIED: Mapping[str, str] = {
+    "application-filter": "an application filter: what it selects only the device knows",
+    "external-list": "a list that the device fetches",
+    "region": "a region, whose addresses only the device knows",
+    "dynamic-user-group": "a group of users that the device fills in",
+}
+#: Kinds whose names are of one space: an entry of any of them hides a shared one of another.
+_NAMESPACES: Sequence[frozenset[str]] = (
+    frozenset({"address", "address-group", "external-list"}),
+    frozenset({"service", "service-group"}),
+)
 #: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
 #: holds a secret, of which even a digest would be too much.
 _REFERRED = frozenset(
     {"application", "application-filter", "application-group", "profile-group", "schedule"}
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanosLive(Live):
+    """A firewall's state; ``containers`` are those that rules name, None where it does not tell."""
+
+    containers: Mapping[str, tuple[str, ...]] | None = None
 
 
 @dataclass(slots=True)
@@ -127,19 +148,19 @@ class _Found:
         return references.Scope(uses=self.uses, rest=self.rest, defined=defined)
 
 
-def parse(document: bytes) -> Live:
+def parse(document: bytes) -> PanosLive:
     """Read a session's document, or what was parsed of one before.
 
     Raises:
         ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
     """
     if parsed.is_parsed(document):
-        return parsed.load(document, Live)
+        return parsed.load(document, PanosLive)
     with uncollected():
         return _parse(document)
 
 
-def _parse(document: bytes) -> Live:
+def _parse(document: bytes) -> PanosLive:
     snapshot = load(document)
     host, vsys = snapshot.host, snapshot.vsys
     system = small(host, "system", snapshot.parts["system"])
@@ -157,8 +178,10 @@ def _parse(document: bytes) -> Live:
     rest_shared = _rest(shared.rest)
     text = system.findtext
     ours = _ours(own.ours, rest)
+    others = _others(own, rest, shared, rest_shared)
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
-    return Live(
+    boxes = snapshot.parts.get("containers")  # likewise
+    return PanosLive(
         identity=Identity(
             serial=text("result/system/serial") or "",
             os_version=text("result/system/sw-version") or "",
@@ -168,7 +191,7 @@ def _parse(document: bytes) -> Live:
             hostname=text("result/system/hostname") or "",
         ),
         policy=ours,
-        others=_others(own, rest, shared, rest_shared),
+        others=others,
         order=tuple(own.order),
         zones=rest.items[FirewallZone],
         known=_known(own, rest, shared, rest_shared, applications),
@@ -177,6 +200,13 @@ def _parse(document: bytes) -> Live:
         pending=pending,
         other_rules=own.rule_digests,
         other_objects=rest_shared.digests | rest.digests,
+        implied={
+            name: what
+            for kind, what in _IMPLIED.items()
+            for found in (rest_shared, rest)
+            for name in sorted(found.names.get(kind, ()))
+        },
+        containers=None if boxes is None else _containers(host, boxes, (ours, others)),
         counts=counts,
         findings=version.warnings(text("result/system/sw-version") or ""),
         state=locks.state(
@@ -331,21 +361,26 @@ def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Pol
     common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
     more: list[Item] = []
     for kind, items in common.objects():
-        shadowing = _names(rest.items.by_kind[kind])
-        shadowing |= own.names(kind) if kind in _OBJECTS else frozenset()
+        shadowing: frozenset[str] = frozenset()
+        for one in next((space for space in _NAMESPACES if kind in space), (kind,)):
+            shadowing |= _names(rest.items.by_kind.get(one, ()))
+            shadowing |= rest.names.get(one, frozenset())
+            shadowing |= own.names(one) if one in _OBJECTS else frozenset()
         more += (item for item in items if item.name not in shadowing)
     return Policy.of([*own.others.all(), *few, *more])
 
 
 def _named(rest: _Rest) -> Iterator[Item]:
     """Yield the few that rules or objects name: of these some are ours, some of others."""
-    for kind in (Tag, ApplicationGroup, Schedule):
+    for kind in (Tag, ApplicationGroup, ServiceGroup, Schedule):
         yield from rest.items[kind]
 
 
 def _is_ours(item: Item) -> bool:
     if isinstance(item, Tag):
         return item.name == names.TAG
+    if isinstance(item, ServiceGroup):
+        return False
     return is_prefixed(item.name)
 
 
@@ -390,6 +425,40 @@ def _pending(root: Element) -> Iterator[tuple[str, str]]:
     """Yield who has uncommitted changes where, from ``show config list changes``."""
     for entry in root.iterfind("result/journal/entry"):
         yield (entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip()
+
+
+def _containers(
+    host: str, part: Part, policies: Iterable[Policy]
+) -> dict[str, tuple[str, ...]] | None:
+    """Return the containers that rules or groups name, with the applications in each.
+
+    None where the device does not tell: not every account may read its content.
+
+    Source: pan-os-php, which reads ``functions`` of each entry of the predefined content.
+    """
+    refuse_dtd(host, part)
+    try:
+        root = small(host, "containers", part)
+    except ParseError:
+        return None
+    used = {
+        name
+        for policy in policies
+        for named in (
+            *(rule.applications for rule in policy.rules),
+            *(group.members for group in policy[ApplicationGroup]),
+        )
+        for name in named
+    }
+    entries = list(root.iterfind("result//application-container/entry"))
+    if not entries:
+        return None
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in entries:
+        functions = entry.find("functions")
+        if (name := entry.get("name", "")) in used and functions is not None:
+            found[name] = elements.members(functions)
+    return found
 
 
 def _check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:

@@ -125,6 +125,7 @@ class PanosSession:
             "vsys": self._config("show", self._base),
             "shared": self._config("show", names.SHARED),
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
+            "containers": self._config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
         for kind in COUNTED_KINDS:

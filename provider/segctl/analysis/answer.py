@@ -1,0 +1,222 @@
+"""What a policy does with a flow: allowed, denied, partly or not to be told, with a packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from segctl.analysis.effective import permitted
+from segctl.analysis.pairs import difference, intersection, pairs_of, union
+from segctl.analysis.space import (
+    ALL_NAMES,
+    NOTHING,
+    PROTOCOLS,
+    REAL,
+    Box,
+    Names,
+    Space,
+    addresses,
+    host_of,
+    service,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.pairs import Pairs
+    from segctl.analysis.space import Point
+    from segctl.model.addresses import Interval
+    from segctl.model.site import Host
+
+Verdict = Literal["allow", "deny", "partly", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The applications to ask about; none for any that there is.
+
+    A use passes where all that it needs do; nothing of it passes where none of its `own` does.
+    """
+
+    needed: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
+    @property
+    def together(self) -> bool:
+        """Whether a use needs several applications, or one, rather than any."""
+        return bool(self.needed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """A flow through one device, in the device's words; ``port`` 0 is any port."""
+
+    zones: tuple[tuple[str, str], ...]
+    sources: tuple[Interval, ...]
+    destinations: tuple[Interval, ...]
+    protocol: str
+    port: int
+    user: str
+    spoken: Spoken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A packet that shows what a policy does with a flow, and the rule that decides it."""
+
+    source: Host
+    destination: Host
+    rule: str
+    port: int = 0
+    application: str = ""
+
+    def __str__(self) -> str:
+        """``10.20.2.5 → 10.20.1.11 modbus-read-coils``."""
+        spoken = f" {self.application}" if self.application else ""
+        return f"{self.source} → {self.destination}{spoken}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a policy does with a flow, by a packet that passes, one that does not, one unknown.
+
+    ``why`` says for which reasons it cannot be told of `unknown`.
+    """
+
+    allowed: Example | None = None
+    denied: Example | None = None
+    unknown: Example | None = None
+    why: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether all of it is allowed, none of it, some of it, or it cannot be told."""
+        if self.allowed and self.denied:
+            return "partly"
+        if self.unknown:
+            return "cannot tell"
+        return "allow" if self.denied is None else "deny"
+
+
+def answer(flow: Flow, reading: Reading) -> Answer:
+    """Return what a policy does with a flow.
+
+    A flow is asked about pair by pair of its addresses: a pair is allowed where a packet passes
+    on any port that was asked about, at any time.
+
+    Raises:
+        TooComplexError: the answer falls into too many pieces.
+    """
+    found = Answer()
+    for enter, leave in flow.zones:
+        part = _between(flow, reading.between(enter, leave))
+        found = Answer(
+            allowed=found.allowed or part.allowed,
+            denied=found.denied or part.denied,
+            unknown=found.unknown or part.unknown,
+            why=tuple(dict.fromkeys((*found.why, *part.why))),
+        )
+    return found
+
+
+def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
+    pairs = pairs_of([_ends(flow) & REAL])
+    asked = {name: _region(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
+    results = {name: permitted(chain, region) for name, region in asked.items()}
+    can = {name: pairs_of([found.can]) for name, found in results.items()}
+    sure = {name: pairs_of([found.sure]) for name, found in results.items()}
+    own = flow.spoken.own or (_ANYTHING,)
+    allowed_can = _all(can[name] for name in own)
+    allowed_sure = _all(sure[name] for name in own)
+    if flow.spoken.together:
+        denied_sure = _all(difference(pairs, can[name]) for name in flow.spoken.needed)
+        denied_can = _all(difference(pairs, sure[name]) for name in flow.spoken.needed)
+    else:
+        denied_sure, denied_can = difference(pairs, allowed_can), difference(pairs, allowed_sure)
+    unknown = union(difference(allowed_can, allowed_sure), difference(denied_can, denied_sure))
+    surely = (results[name].sure for name in own)
+    refused = (_at(difference(denied_sure, can[name]), asked[name]) for name in asked)
+    doubt = _smallest(
+        _at(difference(intersection(unknown, can[name]), sure[name]), found.can) - found.sure
+        for name, found in results.items()
+    )
+    return Answer(
+        allowed=_told(_smallest(surely), chain),
+        denied=_told(_smallest(refused), chain),
+        unknown=_told(doubt, chain),
+        why=_reasons(doubt, chain),
+    )
+
+
+def _at(pairs: Pairs, region: Space) -> Space:
+    """Return what of `region` is between the first of some pairs of addresses."""
+    return Space((pairs[0].box,)) & region if pairs else NOTHING
+
+
+def _all(parts: Iterable[Pairs]) -> Pairs:
+    found: Pairs = ()
+    for part in parts:
+        found = union(found, part)
+    return found
+
+
+#: What is asked about where no application is: any that there is.
+_ANYTHING = ""
+
+
+def _asked(spoken: Spoken) -> dict[str, Names]:
+    """Return what is asked about, by name: first what stands for the use itself."""
+    names = dict.fromkeys((*spoken.own, *spoken.needed))
+    return {name: Names(frozenset({name})) for name in names} or {_ANYTHING: ALL_NAMES}
+
+
+def _ends(flow: Flow) -> Space:
+    return Space((Box(source=addresses(flow.sources), destination=addresses(flow.destinations)),))
+
+
+def _region(flow: Flow, applications: Names) -> Space:
+    first, last = (flow.port, flow.port) if flow.port else (0, 0xFFFF)
+    protocol: str | int = flow.protocol if flow.protocol in PROTOCOLS else int(flow.protocol)
+    return Space(
+        (
+            Box(
+                source=addresses(flow.sources),
+                destination=addresses(flow.destinations),
+                service=service(protocol, first, last),
+                application=applications,
+                user=Names(frozenset({flow.user})),
+            ),
+        )
+    )
+
+
+def _smallest(parts: Iterable[Space]) -> Point | None:
+    """Return the smallest packet of the first set that has any."""
+    return next((part.example() for part in parts if part), None)
+
+
+def _reasons(point: Point | None, chain: Iterable[Match]) -> tuple[str, ...]:
+    """Return why it cannot be told which rule decides about a packet."""
+    if point is None:
+        return ()
+    found: list[str] = []
+    for match in chain:
+        if point in match.sure:
+            break
+        if point in match.can:
+            found += match.why
+    return tuple(dict.fromkeys(found))
+
+
+def _told(point: Point | None, chain: Iterable[Match]) -> Example | None:
+    """Return a packet as an example, with the first rule that may decide about it."""
+    if point is None:
+        return None
+    return Example(
+        source=host_of(point.source),
+        destination=host_of(point.destination),
+        rule=next(match.rule for match in chain if point in match.can),
+        port=point.service & 0xFFFF,
+        application=point.application,
+    )

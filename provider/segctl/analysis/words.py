@@ -1,0 +1,436 @@
+"""What the names in a policy's rules stand for: sets of addresses, services, applications, users.
+
+Rules may use words whose meaning only the device knows: a list it fetches, a region, a group of
+users. Such a word *can* stand for much and *surely* stands for little. What lies between the two
+is never taken for "no" or "yes".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+
+from segctl.analysis.space import (
+    ALL_ADDRESSES,
+    ALL_NAMES,
+    ALL_SERVICES,
+    NO_NAMES,
+    PROTOCOLS,
+    WEEK,
+    Names,
+    addresses,
+    ranges,
+    service,
+    without,
+)
+from segctl.model.addresses import interval
+from segctl.model.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    Schedule,
+    Service,
+    ServiceGroup,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from segctl.analysis.space import Numbers
+    from segctl.model.policy import Policy, Rule
+
+_T = TypeVar("_T")
+
+#: What text that the model has no field for may do to the rule that holds it: nothing, keep it
+#: from matching what its fields match, or make it match anything between its zones.
+Effect = Literal["none", "narrows", "anything"]
+
+#: Free bits of a wildcard mask above which its addresses are not listed.
+_MAX_WILD_BITS = 12
+#: Groups within groups above which nothing is said of what they hold.
+_MAX_DEPTH = 60
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_KINDS = {"fqdn": "a name that the device looks up", "dynamic": "filled by the device"}
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning(Generic[_T]):
+    """What a word can stand for, and what it surely stands for; `why` says why these differ."""
+
+    can: _T
+    sure: _T
+    why: tuple[str, ...] = ()
+
+
+class Platform(Protocol):
+    """What a platform knows of the words in its rules besides the objects of a policy."""
+
+    def application(self, name: str) -> Meaning[Names] | None:
+        """Return the applications that a name stands for, None where it knows no such name."""
+        ...
+
+    def default_ports(self) -> Mapping[Numbers, frozenset[str]]:
+        """Return all applications of which it knows to which ports a rule may hold them."""
+        ...
+
+    def service(self, name: str) -> Numbers | None:
+        """Return the ports of a service that the platform brings along."""
+        ...
+
+    def effect(self, extra: str) -> Effect:
+        """Say what text that the model has no field for does to what holds it."""
+        ...
+
+
+def exact(found: _T) -> Meaning[_T]:
+    """Return the meaning of a word that is known."""
+    return Meaning(found, found)
+
+
+class Words:
+    """The meanings of the names that one policy's rules use, each worked out once."""
+
+    def __init__(self, policy: Policy, platform: Platform, implied: Mapping[str, str]) -> None:
+        self._platform = platform
+        self._implied = implied
+        self._addresses = {item.name: item for item in policy[Address]}
+        self._address_groups = {item.name: item for item in policy[AddressGroup]}
+        self._services = {item.name: item for item in policy[Service]}
+        self._service_groups = {item.name: item for item in policy[ServiceGroup]}
+        self._application_groups = {item.name: item for item in policy[ApplicationGroup]}
+        self._schedules = {item.name: item for item in policy[Schedule]}
+        self._ports = {
+            name: ports for ports, names in platform.default_ports().items() for name in names
+        }
+        self._within: Counter[str] = Counter()
+        self.address: Callable[[str], Meaning[Numbers]] = cache(self._address)
+        self.service: Callable[[str], Meaning[Numbers]] = cache(self._service)
+        self.application: Callable[[str], Meaning[Names]] = cache(self._application)
+        self.sides: Callable[[tuple[str, ...]], Meaning[Numbers]] = cache(self._sides)
+        self.spoken: Callable[
+            [tuple[str, ...], tuple[str, ...]], Meaning[tuple[tuple[Names, Numbers], ...]]
+        ] = cache(self._spoken)
+        self.time: Callable[[str], Meaning[Numbers]] = cache(self._time)
+
+    # --- addresses ---------------------------------------------------------------------------
+
+    def side(self, names: tuple[str, ...], *, negated: bool) -> Meaning[Numbers]:
+        """Return the addresses of one side of a rule."""
+        found = self.sides(names)
+        if not negated:
+            return found
+        return Meaning(
+            without(ALL_ADDRESSES, found.sure), without(ALL_ADDRESSES, found.can), found.why
+        )
+
+    def _sides(self, names: tuple[str, ...]) -> Meaning[Numbers]:
+        return _union([self.address(name) for name in names])
+
+    def _address(self, name: str) -> Meaning[Numbers]:
+        if name == ANY:
+            return exact(ALL_ADDRESSES)
+        if (group := self._address_groups.get(name)) is not None:
+            if not group.members:
+                return _unknown_addresses(f"{name} is a group whose members the device fills in")
+            found = self._members(name, group.members, self.address)
+            return _unknown_addresses(_nested(name)) if found is None else _union(found)
+        if (held := self._addresses.get(name)) is not None:
+            return _held_address(held)
+        try:
+            return exact(addresses([interval(name)]))
+        except ValueError:
+            return _unknown_addresses(f"{name} is {self._what(name)}")
+
+    def _members(
+        self, name: str, members: Iterable[str], meaning: Callable[[str], Meaning[_T]]
+    ) -> list[Meaning[_T]] | None:
+        """Return what members of a group mean, None where it is within itself or too deep."""
+        if self._within[name] or self._within.total() >= _MAX_DEPTH:
+            return None
+        self._within[name] += 1
+        try:
+            return [meaning(one) for one in members]
+        finally:
+            self._within[name] -= 1
+
+    def _what(self, name: str) -> str:
+        return self._implied.get(name, "known to the device only")
+
+    # --- services ----------------------------------------------------------------------------
+
+    def _service(self, name: str) -> Meaning[Numbers]:
+        if name == ANY:
+            return exact(ALL_SERVICES)
+        if (group := self._service_groups.get(name)) is not None:
+            found = self._members(name, group.members, self.service)
+            return _unknown_services(_nested(name)) if not found else _union(found)
+        if (held := self._services.get(name)) is not None:
+            return self._held_service(held)
+        if (brought := self._platform.service(name)) is not None:
+            return exact(brought)
+        return _unknown_services(f"{name} is {self._what(name)}")
+
+    def _held_service(self, held: Service) -> Meaning[Numbers]:
+        if held.protocol not in PROTOCOLS:
+            return _unknown_services(f"{held.name} is of a protocol {held.protocol!r}")
+        try:
+            found = ranges(
+                part
+                for text in held.ports.split(",")
+                for first, _, last in [text.partition("-")]
+                for part in service(held.protocol, int(first), int(last or first))
+            )
+        except ValueError:
+            return _unknown_services(f"the ports of {held.name} are {held.ports!r}")
+        asks = tuple(text for text in held.extras if self._platform.effect(text) != "none")
+        if not asks:
+            return exact(found)
+        return Meaning(found, (), (f"{held.name} also asks for {', '.join(asks)}",))
+
+    # --- applications ------------------------------------------------------------------------
+
+    def _application(self, name: str) -> Meaning[Names]:
+        if name == ANY:
+            return exact(ALL_NAMES)
+        group = self._application_groups.get(name)
+        if group is not None:
+            found = self._members(name, group.members, self.application)
+            if not found:
+                return Meaning(ALL_NAMES, NO_NAMES, (_nested(name),))
+            return _together(found)
+        known = self._platform.application(name)
+        if known is None:
+            return Meaning(ALL_NAMES, NO_NAMES, (f"{name} is {self._what(name)}",))
+        return known
+
+    def _spoken(
+        self, applications: tuple[str, ...], services: tuple[str, ...]
+    ) -> Meaning[tuple[tuple[Names, Numbers], ...]]:
+        """Return applications with the ports they may use."""
+        named = _together([self.application(one) for one in applications])
+        if APPLICATION_DEFAULT in services:
+            return self._on_default_ports(named)
+        ports = _union([self.service(one) for one in services])
+        return Meaning(
+            ((named.can, ports.can),), ((named.sure, ports.sure),), (*named.why, *ports.why)
+        )
+
+    def _on_default_ports(
+        self, named: Meaning[Names]
+    ) -> Meaning[tuple[tuple[Names, Numbers], ...]]:
+        known: Mapping[Numbers, frozenset[str]]
+        if named.can.but:
+            known = self._platform.default_ports()
+        else:
+            known = self._ports_of(named.can.listed)
+        groups = [(Names(names), ports) for ports, names in known.items()]
+        rest = named.can - _names(names for names, _ in groups)
+        why = list(named.why)
+        if rest:
+            which = "others" if rest.but else ", ".join(sorted(rest.listed))
+            why.append(
+                f"it holds applications to their default ports, those of {which} are not known"
+            )
+        return Meaning(
+            (*_shares(groups, named.can), (rest, ALL_SERVICES)),
+            _shares(groups, named.sure),
+            tuple(why),
+        )
+
+    def _ports_of(self, names: Iterable[str]) -> dict[Numbers, frozenset[str]]:
+        """Return names by their default ports, without those that have none that are known."""
+        found: dict[Numbers, frozenset[str]] = {}
+        for name in names:
+            ports = self._ports.get(name)
+            if ports is not None:
+                found[ports] = found.get(ports, frozenset()) | {name}
+        return found
+
+    # --- the rest ----------------------------------------------------------------------------
+
+    def _time(self, name: str) -> Meaning[Numbers]:
+        if not name:
+            return exact(WEEK)
+        schedule = self._schedules.get(name)
+        if schedule is None or schedule.extras or not schedule.windows:
+            return Meaning(WEEK, (), (f"schedule {name} is not a weekly one",))
+        try:
+            return exact(ranges(part for one in schedule.windows for part in _windows(*one)))
+        except ValueError:
+            return Meaning(WEEK, (), (f"the hours of schedule {name} are not understood",))
+
+    def effects(self, rule: Rule) -> tuple[Effect, tuple[str, ...]]:
+        """Return the strongest effect of what a rule has no field for, and what has it."""
+        found = {text: self._platform.effect(text) for text in rule.extras}
+        effect: Effect = "none"
+        for one in ("anything", "narrows"):
+            if one in found.values():
+                effect = one
+                break
+        return effect, tuple(text for text, each in found.items() if each != "none")
+
+    def deciding(self, extras: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the texts that do something to what holds them."""
+        return tuple(text for text in extras if self._platform.effect(text) != "none")
+
+
+class Literally:
+    """The words of a platform of which nothing is known: every name stands for itself.
+
+    Whatever it notes beside the fields of a rule may change anything.
+    """
+
+    def application(self, name: str) -> Meaning[Names]:
+        """Return the name itself."""
+        return exact(Names(frozenset({name})))
+
+    def default_ports(self) -> Mapping[Numbers, frozenset[str]]:
+        """Return none: nothing is known of them."""
+        return {}
+
+    def service(self, name: str) -> Numbers | None:
+        """Return None: it brings none along."""
+        del name
+        return None
+
+    def effect(self, extra: str) -> Effect:
+        """Whatever it is may change anything."""
+        del extra
+        return "anything"
+
+
+def _shares(
+    groups: Iterable[tuple[Names, Numbers]], named: Names
+) -> tuple[tuple[Names, Numbers], ...]:
+    """Return of each group the names that are named, with the ports of the group."""
+    shares = ((names & named, ports) for names, ports in groups)
+    return tuple((names, ports) for names, ports in shares if names)
+
+
+def _held_address(held: Address) -> Meaning[Numbers]:
+    if held.type == "wildcard":
+        return _wildcard(held.name, held.value)
+    if held.type not in {"network", "range"}:
+        return _unknown_addresses(f"{held.name} is {_KINDS.get(held.type, held.type)}")
+    try:
+        return exact(addresses([interval(held.value)]))
+    except ValueError:
+        return _unknown_addresses(f"the address of {held.name} is {held.value!r}")
+
+
+def _nested(name: str) -> str:
+    return f"{name} is a group within itself, without members, or too many groups deep"
+
+
+def _unknown_addresses(why: str) -> Meaning[Numbers]:
+    return Meaning(ALL_ADDRESSES, (), (why,))
+
+
+def _unknown_services(why: str) -> Meaning[Numbers]:
+    return Meaning(ALL_SERVICES, (), (why,))
+
+
+def _union(parts: Sequence[Meaning[Numbers]]) -> Meaning[Numbers]:
+    if len(parts) == 1:
+        return parts[0]
+    return Meaning(
+        ranges(span for part in parts for span in part.can),
+        ranges(span for part in parts for span in part.sure),
+        _reasons(parts),
+    )
+
+
+def _together(parts: Sequence[Meaning[Names]]) -> Meaning[Names]:
+    if len(parts) == 1:
+        return parts[0]
+    return Meaning(
+        _names(part.can for part in parts), _names(part.sure for part in parts), _reasons(parts)
+    )
+
+
+def _reasons(parts: Sequence[Meaning[_T]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(why for part in parts for why in part.why))
+
+
+def _names(parts: Iterable[Names]) -> Names:
+    """Return the names that are in any of some sets."""
+    listed: set[str] = set()
+    excluded: Names | None = None
+    for part in parts:
+        if part.but:
+            excluded = part if excluded is None else excluded | part
+        else:
+            listed |= part.listed
+    found = Names(frozenset(listed))
+    return found if excluded is None else excluded | found
+
+
+def users(names: tuple[str, ...]) -> Meaning[Names]:
+    """Return who a rule is for; a packet of nobody known has the user ``""``.
+
+    A name may be that of a group, whose members only the device knows.
+    """
+    if ANY in names:
+        return exact(ALL_NAMES)
+    can, sure, why = NO_NAMES, NO_NAMES, list[str]()
+    for name in names:
+        if name == "known-user":
+            found = Names(frozenset({""}), but=True)
+            can, sure = can | found, sure | found
+        elif name == "unknown":
+            can, sure = can | Names(frozenset({""})), sure | Names(frozenset({""}))
+        else:
+            can = can | Names(frozenset({""}), but=True)
+            sure = sure | Names(frozenset({name}))
+            why.append(f"who is in {name} only the device knows")
+    return Meaning(can, sure, tuple(why))
+
+
+def _wildcard(name: str, value: str) -> Meaning[Numbers]:
+    """Return the addresses of ``10.0.0.1/0.0.2.255``: bits that are set in the mask are free."""
+    text, _, mask_text = value.partition("/")
+    try:
+        (version, base, _), (other, mask, _) = interval(text), interval(mask_text)
+    except ValueError:
+        return _unknown_addresses(f"{name} is not a wildcard address: {value}")
+    if (version, other) != (4, 4):
+        return _unknown_addresses(f"{name} is not a wildcard address: {value}")
+    low = 0
+    while mask >> low & 1:
+        low += 1
+    free = [bit for bit in range(low, 32) if mask >> bit & 1]
+    if len(free) > _MAX_WILD_BITS:
+        return _unknown_addresses(f"{name} stands for too many ranges: {value}")
+    base &= ~mask
+    starts = [base]
+    for bit in free:
+        starts += [start | 1 << bit for start in starts]
+    return exact(ranges((start, start + (1 << low) - 1) for start in starts))
+
+
+def _windows(day: str, times: Iterable[str]) -> Iterable[tuple[int, int]]:
+    """Return ``08:00-16:00`` of one day, or of every day if it is ``daily``, in minutes of a week.
+
+    An end before its beginning is on the next day.
+
+    Raises:
+        ValueError: there is no such day, or no such hours.
+    """
+    for number in range(7) if day == "daily" else (_DAYS.index(day),):
+        for text in times:
+            first, _, last = text.partition("-")
+            begin, end, start = _minute(first), _minute(last), number * 1440
+            if begin <= end:
+                yield start + begin, start + end
+            else:
+                following = (number + 1) % 7 * 1440
+                yield from ((start + begin, start + 1439), (following, following + end))
+
+
+def _minute(text: str) -> int:
+    hours, _, minutes = text.partition(":")
+    return min(int(hours) * 60 + int(minutes), 1439)

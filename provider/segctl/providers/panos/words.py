@@ -1,0 +1,137 @@
+"""What names in PAN-OS rules stand for besides the objects of a configuration.
+
+Sources: vendor's administrator guide (containers take in every application of theirs, an
+application not seen on its default ports does not match ``application-default``); what a device
+lists under ``/config/predefined``; the catalogue of industrial applications where no device was
+asked, or one that does not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from segctl.analysis.space import ALL_NAMES, Names, ranges, service
+from segctl.analysis.words import Meaning, exact
+from segctl.protocols import catalogue, default_ports
+from segctl.providers.panos.parse import PanosLive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.analysis.space import Numbers
+    from segctl.analysis.words import Effect
+    from segctl.protocols import Catalogue
+    from segctl.providers.base import Live
+
+#: Services that every device has.
+_SERVICES: Final[Mapping[str, tuple[int, ...]]] = {
+    "service-http": (80, 8080),
+    "service-https": (443,),
+}
+#: What stands at a rule or a service and has no part in what it matches.
+_HARMLESS: Final = frozenset(
+    {
+        "description",
+        "disable-inspect",
+        "disable-override",
+        "group-tag",
+        "icmp-unreachable",
+        "log-start",
+        "option",
+        "override",
+        "profile-setting",
+        "qos",
+        "tag",
+    }
+)
+_TAG: Final = re.compile("[a-z0-9-]+")
+#: A list that holds this word asks for nothing.
+_ANYTHING: Final = re.compile(r"[a-z0-9-]+(\{member=any\}|=any|\{negate=no\}|)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanosWords:
+    """The words of one device, or of a declared policy.
+
+    ``containers`` are those that the device tells, None where none was asked or it does not tell;
+    ``listed`` the names of its applications, its own among them.
+    """
+
+    containers: Mapping[str, frozenset[str]] | None = None
+    listed: frozenset[str] | None = None
+
+    def application(self, name: str) -> Meaning[Names] | None:
+        """Return an application, or those of a container; None of a name the device has not."""
+        if self.containers is not None:
+            if name in self.containers:
+                return exact(Names(self.containers[name]))
+            if self.listed is None or name in self.listed:
+                return exact(Names(frozenset({name})))
+        known = catalogue()
+        if name in known.containers:  # one that no rule names is not among those of the device
+            return _catalogued(name, known)
+        if self.containers is not None:
+            return None
+        itself = Names(frozenset({name}))
+        if name in known.applications:
+            return exact(itself)
+        if self.listed is not None and name not in self.listed:
+            return None
+        why = f"whether {name} stands for other applications the device was not asked"
+        return Meaning(ALL_NAMES, itself, (why,))
+
+    def default_ports(self) -> Mapping[Numbers, frozenset[str]]:
+        """Return the applications of the catalogue by their default ports."""
+        return _default_ports()
+
+    def service(self, name: str) -> Numbers | None:
+        """Return the ports of ``service-http`` and ``service-https``."""
+        ports = _SERVICES.get(name)
+        return ports and ranges(part for port in ports for part in service("tcp", port, port))
+
+    def effect(self, extra: str) -> Effect:
+        """Return whether a rule or a service is narrower for it; nothing makes one wider."""
+        tag = _TAG.match(extra)
+        if _ANYTHING.fullmatch(extra) or (tag is not None and tag[0] in _HARMLESS):
+            return "none"
+        return "narrows"
+
+
+def words(live: Live | None) -> PanosWords:
+    """Return the words of a device, or of what is only declared."""
+    if live is None:
+        return PanosWords()
+    told = live.containers if isinstance(live, PanosLive) else None
+    return PanosWords(
+        containers=None if told is None else {name: frozenset(of) for name, of in told.items()},
+        listed=live.known.get("application", frozenset()) | frozenset(told or ()),
+    )
+
+
+@cache
+def _default_ports() -> Mapping[Numbers, frozenset[str]]:
+    found: dict[Numbers, set[str]] = {}
+    for name in catalogue().applications:
+        ports = ranges(
+            part
+            for one in default_ports(name)
+            for part in service(one.protocol, one.first, one.last)
+        )
+        if ports:
+            found.setdefault(ports, set()).add(name)
+    return {ports: frozenset(names) for ports, names in found.items()}
+
+
+def _catalogued(name: str, known: Catalogue) -> Meaning[Names]:
+    """Return what is known to be in a container; content may have added others since."""
+    container = known.containers[name]
+    members = set(container.members)
+    if container.protocol:
+        members |= {one.name for one in known.protocols[container.protocol].applications}
+    inside = Names(frozenset(members))
+    outside = Names(frozenset({"", *known.applications}) - members)
+    why = f"{name} is a container: which applications it takes in besides the device was not asked"
+    return Meaning(ALL_NAMES - outside, inside, (why,))

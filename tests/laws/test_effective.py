@@ -1,0 +1,244 @@
+"""The two bounds of what a policy permits, against `decide` packet by packet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segctl.analysis.decide import Packet, decide
+from segctl.analysis.effective import Reading, permitted
+from segctl.analysis.space import Box, Point, Space, addresses, host_of, service
+from segctl.model.addresses import interval
+from segctl.model.policy import (
+    ANY,
+    APPLICATION_DEFAULT,
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    Policy,
+    Rule,
+    Schedule,
+    Service,
+)
+from support.words import Plain
+
+if TYPE_CHECKING:
+    from segctl.model.site import Host
+
+APPLICATIONS = ("modbus-base", "modbus-read", "ssh", "web")
+PORTS = {"modbus-base": 502, "modbus-read": 502, "ssh": 22, "web": 80}
+USERS = ("", "jane", "joe")
+ZONES = ("it", "ot")
+
+#: Networks whose borders lie beside each other.
+VALUES = ("10.0.0.0/30", "10.0.0.4", "10.0.0.3-10.0.0.5", "10.0.0.0-10.0.0.1", "fd00::/126")
+
+
+PLAIN = Plain(ports=PORTS, services={"service-http": 80})
+
+OBJECTS = Policy(
+    addresses=tuple(
+        Address(name=f"a{n}", value=value, type="range" if "-" in value else "network")
+        for n, value in enumerate(VALUES)
+    ),
+    address_groups=(
+        AddressGroup(name="g", members=("a0", "a4")),
+        AddressGroup(name="gg", members=("g", "a2")),
+    ),
+    services=(
+        Service(name="mb", protocol="tcp", ports="502"),
+        Service(name="low", protocol="tcp", ports="22,79-81"),
+        Service(name="u", protocol="udp", ports="502"),
+        Service(name="service-http", protocol="tcp", ports="80"),
+    ),
+    application_groups=(ApplicationGroup(name="apps", members=("ssh", "modbus-read")),),
+)
+sides = st.sampled_from([(ANY,), ("a0",), ("a1", "a2"), ("gg",), ("10.0.0.5",), ("a4",)])
+services = st.sampled_from([(ANY,), ("mb",), ("low", "u"), (APPLICATION_DEFAULT,)])
+applications = st.sampled_from([(ANY,), ("modbus-read",), ("apps",), ("web", "modbus-base")])
+rules = st.builds(
+    Rule,
+    name=st.just("r"),
+    from_zones=st.sampled_from([("it",), (ANY,), ("it", "ot")]),
+    to_zones=st.sampled_from([("ot",), (ANY,)]),
+    sources=sides,
+    destinations=sides,
+    users=st.sampled_from([(ANY,), ("jane",)]),
+    applications=applications,
+    services=services,
+    action=st.sampled_from(["allow", "allow", "deny"]),
+    disabled=st.booleans(),
+    negate_source=st.booleans(),
+    type=st.sampled_from(["universal", "intrazone", "interzone"]),
+)
+
+
+def _fit(rule: Rule) -> Rule:
+    """Leave out what no device takes."""
+    if rule.applications == (ANY,) and rule.services == (APPLICATION_DEFAULT,):
+        rule = replace(rule, services=(ANY,))
+    return replace(rule, negate_source=rule.negate_source and rule.sources != (ANY,))
+
+
+chains = st.lists(rules.map(_fit), max_size=4).map(
+    lambda found: tuple(replace(rule, name=f"r{n}") for n, rule in enumerate(found))
+)
+defaults = st.sampled_from(
+    [(), (DefaultRule(name="interzone-default", action="allow", log=False),)]
+)
+
+#: Both sides of every border.
+HOSTS = [f"10.0.0.{n}" for n in range(7)] + ["fd00::", "fd00::3", "fd00::4"]
+SERVICES = [("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)] + [("udp", 502)]
+
+
+@settings(deadline=None, max_examples=60)
+@given(chains, defaults, st.sampled_from(ZONES), st.data())
+def test_what_is_known_is_exact(
+    chain: tuple[Rule, ...], default: tuple[DefaultRule, ...], enter: str, data: st.DataObject
+) -> None:
+    policy = OBJECTS.replace(rules=chain, defaults=default)
+    found = permitted(Reading(policy=policy, platform=PLAIN).between(enter, "ot"))
+    of_users = any(rule.users != (ANY,) for rule in chain)
+    assert of_users or not found.unknown
+    for _ in range(25):
+        packet = _drawn(data, enter)
+        point = _point(packet)
+        passes = decide(policy, packet).action == "allow"
+        assert not passes or point in found.can
+        assert passes or point not in found.sure
+        if not of_users:
+            assert passes is (point in found.can) is (point in found.sure)
+
+
+@settings(deadline=None, max_examples=60)
+@given(chains, st.sampled_from(VALUES), st.sampled_from(APPLICATIONS), st.data())
+def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
+    chain: tuple[Rule, ...], region: str, hidden: str, data: st.DataObject
+) -> None:
+    """Rules use a region, a name to look up and a filter; the truth is drawn afterwards."""
+    words = [
+        data.draw(st.sampled_from([("CN",), ("www", "a1")])) if index % 2 else rule.sources
+        for index, rule in enumerate(chain)
+    ]
+    said = tuple(
+        replace(rule, sources=sources, negate_source=rule.negate_source and ANY not in sources)
+        for rule, sources in zip(chain, words, strict=True)
+    )
+    chosen = data.draw(st.booleans())
+    said = tuple(
+        replace(rule, applications=("filter",), services=(ANY,)) if chosen and at == 0 else rule
+        for at, rule in enumerate(said)
+    )
+    fqdn = Address(name="www", value="www.example.com", type="fqdn")
+    policy = OBJECTS.replace(addresses=(*OBJECTS[Address], fqdn), rules=said)
+    truth = OBJECTS.replace(
+        addresses=(
+            *OBJECTS[Address],
+            Address(name="CN", value=region, type="range" if "-" in region else "network"),
+            Address(name="www", value="10.0.0.4"),
+        ),
+        application_groups=(
+            *OBJECTS[ApplicationGroup],
+            ApplicationGroup(name="filter", members=(hidden,)),
+        ),
+        rules=said,
+    )
+
+    found = permitted(
+        Reading(policy=policy, platform=replace(PLAIN, filters=frozenset({"filter"}))).between(
+            "it", "ot"
+        )
+    )
+    for _ in range(25):
+        packet = _drawn(data, "it")
+        passes = decide(truth, packet).action == "allow"
+        assert not passes or _point(packet) in found.can
+        assert passes or _point(packet) not in found.sure
+
+
+def test_what_cannot_be_told_comes_with_its_reason() -> None:
+    rule = Rule(name="theirs", from_zones=("it",), to_zones=("ot",), sources=("CN", "a1"))
+    reading = Reading(
+        policy=OBJECTS.replace(rules=(rule,)), platform=PLAIN, implied={"CN": "a region"}
+    )
+    found = permitted(reading.between("it", "ot"))
+    assert found.why == ("theirs: CN is a region",)
+    known = Space((Box(source=addresses([interval("10.0.0.4")])),))
+    assert (known & found.sure).within(known)
+    assert found.sure.within(known)
+    assert found.unknown
+
+
+def test_a_rule_that_asks_for_what_the_model_has_no_word_for_may_not_match() -> None:
+    rule = Rule(name="web", from_zones=("it",), to_zones=("ot",), extras=("category=news",))
+    reading = Reading(policy=OBJECTS.replace(rules=(rule,)), platform=PLAIN)
+    found = permitted(reading.between("it", "ot"))
+    assert found.can
+    assert not found.sure
+    assert found.why == ("web: it also asks for category=news",)
+
+
+def test_a_wildcard_mask_is_exact() -> None:
+    """Every address is tried against the vendor's words: bits of the mask are free."""
+    held = Address(name="w", value="10.0.0.1/0.0.2.5", type="wildcard")
+    rule = Rule(name="r", from_zones=("it",), to_zones=("ot",), sources=("w",))
+    policy = Policy(addresses=(held,), rules=(rule,))
+    found = permitted(Reading(policy=policy, platform=PLAIN).between("it", "ot"))
+    base, free = 0x0A000001, 0x00000205
+    for number in range(0x0A000000, 0x0A000400):
+        matches = number & ~free == base & ~free
+        assert (Point(number, 0, 0) in found.sure) is matches
+        assert (Point(number, 0, 0) in found.can) is matches
+
+
+def test_the_hours_of_a_schedule_are_minutes_of_the_week() -> None:
+    nights = Schedule(name="nights", windows=(("friday", ("22:00-06:00",)),))
+    rule = Rule(name="r", from_zones=("it",), to_zones=("ot",), schedule="nights")
+    policy = Policy(schedules=(nights,), rules=(rule,))
+    found = permitted(Reading(policy=policy, platform=PLAIN).between("it", "ot"))
+    friday = 4 * 1440
+    for minute, passes in (
+        (friday + 22 * 60, True),
+        (friday + 22 * 60 - 1, False),
+        (friday + 1440 + 6 * 60, True),
+        (friday + 1440 + 6 * 60 + 1, False),
+    ):
+        assert (Point(0, 0, 0, time=minute) in found.sure) is passes
+
+
+def _drawn(data: st.DataObject, enter: str) -> Packet:
+    ends = [one for one in product(HOSTS, HOSTS) if (":" in one[0]) is (":" in one[1])]
+    source, destination = data.draw(st.sampled_from(ends))
+    protocol, port = data.draw(st.sampled_from(SERVICES))
+    application = data.draw(st.sampled_from(APPLICATIONS))
+    return Packet(
+        from_zone=enter,
+        to_zone="ot",
+        source=_host(source),
+        destination=_host(destination),
+        protocol=protocol,
+        port=port,
+        application=application,
+        user=data.draw(st.sampled_from(USERS)),
+        default_port=protocol == "tcp" and port == PORTS[application],
+    )
+
+
+def _host(text: str) -> Host:
+    return host_of(addresses([interval(text)])[0][0])
+
+
+def _point(packet: Packet) -> Point:
+    return Point(
+        addresses([interval(str(packet.source))])[0][0],
+        addresses([interval(str(packet.destination))])[0][0],
+        service(packet.protocol, packet.port, packet.port)[0][0],
+        packet.application,
+        packet.user,
+    )
