@@ -89,8 +89,9 @@ class PanosWords:
 
     def service(self, name: str) -> Numbers | None:
         """Return the ports of ``service-http`` and ``service-https``."""
-        ports = _SERVICES.get(name)
-        return ports and ranges(part for port in ports for part in service("tcp", port, port))
+        if name not in _SERVICES:
+            return None
+        return ranges(part for port in _SERVICES[name] for part in service("tcp", port, port))
 
     def effect(self, extra: str) -> Effect:
         """Return whether a rule or a service is narrower for it; nothing makes one wider."""
