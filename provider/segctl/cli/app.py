@@ -9,35 +9,32 @@ import typer
 
 import segctl
 from segctl.cli.arguments import ALLOW_EXECUTABLE_INVENTORY, Settings
+from segctl.cli.completion import Program, complete_hosts
+from segctl.cli.examples import epilog
 from segctl.model.errors import UsageError
 
-#: Shown at the end of every command's help.
-EPILOG = (
-    "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-id, --vault-password-file, --ask-vault-pass, --allow-executable-inventory, "
-    "-f/--forks, --executor, --no-cache, --json, --json-lines, -v/--verbose "
-    "(segctl --help explains them)."
+_CLOSING = (
+    "These options may stand before or after the command. "
+    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode)."
 )
-
 
 app = typer.Typer(
     name="segctl",
     help="Provision firewalls for OT network segmentation from IEC 62443 zones and conduits.",
-    epilog="These options may stand before or after the command. "
-    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode).",
+    cls=Program,
+    epilog=epilog("", _CLOSING),
     invoke_without_command=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mock_app = typer.Typer(
     help="Mock devices to try things on.",
-    epilog=EPILOG,
+    epilog=epilog("mock"),
     invoke_without_command=True,
     rich_markup_mode=None,
 )
-drift_app = typer.Typer(epilog=EPILOG, invoke_without_command=True, rich_markup_mode=None)
+drift_app = typer.Typer(epilog=epilog("drift"), invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(mock_app, name="mock")
 app.add_typer(drift_app, name="drift")
 
@@ -57,7 +54,13 @@ def _main(
         typer.Option("-i", "--inventory", help="Inventory file or folder; repeatable [inventory/]"),
     ] = None,
     limit: Annotated[
-        str | None, typer.Option("-l", "--limit", help="Only hosts of this pattern, as in Ansible")
+        str | None,
+        typer.Option(
+            "-l",
+            "--limit",
+            help="Only hosts of this pattern, as in Ansible",
+            autocompletion=complete_hosts,
+        ),
     ] = None,
     extra_vars: Annotated[
         list[str] | None,

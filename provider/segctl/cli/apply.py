@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
 from segctl.cli.display import Display
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import (
     PlaybookOption,
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from segctl.planning.plan import DevicePlan, Plan
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("apply"))
 def apply(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A plan saved by segctl plan -o")] = None,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import given_to
 from segctl.cli.screen import print_json, print_lines
@@ -35,7 +37,7 @@ class Expected(StrEnum):
     DENY = "deny"
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("check"))
 def check(
     context: typer.Context,
     file: Annotated[

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, say, tell
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from segctl.formatting.files import Formatted
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("fmt"))
 def fmt(
     context: typer.Context,
     paths: Annotated[

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.app import EPILOG, drift_app
+from segctl.cli.app import drift_app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.errors import UsageError
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from segctl.report import Line
 
 
-@drift_app.command("history", epilog=EPILOG)
+@drift_app.command("history", cls=Command, epilog=epilog("drift history"))
 def history(
     context: typer.Context,
     *,

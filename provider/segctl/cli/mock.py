@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app, mock_app
+from segctl.cli.app import app, mock_app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import say, tell
 from segctl.model.errors import UsageError
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@mock_app.command("serve", epilog=EPILOG)
+@mock_app.command("serve", cls=Command, epilog=epilog("mock serve"))
 def mock_serve(
     context: typer.Context,
     *,
@@ -112,7 +114,7 @@ def _until_stopped() -> None:
         return
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("demo"))
 def demo(context: typer.Context) -> int:
     """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
     from segctl.cli import run

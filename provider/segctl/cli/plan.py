@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.options import (
     OfflineOption,
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from segctl.planning.plan import Plan
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("plan"))
 @reporting
 def plan(
     context: typer.Context,
@@ -148,7 +150,7 @@ def show_plan(
     print_json(document, lines=settings.json_lines)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("show"))
 @reporting
 def show(
     context: typer.Context,

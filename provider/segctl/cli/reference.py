@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import console, print_dumped, print_json, say, tell
 from segctl.model.errors import UsageError
 from segctl.operations.loading import vault
 
-#: What there is a schema of.
 
-
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("inventory"))
 def inventory(
     context: typer.Context,
     *,
@@ -78,7 +78,7 @@ def inventory(
         print_dumped(dump(list_json(found, settings.limit)))
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("protocols"))
 def protocols(
     context: typer.Context,
     id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One protocol")] = None,
@@ -108,7 +108,7 @@ def protocols(
                 say(f"\n{text}")
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("schema"))
 def schema(
     context: typer.Context,
     kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
@@ -139,3 +139,18 @@ def schema(
         print_json(read_schema(kind))
     else:
         raise UsageError(f"no schema {kind!r}: there are {', '.join(names)}")
+
+
+@app.command(cls=Command, epilog=epilog("version"))
+def version(context: typer.Context) -> None:
+    """Show which segctl this is, and on which Python it runs."""
+    import platform
+
+    import segctl
+
+    settings, python = settings_of(context), platform.python_version()
+    if settings.json:
+        document = {"format_version": "1.0", "version": segctl.__version__, "python": python}
+        print_json(document, lines=settings.json_lines)
+    else:
+        say(f"segctl {segctl.__version__} (Python {python})")
