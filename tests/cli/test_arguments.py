@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -339,3 +340,28 @@ def test_nothing_is_lost_silently_on_a_full_disk(plant: Plant) -> None:
     assert done.returncode == 1
     assert "output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("given", "hours"), [("30m", 0.5), ("2", 2), ("0.5", 0.5), ("7d", 168)])
+def test_a_plan_is_valid_for_a_duration(given: str, hours: float, plant: Plant) -> None:
+    plant.capsys.readouterr()
+    assert run(["-i", "hosts.yml", "-i", "mocks.yml", "plan", "--json", "--valid-for", given]) == 0
+    document = json.loads(plant.capsys.readouterr().out)
+    made, expires = (datetime.fromisoformat(document[key]) for key in ("created", "expires"))
+    assert (expires - made).total_seconds() == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "--valid-for", "soon"], "'soon' is not a duration such as 30s, 5m, 2h or 7d"),
+        (["plan", "--valid-for", "1s"], "--valid-for must be from 36s to 36500d, not 1s"),
+        (["drift", "--keep-days", "12h"], "--keep-days must be from 1d to 36500d, not 12h"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_duration_that_cannot_be_is_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-i", "hosts.yml", *words]) == 1
+    assert message in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from segctl.cli.app import drift_app
 from segctl.cli.display import Display
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.options import OfflineOption, given_to
+from segctl.cli.options import KeepDaysOption, OfflineOption, duration_of, given_to
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, tell
 from segctl.model.errors import UsageError
@@ -54,9 +55,7 @@ def drift(
         ),
     ] = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Record nothing")] = False,
-    keep_days: Annotated[
-        int, typer.Option("--keep-days", min=1, help="Days that resolved drift stays on record")
-    ] = 730,
+    keep_days: KeepDaysOption = "730d",
     metrics: Annotated[
         Path | None,
         typer.Option("--metrics", help="Prometheus metrics for the textfile collector"),
@@ -96,6 +95,7 @@ def drift(
     acceptance = Acceptance.of(write_baseline, owner, expires)
     if offline is not None and (history or metrics or pushgateway or plan or webhook):
         raise UsageError("what a snapshot shows is over: it is not recorded, measured or told")
+    kept = duration_of("--keep-days", keep_days, unit="d", least=86400)
     channels = (
         Channels.none()
         if offline is not None
@@ -103,7 +103,7 @@ def drift(
             environment=files.environment,
             history=history,
             no_history=no_history,
-            keep_days=keep_days,
+            keep_days=math.ceil(kept / 86400),
             metrics=metrics,
             pushgateway=pushgateway,
             plan=plan,

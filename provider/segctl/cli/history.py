@@ -13,13 +13,13 @@ from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, print_lines
+from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
 from segctl.operations import history as records
 from segctl.operations.history import HistoryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
 
     from segctl.drift.history import Entry
     from segctl.report import Line
@@ -104,7 +104,8 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
                 text=f"{entry.kind} {entry.name}",
                 style="dim" if entry.resolved else "yellow",
             )
-            lasted = age((entry.resolved or now) - entry.first_seen)
+            span = (entry.resolved or now) - entry.first_seen
+            lasted = format_duration(span.total_seconds())
             ended = f"resolved {_minute(entry.resolved)}" if entry.resolved else ""
             seen = ended or f"last seen {_minute(entry.last_seen)}"
             word = "lasted" if entry.resolved else "open for"
@@ -120,11 +121,3 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
 
 def _minute(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-
-def age(span: timedelta) -> str:
-    """Write how long something has lasted, in its two largest units."""
-    minutes = max(0, int(span.total_seconds())) // 60
-    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
-    told = [f"{number} {unit}" for number, unit in parts if number]
-    return " ".join(told[:2]) or "0 min"

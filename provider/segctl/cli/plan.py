@@ -17,6 +17,8 @@ from segctl.cli.options import (
     PlaybookOption,
     SkipTagsOption,
     TagsOption,
+    ValidForOption,
+    duration_of,
     given_to,
     only_with_playbook,
     settings_of,
@@ -55,9 +57,7 @@ def plan(
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
-    valid_for: Annotated[
-        float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
-    ] = 24.0,
+    valid_for: ValidForOption = "24h",
     sign: SignOption = None,
     offline: OfflineOption = None,
     playbook: PlaybookOption = None,
@@ -68,7 +68,8 @@ def plan(
     """Read the devices and show what would change; never writes to a device."""
     settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags)
-    saving = Saving.to(out, sign, valid_for, key_password)
+    hours = duration_of("--valid-for", valid_for, unit="h", least=36) / 3600
+    saving = Saving.to(out, sign, hours, key_password)
     if playbook is not None:
         from segctl.cli.rollout import plan_playbook
         from segctl.operations.rollout import PlaybookOptions
@@ -82,7 +83,7 @@ def plan(
         code, changes = plan_playbook(settings, tasks, shown, files, saving)
         return DIFFERS if code == OK and detailed_exitcode and changes else code
     with files.refusals("plan", settings):
-        options = planning.PlanOptions(offline=offline, valid_for=valid_for)
+        options = planning.PlanOptions(offline=offline, valid_for=hours)
         result = planning.plan(settings, options, display)
     saved = saving.save(result.plan, result.failures)
     if files.wanted:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.durations import format_duration
 from segctl.system import inert
 from segctl.system.inert import inert_json, json_text, printable
 
@@ -224,7 +225,7 @@ def _drawn(board: Board) -> Generator[None]:
         for row in rows:
             style = "yellow" if row.slow else ""
             text = f"{row.device}: {row.step}{'  (slow)' if row.slow else ''}"
-            table.add_row(_escaped(text, style), _escaped(f"{row.seconds:.0f} s", style))
+            table.add_row(_escaped(text, style), _escaped(format_duration(row.seconds), style))
         totals = board.totals()
         if totals.running > len(rows):
             table.add_row(_escaped(f"and {totals.running - len(rows)} more", "dim"), "")
