@@ -13,6 +13,7 @@ from segctl.cli.completion import Command
 from segctl.cli.display import Display
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
+from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
     PlaybookOption,
     SkipTagsOption,
@@ -51,8 +52,8 @@ def apply(
     auto_approve: Annotated[
         bool, typer.Option("--auto-approve", help="Do not ask before applying")
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only plan")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what is sent")] = False,
+    check: Annotated[bool, typer.Option("-C", "--check", help="Only plan")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what is sent")] = False,
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
@@ -89,6 +90,9 @@ def apply(
             "--on-interrupt", help="With -p: what the first Ctrl-C does with what runs [finish]"
         ),
     ] = None,
+    list_hosts: ListHostsOption = False,
+    list_tasks: ListTasksOption = False,
+    syntax_check: SyntaxCheckOption = False,
 ) -> int:
     """Make the devices what the inventory says: a saved plan verbatim, or plan and ask.
 
@@ -98,6 +102,7 @@ def apply(
     settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
     shown = Shown(diff=diff, brief=brief)
+    listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
     if playbook is not None:
         from segctl.operations.rollout import RolloutOptions
 
@@ -119,7 +124,13 @@ def apply(
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
         )
+        if listing:
+            return listing.show(settings, options, display)
         return _roll(settings, options, shown, check=check)
+    if listing:
+        if file is not None:
+            raise UsageError(f"segctl show {file} tells which firewalls a saved plan is for")
+        return listing.show(settings, None, display)
     allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
         return _check(settings, file, verify, shown, allowed)

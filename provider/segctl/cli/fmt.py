@@ -36,9 +36,9 @@ def fmt(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 when a file would change")
+        bool, typer.Option("-C", "--check", help="Write nothing; exit 1 when a file would change")
     ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what changes")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what changes")] = False,
 ) -> int:
     """Give inventory files and playbooks their one layout; values and comments stay."""
     settings = settings_of(context)

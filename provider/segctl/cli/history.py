@@ -11,7 +11,7 @@ import typer
 from segctl.cli.app import drift_app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
-from segctl.cli.options import settings_of
+from segctl.cli.options import given_to
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
@@ -40,10 +40,15 @@ def history(
     ] = None,
     env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
 ) -> None:
-    """Show what has drifted, since when, and who did it; asks no device."""
+    """Show what has drifted, since when, and who did it; asks no device.
+
+    With -i or -l only the firewalls that they select; without them everything on record.
+    """
     if open_ and every:
         raise UsageError("--open and --all exclude each other")
+    settings, display = given_to(context)
     given = context.parent.params if context.parent is not None else {}
+    chosen = bool(settings.inventory or settings.limit)
     options = HistoryOptions(
         url=url or given.get("history"),
         environment=env or _named(given.get("env")),
@@ -51,9 +56,8 @@ def history(
         since=_moment(since) if since else None,
         resolved=every,
     )
-    found = records.history(options)
+    found = records.history(options, settings if chosen else None, display)
     now = datetime.now(UTC)
-    settings = settings_of(context)
     if settings.json:
         listed = [_json(entry, now) for entry in found]
         document = {"format_version": "1.0", "items": listed}
@@ -72,7 +76,7 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise UsageError(f"--since {text!r} is no day such as 2026-11-01") from None
+        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
 
 
 def _json(entry: Entry, now: datetime) -> dict[str, Any]:

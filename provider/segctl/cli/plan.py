@@ -12,6 +12,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
+from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
     OfflineOption,
     PlaybookOption,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.model.errors import SegctlError
     from segctl.operations.plan_files import Comparison, Saved, SavedPlan
+    from segctl.operations.rollout import PlaybookOptions
     from segctl.planning.plan import Plan
 
 
@@ -53,7 +55,7 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes")
     ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
@@ -63,22 +65,29 @@ def plan(
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
+    check: Annotated[
+        bool, typer.Option("-C", "--check", help="As Ansible users type it; plan changes nothing")
+    ] = False,
+    list_hosts: ListHostsOption = False,
+    list_tasks: ListTasksOption = False,
+    syntax_check: SyntaxCheckOption = False,
     files: ReportFiles,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings, display = given_to(context)
+    del check  # a plan is nothing else
     only_with_playbook(playbook, tags, skip_tags)
+    tasks = _tasks_of(playbook, tags, skip_tags)
+    listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
+    if listing:
+        return listing.show(settings, tasks, display)
     hours = duration_of("--valid-for", valid_for, unit="h", least=36) / 3600
     saving = Saving.to(out, sign, hours, key_password)
-    if playbook is not None:
+    if tasks is not None:
         from segctl.cli.rollout import plan_playbook
-        from segctl.operations.rollout import PlaybookOptions
 
         if offline is not None:
             raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
-        tasks = PlaybookOptions(
-            file=playbook, tags=split_tags(tags), skip_tags=split_tags(skip_tags)
-        )
         shown = Shown(diff=diff, brief=brief)
         code, changes = plan_playbook(settings, tasks, shown, files, saving)
         return DIFFERS if code == OK and detailed_exitcode and changes else code
@@ -100,6 +109,17 @@ def plan(
     if not result.applyable:
         return ERROR
     return DIFFERS if detailed_exitcode and result.differs else OK
+
+
+def _tasks_of(
+    playbook: Path | None, tags: Sequence[str] | None, skip_tags: Sequence[str] | None
+) -> PlaybookOptions | None:
+    """Return the playbook that is given, and which tasks of it."""
+    if playbook is None:
+        return None
+    from segctl.operations.rollout import PlaybookOptions
+
+    return PlaybookOptions(file=playbook, tags=split_tags(tags), skip_tags=split_tags(skip_tags))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +177,7 @@ def show(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
     *,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
         bool, typer.Option("--brief", help="One line a rule, objects counted")
     ] = False,
