@@ -24,7 +24,7 @@ from segctl.cli.options import (
 )
 from segctl.cli.plan import Shown, show_plan
 from segctl.cli.prompts import approved
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.cli.signatures import VerifyOption
 from segctl.model.errors import PlanError, UsageError
 from segctl.operations import apply as applying
@@ -198,6 +198,8 @@ def _print(settings: Settings, result: ApplyResult) -> int:
         tell(f"segctl: {refusal}")
         return ERROR
     written = str(result.journal or "")
+    failed = (one for one in result.outcomes if one.status in {"failed", "unknown"})
+    tell_failures((one.device, one.message) for one in failed)
     if settings.json:
         document = outcomes_json(result.outcomes, result.plan.plan_id, written)
         print_json(document, lines=settings.json_lines)

@@ -13,7 +13,7 @@ from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import given_to
-from segctl.cli.screen import print_json, print_lines
+from segctl.cli.screen import print_json, print_lines, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import check as checking
 from segctl.operations.check import CheckOptions
@@ -77,6 +77,7 @@ def check(
     ] = False,
 ) -> int:
     """Ask firewalls whether they allow a flow, and by which rule; never writes to a device."""
+    from segctl.fleet import Failure
     from segctl.report import check_json, check_text
 
     settings, display = given_to(context)
@@ -97,6 +98,8 @@ def check(
         raise UsageError("a file says itself what is asked: leave it, or the options, out")
     options = CheckOptions(file=file, checks=checks, declared=declared)
     result = checking.check(settings, options, display)
+    asked = result.answers.items()
+    tell_failures((name, one.message) for name, one in asked if isinstance(one, Failure))
     document = check_json(
         result.questions,
         result.answers,

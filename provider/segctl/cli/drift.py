@@ -15,7 +15,7 @@ from segctl.cli.display import Display
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.options import KeepDaysOption, OfflineOption, duration_of, given_to
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import drift as drifting
 from segctl.operations.drift import Acceptance, DriftOptions
@@ -143,6 +143,7 @@ def _told(
         print_json(drift_json(found), lines=settings.json_lines)
     else:
         print_lines(drift_text(found))
+    tell_failures((failure.device, failure.message) for failure in result.failures)
     with suppress(OSError):  # who reads it may be gone; the others are told all the same
         sys.stdout.flush()
     past = past_of(channels, found, loaded, result.started)

@@ -106,7 +106,7 @@ class Listing:
 
 
 def _task_text(prepared: Prepared, task: Task) -> str:
-    name = f" ({task.name})" if task.name else ""
+    name = f" ({task.name})" if task.name not in {"", task.action} else ""
     tags = sorted({*prepared.play.tags, *task.tags})
     shown = f"  tags: {', '.join(tags)}" if tags else ""
     return f"segctl_{task.action}{name}{shown}"

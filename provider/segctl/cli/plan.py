@@ -26,7 +26,7 @@ from segctl.cli.options import (
     split_tags,
 )
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, say, tell
+from segctl.cli.screen import print_json, print_lines, say, tell, tell_failures
 from segctl.cli.signatures import SignOption, VerifyOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import plan as planning
@@ -157,6 +157,7 @@ def show_plan(
     """Print a plan; with `--json` also why it was not applied, if so."""
     from segctl.report import plan_text
 
+    tell_failures((failure.device, failure.message) for failure in failures)
     if not settings.json:
         print_lines(plan_text(made, failures, diff=diff, brief=brief))
         return

@@ -11,7 +11,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
-from segctl.cli.screen import console, print_dumped, print_json, say, tell
+from segctl.cli.screen import print_dumped, print_json, print_table, say, tell
 from segctl.model.errors import UsageError
 from segctl.operations.loading import vault
 
@@ -94,14 +94,7 @@ def protocols(
         listed = [dict(zip(names, row, strict=True)) for row in table]
         print_json({"protocols": listed}, lines=settings.json_lines)
         return
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False)
-    for number, title in enumerate(head):
-        shown.add_column(title, overflow="fold", no_wrap=number < 2)
-    for row in table:
-        shown.add_row(*row)
-    console().print(shown)
+    print_table([head, *table])
     if one is not None:
         for text in (one.caveat, one.notes, one.dependency_note):
             if text:
