@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mock_app = typer.Typer(
-    help="Mock devices to try things on.",
+    help="Serve mock devices to try things on.",
     epilog=epilog("mock"),
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -58,7 +58,7 @@ def _main(
         typer.Option(
             "-l",
             "--limit",
-            help="Only hosts of this pattern, as in Ansible",
+            help="Only hosts that match this pattern, as in Ansible",
             autocompletion=complete_hosts,
         ),
     ] = None,
@@ -71,7 +71,7 @@ def _main(
         typer.Option(
             "--vault-id",
             metavar="ID@FILE",
-            help="A vault id and the file or program that holds its password, or ID@prompt; "
+            help="A vault id and the file or program that gives its password, or ID@prompt; "
             "repeatable",
         ),
     ] = None,
@@ -79,7 +79,7 @@ def _main(
         list[Path] | None,
         typer.Option(
             "--vault-password-file",
-            help="File or program that holds an Ansible Vault password; repeatable",
+            help="File or program that gives an Ansible Vault password; repeatable",
         ),
     ] = None,
     ask_vault_pass: Annotated[
@@ -96,7 +96,8 @@ def _main(
         ),
     ] = False,
     forks: Annotated[
-        int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
+        int,
+        typer.Option("-f", "--forks", min=1, max=512, help="Number of devices worked on at a time"),
     ] = 10,
     executor: Annotated[
         str,
@@ -104,19 +105,19 @@ def _main(
             "--executor",
             envvar="SEGCTL_EXECUTOR",
             show_envvar=False,
-            help="Where devices are worked on: threads, processes, dask://HOST:PORT, "
-            "tls://HOST:PORT (or SEGCTL_EXECUTOR) [by their number]",
+            help="Where the work runs: threads, processes, dask://HOST:PORT, "
+            "tls://HOST:PORT (or SEGCTL_EXECUTOR) [depends on the number of devices]",
         ),
     ] = "",
     no_cache: Annotated[
         bool,
-        typer.Option("--no-cache", help="Parse every device's answers, also those seen before"),
+        typer.Option("--no-cache", help="Parse every answer again, even one seen before"),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
     json_lines: Annotated[
-        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, the document last")
+        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, then the document")
     ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every step")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
     ] = False,

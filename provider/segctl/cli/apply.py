@@ -52,10 +52,10 @@ def apply(
     auto_approve: Annotated[
         bool, typer.Option("--auto-approve", help="Do not ask before applying")
     ] = False,
-    check: Annotated[bool, typer.Option("-C", "--check", help="Only plan")] = False,
+    check: Annotated[bool, typer.Option("-C", "--check", help="Only plan; change nothing")] = False,
     diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what is sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
@@ -75,19 +75,21 @@ def apply(
         typer.Option(
             "--reviewed",
             metavar="PLAN",
-            help="With -p: do what this saved plan holds, or refuse; does not ask",
+            help="With -p: do exactly what this saved plan says, or refuse; does not ask",
         ),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", help="With -p: go on from this state file")
+        Path | None, typer.Option("--resume", help="With -p: continue from this state file")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option("--state", help="With -p: where to keep the state, and leave it")
+        Path | None,
+        typer.Option("--state", help="With -p: keep the state in this file, also after the end"),
     ] = None,
     on_interrupt: Annotated[
         Literal["finish", "revert"] | None,
         typer.Option(
-            "--on-interrupt", help="With -p: what the first Ctrl-C does with what runs [finish]"
+            "--on-interrupt",
+            help="With -p: what the first Ctrl-C does with running devices [finish]",
         ),
     ] = None,
     list_hosts: ListHostsOption = False,
@@ -129,7 +131,7 @@ def apply(
         return _roll(settings, options, shown, check=check)
     if listing:
         if file is not None:
-            raise UsageError(f"segctl show {file} tells which firewalls a saved plan is for")
+            raise UsageError(f"--list-hosts does not list a saved plan: segctl show {file} does")
         return listing.show(settings, None, display)
     allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
@@ -206,7 +208,7 @@ def _print(settings: Settings, result: ApplyResult) -> int:
     else:
         print_lines(outcomes_text(result.outcomes))
         if not result.well and written:
-            tell(f"What was done to which device last: {written}")
+            tell(f"The journal says what was done last on each device: {written}")
     return OK if result.well else ERROR
 
 

@@ -39,11 +39,16 @@ def drift(
     ] = None,
     write_baseline: Annotated[
         Path | None,
-        typer.Option("--write-baseline", help="Accept what has drifted today, in a new file"),
+        typer.Option("--write-baseline", help="Accept today's drift in a new baseline file"),
     ] = None,
-    owner: Annotated[str, typer.Option("--owner", help="Who answers for --write-baseline")] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="With --write-baseline: who is responsible")
+    ] = "",
     expires: Annotated[
-        str, typer.Option("--expires", help="Last day of --write-baseline, such as 2027-01-31")
+        str,
+        typer.Option(
+            "--expires", help="With --write-baseline: the last day it holds, such as 2027-01-31"
+        ),
     ] = "",
     history: Annotated[
         str | None,
@@ -62,10 +67,12 @@ def drift(
     ] = None,
     pushgateway: Annotated[
         str | None,
-        typer.Option("--pushgateway", metavar="URL", help="Takes the metrics [SEGCTL_PUSHGATEWAY]"),
+        typer.Option(
+            "--pushgateway", metavar="URL", help="Push the metrics here [SEGCTL_PUSHGATEWAY]"
+        ),
     ] = None,
     plan: Annotated[
-        Path | None, typer.Option("--plan", help="Saved plan whose age the metrics tell")
+        Path | None, typer.Option("--plan", help="Saved plan whose age the metrics report")
     ] = None,
     webhook: Annotated[
         list[str] | None,
@@ -94,7 +101,10 @@ def drift(
         return OK
     acceptance = Acceptance.of(write_baseline, owner, expires)
     if offline is not None and (history or metrics or pushgateway or plan or webhook):
-        raise UsageError("what a snapshot shows is over: it is not recorded, measured or told")
+        raise UsageError(
+            "--offline compares with a snapshot: it cannot be combined with --history, --metrics, "
+            "--pushgateway, --plan or --webhook"
+        )
     kept = duration_of("--keep-days", keep_days, unit="d", least=86400)
     channels = (
         Channels.none()
@@ -125,7 +135,7 @@ def _refuse_others(context: typer.Context) -> None:
         source = context.get_parameter_source(name)
         if name not in _SHARED and source is not None and source.name == "COMMANDLINE":
             option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is no option of segctl drift {context.invoked_subcommand}")
+            raise UsageError(f"segctl drift {context.invoked_subcommand} does not take {option}")
 
 
 def _told(

@@ -31,10 +31,13 @@ def history(
     *,
     device: Annotated[str, typer.Option("--device", help="Only this firewall")] = "",
     since: Annotated[
-        str, typer.Option("--since", help="Only what was seen or resolved since, as 2026-11-01")
+        str,
+        typer.Option(
+            "--since", help="Only what was seen or resolved since this date, such as 2026-11-01"
+        ),
     ] = "",
     open_: Annotated[bool, typer.Option("--open", help="Only what is open [default]")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Also what was resolved")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include what was resolved")] = False,
     url: Annotated[
         str | None, typer.Option("--history", metavar="URL", help="Database of the history")
     ] = None,
@@ -45,7 +48,7 @@ def history(
     With -i or -l only the firewalls that they select; without them everything on record.
     """
     if open_ and every:
-        raise UsageError("--open and --all exclude each other")
+        raise UsageError("give --open or --all, not both")
     settings, display = given_to(context)
     given = context.parent.params if context.parent is not None else {}
     chosen = bool(settings.inventory or settings.limit)

@@ -35,12 +35,16 @@ def mock_serve(
     ] = None,
     endpoints: Annotated[
         Path | None,
-        typer.Option("--endpoints", help="Inventory overlay to write; it wins over host_vars"),
+        typer.Option(
+            "--endpoints", help="Write the inventory overlay here; it overrides host_vars"
+        ),
     ] = None,
     config: Annotated[
         list[str] | None,
         typer.Option(
-            "--config", metavar="HOST=FILE", help="Configuration a host holds, as others left it"
+            "--config",
+            metavar="HOST=FILE",
+            help="Start this host with an exported configuration; repeatable",
         ),
     ] = None,
 ) -> None:
@@ -69,7 +73,9 @@ def mock_serve(
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         say(f"serving {names}")
         for name in running.nowhere:
-            tell(f"segctl: {name}: there is no mock of its platform: the overlay leads nowhere")
+            tell(
+                f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere"
+            )
         given = " ".join(f"-i {path}" for path in settings.sources)
         say(f"use them with: {given} -i {overlay}")
         sys.stdout.flush()

@@ -20,7 +20,9 @@ _LONGEST = 36500 * 86400.0
 
 OfflineOption = Annotated[
     Path | None,
-    typer.Option("--offline", help="Read no device but this snapshot, or this folder of them"),
+    typer.Option(
+        "--offline", help="Read this snapshot, or folder of snapshots, instead of devices"
+    ),
 ]
 ValidForOption = Annotated[
     str,
@@ -39,13 +41,14 @@ KeepDaysOption = Annotated[
     ),
 ]
 PlaybookOption = Annotated[
-    Path | None, typer.Option("-p", "--playbook", help="Waves as this playbook has them")
+    Path | None,
+    typer.Option("-p", "--playbook", help="Work through the plays and waves of this playbook"),
 ]
 TagsOption = Annotated[
     list[str] | None, typer.Option("-t", "--tags", help="With -p: only tasks with these tags")
 ]
 SkipTagsOption = Annotated[
-    list[str] | None, typer.Option("--skip-tags", help="With -p: no tasks with these tags")
+    list[str] | None, typer.Option("--skip-tags", help="With -p: skip tasks with these tags")
 ]
 
 
@@ -84,7 +87,7 @@ def only_with_playbook(playbook: Path | None, *options: object) -> None:
     """
     if playbook is None and any(options):
         raise UsageError(
-            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt go with a "
+            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt need a "
             "playbook (-p FILE)"
         )
 

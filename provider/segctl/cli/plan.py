@@ -57,7 +57,7 @@ def plan(
     ] = False,
     diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
     valid_for: ValidForOption = "24h",
     sign: SignOption = None,
@@ -66,7 +66,8 @@ def plan(
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
     check: Annotated[
-        bool, typer.Option("-C", "--check", help="As Ansible users type it; plan changes nothing")
+        bool,
+        typer.Option("-C", "--check", help="Accepted as in Ansible: plan never changes anything"),
     ] = False,
     list_hosts: ListHostsOption = False,
     list_tasks: ListTasksOption = False,
@@ -87,7 +88,7 @@ def plan(
         from segctl.cli.rollout import plan_playbook
 
         if offline is not None:
-            raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
+            raise UsageError("a playbook cannot be planned offline: leave out -p or --offline")
         shown = Shown(diff=diff, brief=brief)
         code, changes = plan_playbook(settings, tasks, shown, files, saving)
         return DIFFERS if code == OK and detailed_exitcode and changes else code
@@ -138,7 +139,7 @@ def tell_saved(saving: Saving, saved: Saved | None, made: Plan, *, apply: str = 
     if saving.out is None:
         return
     if saved is None:
-        tell(f"segctl: {saving.out} not written: not every device could be planned")
+        tell(f"segctl: {saving.out} was not written, because not every device could be planned")
     elif made.applyable and saved.file.is_file():
         beside = f", signed in {saved.signature}" if saved.signature else ""
         verify = " --verify KEYS" if saved.signature else ""
@@ -176,11 +177,11 @@ def show_plan(
 @reporting
 def show(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
+    file: Annotated[Path, typer.Argument(help="A saved plan, even a stale one")],
     *,
     diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
     same_as: Annotated[
         Path | None,
@@ -245,7 +246,7 @@ def _mention_use(saved: SavedPlan) -> None:
     if plan_files.expired(saved.plan):
         say("It has expired: run segctl plan again to apply anything.")
     elif plan_files.used(saved.file, saved.plan):
-        say("It was applied already: run segctl plan again to apply anything.")
+        say("It has already been applied: run segctl plan again to apply anything.")
 
 
 def _mention_signers(saved: SavedPlan, *, verified: bool) -> None:
@@ -255,4 +256,4 @@ def _mention_signers(saved: SavedPlan, *, verified: bool) -> None:
         say(f"Signed by {signer}.")
     if not verified and (signatures := signatures_of(saved.file)):
         names = ", ".join(path.name for path in signatures)
-        say(f"There is {names}, not verified: give the trusted keys with --verify.")
+        say(f"The signature {names} was not verified: give the trusted keys with --verify.")
