@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segctl.cli.arguments import GLOBAL
 from segctl.cli.commands import tree
+from segctl.cli.examples import EXAMPLES
 from segctl.inventory import json_schema
 from segctl.model import errors as segctl_errors
 from segctl.model.errors import SegctlError
@@ -64,10 +65,11 @@ def _command(words: Sequence[str], command: Any) -> Iterator[str]:
     yield from (f"## {' '.join(words)}", "", cleandoc(command.help or ""), "")
     yield from ("```text", " ".join(usage), "```", "")
     if arguments:
-        yield from ("| argument | meaning |", "|---|---|")
-        yield from (f"| `{_metavar(one)}` | {_cell(one.help or '')} |" for one in arguments)
+        yield from (f"- `{_metavar(one)}`: {_cell(one.help or '')}" for one in arguments)
         yield ""
     yield from _options(options)
+    if examples := EXAMPLES.get(" ".join(words[1:])):
+        yield from ("For example:", "", "```sh", *examples, "```", "")
 
 
 def _metavar(argument: Any) -> str:
@@ -77,15 +79,16 @@ def _metavar(argument: Any) -> str:
 
 
 def _options(options: Iterable[Any]) -> Iterator[str]:
+    """Yield a list, not a table: three columns are not readable on a phone."""
     shown = [one for one in options if not getattr(one, "hidden", False)]
     if not shown:
         return
-    yield from ("| option | meaning | default |", "|---|---|---|")
     for one in shown:
         spelled = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
         value = "" if one.is_flag or one.count else f" `{one.metavar or _kind(one.type.name)}`"
         note = f" (also `{one.envvar}`)" if one.envvar else ""
-        yield f"| {spelled}{value} | {_cell(one.help or '')}{note} | {_default(one)} |"
+        default = f". Default: {shown_default}" if (shown_default := _default(one)) else ""
+        yield f"- {spelled}{value}: {_cell(one.help or '')}{note}{default}"
     yield ""
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import segctl
 from cli_support import ROOT, Plant, environment
 from segctl.cli import run
 from segctl.cli.arguments import hoist
 from segctl.cli.commands import OVERVIEW, tree
+from segctl.cli.examples import EXAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +76,7 @@ COMMANDS = {
     "protocols": ("ID",),
     "schema": ("NAME",),
     "mock serve": ("--state", "--endpoints"),
+    "version": (),
     "demo": (),
 }
 GLOBAL = (
@@ -178,6 +183,41 @@ def test_the_help_of_segctl_lists_every_command(capsys: pytest.CaptureFixture[st
     assert run(["--version"]) == 0
 
 
+def test_every_command_has_examples_in_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert EXAMPLES.keys() == {"", "mock", *COMMANDS, "fmt", "snapshot", "verify"}
+    for command, lines in EXAMPLES.items():
+        assert run([*command.split(), "--help"]) == 0
+        text = capsys.readouterr().out
+        assert 1 <= len(lines) <= 2
+        assert [line for line in lines if f"\n    {line}\n" not in text] == [], command
+
+
+@pytest.mark.parametrize(
+    ("command", "line"), [(name, line) for name, lines in EXAMPLES.items() for line in lines]
+)
+def test_every_example_is_understood(command: str, line: str) -> None:
+    name, *words = shlex.split(line)
+    assert name == "segctl"
+    program: Any = tree()
+    at = program.make_context("segctl", hoist(words))
+    path: list[str] = []
+    while at.args or at._protected_args:
+        word, inner, rest = at.command.resolve_command(at, [*at._protected_args, *at.args])
+        path.append(word)
+        at = inner.make_context(word, rest, parent=at)
+    assert not hasattr(at.command, "commands") or at.command.name == "drift"
+    assert " ".join(path).startswith(command)
+
+
+def test_version_is_a_command_and_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["version"]) == 0
+    assert capsys.readouterr().out.startswith(f"segctl {segctl.__version__} (Python 3.")
+    assert run(["version", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["version"] == segctl.__version__
+    assert document["format_version"] == "1.0"
+
+
 def test_the_overview_says_what_the_commands_say() -> None:
     program: Any = tree()
     assert OVERVIEW.keys() == program.commands.keys()
@@ -202,6 +242,14 @@ def test_the_overview_loads_no_command() -> None:
         (["mock"], "no command"),
         (["pln"], "Did you mean 'plan'?"),
         (["plan", "--nope"], "No such option: --nope"),
+        (
+            ["plan", "--limt", "fw1"],
+            "No such option: --limt. Did you mean --limit? (see: segctl plan",
+        ),
+        (["--limt", "fw1", "plan"], "Did you mean --limit?"),
+        (["plan", "--dif"], "Did you mean --diff?"),
+        (["fmt", "--auto-aprove"], "No such option: --auto-aprove (see: segctl fmt --help)"),
+        (["drift", "histroy"], "Did you mean 'history'?"),
         (["plan", "--limit"], "--limit"),
         (["plan", "-o"], "-o"),
         (["plan", "surplus"], "surplus"),
@@ -292,3 +340,28 @@ def test_nothing_is_lost_silently_on_a_full_disk(plant: Plant) -> None:
     assert done.returncode == 1
     assert "output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("given", "hours"), [("30m", 0.5), ("2", 2), ("0.5", 0.5), ("7d", 168)])
+def test_a_plan_is_valid_for_a_duration(given: str, hours: float, plant: Plant) -> None:
+    plant.capsys.readouterr()
+    assert run(["-i", "hosts.yml", "-i", "mocks.yml", "plan", "--json", "--valid-for", given]) == 0
+    document = json.loads(plant.capsys.readouterr().out)
+    made, expires = (datetime.fromisoformat(document[key]) for key in ("created", "expires"))
+    assert (expires - made).total_seconds() == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["plan", "--valid-for", "soon"], "'soon' is not a duration such as 30s, 5m, 2h or 7d"),
+        (["plan", "--valid-for", "1s"], "--valid-for must be from 36s to 36500d, not 1s"),
+        (["drift", "--keep-days", "12h"], "--keep-days must be from 1d to 36500d, not 12h"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_duration_that_cannot_be_is_refused(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["-i", "hosts.yml", *words]) == 1
+    assert message in capsys.readouterr().err

@@ -268,9 +268,9 @@ def test_todays_drift_is_written_as_a_baseline(applied: Plant) -> None:
         (("--plan", "plan.json"), "goes with --metrics or --pushgateway"),
         (("--webhook", "https://x/y", "--no-history"), "compares with the history"),
         (("--webhook", "https://x/y", "--webhook-template", "absent.json"), "slack, teams"),
-        (("--metrics", "m.prom", "history"), "--metrics is no option of segctl drift history"),
+        (("--metrics", "m.prom", "history"), "segctl drift history does not take --metrics"),
         (("history", "--since", "soon"), "no day such as"),
-        (("history", "--open", "--all"), "exclude each other"),
+        (("history", "--open", "--all"), "give --open or --all, not both"),
     ],
 )
 def test_what_a_drift_check_cannot_do_is_said_before_any_device_is_asked(

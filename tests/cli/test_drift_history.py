@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from cli_support import POLL, RULES, Plant, environment
+from segctl.cli import run
 from support.postgresql import PASSWORD, QUOTED, cluster, missing
 
 if TYPE_CHECKING:
@@ -182,3 +183,29 @@ def test_two_runners_share_a_postgresql(applied: Plant, tmp_path: Path) -> None:
         done = applied.process("drift", "history", "--json", env=env)
         names = [(item["device"], item["name"]) for item in json.loads(done.out)["items"]]
         assert names == [("fw1", POLL), ("fw2", TLS)]
+
+
+def test_only_devices_of_the_inventory_and_the_limit_are_shown(
+    applied: Plant, capsys: pytest.CaptureFixture[str]
+) -> None:
+    applied.by_hand()
+    applied.by_hand("fw2", TLS)
+    applied("drift")
+    assert [item["device"] for item in history(applied)] == ["fw1", "fw2"]
+    assert [item["device"] for item in history(applied, "-l", "fw2")] == ["fw2"]
+    capsys.readouterr()
+    assert run(["drift", "history", "--json", "-i", "hosts.yml", "-l", "!fw1"]) == 0
+    assert [one["device"] for one in json.loads(capsys.readouterr().out)["items"]] == ["fw2"]
+    # without either: everything on record, no inventory is read
+    assert run(["drift", "history", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["items"]) == 2
+    done = applied("drift", "history", "-l", "fw2", "--device", "fw1")
+    assert done.code == 1
+    assert "--device fw1 is not selected" in done.err
+    assert applied("drift", "history", "-l", "absent").code == 1
+
+
+def test_a_day_that_is_none_is_told(applied: Plant) -> None:
+    done = applied("drift", "history", "--since", "yesterday")
+    assert done.code == 1
+    assert "--since must be a date like 2026-11-01, not 'yesterday'" in done.err

@@ -139,7 +139,7 @@ def test_the_second_ctrl_c_leaves_at_once_and_says_so(slow: Plant) -> None:
     with running(slow, "apply", "--auto-approve", "-v", "--json") as command:
         command.until("fw1: commit ")
         command.send(signal.SIGINT)
-        command.until("once more leaves without waiting")
+        command.until("again to leave without waiting")
         time.sleep(0.2)
         command.send(signal.SIGINT)
         code, out, _ = command.end(within=3)

@@ -142,7 +142,7 @@ def test_twice_takes_back_what_runs(plant: Plant, words: str) -> None:
     ):
         command.until(event="step", device="fw1", step="validation 0 %")
         command.interrupt(FINISHING)
-        command.interrupt("going back; once more leaves")
+        command.interrupt("taking changes back; press Ctrl-C again")
         document = command.end(plant)
     assert statuses(document) == {"fw1": "reverted", "fw2": "reverted", "fw3": "not_begun"}
     found = resumed(plant, document)
@@ -154,7 +154,7 @@ def test_where_it_is_asked_for_once_takes_back_what_runs(plant: Plant, words: st
     text = f"- {{hosts: plant, serial: 2{words}}}"
     with plant.unchanged(), rollout(plant, text, "--on-interrupt", "revert") as command:
         command.until(event="step", device="fw1", step="validation 0 %")
-        command.interrupt("going back; once more leaves", signal.SIGTERM)
+        command.interrupt("taking changes back; press Ctrl-C again", signal.SIGTERM)
         document = command.end(plant)
     assert statuses(document) == {"fw1": "reverted", "fw2": "reverted", "fw3": "not_begun"}
     assert "--on-interrupt revert" in document["resume"]
@@ -168,7 +168,7 @@ def test_twice_takes_back_devices_that_wait_for_the_wave(plant: Plant) -> None:
     with plant.unchanged(), rollout(plant, text) as command:
         command.until(event="step", step="verifying")
         command.interrupt(FINISHING)
-        command.interrupt("going back; once more leaves")
+        command.interrupt("taking changes back; press Ctrl-C again")
         document = command.end()
     assert statuses(document) == {"fw1": "reverted", "fw2": "reverted", "fw3": "not_begun"}
     assert plant.locks == 0

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from segctl.cli.arguments import asks_itself, asks_json, asks_lines, hoist
+from segctl.cli.arguments import GLOBAL, asks_itself, asks_json, asks_lines, hoist
 from segctl.cli.commands import overview, tree
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.screen import print_json, tell
-from segctl.model.errors import FileError, SegctlError
+from segctl.model.errors import FileError, SegctlError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,9 +120,15 @@ def _unforeseen(error: Exception, answer: Answer) -> int:
 
 
 def _usage(error: typer.BadParameter) -> str:
-    context = getattr(error, "ctx", None)
+    context: typer.Context | None = getattr(error, "ctx", None)
     command = context.command_path if context else "segctl"
-    return f"{error.format_message()} (see: {command} --help)"
+    unknown = getattr(error, "option_name", "")
+    if context is None or "possibilities" not in vars(error):
+        return f"{error.format_message()} (see: {command} --help)"
+    known = {name for param in context.command.params for name in param.opts}
+    hint = nearest(unknown, sorted(known | GLOBAL.keys() | {"--help"}))
+    suggestion = f". {hint.capitalize()}" if hint else ""
+    return f"{error.message}{suggestion} (see: {command} --help)"
 
 
 def _complain(code: str, message: str, answer: Answer, *, problems: FileError | None = None) -> int:

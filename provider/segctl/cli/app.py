@@ -9,35 +9,32 @@ import typer
 
 import segctl
 from segctl.cli.arguments import ALLOW_EXECUTABLE_INVENTORY, Settings
+from segctl.cli.completion import Program, complete_hosts
+from segctl.cli.examples import epilog
 from segctl.model.errors import UsageError
 
-#: Shown at the end of every command's help.
-EPILOG = (
-    "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
-    "--vault-id, --vault-password-file, --ask-vault-pass, --allow-executable-inventory, "
-    "-f/--forks, --executor, --no-cache, --json, --json-lines, -v/--verbose "
-    "(segctl --help explains them)."
+_CLOSING = (
+    "These options may stand before or after the command. "
+    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode)."
 )
-
 
 app = typer.Typer(
     name="segctl",
     help="Provision firewalls for OT network segmentation from IEC 62443 zones and conduits.",
-    epilog="These options may stand before or after the command. "
-    "Exit status: 0 done or nothing to do, 1 problem, 2 differs (drift; plan --detailed-exitcode).",
+    cls=Program,
+    epilog=epilog("", _CLOSING),
     invoke_without_command=True,
     rich_markup_mode=None,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mock_app = typer.Typer(
-    help="Mock devices to try things on.",
-    epilog=EPILOG,
+    help="Serve mock devices to try things on.",
+    epilog=epilog("mock"),
     invoke_without_command=True,
     rich_markup_mode=None,
 )
-drift_app = typer.Typer(epilog=EPILOG, invoke_without_command=True, rich_markup_mode=None)
+drift_app = typer.Typer(epilog=epilog("drift"), invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(mock_app, name="mock")
 app.add_typer(drift_app, name="drift")
 
@@ -57,7 +54,13 @@ def _main(
         typer.Option("-i", "--inventory", help="Inventory file or folder; repeatable [inventory/]"),
     ] = None,
     limit: Annotated[
-        str | None, typer.Option("-l", "--limit", help="Only hosts of this pattern, as in Ansible")
+        str | None,
+        typer.Option(
+            "-l",
+            "--limit",
+            help="Only hosts that match this pattern, as in Ansible",
+            autocompletion=complete_hosts,
+        ),
     ] = None,
     extra_vars: Annotated[
         list[str] | None,
@@ -68,7 +71,7 @@ def _main(
         typer.Option(
             "--vault-id",
             metavar="ID@FILE",
-            help="A vault id and the file or program that holds its password, or ID@prompt; "
+            help="A vault id and the file or program that gives its password, or ID@prompt; "
             "repeatable",
         ),
     ] = None,
@@ -76,7 +79,7 @@ def _main(
         list[Path] | None,
         typer.Option(
             "--vault-password-file",
-            help="File or program that holds an Ansible Vault password; repeatable",
+            help="File or program that gives an Ansible Vault password; repeatable",
         ),
     ] = None,
     ask_vault_pass: Annotated[
@@ -93,7 +96,8 @@ def _main(
         ),
     ] = False,
     forks: Annotated[
-        int, typer.Option("-f", "--forks", min=1, max=512, help="Devices at a time")
+        int,
+        typer.Option("-f", "--forks", min=1, max=512, help="Number of devices worked on at a time"),
     ] = 10,
     executor: Annotated[
         str,
@@ -101,19 +105,19 @@ def _main(
             "--executor",
             envvar="SEGCTL_EXECUTOR",
             show_envvar=False,
-            help="Where devices are worked on: threads, processes, dask://HOST:PORT, "
-            "tls://HOST:PORT (or SEGCTL_EXECUTOR) [by their number]",
+            help="Where the work runs: threads, processes, dask://HOST:PORT, "
+            "tls://HOST:PORT (or SEGCTL_EXECUTOR) [depends on the number of devices]",
         ),
     ] = "",
     no_cache: Annotated[
         bool,
-        typer.Option("--no-cache", help="Parse every device's answers, also those seen before"),
+        typer.Option("--no-cache", help="Parse every answer again, even one seen before"),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout")] = False,
     json_lines: Annotated[
-        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, the document last")
+        bool, typer.Option("--json-lines", help="Events as JSON lines on stdout, then the document")
     ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Tell every step")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show every step")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
     ] = False,

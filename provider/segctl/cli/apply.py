@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
 from segctl.cli.display import Display
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
+from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
     PlaybookOption,
     SkipTagsOption,
@@ -21,7 +24,7 @@ from segctl.cli.options import (
 )
 from segctl.cli.plan import Shown, show_plan
 from segctl.cli.prompts import approved
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.cli.signatures import VerifyOption
 from segctl.model.errors import PlanError, UsageError
 from segctl.operations import apply as applying
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from segctl.planning.plan import DevicePlan, Plan
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("apply"))
 def apply(
     context: typer.Context,
     file: Annotated[Path | None, typer.Argument(help="A plan saved by segctl plan -o")] = None,
@@ -49,10 +52,10 @@ def apply(
     auto_approve: Annotated[
         bool, typer.Option("--auto-approve", help="Do not ask before applying")
     ] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only plan")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what is sent")] = False,
+    check: Annotated[bool, typer.Option("-C", "--check", help="Only plan; change nothing")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what is sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
     allow_purge: Annotated[
         bool, typer.Option("--allow-purge", help="Let segctl_unmanaged: purge delete others' rules")
@@ -72,21 +75,26 @@ def apply(
         typer.Option(
             "--reviewed",
             metavar="PLAN",
-            help="With -p: do what this saved plan holds, or refuse; does not ask",
+            help="With -p: do exactly what this saved plan says, or refuse; does not ask",
         ),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option("--resume", help="With -p: go on from this state file")
+        Path | None, typer.Option("--resume", help="With -p: continue from this state file")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option("--state", help="With -p: where to keep the state, and leave it")
+        Path | None,
+        typer.Option("--state", help="With -p: keep the state in this file, also after the end"),
     ] = None,
     on_interrupt: Annotated[
         Literal["finish", "revert"] | None,
         typer.Option(
-            "--on-interrupt", help="With -p: what the first Ctrl-C does with what runs [finish]"
+            "--on-interrupt",
+            help="With -p: what the first Ctrl-C does with running devices [finish]",
         ),
     ] = None,
+    list_hosts: ListHostsOption = False,
+    list_tasks: ListTasksOption = False,
+    syntax_check: SyntaxCheckOption = False,
 ) -> int:
     """Make the devices what the inventory says: a saved plan verbatim, or plan and ask.
 
@@ -96,6 +104,7 @@ def apply(
     settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
     shown = Shown(diff=diff, brief=brief)
+    listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
     if playbook is not None:
         from segctl.operations.rollout import RolloutOptions
 
@@ -117,7 +126,13 @@ def apply(
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
         )
+        if listing:
+            return listing.show(settings, options, display)
         return _roll(settings, options, shown, check=check)
+    if listing:
+        if file is not None:
+            raise UsageError(f"--list-hosts does not list a saved plan: segctl show {file} does")
+        return listing.show(settings, None, display)
     allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
     if check:
         return _check(settings, file, verify, shown, allowed)
@@ -185,13 +200,15 @@ def _print(settings: Settings, result: ApplyResult) -> int:
         tell(f"segctl: {refusal}")
         return ERROR
     written = str(result.journal or "")
+    failed = (one for one in result.outcomes if one.status in {"failed", "unknown"})
+    tell_failures((one.device, one.message) for one in failed)
     if settings.json:
         document = outcomes_json(result.outcomes, result.plan.plan_id, written)
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(outcomes_text(result.outcomes))
         if not result.well and written:
-            tell(f"What was done to which device last: {written}")
+            tell(f"The journal says what was done last on each device: {written}")
     return OK if result.well else ERROR
 
 

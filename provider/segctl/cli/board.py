@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segctl.model.durations import format_duration
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -40,22 +42,14 @@ class Totals:
     left: float | None = None
 
     def __str__(self) -> str:
-        """``12 of 1000 devices, 10 at work, 1 m 20 s, about 9 m left``."""
+        """``12 of 1000 devices, 10 at work, 1m 20s, about 9m left``."""
         text = f"{self.done} of {self.total} device{'' if self.total == 1 else 's'}"
         if self.running:
             text += f", {self.running} at work"
-        text += f", {spoken(self.seconds)}"
-        return text + (f", about {spoken(self.left)} left" if self.left is not None else "")
-
-
-def spoken(seconds: float) -> str:
-    """Return a time as people say it."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} m"
+        text += f", {format_duration(self.seconds)}"
+        return text + (
+            f", about {format_duration(self.left)} left" if self.left is not None else ""
+        )
 
 
 @dataclass(slots=True)
@@ -120,4 +114,6 @@ class Board:
         """Return how it stands in one line, with what takes longest."""
         slowest = self.rows(1)
         told = f"; longest: {slowest[0].device} {slowest[0].step}" if slowest else ""
-        return f"{self.totals()}{told}{f' {spoken(slowest[0].seconds)}' if slowest else ''}"
+        return (
+            f"{self.totals()}{told}{f' {format_duration(slowest[0].seconds)}' if slowest else ''}"
+        )

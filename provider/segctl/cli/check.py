@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import given_to
-from segctl.cli.screen import print_json, print_lines
+from segctl.cli.screen import print_json, print_lines, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import check as checking
 from segctl.operations.check import CheckOptions
@@ -35,19 +37,21 @@ class Expected(StrEnum):
     DENY = "deny"
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("check"))
 def check(
     context: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(help="Checks as in a playbook's verify (YAML), instead of --from and --to"),
+        typer.Argument(
+            help="YAML file of checks, as in a playbook's verify; replaces --from and --to"
+        ),
     ] = None,
     *,
     source: Annotated[
-        str, typer.Option("--from", help="Zone, asset or address the flow begins at")
+        str, typer.Option("--from", help="Zone, asset or address where the flow begins")
     ] = "",
     destination: Annotated[
-        str, typer.Option("--to", help="Zone, asset or address it ends at")
+        str, typer.Option("--to", help="Zone, asset or address where the flow ends")
     ] = "",
     application: Annotated[
         str,
@@ -65,16 +69,18 @@ def check(
         typer.Option("--port", min=1, max=65535, help="Destination port [any that a rule names]"),
     ] = None,
     user: Annotated[
-        str, typer.Option("--user", help="User as the firewall knows them [nobody it knows]")
+        str, typer.Option("--user", help="User name as the firewall knows it [an unknown user]")
     ] = "",
     expect: Annotated[
-        Expected | None, typer.Option("--expect", help="Exit 1 unless every firewall answers this")
+        Expected | None,
+        typer.Option("--expect", help="Exit 1 unless every firewall gives this answer"),
     ] = None,
     declared: Annotated[
-        bool, typer.Option("--declared", help="Ask the inventory's own policy, no device")
+        bool, typer.Option("--declared", help="Ask the policy of the inventory, not the devices")
     ] = False,
 ) -> int:
     """Ask firewalls whether they allow a flow, and by which rule; never writes to a device."""
+    from segctl.fleet import Failure
     from segctl.report import check_json, check_text
 
     settings, display = given_to(context)
@@ -92,9 +98,13 @@ def check(
         )
         checks = (one,)
     elif given or protocol is not Transport.TCP:
-        raise UsageError("a file says itself what is asked: leave it, or the options, out")
+        raise UsageError(
+            "the file already says what to ask: give either a file or options such as --from"
+        )
     options = CheckOptions(file=file, checks=checks, declared=declared)
     result = checking.check(settings, options, display)
+    asked = result.answers.items()
+    tell_failures((name, one.message) for name, one in asked if isinstance(one, Failure))
     document = check_json(
         result.questions,
         result.answers,
@@ -121,7 +131,7 @@ def _check(
     from segctl.analysis.query import Check
 
     if not source or not destination:
-        raise UsageError("say --from and --to, or give a file of checks")
+        raise UsageError("give --from and --to, or a file of checks")
     if port is not None and protocol is Transport.ICMP:
         raise UsageError("icmp has no port: leave --port out")
     return Check(

@@ -36,7 +36,8 @@ OVERVIEW = {
     "import": "Write a device as inventory files; planning them back changes nothing.",
     "protocols": "Show the protocol catalogue, or one protocol's applications by access class.",
     "schema": "Print the JSON Schema of a document, or which documents have one.",
-    "mock": "Mock devices to try things on.",
+    "mock": "Serve mock devices to try things on.",
+    "version": "Show which segctl this is, and on which Python it runs.",
     "demo": "Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair.",
 }
 #: Modules that register their commands when they are imported.

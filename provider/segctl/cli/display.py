@@ -51,9 +51,9 @@ def _spoken(event: str, facts: dict[str, object]) -> str:
     if event == "play":
         return f"Play {facts['play']}: {facts['name']}"
     if event == "soak":
-        from segctl.cli.board import spoken
+        from segctl.model.durations import format_duration
 
         seconds = facts["seconds"]
-        length = spoken(seconds) if isinstance(seconds, int) else str(seconds)
+        length = format_duration(seconds) if isinstance(seconds, int) else str(seconds)
         return f"Soaking {length}, until {facts['until']}."
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,9 @@ import typer
 from segctl.cli.app import drift_app
 from segctl.cli.display import Display
 from segctl.cli.exits import DIFFERS, ERROR, OK
-from segctl.cli.options import OfflineOption, given_to
+from segctl.cli.options import KeepDaysOption, OfflineOption, duration_of, given_to
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import drift as drifting
 from segctl.operations.drift import Acceptance, DriftOptions
@@ -38,11 +39,16 @@ def drift(
     ] = None,
     write_baseline: Annotated[
         Path | None,
-        typer.Option("--write-baseline", help="Accept what has drifted today, in a new file"),
+        typer.Option("--write-baseline", help="Accept today's drift in a new baseline file"),
     ] = None,
-    owner: Annotated[str, typer.Option("--owner", help="Who answers for --write-baseline")] = "",
+    owner: Annotated[
+        str, typer.Option("--owner", help="With --write-baseline: who is responsible")
+    ] = "",
     expires: Annotated[
-        str, typer.Option("--expires", help="Last day of --write-baseline, such as 2027-01-31")
+        str,
+        typer.Option(
+            "--expires", help="With --write-baseline: the last day it holds, such as 2027-01-31"
+        ),
     ] = "",
     history: Annotated[
         str | None,
@@ -54,19 +60,19 @@ def drift(
         ),
     ] = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="Record nothing")] = False,
-    keep_days: Annotated[
-        int, typer.Option("--keep-days", min=1, help="Days that resolved drift stays on record")
-    ] = 730,
+    keep_days: KeepDaysOption = "730d",
     metrics: Annotated[
         Path | None,
         typer.Option("--metrics", help="Prometheus metrics for the textfile collector"),
     ] = None,
     pushgateway: Annotated[
         str | None,
-        typer.Option("--pushgateway", metavar="URL", help="Takes the metrics [SEGCTL_PUSHGATEWAY]"),
+        typer.Option(
+            "--pushgateway", metavar="URL", help="Push the metrics here [SEGCTL_PUSHGATEWAY]"
+        ),
     ] = None,
     plan: Annotated[
-        Path | None, typer.Option("--plan", help="Saved plan whose age the metrics tell")
+        Path | None, typer.Option("--plan", help="Saved plan whose age the metrics report")
     ] = None,
     webhook: Annotated[
         list[str] | None,
@@ -95,7 +101,11 @@ def drift(
         return OK
     acceptance = Acceptance.of(write_baseline, owner, expires)
     if offline is not None and (history or metrics or pushgateway or plan or webhook):
-        raise UsageError("what a snapshot shows is over: it is not recorded, measured or told")
+        raise UsageError(
+            "--offline compares with a snapshot: it cannot be combined with --history, --metrics, "
+            "--pushgateway, --plan or --webhook"
+        )
+    kept = duration_of("--keep-days", keep_days, unit="d", least=86400)
     channels = (
         Channels.none()
         if offline is not None
@@ -103,7 +113,7 @@ def drift(
             environment=files.environment,
             history=history,
             no_history=no_history,
-            keep_days=keep_days,
+            keep_days=math.ceil(kept / 86400),
             metrics=metrics,
             pushgateway=pushgateway,
             plan=plan,
@@ -125,7 +135,7 @@ def _refuse_others(context: typer.Context) -> None:
         source = context.get_parameter_source(name)
         if name not in _SHARED and source is not None and source.name == "COMMANDLINE":
             option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is no option of segctl drift {context.invoked_subcommand}")
+            raise UsageError(f"segctl drift {context.invoked_subcommand} does not take {option}")
 
 
 def _told(
@@ -143,6 +153,7 @@ def _told(
         print_json(drift_json(found), lines=settings.json_lines)
     else:
         print_lines(drift_text(found))
+    tell_failures((failure.device, failure.message) for failure in result.failures)
     with suppress(OSError):  # who reads it may be gone; the others are told all the same
         sys.stdout.flush()
     past = past_of(channels, found, loaded, result.started)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import settings_of
 from segctl.cli.screen import print_json, say, tell
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from segctl.formatting.files import Formatted
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("fmt"))
 def fmt(
     context: typer.Context,
     paths: Annotated[
@@ -34,9 +36,9 @@ def fmt(
     ] = None,
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 when a file would change")
+        bool, typer.Option("-C", "--check", help="Write nothing; exit 1 when a file would change")
     ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what changes")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what changes")] = False,
 ) -> int:
     """Give inventory files and playbooks their one layout; values and comments stay."""
     settings = settings_of(context)
@@ -84,7 +86,7 @@ def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool
     counts = {word: sum(one.status == word for one in found) for word in ("changed", "failed")}
     verb = "would change" if check else "changed"
     failed = f", {counts['failed']} could not be formatted" if counts["failed"] else ""
-    tell(f"{len(found)} files: {counts['changed']} {verb}{failed}")
+    tell(f"{len(found)} file{'' if len(found) == 1 else 's'}: {counts['changed']} {verb}{failed}")
 
 
 def _diff(name: str, before: str, after: str) -> str:

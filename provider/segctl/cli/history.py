@@ -8,40 +8,50 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.app import EPILOG, drift_app
-from segctl.cli.options import settings_of
+from segctl.cli.app import drift_app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
+from segctl.cli.options import given_to
 from segctl.cli.screen import print_json, print_lines
+from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
 from segctl.operations import history as records
 from segctl.operations.history import HistoryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import timedelta
 
     from segctl.drift.history import Entry
     from segctl.report import Line
 
 
-@drift_app.command("history", epilog=EPILOG)
+@drift_app.command("history", cls=Command, epilog=epilog("drift history"))
 def history(
     context: typer.Context,
     *,
     device: Annotated[str, typer.Option("--device", help="Only this firewall")] = "",
     since: Annotated[
-        str, typer.Option("--since", help="Only what was seen or resolved since, as 2026-11-01")
+        str,
+        typer.Option(
+            "--since", help="Only what was seen or resolved since this date, such as 2026-11-01"
+        ),
     ] = "",
     open_: Annotated[bool, typer.Option("--open", help="Only what is open [default]")] = False,
-    every: Annotated[bool, typer.Option("--all", help="Also what was resolved")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include what was resolved")] = False,
     url: Annotated[
         str | None, typer.Option("--history", metavar="URL", help="Database of the history")
     ] = None,
     env: Annotated[str, typer.Option("--env", help="Only this environment")] = "",
 ) -> None:
-    """Show what has drifted, since when, and who did it; asks no device."""
+    """Show what has drifted, since when, and who did it; asks no device.
+
+    With -i or -l only the firewalls that they select; without them everything on record.
+    """
     if open_ and every:
-        raise UsageError("--open and --all exclude each other")
+        raise UsageError("give --open or --all, not both")
+    settings, display = given_to(context)
     given = context.parent.params if context.parent is not None else {}
+    chosen = bool(settings.inventory or settings.limit)
     options = HistoryOptions(
         url=url or given.get("history"),
         environment=env or _named(given.get("env")),
@@ -49,9 +59,8 @@ def history(
         since=_moment(since) if since else None,
         resolved=every,
     )
-    found = records.history(options)
+    found = records.history(options, settings if chosen else None, display)
     now = datetime.now(UTC)
-    settings = settings_of(context)
     if settings.json:
         listed = [_json(entry, now) for entry in found]
         document = {"format_version": "1.0", "items": listed}
@@ -70,7 +79,7 @@ def _moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise UsageError(f"--since {text!r} is no day such as 2026-11-01") from None
+        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
 
 
 def _json(entry: Entry, now: datetime) -> dict[str, Any]:
@@ -102,7 +111,8 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
                 text=f"{entry.kind} {entry.name}",
                 style="dim" if entry.resolved else "yellow",
             )
-            lasted = age((entry.resolved or now) - entry.first_seen)
+            span = (entry.resolved or now) - entry.first_seen
+            lasted = format_duration(span.total_seconds())
             ended = f"resolved {_minute(entry.resolved)}" if entry.resolved else ""
             seen = ended or f"last seen {_minute(entry.last_seen)}"
             word = "lasted" if entry.resolved else "open for"
@@ -118,11 +128,3 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
 
 def _minute(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-
-def age(span: timedelta) -> str:
-    """Write how long something has lasted, in its two largest units."""
-    minutes = max(0, int(span.total_seconds())) // 60
-    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "min"))
-    told = [f"{number} {unit}" for number, unit in parts if number]
-    return " ".join(told[:2]) or "0 min"

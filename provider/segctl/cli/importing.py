@@ -7,17 +7,24 @@ from typing import Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command, complete_hosts
+from segctl.cli.examples import epilog
 from segctl.cli.exits import OK
 from segctl.cli.options import given_to
 from segctl.cli.screen import print_json, say
 from segctl.operations.importing import ImportOptions, import_host
 
 
-@app.command("import", epilog=EPILOG)
+@app.command("import", cls=Command, epilog=epilog("import"))
 def import_(
     context: typer.Context,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="A firewall of the inventory")],
+    host: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST", help="A firewall of the inventory", autocompletion=complete_hosts
+        ),
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="New folder (default imported/HOST)")

@@ -14,8 +14,8 @@ from segctl.model.errors import SegctlError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-_FINISHING = "what runs is finished, nothing more is begun; once more takes it back"
-_REVERTING = "going back; once more leaves without waiting"
+_FINISHING = "running devices finish and no more begin; press Ctrl-C again to take changes back"
+_REVERTING = "taking changes back; press Ctrl-C again to leave without waiting"
 
 
 class LeftError(SegctlError):

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app, mock_app
+from segctl.cli.app import app, mock_app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import say, tell
 from segctl.model.errors import UsageError
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-@mock_app.command("serve", epilog=EPILOG)
+@mock_app.command("serve", cls=Command, epilog=epilog("mock serve"))
 def mock_serve(
     context: typer.Context,
     *,
@@ -33,12 +35,16 @@ def mock_serve(
     ] = None,
     endpoints: Annotated[
         Path | None,
-        typer.Option("--endpoints", help="Inventory overlay to write; it wins over host_vars"),
+        typer.Option(
+            "--endpoints", help="Write the inventory overlay here; it overrides host_vars"
+        ),
     ] = None,
     config: Annotated[
         list[str] | None,
         typer.Option(
-            "--config", metavar="HOST=FILE", help="Configuration a host holds, as others left it"
+            "--config",
+            metavar="HOST=FILE",
+            help="Start this host with an exported configuration; repeatable",
         ),
     ] = None,
 ) -> None:
@@ -67,7 +73,9 @@ def mock_serve(
         names = ", ".join(f"{name} 127.0.0.1:{mock.port}" for name, mock in served)
         say(f"serving {names}")
         for name in running.nowhere:
-            tell(f"segctl: {name}: there is no mock of its platform: the overlay leads nowhere")
+            tell(
+                f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere"
+            )
         given = " ".join(f"-i {path}" for path in settings.sources)
         say(f"use them with: {given} -i {overlay}")
         sys.stdout.flush()
@@ -112,7 +120,7 @@ def _until_stopped() -> None:
         return
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("demo"))
 def demo(context: typer.Context) -> int:
     """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
     from segctl.cli import run

@@ -9,24 +9,63 @@ import typer
 
 from segctl.cli.arguments import Settings
 from segctl.cli.display import Display
+from segctl.model.durations import format_duration, parse_duration
 from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: A hundred years: more is a slip, and dates end.
+_LONGEST = 36500 * 86400.0
+
 OfflineOption = Annotated[
     Path | None,
-    typer.Option("--offline", help="Read no device but this snapshot, or this folder of them"),
+    typer.Option(
+        "--offline", help="Read this snapshot, or folder of snapshots, instead of devices"
+    ),
+]
+ValidForOption = Annotated[
+    str,
+    typer.Option(
+        "--valid-for",
+        metavar="DURATION",
+        help="How long apply accepts the saved plan: 30m, 24h, 7d; a plain number is hours",
+    ),
+]
+KeepDaysOption = Annotated[
+    str,
+    typer.Option(
+        "--keep-days",
+        metavar="DURATION",
+        help="How long resolved drift stays on record: 730d; a plain number is days",
+    ),
 ]
 PlaybookOption = Annotated[
-    Path | None, typer.Option("-p", "--playbook", help="Waves as this playbook has them")
+    Path | None,
+    typer.Option("-p", "--playbook", help="Work through the plays and waves of this playbook"),
 ]
 TagsOption = Annotated[
     list[str] | None, typer.Option("-t", "--tags", help="With -p: only tasks with these tags")
 ]
 SkipTagsOption = Annotated[
-    list[str] | None, typer.Option("--skip-tags", help="With -p: no tasks with these tags")
+    list[str] | None, typer.Option("--skip-tags", help="With -p: skip tasks with these tags")
 ]
+
+
+def duration_of(option: str, text: str, *, unit: str, least: float) -> float:
+    """Return the seconds that an option gives; a plain number counts `unit`.
+
+    Raises:
+        UsageError: it is not a duration, or shorter than `least` seconds.
+    """
+    try:
+        seconds = parse_duration(text, unit=unit)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+    if not least <= seconds <= _LONGEST:
+        bounds = f"from {format_duration(least)} to {format_duration(_LONGEST)}"
+        raise UsageError(f"{option} must be {bounds}, not {text}")
+    return seconds
 
 
 def settings_of(context: typer.Context) -> Settings:
@@ -48,7 +87,7 @@ def only_with_playbook(playbook: Path | None, *options: object) -> None:
     """
     if playbook is None and any(options):
         raise UsageError(
-            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt go with a "
+            "--tags, --skip-tags, --reviewed, --resume, --state and --on-interrupt need a "
             "playbook (-p FILE)"
         )
 

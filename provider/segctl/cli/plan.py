@@ -8,20 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
+from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
     OfflineOption,
     PlaybookOption,
     SkipTagsOption,
     TagsOption,
+    ValidForOption,
+    duration_of,
     given_to,
     only_with_playbook,
     settings_of,
     split_tags,
 )
 from segctl.cli.reports import ReportFiles, places_of, reporting
-from segctl.cli.screen import print_json, print_lines, say, tell
+from segctl.cli.screen import print_json, print_lines, say, tell, tell_failures
 from segctl.cli.signatures import SignOption, VerifyOption, key_password
 from segctl.model.errors import UsageError
 from segctl.operations import plan as planning
@@ -35,10 +40,11 @@ if TYPE_CHECKING:
     from segctl.fleet import Failure
     from segctl.model.errors import SegctlError
     from segctl.operations.plan_files import Comparison, Saved, SavedPlan
+    from segctl.operations.rollout import PlaybookOptions
     from segctl.planning.plan import Plan
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("plan"))
 @reporting
 def plan(
     context: typer.Context,
@@ -49,38 +55,45 @@ def plan(
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit 2 when there are changes")
     ] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
-    valid_for: Annotated[
-        float, typer.Option(min=0.01, help="Hours after which apply refuses the saved plan")
-    ] = 24.0,
+    valid_for: ValidForOption = "24h",
     sign: SignOption = None,
     offline: OfflineOption = None,
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
+    check: Annotated[
+        bool,
+        typer.Option("-C", "--check", help="Accepted as in Ansible: plan never changes anything"),
+    ] = False,
+    list_hosts: ListHostsOption = False,
+    list_tasks: ListTasksOption = False,
+    syntax_check: SyntaxCheckOption = False,
     files: ReportFiles,
 ) -> int:
     """Read the devices and show what would change; never writes to a device."""
     settings, display = given_to(context)
+    del check  # a plan is nothing else
     only_with_playbook(playbook, tags, skip_tags)
-    saving = Saving.to(out, sign, valid_for, key_password)
-    if playbook is not None:
+    tasks = _tasks_of(playbook, tags, skip_tags)
+    listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
+    if listing:
+        return listing.show(settings, tasks, display)
+    hours = duration_of("--valid-for", valid_for, unit="h", least=36) / 3600
+    saving = Saving.to(out, sign, hours, key_password)
+    if tasks is not None:
         from segctl.cli.rollout import plan_playbook
-        from segctl.operations.rollout import PlaybookOptions
 
         if offline is not None:
-            raise UsageError("a playbook is planned on its devices: leave -p or --offline out")
-        tasks = PlaybookOptions(
-            file=playbook, tags=split_tags(tags), skip_tags=split_tags(skip_tags)
-        )
+            raise UsageError("a playbook cannot be planned offline: leave out -p or --offline")
         shown = Shown(diff=diff, brief=brief)
         code, changes = plan_playbook(settings, tasks, shown, files, saving)
         return DIFFERS if code == OK and detailed_exitcode and changes else code
     with files.refusals("plan", settings):
-        options = planning.PlanOptions(offline=offline, valid_for=valid_for)
+        options = planning.PlanOptions(offline=offline, valid_for=hours)
         result = planning.plan(settings, options, display)
     saved = saving.save(result.plan, result.failures)
     if files.wanted:
@@ -99,6 +112,17 @@ def plan(
     return DIFFERS if detailed_exitcode and result.differs else OK
 
 
+def _tasks_of(
+    playbook: Path | None, tags: Sequence[str] | None, skip_tags: Sequence[str] | None
+) -> PlaybookOptions | None:
+    """Return the playbook that is given, and which tasks of it."""
+    if playbook is None:
+        return None
+    from segctl.operations.rollout import PlaybookOptions
+
+    return PlaybookOptions(file=playbook, tags=split_tags(tags), skip_tags=split_tags(skip_tags))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """How a plan is shown."""
@@ -115,7 +139,7 @@ def tell_saved(saving: Saving, saved: Saved | None, made: Plan, *, apply: str = 
     if saving.out is None:
         return
     if saved is None:
-        tell(f"segctl: {saving.out} not written: not every device could be planned")
+        tell(f"segctl: {saving.out} was not written, because not every device could be planned")
     elif made.applyable and saved.file.is_file():
         beside = f", signed in {saved.signature}" if saved.signature else ""
         verify = " --verify KEYS" if saved.signature else ""
@@ -134,6 +158,7 @@ def show_plan(
     """Print a plan; with `--json` also why it was not applied, if so."""
     from segctl.report import plan_text
 
+    tell_failures((failure.device, failure.message) for failure in failures)
     if not settings.json:
         print_lines(plan_text(made, failures, diff=diff, brief=brief))
         return
@@ -148,15 +173,15 @@ def show_plan(
     print_json(document, lines=settings.json_lines)
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("show"))
 @reporting
 def show(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A saved plan, also a stale one")],
+    file: Annotated[Path, typer.Argument(help="A saved plan, even a stale one")],
     *,
-    diff: Annotated[bool, typer.Option("--diff", help="Show what would be sent")] = False,
+    diff: Annotated[bool, typer.Option("-D", "--diff", help="Show what would be sent")] = False,
     brief: Annotated[
-        bool, typer.Option("--brief", help="One line a rule, objects counted")
+        bool, typer.Option("--brief", help="One line per rule; only count objects")
     ] = False,
     same_as: Annotated[
         Path | None,
@@ -221,7 +246,7 @@ def _mention_use(saved: SavedPlan) -> None:
     if plan_files.expired(saved.plan):
         say("It has expired: run segctl plan again to apply anything.")
     elif plan_files.used(saved.file, saved.plan):
-        say("It was applied already: run segctl plan again to apply anything.")
+        say("It has already been applied: run segctl plan again to apply anything.")
 
 
 def _mention_signers(saved: SavedPlan, *, verified: bool) -> None:
@@ -231,4 +256,4 @@ def _mention_signers(saved: SavedPlan, *, verified: bool) -> None:
         say(f"Signed by {signer}.")
     if not verified and (signatures := signatures_of(saved.file)):
         names = ", ".join(path.name for path in signatures)
-        say(f"There is {names}, not verified: give the trusted keys with --verify.")
+        say(f"The signature {names} was not verified: give the trusted keys with --verify.")

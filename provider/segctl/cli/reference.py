@@ -7,23 +7,27 @@ from typing import Annotated
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
-from segctl.cli.screen import console, print_dumped, print_json, say, tell
+from segctl.cli.screen import print_dumped, print_json, print_table, say, tell
 from segctl.model.errors import UsageError
 from segctl.operations.loading import vault
 
-#: What there is a schema of.
 
-
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("inventory"))
 def inventory(
     context: typer.Context,
     *,
-    list_: Annotated[bool, typer.Option("--list", help="All hosts and variables as JSON")] = False,
-    host: Annotated[str | None, typer.Option("--host", help="Variables of one host")] = None,
-    graph: Annotated[bool, typer.Option("--graph", help="The groups as a tree")] = False,
-    vars_: Annotated[bool, typer.Option("--vars", help="With --graph: variables too")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Show all hosts and variables as JSON")
+    ] = False,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Show the variables of one host")
+    ] = None,
+    graph: Annotated[bool, typer.Option("--graph", help="Show the groups as a tree")] = False,
+    vars_: Annotated[bool, typer.Option("--vars", help="With --graph: show variables too")] = False,
     playbook_dir: Annotated[
         Path | None,
         typer.Option(
@@ -32,7 +36,7 @@ def inventory(
             help="Add the variables in this folder, as ansible-inventory does",
         ),
     ] = None,
-    group: Annotated[str, typer.Argument(help="With --graph: start here")] = "all",
+    group: Annotated[str, typer.Argument(help="With --graph: start at this group")] = "all",
 ) -> None:
     """Show the inventory as ansible-inventory does.
 
@@ -52,7 +56,7 @@ def inventory(
     if [list_, host is not None, graph].count(True) != 1:
         raise UsageError("give one of --list, --host HOST and --graph")
     if playbook_dir is not None and not playbook_dir.is_dir():
-        raise UsageError(f"--playbook-dir {playbook_dir}: there is no such folder")
+        raise UsageError(f"--playbook-dir {playbook_dir}: the folder does not exist")
     found = read_inventory(
         list(settings.sources),
         extra_vars=settings.extra_vars,
@@ -63,7 +67,7 @@ def inventory(
     )
     for name, names, file in otherwise_in_ansible(found):
         tell(
-            f"segctl: {name}: this is Ansible's view, where {', '.join(names)} differ from {file}; "
+            f"segctl: {name}: in Ansible's view {', '.join(names)} differ from {file}; "
             f"the other commands of segctl reach the mock that {file} declares"
         )
     for problem in (*found.lost, *found.surroundings):
@@ -78,10 +82,10 @@ def inventory(
         print_dumped(dump(list_json(found, settings.limit)))
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("protocols"))
 def protocols(
     context: typer.Context,
-    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="One protocol")] = None,
+    id_: Annotated[str | None, typer.Argument(metavar="[ID]", help="Id of a protocol")] = None,
 ) -> None:
     """Show the protocol catalogue, or one protocol's applications by access class."""
     from segctl.protocols import catalogue, rows
@@ -94,24 +98,17 @@ def protocols(
         listed = [dict(zip(names, row, strict=True)) for row in table]
         print_json({"protocols": listed}, lines=settings.json_lines)
         return
-    from rich.table import Table
-
-    shown = Table(box=None, pad_edge=False)
-    for number, title in enumerate(head):
-        shown.add_column(title, overflow="fold", no_wrap=number < 2)
-    for row in table:
-        shown.add_row(*row)
-    console().print(shown)
+    print_table([head, *table])
     if one is not None:
         for text in (one.caveat, one.notes, one.dependency_note):
             if text:
                 say(f"\n{text}")
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("schema"))
 def schema(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Which document")] = None,
+    kind: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Name of a document")] = None,
 ) -> None:
     """Print the JSON Schema of a document, or which documents have one."""
     from segctl.planning.documents import schema as read_schema
@@ -138,4 +135,19 @@ def schema(
     elif kind in names:
         print_json(read_schema(kind))
     else:
-        raise UsageError(f"no schema {kind!r}: there are {', '.join(names)}")
+        raise UsageError(f"there is no schema {kind!r}; choose one of {', '.join(names)}")
+
+
+@app.command(cls=Command, epilog=epilog("version"))
+def version(context: typer.Context) -> None:
+    """Show which segctl this is, and on which Python it runs."""
+    import platform
+
+    import segctl
+
+    settings, python = settings_of(context), platform.python_version()
+    if settings.json:
+        document = {"format_version": "1.0", "version": segctl.__version__, "python": python}
+        print_json(document, lines=settings.json_lines)
+    else:
+        say(f"segctl {segctl.__version__} (Python {python})")

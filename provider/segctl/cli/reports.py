@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 
 Environment = Annotated[
     str,
-    typer.Option("--env", metavar="NAME", help="What reports, history and notices call it"),
+    typer.Option(
+        "--env", metavar="NAME", help="Name of the environment in reports, history and notices"
+    ),
 ]
 #: The report files by their option's name, with its help.
 FORMS = {
     "markdown": "Report for a pull request",
     "sarif": "Findings as SARIF, with file:line",
     "junit": "Checks as JUnit XML",
-    "gitlab": "Report for GitLab's merge requests",
+    "gitlab": "Report for a GitLab merge request",
     "html": "Report as one HTML page",
 }
 

@@ -10,7 +10,7 @@ from segctl.cli.display import Display
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.plan import tell_saved
 from segctl.cli.reports import ReportFiles, places_of
-from segctl.cli.screen import print_json, print_lines, tell
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.operations import rollout
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from segctl.cli.plan import Shown
     from segctl.operations.plan_files import Saving
     from segctl.operations.rollout import PlaybookOptions, PlaybookPlan, Rollout, RolloutOptions
-    from segctl.playbook.run.results import WaveResult
+    from segctl.playbook.run.results import RolloutResult, WaveResult
 
 
 def plan_playbook(
@@ -103,11 +103,17 @@ def apply_playbook(
     return OK if done.well else ERROR
 
 
+def _tell_failed(result: RolloutResult) -> None:
+    failed = (one for one in result.devices if one.status in {"failed", "unknown"})
+    tell_failures((one.device, one.message) for one in failed)
+
+
 def _show_plan(
     settings: Settings, options: PlaybookOptions, shown: Shown, planned: PlaybookPlan
 ) -> None:
     from segctl.report.rollout import plan_text, rollout_json
 
+    _tell_failed(planned.result)
     if settings.json:
         document = rollout_json(
             planned.result,
@@ -126,6 +132,7 @@ def _show(settings: Settings, options: RolloutOptions, done: Rollout) -> None:
     """Print what became of a playbook, or why it was not begun."""
     from segctl.report.rollout import refusal_text, result_text, rollout_json
 
+    _tell_failed(done.result)
     if settings.json:
         document = rollout_json(
             done.result,

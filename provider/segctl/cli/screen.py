@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.durations import format_duration
 from segctl.system import inert
 from segctl.system.inert import inert_json, json_text, printable
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from segctl.cli.board import Board
     from segctl.report import Line
 
-#: How wide lines are where no terminal says it.
-_WIDTH = 100
+#: How wide lines are where nobody says it: none is folded.
+_UNFOLDED = 1 << 20
 #: Lines written at a time.
 _BATCH = 500
 #: Devices shown at a time.
@@ -86,7 +87,7 @@ def print_event(event: str, **facts: object) -> None:
 
 
 def print_lines(lines: Iterable[Line]) -> None:
-    """Write a report to standard output, as wide as its reader sees it."""
+    """Write a report: folded for a terminal or COLUMNS, whole lines otherwise."""
     from rich.text import Text
 
     from segctl.report import laid_out
@@ -100,22 +101,55 @@ def print_lines(lines: Iterable[Line]) -> None:
             shown.print(Text("\n").join(batch), soft_wrap=True)
 
 
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Write a table, its head first: as records where it is wider than its reader.
+
+    A record is the first cell, and below it the others that hold something, each with its head.
+    """
+    from segctl.report import Line
+
+    head, *records = rows
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + 2 * (len(widths) - 1) <= console().width:
+        padded = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        print_lines(Line(text="", lead=line) for line in padded)
+        return
+    label = max(map(len, head[1:]), default=0)
+    for key, *cells in records:
+        print_lines([Line(lead=key, lead_style="bold")])
+        print_lines(
+            Line(lead=f"  {name.ljust(label)}  ", text=cell)
+            for name, cell in zip(head[1:], cells, strict=True)
+            if cell
+        )
+
+
+def tell_failures(failures: Iterable[tuple[str, str]]) -> None:
+    """Tell which devices failed and why (name, message) where standard output is not read at once.
+
+    A report in a file or a pipe, or a JSON document, does not show it to who waits at the terminal.
+    """
+    if not (sys.stdout.isatty() or _same_end()):
+        for device, message in failures:
+            tell(f"segctl: {device}: {message}")
+
+
+def _same_end() -> bool:
+    """Whether standard output and standard error end in the same place, as with ``2>&1``."""
+    try:
+        return os.path.sameopenfile(sys.stdout.fileno(), sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that writes no escape code where NO_COLOR is set or no terminal is."""
     from rich.console import Console
 
     made = Console(highlight=False, stderr=stderr, color_system=None if plain() else "auto")
     if not made.is_terminal and "COLUMNS" not in os.environ:
-        made.width = _seen_width()
+        made.width = _UNFOLDED
     return made
-
-
-def _seen_width() -> int:
-    """Return how wide a reader of a pipe sees it: as the terminal behind it, if there is one."""
-    for descriptor in (2, 0):
-        with suppress(OSError):
-            return os.get_terminal_size(descriptor).columns or _WIDTH
-    return _WIDTH
 
 
 def plain() -> bool:
@@ -224,7 +258,7 @@ def _drawn(board: Board) -> Generator[None]:
         for row in rows:
             style = "yellow" if row.slow else ""
             text = f"{row.device}: {row.step}{'  (slow)' if row.slow else ''}"
-            table.add_row(_escaped(text, style), _escaped(f"{row.seconds:.0f} s", style))
+            table.add_row(_escaped(text, style), _escaped(format_duration(row.seconds), style))
         totals = board.totals()
         if totals.running > len(rows):
             table.add_row(_escaped(f"and {totals.running - len(rows)} more", "dim"), "")

@@ -21,7 +21,7 @@ VerifyOption = Annotated[
     typer.Option(
         "--verify",
         envvar="SEGCTL_VERIFY",
-        help="Trusted keys (allowed signers, minisign public keys): only a plan signed by one",
+        help="Only accept a plan signed by one of these keys (allowed signers, minisign)",
     ),
 ]
 SignOption = Annotated[

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command, complete_hosts
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import given_to, settings_of
 from segctl.cli.screen import print_json, say, tell
@@ -20,11 +22,16 @@ if TYPE_CHECKING:
     from segctl.planning.snapshot import Snapshot
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("snapshot"))
 def snapshot(
     context: typer.Context,
     pattern: Annotated[
-        str, typer.Argument(metavar="[HOST]", help="Firewalls of this pattern [all, or -l]")
+        str,
+        typer.Argument(
+            metavar="[HOST]",
+            help="Firewalls of this pattern [all, or -l]",
+            autocompletion=complete_hosts,
+        ),
     ] = "all",
     *,
     out: Annotated[
@@ -57,7 +64,7 @@ def _row(one: Snapshot, path: Path) -> dict[str, Any]:
     return values | {"path": str(path)}
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("verify"))
 def verify(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A plan, a snapshot, any file with a signature")],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from segctl.cli.app import EPILOG, app
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.options import settings_of
 from segctl.cli.reports import ReportFiles, places_of, reporting
@@ -12,7 +14,7 @@ from segctl.cli.screen import print_json, print_lines
 from segctl.operations import validate as validating
 
 
-@app.command(epilog=EPILOG)
+@app.command(cls=Command, epilog=epilog("validate"))
 @reporting
 def validate(
     context: typer.Context,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from segctl.inventory import VaultError, decrypt
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
+from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
 from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
 from segctl.transports.target import Member, Target
@@ -89,8 +90,8 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         key_file=path("ansible_ssh_private_key_file"),
         ssh_fingerprint=text("segctl_ssh_fingerprint"),
         transcript=path("segctl_transcript"),
-        timeout=float(text("segctl_timeout") or 60),
-        commit_timeout=float(text("segctl_commit_timeout") or 1200),
+        timeout=parse_duration(text("segctl_timeout") or "60"),
+        commit_timeout=parse_duration(text("segctl_commit_timeout") or "1200"),
         max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
         members=members,

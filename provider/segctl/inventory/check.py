@@ -39,6 +39,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[str], object]]] = {
     "tags": convert.tags,
     "answer": convert.answer,
 }
+_WHOLE: Final = Scalar(kind="integer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,8 @@ class Checker:
 
     def _convert(self, node: Node, value: object, shape: Scalar) -> object:
         text = node.place.text
+        if shape.kind == "duration" and isinstance(value, int):
+            value, text = str(_as_number(value, text, _WHOLE)), None
         if shape.kind == "choice" or shape.kind in _CONVERTERS:
             return self._textual(node, _as_text(value, text), shape)
         if node.place.file == EXTRA and isinstance(value, str):
@@ -281,6 +284,8 @@ class Checker:
         if shape.kind == "choice":
             return convert.choice(value, shape.choices)
         converted = _CONVERTERS[shape.kind](value)
+        if isinstance(converted, int) and shape.kind == "duration":
+            return _within(converted, shape)
         if shape.kind == "reference":
             return Reference(cast("str", converted), node)
         return converted

@@ -10,9 +10,9 @@ from typing import Final, Literal, cast
 from segctl.inventory.schema import (
     BATCH_PATTERN,
     CLOCK_PATTERN,
-    DURATION_PATTERN,
     ID_PATTERN,
 )
+from segctl.model.durations import WHOLE_PATTERN, parse_duration
 from segctl.model.errors import nearest
 from segctl.model.site import Network, PortRange
 
@@ -22,13 +22,12 @@ _QUOTES: Final = re.compile(r"[\"'`]")
 _ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}$", re.ASCII)
 _WINDOW: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$", re.ASCII)
 _PORTS: Final = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?$", re.ASCII)
-_DURATION: Final = re.compile(DURATION_PATTERN, re.ASCII)
+_DURATION: Final = re.compile(WHOLE_PATTERN, re.ASCII)
 _CLOCK: Final = re.compile(CLOCK_PATTERN, re.ASCII)
 _BATCH: Final = re.compile(BATCH_PATTERN, re.ASCII)
 _ENDPOINT: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\[\]\s:]+)):(\d{1,5})", re.ASCII)
 _HOST: Final = re.compile(r"(?!-)[^\[\]\s/@]+")
 PERCENT: Final = re.compile(r"\d{1,3}(?:\.\d+)?", re.ASCII)
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
 _MAX_PORT: Final = 65535
 _MAX_SECONDS: Final = 7 * 86400
 
@@ -155,12 +154,11 @@ def choice(text: str, choices: tuple[str, ...]) -> str:
 
 
 def duration(text: str) -> int:
-    """Return the seconds of ``90``, ``30s``, ``10m`` or ``2h``."""
+    """Return the seconds of ``90``, ``30s``, ``10m``, ``2h`` or ``1d``."""
     if not _DURATION.fullmatch(text):
         msg = f"{text!r} is not a duration"
         raise BadValueError(msg, "write seconds, or 30s, 10m, 2h")
-    number = text.rstrip("smh")
-    seconds = int(number) * _SECONDS[text[len(number) :]]
+    seconds = int(parse_duration(text))
     if seconds > _MAX_SECONDS:
         msg = f"{text} is longer than 7 days"
         raise BadValueError(msg)

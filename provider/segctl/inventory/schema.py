@@ -15,6 +15,7 @@ from segctl.inventory.shapes import (
     Shape,
     Table,
 )
+from segctl.model.durations import WHOLE_PATTERN
 from segctl.model.site import ACCESS_CLASSES, ZONE_KINDS
 
 #: Zone, conduit, flow, asset and site ids.
@@ -32,7 +33,6 @@ DAYS: Final = (
 _WINDOW_PATTERN: Final = r"^([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]$"
 _SERVICE_PATTERN: Final = r"^(icmp|(tcp|udp)/[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*)$"
 
-DURATION_PATTERN: Final = r"^[0-9]{1,9}[smh]?$"
 CLOCK_PATTERN: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
 BATCH_PATTERN: Final = r"^-?[0-9]{1,9}%?$"
 
@@ -43,7 +43,7 @@ _REFERENCE: Final = Scalar(kind="reference")
 _BOOLEAN: Final = Scalar(kind="boolean")
 _DATE: Final = Scalar(kind="date")
 _LEVEL_0_4: Final = Scalar(kind="integer", minimum=0, maximum=4)
-_SECONDS: Final = Scalar(kind="integer", minimum=1, maximum=86400)
+_UP_TO_A_DAY: Final = Scalar(kind="duration", minimum=1, maximum=86400)
 _WINDOWS: Final = Many(
     item=Scalar(kind="window", pattern=_WINDOW_PATTERN), or_one=True, not_empty=True
 )
@@ -327,8 +327,16 @@ HOST: Final = Record(
             shape=_BOOLEAN,
             doc="In a hosts file: this entry alone says how the host is reached (a mock).",
         ),
-        Field(name="segctl_timeout", shape=_SECONDS, doc="Seconds to wait for an answer."),
-        Field(name="segctl_commit_timeout", shape=_SECONDS, doc="Seconds to wait for a commit."),
+        Field(
+            name="segctl_timeout",
+            shape=_UP_TO_A_DAY,
+            doc="How long to wait for an answer: seconds, or 30s, 5m, 2h.",
+        ),
+        Field(
+            name="segctl_commit_timeout",
+            shape=_UP_TO_A_DAY,
+            doc="How long to wait for a commit: seconds, or 30s, 5m, 2h.",
+        ),
         Field(
             name="segctl_max_answer_mb",
             shape=Scalar(kind="integer", minimum=1, maximum=4096),
@@ -356,7 +364,7 @@ _FORMATS: Final[dict[str, dict[str, object]]] = {
     "date": {"type": "string", "format": "date"},
     "window": {"type": "string"},
     "path": {"type": "string", "minLength": 1},
-    "duration": {"type": ["string", "integer"], "pattern": DURATION_PATTERN, "minimum": 0},
+    "duration": {"type": ["string", "integer"], "pattern": WHOLE_PATTERN, "minimum": 0},
     "clock": {"type": "string", "pattern": CLOCK_PATTERN},
     "timezone": {"type": "string", "minLength": 1},
     "batch": {"type": ["string", "integer"], "pattern": BATCH_PATTERN},

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.model.errors import UsageError, nearest
+from segctl.operations.loading import load_inventory
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from segctl.drift.history import Entry
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,20 +30,38 @@ class HistoryOptions:
     resolved: bool = False
 
 
-def history(options: HistoryOptions) -> tuple[Entry, ...]:
+def history(
+    options: HistoryOptions,
+    common: CommonOptions | None = None,
+    progress: Progress | None = None,
+) -> tuple[Entry, ...]:
     """Return what has drifted, since when, and who did it; asks no device.
+
+    With `common` only the firewalls that its inventory and limit select; the history may know more.
 
     Raises:
         HistoryError: the database cannot be read, or does not answer in time.
-        UsageError: the address is none of a database.
+        InventoryError: the inventory that chooses the devices cannot be used.
+        UsageError: this is not the address of a database, or `device` is not one of those chosen.
     """
     from segctl.drift.history import Filter, consult, entries, locate, patience
 
+    devices = None if common is None else _selected(common, progress)
+    if devices is not None and options.device and options.device not in devices:
+        hint = nearest(options.device, devices, f"the inventory and -l select {', '.join(devices)}")
+        raise UsageError(f"--device {options.device} is not selected: {hint}")
     wanted = Filter(
         environment=options.environment,
         device=options.device,
+        devices=devices,
         since=options.since,
         resolved=options.resolved,
     )
     found = consult(locate(options.url), lambda engine: entries(engine, wanted), seconds=patience())
     return tuple(found)
+
+
+def _selected(common: CommonOptions, progress: Progress | None) -> tuple[str, ...]:
+    loaded = load_inventory(common, progress)
+    firewalls = {device.name for device in loaded.site.devices}
+    return tuple(name for name in loaded.hosts if name in firewalls)

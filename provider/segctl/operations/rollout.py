@@ -134,9 +134,16 @@ class Rollout:
         return self.status == "ended" and self.result.well
 
 
-def _prepared(
+def prepare_plays(
     common: CommonOptions, options: PlaybookOptions, progress: Progress
 ) -> tuple[Playbook, Loaded, tuple[Prepared, ...]]:
+    """Return a playbook, its inventory, and its plays with their waves; asks no device.
+
+    Raises:
+        PlaybookError: the playbook cannot be used.
+        InventoryError: the inventory cannot be used.
+        UsageError: tags or the limit leave nothing.
+    """
     from segctl.playbook import read_playbook
     from segctl.playbook.run.prepare import prepare
 
@@ -163,7 +170,7 @@ def plan_playbook(
         InventoryError: the inventory cannot be used.
         UsageError: tags or the limit leave nothing.
     """
-    playbook, loaded, plays = _prepared(common, options, progress)
+    playbook, loaded, plays = prepare_plays(common, options, progress)
     with opened(common, _most(plays), progress) as executor:
         result = _looked(common, options, plays, executor, progress)
     return PlaybookPlan(playbook=playbook, loaded=loaded, plays=plays, result=result)
@@ -191,7 +198,7 @@ def check_playbook(
         PlanError: the reviewed plan cannot be used.
         UsageError: tags or the limit leave nothing.
     """
-    playbook, loaded, plays = _prepared(common, options, progress)
+    playbook, loaded, plays = prepare_plays(common, options, progress)
     reviewed = _reviewed(options, plays) if options.reviewed is not None else None
     with opened(common, _most(plays), progress) as executor:
         result = _looked(common, options, plays, executor, progress)
@@ -243,7 +250,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
         PlanError: the reviewed plan cannot be used, or the state file cannot be written.
         UsageError: tags or the limit leave nothing, or the state file is of another run.
     """
-    playbook, loaded, plays = _prepared(common, options, progress)
+    playbook, loaded, plays = prepare_plays(common, options, progress)
     refuse_writable(loaded)
     reviewed = _reviewed(options, plays)
     state = _state(options, playbook, reviewed)

@@ -51,8 +51,8 @@ _WINDOW: Final = Record(
 _TRIES: Final = (
     Field(
         name="timeout",
-        shape=Scalar(kind="integer", minimum=1, maximum=3600),
-        doc="Seconds a try may take (default 5).",
+        shape=Scalar(kind="duration", minimum=1, maximum=3600),
+        doc="How long a try may take: seconds, or 30s, 5m (default 5s).",
     ),
     Field(
         name="retries",

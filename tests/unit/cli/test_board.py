@@ -10,7 +10,8 @@ import pytest
 
 from segctl.cli import screen
 from segctl.cli.arguments import Settings
-from segctl.cli.board import Board, spoken
+from segctl.cli.board import Board
+from segctl.model.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +53,8 @@ def test_a_row_is_a_device_at_work_and_the_longest_stands_first() -> None:
         ("fw2", "reading", 1.0),
     ]
     assert [row.device for row in found.rows(1)] == ["fw1"]
-    assert str(found.totals()) == "0 of 10 devices, 2 at work, 3 s"
-    assert found.line() == "0 of 10 devices, 2 at work, 3 s; longest: fw1 locking 3 s"
+    assert str(found.totals()) == "0 of 10 devices, 2 at work, 3s"
+    assert found.line() == "0 of 10 devices, 2 at work, 3s; longest: fw1 locking 3s"
 
 
 def test_the_time_left_is_that_of_the_devices_before() -> None:
@@ -63,7 +64,7 @@ def test_the_time_left_is_that_of_the_devices_before() -> None:
     assert found.totals().left is None  # too few to tell
     work(found, clock, "fw2", 10)
     assert found.totals().left == 70
-    assert str(found.totals()) == "3 of 10 devices, 30 s, about 1 m 10 s left"
+    assert str(found.totals()) == "3 of 10 devices, 30s, about 1m 10s left"
     for number in range(3, 10):
         work(found, clock, f"fw{number}", 1)
     assert (found.totals().done, found.totals().left) == (10, None)
@@ -89,10 +90,10 @@ def test_a_device_that_begins_again_is_no_longer_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (61, "1 m 1 s"), (7320, "2 h 2 m")]
+    ("seconds", "text"), [(0.4, "0s"), (59, "59s"), (61, "1m 1s"), (7320, "2h 2m")]
 )
 def test_times_as_people_say_them(seconds: float, text: str) -> None:
-    assert spoken(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_where_no_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,7 +105,7 @@ def test_where_no_terminal_is_a_line_now_and_then(capsys: pytest.CaptureFixture[
             time.sleep(0.01)
             told += [line for line in capsys.readouterr().err.splitlines() if "fw1" in line]
     assert told[0].startswith("segctl: 0 of 2 devices, 1 at work, ")
-    assert told[0].endswith("longest: fw1 reading 0 s")
+    assert told[0].endswith("longest: fw1 reading 0s")
 
 
 def test_with_verbose_every_step_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:

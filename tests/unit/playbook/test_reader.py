@@ -225,7 +225,7 @@ REFUSED = {
     "strategy": "- {hosts: all, strategy: debug}",
     "vars": "- {hosts: all, vars: [a]}",
     "variable": "- {hosts: all, vars: {segctl_nonsense: 1}}",
-    "duration": "- {hosts: all, soak: 1d}",
+    "duration": "- {hosts: all, soak: 1w}",
     "negative": "- {hosts: all, soak: -1}",
     "failure": "- {hosts: all, on_failure: ignore}",
     "window lacks a zone": "- {hosts: all, window: {from: '22:00', to: '23:00'}}",

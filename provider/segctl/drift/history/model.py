@@ -90,10 +90,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which entries are asked for."""
+    """Which entries are asked for; `devices` are all that may be shown, None means any."""
 
     environment: str = ""
     device: str = ""
+    devices: tuple[str, ...] | None = None
     since: datetime | None = None
     resolved: bool = False
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from segctl.drift.history.location import shown
 from segctl.drift.history.store import PATIENCE, opened
+from segctl.model.durations import format_duration, parse_duration
 from segctl.model.errors import HistoryError, UsageError
 
 if TYPE_CHECKING:
@@ -44,17 +45,19 @@ def patience(environment: Mapping[str, str] | None = None) -> float:
     """Return how many seconds the database may take for one step: SEGCTL_HISTORY_TIMEOUT, or 30.
 
     Raises:
-        UsageError: the variable is not a number from 1 to 600.
+        UsageError: the variable is not a duration from 1s to 10m.
     """
     text = (os.environ if environment is None else environment).get(_VARIABLE)
     if not text:
         return PATIENCE
     try:
-        seconds = float(text)
+        seconds = parse_duration(text)
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= MOST:
-        raise UsageError(f"{_VARIABLE} must be a number of seconds from 1 to {MOST:g}, not {text}")
+        raise UsageError(
+            f"{_VARIABLE} must be a duration from 1s to {format_duration(MOST)}, not {text}"
+        )
     return seconds
 
 

@@ -29,6 +29,8 @@ def entries(engine: Engine, wanted: Filter | None = None) -> tuple[Entry, ...]:
         query = query.where(devices.c.environment == wanted.environment)
     if wanted.device:
         query = query.where(devices.c.name == wanted.device)
+    if wanted.devices is not None:
+        query = query.where(devices.c.name.in_(wanted.devices))
     if not wanted.resolved:
         query = query.where(items.c.resolved.is_(None))
     if wanted.since is not None:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 #: The fact that a changed host keeps for hosts of later waves.
 FACT = "segctl"
-_UNITS = {"s": 1, "m": 60, "h": 3600}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ def earlier(task_vars: Mapping[str, Any]) -> Earlier:
 
 
 def seconds(duration: Any) -> float:
-    """Return a duration of a playbook in seconds: a number, or 30s, 10m, 2h.
+    """Return a duration of a playbook in seconds: a number, or 30s, 10m, 2h, 1d.
 
     Raises:
         ValueError: it is neither.

@@ -1,0 +1,47 @@
+"""The examples at the end of every command's help: real command lines, parsed by a test."""
+
+from __future__ import annotations
+
+#: Shown below the examples of every command.
+GLOBAL_OPTIONS = (
+    "Before or after the command: -i/--inventory, -l/--limit, -e/--extra-vars, "
+    "--vault-id, --vault-password-file, --ask-vault-pass, --allow-executable-inventory, "
+    "-f/--forks, --executor, --no-cache, --json, --json-lines, -v/--verbose "
+    "(segctl --help explains them)."
+)
+#: Command lines by the command they are of; "" is segctl itself.
+EXAMPLES = {
+    "": ("segctl -i inventory validate", "segctl plan -l 'boiler:!fw-dmz' -o plan.json"),
+    "validate": ("segctl validate", "segctl validate -i inventory --sarif findings.sarif"),
+    "inventory": ("segctl inventory --graph", "segctl inventory --host fw-cell1"),
+    "fmt": ("segctl fmt --check --diff", "segctl fmt inventory/group_vars"),
+    "plan": ("segctl plan -l fw-cell1 --diff", "segctl plan -p site.yml -o plan.json"),
+    "show": ("segctl show plan.json --brief", "segctl show new.json --same-as plan.json"),
+    "apply": ("segctl apply plan.json", "segctl apply -p site.yml --reviewed plan.json"),
+    "drift": ("segctl drift --baseline known.yml", "segctl drift -l fw-cell1 --markdown drift.md"),
+    "drift history": (
+        "segctl drift history --all --since 2026-11-01",
+        "segctl drift history -i inventory -l boiler",
+    ),
+    "check": (
+        "segctl check --from scada1 --to plc1 --application modbus.read --port 502",
+        "segctl check checks.yml --declared",
+    ),
+    "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
+    "verify": ("segctl verify plan.json --keys allowed_signers",),
+    "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
+    "protocols": ("segctl protocols", "segctl protocols modbus --json"),
+    "schema": ("segctl schema inventory", "segctl schema plan"),
+    "mock": ("segctl mock serve --endpoints mocks.yml",),
+    "mock serve": ("segctl mock serve --state mocks --endpoints mocks.yml",),
+    "demo": ("segctl demo",),
+    "version": ("segctl version", "segctl version --json"),
+}
+
+
+def epilog(command: str, closing: str = GLOBAL_OPTIONS) -> str:
+    """Return what stands below the options of a command: its examples, then `closing`."""
+    lines = EXAMPLES[command]
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    # \b keeps the lines of the paragraph that it begins
+    return "\n".join(["\b", title, *(f"  {line}" for line in lines), "", closing])
