@@ -606,7 +606,7 @@ def _fewest(before: Live, ours: Sequence[str], made: DevicePlan) -> int:
     renamed = {
         change["before"]["name"]: change["name"]
         for change in made.changes
-        if change["op"] == "rename"
+        if (change["op"], change["kind"]) == ("rename", "rule")
     }
     others = [name for name in before.order if name in before.other_rules]
     rank = {name: index for index, name in enumerate(ours)}

@@ -10,6 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from segctl.compiler.former import (
+    former_asset_names,
+    former_rule_names,
+    former_zone_labels,
+    in_site,
+    rule_name,
+)
 from segctl.compiler.ownership import Ownership, asset_intervals
 from segctl.compiler.topology import Hop, Topology, topology
 from segctl.model.addresses import Interval, interval_text, meeting, network_interval, subtract
@@ -46,7 +53,6 @@ if TYPE_CHECKING:
     )
     from segctl.model.site import Schedule as DeclaredSchedule
 
-DEFAULT_SITE = "site"
 CLOSING_RULE = "segctl.deny"
 
 
@@ -96,6 +102,7 @@ class _Leg:
     destinations: tuple[Endpoint, ...]
     hop: Hop
     name: str
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,11 +193,9 @@ class _Compiler:
         crossings = [hop.device for hop in hops]
         for flow, sources, destinations in touching:
             for hop in hops:
-                name = f"{label(conduit)}.{flow.id}"
-                if many:
-                    name += f".{source.id}-{destination.id}"
-                if crossings.count(hop.device) > 1:
-                    name += f".{self.zones[hop.enter].id}-{self.zones[hop.leave].id}"
+                pair = (source, destination) if many else ()
+                crosses = crossings.count(hop.device) > 1
+                crossing = (self.zones[hop.enter], self.zones[hop.leave]) if crosses else ()
                 yield _Leg(
                     conduit=conduit,
                     flow=flow,
@@ -199,7 +204,8 @@ class _Compiler:
                     destination=destination,
                     destinations=destinations,
                     hop=hop,
-                    name=name,
+                    name=rule_name(label(conduit), flow.id, _ids(pair), _ids(crossing)),
+                    former=former_rule_names(conduit, flow, pair, crossing),
                 )
 
     def hops(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
@@ -276,8 +282,19 @@ class _Compiler:
                 rules=tuple(rules),
             ),
             closing=_closing(device),
-            bindings=_device_zones(device),
+            bindings=self._bindings(device),
             findings=(*self._expired(device), *self._shared(device), *self._unprofiled(device)),
+        )
+
+    def _bindings(self, device: Device) -> tuple[FirewallZone, ...]:
+        """Return the device's zones, with the ids by which those of renamed zones went."""
+        former: dict[str, tuple[str, ...]] = {}
+        for binding in device.zones:
+            zone = self.zones[binding.zone]
+            if zone.renamed_from and binding.name == zone.id:
+                former[binding.name] = zone.renamed_from
+        return tuple(
+            replace(zone, renamed_from=former.get(zone.name, ())) for zone in _device_zones(device)
         )
 
     def _refuse_twice(self, device: Device, names: list[str]) -> None:
@@ -371,6 +388,7 @@ class _Compiler:
             description=_description(conduit),
             essential=flow.essential,
             enforce_functions=flow.functions == "enforced",
+            renamed_from=leg.former,
         )
 
     def _members(
@@ -425,6 +443,9 @@ class _Compiler:
                     action="deny",
                     log_setting=device.log_forwarding,
                     description=f"zone {zone_label(zone)} denies traffic inside itself",
+                    renamed_from=tuple(
+                        f"segctl.intrazone-deny.{former}" for former in former_zone_labels(zone)
+                    ),
                 )
 
 
@@ -442,12 +463,16 @@ def _warning(message: str, hint: str, where: Source, path: str = "") -> Problem:
 
 def label(conduit: Conduit) -> str:
     """Return the conduit's id, with its site unless that is the default one."""
-    return conduit.id if conduit.site == DEFAULT_SITE else f"{conduit.site}.{conduit.id}"
+    return in_site(conduit.site, conduit.id)
 
 
 def zone_label(zone: Zone) -> str:
     """Return the zone's id, with its site unless that is the default one."""
-    return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
+    return in_site(zone.site, zone.id)
+
+
+def _ids(zones: Iterable[Zone]) -> tuple[str, ...]:
+    return tuple(zone.id for zone in zones)
 
 
 def _description(conduit: Conduit) -> str:
@@ -520,6 +545,7 @@ class _Objects:
         self._owned = compiler.owned
         self._addresses: dict[str, tuple[Interval, str]] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
+        self._former: dict[str, tuple[str, ...]] = {}  # names of objects
         self._services: dict[str, PortRange] = {}
         self._versions: dict[str, frozenset[int]] = {}  # of groups
 
@@ -531,6 +557,7 @@ class _Objects:
             if not members:
                 return ""
             self._groups[name] = tuple(sorted(set(members)))
+            self._former[name] = former_zone_labels(zone)
         return name
 
     def _zone_members(self, zone: Zone) -> list[str]:
@@ -557,15 +584,17 @@ class _Objects:
         names: list[str] = []
         for address in asset.addresses:
             text = interval_text(network_interval(address))
-            name = f"{zone_label(zone)}.{asset.name}"
-            if len(asset.addresses) > 1:
-                name += f".{spell(text)}"
+            end = f".{spell(text)}" if len(asset.addresses) > 1 else ""
+            name = f"{zone_label(zone)}.{asset.name}{end}"
+            self._former[name] = former_asset_names(zone, asset, end)
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
-        name = f"{zone_label(zone)}.net.{spell(interval_text(part))}"
+        end = f".net.{spell(interval_text(part))}"
+        name = f"{zone_label(zone)}{end}"
+        self._former[name] = tuple(f"{former}{end}" for former in former_zone_labels(zone))
         self._keep(name, part, "", zone)
         return name
 
@@ -603,6 +632,7 @@ class _Objects:
                 value=interval_text(part),
                 type="range" if "-" in interval_text(part) else "network",
                 description=role,
+                renamed_from=self._former.get(name, ()),
             )
             for name, (part, role) in sorted(self._addresses.items())
         )
@@ -610,7 +640,7 @@ class _Objects:
     def groups(self) -> tuple[AddressGroup, ...]:
         """Return the address groups, by name."""
         return tuple(
-            AddressGroup(name=name, members=members)
+            AddressGroup(name=name, members=members, renamed_from=self._former.get(name, ()))
             for name, members in sorted(self._groups.items())
         )
 

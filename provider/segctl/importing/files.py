@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import DEFAULT_SITE
+from segctl.compiler.former import DEFAULT_SITE
 from segctl.importing.words import group_name, one_line
 from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
 

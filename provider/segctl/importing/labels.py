@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import DEFAULT_SITE, spell
+from segctl.compiler.build import spell
+from segctl.compiler.former import DEFAULT_SITE
 from segctl.compiler.naming import shorten
 from segctl.importing.words import is_id, make_id
 from segctl.model.addresses import interval

@@ -48,6 +48,9 @@ _PLAIN: Final = (
     "segctl_max_answer_mb",
     "segctl_allow_unsupported_version",
 )
+#: Fields that inventories of earlier versions did not have: left out of the digest when unused.
+_LATER: Final = frozenset({"renamed_from", "shared"})
+_NOTHING: Final = ((), False)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (
     "ansible_ssh_private_key_file",
@@ -223,7 +226,12 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
     kind = type(value)
     if kind not in names:
         names[kind] = tuple(one.name for one in fields(value) if one.compare)
-    return {name: _canonical(getattr(value, name), names) for name in names[kind]}
+    held = ((name, getattr(value, name)) for name in names[kind])
+    return {
+        name: _canonical(item, names)
+        for name, item in held
+        if name not in _LATER or item not in _NOTHING
+    }
 
 
 def _connections(

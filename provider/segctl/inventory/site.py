@@ -9,6 +9,7 @@ from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
 from segctl.inventory.devices import platform_hint, platform_of, read_device
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
+from segctl.inventory.uniqueness import former_ids, shared_addresses
 from segctl.inventory.values import Place
 from segctl.inventory.zones import read_zone
 from segctl.model.errors import nearest
@@ -75,6 +76,8 @@ class _Builder:
         }
         reader = ConduitReader(self.checker, zones, schedules)
         conduits = self._read_conduits(reader)
+        self.checker.problems += shared_addresses(zones.values())
+        self.checker.problems += former_ids(zones.values(), conduits)
         return Site(zones=tuple(zones.values()), conduits=conduits, devices=devices)
 
     # Gathering

@@ -3,13 +3,15 @@
 Both sides of every comparison are values of this module: the policy compiled from the inventory
 and the policy parsed from a device. Lists whose order a firewall ignores are kept sorted, so that
 two policies that mean the same are equal.
+
+``renamed_from`` of a wanted item are names the device may have it under; nothing is compared by it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
@@ -39,6 +41,7 @@ class Address:
     type: AddressKind = "network"
     description: str = ""
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class AddressGroup:
     members: tuple[str, ...]
     description: str = ""
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +107,7 @@ class FirewallZone:
     interfaces: tuple[str, ...]
     type: str = "layer3"
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +169,7 @@ class Rule:
     negate_source: bool = False
     negate_destination: bool = False
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 Item = (
@@ -179,7 +185,7 @@ Item = (
 )
 
 #: Fields that say where a value came from rather than what the device holds.
-_PROVENANCE = frozenset({"enforce_functions", "profile_asked", "seal"})
+_PROVENANCE = frozenset({"enforce_functions", "profile_asked", "seal", "renamed_from"})
 
 
 _COMPARED: dict[type[Item], tuple[str, ...]] = {

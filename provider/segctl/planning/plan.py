@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib import resources
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import uuid4
 
 import segctl
@@ -25,7 +25,7 @@ from segctl.model.errors import (
     StalePlanError,
     UnsupportedError,
 )
-from segctl.model.policy import Policy, item_digest
+from segctl.model.policy import Address, AddressGroup, Policy, item_digest
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.providers.parsed import without_note
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from segctl.model.policy import Item, Rule
     from segctl.providers.base import Live, Provider
 
+ObjectT = TypeVar("ObjectT", Address, AddressGroup)
 FORMAT_VERSION = "1.0"
 #: A message repeats no more characters of what is wrong in a file.
 _SHOWN = 300
@@ -241,7 +242,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     position = Position() if purge else device.position
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
     kept = _kept(wanted, held, live)
-    wanted = _with(wanted, kept)
+    wanted, pinned = _without_pinned(_with(wanted, kept), live)
     changes = diff(
         wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
     )
@@ -260,11 +261,16 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.essential(changes, held, wanted),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
+        *pinned,
     )
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
-    deleted = [change.name for change in changes if change.op == "delete" and change.kind != "rule"]
+    deleted = [
+        change.before.name
+        for change in changes
+        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
+    ]
     basis = (
         basis_of(live, covers, position, references, deleted, applications=applications)
         if every
@@ -427,6 +433,36 @@ def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
         if kept.get(kind)
     }
     return replace(policy, **more)
+
+
+def _without_pinned(wanted: Policy, live: Live) -> tuple[Policy, tuple[Problem, ...]]:
+    """Return `wanted` without the former names that others refer to, and what that means.
+
+    On a device what refers to an object follows its new name: rules of others would change.
+    """
+    notes: list[Problem] = []
+
+    def free(item: ObjectT) -> ObjectT:
+        used = [name for name in item.renamed_from if name in live.referenced]
+        if not used:
+            return item
+        notes.append(
+            Problem(
+                message=f"{item.kind_name} {used[0]!r} is not renamed to {item.name!r}: others "
+                f"use it ({live.referenced[used[0]]}), and what they have is not changed",
+                hint="a new one is made beside it",
+                severity="warning",
+                subject=item.name,
+            )
+        )
+        rest = tuple(name for name in item.renamed_from if name not in used)
+        return replace(item, renamed_from=rest)
+
+    held = {item.name for item in live.policy.addresses}
+    held |= {item.name for item in live.policy.address_groups}
+    addresses = tuple(one if one.name in held else free(one) for one in wanted.addresses)
+    groups = tuple(one if one.name in held else free(one) for one in wanted.address_groups)
+    return replace(wanted, addresses=addresses, address_groups=groups), tuple(notes)
 
 
 def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:

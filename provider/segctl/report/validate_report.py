@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.compiler.build import DEFAULT_SITE
+from segctl.compiler.former import DEFAULT_SITE
 from segctl.model.errors import DeviceError, InventoryError, Problem
 from segctl.report.document import Check, Kind, Report, Suite, remark_of
 from segctl.report.labels import counted

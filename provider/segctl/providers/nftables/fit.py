@@ -78,6 +78,10 @@ def _zone(device: Device, name: str) -> FirewallZone:
     return FirewallZone(name=name, interfaces=tuple(sorted(map(names.interface, ports))), type="")
 
 
+def _former(rule: Rule) -> tuple[str, ...]:
+    return tuple(shorten(name, names.MAX_NAME) for name in rule.renamed_from)
+
+
 @dataclass(slots=True)
 class _Fitter:
     """Fits rules one by one and gathers the groups they use."""
@@ -120,7 +124,8 @@ class _Fitter:
             raise UnsupportedError(message)
         name = names.identifier("rule", shorten(rule.name, names.MAX_NAME))
         if rule.type == "intrazone":
-            return inside_rule(name, rule.from_zones[0], self.log_setting)
+            inside = inside_rule(name, rule.from_zones[0], self.log_setting)
+            return replace(inside, renamed_from=_former(rule))
         self._refuse(rule, where)
         applications, services = self._services_of(rule, where)
         return Rule(
@@ -137,6 +142,7 @@ class _Fitter:
             log_setting=self.log_setting if rule.log else "",
             tags=() if rule.enforce_functions or not rule.protocols else (names.NOT_ENFORCED,),
             essential=rule.essential,
+            renamed_from=_former(rule),
         )
 
     def _refuse(self, rule: Rule, where: str) -> None:

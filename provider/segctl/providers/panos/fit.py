@@ -100,16 +100,21 @@ def _renamer(policy: Policy) -> Mapping[str, str]:
 
 def _address(item: Address, new: Mapping[str, str]) -> Address:
     name, description = new[item.name], _cut(item.description)
-    if (name, description) == (item.name, item.description):
+    if (name, description) == (item.name, item.description) and not item.renamed_from:
         return item
-    return replace(item, name=name, description=description)
+    former = _former(item.renamed_from)
+    return replace(item, name=name, description=description, renamed_from=former)
+
+
+def _former(held: Iterable[str]) -> tuple[str, ...]:
+    return tuple(shorten(name, names.MAX_NAME) for name in held)
 
 
 def _address_group(item: AddressGroup, new: Mapping[str, str]) -> AddressGroup:
     name, members = new[item.name], tuple(sorted(new[member] for member in item.members))
-    if (name, members) == (item.name, item.members):
+    if (name, members) == (item.name, item.members) and not item.renamed_from:
         return item
-    return replace(item, name=name, members=members)
+    return replace(item, name=name, members=members, renamed_from=_former(item.renamed_from))
 
 
 def _cut(text: str, limit: int = names.MAX_DESCRIPTION) -> str:
@@ -168,6 +173,7 @@ def _rule(
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=(names.TAG,),
+        renamed_from=_former(rule.renamed_from),
         # the mark of an essential rule holds its seal: `_marked` adds it to the fitted rule
         description=rule.description if rule.essential else _described(rule),
     )
