@@ -11,10 +11,13 @@ import pytest
 from segctl.compiler.build import compile_site
 from segctl.model.errors import StalePlanError
 from segctl.model.site import Asset, Conduit, Endpoint, Site
+from segctl.providers.panos.session import PanosSession
+from segctl.providers.state import Run
 from segctl.testing import TODAY, apply, plan, reach, read
 from support.nft import firewall as nft_firewall
 from support.panos import RULES, firewall, other_rule
 from support.plants import NETWORKS, flow, zone
+from support.runs import killed, settled, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,11 +160,28 @@ def test_a_rename_is_taken_back(what: str, panos: PanosHarness, bench: PanosBenc
     reach(panos, bench, plant(POLL, WEB))
     before, printed = uuids(bench), bench.printed()
     made = plan(panos, bench, renamed(what)[0])
-    with panos.provider.connect(bench.target, read_only=False, progress=str) as session:
+    with panos.provider.connect(bench.target, read_only=False, progress=silent) as session:
+        assert isinstance(session, PanosSession)
+        session.begin(Run(plan_id="first"))
         session.read()
-        session.push(made.script, revert_in=None)
-        assert bench.printed() != printed
-        session.revert()
+        with session.lock():
+            session.read()
+            session.push(made.script)
+            assert bench.printed() != printed
+            session.revert()
+    assert bench.printed() == printed
+    assert uuids(bench) == before
+
+
+@pytest.mark.parametrize("what", ["zone", "all"])
+def test_the_next_run_takes_back_what_a_dead_one_renamed(
+    what: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    reach(panos, bench, plant(POLL, WEB))
+    before, printed = uuids(bench), bench.printed()
+    killed(panos, bench, plan(panos, bench, renamed(what)[0]), "judging", Run(plan_id="first"))
+    assert bench.printed() != printed
+    settled(panos, bench, "revert")
     assert bench.printed() == printed
     assert uuids(bench) == before
 

@@ -78,12 +78,23 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
         InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
             addresses cannot be told from another's, or a missing threat profile.
     """
+    result, gaps, problems = compile_known(site, today)
+    if gaps or problems:
+        raise InventoryError((*gaps.values(), *problems))
+    return result
+
+
+def compile_known(
+    site: Site, today: date
+) -> tuple[Mapping[str, Desired], Mapping[str, Problem], tuple[Problem, ...]]:
+    """Return what of `site` compiles, by host name, and what does not.
+
+    The problems of conduits without a path come by the conduit's key, all others after them.
+    """
     with uncollected():
         compiler = _Compiler(site, today)
         result = {device.name: compiler.device(device) for device in site.devices}
-    if compiler.problems:
-        raise InventoryError(tuple(dict.fromkeys(compiler.problems)))
-    return result
+    return result, compiler.gaps, tuple(dict.fromkeys(compiler.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +156,7 @@ class _Compiler:
         self.zones = {zone.key: zone for zone in site.zones}
         self.topology: Topology = topology(site.devices)
         self.problems: list[Problem] = []
+        self.gaps: dict[str, Problem] = {}
         self.owned = Ownership(site, self.topology)
         self.legs: dict[str, list[_Leg]] = {device.name: [] for device in site.devices}
         self.expired: dict[str, list[Conduit]] = {}
