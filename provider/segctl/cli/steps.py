@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.fleet import Failure, Workers
     from segctl.inventory import Loaded, VaultSecrets
+    from segctl.inventory.loading import Fitting
     from segctl.model.errors import Problem
     from segctl.planning.plan import DevicePlan, Plan
     from segctl.planning.snapshot import Snapshot
@@ -77,8 +78,12 @@ def working(settings: Settings, devices: int) -> Generator[Workers]:
         yield found
 
 
-def load_inventory(settings: Settings, *, telling: bool = True) -> Loaded:
+def load_inventory(
+    settings: Settings, *, telling: bool = True, fitting: Fitting | None = None
+) -> Loaded:
     """Read the inventory; say of what lies around it what may mislead, unless the caller does.
+
+    With `fitting` (see `segctl.inventory.load`) paths and platforms are followed too.
 
     Raises:
         InventoryError: with every problem there is.
@@ -93,6 +98,7 @@ def load_inventory(settings: Settings, *, telling: bool = True) -> Loaded:
         vault=vault(settings),
         allow_programs=settings.allow_executable_inventory,
         today=today(),
+        fitting=fitting,
     )
     if telling:
         tell_warnings(loaded.inventory.surroundings)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from segctl.cli.app import EPILOG, app
@@ -10,6 +12,9 @@ from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines
 from segctl.cli.steps import load_inventory, settings_of, today
 from segctl.model.errors import SegctlError
+
+if TYPE_CHECKING:
+    from segctl.model.errors import Problem
 
 
 @app.command(epilog=EPILOG)
@@ -22,23 +27,24 @@ def validate(
     """Check the inventory without any device: syntax, references, paths, policy findings."""
     from segctl.compiler.build import compile_site
     from segctl.fleet import unverified
+    from segctl.operations.fitting import refusals
     from segctl.providers.base import provider
     from segctl.report import problems_json, validation_text
 
     settings = settings_of(context)
     with files.refusals("validate", settings):
-        loaded = load_inventory(settings, telling=False)
+        loaded = load_inventory(settings, telling=False, fitting=refusals)
         compiled = compile_site(loaded.site, today())
     warnings = list(loaded.warnings)
     for name in compiled:
         warnings += unverified(name, loaded.connections)
-    refusals: dict[str, SegctlError] = {}
+    refused: dict[str, tuple[Problem, ...]] = {}
     for name, item in compiled.items():
         warnings += item.findings
         try:
             _, doubts = provider(item.device.platform).fit(item.policy, item.device)
-        except SegctlError as error:
-            refusals[name] = error
+        except SegctlError:
+            refused[name] = refusals(item, loaded.site)
         else:
             warnings += doubts
     warnings = list(dict.fromkeys(warnings))
@@ -54,14 +60,14 @@ def validate(
         places = places_of(loaded.site, settings)
         environment = files.environment
         files.write(
-            validation_report(warnings, refusals, counts, environment=environment, places=places)
+            validation_report(warnings, refused, counts, environment=environment, places=places)
         )
-    refused = list(refusals.values())
+    problems = [problem for found in refused.values() for problem in found]
     if settings.json:
-        errors = [{"code": error.code, "message": str(error)} for error in refused]
+        errors = [{"code": problem.kind, "message": str(problem)} for problem in problems]
         document = {"ok": not refused, "warnings": problems_json(warnings), "errors": errors}
         document |= counts | ({"error": errors[0]} if errors else {})
         print_json(document, lines=settings.json_lines)
     else:
-        print_lines(validation_text(warnings, refused, counts, notes=settings.verbose))
+        print_lines(validation_text(warnings, problems, counts, notes=settings.verbose))
     return ERROR if refused else OK

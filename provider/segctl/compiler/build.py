@@ -80,21 +80,21 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
     """
     result, gaps, problems = compile_known(site, today)
     if gaps or problems:
-        raise InventoryError((*gaps.values(), *problems))
+        raise InventoryError((*(gap for _, gap in gaps), *problems))
     return result
 
 
 def compile_known(
     site: Site, today: date
-) -> tuple[Mapping[str, Desired], Mapping[str, Problem], tuple[Problem, ...]]:
+) -> tuple[Mapping[str, Desired], tuple[tuple[Conduit, Problem], ...], tuple[Problem, ...]]:
     """Return what of `site` compiles, by host name, and what does not.
 
-    The problems of conduits without a path come by the conduit's key, all others after them.
+    The conduits without a path come first, each with its problem, then all other problems.
     """
     with uncollected():
         compiler = _Compiler(site, today)
         result = {device.name: compiler.device(device) for device in site.devices}
-    return result, compiler.gaps, tuple(dict.fromkeys(compiler.problems))
+    return result, tuple(dict.fromkeys(compiler.gaps)), tuple(dict.fromkeys(compiler.problems))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +156,7 @@ class _Compiler:
         self.zones = {zone.key: zone for zone in site.zones}
         self.topology: Topology = topology(site.devices)
         self.problems: list[Problem] = []
-        self.gaps: dict[str, Problem] = {}
+        self.gaps: list[tuple[Conduit, Problem]] = []
         self.owned = Ownership(site, self.topology)
         self.legs: dict[str, list[_Leg]] = {device.name: [] for device in site.devices}
         self.expired: dict[str, list[Conduit]] = {}
@@ -233,12 +233,13 @@ class _Compiler:
                 if missing
                 else self.topology.gap(source.key, destination.key)
             )
-            self.problem(
+            gap = _problem(
                 conduit.declared,
                 f"conduit {conduit.key}: no path from zone {source.key} to {destination.key}",
                 f"{why}; add a zone to segctl_zone_map of a firewall between them",
-                path=f"segctl_conduits.{conduit.id}",
+                f"segctl_conduits.{conduit.id}",
             )
+            self.gaps.append((conduit, gap))
         return found
 
     def _find_hops(self, source: str, destination: str, via: tuple[str, ...]) -> tuple[Hop, ...]:
@@ -256,16 +257,7 @@ class _Compiler:
 
     def problem(self, where: Source, message: str, hint: str, path: str = "") -> None:
         """Note something that keeps the site from being compiled."""
-        self.problems.append(
-            Problem(
-                message=message,
-                hint=hint,
-                path=path,
-                file=where.file,
-                line=where.line,
-                column=where.column,
-            )
-        )
+        self.problems.append(_problem(where, message, hint, path))
 
     # --- one firewall ------------------------------------------------------------------------
 
@@ -459,6 +451,17 @@ class _Compiler:
                         f"segctl.intrazone-deny.{former}" for former in former_zone_labels(zone)
                     ),
                 )
+
+
+def _problem(where: Source, message: str, hint: str, path: str) -> Problem:
+    return Problem(
+        message=message,
+        hint=hint,
+        path=path,
+        file=where.file,
+        line=where.line,
+        column=where.column,
+    )
 
 
 def _warning(message: str, hint: str, where: Source, path: str = "") -> Problem:

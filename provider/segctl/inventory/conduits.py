@@ -103,7 +103,8 @@ class ConduitReader:
             if now
             else nearest(text, own, f"declare it under segctl_zones of site {key.split('/')[0]}")
         )
-        self._checker.report(reference.node, f"zone {text!r} is not defined", hint)
+        its_site, _, name = key.partition("/")
+        self._checker.miss(reference.node, its_site, name, hint)
         return None
 
     def _via(self, value: object) -> tuple[str, ...]:
