@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from segctl.inventory.model import Silent
+    from segctl.model.site import Source
 
 _SHOWN = 5
 
@@ -71,6 +72,8 @@ def _with_followers(problem: Problem, found: Sequence[Undefined]) -> Problem:
 
 
 def _without_zones(site: str, found: Sequence[Undefined], empty: Iterable[Problem]) -> Problem:
+    if len(found) == 1:
+        return found[0].problem
     files = ", ".join(problem.file for problem in empty)
     hint = (
         "declare its zones in a variable whose name begins with segctl_zones, in group_vars of a "
@@ -109,16 +112,21 @@ def _are(found: Sequence[Undefined]) -> str:
     return "is" if len(found) == 1 else "are"
 
 
-def unchecked(conduits: Iterable[str], files: Iterable[str]) -> Iterator[Problem]:
-    """Yield what could not be checked because of earlier problems: conduits, files."""
-    for what, names, why in (
-        ("conduit", sorted(set(conduits)), "paths and platforms"),
-        ("file", sorted(set(files)), "what they hold"),
+def unchecked(conduits: Mapping[str, Source], files: Mapping[str, Source]) -> Iterator[Problem]:
+    """Yield what could not be checked because of earlier problems; the first one's place counts."""
+    for what, places, why in (
+        ("conduit", conduits, "paths and platforms"),
+        ("file", files, "what they hold"),
     ):
-        if names:
+        if places:
+            names = list(places)
             listed = ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")
             number = f"{len(names)} {what}s" if len(names) > 1 else f"1 {what}"
+            where = next(iter(places.values()))
             yield Problem(
                 message=f"not checked because of the problems above: {why} of {number} ({listed})",
+                file=where.file,
+                line=where.line,
+                column=where.column,
                 hint="correct them, then run segctl validate again",
             )

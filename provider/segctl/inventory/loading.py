@@ -21,6 +21,7 @@ from segctl.inventory.site import survey_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 from segctl.model.errors import InventoryError, Problem, UsageError
+from segctl.model.site import Source
 from segctl.system.loading import uncollected
 from segctl.transports.credentials import Sealed, Secret
 
@@ -222,12 +223,12 @@ def _following(
     What platforms refuse comes only beside other problems: alone it is the caller's to tell.
     """
     compiled, gaps, others = compile_known(survey.clear, today)
-    unclear = list(survey.unclear)
+    unclear = dict(survey.unclear)
     told = bool(problems)
     for conduit, gap in gaps:
         sites = {key.partition("/")[0] for key in (*conduit.from_zones, *conduit.to_zones)}
         if sites & survey.doubtful:
-            unclear.append(conduit.key)
+            unclear[conduit.key] = conduit.declared
         else:
             told = True
             yield gap
@@ -238,7 +239,8 @@ def _following(
         if name in survey.devices:
             yield from fitting(desired, survey.clear)
     lost = [] if inventory.hosts else inventory.silent
-    yield from unchecked(unclear, (one.problem.file for one in lost if not one.owner))
+    unread = {one.problem.file: Source(file=one.problem.file) for one in lost if not one.owner}
+    yield from unchecked(unclear, unread)
 
 
 def _unused(inventory: Inventory) -> Iterator[Problem]:

@@ -56,14 +56,14 @@ class SiteSurvey:
     """What of the system could be understood, and everything that is wrong with it.
 
     `clear` is the site without the conduits that are wrong or join a zone that is; `unclear` are
-    the keys of those, `doubtful` the sites whose firewalls are not all understood, and `devices`
-    the firewalls that are.
+    the keys of those, with their places, `doubtful` the sites whose firewalls are not all
+    understood, and `devices` the firewalls that are.
     """
 
     site: Site
     clear: Site
     problems: tuple[Problem, ...]
-    unclear: tuple[str, ...]
+    unclear: Mapping[str, Source]
     doubtful: frozenset[str]
     devices: frozenset[str]
 
@@ -84,7 +84,7 @@ def survey_site(inventory: Inventory, known: Sequence[Problem] = ()) -> SiteSurv
         tuple(dict.fromkeys((*known, *checker.problems))),
     )
     unclear = builder.unclear(site)
-    clear = tuple(one for one in site.conduits if one.key not in unclear)
+    clear = tuple(builder.understood(one) for one in site.conduits if one.key not in unclear)
     return SiteSurvey(
         site=site,
         clear=replace(site, conduits=clear),
@@ -106,6 +106,7 @@ class _Builder:
         self._firewalls: list[_Firewall] = []
         self._checked: dict[tuple[str, int, Place], object] = {}
         self._wrong: set[object] = set()  # values, zones and conduits with problems of their own
+        self._flows: dict[str, frozenset[str]] = {}  # paths of what is wrong below `flows`
         self._sites: dict[str, str] = {}
         self._lost: set[str] = set()  # sites of which a firewall or a zone map is not understood
         self.wrong_hosts: set[str] = set()
@@ -131,18 +132,21 @@ class _Builder:
         """Whether a zone is declared, if only wrongly."""
         return (site, name) in self._zones.nodes
 
-    def unclear(self, site: Site) -> tuple[str, ...]:
-        """Return the keys of the conduits that are wrong, or join a zone that is."""
+    def unclear(self, site: Site) -> dict[str, Source]:
+        """Return the conduits that are wrong or join a zone that is: their keys and places."""
         wrong = {key for key in self._wrong if isinstance(key, str)}
         read = {one.key: {*one.from_zones, *one.to_zones} for one in site.conduits}
-        declared = [f"{site}/{name}" for site, name in self._conduits.nodes]
-        return tuple(
-            key
-            for key in declared
+        declared = {
+            f"{site}/{name}": nodes[0].source
+            for (site, name), nodes in self._conduits.nodes.items()
+        }
+        return {
+            key: place
+            for key, place in declared.items()
             if f"conduit {key}" in wrong
             or key not in read
             or any(f"zone {zone}" in wrong for zone in read[key])
-        )
+        }
 
     def doubtful(self) -> frozenset[str]:
         """Return the sites whose firewalls and zone maps are not all understood."""
@@ -269,13 +273,44 @@ class _Builder:
     def _read_conduits(self, reader: ConduitReader) -> tuple[Conduit, ...]:
         conduits: list[Conduit] = []
         for (site, conduit_id), nodes in self._conduits.nodes.items():
-            before = self.checker.noted
+            before = (len(self.checker.problems), len(self.checker.undefined))
             read = [reader.read(node, site, conduit_id) for node in _distinct(nodes)]
             conduit = self._united("conduit", list(read))
-            self._mark(before, f"conduit {site}/{conduit_id}")
+            flows = self._wrong_flows(nodes, before)
+            if flows is None:
+                self._wrong.add(f"conduit {site}/{conduit_id}")
+            elif isinstance(conduit, Conduit):
+                self._flows[conduit.key] = flows
             if isinstance(conduit, Conduit):
                 conduits.append(conduit)
         return tuple(conduits)
+
+    def _wrong_flows(self, nodes: Sequence[Node], before: tuple[int, int]) -> frozenset[str] | None:
+        """Return the flows that all new problems are about; None where one is about more."""
+        if len(self.checker.undefined) > before[1]:
+            return None
+        heads = tuple(f"{node.path}.flows." for node in nodes)
+        found: set[str] = set()
+        for problem in self.checker.problems[before[0] :]:
+            head = next((one for one in heads if problem.path.startswith(one)), None)
+            if head is None:
+                return None
+            found.add(problem.path.removeprefix(head))
+        return frozenset(found)
+
+    def understood(self, conduit: Conduit) -> Conduit:
+        """Return a conduit without the flows that are wrong."""
+        wrong = self._flows.get(conduit.key, ())
+        if not wrong:
+            return conduit
+        flows = tuple(
+            flow
+            for flow in conduit.flows
+            if not any(
+                path == flow.id or path.startswith((f"{flow.id}.", f"{flow.id}[")) for path in wrong
+            )
+        )
+        return replace(conduit, flows=flows)
 
     def _mark(self, before: int, key: str) -> None:
         if self.checker.noted > before:

@@ -85,10 +85,15 @@ def _rule(change: Mapping[str, Any], *, placed: bool) -> Iterator[Line]:
 
 def _rule_head(change: Mapping[str, Any], indent: str, note: str = "") -> Line:
     sign, style = SIGNS[change["op"]]
-    if change["op"] == "rename":
-        note = f"  (is called {change['before'].get('name')} now)"
     name = f"rule {change['name']}"
+    if change["op"] == "rename":
+        name = f"rule {renaming(change)}"
     return Line(lead=f"{indent}{sign} ", text=f"{name}{note}", style=style)
+
+
+def renaming(change: Mapping[str, Any]) -> str:
+    """Return what is renamed, and into what."""
+    return f"{change['before'].get('name')} → {change['name']}"
 
 
 def _object(change: Mapping[str, Any], kinds: int, names: int) -> Iterator[Line]:
@@ -99,6 +104,8 @@ def _object(change: Mapping[str, Any], kinds: int, names: int) -> Iterator[Line]
         for field in change["fields"]:
             yield from field_lines(field, change["before"].get(field), change["after"].get(field))
         return
+    if change["op"] == "rename":
+        text = f"    {sign} {change['kind']:<{kinds}}  {renaming(change)}"
     gist = gist_of(change["kind"], change["after"] or change["before"])
     yield Line(lead=f"{text}  ", text=gist, style=style)
 

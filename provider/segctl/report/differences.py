@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from segctl.report.changes import by_conduit, rule_rows
+from segctl.report.changes import by_conduit, renaming, rule_rows
 from segctl.report.document import Remark
 from segctl.report.labels import gist_of, label_of, left_and_joined, place_of, value_texts
 from segctl.system.inert import printable
@@ -42,7 +42,7 @@ def _change(change: Mapping[str, Any], *, placed: bool) -> Iterator[str]:
     op, kind = change["op"], change["kind"]
     head = f"{_MARKS[op]} {kind} {change['name']}"
     if op == "rename":
-        yield f"{head} (is called {change['before'].get('name')} now)"
+        yield f"{_MARKS[op]} {kind} {renaming(change)}"
     elif op == "move":
         yield f"{head} moves {place_of(change)}"
     elif op == "update":
