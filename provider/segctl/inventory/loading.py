@@ -238,7 +238,7 @@ def _following(
     for name, desired in compiled.items():
         if name in survey.devices:
             yield from fitting(desired, survey.clear)
-    lost = [] if inventory.hosts else inventory.silent
+    lost = () if inventory.hosts else inventory.silent
     unread = {one.problem.file: Source(file=one.problem.file) for one in lost if not one.owner}
     yield from unchecked(unclear, unread)
 

@@ -22,6 +22,14 @@ from yaml.tokens import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
+
+    class Mark(Protocol):
+        """A place in the text, counted from 0."""
+
+        line: int
+        column: int
+
 
 _STARTS: Final = (FlowMappingStartToken, FlowSequenceStartToken)
 _ENDS: Final = (FlowMappingEndToken, FlowSequenceEndToken)
@@ -42,8 +50,8 @@ class Unclosed:
 def unclosed(error: YAMLError, text: str) -> Unclosed | None:
     """Return the quote or bracket behind a syntax error, or None where it has another cause."""
     context = getattr(error, "context", None)
-    start = getattr(error, "context_mark", None)
-    problem = getattr(error, "problem_mark", None)
+    start: Mark | None = getattr(error, "context_mark", None)
+    problem: Mark | None = getattr(error, "problem_mark", None)
     if start is None or problem is None:
         return None
     if context == _QUOTED:
@@ -54,7 +62,7 @@ def unclosed(error: YAMLError, text: str) -> Unclosed | None:
         return _quote(text, mark.line, mark.column)
     if context in _FLOWS and problem.line > start.line:
         opened = _innermost(tokens)
-        mark = start if opened is None else opened.start_mark
+        mark: Mark = start if opened is None else opened.start_mark
         source = text.split("\n")[mark.line]
         bracket = source[mark.column]
         close = f"close it with {'}' if bracket == '{' else ']'}"

@@ -357,8 +357,7 @@ class _Reader:
                     subject=name,
                 )
                 self.unread.append(problem)
-                text = "\n".join(map(files.peek, paths))
-                self.silent.append(Silent(problem=problem, text=text))
+                self.silent.append(Silent(problem=problem, text="\n".join(map(files.peek, paths))))
 
     def _find(self, folder: files.Folder, name: str) -> list[str]:
         """Return the variable files of one group or host, in the order they apply."""
@@ -405,13 +404,10 @@ class _Reader:
             self.attempt(partial(self._read_beside, layer, path))
             if path in self._declares:
                 continue
-            text = files.peek(path)
-            new = self.problems[before:]
-            if new:
-                self.silent.append(Silent(problem=new[0], text=text, owner=owner))
-            elif not text.strip():
-                empty = Problem(message="is empty: it declares nothing", file=path)
-                self.silent.append(Silent(problem=empty, owner=owner))
+            empty = Problem(message="is empty: it declares nothing", file=path)
+            text, (problem, *_) = files.peek(path), (*self.problems[before:], empty)
+            if problem is not empty or not text.strip():
+                self.silent.append(Silent(problem=problem, text=text, owner=owner))
         return layer
 
     def _read_beside(self, layer: Layer, path: str) -> None:

@@ -358,10 +358,9 @@ class _Builder:
         if self.checker.noted > before:
             self.wrong_hosts.add(firewall.name)
         node = firewall.nodes.get("segctl_zone_map")
-        mapped = node.value if node is not None else {}
-        if not isinstance(mapped, dict) or len(device.zones) < len(
-            cast("dict[str, object]", mapped)
-        ):
+        mapped = node.value if node is not None else None
+        zones = len(cast("dict[object, object]", mapped)) if isinstance(mapped, dict) else 0
+        if len(device.zones) < zones or (node is not None and not isinstance(mapped, dict)):
             self._lost.add(firewall.site)
         return device
 
