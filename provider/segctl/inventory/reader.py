@@ -90,9 +90,8 @@ def survey_inventory(
     for source in sources:
         reader.source(str(source))
     if not sources:
-        reader.problems.append(
-            Problem(message="no inventory given", hint="name one with -i/--inventory")
-        )
+        hint = "name one with -i/--inventory"
+        reader.problems.append(Problem(message="no inventory given", hint=hint))
     before = len(reader.problems)
     reader.attempt(reader.tree.reconcile)
     if len(reader.problems) > before:  # no group can be told from what is below it
@@ -103,7 +102,6 @@ def survey_inventory(
     adjacent = reader.folders([near])
     around = tuple(surroundings((one for one in homes if one is not None), reader.files, near))
     extra = reader.extra_layer(extra_vars)
-    lost = tuple(dict.fromkeys(reader.lost))
     inventory = Inventory(
         groups=reader.tree.groups,
         hosts=reader.tree.hosts,
@@ -114,7 +112,7 @@ def survey_inventory(
         files=tuple(reader.files),
         unread=tuple(reader.unread),
         surroundings=around,
-        lost=lost,
+        lost=tuple(dict.fromkeys(reader.lost)),
         silent=tuple(reader.silent),
         places=reader.places,
         vault=vault,
