@@ -10,7 +10,7 @@ import pytest
 
 from segctl.compiler.build import compile_site
 from segctl.model.errors import StalePlanError
-from segctl.model.site import Asset, Conduit, Endpoint, Site
+from segctl.model.site import Asset, Conduit, Endpoint, Position, Site
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.state import Run
 from segctl.testing import TODAY, apply, plan, reach, read
@@ -205,11 +205,13 @@ def test_what_others_use_keeps_its_name(panos: PanosHarness, bench: PanosBench) 
 def test_a_rename_rests_on_nobody_else_using_the_object(
     panos: PanosHarness, bench: PanosBench
 ) -> None:
-    reach(panos, bench, plant(POLL, WEB))
-    made = plan(panos, bench, renamed("asset")[0])
+    first = replace(firewall(), position=Position(where="first"))
+    bench.mock.edit("set", RULES, other_rule("below"), commit=True)
+    reach(panos, bench, plant(POLL, WEB, device=first))
+    made = plan(panos, bench, renamed("asset", first)[0])
     theirs = other_rule("theirs", "<source><member>ctrl.a0</member></source>")
     bench.mock.edit("set", RULES, theirs, commit=True)
-    with pytest.raises(StalePlanError):
+    with pytest.raises(StalePlanError, match=r"ctrl\.a0"):
         apply(panos, bench, made)
 
 

@@ -58,11 +58,10 @@ def unclosed(error: YAMLError, text: str) -> Unclosed | None:
         return _quote(text, start.line, start.column) if problem.line > start.line else None
     tokens = list(_tokens(text, problem.line))
     if (quote := _closed_too_late(tokens, problem.line)) is not None:
-        mark = quote.start_mark
-        return _quote(text, mark.line, mark.column)
+        return _quote(text, quote.start_mark.line, quote.start_mark.column)
     if context in _FLOWS and problem.line > start.line:
         opened = _innermost(tokens)
-        mark: Mark = start if opened is None else opened.start_mark
+        mark = start if opened is None else opened.start_mark
         source = text.split("\n")[mark.line]
         bracket = source[mark.column]
         close = f"close it with {'}' if bracket == '{' else ']'}"

@@ -138,10 +138,8 @@ class _Reader:
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
         self.unread: list[Problem] = []
-        #: files that declare nothing, and may be missed
         self.silent: list[Silent] = []
-        #: what Ansible passes over
-        self.lost: list[Problem] = []
+        self.lost: list[Problem] = []  # what Ansible passes over
         self._vault = vault
         self._allow_programs = allow_programs
         self._sources: list[str] = []
