@@ -36,9 +36,9 @@ def validate(
             warnings, result.refusals, counts, environment=environment, places=places
         )
         files.write(report)
-    refused = list(result.refusals.values())
+    refused = [problem for found in result.refusals.values() for problem in found]
     if settings.json:
-        errors = [{"code": error.code, "message": str(error)} for error in refused]
+        errors = [{"code": problem.kind, "message": str(problem)} for problem in refused]
         document = {"ok": result.ok, "warnings": problems_json(warnings), "errors": errors}
         document |= counts | ({"error": errors[0]} if errors else {})
         print_json(document, lines=settings.json_lines)

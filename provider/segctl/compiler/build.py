@@ -6,7 +6,7 @@ Nothing here knows a platform; a provider fits the result to its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import findings, naming, rules
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from segctl.model.site import Device, Site
+    from segctl.model.site import Conduit, Device, Site
     from segctl.model.site import Schedule as DeclaredSchedule
 
 
@@ -48,12 +48,23 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
         InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
             addresses cannot be told from another's, or a missing threat profile.
     """
+    result, gaps, problems = compile_known(site, today)
+    if gaps or problems:
+        raise InventoryError((*(gap for _, gap in gaps), *problems))
+    return result
+
+
+def compile_known(
+    site: Site, today: date
+) -> tuple[Mapping[str, Desired], tuple[tuple[Conduit, Problem], ...], tuple[Problem, ...]]:
+    """Return what of `site` compiles, by host name, and what does not.
+
+    The conduits without a path come first, each with its problem, then all other problems.
+    """
     with uncollected():
         compiler = _Compiler(site, today)
         result = {device.name: compiler.device(device) for device in site.devices}
-    if compiler.problems:
-        raise InventoryError(tuple(dict.fromkeys(compiler.problems)))
-    return result
+    return result, compiler.gaps, tuple(dict.fromkeys(compiler.problems))
 
 
 def with_closing(desired: Desired) -> DeclaredPolicy:
@@ -72,7 +83,8 @@ class _Compiler:
         paths = topology(site.devices)
         self._owned = Ownership(site, paths)
         self._assets = Assets()
-        self._routes = routes(site, paths, today, self.problems)
+        self._routes = routes(site, paths, today)
+        self.gaps = self._routes.gaps
 
     def device(self, device: Device) -> Desired:
         """Return everything one firewall should hold."""
@@ -101,13 +113,24 @@ class _Compiler:
                 rules=tuple(made),
             ),
             closing=rules.closing(device),
-            bindings=zones,
+            bindings=self._bindings(device, zones),
             findings=(
                 *findings.expired(self._routes.expired.get(device.name, ())),
                 *findings.shared_zones(device, zones, self._zones),
                 *findings.unprofiled(device, legs),
             ),
         )
+
+    def _bindings(
+        self, device: Device, zones: tuple[FirewallZone, ...]
+    ) -> tuple[FirewallZone, ...]:
+        """Return the device's zones, with the ids by which those of renamed zones went."""
+        former: dict[str, tuple[str, ...]] = {}
+        for binding in device.zones:
+            zone = self._zones[binding.zone]
+            if zone.renamed_from and binding.name == zone.id:
+                former[binding.name] = zone.renamed_from
+        return tuple(replace(zone, renamed_from=former.get(zone.name, ())) for zone in zones)
 
 
 def _schedule(schedule: DeclaredSchedule) -> Schedule:

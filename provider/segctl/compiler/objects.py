@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
+from segctl.compiler.former import (
+    former_asset_names,
+    former_network_names,
+    former_zone_labels,
+)
 from segctl.compiler.ownership import asset_intervals
 from segctl.compiler.problems import problem
 from segctl.model.addresses import Interval, interval_text, meeting, network_interval, subtract
@@ -40,6 +45,7 @@ class Objects:
         self._problems = problems
         self._addresses: dict[str, tuple[Interval, str]] = {}
         self._groups: dict[str, tuple[str, ...]] = {}
+        self._former: dict[str, tuple[str, ...]] = {}  # names of objects
         self._services: dict[str, PortRange] = {}
         self._versions: dict[str, frozenset[int]] = {}  # of groups
 
@@ -51,6 +57,7 @@ class Objects:
             if not members:
                 return ""
             self._groups[name] = tuple(sorted(set(members)))
+            self._former[name] = former_zone_labels(zone)
         return name
 
     def _zone_members(self, zone: Zone) -> list[str]:
@@ -76,16 +83,17 @@ class Objects:
     def _asset(self, zone: Zone, asset: Asset) -> list[str]:
         names: list[str] = []
         for address in asset.addresses:
-            text = interval_text(network_interval(address))
-            name = naming.asset_object(
-                naming.zone_label(zone), asset.name, text if len(asset.addresses) > 1 else ""
-            )
+            several = len(asset.addresses) > 1
+            text = interval_text(network_interval(address)) if several else ""
+            name = naming.asset_object(naming.zone_label(zone), asset.name, text)
+            self._former[name] = former_asset_names(zone, asset, text)
             self._keep(name, network_interval(address), asset.role, zone)
             names.append(name)
         return names
 
     def _network(self, zone: Zone, part: Interval) -> str:
         name = naming.network_object(naming.zone_label(zone), interval_text(part))
+        self._former[name] = former_network_names(zone, interval_text(part))
         self._keep(name, part, "", zone)
         return name
 
@@ -125,6 +133,7 @@ class Objects:
                 value=interval_text(part),
                 type="range" if "-" in interval_text(part) else "network",
                 description=role,
+                renamed_from=self._former.get(name, ()),
             )
             for name, (part, role) in sorted(self._addresses.items())
         )
@@ -132,7 +141,7 @@ class Objects:
     def groups(self) -> tuple[AddressGroup, ...]:
         """Return the address groups, by name."""
         return tuple(
-            AddressGroup(name=name, members=members)
+            AddressGroup(name=name, members=members, renamed_from=self._former.get(name, ()))
             for name, members in sorted(self._groups.items())
         )
 

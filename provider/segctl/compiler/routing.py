@@ -10,6 +10,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
+from segctl.compiler.former import former_rule_names
 from segctl.compiler.problems import problem
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Leg:
     """One flow of one conduit from one zone to another, at one firewall.
 
     `sources` and `destinations` are the flow's endpoints in these zones; without any, if the flow
-    names none, it means the whole zone.
+    names none, it means the whole zone. `former` are names that its rule may have had.
     """
 
     conduit: Conduit
@@ -37,6 +38,7 @@ class Leg:
     destinations: tuple[Endpoint, ...]
     hop: Hop
     name: str
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +76,18 @@ def _by_zone(endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]
 class Routes:
     """What every firewall enforces, by its host name, in the order of conduits and flows.
 
-    `expired` are the conduits that it would enforce if their time had not passed.
+    `expired` are the conduits that it would enforce if their time had not passed. `gaps` are the
+    conduits without a path, each with its problem.
     """
 
     legs: Mapping[str, Sequence[Leg]]
     expired: Mapping[str, Sequence[Conduit]]
+    gaps: tuple[tuple[Conduit, Problem], ...]
 
 
-def routes(site: Site, topology: Topology, today: date, problems: list[Problem]) -> Routes:
-    """Return the legs of all conduits of `site`; one without a path is added to `problems`."""
-    router = _Router(site, topology, problems)
+def routes(site: Site, topology: Topology, today: date) -> Routes:
+    """Return the legs of all conduits of `site`, and those without a path."""
+    router = _Router(site, topology)
     legs: dict[str, list[Leg]] = {device.name: [] for device in site.devices}
     expired: dict[str, list[Conduit]] = {}
     for conduit in sorted(site.conduits, key=lambda conduit: conduit.key):
@@ -96,16 +100,16 @@ def routes(site: Site, topology: Topology, today: date, problems: list[Problem])
             continue
         for leg in found:
             legs[leg.hop.device].append(leg)
-    return Routes(legs=legs, expired=expired)
+    return Routes(legs=legs, expired=expired, gaps=tuple(dict.fromkeys(router.gaps)))
 
 
 class _Router:
     """Follows conduits through the topology; a pair of zones is looked up once."""
 
-    def __init__(self, site: Site, topology: Topology, problems: list[Problem]) -> None:
+    def __init__(self, site: Site, topology: Topology) -> None:
         self._zones = {zone.key: zone for zone in site.zones}
         self._topology = topology
-        self._problems = problems
+        self.gaps: list[tuple[Conduit, Problem]] = []
         self._hops: dict[tuple[str, str, tuple[str, ...]], tuple[Hop, ...]] = {}
 
     def legs(self, conduit: Conduit) -> list[Leg]:
@@ -141,12 +145,14 @@ class _Router:
         crossings = [hop.device for hop in hops]
         for flow, sources, destinations in touching:
             for hop in hops:
-                crossing = self._zones[hop.enter].id, self._zones[hop.leave].id
+                crosses = crossings.count(hop.device) > 1
+                crossing = (self._zones[hop.enter], self._zones[hop.leave]) if crosses else None
+                pair = (source, destination) if many else None
                 name = naming.RuleName(
                     conduit=naming.label(conduit),
                     flow=flow.id,
-                    zones=(source.id, destination.id) if many else None,
-                    crossing=crossing if crossings.count(hop.device) > 1 else None,
+                    zones=_ids(pair),
+                    crossing=_ids(crossing),
                 )
                 yield Leg(
                     conduit=conduit,
@@ -157,6 +163,7 @@ class _Router:
                     destinations=destinations,
                     hop=hop,
                     name=str(name),
+                    former=former_rule_names(conduit, flow, pair, crossing),
                 )
 
     def _path(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
@@ -172,14 +179,13 @@ class _Router:
                 if missing
                 else self._topology.gap(source.key, destination.key)
             )
-            self._problems.append(
-                problem(
-                    conduit.declared,
-                    f"conduit {conduit.key}: no path from zone {source.key} to {destination.key}",
-                    f"{why}; add a zone to segctl_zone_map of a firewall between them",
-                    path=f"segctl_conduits.{conduit.id}",
-                )
+            gap = problem(
+                conduit.declared,
+                f"conduit {conduit.key}: no path from zone {source.key} to {destination.key}",
+                f"{why}; add a zone to segctl_zone_map of a firewall between them",
+                path=f"segctl_conduits.{conduit.id}",
             )
+            self.gaps.append((conduit, gap))
         return found
 
     def _find_hops(self, source: str, destination: str, via: tuple[str, ...]) -> tuple[Hop, ...]:
@@ -188,3 +194,7 @@ class _Router:
         return tuple(
             hop for name in via for hop in self._topology.hops_via(source, destination, name)
         )
+
+
+def _ids(zones: tuple[Zone, Zone] | None) -> tuple[str, str] | None:
+    return (zones[0].id, zones[1].id) if zones else None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
+from segctl.compiler.former import former_intrazone_rules
 from segctl.compiler.problems import problem
 from segctl.model.policy import ANY, APPLICATION_DEFAULT, DeclaredRule
 from segctl.model.site import ACCESS_CLASSES
@@ -94,6 +95,7 @@ class _Maker:
             description=_description(conduit),
             essential=flow.essential,
             enforce_functions=flow.functions == "enforced",
+            renamed_from=leg.former,
         )
 
     def _members(
@@ -187,6 +189,7 @@ def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[Declared
                 action="deny",
                 log_setting=device.log_forwarding,
                 description=naming.intrazone_description(naming.zone_label(zone)),
+                renamed_from=former_intrazone_rules(zone),
             )
 
 

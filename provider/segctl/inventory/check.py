@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final, cast
 
 from segctl.inventory import convert
+from segctl.inventory.causes import Undefined
 from segctl.inventory.convert import PERCENT, BadValueError
 from segctl.inventory.extra import EXTRA
 from segctl.inventory.scalars import ScalarError, resolve
@@ -71,8 +72,20 @@ class Checker:
         self._places = places
         self._vault = vault
         self.problems: list[Problem] = []
+        #: references to zones that are not there
+        self.undefined: list[Undefined] = []
 
     # Problems
+
+    @property
+    def noted(self) -> int:
+        """How much is wrong so far."""
+        return len(self.problems) + len(self.undefined)
+
+    def miss(self, node: Node, site: str, name: str, hint: str) -> None:
+        """Note a reference to a zone that is not there."""
+        self.report(node, f"zone {node.value!r} is not defined", hint)
+        self.undefined.append(Undefined(site=site, name=name, problem=self.problems.pop()))
 
     def report(self, node: Node, message: str, hint: str = "") -> None:
         """Note a problem with a value."""

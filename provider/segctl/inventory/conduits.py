@@ -72,6 +72,7 @@ class ConduitReader:
             mode=cast("Mode", found.get("mode") or "enforce"),
             threat_prevention=cast("ThreatPrevention | None", found.get("threat_prevention")),
             via=self._via(found.get("via")),
+            renamed_from=cast("tuple[str, ...]", found.get("renamed_from") or ()),
             declared=node.source,
         )
 
@@ -96,8 +97,14 @@ class ConduitReader:
             )
             return None
         own = {zone.id if zone.site == site else zone.key for zone in self._zones.values()}
-        hint = nearest(text, own, f"declare it under segctl_zones of site {key.split('/')[0]}")
-        self._checker.report(reference.node, f"zone {text!r} is not defined", hint)
+        now = [zone for zone in self._zones.values() if _was(zone, key)]
+        hint = (
+            f"it is called {now[0].id} now"
+            if now
+            else nearest(text, own, f"declare it under segctl_zones of site {key.split('/')[0]}")
+        )
+        its_site, _, name = key.partition("/")
+        self._checker.miss(reference.node, its_site, name, hint)
         return None
 
     def _via(self, value: object) -> tuple[str, ...]:
@@ -155,6 +162,7 @@ class ConduitReader:
             essential=found.get("essential") is True,
             log=log is not False,
             functions=cast("Literal['enforced', 'not-enforced']", functions),
+            renamed_from=cast("tuple[str, ...]", found.get("renamed_from") or ()),
             declared=node.source,
         )
 
@@ -272,3 +280,8 @@ class ConduitReader:
 
     def _networks_of(self, key: str) -> str:
         return ", ".join(str(network) for network in self._zones[key].networks) or "none"
+
+
+def _was(zone: Zone, key: str) -> bool:
+    """Whether `key` is one that a zone had before."""
+    return any(f"{zone.site}/{former}" == key for former in zone.renamed_from)

@@ -25,6 +25,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
+from segctl.inventory.quotes import unclosed
 from segctl.inventory.scalars import ScalarError, resolve
 from segctl.inventory.values import Encrypted, Place, Places, Unsafe
 from segctl.model.errors import Problem
@@ -422,6 +423,15 @@ class _StopReadingError(Exception):
 
 
 def _syntax_problem(error: YAMLError, text: str, file: str) -> Problem:
+    opened = unclosed(error, text)
+    if opened is not None:
+        return Problem(
+            message=f"not valid YAML: {opened.what} is not closed",
+            file=file,
+            line=opened.line,
+            column=opened.column,
+            hint=opened.hint,
+        )
     mark = getattr(error, "problem_mark", None)
     offset = getattr(error, "position", None)
     message = str(getattr(error, "problem", "") or getattr(error, "reason", "") or error)

@@ -153,6 +153,9 @@ def _flow(conduit: Conduit, flow: Flow) -> Iterator[Problem]:
         hint = "use a platform that identifies them, or narrow the assets"
         message = "the functions of its protocols are not enforced"
         yield _finding("functions-not-enforced", *where, message, hint)
+    if wide := _any_application(flow):
+        hint = "name the protocols it needs, or the platform's applications"
+        yield _finding("any-application", *where, f"permits any application {wide}", hint)
     for service in flow.services:
         if reason := _CLEARTEXT.get(str(service)):
             yield _finding("cleartext", *where, f"permits {service}: {reason}", "use SSH or SFTP")
@@ -162,6 +165,15 @@ def _flow(conduit: Conduit, flow: Flow) -> Iterator[Problem]:
             yield _finding("wide-service", *where, message, hint)
     if flow.protocols or flow.applications:
         yield from _names(flow, *where)
+
+
+def _any_application(flow: Flow) -> str:
+    """Return on which ports a flow permits any application; empty when it names some."""
+    named = flow.protocols or (flow.applications and "any" not in flow.applications)
+    if named or not (flow.applications or flow.services):
+        return ""
+    ports = ", ".join(map(str, flow.services))
+    return f"on {ports}" if ports else "on its default ports"
 
 
 def _names(flow: Flow, source: Source, subject: str) -> Iterator[Problem]:

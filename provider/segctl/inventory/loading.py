@@ -6,27 +6,32 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
+from segctl.compiler.build import compile_known
+from segctl.inventory.causes import unchecked
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
 from segctl.inventory.mocked import check, not_mocked, way_to
 from segctl.inventory.patterns import limit_patterns, match, select, split, unmatched
-from segctl.inventory.reader import read_inventory
+from segctl.inventory.reader import survey_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
-from segctl.inventory.site import build_site
+from segctl.inventory.site import survey_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 from segctl.model.errors import InventoryError, Problem, UsageError
+from segctl.model.site import Source
 from segctl.system.loading import uncollected
 from segctl.transports.credentials import Sealed, Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
+    from segctl.compiler.build import Desired
     from segctl.inventory.model import Inventory, Layer
+    from segctl.inventory.site import SiteSurvey
     from segctl.inventory.values import Places
     from segctl.model.site import Site
 
@@ -48,6 +53,9 @@ _PLAIN: Final = (
     "segctl_max_answer_mb",
     "segctl_allow_unsupported_version",
 )
+#: Fields that inventories of earlier versions did not have: left out of the digest when unused.
+_LATER: Final = frozenset({"renamed_from", "shared"})
+_NOTHING: Final = ((), False)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (
     "ansible_ssh_private_key_file",
@@ -56,6 +64,10 @@ _PATHS: Final = (
     "segctl_transcript",
     "segctl_verify_keys",
 )
+
+
+#: Returns what the platform of a firewall refuses of what it should hold, in the words of a site.
+Fitting: TypeAlias = "Callable[[Desired, Site], Iterable[Problem]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +95,13 @@ def load(
     vault: VaultSecrets | None = None,
     allow_programs: bool = False,
     today: date,
+    fitting: Fitting | None = None,
 ) -> Loaded:
     """Read the inventory and return everything it declares.
 
-    Sources that are programs or inventory plugins are run with `allow_programs` only.
+    Sources that are programs or inventory plugins are run with `allow_programs` only. With
+    `fitting`, which returns what a platform refuses, an inventory with problems is followed as far
+    as it can be understood: paths and platforms are part of what is raised.
 
     Raises:
         InventoryError: with every problem there is.
@@ -94,10 +109,12 @@ def load(
 
     """
     with uncollected():
-        inventory = read_inventory(
+        inventory, known = survey_inventory(
             sources, extra_vars=extra_vars, vault=vault, allow_programs=allow_programs
         )
-        loaded = _loaded(inventory, select(inventory, limit), today)
+        known = (*inventory.lost, *known)
+        hosts = () if known else select(inventory, limit)
+        loaded = _loaded(inventory, hosts, today, known, fitting)
     _refuse_nothing(loaded, limit)
     return loaded
 
@@ -161,14 +178,22 @@ def of_play(
     return _loaded(seen, hosts, today)
 
 
-def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded:
-    site, problems = build_site(inventory)
-    if problems:
-        raise InventoryError(problems)
+def _loaded(
+    inventory: Inventory,
+    hosts: tuple[str, ...],
+    today: date,
+    known: tuple[Problem, ...] = (),
+    fitting: Fitting | None = None,
+) -> Loaded:
+    survey = survey_site(inventory, known)
+    site = survey.site
     connections, unopened, astray = _connections(inventory, site)
     astray += not_mocked(inventory, [device.name for device in site.devices], hosts)
-    if astray:
-        raise InventoryError(tuple(astray))
+    problems = (*survey.problems, *astray)
+    if fitting is not None:
+        problems = (*problems, *_following(survey, inventory, problems, today, fitting))
+    if problems:
+        raise InventoryError(tuple(dict.fromkeys(problems)))
     return Loaded(
         inventory=inventory,
         site=site,
@@ -184,6 +209,38 @@ def _loaded(inventory: Inventory, hosts: tuple[str, ...], today: date) -> Loaded
         digest=digest(site),
         files=tuple(Path(name) for name in inventory.files),
     )
+
+
+def _following(
+    survey: SiteSurvey,
+    inventory: Inventory,
+    problems: Sequence[Problem],
+    today: date,
+    fitting: Fitting,
+) -> Iterator[Problem]:
+    """Yield what is wrong with the paths of the conduits that are understood, and for platforms.
+
+    What platforms refuse comes only beside other problems: alone it is the caller's to tell.
+    """
+    compiled, gaps, others = compile_known(survey.clear, today)
+    unclear = dict(survey.unclear)
+    told = bool(problems)
+    for conduit, gap in gaps:
+        sites = {key.partition("/")[0] for key in (*conduit.from_zones, *conduit.to_zones)}
+        if sites & survey.doubtful:
+            unclear[conduit.key] = conduit.declared
+        else:
+            told = True
+            yield gap
+    yield from others
+    if not told and not others:
+        return
+    for name, desired in compiled.items():
+        if name in survey.devices:
+            yield from fitting(desired, survey.clear)
+    lost = () if inventory.hosts else inventory.silent
+    unread = {one.problem.file: Source(file=one.problem.file) for one in lost if not one.owner}
+    yield from unchecked(unclear, unread)
 
 
 def _unused(inventory: Inventory) -> Iterator[Problem]:
@@ -223,7 +280,12 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
     kind = type(value)
     if kind not in names:
         names[kind] = tuple(one.name for one in fields(value) if one.compare)
-    return {name: _canonical(getattr(value, name), names) for name in names[kind]}
+    held = ((name, getattr(value, name)) for name in names[kind])
+    return {
+        name: _canonical(item, names)
+        for name, item in held
+        if name not in _LATER or item not in _NOTHING
+    }
 
 
 def _connections(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,24 @@ class VarsFolder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """A variable file that declares nothing to segctl, though it holds something or should.
+
+    `problem` says why, `text` is what it holds, as far as that can be read, and `owner` the group
+    or host whose it is, empty where it is nobody's.
+    """
+
+    problem: Problem
+    text: str = ""
+    owner: str = ""
+
+    def names(self, word: str) -> bool:
+        """Whether it may declare something of this name."""
+        key = rf"(?:^|[{{,])[ \t]*[\"']?{re.escape(word)}[\"']?[ \t]*:"
+        return re.search(key, self.text, re.MULTILINE) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Everything the sources declare.
 
@@ -58,6 +77,7 @@ class Inventory:
     unread: tuple[Problem, ...] = ()
     surroundings: tuple[Problem, ...] = ()
     lost: tuple[Problem, ...] = ()
+    silent: tuple[Silent, ...] = ()
     places: Places = field(default_factory=dict[int, Items], repr=False)
     vault: VaultSecrets | None = field(default=None, repr=False)
 

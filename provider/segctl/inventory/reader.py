@@ -13,7 +13,7 @@ from segctl.inventory.document import Document, parse
 from segctl.inventory.extra import parse_extra
 from segctl.inventory.groups import GroupsReader
 from segctl.inventory.ini import IniReader
-from segctl.inventory.model import Inventory, Layer, VarsFolder
+from segctl.inventory.model import Inventory, Layer, Silent, VarsFolder
 from segctl.inventory.names import split_port
 from segctl.inventory.surroundings import surroundings
 from segctl.inventory.tree import LOCALHOST, Tree
@@ -62,24 +62,47 @@ def read_inventory(
         InventoryError: with everything that is wrong in any file.
 
     """
+    inventory, problems = survey_inventory(
+        sources,
+        extra_vars=extra_vars,
+        vault=vault,
+        playbook_dir=playbook_dir,
+        allow_programs=allow_programs,
+    )
+    if problems or (inventory.lost and not as_ansible):
+        raise InventoryError((*inventory.lost, *problems))
+    return inventory
+
+
+def survey_inventory(
+    sources: Sequence[Path | str],
+    *,
+    extra_vars: Sequence[str] = (),
+    vault: VaultSecrets | None = None,
+    playbook_dir: Path | str | None = None,
+    allow_programs: bool = False,
+) -> tuple[Inventory, tuple[Problem, ...]]:
+    """Return what of an inventory can be read, and everything that is wrong in any file.
+
+    What `Inventory.lost` names is wrong too.
+    """
     reader = _Reader(vault, allow_programs=allow_programs)
     for source in sources:
         reader.source(str(source))
     if not sources:
-        reader.problems.append(
-            Problem(message="no inventory given", hint="name one with -i/--inventory")
-        )
+        hint = "name one with -i/--inventory"
+        reader.problems.append(Problem(message="no inventory given", hint=hint))
+    before = len(reader.problems)
     reader.attempt(reader.tree.reconcile)
+    if len(reader.problems) > before:  # no group can be told from what is below it
+        raise InventoryError((*dict.fromkeys(reader.lost), *reader.problems))
     homes = [_beside(str(source)) for source in sources]
     beside = reader.folders(homes)
     near = None if playbook_dir is None else str(playbook_dir) or "."
     adjacent = reader.folders([near])
     around = tuple(surroundings((one for one in homes if one is not None), reader.files, near))
     extra = reader.extra_layer(extra_vars)
-    lost = tuple(dict.fromkeys(reader.lost))
-    if reader.problems or (lost and not as_ansible):
-        raise InventoryError((*lost, *reader.problems))
-    return Inventory(
+    inventory = Inventory(
         groups=reader.tree.groups,
         hosts=reader.tree.hosts,
         depths=reader.tree.depths(),
@@ -89,10 +112,12 @@ def read_inventory(
         files=tuple(reader.files),
         unread=tuple(reader.unread),
         surroundings=around,
-        lost=lost,
+        lost=tuple(dict.fromkeys(reader.lost)),
+        silent=tuple(reader.silent),
         places=reader.places,
         vault=vault,
     )
+    return inventory, tuple(reader.problems)
 
 
 def _beside(source: str) -> str | None:
@@ -113,12 +138,13 @@ class _Reader:
         self.places: dict[int, Items] = {}
         self.problems: list[Problem] = []
         self.unread: list[Problem] = []
-        #: what Ansible passes over
-        self.lost: list[Problem] = []
+        self.silent: list[Silent] = []
+        self.lost: list[Problem] = []  # what Ansible passes over
         self._vault = vault
         self._allow_programs = allow_programs
         self._sources: list[str] = []
         self._folders: dict[str, VarsFolder] = {}
+        self._declares: set[str] = set()
 
     def attempt(self, action: Callable[[], None]) -> None:
         """Run `action`; what it raises becomes a problem."""
@@ -289,7 +315,7 @@ class _Reader:
         for name in names:
             found = self._find(folder, name)
             if found:
-                layers[name] = self._layer(found)
+                layers[name] = self._layer(found, name)
         if self._all_read(folder.path.rpartition("/")[0]):
             self._warn_of_unread(folder, names)
         return layers
@@ -318,16 +344,16 @@ class _Reader:
                     self._lose(one, "cannot be read: permission denied", "chmod it, or remove it")
             if any(PREFIX in files.peek(one) for one in paths):
                 close = get_close_matches(name, list(names), n=1)
-                self.unread.append(
-                    Problem(
-                        message=f"is read by nothing: there is no group or host {name!r}",
-                        file=path,
-                        hint=f"did you mean {close[0]}?" if close else "rename or remove it",
-                        severity="warning",
-                        kind="unread-file",
-                        subject=name,
-                    )
+                problem = Problem(
+                    message=f"is read by nothing: there is no group or host {name!r}",
+                    file=path,
+                    hint=f"did you mean {close[0]}?" if close else "rename or remove it",
+                    severity="warning",
+                    kind="unread-file",
+                    subject=name,
                 )
+                self.unread.append(problem)
+                self.silent.append(Silent(problem=problem, text="\n".join(map(files.peek, paths))))
 
     def _find(self, folder: files.Folder, name: str) -> list[str]:
         """Return the variable files of one group or host, in the order they apply."""
@@ -367,10 +393,17 @@ class _Reader:
                 found += self._inside(full, inside)
         return found
 
-    def _layer(self, paths: Sequence[str]) -> Layer:
+    def _layer(self, paths: Sequence[str], owner: str) -> Layer:
         layer = Layer()
         for path in paths:
+            before = len(self.problems)
             self.attempt(partial(self._read_beside, layer, path))
+            if path in self._declares:
+                continue
+            empty = Problem(message="is empty: it declares nothing", file=path)
+            text, (problem, *_) = files.peek(path), (*self.problems[before:], empty)
+            if problem is not empty or not text.strip():
+                self.silent.append(Silent(problem=problem, text=text, owner=owner))
         return layer
 
     def _read_beside(self, layer: Layer, path: str) -> None:
@@ -406,13 +439,14 @@ class _Reader:
         document = self._parse(path, files.read_text(path, self._vault))
         self.problems.extend(document.problems)
         data = document.value
-        if not data or document.problems:
+        if not data:
             return Layer()
         if not isinstance(data, dict):
             hint = "write `name: value` lines"
             self._problem(path, "a variable file must be a mapping", hint)
             return Layer()
         variables = cast("Variables", data)
+        self._declares.add(path)
         return Layer(variables, _origins(variables, document, path))
 
     def extra_layer(self, options: Sequence[str]) -> Layer:

@@ -53,6 +53,12 @@ def _choice(*choices: str) -> Scalar:
     return Scalar(kind="choice", choices=choices)
 
 
+_RENAMED: Final = Field(
+    name="renamed_from",
+    shape=Many(item=_ID, or_one=True, not_empty=True),
+    doc="Ids it had before, the latest first: devices keep what they remember of it.",
+)
+
 _ASSET: Final = Record(
     fields=(
         Field(
@@ -62,6 +68,13 @@ _ASSET: Final = Record(
             required=True,
         ),
         Field(name="role", shape=_TEXT, doc="What the asset is, for example plc or hmi."),
+        Field(
+            name="shared",
+            shape=_BOOLEAN,
+            doc="Whether other assets of the site have its addresses too (a high-availability "
+            "pair); each of them says so.",
+        ),
+        _RENAMED,
     )
 )
 
@@ -108,13 +121,14 @@ ZONE: Final = Record(
                     mapping=_ASSET,
                 ),
             ),
-            doc="The zone's assets by name: an address, or addresses and a role.",
+            doc="The zone's assets by name: an address, or a mapping that says more.",
         ),
         Field(
             name="intrazone",
             shape=_choice("allow", "deny"),
             doc="Whether assets of the zone may talk to each other through a firewall.",
         ),
+        _RENAMED,
     )
 )
 
@@ -163,6 +177,7 @@ FLOW: Final = Record(
             shape=_choice("enforced", "not-enforced"),
             doc="not-enforced accepts that the platform cannot tell a protocol's functions apart.",
         ),
+        _RENAMED,
     )
 )
 
@@ -200,6 +215,7 @@ CONDUIT: Final = Record(
             shape=Many(item=_REFERENCE, or_one=True, not_empty=True),
             doc="Firewalls that enforce it, instead of those computed.",
         ),
+        _RENAMED,
         Field(
             name="flows",
             shape=Table(key=_ID, item=FLOW),

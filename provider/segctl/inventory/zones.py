@@ -30,6 +30,7 @@ def read_zone(checker: Checker, node: Node, site: str, zone_id: str) -> Zone | N
         networks=networks,
         assets=_assets(checker, node, found.get("assets"), networks),
         intrazone=cast("Literal['allow', 'deny']", kind),
+        renamed_from=cast("tuple[str, ...]", found.get("renamed_from") or ()),
         declared=node.source,
     )
 
@@ -54,15 +55,24 @@ def _assets(
     assets: list[Asset] = []
     for name, found in cast("dict[str, object]", value).items():
         at = nodes[name]
-        role = ""
+        record: dict[str, object] = {}
         addresses = found
         if isinstance(found, dict):
             record = cast("dict[str, object]", found)
-            addresses, role = record.get("addresses"), str(record.get("role") or "")
+            addresses = record.get("addresses")
         own = cast("tuple[Network, ...]", addresses or ())
         for one in own:
             _within_zone(checker, at, one, networks)
-        assets.append(Asset(name=name, addresses=own, role=role))
+        assets.append(
+            Asset(
+                name=name,
+                addresses=own,
+                role=str(record.get("role") or ""),
+                shared=record.get("shared") is True,
+                renamed_from=cast("tuple[str, ...]", record.get("renamed_from") or ()),
+                declared=at.source,
+            )
+        )
     return tuple(assets)
 
 

@@ -7,18 +7,19 @@ before the rules that use them, deletions of objects after.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from segctl.model.policy import Policy, Rule, compared_fields
+from segctl.model.policy import Address, AddressGroup, Policy, Rule, compared_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from segctl.model.policy import Item
     from segctl.model.site import Position
 
+_Object: TypeAlias = Address | AddressGroup
 Op = Literal["create", "update", "move", "delete", "rename"]
 
 
@@ -91,6 +92,7 @@ def diff(
     Raises:
         LookupError: `position` names a rule that is not among the others'.
     """
+    renames, live = _rename_objects(desired, live)
     creates: list[Change] = []
     deletes: list[Change] = []
     for (kind, wanted), (_, held) in zip(desired.objects(), live.objects(), strict=True):
@@ -98,7 +100,7 @@ def diff(
         creates += made
         deletes += removed
     rules = _rules(desired, live, order, position if ordered else None)
-    return (*creates, *rules, *reversed(deletes))
+    return (*renames, *creates, *rules, *reversed(deletes))
 
 
 def _objects(
@@ -156,23 +158,107 @@ def _rules(
 def _renamed(rule: Rule, target: Rule) -> Rule:
     if rule.name == target.name:
         return rule
-    from dataclasses import replace
-
     return replace(rule, name=target.name)
 
 
 def _renames(desired: Policy, held: Mapping[str, Rule]) -> Iterator[tuple[str, Rule]]:
-    """Pair a wanted rule that is not there with ours of the same flow under another name."""
+    """Pair a wanted rule that is not there with ours under another name.
+
+    That is the name that the inventory says it had, else the only one of the same flow.
+    """
     wanted = {rule.name for rule in desired.rules}
+    told = dict(_told(desired.rules, held, wanted))
+    for rule in desired.rules:
+        if rule.name in told:
+            yield told[rule.name], rule
+    taken = set(told.values())
     spare: dict[tuple[object, ...], list[str]] = {}
     for name, rule in held.items():
-        if name not in wanted and rule.flow:
+        if name not in wanted and name not in taken and rule.flow:
             spare.setdefault(_identity(rule), []).append(name)
     for rule in desired.rules:
-        if rule.name not in held and rule.flow:
+        if rule.name not in held and rule.name not in told and rule.flow:
             names = spare.get(_identity(rule), [])
             if len(names) == 1:
                 yield names.pop(), rule
+
+
+def _told(
+    items: Iterable[_Object | Rule], held: Container[str], kept: Container[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the name of each item that is not held with the former name that is, each once."""
+    taken: set[str] = set()
+    for item in items:
+        if item.name in held:
+            continue
+        for former in item.renamed_from:
+            if former in held and former not in kept and former not in taken:
+                taken.add(former)
+                yield item.name, former
+                break
+
+
+def _rename_objects(desired: Policy, live: Policy) -> tuple[tuple[Change, ...], Policy]:
+    """Return the renames of address objects and groups, and `live` after them.
+
+    What refers to a renamed object follows it. A name that an object of either kind has is not
+    given to another one.
+    """
+    taken = {item.name for item in (*live[Address], *live[AddressGroup])}
+    new: dict[str, str] = {}
+    changes: list[Change] = []
+    kinds: tuple[tuple[Sequence[_Object], Sequence[_Object]], ...] = (
+        (desired[Address], live[Address]),
+        (desired[AddressGroup], live[AddressGroup]),
+    )
+    for wanted, held in kinds:
+        now = {item.name: item for item in held}
+        for name, former in _told(wanted, now, {item.name for item in wanted}):
+            if name in taken:
+                continue
+            new[former] = name
+            before = now[former]
+            after = _under(before, name)
+            changes.append(
+                Change(op="rename", kind=before.kind_name, name=name, before=before, after=after)
+            )
+    return tuple(changes), _following(live, new) if new else live
+
+
+def _under(item: _Object, name: str) -> _Object:
+    return replace(item, name=name)
+
+
+def renamed(policy: Policy, changes: Iterable[Change]) -> Policy:
+    """Return `policy` after the renames among `changes`: objects, what refers to them, rules."""
+    objects: dict[str, str] = {}
+    rules: dict[str, str] = {}
+    for change in changes:
+        if change.op == "rename" and change.before is not None:
+            new = rules if change.kind == "rule" else objects
+            new[change.before.name] = change.name
+    policy = _following(policy, objects) if objects else policy
+    named = tuple(replace(it, name=rules.get(it.name, it.name)) for it in policy.rules)
+    return policy.replace(rules=named) if rules else policy
+
+
+def _following(policy: Policy, new: Mapping[str, str]) -> Policy:
+    """Return `policy` with its address objects and groups under their new names."""
+
+    def named(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(new.get(name, name) for name in names))
+
+    return policy.replace(
+        addresses=tuple(replace(it, name=new.get(it.name, it.name)) for it in policy[Address]),
+        address_groups=tuple(
+            replace(it, name=new.get(it.name, it.name), members=named(it.members))
+            for it in policy[AddressGroup]
+        ),
+        rules=tuple(
+            replace(it, sources=named(it.sources), destinations=named(it.destinations))
+            for it in policy.rules
+        ),
+    )
 
 
 def _identity(rule: Rule) -> tuple[object, ...]:

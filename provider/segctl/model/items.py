@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
@@ -43,6 +43,7 @@ class Address(Item):
     type: AddressKind = "network"
     description: str = ""
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ class AddressGroup(Item):
     members: tuple[str, ...]
     description: str = ""
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ class FirewallZone(Item):
     interfaces: tuple[str, ...]
     type: str = "layer3"
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +170,7 @@ class Rule(Item):
     negate_source: bool = False
     negate_destination: bool = False
     extras: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +205,7 @@ class DeclaredRule:
     essential: bool = False
     enforce_functions: bool = True
     profile_asked: bool = False
+    renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
     def fitted(
         self,
@@ -214,6 +219,7 @@ class DeclaredRule:
         log_setting: str | None = None,
         description: str | None = None,
         tags: tuple[str, ...] = (),
+        renamed_from: tuple[str, ...] | None = None,
     ) -> Rule:
         """Return the rule in a platform's words; what is not given stays as declared.
 
@@ -243,6 +249,7 @@ class DeclaredRule:
             tags=tags,
             description=self.description if description is None else description,
             essential=self.essential,
+            renamed_from=self.renamed_from if renamed_from is None else renamed_from,
         )
 
 
@@ -268,18 +275,20 @@ class Kind:
         return self.item.kind_name
 
 
+_FORMER = frozenset({"renamed_from"})
+
 #: Every kind of item, in the order in which they must be created: rules name all the others.
 KINDS: tuple[Kind, ...] = (
     Kind(item=Tag, plural="tags"),
-    Kind(item=FirewallZone, plural="zones", referable=False),
-    Kind(item=Address, plural="addresses"),
-    Kind(item=AddressGroup, plural="address_groups"),
+    Kind(item=FirewallZone, plural="zones", referable=False, uncompared=_FORMER),
+    Kind(item=Address, plural="addresses", uncompared=_FORMER),
+    Kind(item=AddressGroup, plural="address_groups", uncompared=_FORMER),
     Kind(item=Service, plural="services"),
     Kind(item=ServiceGroup, plural="service_groups", later=True),
     Kind(item=ApplicationGroup, plural="application_groups"),
     Kind(item=Schedule, plural="schedules"),
     Kind(item=DefaultRule, plural="defaults", referable=False),
-    Kind(item=Rule, plural="rules", referable=False, uncompared=frozenset({"seal"})),
+    Kind(item=Rule, plural="rules", referable=False, uncompared=_FORMER | {"seal"}),
 )
 
 

@@ -4,6 +4,8 @@ A `DeclaredPolicy` is what the inventory asks of a firewall; a platform's `fit` 
 it, in the platform's own words. Both sides of every comparison are a `Policy`: the fitted one and
 the one parsed from a device. Lists whose order a firewall ignores are kept sorted, so that two
 policies that mean the same are equal.
+
+``renamed_from`` of a wanted item are names the device may have it under; nothing is compared by it.
 """
 
 from __future__ import annotations

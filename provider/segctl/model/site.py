@@ -67,11 +67,18 @@ class SecurityLevel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """One device of the plant, with every address it has in its zone."""
+    """One device of the plant, with every address it has in its zone.
+
+    ``shared`` says that other assets of the site have the same addresses too: a pair that takes
+    over from each other. ``renamed_from`` are names it had before, the latest first.
+    """
 
     name: str
     addresses: tuple[Network, ...]
     role: str = ""
+    shared: bool = False
+    renamed_from: tuple[str, ...] = ()
+    declared: Source = field(default=Source(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,7 @@ class Zone:
     networks: tuple[Network, ...] = ()
     assets: tuple[Asset, ...] = ()
     intrazone: Literal["allow", "deny"] = "allow"
+    renamed_from: tuple[str, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 
     @property
@@ -146,6 +154,7 @@ class Flow:
     essential: bool = False
     log: bool = True
     functions: Literal["enforced", "not-enforced"] = "enforced"
+    renamed_from: tuple[str, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 
 
@@ -166,6 +175,7 @@ class Conduit:
     mode: Mode = "enforce"
     threat_prevention: ThreatPrevention | None = None
     via: tuple[str, ...] = ()
+    renamed_from: tuple[str, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 
     @property

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded, VaultSecrets
+    from segctl.inventory.loading import Fitting
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Intent
@@ -38,8 +39,12 @@ def vault(common: CommonOptions) -> VaultSecrets | None:
     )
 
 
-def load_inventory(common: CommonOptions, progress: Progress | None = None) -> Loaded:
+def load_inventory(
+    common: CommonOptions, progress: Progress | None = None, *, fitting: Fitting | None = None
+) -> Loaded:
     """Read the inventory; warn of what lies around it and may mislead, unless the caller does.
+
+    With `fitting` (see `segctl.inventory.load`) paths and platforms are followed too.
 
     Raises:
         InventoryError: with every problem there is.
@@ -54,6 +59,7 @@ def load_inventory(common: CommonOptions, progress: Progress | None = None) -> L
         vault=vault(common),
         allow_programs=common.allow_executable_inventory,
         today=today(),
+        fitting=fitting,
     )
     if progress is not None:
         for problem in loaded.inventory.surroundings:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class ValidateResult:
     """What there is to say of an inventory.
 
-    `refusals` are the firewalls whose platform cannot hold what they should; `counts` are the
-    numbers of zones, conduits, firewalls and rules.
+    `refusals` are the firewalls whose platform cannot hold what they should, each with all that
+    it refuses; `counts` are the numbers of zones, conduits, firewalls and rules.
     """
 
     warnings: tuple[Problem, ...]
-    refusals: Mapping[str, SegctlError]
+    refusals: Mapping[str, tuple[Problem, ...]]
     counts: dict[str, int]
     loaded: Loaded
 
@@ -44,20 +44,21 @@ def validate(common: CommonOptions) -> ValidateResult:
     """
     from segctl.compiler.build import compile_site
     from segctl.fleet import unverified
+    from segctl.operations.fitting import refusals
     from segctl.providers.base import provider
 
-    loaded = load_inventory(common)
+    loaded = load_inventory(common, fitting=refusals)
     compiled = compile_site(loaded.site, today())
     warnings = list(loaded.warnings)
     for name in compiled:
         warnings += unverified(name, loaded.connections)
-    refusals: dict[str, SegctlError] = {}
+    refused: dict[str, tuple[Problem, ...]] = {}
     for name, item in compiled.items():
         warnings += item.findings
         try:
             _, doubts = provider(item.device.platform).fit(item.policy, item.device)
-        except SegctlError as error:
-            refusals[name] = error
+        except SegctlError:
+            refused[name] = refusals(item, loaded.site)
         else:
             warnings += doubts
     counts = {
@@ -67,5 +68,5 @@ def validate(common: CommonOptions) -> ValidateResult:
         "rules": sum(len(item.policy.rules) for item in compiled.values()),
     }
     return ValidateResult(
-        warnings=tuple(dict.fromkeys(warnings)), refusals=refusals, counts=counts, loaded=loaded
+        warnings=tuple(dict.fromkeys(warnings)), refusals=refused, counts=counts, loaded=loaded
     )

@@ -45,7 +45,16 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
     held = {zone.name: zone for zone in live.zones}
     for zone in expected:
         found = held.get(zone.name)
-        if found is None and not managed:
+        former = next((name for name in zone.renamed_from if name in held), "")
+        if found is None and former:
+            yield Problem(
+                message=f"zone {zone.name} is called {former} on the device: segctl renames no "
+                "zone there, since rules of others may name it",
+                hint=f"keep its name: write {{zone: {former}}} in segctl_zone_map; or rename it "
+                "on the device first",
+                severity="error",
+            )
+        elif found is None and not managed:
             yield Problem(
                 message=f"zone {zone.name} does not exist on the device",
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
@@ -263,7 +272,7 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
     renamed = {
         change.before.name: change.name
         for change in changes
-        if change.op == "rename" and change.before is not None
+        if (change.op, change.kind) == ("rename", "rule") and change.before is not None
     }
     after = {rule.name: rule for rule in wanted.rules}
     wide_before, wide_after = _width(held), _width(wanted)

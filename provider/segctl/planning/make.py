@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from segctl.compiler.build import with_closing
 from segctl.model.diff import Change, diff, gap
 from segctl.model.errors import PlanError, Problem, UnsupportedError
 from segctl.model.policy import (
+    Address,
     AddressGroup,
     ApplicationGroup,
     DefaultRule,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from segctl.planning.plan import Intent
     from segctl.providers.base import Live, Provider
 
+ObjectT = TypeVar("ObjectT", Address, AddressGroup)
 VALID_FOR = timedelta(hours=24)
 
 
@@ -91,7 +93,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     position = Position() if purge else device.position
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
     kept = _kept(wanted, held, live)
-    wanted = _with(wanted, kept)
+    wanted, pinned = _without_pinned(_with(wanted, kept), live)
     changes = diff(
         wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
     )
@@ -110,11 +112,16 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.essential(changes, held, wanted),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
+        *pinned,
     )
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
-    deleted = [change.name for change in changes if change.op == "delete" and change.kind != "rule"]
+    deleted = [
+        change.before.name
+        for change in changes
+        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
+    ]
     basis = (
         basis_of(live, covers, position, references, deleted, applications=applications)
         if every
@@ -239,6 +246,35 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
 def _with(policy: Policy, kept: Mapping[str, Sequence[Item]]) -> Policy:
     staying = [item for items in kept.values() for item in items]
     return policy.beside(Policy.of(staying)) if staying else policy
+
+
+def _without_pinned(wanted: Policy, live: Live) -> tuple[Policy, tuple[Problem, ...]]:
+    """Return `wanted` without the former names that others refer to, and what that means.
+
+    On a device what refers to an object follows its new name: rules of others would change.
+    """
+    notes: list[Problem] = []
+
+    def free(item: ObjectT) -> ObjectT:
+        used = [name for name in item.renamed_from if name in live.referenced]
+        if not used:
+            return item
+        notes.append(
+            Problem(
+                message=f"{item.kind_name} {used[0]!r} is not renamed to {item.name!r}: others "
+                f"use it ({live.referenced[used[0]]}), and what they have is not changed",
+                hint="a new one is made beside it",
+                severity="warning",
+                subject=item.name,
+            )
+        )
+        rest = tuple(name for name in item.renamed_from if name not in used)
+        return replace(item, renamed_from=rest)
+
+    held = {item.name for item in (*live.policy[Address], *live.policy[AddressGroup])}
+    addresses = tuple(one if one.name in held else free(one) for one in wanted[Address])
+    groups = tuple(one if one.name in held else free(one) for one in wanted[AddressGroup])
+    return wanted.replace(addresses=addresses, address_groups=groups), tuple(notes)
 
 
 def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem]:

@@ -91,10 +91,13 @@ def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
 
 def _rule_head(change: Change, indent: str, note: str = "") -> Line:
     sign, style = SIGNS[change.op]
-    if change.op == "rename":
-        note = f"  (is called {name_before(change)} now)"
-    name = f"rule {change.name}"
+    name = f"rule {renaming(change) if change.op == 'rename' else change.name}"
     return Line(lead=f"{indent}{sign} ", text=f"{name}{note}", style=style)
+
+
+def renaming(change: Change) -> str:
+    """Return what is renamed, and into what."""
+    return f"{name_before(change)} → {change.name}"
 
 
 def _object(change: Change, kinds: int, names: int) -> Iterator[Line]:
@@ -105,6 +108,8 @@ def _object(change: Change, kinds: int, names: int) -> Iterator[Line]:
         for field in change.fields:
             yield from field_lines(field, *change.values(field))
         return
+    if change.op == "rename":
+        text = f"    {sign} {change.kind:<{kinds}}  {renaming(change)}"
     gist = gist_of(change.item)
     yield Line(lead=f"{text}  ", text=gist, style=style)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.model.policy import Rule
-from segctl.report.changes import by_conduit, rule_rows
+from segctl.report.changes import by_conduit, renaming, rule_rows
 from segctl.report.document import Remark
 from segctl.report.labels import (
     gist_of,
     label_of,
     left_and_joined,
-    name_before,
     place_of,
     traffic_of,
     value_texts,
@@ -55,7 +54,7 @@ def _change(change: Change, *, placed: bool) -> Iterator[str]:
     op, kind = change.op, change.kind
     head = f"{_MARKS[op]} {kind} {change.name}"
     if op == "rename":
-        yield f"{head} (is called {name_before(change)} now)"
+        yield f"{_MARKS[op]} {kind} {renaming(change)}"
     elif op == "move":
         yield f"{head} moves {place_of(change)}"
     elif op == "update":

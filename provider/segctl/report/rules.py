@@ -128,6 +128,10 @@ RULES: Mapping[str, Rule] = {
         title="A service sends passwords in clear",
         help="Use SSH or SFTP instead.",
     ),
+    "any-application": Rule(
+        title="Any application is permitted",
+        help="Whatever uses the ports passes. Name the protocols or applications that are needed.",
+    ),
     "wide-service": Rule(
         title="A very wide range of ports",
         help="Name the ports, or the application.",

@@ -26,7 +26,7 @@ _RANKS = ("error", "warning", "note")
 
 def validation_report(
     warnings: Sequence[Problem],
-    refused: Mapping[str, SegctlError],
+    refused: Mapping[str, Sequence[Problem]],
     counts: Mapping[str, int],
     *,
     environment: str,
@@ -42,7 +42,7 @@ def validation_report(
         places: where devices and conduits are declared.
     """
     problems = [
-        *(_refusal(error, device) for device, error in refused.items()),
+        *(problem for found in refused.values() for problem in found),
         *sorted(warnings, key=lambda problem: _RANKS.index(problem.severity)),
     ]
     placed = [places.of(problem, problem.subject) for problem in problems]
@@ -81,20 +81,20 @@ def refusal_report(kind: Kind, error: SegctlError, *, environment: str, places: 
     )
 
 
-def _refusal(error: SegctlError, device: str = "") -> Problem:
-    subject = error.device if isinstance(error, DeviceError) else device
+def _refusal(error: SegctlError) -> Problem:
+    subject = error.device if isinstance(error, DeviceError) else ""
     return Problem(message=str(error), kind=error.code, subject=subject)
 
 
 def _suites(
-    problems: Sequence[Problem], refused: Mapping[str, SegctlError], places: Places
+    problems: Sequence[Problem], refused: Mapping[str, Sequence[Problem]], places: Places
 ) -> tuple[Suite, ...]:
     """Return a check for the inventory, for every firewall and for every conduit.
 
     A warning does not fail a check, but is told in it.
     """
     devices = tuple(
-        Check(name=name, verdict="failed", text=str(refused[name]))
+        Check(name=name, verdict="failed", text="\n".join(map(str, refused[name])))
         if name in refused
         else Check(name=name)
         for name in places.devices

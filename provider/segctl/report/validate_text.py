@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def validation_text(
     warnings: Iterable[Problem],
-    refused: Iterable[Exception],
+    refused: Iterable[Problem],
     counts: Mapping[str, int],
     *,
     notes: bool = False,

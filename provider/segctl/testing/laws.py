@@ -228,7 +228,7 @@ def _fewest(before: Live, ours: Sequence[str], made: DevicePlan) -> int:
     renamed = {
         change.before.name: change.name
         for change in made.changes
-        if change.op == "rename" and change.before is not None
+        if (change.op, change.kind) == ("rename", "rule") and change.before is not None
     }
     others = [name for name in before.order if name in before.other_rules]
     rank = {name: index for index, name in enumerate(ours)}

@@ -290,6 +290,8 @@ WARNINGS = (
     ("flow: {functions: not-enforced, services: tcp/1}", "functions-not-enforced", "site/c.f"),
     ("flow: {services: tcp/23}", "cleartext", "site/c.f"),
     ("flow: {services: tcp/1-65535}", "wide-service", "site/c.f"),
+    ("flow: {applications: any}", "any-application", "site/c.f"),
+    ("flow: {services: tcp/8443}", "any-application", "site/c.f"),
     ("from: office", "skips-dmz", "site/c"),
     ("from: internet", "skips-dmz", "site/c"),
 )

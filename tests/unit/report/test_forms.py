@@ -17,7 +17,7 @@ from pydantic_sarif import model
 
 from segctl.drift.report import Accepted, drift_of
 from segctl.fleet import Failure
-from segctl.model.errors import InventoryError, Problem, UnsupportedError, UsageError
+from segctl.model.errors import InventoryError, Problem, UsageError
 from segctl.model.site import Source
 from segctl.planning.make import make_plan
 from segctl.planning.plan import DevicePlan, Plan
@@ -234,7 +234,7 @@ def test_a_rename_counts_where_there_is_one() -> None:
     plan = planned(change("rename", before={"name": "polling.old"}), change("move"))
     text = markdown(report(plan))
     assert "1 to move, 1 to rename (1 device)" in text
-    assert "! rule polling.modbus (is called polling.old now)" in text
+    assert "! rule polling.old → polling.modbus" in text
     assert "to rename" not in markdown(report(planned(change("move"))))
 
 
@@ -523,8 +523,9 @@ def test_a_validation_names_firewalls_and_conduits() -> None:
         message="m", file="/repo/inventory/conduits.yml", line=2, severity="warning",
         subject="site/polling.modbus",
     )  # fmt: skip
+    refusal = Problem(message="fw1: no users", kind="unsupported", subject="fw1")
     made = validation_report(
-        [warning], {"fw1": UnsupportedError("fw1: no users")}, {"zones": 2},
+        [warning], {"fw1": (refusal,)}, {"zones": 2},
         environment="e", places=PLACES,
     )  # fmt: skip
     assert cases(made) == {

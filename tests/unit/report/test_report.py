@@ -10,7 +10,7 @@ import pytest
 
 from segctl.drift.report import Accepted, drift_of
 from segctl.fleet import Failure
-from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.errors import Problem
 from segctl.planning.apply import Outcome
 from segctl.planning.make import make_plan
 from segctl.planning.plan import DevicePlan, Intent, Unmanaged
@@ -140,7 +140,7 @@ def test_a_move_a_rename_and_a_deletion() -> None:
         )
     )
     assert "    > rule a.poll\n        place        moves to the top\n" in found
-    assert "    = rule a.new  (is called a.old now)\n" in found
+    assert "    = rule a.old → a.new\n" in found
     assert "    - rule a.gone\n                     allow SUPV → CTRL\n" in found
     assert "Plan: 1 to move, 1 to delete, 1 to rename on 1 device." in found
 
@@ -219,7 +219,9 @@ def test_doubts_about_the_catalogue_are_left_to_validate() -> None:
 
 def test_validation_shows_refusals_first_and_notes_when_asked() -> None:
     note = Problem(message="hm", severity="note")
-    lines = validation_text([note], [UnsupportedError("fw1: no")], {"zones": 2}, notes=True)
+    lines = validation_text(
+        [note], [Problem(message="fw1: no", kind="unsupported")], {"zones": 2}, notes=True
+    )
     shown = [line.plain for line in laid_out(lines, 80)]
     assert shown == ["error: fw1: no", "note: hm", "2 zones"]
 

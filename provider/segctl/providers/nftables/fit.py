@@ -80,6 +80,10 @@ def _zone(device: Device, name: str) -> FirewallZone:
     return FirewallZone(name=name, interfaces=tuple(sorted(map(names.interface, ports))), type="")
 
 
+def _former(rule: DeclaredRule) -> tuple[str, ...]:
+    return tuple(naming.shorten(name, names.MAX_NAME) for name in rule.renamed_from)
+
+
 @dataclass(slots=True)
 class _Fitter:
     """Fits rules one by one and gathers the groups they use."""
@@ -122,7 +126,8 @@ class _Fitter:
             raise UnsupportedError(message)
         name = names.identifier("rule", naming.shorten(rule.name, names.MAX_NAME))
         if rule.type == "intrazone":
-            return inside_rule(name, rule.from_zones[0], self.log_setting)
+            inside = inside_rule(name, rule.from_zones[0], self.log_setting)
+            return replace(inside, renamed_from=_former(rule))
         self._refuse(rule, where)
         applications, services = self._services_of(rule, where)
         return Rule(
@@ -139,6 +144,7 @@ class _Fitter:
             log_setting=self.log_setting if rule.log else "",
             tags=() if rule.enforce_functions or not rule.protocols else (names.NOT_ENFORCED,),
             essential=rule.essential,
+            renamed_from=_former(rule),
         )
 
     def _refuse(self, rule: DeclaredRule, where: str) -> None:

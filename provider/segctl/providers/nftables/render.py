@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import UnsupportedError
@@ -50,8 +51,13 @@ def render(changes: Sequence[Change], live: NftLive) -> str:
     wanted = patched(live.policy, changes)
     if not wanted[FirewallZone]:
         return f"{SWITCH}\ndelete table {names.TABLE}\n"
-    given = new_names(wanted, live)
-    return script(live.table, build(wanted, given))
+    former = {
+        change.name: change.before.name
+        for change in changes
+        if (change.op, change.kind) == ("rename", "rule") and change.before is not None
+    }
+    given = new_names(wanted, live, former)
+    return script(live.table, build(wanted, given), former)
 
 
 def patched(policy: Policy, changes: Iterable[Change]) -> Policy:
@@ -74,12 +80,15 @@ def patched(policy: Policy, changes: Iterable[Change]) -> Policy:
 # --- names ---------------------------------------------------------------------------------------
 
 
-def new_names(wanted: Policy, live: NftLive) -> Names:
-    """Return mark values and set names: kept where nothing changes, new where something does."""
-    return Names(marks=_new_marks(wanted, live), sets=_new_sets(wanted, live))
+def new_names(wanted: Policy, live: NftLive, former: Mapping[str, str]) -> Names:
+    """Return mark values and set names: kept where nothing changes, new where something does.
+
+    `former` are the names that renamed rules had.
+    """
+    return Names(marks=_new_marks(wanted, live, former), sets=_new_sets(wanted, live))
 
 
-def _new_marks(wanted: Policy, live: NftLive) -> dict[str, int]:
+def _new_marks(wanted: Policy, live: NftLive, former: Mapping[str, str]) -> dict[str, int]:
     """Return mark values by rule, each once in a zone pair; a number may be used again at once.
 
     Those of a table of format 1 are left out: where the change that ends that format is taken
@@ -90,7 +99,7 @@ def _new_marks(wanted: Policy, live: NftLive) -> dict[str, int]:
     for pair, rules in by_pair(wanted.rules).items():
         kept: dict[int, str] = {}
         for rule in rules:
-            held = live.names.marks.get(rule.name, 0)
+            held = live.names.marks.get(former.get(rule.name, rule.name), 0)
             if held:
                 kept.setdefault(held, rule.name)
         result |= {name: value for value, name in kept.items()}
@@ -149,18 +158,18 @@ class _Phases:
         return "".join("\n".join([head, *lines]) + "\n" for head, lines in parts if lines)
 
 
-def script(live: Table, wanted: Table) -> str:
-    """Return what makes `live` into `wanted`.
+def script(live: Table, wanted: Table, former: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return what makes `live` into `wanted`; `former` are the names that renamed rules had.
 
     A table whose frame was changed by hand is made anew, in one transaction that keeps counters.
     """
     phases = _Phases()
     if _damaged(live, wanted):
         phases.switch.append(f"delete table {names.TABLE}")
-        values = _carried(live, wanted)
+        values = _carried(live, wanted, former)
         live = Table()
     else:
-        values = _carried(live, wanted)
+        values = _carried(live, wanted, former)
     first = not live.chains
     if first:
         phases.switch.append(f"add table {names.TABLE}")
@@ -274,20 +283,25 @@ def _chains_and_counters(
             phases.switch.append(_counter(values.get(name, counter)))
 
 
-def _carried(live: Table, wanted: Table) -> Mapping[str, Counter]:
+def _carried(live: Table, wanted: Table, former: Mapping[str, str]) -> Mapping[str, Counter]:
     """Return counters with what they have counted so far, under another comment or name."""
+    before = {f"rule_{name}": f"rule_{held}" for name, held in former.items()}
     result = {
         name: replace(live.counters[name], comment=counter.comment)
         for name, counter in wanted.counters.items()
         if name in live.counters
     }
+    for name, held in before.items():
+        if name in wanted.counters and name not in live.counters and held in live.counters:
+            comment = wanted.counters[name].comment
+            result[name] = replace(live.counters[held], name=name, comment=comment)
     gone = {
         counter.comment: counter
         for name, counter in live.counters.items()
-        if name not in wanted.counters and counter.comment
+        if name not in wanted.counters and counter.comment and name not in before.values()
     }
     for name, counter in wanted.counters.items():
-        if name not in live.counters and counter.comment in gone:
+        if name not in live.counters and name not in result and counter.comment in gone:
             result[name] = replace(gone.pop(counter.comment), name=name)
     return result
 

@@ -88,16 +88,21 @@ def _renamer(policy: DeclaredPolicy) -> Mapping[str, str]:
 
 def _address(item: Address, new: Mapping[str, str]) -> Address:
     name, description = new[item.name], naming.cut(item.description)
-    if (name, description) == (item.name, item.description):
+    if (name, description) == (item.name, item.description) and not item.renamed_from:
         return item
-    return replace(item, name=name, description=description)
+    former = _former(item.renamed_from)
+    return replace(item, name=name, description=description, renamed_from=former)
+
+
+def _former(held: Iterable[str]) -> tuple[str, ...]:
+    return tuple(naming.shorten(name, names.MAX_NAME) for name in held)
 
 
 def _address_group(item: AddressGroup, new: Mapping[str, str]) -> AddressGroup:
     name, members = new[item.name], tuple(sorted(new[member] for member in item.members))
-    if (name, members) == (item.name, item.members):
+    if (name, members) == (item.name, item.members) and not item.renamed_from:
         return item
-    return replace(item, name=name, members=members)
+    return replace(item, name=name, members=members, renamed_from=_former(item.renamed_from))
 
 
 def _check_length(kind: str, name: str, limit: int) -> None:
@@ -150,6 +155,7 @@ def _rule(
         applications=applications,
         services=tuple(port.name for port in ports) or rule.services,
         tags=_TAGS,
+        renamed_from=_former(rule.renamed_from),
         # the mark of an essential rule holds its seal: `sealed` adds it to the fitted rule
         description=None if rule.essential else _described(rule),
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl.model.diff import Anchor, longest_increasing
+from segctl.model.diff import Anchor, longest_increasing, renamed
 from segctl.model.policy import AddressGroup, Schedule
 from segctl.providers.panos import elements, names
 
@@ -44,6 +44,8 @@ CONTAINERS = {
     "default-rule": "rulebase/default-security-rules/rules",
     "rule": "rulebase/security/rules",
 }
+#: Kinds whose items go by another name and stay what they are.
+_RENAMED = ("rule", "address", "address-group")
 #: Kinds that share one namespace: a name is taken by either.
 _SIBLINGS = {"address": "address-group", "address-group": "address"}
 
@@ -63,6 +65,9 @@ def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element
     aside = _aside(changes)
     for kind, name in aside:
         yield _step("rename", path(base, kind, name), newname=_aside_name(name))
+    for change in changes:
+        if change.op == "rename" and change.kind != "rule" and change.before is not None:
+            yield _step("rename", path(base, change.kind, change.before.name), newname=change.name)
     objects = [change for change in changes if change.kind != "rule"]
     rules = [change for change in changes if change.kind == "rule"]
     made = [change for change in objects if change.op == "create"]
@@ -95,11 +100,14 @@ def _back_to_names(
 ) -> Iterator[Element]:
     """Write what followed a renamed object anew: it means whoever has the name now."""
     taken = {name for _, name in aside}
+    if not taken:
+        return
+    live_policy = renamed(live.policy, changes)
     written = {(change.kind, change.name) for change in changes if change.op != "move"}
-    for group in live.policy[AddressGroup]:
+    for group in live_policy[AddressGroup]:
         if taken & set(group.members) and ("address-group", group.name) not in written:
             yield _step("edit", path(base, "address-group", group.name), elements.write(group))
-    for rule in live.policy.rules:
+    for rule in live_policy.rules:
         used = {*rule.sources, *rule.destinations}
         if taken & used and ("rule", rule.name) not in written:
             yield _step("edit", path(base, "rule", rule.name), elements.write(rule))
@@ -249,20 +257,21 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
     """
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
-    renames = _back_names(root, base, before, now)
+    back_names = {kind: _back_names(root, base, kind, before, now) for kind in _RENAMED}
     undo = [
-        _step("rename", path(base, "rule", name), newname=former)
+        _step("rename", path(base, kind, name), newname=former)
+        for kind, renames in back_names.items()
         for name, former in renames.items()
     ]
     order = _Order(_rules(now))
-    for name, former in renames.items():
+    for name, former in back_names["rule"].items():
         order.rename(name, former)
     back: list[Element] = []
     gone: list[Element] = []
     for kind, container in CONTAINERS.items():
         old, new = _entries(before, container), _entries(now, container)
-        if kind == "rule":
-            new = _under_former_names(new, renames)
+        if kind in _RENAMED:
+            new = _under_former_names(new, back_names[kind])
         touched = _touched(root, f"{base}/{container}")
         lost = [
             name
@@ -303,11 +312,13 @@ def _rules(vsys: Element) -> dict[str, Element]:
     return _entries(vsys, CONTAINERS["rule"])
 
 
-def _back_names(root: Element, base: str, before: Element, now: Element) -> dict[str, str]:
-    """Return the rules that the script renamed and that still have the new name, last first."""
-    old, new = _rules(before), _rules(now)
+def _back_names(
+    root: Element, base: str, kind: str, before: Element, now: Element
+) -> dict[str, str]:
+    """Return what of a kind the script renamed and still has the new name, last first."""
+    old, new = _entries(before, CONTAINERS[kind]), _entries(now, CONTAINERS[kind])
     found: dict[str, str] = {}
-    container = f"{base}/{CONTAINERS['rule']}"
+    container = f"{base}/{CONTAINERS[kind]}"
     for step in reversed(root):
         if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
             name, newname = _named(step, container), step.get("newname", "")
