@@ -53,8 +53,7 @@ def check(
         str,
         typer.Option(
             "--application",
-            help="Vendor's name, or protocol and access class such as modbus.read [any that a "
-            "rule names]",
+            help="Vendor's name, or protocol and access class such as modbus.read [any]",
         ),
     ] = "",
     protocol: Annotated[Transport, typer.Option("--protocol", help="Transport protocol")] = (
@@ -62,13 +61,14 @@ def check(
     ),
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65535, help="Destination port [any that a rule names]"),
+        typer.Option("--port", min=1, max=65535, help="Destination port [any]"),
     ] = None,
     user: Annotated[
         str, typer.Option("--user", help="User as the firewall knows them [nobody it knows]")
     ] = "",
     expect: Annotated[
-        Expected | None, typer.Option("--expect", help="Exit 1 unless every firewall answers this")
+        Expected | None,
+        typer.Option("--expect", help="Exit 1 unless every firewall surely answers this"),
     ] = None,
     declared: Annotated[
         bool, typer.Option("--declared", help="Ask the inventory's own policy, no device")
