@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from cli_support import ROOT, VSYS
+from cli_support import ROOT, RULES, VSYS
 from segctl.cli import run
 from segctl.cli.arguments import Settings
 from segctl.cli.plan import Shown
@@ -331,6 +331,26 @@ def test_a_probe_that_does_not_fit_takes_the_change_back(four: Cells, probe: str
     assert statuses(done)["fw2"] == "not_begun"
     (first, *_) = done["plays"][0]["waves"][0]["devices"]
     assert WRONG[probe] in first["message"]
+
+
+def test_a_probe_of_which_it_cannot_be_told_whether_it_fits_takes_the_change_back(
+    four: Cells,
+) -> None:
+    fw1 = four.fleet["fw1"]
+    host = '<entry name="host"><fqdn>plc.example.com</fqdn></entry>'
+    fw1.edit("set", f"{VSYS}/address", host)
+    lists = {"from": "any", "to": "any", "source": "host", "destination": "any"}
+    lists |= {"application": "any", "service": "any"}
+    text = "".join(f"<{tag}><member>{word}</member></{tag}>" for tag, word in lists.items())
+    theirs = f'<entry name="theirs">{text}<action>allow</action></entry>'
+    fw1.edit("set", RULES, theirs, commit=True)
+    probe = "{check: {from: scada1, to: plc1, port: 22, expect: deny}}"
+    four.play(f"- {{hosts: plant, serial: 1, verify: [{probe}]}}")
+    with four.unchanged():
+        done = four.apply(code=1)
+    (first, *_) = done["plays"][0]["waves"][0]["devices"]
+    assert "cannot tell, theirs: host is a name that the device looks up" in first["message"]
+    assert statuses(done)["fw2"] == "not_begun"
 
 
 NOT_RUN = {

@@ -57,8 +57,7 @@ def check(
         str,
         typer.Option(
             "--application",
-            help="Vendor's name, or protocol and access class such as modbus.read [any that a "
-            "rule names]",
+            help="Vendor's name, or protocol and access class such as modbus.read [any]",
         ),
     ] = "",
     protocol: Annotated[Transport, typer.Option("--protocol", help="Transport protocol")] = (
@@ -66,14 +65,14 @@ def check(
     ),
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65535, help="Destination port [any that a rule names]"),
+        typer.Option("--port", min=1, max=65535, help="Destination port [any]"),
     ] = None,
     user: Annotated[
         str, typer.Option("--user", help="User name as the firewall knows it [an unknown user]")
     ] = "",
     expect: Annotated[
         Expected | None,
-        typer.Option("--expect", help="Exit 1 unless every firewall gives this answer"),
+        typer.Option("--expect", help="Exit 1 unless every firewall surely answers this"),
     ] = None,
     declared: Annotated[
         bool, typer.Option("--declared", help="Ask the policy of the inventory, not the devices")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
@@ -27,6 +28,7 @@ from segctl.model.policy import (
     Policy,
     Rule,
     Service,
+    ServiceGroup,
     resolver,
 )
 
@@ -199,3 +201,11 @@ def test_groups_that_hold_each_other_resolve() -> None:
     found = resolver(OBJECTS)(["group"])
     inside: Host = ip_address("10.0.0.7")
     assert any(version == 4 and first <= int(inside) <= last for version, first, last in found)
+
+
+def test_a_kind_that_came_later_leaves_digests_of_policies_without_it_as_they_were() -> None:
+    before = "tag zone address address-group service application-group schedule default-rule rule"
+    text = "".join(f"{kind}\n" for kind in before.split())
+    assert Policy().digest == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    group = ServiceGroup(name="g", members=("s",))
+    assert Policy(service_groups=(group,)).digest != Policy().digest
