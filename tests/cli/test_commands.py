@@ -105,7 +105,7 @@ def test_apply_without_a_terminal_refuses(plant: Plant) -> None:
 def test_a_saved_plan_is_applied_once(plant: Plant) -> None:
     saved = plant("plan", "-o", "plan.json")
     assert saved.code == 0
-    assert "segctl apply plan.json" in saved.err
+    assert "this: segctl apply plan.json -i hosts.yml -i mocks.yml\n" in saved.err
     assert (plant.folder / "plan.json").stat().st_mode & 0o777 == 0o600
     plant.assert_no_secret((plant.folder / "plan.json").read_text(encoding="utf-8"))
     valid(plant, "plan", json.loads((plant.folder / "plan.json").read_text(encoding="utf-8")))
@@ -115,6 +115,14 @@ def test_a_saved_plan_is_applied_once(plant: Plant) -> None:
     assert again.code == 1
     assert "applied already" in again.err
     assert "run segctl plan again" in again.err
+
+
+def test_the_command_that_applies_is_quoted_and_repeats_no_secret(plant: Plant) -> None:
+    secret = "ansible_password=hunter2"  # noqa: S105 - what must not be repeated
+    saved = plant("plan", "-o", "my plan.json", "-l", "fw1", "-e", secret, "-f", "3")
+    command = "segctl apply 'my plan.json' -i hosts.yml -i mocks.yml -l fw1 -e … -f 3"
+    assert f"To apply exactly this: {command}\n" in saved.err.replace("'…'", "…")
+    assert "hunter2" not in saved.err
 
 
 def test_show_shows_fresh_stale_and_applied_plans(plant: Plant) -> None:

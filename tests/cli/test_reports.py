@@ -52,7 +52,8 @@ def test_a_plan_is_reported_in_every_form(plant: Plant) -> None:
         "**Plan: 12 to add, 0 to change, 0 to destroy, 0 to move (2 devices)**"
         in found["--markdown"]
     )
-    assert "segctl apply plan.json" in found["--markdown"]
+    assert "segctl apply plan.json -i hosts.yml -i mocks.yml<" in found["--markdown"]
+    assert "segctl apply plan.json -i hosts.yml -i mocks.yml<" in found["--html"]
     assert json.loads(found["--gitlab"]) == {"create": 12, "update": 0, "delete": 0}
     assert set(verdicts(found["--junit"])) == {"passed"}
     assert "12 to add" in found["--html"]

@@ -110,6 +110,9 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
     )
+    if provider.capabilities.ordered:
+        ours = {rule.name for rule in held.rules}
+        notes = (*notes, *findings.displaced(order, ours, position))
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)

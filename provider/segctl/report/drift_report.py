@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.drift.report import DRIFT_KINDS, ERROR, MOVED, Unchecked
 from segctl.model.errors import Problem
 from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
@@ -37,6 +37,7 @@ _TOLD = {
     ERROR: "wrong",
     PENDING: "not confirmed",
     NOT_KEPT: "not kept",
+    MOVED: "moved",
 }
 _NO_RULES: Mapping[str, Sequence[str]] = {}
 
@@ -125,9 +126,10 @@ def _section(device: DeviceDrift | Unchecked) -> Section:
 
 
 def _state(device: DeviceDrift) -> str:
-    changes = [(len(device.changes(kind)), kind) for kind in _DRIFTS]
-    told = [(len(device.told(state)), word) for state, word in _TOLD.items()]
-    return ", ".join(f"{number} {word}" for number, word in changes + told if number) or "in sync"
+    counts = {kind: len(device.changes(kind)) for kind in _DRIFTS}
+    for state, word in _TOLD.items():
+        counts[word] = counts.get(word, 0) + len(device.told(state))
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "in sync"
 
 
 def _problems(devices: Sequence[DeviceDrift | Unchecked], places: Places) -> Iterator[Problem]:

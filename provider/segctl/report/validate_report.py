@@ -8,6 +8,7 @@ from segctl.compiler.labels import DEFAULT_SITE
 from segctl.model.errors import DeviceError, InventoryError, Problem
 from segctl.report.document import Check, Kind, Report, Suite, remark_of
 from segctl.report.labels import counted
+from segctl.report.validate_text import declared_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,13 +47,12 @@ def validation_report(
         *sorted(warnings, key=lambda problem: _RANKS.index(problem.severity)),
     ]
     placed = [places.of(problem, problem.subject) for problem in problems]
-    declared = ", ".join(f"{number} {word}" for word, number in counts.items())
     errors = sum(problem.severity == "error" for problem in problems)
     return Report(
         kind="validate",
         environment=environment,
         headline=f"Validation: {counted(errors, 'error')}, "
-        f"{counted(len(problems) - errors, 'finding')} ({declared})",
+        f"{counted(len(problems) - errors, 'finding')} ({declared_text(counts)})",
         blocking=tuple(remark_of(one) for one in problems if one.severity == "error"),
         remarks=tuple(remark_of(one) for one in problems if one.severity == "warning"),
         problems=tuple(placed),

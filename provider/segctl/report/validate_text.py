@@ -35,8 +35,12 @@ def validation_text(
     if hidden:
         text = f"{counted(hidden, 'note')} on how protocols are recognised: -v shows them"
         yield Line(text=text, style="dim")
-    text = ", ".join(f"{number} {word}" for word, number in counts.items())
-    yield Line(text=text, style="bold")
+    yield Line(text=declared_text(counts), style="bold")
+
+
+def declared_text(counts: Mapping[str, int]) -> str:
+    """Say how much is declared of what; `counts` are by the plural of each noun."""
+    return ", ".join(counted(number, word.removesuffix("s")) for word, number in counts.items())
 
 
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "dim"}
