@@ -12,7 +12,7 @@ from cli_support import POLL, RULES, USER, Plant
 from segctl_mocks import ApiError
 
 ENTRY = f"{RULES}/entry[@name='{POLL}']"
-SOURCE = "supervisory.scada1"
+SOURCE = "plant.supervisory.scada1"
 ANY_SOURCE = "<source><member>any</member></source>"
 ANY_APPLICATION = "<application><member>any</member></application>"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -155,6 +156,27 @@ def test_a_plan_that_differs_says_in_what(applied: Plant) -> None:
     assert document["same"] is False
 
 
+def test_a_plan_that_differs_says_in_which_field_and_what_was_there(applied: Plant) -> None:
+    reason = "SCADA polls the controllers"
+    applied.edit("group_vars/plant.yml", reason, "SCADA reads")
+    applied("plan", "-o", "reviewed.json")
+    applied.edit("group_vars/plant.yml", "SCADA reads", "SCADA writes")
+    applied.edit("group_vars/plant.yml", "[plc1, plc2]", "[plc1]")
+    applied("plan", "-o", "plan.json")
+    done = applied("show", "plan.json", "--same-as", "reviewed.json", "--markdown", "review.md")
+    assert done.code == 2
+    assert re.search(r"^ +after\.destinations\[1\] +plant\.control\.plc2 → nothing$", done.out, re.MULTILINE)
+    assert re.search(r"^ +after\.description .*SCADA reads.* → .*SCADA writes", done.out, re.MULTILINE)
+    text = (applied.folder / "review.md").read_text("utf-8")
+    assert "! after.destinations[1]  plant.control.plc2 → nothing" in text
+    document = applied("show", "plan.json", "--same-as", "reviewed.json", "--json").json
+    jsonschema.validate(document, applied("schema", "review").json)
+    (told,) = [one for one in document["differences"] if one["places"]]
+    assert (told["device"], told["change"]["name"]) == ("fw1", POLL)
+    (place,) = [one for one in told["places"] if one["place"] == "after.destinations[1]"]
+    assert place == {"place": place["place"], "reviewed": "plant.control.plc2", "plan": None}
+
+
 def test_a_device_that_was_not_reviewed_differs(plant: Plant) -> None:
     plant("plan", "-o", "reviewed.json", "-l", "fw1")
     plant("plan", "-o", "plan.json")
@@ -179,6 +201,7 @@ def test_another_serial_or_script_differs(plant: Plant) -> None:
     assert done.code == 2
     assert "the serial number was 007000000001, is 007" in done.out
     assert "the script that would be sent is another" in done.out
+    assert re.search(r"^ +script\[\d+\] .* → .*<!-- more -->$", done.out, re.MULTILINE)
 
 
 # --- schemas -------------------------------------------------------------------------------------

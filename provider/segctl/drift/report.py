@@ -39,6 +39,9 @@ ERROR = "error"
 STATES = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
 #: The state of a rule in another place than declared.
 MOVED = "moved"
+#: Kind of the item that tells of a rule of others between our block and its place; the rule, named
+#: alike, may be an item too.
+BLOCK = "block"
 #: States that a finding can tell, where a change does not.
 TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, MOVED)
 #: Findings that are drift: what kind of item they are about, and whether their words change by
@@ -48,7 +51,7 @@ _TELLING = {
     UNREAD: ("table", False),
     PENDING: ("change", True),
     NOT_KEPT: ("boot", False),
-    DISPLACED: ("rule", False),
+    DISPLACED: (BLOCK, False),
 }
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, MOVED, Unchecked
+from segctl.drift.report import BLOCK, DRIFT_KINDS, MOVED, Unchecked
 from segctl.planning.findings import HOLE
 from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
@@ -47,8 +47,10 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
     for finding in device.findings:
         if finding.kind != DOUBT:
             yield _finding(device, finding)
-        if finding in (*device.told(HOLE), *device.told(MOVED)):
+        if finding in device.told(HOLE):
             yield from _by(authors.get(("rule", finding.subject)))
+        elif finding in device.told(MOVED):
+            yield from _by(authors.get((BLOCK, finding.subject)))
     for kind in dict.fromkeys(DRIFT_KINDS.values()):
         for change in device.changes(kind):
             yield from _change(kind, change)
