@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+from datetime import datetime
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -11,6 +14,7 @@ import jsonschema
 import pytest
 
 from cli_support import POLL
+from segctl import __version__
 from segctl.cli import run
 
 if TYPE_CHECKING:
@@ -221,9 +225,72 @@ def test_every_document_fits_its_schema(plant: Plant) -> None:
     fits("import", "import", "fw1", "-o", "imported/fw1")
     fits("protocols", "protocols")
     fits("protocols", "protocols", "modbus")
+    fits("snapshots", "snapshot", "-o", "kept")
+    fits("fmt", "fmt", "--check", "hosts.yml")
+    fits("schemas", "schema")
     fits("error", "show", "absent.json")
     plant.edit("group_vars/plant.yml", "modbus: [read]", "modbus: [reed]")
     fits("error", "validate")
+
+
+def test_every_document_and_its_schema_say_their_version(plant: Plant) -> None:
+    not_documents = {"inventory", "playbook", "checks", "events"}
+    for name in set(plant("schema", "--json").json["schemas"]) - not_documents:
+        schema = plant("schema", name).json
+        assert "format_version" in schema["required"], name
+    for words in (
+        ("validate",),
+        ("drift",),
+        ("protocols",),
+        ("schema",),
+        ("snapshot", "-o", "kept"),
+        ("import", "fw1", "-o", "imported/fw1"),
+        ("fmt", "--check", "hosts.yml"),
+        ("show", "absent.json"),
+        ("verify", "absent.json", "--keys", "absent.pub"),
+    ):
+        assert re.fullmatch(r"\d+\.\d+", plant(*words, "--json").json["format_version"]), words
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "read"), [("drift", ["fw1", "fw2"]), ("validate", [])])
+def test_reports_say_what_they_are_evidence_of(
+    applied: Plant, command: str, read: list[str]
+) -> None:
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "all")):
+        subprocess.run([*git, *words], cwd=applied.folder, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=applied.folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    evidence = applied(command, "--json").json["provenance"]
+    assert evidence["git_commit"] == head
+    assert evidence["devices"] == read
+    assert evidence["inventory"] == ["hosts.yml", "mocks.yml"]
+    assert evidence["segctl_version"] == __version__
+    assert datetime.fromisoformat(evidence["date"]).tzinfo is not None
+    assert evidence["digest"].startswith("sha256:")
+    done, found = with_reports(applied, command)
+    told = [head[:12], __version__, "hosts.yml, mocks.yml", ", ".join(read) or "none"]
+    for text in (done.out, *(found[form] for form in ("--markdown", "--html", "--junit"))):
+        assert all(word in unescape(text).replace("\u200b", "") for word in told)
+        assert re.search(r"date\W.*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)
+    (run,) = json.loads(found["--sarif"])["runs"]
+    assert run["properties"]["segctl"] | {"date": "", "dirty": False} == evidence | {
+        "date": "",
+        "dirty": False,
+    }
+
+
+@pytest.mark.parametrize("command", ["drift", "validate"])
+def test_a_report_of_a_run_that_failed_is_evidence_too(plant: Plant, command: str) -> None:
+    plant.edit("group_vars/plant.yml", "modbus: [read]", "modbus: [reed]")
+    done, found = with_reports(plant, command)
+    assert done.code == 1
+    assert f"segctl <code>{__version__}</code>" in found["--markdown"]
+    assert json.loads(found["--sarif"])["runs"][0]["properties"]["segctl"]["devices"] == []
 
 
 def test_a_failed_apply_fits_its_schema(applied: Plant) -> None:
@@ -239,6 +306,6 @@ def test_a_failed_apply_fits_its_schema(applied: Plant) -> None:
 def test_the_schemas_are_listed_and_are_schemas(plant: Plant) -> None:
     names = plant("schema").out.split()
     assert {"inventory", "playbook", "plan", "drift", "validate", "apply", "review"} <= set(names)
-    assert plant("schema", "--json").json == {"schemas": names}
+    assert plant("schema", "--json").json == {"format_version": "1.0", "schemas": names}
     for name in names:
         jsonschema.Draft202012Validator.check_schema(plant("schema", name).json)

@@ -112,6 +112,7 @@ def _document(found: Sequence[Formatted]) -> dict[str, Any]:
     ]
     problems = [problem for one in found if one.status == "failed" for problem in one.problems]
     document: dict[str, Any] = {
+        "format_version": "1.0",
         "files": files,
         "changed": sum(one.status == "changed" for one in found),
     }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.model.diff import Change
+    from segctl.report.provenance import Provenance
 
 _DRIFTS = tuple(dict.fromkeys(DRIFT_KINDS.values()))
 #: States that a finding tells, and what their items are called.
@@ -48,6 +49,7 @@ def drift_report(
     environment: str,
     places: Places | None = None,
     rules: Mapping[str, Sequence[str]] = _NO_RULES,
+    provenance: Provenance | None = None,
 ) -> Report:
     """Return what there is to report of drift.
 
@@ -56,6 +58,7 @@ def drift_report(
         environment: the name of what was compared.
         places: where devices and conduits are declared.
         rules: the names of the rules that each device should hold; each is a check of its own.
+        provenance: what the report is evidence of.
     """
     return Report(
         kind="drift",
@@ -66,6 +69,7 @@ def drift_report(
         problems=tuple(_problems(drift.devices, places or Places())),
         suites=tuple(_suite(device, rules.get(device.name, ())) for device in drift.devices),
         counts=change_counts(change for device in drift.checked for _, change in _changes(device)),
+        provenance=provenance,
     )
 
 

@@ -11,6 +11,7 @@ from segctl.report.changes import held_lines, row
 from segctl.report.labels import gist_of, name_before, place_of
 from segctl.report.lines import Line
 from segctl.report.plan_text import DOUBT
+from segctl.report.provenance import provenance_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.providers.base import Author
+    from segctl.report.provenance import Provenance
 
 _STATES: dict[Status, tuple[str, str]] = {
     "in_sync": ("in sync", "green"),
@@ -27,8 +29,8 @@ _STATES: dict[Status, tuple[str, str]] = {
 }
 
 
-def drift_text(report: DriftReport) -> Iterator[Line]:
-    """Yield the lines of a drift report."""
+def drift_text(report: DriftReport, provenance: Provenance | None = None) -> Iterator[Line]:
+    """Yield the lines of a drift report, those that say what it is evidence of before the last."""
     for device in report.devices:
         state, style = _STATES[device.status]
         yield Line(lead=f"{device.name}  ", text=state, lead_style="bold", style=style)
@@ -37,6 +39,8 @@ def drift_text(report: DriftReport) -> Iterator[Line]:
         else:
             yield from _device(device)
     yield Line()
+    if provenance is not None:
+        yield from provenance_text(provenance)
     counts = report.counts
     text = f"{counts.in_sync} in sync, {counts.drift} drifted, {counts.error} could not be checked"
     yield Line(text=text, style="bold")

@@ -28,7 +28,7 @@ _WORDS = {
 def review_json(found: Sequence[Difference], reviewed: Plan, plan: Plan) -> dict[str, Any]:
     """Return the document of a comparison."""
     return {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "same": not found,
         "reviewed": reviewed.plan_id,
         "plan_id": plan.plan_id,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from segctl.model.errors import SegctlError
     from segctl.report.document import Places
+    from segctl.report.provenance import Provenance
 
 _TITLES: Mapping[Kind, str] = {
     "plan": "No plan",
@@ -32,6 +33,7 @@ def validation_report(
     *,
     environment: str,
     places: Places,
+    provenance: Provenance | None = None,
 ) -> Report:
     """Return what there is to report of an inventory that can be read.
 
@@ -41,6 +43,7 @@ def validation_report(
         counts: how much is declared of what.
         environment: the name of what the inventory describes.
         places: where devices and conduits are declared.
+        provenance: what the report is evidence of.
     """
     problems = [
         *(_refusal(error, device) for device, error in refused.items()),
@@ -57,10 +60,18 @@ def validation_report(
         remarks=tuple(remark_of(one) for one in problems if one.severity == "warning"),
         problems=tuple(placed),
         suites=_suites(problems, refused, places),
+        provenance=provenance,
     )
 
 
-def refusal_report(kind: Kind, error: SegctlError, *, environment: str, places: Places) -> Report:
+def refusal_report(
+    kind: Kind,
+    error: SegctlError,
+    *,
+    environment: str,
+    places: Places,
+    provenance: Provenance | None = None,
+) -> Report:
     """Return the report of a run that ended with an error."""
     if isinstance(error, InventoryError):
         problems = error.problems
@@ -78,6 +89,7 @@ def refusal_report(kind: Kind, error: SegctlError, *, environment: str, places: 
         suites=(
             Suite(name="inventory", checks=(Check(name="is read", verdict="failed", text=text),)),
         ),
+        provenance=provenance,
     )
 
 
