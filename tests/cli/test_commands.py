@@ -105,7 +105,7 @@ def test_apply_without_a_terminal_refuses(plant: Plant) -> None:
 def test_a_saved_plan_is_applied_once(plant: Plant) -> None:
     saved = plant("plan", "-o", "plan.json")
     assert saved.code == 0
-    assert "segctl apply plan.json" in saved.err
+    assert "this: segctl apply plan.json -i hosts.yml -i mocks.yml\n" in saved.err
     assert (plant.folder / "plan.json").stat().st_mode & 0o777 == 0o600
     plant.assert_no_secret((plant.folder / "plan.json").read_text(encoding="utf-8"))
     valid(plant, "plan", json.loads((plant.folder / "plan.json").read_text(encoding="utf-8")))
@@ -115,6 +115,13 @@ def test_a_saved_plan_is_applied_once(plant: Plant) -> None:
     assert again.code == 1
     assert "applied already" in again.err
     assert "run segctl plan again" in again.err
+
+
+def test_the_command_that_applies_is_quoted_and_repeats_no_secret(plant: Plant) -> None:
+    saved = plant("plan", "-o", "my plan.json", "-l", "fw1", "-e", "segctl_timeout=317", "-f", "3")
+    command = "segctl apply 'my plan.json' -i hosts.yml -i mocks.yml -l fw1 -e … -f 3"
+    assert f"To apply exactly this: {command}\n" in saved.err.replace("'…'", "…")
+    assert "317" not in saved.err
 
 
 def test_show_shows_fresh_stale_and_applied_plans(plant: Plant) -> None:
@@ -427,6 +434,37 @@ def test_a_rule_moved_by_hand_is_moved_back_as_a_move(applied: Plant) -> None:
     assert re.search(
         r"^  moved: rule .*\n        place +belongs ", applied("drift").out, re.MULTILINE
     )
+
+
+def test_a_rule_of_others_below_our_block_is_told_once(applied: Plant) -> None:
+    applied.edit(
+        "group_vars/plant.yml",
+        "        protocols: {modbus: [read]}\n",
+        "        protocols: {modbus: [read]}\n      time: {source: [scada1], destination: [plc1], "
+        "applications: [ntp-base]}\n",
+    )
+    assert applied("apply", "--auto-approve").code == 0
+    fw1 = applied.fleet["fw1"]
+    fw1.edit("set", RULES, OTHERS, admin="jane", commit=True)
+    assert applied("plan", "--json").json["summary"]["move"] == 2
+    done = applied("drift", "--json")
+    assert done.code == 2
+    valid(applied, "drift", done.json)
+    (item,) = [one for one in done.json["devices"][0]["items"] if one["state"] == "moved"]
+    assert (item["kind"], item["name"]) == ("block", "allow-mgmt")
+    assert item["changed_by"]["admin"] == "jane"
+    text = applied("drift").out
+    told = "rule allow-mgmt of others stands below our block, which belongs last"
+    assert text.count(told) == 1
+    assert "moved: rule plant" not in text
+    # what stands in another place within the block is told beside it
+    fw1.edit("move", f"{RULES}/entry[@name='{POLL}']", where="bottom", commit=True)
+    fw1.edit("move", f"{RULES}/entry[@name='allow-mgmt']", where="bottom", commit=True)
+    found = applied("drift", "--json").json["devices"][0]
+    assert {one["name"] for one in found["items"]} > {"allow-mgmt"}
+    assert len(found["moved"]) == 1
+    assert applied("apply", "--auto-approve").code == 0
+    assert "belongs last" not in applied("drift").out
 
 
 def test_verbose_tells_every_step(plant: Plant) -> None:

@@ -12,6 +12,7 @@ from cli_support import POLL, RULES, USER, Plant
 from segctl_mocks import ApiError
 
 ENTRY = f"{RULES}/entry[@name='{POLL}']"
+SOURCE = "plant.supervisory.scada1"
 ANY_SOURCE = "<source><member>any</member></source>"
 ANY_APPLICATION = "<application><member>any</member></application>"
 
@@ -61,6 +62,22 @@ def other(name: str) -> str:
     lists = ("from", "to", "source", "destination", "application", "service", "source-user")
     members = "".join(f"<{tag}><member>any</member></{tag}>" for tag in lists)
     return f'<entry name="{name}">{members}<action>allow</action></entry>'
+
+
+def test_a_rename_by_somebody_else_is_not_our_accounts(applied: Plant) -> None:
+    """The device rewrites references to a renamed object, and logs only the rename."""
+    fw1 = applied.fleet["fw1"]
+    vsys = RULES.rpartition("/rulebase")[0]
+    xpath = f"{vsys}/address/entry[@name='{SOURCE}']"
+    fw1.edit("rename", xpath, newname="hmi", admin="jane", commit=True)
+    done = applied("drift", "--json")
+    assert done.code == 2
+    authors = {
+        (one["kind"], one["name"]): one["changed_by"] for one in done.json["devices"][0]["items"]
+    }
+    assert authors["rule", POLL] is None
+    assert not [by for by in authors.values() if by and by["own"]]
+    assert authors["address", SOURCE]["admin"] == "jane"
 
 
 def test_what_is_not_live_yet_is_nobodys(applied: Plant) -> None:

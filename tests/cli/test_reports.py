@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+from datetime import datetime
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -10,6 +14,7 @@ import jsonschema
 import pytest
 
 from cli_support import POLL
+from segctl import __version__
 from segctl.cli import run
 
 if TYPE_CHECKING:
@@ -52,7 +57,8 @@ def test_a_plan_is_reported_in_every_form(plant: Plant) -> None:
         "**Plan: 12 to add, 0 to change, 0 to destroy, 0 to move (2 devices)**"
         in found["--markdown"]
     )
-    assert "segctl apply plan.json" in found["--markdown"]
+    assert "segctl apply plan.json -i hosts.yml -i mocks.yml<" in found["--markdown"]
+    assert "segctl apply plan.json -i hosts.yml -i mocks.yml<" in found["--html"]
     assert json.loads(found["--gitlab"]) == {"create": 12, "update": 0, "delete": 0}
     assert set(verdicts(found["--junit"])) == {"passed"}
     assert "12 to add" in found["--html"]
@@ -154,6 +160,31 @@ def test_a_plan_that_differs_says_in_what(applied: Plant) -> None:
     assert document["same"] is False
 
 
+def test_a_plan_that_differs_says_in_which_field_and_what_was_there(applied: Plant) -> None:
+    reason = "SCADA polls the controllers"
+    applied.edit("group_vars/plant.yml", reason, "SCADA reads")
+    applied("plan", "-o", "reviewed.json")
+    applied.edit("group_vars/plant.yml", "SCADA reads", "SCADA writes")
+    applied.edit("group_vars/plant.yml", "[plc1, plc2]", "[plc1]")
+    applied("plan", "-o", "plan.json")
+    done = applied("show", "plan.json", "--same-as", "reviewed.json", "--markdown", "review.md")
+    assert done.code == 2
+    assert re.search(
+        r"^ +after\.destinations\[1\] +plant\.control\.plc2 → nothing$", done.out, re.MULTILINE
+    )
+    assert re.search(
+        r"^ +after\.description .*SCADA reads.* → .*SCADA writes", done.out, re.MULTILINE
+    )
+    text = (applied.folder / "review.md").read_text("utf-8")
+    assert "! after.destinations[1]  plant.control.plc2 → nothing" in text
+    document = applied("show", "plan.json", "--same-as", "reviewed.json", "--json").json
+    jsonschema.validate(document, applied("schema", "review").json)
+    (told,) = [one for one in document["differences"] if one["places"]]
+    assert (told["device"], told["change"]["name"]) == ("fw1", POLL)
+    (place,) = [one for one in told["places"] if one["place"] == "after.destinations[1]"]
+    assert place == {"place": place["place"], "reviewed": "plant.control.plc2", "plan": None}
+
+
 def test_a_device_that_was_not_reviewed_differs(plant: Plant) -> None:
     plant("plan", "-o", "reviewed.json", "-l", "fw1")
     plant("plan", "-o", "plan.json")
@@ -178,6 +209,7 @@ def test_another_serial_or_script_differs(plant: Plant) -> None:
     assert done.code == 2
     assert "the serial number was 007000000001, is 007" in done.out
     assert "the script that would be sent is another" in done.out
+    assert re.search(r"^ +script\[\d+\] .* → .*<!-- more -->$", done.out, re.MULTILINE)
 
 
 # --- schemas -------------------------------------------------------------------------------------
@@ -197,9 +229,72 @@ def test_every_document_fits_its_schema(plant: Plant) -> None:
     fits("import", "import", "fw1", "-o", "imported/fw1")
     fits("protocols", "protocols")
     fits("protocols", "protocols", "modbus")
+    fits("snapshots", "snapshot", "-o", "kept")
+    fits("fmt", "fmt", "--check", "hosts.yml")
+    fits("schemas", "schema")
     fits("error", "show", "absent.json")
     plant.edit("group_vars/plant.yml", "modbus: [read]", "modbus: [reed]")
     fits("error", "validate")
+
+
+def test_every_document_and_its_schema_say_their_version(plant: Plant) -> None:
+    not_documents = {"inventory", "playbook", "checks", "events"}
+    for name in set(plant("schema", "--json").json["schemas"]) - not_documents:
+        schema = plant("schema", name).json
+        assert "format_version" in schema["required"], name
+    for words in (
+        ("validate",),
+        ("drift",),
+        ("protocols",),
+        ("schema",),
+        ("snapshot", "-o", "kept"),
+        ("import", "fw1", "-o", "imported/fw1"),
+        ("fmt", "--check", "hosts.yml"),
+        ("show", "absent.json"),
+        ("verify", "absent.json", "--keys", "absent.pub"),
+    ):
+        assert re.fullmatch(r"\d+\.\d+", plant(*words, "--json").json["format_version"]), words
+
+
+# --- evidence ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("command", "read"), [("drift", ["fw1", "fw2"]), ("validate", [])])
+def test_reports_say_what_they_are_evidence_of(
+    applied: Plant, command: str, read: list[str]
+) -> None:
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "all")):
+        subprocess.run([*git, *words], cwd=applied.folder, check=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=applied.folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+    evidence = applied(command, "--json").json["provenance"]
+    assert evidence["git_commit"] == head
+    assert evidence["devices"] == read
+    assert evidence["inventory"] == ["hosts.yml", "mocks.yml"]
+    assert evidence["segctl_version"] == __version__
+    assert datetime.fromisoformat(evidence["date"]).tzinfo is not None
+    assert evidence["digest"].startswith("sha256:")
+    done, found = with_reports(applied, command)
+    told = [head[:12], __version__, "hosts.yml, mocks.yml", ", ".join(read) or "none"]
+    for text in (done.out, *(found[form] for form in ("--markdown", "--html", "--junit"))):
+        assert all(word in unescape(text).replace("\u200b", "") for word in told)
+        assert re.search(r"date\W.*\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)
+    (run,) = json.loads(found["--sarif"])["runs"]
+    assert run["properties"]["segctl"] | {"date": "", "dirty": False} == evidence | {
+        "date": "",
+        "dirty": False,
+    }
+
+
+@pytest.mark.parametrize("command", ["drift", "validate"])
+def test_a_report_of_a_run_that_failed_is_evidence_too(plant: Plant, command: str) -> None:
+    plant.edit("group_vars/plant.yml", "modbus: [read]", "modbus: [reed]")
+    done, found = with_reports(plant, command)
+    assert done.code == 1
+    assert f"segctl <code>{__version__}</code>" in found["--markdown"]
+    assert json.loads(found["--sarif"])["runs"][0]["properties"]["segctl"]["devices"] == []
 
 
 def test_a_failed_apply_fits_its_schema(applied: Plant) -> None:
@@ -215,6 +310,6 @@ def test_a_failed_apply_fits_its_schema(applied: Plant) -> None:
 def test_the_schemas_are_listed_and_are_schemas(plant: Plant) -> None:
     names = plant("schema").out.split()
     assert {"inventory", "playbook", "plan", "drift", "validate", "apply", "review"} <= set(names)
-    assert plant("schema", "--json").json == {"schemas": names}
+    assert plant("schema", "--json").json == {"format_version": "1.0", "schemas": names}
     for name in names:
         jsonschema.Draft202012Validator.check_schema(plant("schema", name).json)

@@ -69,7 +69,7 @@ def test_a_playbooks_plan_is_saved_and_applied_in_waves(four: Cells) -> None:
     four.play(TWO_WAVES)
     with four.untouched():
         done = four("plan", "-p", "play.yml", "-o", "plan.json")
-    assert "segctl apply -p play.yml --reviewed plan.json" in done.err
+    assert "segctl apply -p play.yml --reviewed plan.json -i " in done.err
     made = load_plan(four.folder / "plan.json")
     assert [one.name for one in made.devices] == ["fw1", "fw2", "fw3", "fw4"]
     document = rolled(four)  # asks nobody: it was reviewed

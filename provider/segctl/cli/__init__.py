@@ -138,12 +138,13 @@ def _complain(code: str, message: str, answer: Answer, *, problems: FileError | 
         error: dict[str, Any] = {"code": code, "message": message}
         if problems is not None:
             error["problems"] = problems_json(problems.problems)
-        answer({"error": error})
+        answer({"format_version": "1.0", "error": error})
     if problems is None:
         tell(f"segctl: {message}")
     else:
-        count = len(problems.problems)
+        from segctl.report.labels import counted
+
         for problem in problems.problems:
             tell(str(problem))
-        tell(f"segctl: {count} problem{'' if count == 1 else 's'} in {problems.subject}")
+        tell(f"segctl: {counted(len(problems.problems), 'problem')} in {problems.subject}")
     return ERROR

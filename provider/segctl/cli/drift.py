@@ -19,11 +19,13 @@ from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import drift as drifting
 from segctl.operations.drift import Acceptance, DriftOptions
+from segctl.operations.loading import provenance
 from segctl.operations.publishing import Channels, past_of, publish, remember
 
 if TYPE_CHECKING:
     from segctl.cli.arguments import Settings
     from segctl.operations.drift import DriftResult
+    from segctl.report import Provenance
 
 #: Options that mean something to `segctl drift history` too.
 _SHARED = frozenset({"env", "history"})
@@ -149,17 +151,19 @@ def _told(
     from segctl.report import drift_json, drift_text
 
     found, loaded, display = result.report, result.loaded, Display(settings=settings)
+    read = [device.name for device in found.checked]
+    evidence = provenance(settings, loaded, read, result.started)
     if settings.json:
-        print_json(drift_json(found), lines=settings.json_lines)
+        print_json(drift_json(found, evidence), lines=settings.json_lines)
     else:
-        print_lines(drift_text(found))
+        print_lines(drift_text(found, evidence))
     tell_failures((failure.device, failure.message) for failure in result.failures)
     with suppress(OSError):  # who reads it may be gone; the others are told all the same
         sys.stdout.flush()
     past = past_of(channels, found, loaded, result.started)
     publish(channels, found, loaded, past, display)
     if files.wanted:
-        _report(files, result, settings)
+        _report(files, result, settings, evidence)
     if acceptance is not None:
         drifting.accept(result, acceptance)
         tell(f"Written. To accept exactly this: segctl drift --baseline {acceptance.file}")
@@ -169,9 +173,17 @@ def _told(
     return OK if result.in_sync else DIFFERS
 
 
-def _report(files: ReportFiles, result: DriftResult, settings: Settings) -> None:
+def _report(
+    files: ReportFiles, result: DriftResult, settings: Settings, evidence: Provenance
+) -> None:
     from segctl.report import drift_report
 
     places, environment = places_of(result.loaded.site, settings), files.environment
-    report = drift_report(result.report, environment=environment, places=places, rules=result.rules)
+    report = drift_report(
+        result.report,
+        environment=environment,
+        places=places,
+        rules=result.rules,
+        provenance=evidence,
+    )
     files.write(report)

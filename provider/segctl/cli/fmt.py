@@ -74,6 +74,8 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
 
 
 def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool) -> None:
+    from segctl.report.labels import counted
+
     for one in found:
         name = str(one.path)
         if one.status == "changed" and diff:
@@ -86,7 +88,7 @@ def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool
     counts = {word: sum(one.status == word for one in found) for word in ("changed", "failed")}
     verb = "would change" if check else "changed"
     failed = f", {counts['failed']} could not be formatted" if counts["failed"] else ""
-    tell(f"{len(found)} file{'' if len(found) == 1 else 's'}: {counts['changed']} {verb}{failed}")
+    tell(f"{counted(len(found), 'file')}: {counts['changed']} {verb}{failed}")
 
 
 def _diff(name: str, before: str, after: str) -> str:
@@ -112,6 +114,7 @@ def _document(found: Sequence[Formatted]) -> dict[str, Any]:
     ]
     problems = [problem for one in found if one.status == "failed" for problem in one.problems]
     document: dict[str, Any] = {
+        "format_version": "1.0",
         "files": files,
         "changed": sum(one.status == "changed" for one in found),
     }

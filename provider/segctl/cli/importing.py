@@ -39,7 +39,8 @@ def import_(
 
         files = [str(path) for path in result.written]
         warnings = problems_json(imported.warnings)
-        document = {"files": files, "warnings": warnings} | imported.as_json()
+        told = {"format_version": "1.0", "files": files, "warnings": warnings}
+        document = told | imported.as_json()
         print_json(document, lines=settings.json_lines)
     else:
         for warning in imported.warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,14 +100,16 @@ def plan(
     if files.wanted:
         from segctl.report import plan_report
 
-        places, name = places_of(result.loaded.site, settings), str(out or "plan.json")
-        environment = files.environment
         report = plan_report(
-            result.plan, result.failures, environment=environment, places=places, file=name
+            result.plan,
+            result.failures,
+            environment=files.environment,
+            places=places_of(result.loaded.site, settings),
+            apply=apply_command(settings, out or Path("plan.json")),
         )
         files.write(report)
     show_plan(settings, result.plan, result.failures, diff=diff, brief=brief)
-    tell_saved(saving, saved, result.plan)
+    tell_saved(settings, saving, saved, result.plan)
     if not result.applyable:
         return ERROR
     return DIFFERS if detailed_exitcode and result.differs else OK
@@ -131,11 +134,30 @@ class Shown:
     brief: bool = False
 
 
-def tell_saved(saving: Saving, saved: Saved | None, made: Plan, *, apply: str = "") -> None:
-    """Say where a plan was saved and how it is applied, or why it was not saved.
+def apply_command(settings: Settings, file: Path, tasks: PlaybookOptions | None = None) -> str:
+    """Return the command that applies a saved plan, with the options that it was made with.
 
-    `apply` is what apply is given besides the plan.
+    What may be secret in them is left for the user to repeat, as ``…``.
     """
+    words = ["segctl", "apply"]
+    if tasks is not None:
+        words += ["-p", str(tasks.file), "--reviewed"]
+    words.append(str(file))
+    if tasks is not None:
+        words += ["--tags", ",".join(tasks.tags)] if tasks.tags else []
+        words += ["--skip-tags", ",".join(tasks.skip_tags)] if tasks.skip_tags else []
+    return shlex.join([*words, *settings.words()])
+
+
+def tell_saved(
+    settings: Settings,
+    saving: Saving,
+    saved: Saved | None,
+    made: Plan,
+    *,
+    tasks: PlaybookOptions | None = None,
+) -> None:
+    """Say where a plan was saved and how it is applied, or why it was not saved."""
     if saving.out is None:
         return
     if saved is None:
@@ -143,7 +165,8 @@ def tell_saved(saving: Saving, saved: Saved | None, made: Plan, *, apply: str = 
     elif made.applyable and saved.file.is_file():
         beside = f", signed in {saved.signature}" if saved.signature else ""
         verify = " --verify KEYS" if saved.signature else ""
-        tell(f"Saved{beside}. To apply exactly this: segctl apply {apply}{saved.file}{verify}")
+        command = apply_command(settings, saved.file, tasks)
+        tell(f"Saved{beside}. To apply exactly this: {command}{verify}")
 
 
 def show_plan(
@@ -204,8 +227,8 @@ def show(
         from segctl.report import Places, plan_report
 
         places = Places(anywhere=str(file))
-        environment = files.environment
-        report = plan_report(saved.plan, environment=environment, places=places, file=str(file))
+        environment, command = files.environment, apply_command(settings, file)
+        report = plan_report(saved.plan, environment=environment, places=places, apply=command)
         files.write(report)
     show_plan(settings, saved.plan, diff=diff, brief=brief, cause=saved.doubt)
     if not settings.json:

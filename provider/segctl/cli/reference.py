@@ -96,7 +96,7 @@ def protocols(
     if settings.json:
         names = [name.lower() for name in head]
         listed = [dict(zip(names, row, strict=True)) for row in table]
-        print_json({"protocols": listed}, lines=settings.json_lines)
+        print_json({"format_version": "1.0", "protocols": listed}, lines=settings.json_lines)
         return
     print_table([head, *table])
     if one is not None:
@@ -117,7 +117,7 @@ def schema(
     names = ("inventory", "playbook", "checks", *schema_names())
     if kind is None:
         if settings_of(context).json:
-            print_json({"schemas": list(names)})
+            print_json({"format_version": "1.0", "schemas": list(names)})
         else:
             say("\n".join(names))
     elif kind == "inventory":

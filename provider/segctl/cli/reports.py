@@ -13,6 +13,7 @@ import typer
 
 from segctl.model.errors import SegctlError
 from segctl.operations.files import check, save
+from segctl.operations.loading import provenance
 from segctl.system.inert import json_text
 
 if TYPE_CHECKING:
@@ -131,7 +132,15 @@ class ReportFiles:
                 from segctl.report import Places, refusal_report
 
                 places = Places(anywhere=str(settings.sources[0]))
-                self.write(refusal_report(kind, error, environment=self.environment, places=places))
+                evidence = provenance(settings) if kind in {"drift", "validate"} else None
+                report = refusal_report(
+                    kind,
+                    error,
+                    environment=self.environment,
+                    places=places,
+                    provenance=evidence,
+                )
+                self.write(report)
             raise
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from segctl.cli.display import Display
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.plan import tell_saved
+from segctl.cli.plan import apply_command, tell_saved
 from segctl.cli.reports import ReportFiles, places_of
 from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.operations import rollout
@@ -37,7 +38,6 @@ def plan_playbook(
     with files.refusals("plan", settings):
         planned = rollout.plan_playbook(settings, options, Display(settings=settings))
         combined = saved = None
-        apply = f"-p {options.file} --reviewed "
         if saving.out is not None or files.wanted:
             combined = rollout.combined_plan(settings, planned, saving.valid_for)
             saved = saving.save(combined.plan, combined.failures)
@@ -48,13 +48,13 @@ def plan_playbook(
                 combined.failures,
                 environment=files.environment,
                 places=places_of(planned.loaded.site, settings),
-                file=f"{apply}{saving.out or 'plan.json'}",
+                apply=apply_command(settings, saving.out or Path("plan.json"), options),
                 waves=combined.waves,
             )
             files.write(report)
     _show_plan(settings, options, shown, planned)
     if combined is not None:
-        tell_saved(saving, saved, combined.plan, apply=apply)
+        tell_saved(settings, saving, saved, combined.plan, tasks=options)
     return (OK if planned.well else ERROR), planned.changes
 
 

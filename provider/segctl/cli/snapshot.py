@@ -44,7 +44,7 @@ def snapshot(
     result = keeping.snapshot(settings, SnapshotOptions(pattern=pattern, out=out), display)
     if settings.json:
         rows = [_row(one, result.files[one.name]) for one in result.taken]
-        document: dict[str, Any] = {"snapshots": rows}
+        document: dict[str, Any] = {"format_version": "1.0", "snapshots": rows}
         if result.failures:
             first = result.failures[0]
             document["errors"] = [asdict(failure) for failure in result.failures]
@@ -84,7 +84,11 @@ def verify(
     signers = signed_by(plan_bytes(file), file, keys)
     settings = settings_of(context)
     if settings.json:
-        document = {"file": str(file), "signers": [asdict(one) for one in signers]}
+        document = {
+            "format_version": "1.0",
+            "file": str(file),
+            "signers": [asdict(one) for one in signers],
+        }
         print_json(document, lines=settings.json_lines)
         return
     for one in signers:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
+from segctl.model.diff import longest_increasing
 from segctl.model.errors import Problem
 from segctl.planning.documents import change_json
-from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import DISPLACED, HOLE, NOT_KEPT, PENDING
 from segctl.planning.plan import DevicePlan
 from segctl.providers.state import UNREAD, DeviceState
 
@@ -36,8 +37,13 @@ DRIFT_KINDS: Final[Mapping[Op, str]] = {
 ERROR = "error"
 #: Every state an item can be in, the gravest first.
 STATES = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
-#: States that a finding tells, not a change.
-TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT)
+#: The state of a rule in another place than declared.
+MOVED = "moved"
+#: Kind of the item that tells of a rule of others between our block and its place; the rule, named
+#: alike, may be an item too.
+BLOCK = "block"
+#: States that a finding can tell, where a change does not.
+TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, MOVED)
 #: Findings that are drift: what kind of item they are about, and whether their words change by
 #: themselves, as seconds do.
 _TELLING = {
@@ -45,6 +51,7 @@ _TELLING = {
     UNREAD: ("table", False),
     PENDING: ("change", True),
     NOT_KEPT: ("boot", False),
+    DISPLACED: (BLOCK, False),
 }
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"
@@ -280,13 +287,34 @@ def _device(plan: DevicePlan, judged: Judged, notes: Sequence[Problem]) -> Devic
 
 
 def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
-    """Return what has drifted on a device: one item a rule or object, in the plan's order."""
+    """Return what has drifted on a device: one item a rule or object, in the plan's order.
+
+    Where rules of others stand between our block and its place, that is one item. Of our rules
+    only those count as moved that would have to move within the block.
+    """
     grouped: dict[tuple[str, str], list[Change]] = {}
+    carried = _carried(plan)
     for change in plan.changes:
+        if change.op == "move" and change.name in carried:
+            continue
         grouped.setdefault((change.kind, change.name), []).append(change)
     changed = [_item(kind, name, changes) for (kind, name), changes in grouped.items()]
     told = [(_state_of(finding), finding) for finding in plan.findings]
     return (*changed, *(_told(state, finding) for state, finding in told if state))
+
+
+def _carried(plan: DevicePlan) -> set[str]:
+    """Return the rules that move with our block and keep their places within it."""
+    if plan.basis is None or not any(finding.kind == DISPLACED for finding in plan.findings):
+        return set()
+    called = {
+        change.before.name: change.name
+        for change in plan.changes
+        if change.op == "rename" and change.before is not None
+    }
+    place = {called.get(name, name): index for index, name in enumerate(plan.basis.order)}
+    moves = [change.name for change in plan.changes if change.op == "move" and change.name in place]
+    return {moves[index] for index in longest_increasing([place[name] for name in moves])}
 
 
 def _item(kind: str, name: str, changes: Sequence[Change]) -> DriftItem:
@@ -305,13 +333,15 @@ def _item(kind: str, name: str, changes: Sequence[Change]) -> DriftItem:
 
 def _state_of(finding: Problem) -> str:
     """Return what a finding makes of a device that holds what is declared; empty for nothing."""
+    if finding.kind == DISPLACED:
+        return MOVED
     if finding.kind in _TELLING:
         return finding.kind
     return ERROR if finding.severity == "error" else ""
 
 
 def _told(state: str, finding: Problem) -> DriftItem:
-    kind, changing = _TELLING.get(state, ("device", False))
+    kind, changing = _TELLING.get(finding.kind, ("device", False))
     name = finding.subject or finding.message
     return DriftItem(
         kind=kind,

@@ -10,7 +10,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segctl.drift.report import items_of
+from segctl.drift.report import BLOCK, items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import portable, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
@@ -109,7 +109,9 @@ def ask_authors(
                 device=plan.name,
                 platform=plan.platform,
                 scope=plan.scope,
-                items=tuple((item.kind, item.names) for item in items),
+                items=tuple(
+                    ("rule" if item.kind == BLOCK else item.kind, item.names) for item in items
+                ),
                 connection=connection_for(workers, connections, plan.name),
             )
             for plan, items in asked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded, VaultSecrets
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Intent
     from segctl.planning.snapshot import Snapshot
+    from segctl.report.provenance import Provenance
 
 
 def vault(common: CommonOptions) -> VaultSecrets | None:
@@ -79,6 +80,35 @@ def refuse_writable(loaded: Loaded) -> None:
     writable = [problem for problem in loaded.warnings if problem.kind == WRITABLE]
     if writable:
         raise InventoryError(tuple(replace(problem, severity="error") for problem in writable))
+
+
+def provenance(
+    common: CommonOptions,
+    loaded: Loaded | None = None,
+    devices: Iterable[str] = (),
+    moment: datetime | None = None,
+) -> Provenance:
+    """Return what a report is evidence of.
+
+    Args:
+        common: which inventory it is of.
+        loaded: what the inventory said; None where it could not be read.
+        devices: the devices that were read.
+        moment: when; else now.
+    """
+    from segctl.report.provenance import Provenance
+    from segctl.system.checkout import commit_of
+
+    commit, dirty = commit_of(common.sources[0])
+    when = moment or datetime.now(UTC)
+    return Provenance(
+        date=when.replace(microsecond=0).isoformat(),
+        inventory=tuple(map(str, common.sources)),
+        commit=commit,
+        dirty=dirty,
+        digest=loaded.digest if loaded is not None else "",
+        devices=tuple(devices),
+    )
 
 
 def today() -> date:

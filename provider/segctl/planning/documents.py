@@ -155,6 +155,7 @@ def difference_json(difference: Difference) -> dict[str, Any]:
         "where": difference.where,
         "what": difference.what,
         "change": change_json(change) if change else None,
+        "places": [asdict(place) for place in difference.places],
     }
 
 

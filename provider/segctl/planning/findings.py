@@ -1,9 +1,9 @@
 """What a reader of a plan must know besides its changes: holes, cuts, doubts.
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
-Findings of the kinds `HOLE`, `UNREAD`, `PENDING` and `NOT_KEPT` and every error count as drift:
-the device permits what no conduit declares, will not go on holding what it holds, or it cannot be
-told.
+Findings of the kinds `HOLE`, `UNREAD`, `PENDING`, `NOT_KEPT` and `DISPLACED` and every error count
+as drift: the device permits what no conduit declares, will not go on holding what it holds, holds
+it in another place, or it cannot be told.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from segctl.model.addresses import covers
+from segctl.model.diff import gap
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY, APPLICATION_DEFAULT, ApplicationGroup, Service, resolver
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from segctl.model.addresses import Interval
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone, Policy, Rule
+    from segctl.model.site import Position
     from segctl.providers.base import Live
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
@@ -30,6 +32,8 @@ HOLE = "hole"
 PENDING = "pending"
 #: What the device would load at boot is not what it enforces.
 NOT_KEPT = "not_kept"
+#: Rules of others stand between our block and the place where it belongs.
+DISPLACED = "displaced"
 #: A lock that is held.
 LOCKED = "lock"
 #: Kind of the one error that whoever applies may allow.
@@ -265,6 +269,35 @@ def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[
             hint="declare what they are needed for as conduits before applying",
             severity="warning",
         )
+
+
+def displaced(order: Sequence[str], ours: set[str], position: Position) -> Iterator[Problem]:
+    """Name the rules of others that stand between our block and where it belongs.
+
+    Args:
+        order: the names of all rules on the device, ours and others', first to last.
+        ours: the names of those that are ours.
+        position: where our block belongs, among rules that are there.
+    """
+    at = [index for index, name in enumerate(order) if name in ours]
+    if not at or at[-1] - at[0] >= len(at):
+        return  # there is no block, or it is not one: every move says more
+    others = [name for name in order if name not in ours]
+    stands, belongs = at[0], gap(others, position)
+    between = others[min(stands, belongs) : max(stands, belongs)]
+    if not between:
+        return
+    rest = len(between) - 1
+    stand = f" and {rest} more of others stand" if rest else " of others stands"
+    side = "below" if stands < belongs else "above"
+    yield Problem(
+        message=f"rule {between[0]}{stand} {side} our block, which belongs "
+        f"{position.where} {position.rule}".rstrip(),
+        hint="segctl apply moves our block; segctl_position says where it belongs",
+        severity="warning",
+        kind=DISPLACED,
+        subject=between[0],
+    )
 
 
 def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterator[Problem]:

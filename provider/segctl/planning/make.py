@@ -114,6 +114,9 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *_staying(kept, live),
         *pinned,
     )
+    if provider.capabilities.ordered:
+        ours = {rule.name for rule in held.rules}
+        notes = (*notes, *findings.displaced(order, ours, position))
     every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)

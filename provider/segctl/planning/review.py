@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.model.site import Position
+from segctl.planning import places
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from segctl.model.diff import Change
+    from segctl.planning.places import PlaceDifference
     from segctl.planning.plan import DevicePlan, Plan
 
 #: What of a device's plan says which device it changes, and how, besides its changes.
@@ -30,13 +32,15 @@ class Difference:
     """One thing in which two plans differ.
 
     `where` it stands: only in the plan that was reviewed, only in this plan, or otherwise in both.
-    `change` is the change it is about, if it is about one.
+    `change` is the change it is about, if it is about one. Where the reviewed plan has a change of
+    the same rule or object, `places` are those in which that one differs.
     """
 
     device: str
     where: Where
     what: str
     change: Change | None = None
+    places: tuple[PlaceDifference, ...] = ()
 
 
 def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
@@ -81,7 +85,10 @@ def _device(name: str, before: DevicePlan | None, after: DevicePlan | None) -> I
         yield from found
         if not found and before.script != after.script:
             yield Difference(
-                device=name, where="both", what="the script that would be sent is another"
+                device=name,
+                where="both",
+                what="the script that would be sent is another",
+                places=places.of_scripts(before.script, after.script),
             )
 
 
@@ -103,7 +110,14 @@ def _changes(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
     was, now = before.changes, after.changes
     gone, new = Counter(was) - Counter(now), Counter(now) - Counter(was)
     yield from _left(before.name, "reviewed", was, gone)
-    yield from _left(before.name, "plan", now, new)
+    counterparts = {(change.kind, change.name): change for change in gone}
+    for difference in _left(before.name, "plan", now, new):
+        change = difference.change
+        counterpart = counterparts.get((change.kind, change.name)) if change else None
+        if change is None or counterpart is None:
+            yield difference
+        else:
+            yield replace(difference, places=places.of_changes(counterpart, change))
     if was != now and not gone and not new:
         yield Difference(
             device=before.name, where="both", what="the same changes come in another order"

@@ -26,6 +26,7 @@ from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.plan_report import plan_report
 from segctl.report.plan_text import DOUBT, device_text, pending_text, plan_text, summary_text
+from segctl.report.provenance import Provenance, provenance_json
 from segctl.report.review import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
 from segctl.report.validate_report import refusal_report, validation_report
@@ -39,6 +40,7 @@ __all__ = [
     "Check",
     "Line",
     "Places",
+    "Provenance",
     "Remark",
     "Report",
     "Section",
@@ -67,6 +69,7 @@ __all__ = [
     "plan_text",
     "printable",
     "problems_json",
+    "provenance_json",
     "refusal_report",
     "review_json",
     "review_report",

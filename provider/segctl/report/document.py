@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.model.errors import UsageError
+from segctl.report.provenance import provenance_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Op
     from segctl.model.errors import Problem
     from segctl.model.site import Source
+    from segctl.report.provenance import Provenance
 
 Kind = Literal["plan", "drift", "validate", "review"]
 #: What an environment may be called: its name stands in an HTML comment, an id and a file name.
@@ -86,8 +88,9 @@ class Report:
     """One run's report.
 
     `blocking` keeps the run from being applied or trusted. `opened` and `closed` are the flows
-    a plan permits and cuts. `problems` are findings with their places, `suites` what was checked;
-    `counts` are changes by op, None where a report is not about changes.
+    a plan permits and cuts; `provenance` says of what and of when the report is evidence.
+    `problems` are findings with their places, `suites` what was checked; `counts` are changes by
+    op, None where a report is not about changes.
     """
 
     kind: Kind
@@ -102,6 +105,13 @@ class Report:
     problems: tuple[Problem, ...] = ()
     suites: tuple[Suite, ...] = ()
     counts: Mapping[Op, int] | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What stands below it: its footer, and what it is evidence of."""
+        made = provenance_pairs(self.provenance) if self.provenance is not None else ()
+        return (*self.footer, *made)
 
 
 def environment_name(name: str) -> str:

@@ -9,15 +9,17 @@ from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
 from segctl.planning.documents import change_json, unmanaged_json
 from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
+from segctl.report.provenance import provenance_json
 
 if TYPE_CHECKING:
     from segctl.drift.report import AcceptedItem, DeviceDrift, DriftItem, DriftReport
+    from segctl.report.provenance import Provenance
 
 
-def drift_json(report: DriftReport) -> dict[str, Any]:
+def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
     document: dict[str, Any] = {
-        "format_version": "1.2",
+        "format_version": "1.3",
         "in_sync": report.in_sync,
         "devices": [
             _unchecked_json(device) if isinstance(device, Unchecked) else _device_json(device)
@@ -25,6 +27,8 @@ def drift_json(report: DriftReport) -> dict[str, Any]:
         ],
         "summary": asdict(report.counts),
     }
+    if provenance is not None:
+        document["provenance"] = provenance_json(provenance)
     failed = next(iter(report.unchecked), None)
     return document | ({"error": _error_json(failed)} if failed else {})
 

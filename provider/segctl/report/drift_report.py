@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.drift.report import DRIFT_KINDS, ERROR, MOVED, Unchecked
 from segctl.model.errors import Problem
 from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.model.diff import Change
+    from segctl.report.provenance import Provenance
 
 _DRIFTS = tuple(dict.fromkeys(DRIFT_KINDS.values()))
 #: States that a finding tells, and what their items are called.
@@ -37,6 +38,7 @@ _TOLD = {
     ERROR: "wrong",
     PENDING: "not confirmed",
     NOT_KEPT: "not kept",
+    MOVED: "moved",
 }
 _NO_RULES: Mapping[str, Sequence[str]] = {}
 
@@ -47,6 +49,7 @@ def drift_report(
     environment: str,
     places: Places | None = None,
     rules: Mapping[str, Sequence[str]] = _NO_RULES,
+    provenance: Provenance | None = None,
 ) -> Report:
     """Return what there is to report of drift.
 
@@ -55,6 +58,7 @@ def drift_report(
         environment: the name of what was compared.
         places: where devices and conduits are declared.
         rules: the names of the rules that each device should hold; each is a check of its own.
+        provenance: what the report is evidence of.
     """
     return Report(
         kind="drift",
@@ -65,6 +69,7 @@ def drift_report(
         problems=tuple(_problems(drift.devices, places or Places())),
         suites=tuple(_suite(device, rules.get(device.name, ())) for device in drift.devices),
         counts=change_counts(change for device in drift.checked for _, change in _changes(device)),
+        provenance=provenance,
     )
 
 
@@ -125,9 +130,10 @@ def _section(device: DeviceDrift | Unchecked) -> Section:
 
 
 def _state(device: DeviceDrift) -> str:
-    changes = [(len(device.changes(kind)), kind) for kind in _DRIFTS]
-    told = [(len(device.told(state)), word) for state, word in _TOLD.items()]
-    return ", ".join(f"{number} {word}" for number, word in changes + told if number) or "in sync"
+    counts = {kind: len(device.changes(kind)) for kind in _DRIFTS}
+    for state, word in _TOLD.items():
+        counts[word] = counts.get(word, 0) + len(device.told(state))
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number) or "in sync"
 
 
 def _problems(devices: Sequence[DeviceDrift | Unchecked], places: Places) -> Iterator[Problem]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.compiler.naming import below
-from segctl.drift.report import DRIFT_KINDS, Unchecked
+from segctl.drift.report import BLOCK, DRIFT_KINDS, MOVED, Unchecked
 from segctl.planning.findings import HOLE
 from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.labels import gist_of, name_before, place_of
 from segctl.report.lines import Line
 from segctl.report.plan_text import DOUBT
+from segctl.report.provenance import provenance_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.drift.report import AcceptedItem, DeviceDrift, DriftReport, Status
     from segctl.model.diff import Change
     from segctl.providers.base import Author
+    from segctl.report.provenance import Provenance
 
 _STATES: dict[Status, tuple[str, str]] = {
     "in_sync": ("in sync", "green"),
@@ -29,8 +31,8 @@ _STATES: dict[Status, tuple[str, str]] = {
 _WORDS = {HOLE: "open", UNREAD: "unread"}
 
 
-def drift_text(report: DriftReport) -> Iterator[Line]:
-    """Yield the lines of a drift report."""
+def drift_text(report: DriftReport, provenance: Provenance | None = None) -> Iterator[Line]:
+    """Yield the lines of a drift report, those that say what it is evidence of before the last."""
     for device in report.devices:
         state, style = _STATES[device.status]
         yield Line(lead=f"{device.name}  ", text=state, lead_style="bold", style=style)
@@ -39,6 +41,8 @@ def drift_text(report: DriftReport) -> Iterator[Line]:
         else:
             yield from _device(device)
     yield Line()
+    if provenance is not None:
+        yield from provenance_text(provenance)
     counts = report.counts
     text = f"{counts.in_sync} in sync, {counts.drift} drifted, {counts.error} could not be checked"
     yield Line(text=text, style="bold")
@@ -56,6 +60,8 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
         yield Line(lead=f"  ! {word}: ", text=f"{finding.message}{hint}", style=style)
         if finding in told[HOLE]:
             yield from _by(authors.get(("rule", finding.subject)))
+        elif finding in device.told(MOVED):
+            yield from _by(authors.get((BLOCK, finding.subject)))
     for kind in dict.fromkeys(DRIFT_KINDS.values()):
         for change in device.changes(kind):
             yield from _change(kind, change)

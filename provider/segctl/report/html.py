@@ -82,8 +82,8 @@ def _page(report: Report) -> Iterator[str]:
         yield from _table(report.sections)
         for number, section in enumerate(report.sections, 1):
             yield from _section(number, section)
-    if report.footer:
-        shown = (f"{label} <code>{html_text(text)}</code>" for label, text in report.footer)
+    if report.facts:
+        shown = (f"{label} <code>{html_text(text)}</code>" for label, text in report.facts)
         yield f"<footer>{' · '.join(shown)}</footer>"
     yield "</body>\n</html>"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from segctl.report.provenance import provenance_pairs
 from segctl.system.inert import printable
 
 if TYPE_CHECKING:
     from segctl.report.document import Check, Report, Suite
+    from segctl.report.provenance import Provenance
 
 _ELEMENTS = {"failed": "failure", "error": "error", "skipped": "skipped"}
 
@@ -21,10 +23,19 @@ def junit(report: Report) -> str:
         label = f"{report.kind}.{printable(suite.name)}"
         values = {"name": label} | _counts(suite) | {"skipped": _skipped(suite)}
         element = ET.SubElement(top, "testsuite", values)
+        if report.provenance is not None:
+            _properties(element, report.provenance)
         for check in suite.checks:
             _case(element, check, label)
     ET.indent(top, " ")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(top, encoding="unicode")}\n'
+
+
+def _properties(suite: ET.Element, made: Provenance) -> None:
+    suite.set("timestamp", made.date)
+    properties = ET.SubElement(suite, "properties")
+    for label, text in provenance_pairs(made):
+        ET.SubElement(properties, "property", name=label, value=printable(text))
 
 
 def _counts(*suites: Suite) -> dict[str, str]:

@@ -64,10 +64,15 @@ def totals(summary: Mapping[Op, int]) -> str:
 
 
 def counted(number: int, word: str) -> str:
-    """Write a number with its noun."""
+    """Write a number with its noun, which is given in the singular."""
     if number == 1:
         return f"1 {word}"
     return f"{number} {word}{'es' if word.endswith('s') else 's'}"
+
+
+def share(part: int, whole: int, word: str) -> str:
+    """Write how many of how many: "1 of 21 devices", or "21 devices" where it is all of them."""
+    return counted(whole, word) if part == whole else f"{part} of {counted(whole, word)}"
 
 
 def platform_title(platform: str) -> str:
@@ -128,7 +133,10 @@ def zones_of(rule: Rule) -> str:
 
 
 def traffic_of(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Yield the fields that narrow a rule's traffic between its zones, each with its values."""
+    """Yield which traffic between its zones a rule is about, field by field.
+
+    A field that narrows nothing says `any`: the widest rule is not to read as the shortest.
+    """
     for field, values, negated in (
         ("sources", rule.sources, rule.negate_source),
         ("destinations", rule.destinations, rule.negate_destination),
@@ -136,8 +144,7 @@ def traffic_of(rule: Rule) -> Iterator[tuple[str, str]]:
         ("applications", rule.applications, False),
         ("services", rule.services, False),
     ):
-        if values and values != (ANY,):
-            yield field, f"{'not ' if negated else ''}{', '.join(values)}"
+        yield field, f"{'not ' if negated else ''}{', '.join(values or (ANY,))}"
 
 
 _Windows: TypeAlias = "Sequence[tuple[str, Sequence[str]]]"

@@ -131,6 +131,6 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _foot(report: Report) -> Iterable[str]:
-    if not report.footer:
+    if not report.facts:
         return ()
-    return "", "---", "", " · ".join(f"{label} {_code(text)}" for label, text in report.footer)
+    return "", "---", "", " · ".join(f"{label} {_code(text)}" for label, text in report.facts)

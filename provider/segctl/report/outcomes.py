@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segctl.report.labels import counted
+from segctl.report.labels import counted, share
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
@@ -29,8 +29,7 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
     if failed:
         yield Line()
         yield Line(
-            text=f"{len(failed)} of {counted(len(outcomes), 'device')} failed: "
-            f"{', '.join(failed)}.",
+            text=f"{share(len(failed), len(outcomes), 'device')} failed: {', '.join(failed)}.",
             style="bold",
         )
 

@@ -19,7 +19,7 @@ from segctl.report.document import (
     Suite,
     remark_of,
 )
-from segctl.report.labels import counted, has_order, totals
+from segctl.report.labels import counted, has_order, share, totals
 from segctl.report.plan_text import DOUBT, device_facts
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def plan_report(
     *,
     environment: str,
     places: Places | None = None,
-    file: str = "plan.json",
+    apply: str = "segctl apply plan.json",
     waves: Mapping[str, str] | None = None,
 ) -> Report:
     """Return what there is to report of a plan.
@@ -49,7 +49,7 @@ def plan_report(
         failures: devices that could not be planned.
         environment: the name of what the plan is for.
         places: where devices are declared; a saved plan does not know.
-        file: what apply is given to apply it.
+        apply: the command that applies it.
         waves: when the turn of each device comes, where a playbook says it.
     """
     opened: list[Remark] = []
@@ -69,26 +69,28 @@ def plan_report(
             *(_section(device, (waves or {}).get(device.name, "")) for device in plan.devices),
             *map(failed_section, failures),
         ),
-        footer=tuple(_footer(plan, failures, file)),
+        footer=tuple(_footer(plan, failures, apply)),
         problems=tuple(_problems(plan, failures, places or Places())),
         suites=(*map(_suite, plan.devices), *map(failed_suite, failures)),
         counts=plan.summary,
     )
 
 
-def plan_headline(summary: Mapping[Op, int], devices: int) -> str:
-    """Return the first line of a plan: how much of what, on how many devices."""
+def plan_headline(summary: Mapping[Op, int], changed: int, devices: int) -> str:
+    """Return the first line of a plan: how much of what, and how many of the devices it changes."""
     text = (
         f"Plan: {summary['create']} to add, {summary['update']} to change, "
         f"{summary['delete']} to destroy, {summary['move']} to move"
     )
     renamed = f", {summary['rename']} to rename" if summary["rename"] else ""
-    return f"{text}{renamed} ({counted(devices, 'device')})"
+    part = changed or devices
+    return f"{text}{renamed} ({share(part, devices, 'device')})"
 
 
 def _headline(plan: Plan, failures: Sequence[Failure]) -> str:
     failed = f"; {len(failures)} could not be planned" if failures else ""
-    return plan_headline(plan.summary, len(plan.devices) + len(failures)) + failed
+    changed = sum(bool(device.changes) for device in plan.devices)
+    return plan_headline(plan.summary, changed, len(plan.devices) + len(failures)) + failed
 
 
 def _blocking(plan: Plan, failures: Iterable[Failure]) -> Iterator[Remark]:
@@ -147,14 +149,14 @@ def _section(device: DevicePlan, wave: str) -> Section:
     )
 
 
-def _footer(plan: Plan, failures: Sequence[Failure], file: str) -> Iterator[tuple[str, str]]:
+def _footer(plan: Plan, failures: Sequence[Failure], apply: str) -> Iterator[tuple[str, str]]:
     yield "plan", plan.plan_id
     if commit := plan.intent.git_commit:
         dirty = " with uncommitted edits" if plan.intent.dirty else ""
         yield "commit", f"{commit[:12]}{dirty}"
     yield "expires", plan.expires
     if plan.changes and plan.applyable and not failures:
-        yield "apply", f"segctl apply {file}"
+        yield "apply", apply
 
 
 def _problems(plan: Plan, failures: Iterable[Failure], places: Places) -> Iterator[Problem]:

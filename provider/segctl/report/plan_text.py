@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl.planning.findings import PENDING
 from segctl.report.changes import brief_lines, change_lines, finding_line
-from segctl.report.labels import counted, has_order, platform_title, totals
+from segctl.report.labels import counted, has_order, platform_title, share, totals
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ def plan_text(
 
 def summary_text(plan: Plan, failures: Sequence[Failure] = ()) -> Iterator[Line]:
     """Yield the last lines of a plan."""
-    devices = counted(len(plan.devices) + len(failures), "device")
+    whole = len(plan.devices) + len(failures)
+    devices = counted(whole, "device")
+    changed = share(sum(bool(device.changes) for device in plan.devices), whole, "device")
     failed = f"; {len(failures)} could not be planned" if failures else ""
-    text = f"Plan: {totals(plan.summary)} on {devices}{failed}."
+    text = f"Plan: {totals(plan.summary)} on {changed}{failed}."
     if not plan.devices:
         text = f"No plan: {devices} could not be planned."
     elif not plan.changes:

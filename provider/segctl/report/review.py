@@ -9,10 +9,12 @@ from segctl.report.differences import diff_lines
 from segctl.report.document import Check, Remark, Report, Section, Suite
 from segctl.report.labels import counted, gist_of, has_order
 from segctl.report.lines import Line
+from segctl.system.inert import json_text, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from segctl.planning.places import PlaceDifference
     from segctl.planning.plan import Plan
     from segctl.planning.review import Difference
 
@@ -26,7 +28,7 @@ _WORDS = {
 def review_json(found: Sequence[Difference], reviewed: Plan, plan: Plan) -> dict[str, Any]:
     """Return the document of a comparison."""
     return {
-        "format_version": "1.0",
+        "format_version": "1.1",
         "same": not found,
         "reviewed": reviewed.plan_id,
         "plan_id": plan.plan_id,
@@ -49,6 +51,21 @@ def difference_text(found: Sequence[Difference]) -> Iterator[Line]:
             lead_style="bold",
             style="yellow",
         )
+        for place in difference.places:
+            lead = f"        {place.place}  "
+            yield Line(lead=lead, text=place_text(place), style="yellow")
+
+
+def place_text(place: PlaceDifference) -> str:
+    """Write what a place held in the reviewed plan, and what it holds now."""
+    was, now = (_value(value) for value in (place.reviewed, place.plan))
+    return f"{was} → {now}"
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return "nothing"
+    return value if isinstance(value, str) else json_text(value, indent=None)
 
 
 def _told(difference: Difference) -> str:
@@ -109,4 +126,8 @@ def _section(name: str, platform: str, found: Sequence[Difference]) -> Section:
         changes = [one.change for one in found if one.where == where and one.change is not None]
         if changes:
             lines += [f"# {_WORDS[where]}", *diff_lines(changes, placed=has_order(platform))]
+    moved = [one for one in found if one.places]
+    for difference in moved:
+        lines.append(printable(f"@@ {difference.what}: where it differs @@"))
+        lines += [printable(f"! {place.place}  {place_text(place)}") for place in difference.places]
     return Section(name=name, state=counted(len(found), "difference"), lines=tuple(lines))

@@ -8,6 +8,7 @@ import segctl
 from segctl.planning.documents import device_json, difference_json
 from segctl.playbook.run.results import BAD
 from segctl.report import Line, device_text, difference_text, done_text
+from segctl.report.labels import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,15 +43,11 @@ _WORDS = {
 def play_head(prepared: Prepared) -> Line:
     """Return a play's headline."""
     play, sizes = prepared.play, [len(wave) for wave in prepared.waves]
-    hosts = _count(sum(sizes), "firewall")
+    hosts = counted(sum(sizes), "firewall")
     waves = f" in {len(sizes)} waves ({', '.join(map(str, sizes[:12]))}{', …' * (len(sizes) > 12)})"
     actions = ", ".join(dict.fromkeys(task.action for task in prepared.tasks))
     text = f"{hosts}{waves if len(sizes) > 1 else ''}: {actions}"
     return Line(lead=f"Play {prepared.number}: {play.name}  ", text=text, lead_style="bold")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def plan_text(

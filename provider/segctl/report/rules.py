@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.planning.findings import HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
+from segctl.planning.findings import DISPLACED, HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.plan_report import UNREADABLE
 from segctl.report.plan_text import DOUBT
@@ -76,6 +76,11 @@ RULES: Mapping[str, Rule] = {
         title="The plan takes most of the policy away",
         help="Mostly the inventory has lost something; the message says what. Where it is meant: "
         "segctl apply --allow-mass-delete.",
+    ),
+    DISPLACED: Rule(
+        title="A rule of others stands between segctl's rules and their place",
+        help="Rules are met in order. segctl apply moves segctl's rules back; if the other rule is "
+        "meant to stand there, say so in segctl_position.",
     ),
     "drift-missing": Rule(
         title="Declared, and not on the device",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import segctl
+from segctl.report.provenance import provenance_json
 from segctl.report.rules import rule, rule_id
 from segctl.system.inert import printable
 
@@ -26,6 +27,8 @@ _SEVERITIES = {"error": "critical", "warning": "minor", "note": "info"}
 def sarif(report: Report, root: Path) -> dict[str, Any]:
     """Return a report's findings as SARIF; `root` is the top of the repository."""
     used = sorted({_rule_of(problem) for problem in report.problems})
+    made = report.provenance
+    evidence = {"properties": {"segctl": provenance_json(made)}} if made is not None else {}
     return {
         "$schema": _SCHEMA,
         "version": "2.1.0",
@@ -45,6 +48,7 @@ def sarif(report: Report, root: Path) -> dict[str, Any]:
                     for problem in report.problems
                 ],
             }
+            | evidence
         ],
     }
 

@@ -8,12 +8,14 @@ from segctl.compiler.naming import DEFAULT_SITE
 from segctl.model.errors import DeviceError, InventoryError, Problem
 from segctl.report.document import Check, Kind, Report, Suite, remark_of
 from segctl.report.labels import counted
+from segctl.report.validate_text import declared_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from segctl.model.errors import SegctlError
     from segctl.report.document import Places
+    from segctl.report.provenance import Provenance
 
 _TITLES: Mapping[Kind, str] = {
     "plan": "No plan",
@@ -31,6 +33,7 @@ def validation_report(
     *,
     environment: str,
     places: Places,
+    provenance: Provenance | None = None,
 ) -> Report:
     """Return what there is to report of an inventory that can be read.
 
@@ -40,27 +43,35 @@ def validation_report(
         counts: how much is declared of what.
         environment: the name of what the inventory describes.
         places: where devices and conduits are declared.
+        provenance: what the report is evidence of.
     """
     problems = [
         *(problem for found in refused.values() for problem in found),
         *sorted(warnings, key=lambda problem: _RANKS.index(problem.severity)),
     ]
     placed = [places.of(problem, problem.subject) for problem in problems]
-    declared = ", ".join(f"{number} {word}" for word, number in counts.items())
     errors = sum(problem.severity == "error" for problem in problems)
     return Report(
         kind="validate",
         environment=environment,
         headline=f"Validation: {counted(errors, 'error')}, "
-        f"{counted(len(problems) - errors, 'finding')} ({declared})",
+        f"{counted(len(problems) - errors, 'finding')} ({declared_text(counts)})",
         blocking=tuple(remark_of(one) for one in problems if one.severity == "error"),
         remarks=tuple(remark_of(one) for one in problems if one.severity == "warning"),
         problems=tuple(placed),
         suites=_suites(problems, refused, places),
+        provenance=provenance,
     )
 
 
-def refusal_report(kind: Kind, error: SegctlError, *, environment: str, places: Places) -> Report:
+def refusal_report(
+    kind: Kind,
+    error: SegctlError,
+    *,
+    environment: str,
+    places: Places,
+    provenance: Provenance | None = None,
+) -> Report:
     """Return the report of a run that ended with an error."""
     if isinstance(error, InventoryError):
         problems = error.problems
@@ -78,6 +89,7 @@ def refusal_report(kind: Kind, error: SegctlError, *, environment: str, places: 
         suites=(
             Suite(name="inventory", checks=(Check(name="is read", verdict="failed", text=text),)),
         ),
+        provenance=provenance,
     )
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.provenance import provenance_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from segctl.model.errors import Problem
+    from segctl.report.provenance import Provenance
 
 
 def validation_text(
@@ -20,6 +22,7 @@ def validation_text(
     counts: Mapping[str, int],
     *,
     notes: bool = False,
+    provenance: Provenance | None = None,
 ) -> Iterator[Line]:
     """Yield what `segctl validate` found: errors first, then warnings; notes only when asked."""
     hidden = 0
@@ -35,8 +38,14 @@ def validation_text(
     if hidden:
         text = f"{counted(hidden, 'note')} on how protocols are recognised: -v shows them"
         yield Line(text=text, style="dim")
-    text = ", ".join(f"{number} {word}" for word, number in counts.items())
-    yield Line(text=text, style="bold")
+    if provenance is not None:
+        yield from provenance_text(provenance)
+    yield Line(text=declared_text(counts), style="bold")
+
+
+def declared_text(counts: Mapping[str, int]) -> str:
+    """Say how much is declared of what; `counts` are by the plural of each noun."""
+    return ", ".join(counted(number, word.removesuffix("s")) for word, number in counts.items())
 
 
 _SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "dim"}

@@ -171,7 +171,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 <!-- segctl:plan:plant-a -->
 ### segctl plan · plant-a
 
-**Plan: 2 to add, 1 to change, 0 to destroy, 1 to move (2 devices); 1 could not be planned**
+**Plan: 2 to add, 1 to change, 0 to destroy, 1 to move (1 of 2 devices); 1 could not be planned**
 
 #### Blocking
 
@@ -179,7 +179,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 
 #### Newly permitted
 
-- <code>fw1</code>: polling.modbus: SUPV → CTRL; source scada1; destination plc1; application modbus
+- <code>fw1</code>: polling.modbus: SUPV → CTRL; source scada1; destination plc1; user any; application modbus; service any
 - <code>fw1</code>: polling.old: source scada2
 
 #### No longer permitted
@@ -196,7 +196,9 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 +   allow        SUPV → CTRL
 +   source       scada1
 +   destination  plc1
++   user         any
 +   application  modbus
++   service      any
 +   place to the top
 ! rule polling.old
 -   source  scada1

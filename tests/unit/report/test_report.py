@@ -20,11 +20,14 @@ from segctl.report import (
     drift_text,
     laid_out,
     list_changes,
+    markdown,
     outcomes_json,
     outcomes_text,
+    plan_report,
     plan_text,
     printable,
     validation_text,
+    webpage,
 )
 from support import changes
 
@@ -84,6 +87,7 @@ fw1  (PAN-OS 11.1.6, 7 rules)
         allow        SUPV → CTRL
         source       scada1
         destination  plc1, plc2
+        user         any
         application  modbus-base, modbus-read-holding-registers,
                      modbus-read-coils
         service      application-default
@@ -143,6 +147,36 @@ def test_a_move_a_rename_and_a_deletion() -> None:
     assert "    = rule a.old → a.new\n" in found
     assert "    - rule a.gone\n                     allow SUPV → CTRL\n" in found
     assert "Plan: 1 to move, 1 to delete, 1 to rename on 1 device." in found
+
+
+@pytest.mark.parametrize("given", [("any",), ()])
+def test_the_widest_rule_says_any_field_by_field(given: tuple[str, ...]) -> None:
+    fields = ("sources", "destinations", "users", "applications", "services")
+    wide = RULE | {key: list(given) for key in fields}
+    made = device(change("create", after=wide))
+    labels = ("source", "destination", "user", "application", "service")
+    rows = "".join(f"        {label:<13}any\n" for label in labels)
+    assert f"        allow        SUPV → CTRL\n{rows}" in text(made)
+    report = plan_report(make_plan([made], INTENT), environment="x")
+    lines = "\n".join(f"+   {label:<13}any" for label in labels)
+    assert lines in markdown(report)
+    assert lines.replace("\n", '</span><span class="add">') in webpage(report)
+    assert "SUPV → CTRL; source any; destination any; user any; application any; service any" in (
+        markdown(report)
+    )
+
+
+def test_counts_say_what_they_count() -> None:
+    changed = device(change("delete", "tag", "t"))
+    still = [replace(device(), name=f"fw{number}") for number in range(2, 22)]
+    assert text(changed, *still).endswith("\nPlan: 1 to delete on 1 of 21 devices.")
+    plan = make_plan([changed, *still], INTENT)
+    assert plan_report(plan, environment="x").headline.endswith("(1 of 21 devices)")
+    assert text(changed).endswith("\nPlan: 1 to delete on 1 device.")
+    lines = validation_text([], [], {"zones": 2, "conduits": 1, "firewalls": 1, "rules": 0})
+    assert [line.plain for line in laid_out(lines, 80)] == [
+        "2 zones, 1 conduit, 1 firewall, 0 rules"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,10 @@ def authors(
     """Return who last changed each item in the running configuration.
 
     Lines after the last commit are about the candidate, and so are those of an administrator
-    whose change of the same place is still uncommitted.
+    whose change of the same place is still uncommitted. A device logs the rename of an object, and
+    not the references it rewrites for that (rename: PAN-OS XML API, "references follow"). So where
+    the last line on an item is our account's and somebody renamed an object after it, nobody is
+    named.
 
     Args:
         lines: the log, newest first; read only as far as needed.
@@ -110,8 +113,8 @@ def authors(
         pending: owner and xpath of uncommitted changes.
     """
     staged = [(owner, steps_of(xpath)) for owner, xpath in pending]
-    found: dict[int, Author] = {}
-    committed = False
+    found: dict[int, Author | None] = {}
+    committed = rewritten = False
     for line in lines:
         if line.result in _REFUSED:
             continue
@@ -122,10 +125,18 @@ def authors(
             continue
         for index, item in enumerate(items):
             if index not in found and item.touched_by(line):
-                found[index] = _author(line, user)
+                author = _author(line, user)
+                found[index] = None if author.own and rewritten else author
+        rewritten = rewritten or _rewrites(line, user)
         if len(found) == len(items):
             break
     return tuple(found.get(index) for index in range(len(items)))
+
+
+def _rewrites(line: Entry, user: str) -> bool:
+    """Whether a line may have changed what refers to its object, by somebody else's hand."""
+    of_a_rule = any(tag == "rules" for tag, _ in line.steps)
+    return line.command == "rename" and line.admin != user and not of_a_rule
 
 
 def _overlap(line: Entry, owner: str, steps: Steps) -> bool:
