@@ -219,7 +219,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 ---
 
 plan <code>{name}</code> · commit <code>0123456789ab</code> · expires <code>{expires}</code>
-"""
+"""  # noqa: E501 - a line of the report
     )
 
 
