@@ -53,7 +53,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Board:
+class DeviceProgress:
     """Takes the reports of many threads; a device whose step is empty is done for now."""
 
     devices: Sequence[str]
@@ -113,7 +113,8 @@ class Board:
     def line(self) -> str:
         """Return how it stands in one line, with what takes longest."""
         slowest = self.rows(1)
-        told = f"; longest: {slowest[0].device} {slowest[0].step}" if slowest else ""
-        return (
-            f"{self.totals()}{told}{f' {format_duration(slowest[0].seconds)}' if slowest else ''}"
-        )
+        if not slowest:
+            return str(self.totals())
+        row = slowest[0]
+        since = format_duration(row.seconds)
+        return f"{self.totals()}; longest: {row.device} {row.step} {since}"
