@@ -46,9 +46,9 @@ class Totals:
         text = f"{self.done} of {self.total} device{'' if self.total == 1 else 's'}"
         if self.running:
             text += f", {self.running} at work"
-        text += f", {format_duration(self.seconds)}"
+        text += f", {format_duration(round(self.seconds))}"
         return text + (
-            f", about {format_duration(self.left)} left" if self.left is not None else ""
+            f", about {format_duration(round(self.left))} left" if self.left is not None else ""
         )
 
 
@@ -116,5 +116,5 @@ class DeviceProgress:
         if not slowest:
             return str(self.totals())
         row = slowest[0]
-        since = format_duration(row.seconds)
+        since = format_duration(round(row.seconds))
         return f"{self.totals()}; longest: {row.device} {row.step} {since}"

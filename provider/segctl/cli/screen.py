@@ -258,7 +258,9 @@ def _drawn(work: DeviceProgress) -> Generator[None]:
         for row in rows:
             style = "yellow" if row.slow else ""
             text = f"{row.device}: {row.step}{'  (slow)' if row.slow else ''}"
-            table.add_row(_escaped(text, style), _escaped(format_duration(row.seconds), style))
+            table.add_row(
+                _escaped(text, style), _escaped(format_duration(round(row.seconds)), style)
+            )
         totals = work.totals()
         if totals.running > len(rows):
             table.add_row(_escaped(f"and {totals.running - len(rows)} more", "dim"), "")

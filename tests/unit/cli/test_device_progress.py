@@ -90,7 +90,7 @@ def test_a_device_that_begins_again_is_no_longer_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0s"), (59, "59s"), (61, "1m 1s"), (7320, "2h 2m")]
+    ("seconds", "text"), [(0.4, "0.4s"), (59, "59s"), (61, "1m 1s"), (7320, "2h 2m")]
 )
 def test_times_as_people_say_them(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
