@@ -26,7 +26,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "truncated XML": ({"kind": "truncate", "type": "config"}, "parse", r"not complete XML"),
     "an entity bomb": ({"kind": "bomb", "type": "config"}, "parse", r"declares XML entities"),
     "2 GB": ({"kind": "endless", "type": "config"}, "parse", r"larger than 4 MiB"),
-    "a hang": ({"kind": "hang", "seconds": 30}, "unreachable", r"within 1 s \(segctl_timeout\)"),
+    "a hang": ({"kind": "hang", "seconds": 30}, "unreachable", r"within 1s \(segctl_timeout\)"),
     "a dropped line": (
         {"kind": "drop_at", "at": 40},
         "unreachable",

@@ -526,7 +526,7 @@ def _answering(server: socket.socket, banner: bytes | None) -> Generator[None]:
 READING: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
     "cut before": ("drop_before", {}, "unreachable", r"connection ended"),
     "cut after": ("drop_after", {}, "unreachable", r"connection ended"),
-    "a hang": ("hang", {"seconds": 3}, "unreachable", r"no answer within 1 s \(segctl_timeout\)"),
+    "a hang": ("hang", {"seconds": 3}, "unreachable", r"no answer within 1s \(segctl_timeout\)"),
     "not UTF-8": ("body", {"body": b"\xff\xfe"}, "parse", r"not UTF-8"),
     "something else": ("body", {"body": b"Welcome\n"}, "parse", r"did not answer: Welcome"),
     "no status": ("no_status", {}, "unreachable", r"cut off before the command ended"),

@@ -267,7 +267,10 @@ def test_todays_drift_is_written_as_a_baseline(applied: Plant) -> None:
     [
         (("--write-baseline", "b.yml"), "needs --owner and --expires"),
         (("--owner", "x"), "go with --write-baseline"),
-        (("--write-baseline", "b.yml", "--owner", "x", "--expires", "soon"), "no day such as"),
+        (
+            ("--write-baseline", "b.yml", "--owner", "x", "--expires", "soon"),
+            "--since must be a date like 2026-11-01",
+        ),
         (("--write-baseline", "b.yml", "--owner", "x", "--expires", "2020-01-01"), "in the past"),
         (("--notify", "never"), "choose on-change, on-drift, always"),
         (("--history", "h.db", "--no-history"), "exclude each other"),
@@ -276,7 +279,7 @@ def test_todays_drift_is_written_as_a_baseline(applied: Plant) -> None:
         (("--webhook", "https://x/y", "--no-history"), "compares with the history"),
         (("--webhook", "https://x/y", "--webhook-template", "absent.json"), "slack, teams"),
         (("--metrics", "m.prom", "history"), "segctl drift history does not take --metrics"),
-        (("history", "--since", "soon"), "no day such as"),
+        (("history", "--since", "soon"), "--since must be a date like 2026-11-01"),
         (("history", "--open", "--all"), "give --open or --all, not both"),
     ],
 )

@@ -130,7 +130,7 @@ def test_an_apply_goes_back_and_a_rerun_converges(slow: Plant, stage: str, numbe
         (outcome,) = json.loads(out)["outcomes"]
         assert (outcome["status"], outcome["code"]) == ("failed", "interrupted")
         assert "holds what it held before" in outcome["message"]
-        assert "interrupted: going back" in err
+        assert "interrupted: taking changes back" in err
     repaired(slow)
 
 

@@ -119,7 +119,7 @@ def resumed(plant: Plant, document: Any) -> dict[str, str]:
     return statuses(done.json)
 
 
-FINISHING = "what runs is finished, nothing more is begun"
+FINISHING = "running devices finish and no more begin"
 
 
 @pytest.mark.parametrize("more", ["", ", verify: [{check: {from: scada1, to: plc1, port: 502}}]"])

@@ -161,7 +161,7 @@ def test_what_is_refused_for_too_long_is_busy(
     with pytest.raises(DeviceError, match=PASSING[sentence]) as told:
         apply_in(panos, bench, made, 0.3)
     assert "force" not in told.value.message
-    assert "did not end within 0.3 s (segctl_commit_timeout)" in told.value.message
+    assert "did not end within 0.3s (segctl_commit_timeout)" in told.value.message
     assert bench.printed() == before
     if where == "<revert>":
         assert told.value.message.startswith("commit job 3 failed, nothing changed")

@@ -39,8 +39,8 @@ _CommandLineError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
     sys.excepthook = _crashed
-    threading.excepthook = lambda found: _crashed(found.exc_type, found.exc_value, None)
-    sys.unraisablehook = lambda found: _crashed(found.exc_type, found.exc_value, None)
+    threading.excepthook = lambda crash: _crashed(crash.exc_type, crash.exc_value, None)
+    sys.unraisablehook = lambda crash: _crashed(crash.exc_type, crash.exc_value, None)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, _stop)

@@ -44,13 +44,13 @@ def fmt(
     settings = settings_of(context)
     if paths == [Path("-")]:
         return _filter(settings, check=check, diff=diff)
-    found = format_files(settings, FormatOptions(paths=tuple(paths or ()), check=check))
+    formatted = format_files(settings, FormatOptions(paths=tuple(paths or ()), check=check))
     if settings.json:
-        print_json(_document(found), lines=settings.json_lines)
+        print_json(_document(formatted), lines=settings.json_lines)
     else:
-        _print(found, check=check, diff=diff, verbose=settings.verbose)
-    failed = any(one.status == "failed" for one in found)
-    changed = any(one.status == "changed" for one in found)
+        _print(formatted, check=check, diff=diff, verbose=settings.verbose)
+    failed = any(file.status == "failed" for file in formatted)
+    changed = any(file.status == "changed" for file in formatted)
     return ERROR if failed or (check and changed) else OK
 
 
@@ -73,22 +73,24 @@ def _filter(settings: Settings, *, check: bool, diff: bool) -> int:
     return ERROR if check and made != text else OK
 
 
-def _print(found: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool) -> None:
+def _print(formatted: Sequence[Formatted], *, check: bool, diff: bool, verbose: bool) -> None:
     from segctl.report.labels import counted
 
-    for one in found:
-        name = str(one.path)
-        if one.status == "changed" and diff:
-            say(_diff(name, one.before, one.after).removesuffix("\n"))
-        elif one.status == "changed":
+    for file in formatted:
+        name = str(file.path)
+        if file.status == "changed" and diff:
+            say(_diff(name, file.before, file.after).removesuffix("\n"))
+        elif file.status == "changed":
             say(f"{'would format' if check else 'formatted'} {name}")
-        for problem in one.problems:
-            if one.status == "failed" or verbose:
+        for problem in file.problems:
+            if file.status == "failed" or verbose:
                 tell(str(problem))
-    counts = {word: sum(one.status == word for one in found) for word in ("changed", "failed")}
+    counts = {
+        word: sum(file.status == word for file in formatted) for word in ("changed", "failed")
+    }
     verb = "would change" if check else "changed"
     failed = f", {counts['failed']} could not be formatted" if counts["failed"] else ""
-    tell(f"{counted(len(found), 'file')}: {counts['changed']} {verb}{failed}")
+    tell(f"{counted(len(formatted), 'file')}: {counts['changed']} {verb}{failed}")
 
 
 def _diff(name: str, before: str, after: str) -> str:
@@ -105,18 +107,20 @@ def _ended(lines: Iterator[str]) -> Iterator[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def _document(found: Sequence[Formatted]) -> dict[str, Any]:
+def _document(formatted: Sequence[Formatted]) -> dict[str, Any]:
     from segctl.report import problems_json
 
     files = [
-        {"path": str(one.path), "status": one.status, "problems": problems_json(one.problems)}
-        for one in found
+        {"path": str(file.path), "status": file.status, "problems": problems_json(file.problems)}
+        for file in formatted
     ]
-    problems = [problem for one in found if one.status == "failed" for problem in one.problems]
+    problems = [
+        problem for file in formatted if file.status == "failed" for problem in file.problems
+    ]
     document: dict[str, Any] = {
         "format_version": "1.0",
         "files": files,
-        "changed": sum(one.status == "changed" for one in found),
+        "changed": sum(file.status == "changed" for file in formatted),
     }
     if problems:
         document["error"] = {"code": "format", "message": str(problems[0])}

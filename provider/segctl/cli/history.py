@@ -59,14 +59,14 @@ def history(
         since=_moment(since) if since else None,
         resolved=every,
     )
-    found = records.history(options, settings if chosen else None, display)
+    entries = records.history(options, settings if chosen else None, display)
     now = datetime.now(UTC)
     if settings.json:
-        listed = [_json(entry, now) for entry in found]
+        listed = [_json(entry, now) for entry in entries]
         document = {"format_version": "1.0", "items": listed}
         print_json(document, lines=settings.json_lines)
     else:
-        print_lines(_lines(found, now))
+        print_lines(_lines(entries, now))
 
 
 def _named(environment: str | None) -> str:
@@ -92,17 +92,17 @@ def _json(entry: Entry, now: datetime) -> dict[str, Any]:
     }
 
 
-def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
+def _lines(entries: Sequence[Entry], now: datetime) -> Iterator[Line]:
     """Yield the entries by device, each with how long it has lasted and who did it."""
     from itertools import groupby
 
     from segctl.report import Line, row
 
-    if not found:
+    if not entries:
         yield Line(text="Nothing on record.")
         return
-    several = len({entry.environment for entry in found}) > 1
-    for (environment, device), group in groupby(found, lambda e: (e.environment, e.device)):
+    several = len({entry.environment for entry in entries}) > 1
+    for (environment, device), group in groupby(entries, lambda e: (e.environment, e.device)):
         where = f" ({environment})" if several else ""
         yield Line(lead=device, text=where, lead_style="bold")
         for entry in group:
@@ -122,8 +122,8 @@ def _lines(found: Sequence[Entry], now: datetime) -> Iterator[Line]:
             if entry.owner:
                 yield row("accepted", f"by {entry.owner} until {entry.expires}")
     yield Line()
-    still = sum(entry.resolved is None for entry in found)
-    yield Line(text=f"{still} open, {len(found) - still} resolved", style="bold")
+    still = sum(entry.resolved is None for entry in entries)
+    yield Line(text=f"{still} open, {len(entries) - still} resolved", style="bold")
 
 
 def _minute(moment: datetime) -> str:

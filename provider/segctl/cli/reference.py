@@ -57,7 +57,7 @@ def inventory(
         raise UsageError("give one of --list, --host HOST and --graph")
     if playbook_dir is not None and not playbook_dir.is_dir():
         raise UsageError(f"--playbook-dir {playbook_dir}: the folder does not exist")
-    found = read_inventory(
+    read = read_inventory(
         list(settings.sources),
         extra_vars=settings.extra_vars,
         vault=vault(settings),
@@ -65,21 +65,21 @@ def inventory(
         as_ansible=True,
         allow_programs=settings.allow_executable_inventory,
     )
-    for name, names, file in otherwise_in_ansible(found):
+    for name, names, file in otherwise_in_ansible(read):
         tell(
             f"segctl: {name}: in Ansible's view {', '.join(names)} differ from {file}; "
             f"the other commands of segctl reach the mock that {file} declares"
         )
-    for problem in (*found.lost, *found.surroundings):
+    for problem in (*read.lost, *read.surroundings):
         display.warn(str(problem))
     if host is not None:
-        print_dumped(dump(host_json(found, host)))
+        print_dumped(dump(host_json(read, host)))
     elif graph and settings.json:
-        print_json(graph_json(found, group, variables=vars_), lines=settings.json_lines)
+        print_json(graph_json(read, group, variables=vars_), lines=settings.json_lines)
     elif graph:
-        say(graph_text(found, group, variables=vars_))
+        say(graph_text(read, group, variables=vars_))
     else:
-        print_dumped(dump(list_json(found, settings.limit)))
+        print_dumped(dump(list_json(read, settings.limit)))
 
 
 @app.command(cls=Command, epilog=epilog("protocols"))
@@ -90,8 +90,8 @@ def protocols(
     """Show the protocol catalogue, or one protocol's applications by access class."""
     from segctl.protocols import catalogue, rows
 
-    one = catalogue().get(id_) if id_ else None
-    head, *table = rows(one, "PAN-OS")
+    protocol = catalogue().get(id_) if id_ else None
+    head, *table = rows(protocol, "PAN-OS")
     settings = settings_of(context)
     if settings.json:
         names = [name.lower() for name in head]
@@ -99,8 +99,8 @@ def protocols(
         print_json({"format_version": "1.0", "protocols": listed}, lines=settings.json_lines)
         return
     print_table([head, *table])
-    if one is not None:
-        for text in (one.caveat, one.notes, one.dependency_note):
+    if protocol is not None:
+        for text in (protocol.caveat, protocol.notes, protocol.dependency_note):
             if text:
                 say(f"\n{text}")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from segctl.cli.arguments import Settings
-    from segctl.cli.board import Board
+    from segctl.cli.device_progress import DeviceProgress
     from segctl.report import Line
 
 #: How wide lines are where nobody says it: none is folded.
@@ -164,24 +164,24 @@ def progress(settings: Settings, devices: Sequence[str]) -> Generator[Callable[[
     A display on a terminal; events with ``--json-lines``; else lines on standard error: every
     step with -v, otherwise now and then how far the work is.
     """
-    from segctl.cli.board import Board
+    from segctl.cli.device_progress import DeviceProgress
 
-    board = Board(devices)
+    work = DeviceProgress(devices)
     live = sys.stderr.isatty() and not plain() and not settings.verbose
     if settings.json_lines:
-        with _beating(board, _tell_line if settings.verbose else None):
-            yield _as_events(board)
+        with _beating(work, _tell_line if settings.verbose else None):
+            yield _as_events(work)
     elif live and devices:
-        with _drawn(board):
-            yield _as_lines(board, verbose=False)
+        with _drawn(work):
+            yield _as_lines(work, verbose=False)
     else:
-        with _beating(board, None if settings.verbose else _tell_line):
-            yield _as_lines(board, verbose=settings.verbose)
+        with _beating(work, None if settings.verbose else _tell_line):
+            yield _as_lines(work, verbose=settings.verbose)
 
 
-def _as_lines(board: Board, *, verbose: bool) -> Callable[[str, str], None]:
+def _as_lines(work: DeviceProgress, *, verbose: bool) -> Callable[[str, str], None]:
     def told(device: str, step: str) -> None:
-        board.told(device, step)
+        work.told(device, step)
         if verbose and step:
             with suppress(OSError):  # who reads it may be gone; the work goes on
                 sys.stderr.write(printable(f"{device}: {step}") + "\n")
@@ -190,13 +190,13 @@ def _as_lines(board: Board, *, verbose: bool) -> Callable[[str, str], None]:
     return told
 
 
-def _as_events(board: Board) -> Callable[[str, str], None]:
+def _as_events(work: DeviceProgress) -> Callable[[str, str], None]:
     def told(device: str, step: str) -> None:
-        seconds = round(board.told(device, step), 3)
+        seconds = round(work.told(device, step), 3)
         if step:
             print_event("step", device=device, step=step, seconds=seconds)
             return
-        totals = board.totals()
+        totals = work.totals()
         left = None if totals.left is None else round(totals.left, 1)
         print_event(
             "device_end",
@@ -210,15 +210,15 @@ def _as_events(board: Board) -> Callable[[str, str], None]:
     return told
 
 
-def _tell_line(board: Board) -> None:
+def _tell_line(work: DeviceProgress) -> None:
     with suppress(OSError):
-        sys.stderr.write(printable(f"segctl: {board.line()}") + "\n")
+        sys.stderr.write(printable(f"segctl: {work.line()}") + "\n")
         sys.stderr.flush()
 
 
 @contextmanager
 def _beating(
-    board: Board, beat: Callable[[Board], None] | None, *, every: float = _BEAT
+    work: DeviceProgress, beat: Callable[[DeviceProgress], None] | None, *, every: float = _BEAT
 ) -> Generator[None]:
     """Call `beat` now and then while the block runs."""
     if beat is None:
@@ -228,7 +228,7 @@ def _beating(
 
     def run() -> None:
         while not over.wait(every):
-            beat(board)
+            beat(work)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -240,7 +240,7 @@ def _beating(
 
 
 @contextmanager
-def _drawn(board: Board) -> Generator[None]:
+def _drawn(work: DeviceProgress) -> Generator[None]:
     """Draw the devices at work and the totals, never more than the terminal has lines."""
     from rich.live import Live
     from rich.spinner import Spinner
@@ -254,12 +254,14 @@ def _drawn(board: Board) -> Generator[None]:
         table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         table.add_column(no_wrap=True, justify="right")
         room = min(_ROWS, console_.height - 3)
-        rows = board.rows(room)
+        rows = work.rows(room)
         for row in rows:
             style = "yellow" if row.slow else ""
             text = f"{row.device}: {row.step}{'  (slow)' if row.slow else ''}"
-            table.add_row(_escaped(text, style), _escaped(format_duration(row.seconds), style))
-        totals = board.totals()
+            table.add_row(
+                _escaped(text, style), _escaped(format_duration(round(row.seconds)), style)
+            )
+        totals = work.totals()
         if totals.running > len(rows):
             table.add_row(_escaped(f"and {totals.running - len(rows)} more", "dim"), "")
         if totals.total > 1 or not rows:

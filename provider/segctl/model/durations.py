@@ -28,7 +28,12 @@ def parse_duration(text: str, *, unit: str = "s") -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration in its two largest units, such as ``45s``, ``1m 20s``, ``2h``, ``3d 4h``."""
+    """Write a duration in its two largest units, such as ``45s``, ``1m 20s``, ``2h``.
+
+    A few seconds keep a fraction: ``0.5s``.
+    """
+    if 0 < seconds < 10 and seconds != round(seconds):
+        return f"{seconds:.2g}s"
     rest = max(0, round(seconds))
     parts: list[str] = []
     for unit, length in reversed(UNITS.items()):

@@ -17,6 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, ProxyHandler, Request, build_opener
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import DeliveryError
 from segctl.system.proxies import proxies
 
@@ -110,7 +111,7 @@ def _reason(error: object) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate does not verify: {error.verify_message}"
     if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:g} s"
+        return f"no answer within {format_duration(TIMEOUT)}"
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return type(error).__name__

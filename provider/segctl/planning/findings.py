@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.addresses import covers
 from segctl.model.diff import gap
+from segctl.model.durations import format_duration
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY, APPLICATION_DEFAULT, ApplicationGroup, Service, resolver
 
@@ -164,7 +165,7 @@ def _about(change: Unconfirmed) -> str:
     parts = [
         f"run of {change.run}" if change.run else "",
         "alive" if change.alive else "dead" if change.alive is False else "may be alive",
-        f"goes back by itself in {max(0, round(seconds))} s" if seconds is not None else "",
+        f"goes back by itself in {format_duration(round(seconds))}" if seconds is not None else "",
     ]
     return ", ".join(filter(None, parts))
 
@@ -178,7 +179,11 @@ def _lock(lock: Lock) -> Problem:
         hint = f"the next segctl apply removes it{by_hand}"
     else:
         left = lock.lease_left
-        lease = f", at most {max(0, round(left))} s more" if lock.ours and left is not None else ""
+        lease = (
+            f", at most {format_duration(round(left))} more"
+            if lock.ours and left is not None
+            else ""
+        )
         message = f"the {lock.kind} lock{of} is held by {lock.owner}{since}{lease}"
         hint = f"apply waits for nobody: run it again when it is released{by_hand}"
     return Problem(message=message, hint=hint, severity="note", kind=LOCKED, subject=lock.scope)

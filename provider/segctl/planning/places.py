@@ -48,8 +48,8 @@ def of_scripts(reviewed: str, plan: str) -> tuple[PlaceDifference, ...]:
 def _places(reviewed: dict[str, Any], plan: dict[str, Any]) -> Iterator[PlaceDifference]:
     from deepdiff import DeepDiff  # takes longer to load than most comparisons
 
-    found = DeepDiff(reviewed, plan, view="tree", verbose_level=2)
-    levels = [level for group in found.values() for level in group]
+    differing: Any = DeepDiff(reviewed, plan, view="tree", verbose_level=2)
+    levels: list[Any] = [level for group in differing.values() for level in group]
     for level in sorted(levels, key=lambda level: _place(level.path(output_format="list"))):
         gone, come = (_present(value) for value in (level.t1, level.t2))
         yield PlaceDifference(

@@ -12,6 +12,7 @@ from segctl.inventory.document import parse
 from segctl.inventory.model import Layer
 from segctl.inventory.schema import HOST, SITE_WIDE
 from segctl.inventory.values import Place
+from segctl.model.durations import format_duration
 from segctl.model.errors import ChecksError, FileError, PlaybookError, UnsupportedError, nearest
 from segctl.playbook.model import DAYS, Ask, Play, Playbook, Reach, Task, Window
 from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, PREFIX
@@ -285,7 +286,7 @@ class _Reader:
         elif play.revert_in <= play.verify_seconds:
             self.checker.report(
                 nodes["revert_in"],
-                f"is not longer than verify can take ({play.verify_seconds:g} s)",
+                f"is not longer than verify can take ({format_duration(play.verify_seconds)})",
                 "give more time, or the probes fewer retries and a shorter timeout",
             )
 

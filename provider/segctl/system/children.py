@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Final
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ChildError, ChildTimeoutError
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _environment(of_user: Sequence[str] | None) -> dict[str, str]:
 def _heard(child: subprocess.Popen[bytes], name: str, timeout: float, most: int) -> Ended:
     """Listen until a child has closed both its outputs and ended."""
     ends = time.monotonic() + timeout
-    late = ChildTimeoutError(f"{name} did not end within {timeout:g} s")
+    late = ChildTimeoutError(f"{name} did not end within {format_duration(timeout)}")
     with DefaultSelector() as selector:
         streams = [stream for stream in (child.stdout, child.stderr) if stream is not None]
         said = {stream.fileno(): bytearray() for stream in streams}

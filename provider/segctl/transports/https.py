@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, cast
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, DeviceError, ParseError
 
 if TYPE_CHECKING:
@@ -201,7 +202,9 @@ class HttpsLine:
             with response:
                 content = self._read(response, form.limit)
         except TimeoutError as error:
-            raise self._lost(f"no answer within {form.timeout:g} s (segctl_timeout)") from error
+            raise self._lost(
+                f"no answer within {format_duration(form.timeout)} (segctl_timeout)"
+            ) from error
         except http.client.IncompleteRead as error:
             raise PassingError(self.target.name, "the answer ended early") from error
         except ssl.SSLEOFError as error:

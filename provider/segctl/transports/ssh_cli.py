@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import (
     ApplyError,
     AuthError,
@@ -202,12 +203,14 @@ class CliSession:
                 return talk.run(line)
         except TimeoutError as error:
             self.close()
-            why = f"no prompt within {seconds:.3g} s ({setting}){talk.asks()}"
+            why = f"no prompt within {format_duration(seconds)} ({setting}){talk.asks()}"
             raise ConnectError(name, why) from error
         except (OSError, EOFError, _ssh_error()) as error:
             self.close()
             if time.monotonic() >= talk.deadline:
-                raise ConnectError(name, f"no answer within {seconds:g} s ({setting})") from error
+                raise ConnectError(
+                    name, f"no answer within {format_duration(seconds)} ({setting})"
+                ) from error
             reason = str(error) or type(error).__name__
             when = "during a command" if line else "before the first prompt"
             raise ConnectError(name, f"the connection ended {when}: {reason}") from error

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ApplyError, ConnectError, DeviceError, ParseError, UnsupportedError
 from segctl.transports.ssh_login import GRACE as _GRACE
 from segctl.transports.ssh_login import LOGIN, bounded, connect
@@ -166,7 +167,7 @@ class SshSession:
             if time.monotonic() >= deadline:
                 setting = "segctl_commit_timeout" if timeout else "segctl_timeout"
                 raise ConnectError(
-                    self._target.name, f"no answer within {seconds:g} s ({setting})"
+                    self._target.name, f"no answer within {format_duration(seconds)} ({setting})"
                 ) from error
             reason = str(error) or type(error).__name__
             raise ConnectError(

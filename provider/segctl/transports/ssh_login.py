@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import AuthError, ConnectError
 from segctl.transports.host_keys import (
     ALGORITHMS,
@@ -247,7 +248,8 @@ def _left(target: Target, until: float) -> float:
     left = until - time.monotonic()
     if left <= 0:
         raise ConnectError(
-            target.name, f"no login within {LOGIN} times {target.timeout:g} s (segctl_timeout)"
+            target.name,
+            f"no login within {LOGIN} times {format_duration(target.timeout)} (segctl_timeout)",
         )
     return min(target.timeout, left)
 
@@ -389,7 +391,8 @@ def _establish(
     except netmiko.NetmikoAuthenticationException as error:
         if "timeout" in str(error).lower():
             raise ConnectError(
-                target.name, f"no answer to the login within {target.timeout:g} s (segctl_timeout)"
+                target.name,
+                f"no answer to the login within {format_duration(target.timeout)} (segctl_timeout)",
             ) from error
         how = f"key {target.key_file}" if target.key_file else "password"
         raise AuthError(

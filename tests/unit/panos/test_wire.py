@@ -345,7 +345,7 @@ def test_one_connection_carries_a_read(mock: PanosMock) -> None:
 def test_a_device_that_hangs_is_given_up(mock: PanosMock) -> None:
     mock.fail("hang", contains="vsys1", seconds=30)
     began = time.monotonic()
-    with pytest.raises(ConnectError, match=r"no answer within 0\.5 s"):
+    with pytest.raises(ConnectError, match=r"no answer within 0\.5s"):
         read(replace(target_of(mock), timeout=0.5))
     assert time.monotonic() - began < 5
 

@@ -205,7 +205,7 @@ def test_a_device_does_not_go_back_while_it_is_probed(tmp_path: Path) -> None:
     probes = "verify: [{icmp: a, timeout: 10, retries: 1}, {tcp: 'a:1', timeout: 2, retries: 0}]"
     (found,) = problems(tmp_path, f"- {{hosts: all, revert_in: 23, {probes}}}")
     assert found == (
-        "1:27: [0].revert_in: is not longer than verify can take (23 s) "
+        "1:27: [0].revert_in: is not longer than verify can take (23s) "
         "(give more time, or the probes fewer retries and a shorter timeout)"
     )
     assert read(tmp_path, f"- {{hosts: all, revert_in: 24, {probes}}}").plays[0].revert_in == 24

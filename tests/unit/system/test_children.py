@@ -149,7 +149,7 @@ if {outputs == "closed"}:
     os.close(1); os.close(2)
 time.sleep(600)
 """
-    with pytest.raises(ChildTimeoutError, match="did not end within 5 s"):
+    with pytest.raises(ChildTimeoutError, match="did not end within 5s"):
         run_child([sys.executable, "-c", code], timeout=5)
     assert ended(int(marker.read_text()))
 

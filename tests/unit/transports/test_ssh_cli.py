@@ -251,7 +251,7 @@ def test_an_answer_without_end() -> None:
 def test_an_answer_that_takes_too_long() -> None:
     listing = [part for _ in range(600) for part in ("rule\n", 0.1)]
     with logged_in(rows=0, listings={"show rules": listing}) as (made, appliance):
-        with pytest.raises(ConnectError, match=r"no prompt within 1 s \(segctl_commit_timeout\)"):
+        with pytest.raises(ConnectError, match=r"no prompt within 1s \(segctl_commit_timeout\)"):
             made.run("show rules", timeout=1)
         assert closed(appliance)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, DeviceError, LockedError, LostLockError
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.line import SHARE, Clock, Line
@@ -150,7 +151,8 @@ class Locking(Line):
         until = (
             "that run is alive"
             if alive
-            else f"whether it lives cannot be told from here, its lease runs out in {left} s"
+            else "whether it lives cannot be told from here, its lease runs out in "
+            f"{format_duration(left)}"
         )
         return LockedError(
             self._target.name,

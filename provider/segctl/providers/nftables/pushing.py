@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ApplyError, ConnectError, DeviceError, LostLockError, UnknownError
 from segctl.providers.nftables import agent, names
 from segctl.providers.nftables.kept import table_digest
@@ -154,7 +155,11 @@ class Pushing(Locking):
             return lost
         except DeviceError as failed:
             left = self._seconds_left()
-            when = "" if left is None else f"; if it is, it goes back by itself in {left:.0f} s"
+            when = (
+                ""
+                if left is None
+                else f"; if it is, it goes back by itself in {format_duration(left)}"
+            )
             return UnknownError(
                 self._target.name,
                 f"{error.message}; whether the change is live could not be told "
@@ -293,7 +298,8 @@ class Pushing(Locking):
         except DeviceError as error:
             left = self._seconds_left()
             when = (
-                f"unless it was kept, it goes back in {left:.0f} s: run `segctl plan` then"
+                f"unless it was kept, it goes back in {format_duration(left)}: "
+                "run `segctl plan` then"
                 if left is not None and verb == "confirm"
                 else "run `segctl plan`"
             )
@@ -411,7 +417,9 @@ class Pushing(Locking):
         """
         left = self._seconds_left()
         if left is not None:
-            self._progress(f"waiting {left:.0f} s: the change of {push.run} goes back by itself")
+            self._progress(
+                f"waiting {format_duration(left)}: the change of {push.run} goes back by itself"
+            )
             until = time.monotonic() + left + _MARGIN
             while time.monotonic() < until:
                 if self._look().pending(push.key) is None:
@@ -429,7 +437,7 @@ class Pushing(Locking):
         when = (
             "nothing takes the change back by itself"
             if left is None
-            else f"the host goes back by itself in {left:.0f} s"
+            else f"the host goes back by itself in {format_duration(left)}"
         )
         kind = ConnectError if isinstance(problem, ConnectError) else ApplyError
         return kind(

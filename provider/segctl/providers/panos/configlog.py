@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, ParseError
 from segctl.providers.base import Author
 from segctl.providers.panos import names
@@ -181,7 +182,8 @@ def _page(target: Target, ask: Callable[[Mapping[str, str]], bytes], skip: int) 
             return [_entry(line) for line in answer.iterfind("result/log/logs/entry")]
         if time.monotonic() > deadline:
             raise ConnectError(
-                target.name, f"its log query took over {target.timeout:g} s (segctl_timeout)"
+                target.name,
+                f"its log query took over {format_duration(target.timeout)} (segctl_timeout)",
             )
         time.sleep(_POLL)
 

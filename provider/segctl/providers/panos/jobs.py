@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import (
     ApplyError,
     BusyError,
@@ -107,7 +108,7 @@ class Jobs:
                     raise BusyError(
                         self.target.name,
                         f"{error.message}, and it did not end within "
-                        f"{self.target.commit_timeout:g} s (segctl_commit_timeout): "
+                        f"{format_duration(self.target.commit_timeout)} (segctl_commit_timeout): "
                         "try again later",
                     ) from error
                 self.progress(f"waiting: {error.message}")
@@ -159,7 +160,8 @@ class Jobs:
     def _endless(self, number: str, kind: str, *, seen: bool = True) -> DeviceError:
         name, seconds = self.target.name, self.target.commit_timeout
         what = "did not end" if seen else "was not seen to end: the device gives no answer"
-        text = f"{_WORDS[kind]} job {number} {what} within {seconds:g} s (segctl_commit_timeout)"
+        limit = f"{format_duration(seconds)} (segctl_commit_timeout)"
+        text = f"{_WORDS[kind]} job {number} {what} within {limit}"
         if kind == "Commit":
             return UnknownError(name, f"{text}; its change may still become live")
         error = BusyError if seen else ConnectError

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from lxml import etree
 
+from segctl.model.durations import format_duration
 from segctl.providers.state import DeviceState, Lock, Unconfirmed
 from segctl.transports import lock_owner
 
@@ -122,7 +123,7 @@ def until(held: Held, clock: str) -> str:
     if held.owner is None:
         return "no lease is known"
     left = lock_owner.remaining(held.owner, age=age(held, clock))
-    return f"its lease runs out in {max(0, round(left))} s"
+    return f"its lease runs out in {format_duration(round(left))}"
 
 
 # --- as part of what is read of a device ---------------------------------------------------------

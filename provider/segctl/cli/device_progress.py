@@ -46,14 +46,14 @@ class Totals:
         text = f"{self.done} of {self.total} device{'' if self.total == 1 else 's'}"
         if self.running:
             text += f", {self.running} at work"
-        text += f", {format_duration(self.seconds)}"
+        text += f", {format_duration(round(self.seconds))}"
         return text + (
-            f", about {format_duration(self.left)} left" if self.left is not None else ""
+            f", about {format_duration(round(self.left))} left" if self.left is not None else ""
         )
 
 
 @dataclass(slots=True)
-class Board:
+class DeviceProgress:
     """Takes the reports of many threads; a device whose step is empty is done for now."""
 
     devices: Sequence[str]
@@ -113,7 +113,8 @@ class Board:
     def line(self) -> str:
         """Return how it stands in one line, with what takes longest."""
         slowest = self.rows(1)
-        told = f"; longest: {slowest[0].device} {slowest[0].step}" if slowest else ""
-        return (
-            f"{self.totals()}{told}{f' {format_duration(slowest[0].seconds)}' if slowest else ''}"
-        )
+        if not slowest:
+            return str(self.totals())
+        row = slowest[0]
+        since = format_duration(round(row.seconds))
+        return f"{self.totals()}; longest: {row.device} {row.step} {since}"

@@ -10,14 +10,14 @@ import pytest
 
 from segctl.cli import screen
 from segctl.cli.arguments import Settings
-from segctl.cli.board import Board
+from segctl.cli.device_progress import DeviceProgress
 from segctl.model.durations import format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # how often it beats is not for users to say
-tell_line: Callable[[Board], None] = screen._tell_line  # pyright: ignore[reportPrivateUsage]
+tell_line: Callable[[DeviceProgress], None] = screen._tell_line  # pyright: ignore[reportPrivateUsage]
 beating = screen._beating  # pyright: ignore[reportPrivateUsage]
 
 
@@ -29,12 +29,12 @@ class Clock:
         return self.now
 
 
-def board(count: int = 10) -> tuple[Board, Clock]:
+def board(count: int = 10) -> tuple[DeviceProgress, Clock]:
     clock = Clock()
-    return Board([f"fw{number}" for number in range(count)], clock=clock), clock
+    return DeviceProgress([f"fw{number}" for number in range(count)], clock=clock), clock
 
 
-def work(found: Board, clock: Clock, device: str, seconds: float) -> None:
+def work(found: DeviceProgress, clock: Clock, device: str, seconds: float) -> None:
     found.told(device, "reading")
     clock.now += seconds
     found.told(device, "")
@@ -90,7 +90,7 @@ def test_a_device_that_begins_again_is_no_longer_done() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0s"), (59, "59s"), (61, "1m 1s"), (7320, "2h 2m")]
+    ("seconds", "text"), [(0.4, "0.4s"), (59, "59s"), (61, "1m 1s"), (7320, "2h 2m")]
 )
 def test_times_as_people_say_them(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
