@@ -397,13 +397,13 @@ values = st.recursive(
 
 def places(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
     """Yield the path to each value below one."""
-    parts: Iterable[tuple[Any, Any]] = ()
-    found: type = type(value)
-    if found in (dict, list):
-        parts = value.items() if found is dict else enumerate(value)
-    for name, part in parts:
+    kind = type(value).__name__
+    if kind not in ("dict", "list"):
+        return
+    names: Iterable[Any] = value if kind == "dict" else range(len(value))
+    for name in names:
         yield (*above, name)
-        yield from places(part, (*above, name))
+        yield from places(value[name], (*above, name))
 
 
 @many

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -284,14 +284,157 @@ def provider(platform: str) -> Provider:
         return _provider(platform)
 
 
+def announced(platform: str) -> EntryPoint:
+    """Return the entry point of a platform's provider, looked for once as the provider is.
+
+    Raises:
+        UnsupportedError: nobody provides it.
+    """
+    with _LOOKING:
+        return _entry(platform)
+
+
 @cache
 def _provider(platform: str) -> Provider:
+    make: Callable[[], Provider] = _entry(platform).load()
+    return make()
+
+
+@cache
+def _entry(platform: str) -> EntryPoint:
     found = entry_points(group=ENTRY_POINTS)
     for entry in found:
         if entry.name == platform:
-            make: Callable[[], Provider] = entry.load()
-            return make()
+            return entry
     names = ", ".join(sorted({entry.name for entry in found})) or "none"
+    message = f"no provider for platform {platform!r}; installed: {names}"
+    raise UnsupportedError(message)
+
+
+def refusal(self, command: str) -> str:
+    """Say why `command` is not run; empty where it is. Pure."""
+    ...
+
+
+class Provider(Protocol):
+    """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
+
+    @property
+    def name(self) -> str:
+        """The platform's word in the inventory."""
+        ...
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the platform can express."""
+        ...
+
+    def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
+        """Return `policy` in the platform's own names, never wider, with warnings.
+
+        Raises:
+            UnsupportedError: the platform cannot express it.
+        """
+        ...
+
+    def parse(self, config: bytes) -> Live:
+        """Read a document from `Session.read`; what is not understood is an error."""
+        ...
+
+    def render(self, changes: Sequence[Change], live: Live) -> str:
+        """Return the text that `Session.push` will send."""
+        ...
+
+    def connect(
+        self,
+        target: Target,
+        *,
+        read_only: bool,
+        progress: Callable[[str], None] = ...,
+    ) -> AbstractContextManager[Session]:
+        """Open a session."""
+        ...
+
+
+@runtime_checkable
+class Steady(Protocol):
+    """A provider whose documents hold what moves by itself, counters or a clock."""
+
+    def steady(self, config: bytes) -> bytes:
+        """Return the document without that; a plan without changes must not depend on it."""
+        ...
+
+
+@runtime_checkable
+class Masking(Protocol):
+    """A provider that knows what may be kept of a document, so that there are snapshots.
+
+    What `segctl.providers.parsed.dump` returns is the safest: nothing is in it but what was parsed.
+    """
+
+    def mask(self, config: bytes) -> bytes:
+        """Return all that may be kept of a document of `Session.read`, no secret among it.
+
+        `parse` reads the same from it, but for what others wrote about their own: descriptions.
+        """
+        ...
+
+
+@runtime_checkable
+class Speaking(Protocol):
+    """A provider whose rules name what may be done of an industrial protocol in words of its own.
+
+    Without it they are taken to be the words of checks: ``modbus.read``.
+    """
+
+    def applications(self, protocol: IndustrialProtocol, classes: Sequence[str]) -> Applications:
+        """Return what the platform's rules call these access classes of a protocol. Pure.
+
+        Raises:
+            UnsupportedError: the platform cannot tell them from the rest of the protocol.
+        """
+        ...
+
+
+def naming(found: Provider) -> Naming:
+    """Return how a platform names what may be done of an industrial protocol."""
+    return found.applications if isinstance(found, Speaking) else by_function
+
+
+def provider(platform: str) -> Provider:
+    """Return the provider of a platform, ours or a third party's.
+
+    It is stateless, and looking for it among all that is installed takes some milliseconds: it is
+    looked for once, also by threads that all begin at once.
+
+    Raises:
+        UnsupportedError: nobody provides it.
+    """
+    with _LOOKING:
+        return _provider(platform)
+
+
+def announced(platform: str) -> EntryPoint | None:
+    """Return the entry point of a platform's provider, looked for once; None if there is none."""
+    with _LOOKING:
+        return _entries().get(platform)
+
+
+@cache
+def _entries() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=ENTRY_POINTS):
+        found.setdefault(entry.name, entry)
+    return found
+
+
+@cache
+def _provider(platform: str) -> Provider:
+    entry = _entries().get(platform)
+    if entry is not None:
+        make: Callable[[], Provider] = entry.load()
+        return make()
+    names = ", ".join(sorted(_entries())) or "none"
     message = f"no provider for platform {platform!r}; installed: {names}"
     raise UnsupportedError(message)
 
