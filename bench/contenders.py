@@ -255,12 +255,15 @@ def show(file: str) -> dict[str, Any]:
     import os
     from contextlib import redirect_stdout
 
+    import jsonschema
+    import rich.text
+
     from segctl.cli.screen import print_lines
     from segctl.planning.documents import load_plan
     from segctl.providers.base import provider
     from segctl.report import plan_text
 
-    _ = provider("panos")
+    _ = provider("panos"), jsonschema, rich.text
     result: dict[str, Any] = {}
     with (
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,

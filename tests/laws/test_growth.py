@@ -5,11 +5,14 @@ Each law holds a fast way against the plain one it replaced, which is written ou
 
 from __future__ import annotations
 
+import json
+import textwrap
 from dataclasses import replace
 from datetime import date
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 from deepdiff import DeepDiff
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ from segctl.compiler.ownership import Listed
 from segctl.compiler.topology import Hop, Topology, make_topology
 from segctl.importing.networks import cover, inside, is_network, networks_of
 from segctl.model.addresses import covers, meeting, merge, network_interval, subtract
+from segctl.model.errors import Problem
 from segctl.model.policy import ANY, Policy, Rule, resolver
 from segctl.model.scope import DEFAULT_SCOPE
 from segctl.model.site import (
@@ -33,11 +37,17 @@ from segctl.model.site import (
     ZoneBinding,
 )
 from segctl.planning import findings
+from segctl.planning.documents import plan_json, schema
+from segctl.planning.make import make_plan
+from segctl.planning.plan import DevicePlan, Intent, Unmanaged
 from segctl.providers.base import Identity, Live
-from segctl.report import list_changes
+from segctl.report import Line, laid_out, list_changes, plain_lines
+from segctl.system.inert import printable
+from segctl.system.json_schema import fault
+from support.changes import change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from segctl.model.addresses import Interval
 
@@ -319,6 +329,101 @@ def test_changes_of_lists(before: list[str], after: list[str]) -> None:
         return sorted(str(getattr(level, side)) for level in levels)
 
     assert list_changes(before, after) == (items("removed", "t1"), items("added", "t2"))
+
+
+reports = st.builds(
+    Line,
+    lead=st.text(st.sampled_from("  ab·\t"), max_size=6),
+    text=st.text(st.sampled_from("    abc-é\u202e\x1b\t"), max_size=80),
+)
+
+
+@many
+@given(st.lists(reports, max_size=4), st.integers(20, 70))
+def test_lines_without_colour_are_those_with_colour(lines: list[Line], width: int) -> None:
+    assert list(plain_lines(lines, width)) == [one.plain for one in laid_out(lines, width)]
+
+
+@many
+@given(reports)
+def test_a_line_with_room_is_not_wrapped(line: Line) -> None:
+    (shown,) = laid_out([line], 10_000)
+    parts = textwrap.wrap(printable(line.text), 10_000) or [""]
+    assert shown.plain == f"{printable(line.lead)}{parts[0]}".rstrip()
+
+
+# --- documents -----------------------------------------------------------------------------------
+
+_NONE = f"sha256:{'0' * 64}"
+_PLAN = plan_json(
+    make_plan(
+        [
+            DevicePlan(
+                name="fw1",
+                platform="panos",
+                os_version="11.1.6",
+                fingerprint=_NONE,
+                desired=_NONE,
+                changes=(
+                    change("create", "rule", "a.poll", after={"from_zones": ["A"]}),
+                    change("create", "address", "h", after={"value": "192.0.2.1"}),
+                ),
+                unmanaged=(Unmanaged(name="r", action="allow", above=True),),
+                findings=(Problem(message="odd", severity="warning"),),
+            )
+        ],
+        Intent(digest=_NONE),
+    )
+)
+_PLAN["devices"][0]["state"] = {
+    "locks": [{"kind": "config", "owner": "alice", "alive": None}, {"kind": "commit", "owner": "b"}]
+}
+
+
+def test_the_document_that_is_broken_here_is_whole() -> None:
+    assert fault(_PLAN, schema()) is None
+
+
+#: Little that is right and much that is nearly so.
+values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 2), st.sampled_from(["", "sha256:x"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["name", "op", "kind", "alive"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+def places(value: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path to each value below one."""
+    kind = type(value).__name__
+    if kind not in ("dict", "list"):
+        return
+    names: Iterable[Any] = value if kind == "dict" else range(len(value))
+    for name in names:
+        yield (*above, name)
+        yield from places(value[name], (*above, name))
+
+
+@many
+@given(st.data())
+def test_a_document_has_the_faults_that_jsonschema_finds(data: st.DataObject) -> None:
+    document: Any = json.loads(json.dumps(_PLAN))
+    for _ in range(data.draw(st.integers(0, 2))):
+        *way, last = data.draw(st.sampled_from(list(places(document))))
+        inside: Any = document
+        for name in way:
+            inside = inside[name]
+        inside[last] = data.draw(values)
+    asked = schema()
+    whole: Any = jsonschema
+    judge = whole.Draft202012Validator(asked)
+    expected = whole.exceptions.best_match(judge.iter_errors(document))
+    found = fault(document, asked)
+    assert (found and (found.message, found.absolute_path)) == (
+        expected and (expected.message, expected.absolute_path)
+    )
 
 
 # --- rules of others -----------------------------------------------------------------------------

@@ -90,15 +90,16 @@ def print_lines(lines: Iterable[Line]) -> None:
     """Write a report: folded for a terminal or COLUMNS, whole lines otherwise."""
     from rich.text import Text
 
-    from segctl.report import laid_out
+    from segctl.report import laid_out, plain_lines
 
     shown = console()
+    if shown.color_system is None:
+        for line in plain_lines(lines, shown.width):
+            sys.stdout.write(f"{line}\n")
+        return
     waiting = laid_out(lines, shown.width)
     while batch := list(islice(waiting, _BATCH)):  # a line at a time costs three times as much
-        if shown.color_system is None:
-            shown.out("\n".join(line.plain for line in batch), highlight=False)
-        else:
-            shown.print(Text("\n").join(batch), soft_wrap=True)
+        shown.print(Text("\n").join(batch), soft_wrap=True)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:

@@ -17,14 +17,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from importlib.metadata import entry_points
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from segctl.model.errors import UnsupportedError
 from segctl.planning.documents import device_json, device_of
-from segctl.providers.base import ENTRY_POINTS, Steady
+from segctl.providers.base import Steady, announced
 from segctl.system import storage
 
 if TYPE_CHECKING:
@@ -106,8 +106,9 @@ def _code(platform_name: str) -> str:
     would take longer than to plan for a small device. Only what has been touched just now, and
     could be again before a clock's next tick, is read.
     """
-    found = next((e for e in entry_points(group=ENTRY_POINTS) if e.name == platform_name), None)
-    if found is None:
+    try:
+        found = announced(platform_name)
+    except UnsupportedError:
         return ""
     digest = hashlib.sha256(f"{platform.python_version()} {found.value}".encode())
     for package in sorted({"segctl", found.module.partition(".")[0]}):

@@ -31,6 +31,7 @@ from segctl.model.site import Position
 from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Unmanaged
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
+from segctl.system.json_schema import fault
 from segctl.system.json_text import read_json
 
 if TYPE_CHECKING:
@@ -227,14 +228,10 @@ def schema(kind: str = "plan") -> dict[str, Any]:
 
 
 def _validate(document: Mapping[str, Any], path: Path) -> None:
-    import jsonschema
-
-    try:
-        jsonschema.validate(document, schema())
-    except jsonschema.ValidationError as error:
-        place = "/".join(str(part) for part in error.absolute_path)
-        what = error.message[:_SHOWN]
-        raise PlanFormatError(f"{path}: {place or 'document'}: {what}") from error
+    if wrong := fault(document, schema()):
+        place = "/".join(str(part) for part in wrong.absolute_path)
+        what = wrong.message[:_SHOWN]
+        raise PlanFormatError(f"{path}: {place or 'document'}: {what}") from wrong
     for name in ("created", "expires"):
         if _moment(document[name]) is None:
             raise PlanFormatError(f"{path}: {name}: not a time with its zone")

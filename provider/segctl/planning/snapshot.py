@@ -16,6 +16,7 @@ from segctl.planning.documents import digest_of, schema
 from segctl.providers.base import Masking
 from segctl.providers.parsed import without_notes
 from segctl.system.inert import json_text
+from segctl.system.json_schema import fault
 from segctl.system.json_text import read_json
 
 if TYPE_CHECKING:
@@ -126,13 +127,9 @@ def load_snapshot(path: Path) -> Snapshot:
 
 
 def _validate(document: object, path: Path) -> None:
-    import jsonschema
-
-    try:
-        jsonschema.validate(document, schema("snapshot"))
-    except jsonschema.ValidationError as error:
-        place = "/".join(str(part) for part in error.absolute_path)
-        raise SnapshotError(f"{path}: {place or 'document'}: {error.message[:_SHOWN]}") from error
+    if wrong := fault(document, schema("snapshot")):
+        place = "/".join(str(part) for part in wrong.absolute_path)
+        raise SnapshotError(f"{path}: {place or 'document'}: {wrong.message[:_SHOWN]}") from wrong
 
 
 def load_snapshots(path: Path) -> dict[str, Snapshot]:

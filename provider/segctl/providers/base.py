@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -316,13 +316,28 @@ def provider(platform: str) -> Provider:
         return _provider(platform)
 
 
+def announced(platform: str) -> EntryPoint:
+    """Return the entry point of a platform's provider, looked for once as the provider is.
+
+    Raises:
+        UnsupportedError: nobody provides it.
+    """
+    with _LOOKING:
+        return _entry(platform)
+
+
 @cache
 def _provider(platform: str) -> Provider:
+    make: Callable[[], Provider] = _entry(platform).load()
+    return make()
+
+
+@cache
+def _entry(platform: str) -> EntryPoint:
     found = entry_points(group=ENTRY_POINTS)
     for entry in found:
         if entry.name == platform:
-            make: Callable[[], Provider] = entry.load()
-            return make()
+            return entry
     names = ", ".join(sorted({entry.name for entry in found})) or "none"
     message = f"no provider for platform {platform!r}; installed: {names}"
     raise UnsupportedError(message)

@@ -21,7 +21,7 @@ from segctl.report.gitlab import gitlab
 from segctl.report.html import webpage
 from segctl.report.junit import junit
 from segctl.report.labels import list_changes
-from segctl.report.lines import Line, laid_out
+from segctl.report.lines import Line, laid_out, plain_lines
 from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.plan_report import plan_report
@@ -65,6 +65,7 @@ __all__ = [
     "outcomes_json",
     "outcomes_text",
     "pending_text",
+    "plain_lines",
     "plan_report",
     "plan_text",
     "printable",

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,13 +19,13 @@ from segctl.model.diff import Change
 from segctl.model.errors import Problem
 from segctl.model.policy import DeclaredPolicy, DeclaredRule, Rule
 from segctl.planning.plan import DevicePlan, Unmanaged
+from segctl.providers import base
 from segctl.providers.base import provider
 from support.changes import change
 from support.panos import firewall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 KEY = Key(text="ab" * 32, exact=True)
 PLAN = DevicePlan(
@@ -237,6 +238,25 @@ def test_code_touched_long_ago_is_told_by_when_and_how_large(
     again = code("panos")
     os.utime(copy / "plan.py", ns=(1, 1))
     assert again != code("panos")
+
+
+def test_telling_the_code_reads_no_file_and_looks_for_no_provider_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it takes as long as a plan for a small device, and the cache saves nothing there."""
+    done: list[object] = []
+
+    def noted(what: object = None, *, group: object = None) -> bytes:
+        done.append(what or group)
+        return b""
+
+    monkeypatch.setattr(module, "_FRESH", -1.0)
+    monkeypatch.setattr(Path, "read_bytes", noted)
+    monkeypatch.setattr(base, "entry_points", noted)
+    module._code.cache_clear()  # pyright: ignore[reportPrivateUsage] - as in a new process
+    assert key_of(DESIRED, b"document", PANOS)
+    module._code.cache_clear()  # pyright: ignore[reportPrivateUsage] - what was patched is forgotten
+    assert done == []
 
 
 def test_what_json_cannot_hold_has_no_key() -> None:

@@ -70,6 +70,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         monkeypatch.delitem(sys.modules, name)
     yield site
     # the next test of this process has no such platform
+    base._entry.cache_clear()  # pyright: ignore[reportPrivateUsage] - as the next
     base._provider.cache_clear()  # pyright: ignore[reportPrivateUsage] - there is no other way
 
 
