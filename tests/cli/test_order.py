@@ -11,7 +11,7 @@ import yaml
 
 from cli_support import PASSWORD, USER, Plant
 from segctl_mocks import HostSpec, serve_fleet
-from segctl_mocks.fleet import holding
+from segctl_mocks.platforms import platform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,9 @@ def provisioned(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "400")
     (tmp_path / "hosts.yml").write_bytes((HERE / "hosts.yml").read_bytes())
-    spec = holding(HostSpec(user=USER, password=PASSWORD), (HERE / "fw1.xml").read_bytes())
+    spec = platform("panos").holding(
+        HostSpec(user=USER, password=PASSWORD), (HERE / "fw1.xml").read_bytes()
+    )
     with serve_fleet({"fw1": spec}, overlay=tmp_path / "mocks.yml", job_seconds=0.0) as fleet:
         yield Plant(tmp_path, fleet, capsys)
 

@@ -10,6 +10,7 @@ import pytest
 
 from segctl.compiler.build import compile_site
 from segctl.model.errors import StalePlanError
+from segctl.model.policy import Address
 from segctl.model.site import Asset, Conduit, Endpoint, Position, Site
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.state import Run
@@ -114,7 +115,7 @@ def renamed(what: str, device: Device | None = None) -> tuple[Desired, str]:
 
 
 def ops(made: DevicePlan) -> set[tuple[str, str]]:
-    return {(change["op"], change["kind"]) for change in made.changes}
+    return {(change.op, change.kind) for change in made.changes}
 
 
 def uuids(bench: PanosBench) -> dict[str, str]:
@@ -151,7 +152,7 @@ def test_only_the_names_of_objects_change_with_a_zone(
     made = reach(panos, bench, renamed("zone")[0])
     assert {op for op, _ in ops(made)} == {"rename"}
     held = read(panos, bench)
-    assert {one.name for one in held.policy.addresses} >= {"cell.a0", "cell.net.10.1.0.0-24"}
+    assert {one.name for one in held.policy[Address]} >= {"cell.a0", "cell.net.10.1.0.0-24"}
     assert [rule.sources for rule in held.policy.rules if rule.name == "c1.web"] == [("cell",)]
 
 
@@ -198,7 +199,7 @@ def test_what_others_use_keeps_its_name(panos: PanosHarness, bench: PanosBench) 
     assert "'ctrl.a0' is not renamed to 'ctrl.plc1'" in note.message
     assert "theirs" in note.message
     assert ("create", "address") in ops(made)
-    names = {one.name for one in read(panos, bench).policy.addresses}
+    names = {one.name for one in read(panos, bench).policy[Address]}
     assert {"ctrl.a0", "ctrl.plc1"} <= names
 
 
