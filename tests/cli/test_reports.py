@@ -169,8 +169,12 @@ def test_a_plan_that_differs_says_in_which_field_and_what_was_there(applied: Pla
     applied("plan", "-o", "plan.json")
     done = applied("show", "plan.json", "--same-as", "reviewed.json", "--markdown", "review.md")
     assert done.code == 2
-    assert re.search(r"^ +after\.destinations\[1\] +plant\.control\.plc2 → nothing$", done.out, re.MULTILINE)
-    assert re.search(r"^ +after\.description .*SCADA reads.* → .*SCADA writes", done.out, re.MULTILINE)
+    assert re.search(
+        r"^ +after\.destinations\[1\] +plant\.control\.plc2 → nothing$", done.out, re.MULTILINE
+    )
+    assert re.search(
+        r"^ +after\.description .*SCADA reads.* → .*SCADA writes", done.out, re.MULTILINE
+    )
     text = (applied.folder / "review.md").read_text("utf-8")
     assert "! after.destinations[1]  plant.control.plc2 → nothing" in text
     document = applied("show", "plan.json", "--same-as", "reviewed.json", "--json").json

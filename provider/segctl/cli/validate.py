@@ -54,5 +54,7 @@ def validate(
         document |= counts | ({"error": errors[0]} if errors else {})
         print_json(document, lines=settings.json_lines)
     else:
-        print_lines(validation_text(warnings, refused, counts, notes=settings.verbose, provenance=evidence))
+        print_lines(
+            validation_text(warnings, refused, counts, notes=settings.verbose, provenance=evidence)
+        )
     return OK if result.ok else ERROR

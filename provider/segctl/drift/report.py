@@ -313,9 +313,7 @@ def _carried(plan: DevicePlan) -> set[str]:
         if change.op == "rename" and change.before is not None
     }
     place = {called.get(name, name): index for index, name in enumerate(plan.basis.order)}
-    moves = [
-        change.name for change in plan.changes if change.op == "move" and change.name in place
-    ]
+    moves = [change.name for change in plan.changes if change.op == "move" and change.name in place]
     return {moves[index] for index in longest_increasing([place[name] for name in moves])}
 
 

@@ -29,8 +29,7 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
     if failed:
         yield Line()
         yield Line(
-            text=f"{share(len(failed), len(outcomes), 'device')} failed: "
-            f"{', '.join(failed)}.",
+            text=f"{share(len(failed), len(outcomes), 'device')} failed: {', '.join(failed)}.",
             style="bold",
         )
 
