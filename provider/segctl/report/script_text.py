@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element
+    from lxml import etree
 
 #: An element or a statement of no more characters stays on one line.
 _WIDTH = 96
@@ -36,7 +36,7 @@ def _xml_lines(script: str) -> Iterator[str]:
     yield from _element(root, "")
 
 
-def _element(element: _Element, indent: str) -> Iterator[str]:
+def _element(element: etree._Element, indent: str) -> Iterator[str]:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
     from lxml import etree
 
     text = etree.tostring(element, encoding="unicode", with_tail=False)

@@ -155,7 +155,7 @@ def test_a_move_a_rename_and_a_deletion() -> None:
 @pytest.mark.parametrize("given", [("any",), ()])
 def test_the_widest_rule_says_any_field_by_field(given: tuple[str, ...]) -> None:
     fields = ("sources", "destinations", "users", "applications", "services")
-    wide = RULE | dict.fromkeys(fields, list(given))
+    wide = RULE | {field: list(given) for field in fields}
     made = device(change("create", after=wide))
     labels = ("source", "destination", "user", "application", "service")
     rows = "".join(f"        {label:<13}any\n" for label in labels)
