@@ -32,7 +32,11 @@ def import_(
 
         files = [str(path) for path in result.written]
         warnings = problems_json(imported.warnings)
-        document = {"format_version": "1.0", "files": files, "warnings": warnings}
+        document: dict[str, object] = {
+            "format_version": "1.0",
+            "files": files,
+            "warnings": warnings,
+        }
         document |= imported.as_json()
         print_json(document, lines=settings.json_lines)
     else:

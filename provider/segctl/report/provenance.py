@@ -57,8 +57,6 @@ def provenance_pairs(made: Provenance) -> Iterator[tuple[str, str]]:
 
 
 def provenance_text(made: Provenance) -> Iterator[Line]:
-    """Yield it as lines, below a report."""
-    pairs = list(provenance_pairs(made))
-    width = max(len(label) for label, _ in pairs) + 2
-    for label, text in pairs:
-        yield Line(lead=f"{label:<{width}}", text=text, style="dim")
+    """Yield it as one line, below a report."""
+    text = " · ".join(f"{label} {value}" for label, value in provenance_pairs(made))
+    yield Line(text=text, style="dim")
