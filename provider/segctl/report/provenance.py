@@ -11,6 +11,9 @@ from segctl.report.lines import Line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: So much of a digest is shown to people: the algorithm and twelve digits.
+_DIGEST = len("sha256:") + 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -52,7 +55,7 @@ def provenance_pairs(made: Provenance) -> Iterator[tuple[str, str]]:
     edits = " with uncommitted edits" if made.dirty else ""
     yield "commit", f"{made.commit[:12]}{edits}" if made.commit else "none"
     if made.digest:
-        yield "inventory digest", made.digest
+        yield "inventory digest", made.digest[:_DIGEST]
     yield "devices read", ", ".join(made.devices) or "none"
 
 

@@ -56,12 +56,12 @@ def _statement(line: str) -> Iterator[str]:
     if found is None:
         yield line
         return
-    yield found["head"].rstrip()
+    yield found.group("head").rstrip()
     shown = " "
-    for item in found["items"].split(", "):
+    for item in found.group("items").split(", "):
         if len(shown) + len(item) + 2 > _WIDTH:
             yield f"{shown},"
             shown = " "
         shown += f" {item}" if shown == " " else f", {item}"
     yield shown
-    yield found["tail"].strip()
+    yield found.group("tail").strip()
