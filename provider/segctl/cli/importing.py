@@ -39,8 +39,12 @@ def import_(
 
         files = [str(path) for path in result.written]
         warnings = problems_json(imported.warnings)
-        told = {"format_version": "1.0", "files": files, "warnings": warnings}
-        document = told | imported.as_json()
+        document: dict[str, object] = {
+            "format_version": "1.0",
+            "files": files,
+            "warnings": warnings,
+        }
+        document |= imported.as_json()
         print_json(document, lines=settings.json_lines)
     else:
         for warning in imported.warnings:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from segctl.planning.documents import change_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from segctl.model.diff import Change
 
-#: What of a script is told: the lines that differ are many where its first one does.
+#: So many lines of a script are told: where one differs, many may.
 _LINES = 20
 
 
@@ -28,9 +28,21 @@ class PlaceDifference:
     plan: Any = None
 
 
+class _Level(Protocol):
+    """What deepdiff's tree view says of one place."""
+
+    t1: object
+    t2: object
+
+    def path(self, *, output_format: str) -> list[str | int]:
+        """Return the steps that lead there."""
+        ...
+
+
 def of_changes(reviewed: Change, plan: Change) -> tuple[PlaceDifference, ...]:
     """Return the places in which two changes of the same rule or object differ."""
-    return tuple(_places(_document(reviewed), _document(plan)))
+    found = _places(_document(reviewed), _document(plan))
+    return tuple(sorted(found, key=lambda difference: difference.place))
 
 
 def _document(change: Change) -> dict[str, Any]:
@@ -48,12 +60,13 @@ def of_scripts(reviewed: str, plan: str) -> tuple[PlaceDifference, ...]:
 def _places(reviewed: dict[str, Any], plan: dict[str, Any]) -> Iterator[PlaceDifference]:
     from deepdiff import DeepDiff  # takes longer to load than most comparisons
 
-    differing: Any = DeepDiff(reviewed, plan, view="tree", verbose_level=2)
-    levels: list[Any] = [level for group in differing.values() for level in group]
-    for level in sorted(levels, key=lambda level: _place(level.path(output_format="list"))):
-        gone, come = (_present(value) for value in (level.t1, level.t2))
+    found = DeepDiff(reviewed, plan, view="tree", verbose_level=2)
+    groups = cast("Iterable[Iterable[_Level]]", found.values())
+    for level in (level for group in groups for level in group):
         yield PlaceDifference(
-            place=_place(level.path(output_format="list")), reviewed=gone, plan=come
+            place=_place(level.path(output_format="list")),
+            reviewed=_present(level.t1),
+            plan=_present(level.t2),
         )
 
 

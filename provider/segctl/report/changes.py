@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from segctl.model.policy import Rule
+from segctl.model.policy import ApplicationGroup, Rule
 from segctl.planning.plan import OPS
+from segctl.report.folding import applications_text
 from segctl.report.labels import (
     LABELS,
     SIGNS,
     counted,
     gist_of,
+    has_order,
     label_of,
     left_and_joined,
     listed,
@@ -25,16 +27,18 @@ from segctl.report.labels import (
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
+    from segctl.model.policy import Item
 
 _LABEL_WIDTH = max(map(len, LABELS.values())) + 2
 
 
-def change_lines(changes: Iterable[Change], *, placed: bool) -> Iterator[Line]:
+def change_lines(changes: Iterable[Change], platform: str) -> Iterator[Line]:
     """Yield changes by conduit, with what they set; places only where rules have some."""
+    placed = has_order(platform)
     for conduit, group in by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
         yield Line(lead=title, style="bold")
@@ -45,7 +49,7 @@ def change_lines(changes: Iterable[Change], *, placed: bool) -> Iterator[Line]:
             if change.kind == "rule":
                 yield from _rule(change, placed=placed)
             else:
-                yield from _object(change, kinds, names)
+                yield from _object(change, kinds, names, platform)
 
 
 def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
@@ -100,7 +104,7 @@ def renaming(change: Change) -> str:
     return f"{name_before(change)} → {change.name}"
 
 
-def _object(change: Change, kinds: int, names: int) -> Iterator[Line]:
+def _object(change: Change, kinds: int, names: int, platform: str) -> Iterator[Line]:
     sign, style = SIGNS[change.op]
     text = f"    {sign} {change.kind:<{kinds}}  {change.name:<{names}}"
     if change.op == "update":
@@ -110,8 +114,15 @@ def _object(change: Change, kinds: int, names: int) -> Iterator[Line]:
         return
     if change.op == "rename":
         text = f"    {sign} {change.kind:<{kinds}}  {renaming(change)}"
-    gist = gist_of(change.item)
+    gist = object_gist(change.item, platform)
     yield Line(lead=f"{text}  ", text=gist, style=style)
+
+
+def object_gist(item: Item | None, platform: str) -> str:
+    """Say in a few words what an object is; of many applications what they stand for."""
+    if isinstance(item, ApplicationGroup):
+        return applications_text(item.members, platform)
+    return gist_of(item)
 
 
 def rule_rows(rule: Rule) -> Iterator[Line]:
@@ -168,11 +179,12 @@ def held_lines(name: str, before: object, after: object) -> Iterator[Line]:
     yield row("", f"in the inventory: {will}", "green")
 
 
-def finding_line(finding: Problem) -> Line:
-    """Return a finding of a plan."""
+def finding_line(finding: Problem, devices: Sequence[str] = ()) -> Line:
+    """Return a finding of a plan, or of several devices of it."""
     style = "bold red" if finding.severity == "error" else "yellow"
     where = f"{finding.where}: " if finding.where else ""
     hint = f" — {finding.hint}" if finding.hint else ""
+    of = f" ({counted(len(devices), 'device')}: {', '.join(devices)})" if devices else ""
     return Line(
-        lead=f"  ! {finding.severity}: ", text=f"{where}{finding.message}{hint}", style=style
+        lead=f"  ! {finding.severity}: ", text=f"{where}{finding.message}{hint}{of}", style=style
     )

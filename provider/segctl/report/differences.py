@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.model.policy import Rule
-from segctl.report.changes import by_conduit, renaming, rule_rows
+from segctl.report.changes import by_conduit, object_gist, renaming, rule_rows
 from segctl.report.document import Remark
 from segctl.report.labels import (
-    gist_of,
+    has_order,
     label_of,
     left_and_joined,
     place_of,
@@ -41,16 +41,16 @@ _TRAFFIC = (
 )
 
 
-def diff_lines(changes: Iterable[Change], *, placed: bool) -> Iterator[str]:
+def diff_lines(changes: Iterable[Change], platform: str) -> Iterator[str]:
     """Yield changes by conduit, each line marked in its first column."""
     for conduit, group in by_conduit(changes).items():
         title = f"conduit {conduit}" if conduit else "zones, objects and default rules"
         yield printable(f"@@ {title} @@")
         for change in group:
-            yield from map(printable, _change(change, placed=placed))
+            yield from map(printable, _change(change, platform))
 
 
-def _change(change: Change, *, placed: bool) -> Iterator[str]:
+def _change(change: Change, platform: str) -> Iterator[str]:
     op, kind = change.op, change.kind
     head = f"{_MARKS[op]} {kind} {change.name}"
     if op == "rename":
@@ -65,10 +65,10 @@ def _change(change: Change, *, placed: bool) -> Iterator[str]:
         yield head
         for line in rule_rows(change.after):
             yield f"+   {line.lead.lstrip()}{line.text}"
-        if placed:
+        if has_order(platform):
             yield f"+   place {place_of(change)}"
     else:
-        yield f"{head}  {gist_of(change.item)}".rstrip()
+        yield f"{head}  {object_gist(change.item, platform)}".rstrip()
 
 
 def _field(name: str, before: object, after: object) -> Iterator[str]:

@@ -88,9 +88,9 @@ class Report:
     """One run's report.
 
     `blocking` keeps the run from being applied or trusted. `opened` and `closed` are the flows
-    a plan permits and cuts; `provenance` says of what and of when the report is evidence.
-    `problems` are findings with their places, `suites` what was checked; `counts` are changes by
-    op, None where a report is not about changes.
+    a plan permits and cuts. `problems` are findings with their places, `suites` what was checked;
+    `counts` are changes by op, None where a report is not about changes. `provenance` says what the
+    report is evidence of.
     """
 
     kind: Kind

@@ -19,7 +19,7 @@ from segctl.report.document import (
     remark_of,
 )
 from segctl.report.drift_text import accepted_text, author_text
-from segctl.report.labels import counted, has_order, platform_title
+from segctl.report.labels import counted, platform_title
 from segctl.report.plan_report import UNREADABLE, change_counts
 from segctl.report.plan_text import DOUBT
 
@@ -125,7 +125,7 @@ def _section(device: DeviceDrift | Unchecked) -> Section:
         good=device.status == "in_sync",
         facts=", ".join(filter(None, (platform_title(device.platform), device.serial))),
         remarks=tuple(remarks),
-        lines=tuple(diff_lines(repair, placed=has_order(device.platform))),
+        lines=tuple(diff_lines(repair, device.platform)),
     )
 
 

@@ -19,11 +19,11 @@ from segctl.report.document import (
     Suite,
     remark_of,
 )
-from segctl.report.labels import counted, has_order, share, totals
-from segctl.report.plan_text import DOUBT, device_facts
+from segctl.report.labels import counted, share, totals
+from segctl.report.plan_text import DOUBT, device_facts, shared_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from segctl.fleet import Failure
     from segctl.model.diff import Change, Op
@@ -52,6 +52,7 @@ def plan_report(
         apply: the command that applies it.
         waves: when the turn of each device comes, where a playbook says it.
     """
+    shared = shared_findings(plan.devices)
     opened: list[Remark] = []
     closed: list[Remark] = []
     for device in plan.devices:
@@ -63,10 +64,14 @@ def plan_report(
         environment=environment,
         headline=_headline(plan, failures),
         blocking=tuple(_blocking(plan, failures)),
+        remarks=tuple(remark_of(finding, ", ".join(names)) for finding, names in shared.items()),
         opened=tuple(opened),
         closed=tuple(closed),
         sections=(
-            *(_section(device, (waves or {}).get(device.name, "")) for device in plan.devices),
+            *(
+                _section(device, (waves or {}).get(device.name, ""), shared)
+                for device in plan.devices
+            ),
             *map(failed_section, failures),
         ),
         footer=tuple(_footer(plan, failures, apply)),
@@ -138,14 +143,18 @@ def failed_problem(failure: Failure, places: Places) -> Problem:
     return places.of(problem, failure.device)
 
 
-def _section(device: DevicePlan, wave: str) -> Section:
+def _section(device: DevicePlan, wave: str, told: Container[Problem]) -> Section:
     return Section(
         name=device.name,
         state=_state(device),
         good=device.in_sync,
         facts=", ".join(filter(None, (wave, device_facts(device)))),
-        remarks=tuple(remark_of(finding) for finding in device.findings if finding.kind != DOUBT),
-        lines=tuple(diff_lines(device.changes, placed=has_order(device.platform))),
+        remarks=tuple(
+            remark_of(finding)
+            for finding in device.findings
+            if finding.kind != DOUBT and finding not in told
+        ),
+        lines=tuple(diff_lines(device.changes, device.platform)),
     )
 
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from segctl.planning.findings import PENDING
 from segctl.report.changes import brief_lines, change_lines, finding_line
-from segctl.report.labels import counted, has_order, platform_title, share, totals
+from segctl.report.labels import counted, platform_title, share, totals
 from segctl.report.lines import Line
+from segctl.report.script_text import script_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from segctl.fleet import Failure
+    from segctl.model.errors import Problem
     from segctl.planning.plan import DevicePlan, Plan
 
 #: Findings that say how sure the catalogue is; `segctl validate` prints them, once.
@@ -30,8 +32,13 @@ def plan_text(
         diff: also the script that apply will send.
         brief: one line a rule, objects counted.
     """
+    shared = shared_findings(plan.devices)
     for device in plan.devices:
-        yield from device_text(device, diff=diff, brief=brief)
+        yield from device_text(device, diff=diff, brief=brief, told=shared)
+        yield Line()
+    for finding, names in shared.items():
+        yield finding_line(finding, names)
+    if shared:
         yield Line()
     for failure in failures:
         yield Line(text=failure.device, style="bold")
@@ -60,11 +67,30 @@ def summary_text(plan: Plan, failures: Sequence[Failure] = ()) -> Iterator[Line]
         )
 
 
-def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) -> Iterator[Line]:
-    """Yield one device's part of a plan."""
+def shared_findings(devices: Iterable[DevicePlan]) -> dict[Problem, list[str]]:
+    """Return the findings that several devices have alike, with the names of these devices.
+
+    An error is told with its device, wherever else it is found.
+    """
+    found: dict[Problem, list[str]] = {}
+    for device in devices:
+        for finding in dict.fromkeys(device.findings):
+            if finding.kind != DOUBT and finding.severity != "error":
+                found.setdefault(finding, []).append(device.name)
+    return {finding: names for finding, names in found.items() if len(names) > 1}
+
+
+def device_text(
+    device: DevicePlan,
+    *,
+    diff: bool = False,
+    brief: bool = False,
+    told: Container[Problem] = (),
+) -> Iterator[Line]:
+    """Yield one device's part of a plan, without the findings that are `told` for several."""
     yield _device_head(device)
     for finding in device.findings:
-        if finding.kind != DOUBT:
+        if finding.kind != DOUBT and finding not in told:
             yield finding_line(finding)
     if not device.changes:
         yield _unchanged(device)
@@ -78,10 +104,10 @@ def device_text(device: DevicePlan, *, diff: bool = False, brief: bool = False) 
     if brief:
         yield from brief_lines(device.changes)
     else:
-        yield from change_lines(device.changes, placed=has_order(device.platform))
+        yield from change_lines(device.changes, device.platform)
     if diff:
         yield Line(text="  script", style="bold")
-        for line in device.script.splitlines():
+        for line in script_lines(device.script):
             yield Line(lead="    " + line, style="dim")
 
 

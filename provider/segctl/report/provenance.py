@@ -11,6 +11,9 @@ from segctl.report.lines import Line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: So much of a digest is shown to people: the algorithm and twelve digits.
+_DIGEST = len("sha256:") + 12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
@@ -52,13 +55,11 @@ def provenance_pairs(made: Provenance) -> Iterator[tuple[str, str]]:
     edits = " with uncommitted edits" if made.dirty else ""
     yield "commit", f"{made.commit[:12]}{edits}" if made.commit else "none"
     if made.digest:
-        yield "inventory digest", made.digest
+        yield "inventory digest", made.digest[:_DIGEST]
     yield "devices read", ", ".join(made.devices) or "none"
 
 
 def provenance_text(made: Provenance) -> Iterator[Line]:
-    """Yield it as lines, below a report."""
-    pairs = list(provenance_pairs(made))
-    width = max(len(label) for label, _ in pairs) + 2
-    for label, text in pairs:
-        yield Line(lead=f"{label:<{width}}", text=text, style="dim")
+    """Yield it as one line, below a report."""
+    text = " · ".join(f"{label} {value}" for label, value in provenance_pairs(made))
+    yield Line(text=text, style="dim")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from segctl.planning.documents import difference_json
 from segctl.report.differences import diff_lines
 from segctl.report.document import Check, Remark, Report, Section, Suite
-from segctl.report.labels import counted, gist_of, has_order
+from segctl.report.labels import counted, gist_of
 from segctl.report.lines import Line
 from segctl.system.inert import json_text, printable
 
@@ -125,7 +125,7 @@ def _section(name: str, platform: str, found: Sequence[Difference]) -> Section:
     for where in ("reviewed", "plan"):
         changes = [one.change for one in found if one.where == where and one.change is not None]
         if changes:
-            lines += [f"# {_WORDS[where]}", *diff_lines(changes, placed=has_order(platform))]
+            lines += [f"# {_WORDS[where]}", *diff_lines(changes, platform)]
     moved = [one for one in found if one.places]
     for difference in moved:
         lines.append(printable(f"@@ {difference.what}: where it differs @@"))

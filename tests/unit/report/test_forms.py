@@ -165,6 +165,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
     failed = [Failure(device="fw2", code="unreachable", message="no answer")]
     state = "2 to create, 1 to change, 1 to move (PAN-OS 11, 0 rules)"
     name, expires = plan.plan_id, plan.expires
+    flow = "SUPV → CTRL; source scada1; destination plc1; user any; application modbus; service any"
     assert (
         markdown(report(plan, failed))
         == f"""\
@@ -179,7 +180,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 
 #### Newly permitted
 
-- <code>fw1</code>: polling.modbus: SUPV → CTRL; source scada1; destination plc1; user any; application modbus; service any
+- <code>fw1</code>: polling.modbus: {flow}
 - <code>fw1</code>: polling.old: source scada2
 
 #### No longer permitted
@@ -219,7 +220,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 ---
 
 plan <code>{name}</code> · commit <code>0123456789ab</code> · expires <code>{expires}</code>
-"""  # noqa: E501 - a line of the report
+"""
     )
 
 

@@ -14,6 +14,8 @@ from segctl.model.errors import Problem
 from segctl.planning.apply import Outcome
 from segctl.planning.make import make_plan
 from segctl.planning.plan import DevicePlan, Intent, Unmanaged
+from segctl.protocols import catalogue
+from segctl.providers.base import naming, provider
 from segctl.report import (
     Line,
     drift_json,
@@ -29,6 +31,7 @@ from segctl.report import (
     validation_text,
     webpage,
 )
+from segctl.report.script_text import script_lines
 from support import changes
 
 if TYPE_CHECKING:
@@ -152,7 +155,7 @@ def test_a_move_a_rename_and_a_deletion() -> None:
 @pytest.mark.parametrize("given", [("any",), ()])
 def test_the_widest_rule_says_any_field_by_field(given: tuple[str, ...]) -> None:
     fields = ("sources", "destinations", "users", "applications", "services")
-    wide = RULE | {key: list(given) for key in fields}
+    wide = RULE | {field: list(given) for field in fields}
     made = device(change("create", after=wide))
     labels = ("source", "destination", "user", "application", "service")
     rows = "".join(f"        {label:<13}any\n" for label in labels)
@@ -224,10 +227,79 @@ def test_a_purge_is_said_first() -> None:
     assert found.index("deletes 2 rules of others") < found.index("theirs")
 
 
-def test_the_script_is_shown_as_it_is() -> None:
-    script = "<script>\n  <set   xpath='" + "x" * 200 + "'/>\n</script>"
+def test_a_script_of_xml_is_indented() -> None:
+    members = "".join(f"<member>plc{number}</member>" for number in range(9))
+    script = (
+        f"<push><set xpath=\"/a/entry[@name='x > y']\"><entry name='r'><to><member>OT</member></to>"
+        f"<source>{members}</source><description>a &lt; b</description></entry></set></push>"
+    )
     found = text(device(change("create", after=RULE), script=script), diff=True)
-    assert "\n".join(f"    {line}" for line in script.splitlines()) in found
+    shown = found.partition("  script\n")[2].partition("\n\n")[0]
+    rows = "\n".join(f"            <member>plc{number}</member>" for number in range(9))
+    assert shown == (
+        "    <push>\n"
+        "      <set xpath=\"/a/entry[@name='x &gt; y']\">\n"
+        '        <entry name="r">\n'
+        "          <to><member>OT</member></to>\n"
+        f"          <source>\n{rows}\n          </source>\n"
+        "          <description>a &lt; b</description>\n"
+        "        </entry>\n"
+        "      </set>\n"
+        "    </push>"
+    )
+
+
+def test_a_long_set_of_nftables_is_broken_between_its_elements() -> None:
+    elements = [f"{number} . {number} . 7" for number in range(40)]
+    script = (
+        f"add element inet segctl x4 {{ {', '.join(elements)} }}\n"
+        "add rule inet segctl may ct state new accept"
+    )
+    lines = list(script_lines(script))
+    assert lines[0] == "add element inet segctl x4 {"
+    assert lines[-2:] == ["}", "add rule inet segctl may ct state new accept"]
+    assert all(len(line) <= 96 for line in lines)
+    assert len(lines) > 4
+    assert ", ".join(line.strip().rstrip(",") for line in lines[1:-2]).split(", ") == elements
+
+
+@pytest.mark.parametrize(
+    "script", ["<a><b></a>", "add set x\n  spaced  \n", "<a>mixed <b/> text</a>"]
+)
+def test_what_cannot_be_laid_out_is_shown_as_it_is(script: str) -> None:
+    assert list(script_lines(script)) == script.splitlines()
+
+
+def test_a_long_group_of_applications_is_told_by_what_it_stands_for() -> None:
+    protocol = catalogue().get("iec-60870-5-104")
+    names = naming(provider("panos"))(protocol, ("read", "control")).names
+    made = device(change("create", "application-group", "g", after={"members": list(names)}))
+    told = f"application-group  g  iec-60870-5-104: read, control, {len(names)} applications"
+    assert f"    + {told}\n" in text(made, width=200)
+    report = plan_report(make_plan([made], INTENT), environment="x")
+    folded = f"+ {told.replace('group  g', 'group g')}"
+    assert folded in markdown(report)
+    assert folded in webpage(report)
+    one_less = change("create", "application-group", "g", after={"members": list(names[:-1])})
+    assert f"and {len(names) - 4} more: {len(names) - 1} applications" in text(
+        device(one_less), width=200
+    )
+
+
+def test_the_same_note_is_told_once_with_its_devices() -> None:
+    note = Problem(message="weak cipher", severity="note")
+    error = Problem(message="no zone", severity="error")
+    first = device(findings=(note, error))
+    second, third = replace(first, name="fw2"), replace(first, name="fw3", findings=(error,))
+    shown = text(first, second, third)
+    assert shown.count("weak cipher") == 1
+    assert "  ! note: weak cipher (2 devices: fw1, fw2)\n" in shown
+    assert shown.count("no zone") == 3
+    assert "  ! note: weak cipher\n" in text(first)
+    for form in (markdown, webpage):
+        page = form(plan_report(make_plan([first, second, third], INTENT), environment="x"))
+        assert page.count("weak cipher") == 1
+        assert "fw1, fw2" in page
 
 
 def test_a_device_in_sync_and_one_that_failed() -> None:
