@@ -207,7 +207,9 @@ def write(plant: Plant, text: str) -> None:
 def test_a_file_of_checks_is_held_against_what_it_expects(applied: Plant) -> None:
     write(applied, CHECKS)
     document = asked(applied, "checks.yml")
-    assert document["summary"] == {"as_expected": 3, "answered": 0, "otherwise": 0, "error": 0}
+    assert {state: number for state, number in document["summary"].items() if number} == {
+        "as_expected": 3
+    }
     assert [one["line"] for one in document["checks"]] == [1, 2, 3]
     assert asked(applied, "checks.yml", "--declared")["summary"]["as_expected"] == 3
     assert all(mock.requests for mock in applied.fleet.mocks.values())

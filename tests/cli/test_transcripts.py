@@ -38,7 +38,8 @@ KNOWN = set(
     keygen config op commit log get edit move rename multi-config partial
     devices entry @name vsys shared network deviceconfig predefined rulebase security rules
     default-security-rules address address-group application application-group service tag zone
-    schedule comments description member members system info changes saved jobs all id admin
+    application-container schedule comments description member members system info changes saved
+    jobs all id admin
     validate
     high-availability state config-locks commit-locks request config-lock commit-lock comment
     remove save to entries active pending finished OK FAIL

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from segctl.analysis.decide import Packet, decide
 from segctl.analysis.effective import Reading, permitted
-from segctl.analysis.space import Box, Point, Space, addresses, host_of, service
+from segctl.analysis.space import REAL, Box, Point, Space, addresses, host_of, service
 from segctl.model.addresses import interval
 from segctl.model.policy import (
     ANY,
@@ -182,6 +182,25 @@ def test_a_rule_that_asks_for_what_the_model_has_no_word_for_may_not_match() -> 
     assert found.can
     assert not found.sure
     assert found.why == ("web: it also asks for category=news",)
+
+
+def test_what_is_not_understood_leaves_all_between_its_zones_open() -> None:
+    """Whatever it is may stand before every rule, and permit or refuse."""
+    known = Rule(name="known", from_zones=("it",), to_zones=("ot",), destinations=("a1",))
+    strange = replace(known, name="strange", extras=("also has: jump elsewhere",))
+    odd = DefaultRule(
+        name="interzone-default", action="deny", log=False, extras=("also has: a set",)
+    )
+    for policy, name in (
+        (OBJECTS.replace(rules=(known, strange)), "strange"),
+        (OBJECTS.replace(rules=(known,), defaults=(odd,)), "interzone-default"),
+    ):
+        reading = Reading(policy=policy, platform=PLAIN)
+        found = permitted(reading.between("it", "ot"))
+        assert not found.sure
+        assert REAL.within(found.can)
+        assert found.why[0].startswith(f"{name}: not understood: also has")
+        assert permitted(reading.between("ot", "ot")).sure
 
 
 def test_a_wildcard_mask_is_exact() -> None:

@@ -50,6 +50,7 @@ OBJECTS = {
     "service/@name",
     "service/protocol/udp/port",
     "service-group/@name",
+    "service-group/members/member",
     "tag/@name",
 }
 RULE = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.errors import UnsupportedError
 from segctl.protocols import catalogue
-from segctl.providers.base import naming, provider
+from segctl.providers.base import application_names, provider
 from segctl.report.labels import counted
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def applications_text(members: Sequence[str], platform: str) -> str:
 def _meant(members: tuple[str, ...], platform: str) -> tuple[str, tuple[str, ...]] | None:
     """Return the protocol and the fewest access classes that come to exactly these applications."""
     try:
-        named = naming(provider(platform))
+        named = application_names(provider(platform))
     except UnsupportedError:
         return None
     for protocol in catalogue().protocols.values():

@@ -52,7 +52,9 @@ def document(
             "</security></rulebase></entry></result>"
         ),
         "shared": answer(f"<result><shared>{shared}</shared></result>"),
-        "applications": answer('<result><entry name="modbus-base"/><entry name="ftp"/></result>'),
+        "applications": answer(
+            '<result><entry name="modbus-base"/><entry name="ftp"/><entry name="ping"/></result>'
+        ),
         "network": answer("<result/>"),
         "deviceconfig": answer("<result/>"),
     }
@@ -131,6 +133,13 @@ def opens_ssh(live: Live) -> bool:
     found = permitted(reading(provider("panos"), live).between("a", "b"))
     assert not found.unknown & Space((Box(service=((SSH, SSH),)),))
     return Point(0, 0, SSH) in found.sure
+
+
+def test_a_rule_for_ping_says_nothing_about_ports() -> None:
+    one = rule("r", applications="ping", services="application-default")
+    found = permitted(reading(provider("panos"), parse(document(one))).between("a", "b"))
+    echo = Point(0, 0, service("icmp", 8, 8)[0][0], "ping")
+    assert (echo in found.sure, Point(0, 0, SSH, "ping") in found.can) == (True, False)
 
 
 def tcp(name: str, port: int) -> str:

@@ -15,7 +15,7 @@ from segctl.planning.apply import Outcome
 from segctl.planning.make import make_plan
 from segctl.planning.plan import DevicePlan, Intent, Unmanaged
 from segctl.protocols import catalogue
-from segctl.providers.base import naming, provider
+from segctl.providers.base import application_names, provider
 from segctl.report import (
     Line,
     drift_json,
@@ -272,7 +272,7 @@ def test_what_cannot_be_laid_out_is_shown_as_it_is(script: str) -> None:
 
 def test_a_long_group_of_applications_is_told_by_what_it_stands_for() -> None:
     protocol = catalogue().get("iec-60870-5-104")
-    names = naming(provider("panos"))(protocol, ("read", "control")).names
+    names = application_names(provider("panos"))(protocol, ("read", "control")).names
     made = device(change("create", "application-group", "g", after={"members": list(names)}))
     told = f"application-group  g  iec-60870-5-104: read, control, {len(names)} applications"
     assert f"    + {told}\n" in text(made, width=200)

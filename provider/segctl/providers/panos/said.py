@@ -25,7 +25,15 @@ _ACTIONS: Final[tuple[LiteralString, ...]] = (
 #: Tags of the places and commands that segctl asks for.
 _TAGS: Final[tuple[LiteralString, ...]] = (
     *("config", "devices", "entry", "@name", "vsys", "shared", "network", "deviceconfig"),
-    *("predefined", "rulebase", "security", "default-security-rules", "rules", "address"),
+    *(
+        "predefined",
+        "application-container",
+        "rulebase",
+        "security",
+        "default-security-rules",
+        "rules",
+        "address",
+    ),
     *("address-group", "application", "application-group", "service", "service-group", "tag"),
     *("zone", "schedule", "schedule-type", "comments", "description", "source", "destination"),
     *("from", "to", "source-user", "action", "log-setting", "log-start", "log-end", "static"),

@@ -31,6 +31,8 @@ _SERVICES: Final[Mapping[str, tuple[int, ...]]] = {
     "service-http": (80, 8080),
     "service-https": (443,),
 }
+#: Applications that have no ports but are a protocol, as in the vendor's Applipedia.
+_ICMP: Final = {"icmp": "icmp", "ping": "icmp", "ipv6-icmp": "icmpv6", "ping6": "icmpv6"}
 #: What stands at a rule or a service and has no part in what it matches.
 _HARMLESS: Final = frozenset(
     {
@@ -89,9 +91,10 @@ class PanosWords:
 
     def service(self, name: str) -> Numbers | None:
         """Return the ports of ``service-http`` and ``service-https``."""
-        if name not in _SERVICES:
+        ports = _SERVICES.get(name)
+        if ports is None:
             return None
-        return ranges(part for port in _SERVICES[name] for part in service("tcp", port, port))
+        return ranges(part for port in ports for part in service("tcp", port, port))
 
     def effect(self, extra: str) -> Effect:
         """Return whether a rule or a service is narrower for it; nothing makes one wider."""
@@ -115,6 +118,8 @@ def words(live: Live | None) -> PanosWords:
 @cache
 def _default_ports() -> Mapping[Numbers, frozenset[str]]:
     found: dict[Numbers, set[str]] = {}
+    for name, protocol in _ICMP.items():
+        found.setdefault(service(protocol), set()).add(name)
     for name in catalogue().applications:
         ports = ranges(
             part
