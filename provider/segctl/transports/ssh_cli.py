@@ -165,7 +165,7 @@ class CliSession:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Send the dialect's session settings, once per mode; pages are turned without them, too."""
+        """Send the dialect's session settings, once per mode; paging works without them, too."""
         if self.mode in self._prepared:
             return
         self._prepared.add(self.mode)
@@ -184,7 +184,7 @@ class CliSession:
         setting: str = "segctl_timeout",
         secret: Secret | None = None,
     ) -> Said:
-        """Type a line, if any, and read until the prompt is proven; on failure, close the session."""
+        """Type a line, if any, and read until the prompt is proven; on failure, hang up."""
         name = self._target.name
         if self._connection.remote_conn is None:
             raise ConnectError(name, "this session is closed: nothing was sent")

@@ -1,7 +1,7 @@
 """From a device's answers to `Live`: streamed, counted, and nothing dropped.
 
-Rules, addresses, groups and services are taken one entry at a time and freed; what is left of the
-tree (zones, schedules, NAT rules, profiles, …) is read once at the end.
+Rules, addresses, groups and services are read one entry at a time and freed; the rest of the tree
+(zones, schedules, NAT rules, profiles, …) is read once at the end.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 15
 _RULES = "rulebase/security/rules"
-#: Objects that are taken one entry at a time, by their kind, which is their container's path too.
+#: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
     "address": elements.parse_address,
     "address-group": elements.parse_address_group,
     "service": elements.parse_service,
 }
 COUNTED_KINDS = ("rule", *_OBJECTS)
-#: Kinds that are few, by the path of their container: read from what streaming left of the tree.
+#: Small kinds, by the path of their container: read from the tree that streaming left.
 _FEW: Mapping[str, Callable[[Element], Item]] = {
     "zone": elements.parse_zone,
     "tag": elements.parse_tag,
@@ -58,7 +58,7 @@ _FEW: Mapping[str, Callable[[Element], Item]] = {
     "schedule": elements.parse_schedule,
     "rulebase/default-security-rules/rules": elements.parse_default_rule,
 }
-#: Kinds whose names a rule may use, apart from those segctl writes itself.
+#: Kinds whose names a rule may use, besides those segctl writes itself.
 _OTHER_KINDS = (
     "service-group",
     "application-filter",
@@ -68,8 +68,8 @@ _OTHER_KINDS = (
     "region",
     "dynamic-user-group",
 )
-#: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
-#: holds a secret, of which even a digest would be too much.
+#: Kinds of others that our rules may refer to: a plan notices when they change. None of them holds
+#: a secret, since even a digest of a secret must not be stored.
 _REFERRED = frozenset(
     {"application", "application-filter", "application-group", "profile-group", "schedule"}
 )
@@ -84,7 +84,7 @@ class _Items:
     )
 
     def add(self, item: Item) -> None:
-        """Take one more item."""
+        """Add an item."""
         self.held[item.kind_name].append(item)
 
     def of(self, kind: str) -> Sequence[Item]:
@@ -99,7 +99,7 @@ class _Items:
 
 @dataclass(slots=True)
 class _Found:
-    """What a walk over one scope (virtual system or shared) has gathered so far."""
+    """What a walk over one scope (virtual system or shared) has collected so far."""
 
     ours: _Items = field(default_factory=_Items)
     others: _Items = field(default_factory=_Items)
@@ -110,24 +110,24 @@ class _Found:
 
     @property
     def count(self) -> int:
-        """How many rules and objects were found."""
+        """The number of rules and objects."""
         both = (self.ours, self.others)
         return sum(len(items.of(kind)) for items in both for kind in COUNTED_KINDS)
 
     def names(self, kind: str) -> frozenset[str]:
-        """Return the names of all items of a kind that is streamed, whosever they are."""
+        """Return the names of all items of a streamed kind, whoever owns them."""
         return _names(self.ours.of(kind)) | _names(self.others.of(kind))
 
     @property
     def scope(self) -> references.Scope:
-        """What others in it may refer to, and what it defines."""
+        """What others in it may refer to, and the names it defines."""
         rest = () if self.rest is None else self.rest.iterfind("*/entry")
         defined = {entry.get("name", "") for entry in rest}.union(*map(self.names, COUNTED_KINDS))
         return references.Scope(uses=self.uses, rest=self.rest, defined=defined)
 
 
 def parse(document: bytes) -> Live:
-    """Read a session's document, or what was parsed of one before.
+    """Parse a session's document, or load one that was parsed before.
 
     Raises:
         ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
@@ -156,7 +156,7 @@ def _parse(document: bytes) -> Live:
     rest_shared = _rest(shared.rest)
     text = system.findtext
     ours = _ours(own.ours, rest)
-    held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
+    held = snapshot.parts.get("locks")  # a snapshot by an earlier version has none
     return Live(
         identity=Identity(
             serial=text("result/system/serial") or "",
@@ -190,7 +190,7 @@ def _parse(document: bytes) -> Live:
 def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
-    Only the start of ``result`` is an event: each one costs as much as parsing an element does.
+    Only the start of ``result`` is an event: each event costs as much as parsing an element.
     """
     refuse_dtd(host, part)
     found = _Found()
@@ -223,9 +223,9 @@ def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
 
 
 def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> None:
-    """Take the entries that the parser has finished out of the tree it builds.
+    """Remove the entries that the parser has finished from the tree it builds.
 
-    The last of a container may still grow, and lxml forbids to touch it until it is finished.
+    A container's last entry may still grow, and lxml forbids touching it before it is finished.
     """
     for path in (_RULES, *_OBJECTS):
         for container in result.iterfind(f"{root}/{path}"):
@@ -264,7 +264,7 @@ def _take_object(found: _Found, element: Element, kind: str) -> None:
 
 
 def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
-    """Note what an entry of others may refer to, and which entry that is."""
+    """Record what an entry of others may refer to, and the entry."""
     uses = found.uses
     for each in used:
         if each not in uses:
@@ -280,7 +280,7 @@ def _digest(element: Element) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rest:
-    """The kinds that are few: read from what streaming left of the tree."""
+    """The small kinds, read from the tree that streaming left."""
 
     items: Policy = field(default_factory=Policy)
     names: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
@@ -316,7 +316,7 @@ def _rest(root: Element | None) -> _Rest:
 
 
 def _ours(items: _Items, rest: _Rest) -> Policy:
-    """Return what carries our mark, or our prefix where PAN-OS has no tags."""
+    """Return the items with our mark, or with our prefix for kinds without tags."""
     few = filter(_is_ours, _named(rest))
     policy = Policy.of([*items.all(), *few, *rest.items[DefaultRule]])
     return policy.replace(
@@ -325,7 +325,7 @@ def _ours(items: _Items, rest: _Rest) -> Policy:
 
 
 def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Policy:
-    """Return what others own; shared objects count where nothing in the system shadows them."""
+    """Return what others own; shared objects count unless the virtual system shadows them."""
     few = (item for item in _named(rest) if not _is_ours(item))
     common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
     more: list[Item] = []
@@ -337,7 +337,7 @@ def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Pol
 
 
 def _named(rest: _Rest) -> Iterator[Item]:
-    """Yield the few that rules or objects name: of these some are ours, some of others."""
+    """Yield the small kinds that rules or objects name: some are ours, some are others'."""
     for kind in (Tag, ApplicationGroup, Schedule):
         yield from rest.items[kind]
 
@@ -366,7 +366,7 @@ def _known(
 
 
 def _taken(own: _Found, rest: _Rest) -> dict[str, frozenset[str]]:
-    """Return the names that others hold in the virtual system, by the kinds that share them."""
+    """Return the names that others use in the virtual system, by the kinds that share them."""
     others, none = own.others, frozenset[str]()
     addresses = _names(others.of("address")) | _names(others.of("address-group"))
     addresses |= rest.names.get("external-list", none)
@@ -402,6 +402,6 @@ def _check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part
         if counted != counts[kind]:
             raise ParseError(
                 host,
-                f"the device counts {counted} entries of kind {kind}, its configuration holds "
-                f"{counts[kind]}: the answer was incomplete, read again",
+                f"the device counts {counted} entries of kind {kind}, but its configuration has "
+                f"{counts[kind]}: the answer was incomplete, so read it again",
             )
