@@ -339,7 +339,7 @@ NOT_RUN = {
     ),
     "command: nft list ruleset": "panos: 'nft list ruleset' is not XML: write <show>…</show>",
     "{command: <show><system>, platform: panos}": "panos: '<show><system>' is not XML",
-    "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not permitted: a probe may run only nft list …",
+    "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not permitted: ",
     "{command: <show/>, platform: toyos}": "no provider for platform 'toyos'",
 }
 

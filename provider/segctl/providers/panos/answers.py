@@ -34,8 +34,8 @@ _BUSY: Final = tuple(
             "its auto-commit after boot has not finished",
         ),
         (r"Another commit/validate is in progress\..*", "another commit or validation is running"),
-        (r"Another commit is in progress.*", "another commit runs on it"),
-        (r"A commit is in progress\..*", "another commit runs on it"),
+        (r"Another commit is in progress.*", "another commit is running"),
+        (r"A commit is in progress\..*", "another commit is running"),
         (r"You cannot commit while an install is in progress\..*", "an installation is running"),
         (r"(?:Local )?[Cc]ommit jobs are queued\..*", "commit jobs of others are queued"),
         (
