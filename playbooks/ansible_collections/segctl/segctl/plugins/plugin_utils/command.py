@@ -147,7 +147,7 @@ def _run(
         try:
             out, messages = process.communicate()
         except KeyboardInterrupt:
-            # a terminal's Ctrl-C reaches segctl by itself; signalled twice, it would leave before it
+            # a terminal's Ctrl-C reaches segctl by itself; signalled twice, it would end before it
             # has taken back what it has begun
             process.communicate()
             raise
