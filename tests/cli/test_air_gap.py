@@ -286,7 +286,7 @@ def test_signing_needs_a_file_and_a_key_that_opens(
     monkeypatch.setenv("SEGCTL_SIGN_PASSWORD_FILE", str(secret))
     assert plant(*sign).code == 0
     secret.chmod(0o644)
-    assert "can be read by others" in plant(*sign).err
+    assert "is readable by others" in plant(*sign).err
     assert plant("apply", "plan.json", "--verify", str(keys.trusted)).code == 0
 
 

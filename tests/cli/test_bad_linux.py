@@ -273,7 +273,7 @@ def test_keys(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for name, code, message in (
             ("wrong", "auth", rf"refuses the account '{USER}' with this key .*wrong"),
             ("locked", "auth", r"key .*locked is encrypted"),
-            ("none", "auth", r"key .*none is no private key"),
+            ("none", "auth", r"key .*none is not a private key"),
             ("absent", "auth", r"cannot read key .*absent: No such file"),
         ):
             gateway.write_where(ansible_ssh_private_key_file=str(place / name))
@@ -352,7 +352,9 @@ def test_a_table_of_somebody_else_with_our_name(
 ) -> None:
     foreign = "table inet segctl {\n\tchain mine {\n\t\tcounter accept\n\t}\n}\n"
     with serving(place, capsys, ruleset=OTHERS + foreign) as gateway:
-        gateway.is_refused("parse", r"table inet segctl that segctl did not make: rename or delete")
+        gateway.is_refused(
+            "parse", r"table inet segctl that segctl did not create: rename or delete"
+        )
         gateway.mock.edit("nft delete table inet segctl")
         gateway.converges()
 
@@ -674,7 +676,7 @@ def test_a_host_that_is_cut_off_for_good_goes_back_by_itself(
 SWITCH = "add element inet segctl push"
 #: what nft says to a change: (fault, what the message must say)
 REFUSED: Mapping[str, tuple[str, str, str]] = {
-    "the check": ("refuse", "-c -f", r"refuses the change, nothing was changed: .*Out of memory"),
+    "the check": ("refuse", "-c -f", r"refuses the change; nothing was changed: .*Out of memory"),
     "the switch": ("refuse", SWITCH, r"nothing changed: .*Out of memory"),
     "a crash": ("crash", SWITCH, r"nft crashed \(Aborted\), nothing was changed; .*newer"),
     "a crash of the check": ("crash", "-c -f", r"nft crashed \(Aborted\), nothing was changed"),

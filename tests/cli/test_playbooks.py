@@ -355,11 +355,11 @@ def test_a_probe_of_which_it_cannot_be_told_whether_it_fits_takes_the_change_bac
 
 NOT_RUN = {
     "command: <request><restart><system/></restart></request>": (
-        "panos: <request> is not run: only <show> commands are"
+        "panos: <request> is not permitted: a probe may run only <show> commands"
     ),
     "command: nft list ruleset": "panos: 'nft list ruleset' is not XML: write <show>…</show>",
     "{command: <show><system>, platform: panos}": "panos: '<show><system>' is not XML",
-    "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not run: only nft list … is",
+    "{command: <show/>, platform: nftables}": "nftables: '<show/>' is not permitted: ",
     "{command: <show/>, platform: toyos}": "no provider for platform 'toyos'",
 }
 

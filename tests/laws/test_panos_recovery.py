@@ -100,7 +100,7 @@ def test_commits_of_others_are_waited_for_and_no_longer_than_said(
     made = plan(panos, bench, plant(WEB))
     with pushed(panos, bench, made, commit_timeout=0.4) as session:
         bench.mock.start_job("Commit", 0, stuck=True)
-        with pytest.raises(UnknownError, match="commit jobs of others wait on it") as told:
+        with pytest.raises(UnknownError, match="of others are queued") as told:
             session.revert()
     assert "(segctl_commit_timeout)" in told.value.message
     assert "segctl-before.xml" in told.value.message
@@ -125,12 +125,12 @@ def test_a_commit_of_others_that_ends_is_waited_for(panos: PanosHarness, bench: 
 # --- refused for now -----------------------------------------------------------------------------
 
 PASSING = {
-    "Another commit/validate is in progress. Please try again later": "commit or validation runs",
-    "A commit is in progress. Please try again later.": "another commit runs",
+    "Another commit/validate is in progress. Please try again later": "validation is running",
+    "A commit is in progress. Please try again later.": "another commit is running",
     "You cannot commit while an install is in progress. Please try again later.": "installation",
-    "Local commit jobs are queued. Revert operation is not allowed.": "commit jobs of others wait",
+    "Local commit jobs are queued. Revert operation is not allowed.": "of others are queued",
     "The result of this commit would be the same as the previous commit queued/processed. "
-    "No edits will be committed": "the same commit is queued",
+    "No edits will be committed": "the same commit is already queued",
     "Commit job was not queued since auto-commit not yet finished successfully. Please use "
     '"commit force" to schedule commit job': "auto-commit after boot",
 }
@@ -397,7 +397,7 @@ def test_a_confirmation_that_cannot_be_seen_is_unknown_and_settled_later(
     made = plan(panos, bench, plant(WEB))
     with pushed(panos, bench, made) as session:
         bench.mock.fail("drop_before", contains="<remove>", times=10_000)
-        with pytest.raises(UnknownError, match="holds the new policy, but whether"):
+        with pytest.raises(UnknownError, match="holds the new policy, but it is unknown whether"):
             session.confirm()
         session.revert()  # as apply does: it must not take back what may be confirmed
     assert b"c1.web" in bench.mock.running()

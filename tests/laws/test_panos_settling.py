@@ -137,7 +137,7 @@ def test_nothing_is_pushed_over_an_open_change(panos: PanosHarness, bench: Panos
     killed(panos, bench, made, "judging")
     with panos.provider.connect(bench.target, read_only=False, progress=silent) as session:
         session.read()
-        with session.lock(), pytest.raises(ApplyError, match="has to be confirmed"):
+        with session.lock(), pytest.raises(ApplyError, match="must be confirmed"):
             session.push(made.script)
         assert isinstance(session, Settling)
     (change,) = look(panos, bench).state.unconfirmed
@@ -208,7 +208,7 @@ def test_a_saved_file_of_another_push_takes_nothing_back(
         case _:
             bench.mock.fail("body", contains="<saved>", body=b"<response status='success'>")
     running = bench.mock.running()
-    with pytest.raises(UnknownError, match="is not what was there before") as told:
+    with pytest.raises(UnknownError, match="is not the configuration from before") as told:
         settled(panos, bench, "revert")
     assert "load config version" in told.value.message
     assert "request commit-lock remove admin admin" in told.value.message
@@ -225,9 +225,9 @@ def test_a_change_that_is_not_there_is_not_adopted(panos: PanosHarness, bench: P
         with pytest.raises(LockedError):
             session.adopt(Unconfirmed(push="0a1b2c3d"))
         with session.lock():
-            with pytest.raises(ApplyError, match="not there any more"):
+            with pytest.raises(ApplyError, match="no longer exists"):
                 session.adopt(Unconfirmed(push="0a1b2c3d"))
-            with pytest.raises(ApplyError, match="not there any more"):
+            with pytest.raises(ApplyError, match="no longer exists"):
                 session.adopt(Unconfirmed(push=""))
 
 
@@ -477,7 +477,7 @@ def test_a_run_without_its_lock_changes_nothing_more(
             )
             assert how == "gone" or released == ("commit", "config")  # they are taken again
         return
-    with pytest.raises(LostLockError, match="neither on nor back") as lost:
+    with pytest.raises(LostLockError, match="neither continues nor goes back") as lost:
         apply_device(made, panos.provider, bench.target, progress=steal, order=order)
     assert lost.value.code == "lost_lock"
     committed = when in COMMITTED

@@ -1,1 +1,1 @@
-"""One module or folder a platform; loaded by name through entry points."""
+"""One module or folder per platform; loaded by name through entry points."""

@@ -1,4 +1,4 @@
-"""What a provider is: the seam between segctl's core and the code that speaks to one platform."""
+"""The provider interface: the seam between segctl's core and the code for one platform."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _LOOKING = RLock()
 class Capabilities:
     """What a platform can express, as values rather than branches.
 
-    `title` is what people call it. With `owns_zones` a zone is made by segctl, of interfaces; else
-    it is there before. Where rules are not `ordered`, none ever moves. With `tells_authors` its
-    sessions are a `Witness`. `services` are those that a device has without configuration.
+    `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
+    otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
+    sessions are a `Witness`. `services` are the ones a device has without configuration.
     """
 
     title: str = ""
@@ -63,7 +63,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which device answered, and which part of it; a scope may be given as its text."""
+    """Which device answered, and for which scope; the scope may be given as text."""
 
     serial: str
     os_version: str
@@ -73,13 +73,13 @@ class Identity:
     hostname: str = ""
 
     def __post_init__(self) -> None:
-        """Take a scope's text for the scope: providers of third parties give one."""
+        """Convert a scope given as text, as third-party providers give it."""
         object.__setattr__(self, "scope", Scope.of(str(self.scope)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What a device holds, parsed: ours apart from what others own."""
+    """What a device holds, parsed, with our items separate from those of others."""
 
     identity: Identity
     policy: Policy
@@ -88,26 +88,26 @@ class Live:
     zones: tuple[FirewallZone, ...] = ()
     #: names the policy may refer to without owning them, by kind
     known: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
-    #: names in our scope that belong to others, by kind: ours must not be called the same
+    #: names in our scope that belong to others, by kind: ours must not use them
     taken: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
-    #: names of our objects that others refer to, each with a place where they do, in the
-    #: platform's words: such an object is kept
+    #: names of our objects that others refer to, each with one such place in the platform's words;
+    #: these objects are kept
     referenced: Mapping[str, str] = field(default_factory=dict[str, str])
     #: uncommitted changes: who, where
     pending: tuple[tuple[str, str], ...] = ()
-    #: SHA-256 of each rule of others, in order, by name
+    #: SHA-256 of each rule that others own, in order, by name
     other_rules: Mapping[str, str] = field(default_factory=dict[str, str])
-    #: SHA-256 of each object of others that a rule of ours may refer to, by kind and name
+    #: SHA-256 of each object of others that our rules may refer to, by kind and name
     other_objects: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what else others' rules may name, which is no item of a policy, with what it is
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
-    #: what of the device besides its policy decides what traffic meets later
+    #: everything besides the policy that decides how traffic is treated later
     state: DeviceState = field(default_factory=DeviceState)
 
     def effective(self) -> Policy:
-        """Return everything the device enforces, ours and others', in its order."""
+        """Return everything the device enforces, ours and others', in the device's order."""
         rules = {rule.name: rule for rule in (*self.policy.rules, *self.others.rules)}
         both = self.policy.beside(self.others)
         return both.replace(
@@ -119,25 +119,25 @@ class Live:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who made a change, as the device's own log has it; `time` is by the device's clock."""
+    """Who made a change, according to the device's own log; `time` is by the device's clock."""
 
     admin: str
     time: str
     command: str = ""
     client: str = ""
     host: str = ""
-    #: it is the account segctl logs in with
+    #: whether it is the account segctl logs in with
     own: bool = False
 
 
 @runtime_checkable
 class Witness(Protocol):
-    """What a session can do besides where its device keeps a log of who changed it."""
+    """An additional capability of sessions whose device logs who changed it."""
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
-        """Return who last changed each item, of (kind, names it goes or went by); read-only.
+        """Return who last changed each item, given as (kind, present and past names); read-only.
 
-        None where the log does not tell.
+        None if the log does not say.
         """
         ...
 
@@ -171,28 +171,28 @@ class Session(Protocol):
 
 @runtime_checkable
 class Showing(Protocol):
-    """A session that can also run commands which only show something, once it has read."""
+    """A session that can also run commands that only show something, after `read`."""
 
     def show(self, command: str) -> str:
         """Return what the device answers to `command`.
 
         Raises:
-            UnsupportedError: it is not one of the commands that are known to change nothing.
+            UnsupportedError: the command is not known to be harmless.
         """
         ...
 
 
 @runtime_checkable
 class Asked(Protocol):
-    """A provider of `Showing` sessions that knows which commands they run without a device."""
+    """A provider of `Showing` sessions that can judge a command without a device."""
 
     def refusal(self, command: str) -> str:
-        """Say why `command` is not run; empty where it is. Pure."""
+        """Return why `command` may not run; empty if it may. Pure."""
         ...
 
 
 class Provider(Protocol):
-    """Everything segctl knows of one platform; stateless, and pure but for `connect`."""
+    """Everything segctl knows about one platform; stateless, and pure except for `connect`."""
 
     @property
     def name(self) -> str:
@@ -213,7 +213,7 @@ class Provider(Protocol):
         ...
 
     def parse(self, config: bytes) -> Live:
-        """Read a document from `Session.read`; what is not understood is an error."""
+        """Parse a document from `Session.read`; anything not understood is an error."""
         ...
 
     def render(self, changes: Sequence[Change], live: Live) -> str:
@@ -233,40 +233,40 @@ class Provider(Protocol):
 
 @runtime_checkable
 class Steady(Protocol):
-    """A provider whose documents hold what moves by itself, counters or a clock."""
+    """A provider whose documents hold values that change by themselves, such as counters."""
 
     def steady(self, config: bytes) -> bytes:
-        """Return the document without that; a plan without changes must not depend on it."""
+        """Return the document without those values; an empty plan must not depend on them."""
         ...
 
 
 @runtime_checkable
 class Masking(Protocol):
-    """A provider that knows what may be kept of a document, so that there are snapshots.
+    """A provider that can strip a document down to what may be stored, for snapshots.
 
-    What `segctl.providers.parsed.dump` returns is the safest: nothing is in it but what was parsed.
+    The result of `segctl.providers.parsed.dump` is the safest: it holds only what was parsed.
     """
 
     def mask(self, config: bytes) -> bytes:
-        """Return all that may be kept of a document of `Session.read`, no secret among it.
+        """Return what may be stored of a document from `Session.read`; it holds no secret.
 
-        `parse` reads the same from it, but for what others wrote about their own: descriptions.
+        `parse` reads the same from it, except for the descriptions that others wrote.
         """
         ...
 
 
 @runtime_checkable
 class Speaking(Protocol):
-    """A provider whose rules name what may be done of an industrial protocol in words of its own.
+    """A provider with its own names for what may be done with an industrial protocol.
 
-    Without it they are taken to be the words of checks: ``modbus.read``.
+    Without it, the names used by checks are assumed, such as ``modbus.read``.
     """
 
     def applications(self, protocol: IndustrialProtocol, classes: Sequence[str]) -> Applications:
-        """Return what the platform's rules call these access classes of a protocol. Pure.
+        """Return the platform's names for these access classes of a protocol. Pure.
 
         Raises:
-            UnsupportedError: the platform cannot tell them from the rest of the protocol.
+            UnsupportedError: the platform cannot separate them from the rest of the protocol.
         """
         ...
 
@@ -306,11 +306,11 @@ def _words(found: Provider, live: Live | None) -> Platform:
 def provider(platform: str) -> Provider:
     """Return the provider of a platform, ours or a third party's.
 
-    It is stateless, and looking for it among all that is installed takes some milliseconds: it is
-    looked for once, also by threads that all begin at once.
+    A provider is stateless, and the search through everything installed takes some milliseconds,
+    so it is done once, even if several threads start at the same time.
 
     Raises:
-        UnsupportedError: nobody provides it.
+        UnsupportedError: no provider is installed for it.
     """
     with _LOOKING:
         return _provider(platform)
@@ -344,10 +344,10 @@ def _entry(platform: str) -> EntryPoint:
 
 
 def refusal(platform: str, command: str) -> str:
-    """Say why devices of a platform do not run `command`, as far as that is known without them.
+    """Return why a platform's devices may not run `command`, as far as known without a device.
 
     Raises:
-        UnsupportedError: nobody provides the platform.
+        UnsupportedError: no provider is installed for the platform.
     """
     found = provider(platform)
     return found.refusal(command) if isinstance(found, Asked) else ""

@@ -1,7 +1,7 @@
-"""What was parsed of a device as a document of its own: all that a snapshot holds.
+"""The parsed state of a device as a document: the content of a snapshot.
 
-Nothing that `parse` does not read can be in it: it is written from `Live`, field by field, not
-from the device's answers. Digests stand for what others own and nobody plans with.
+It is written from `Live`, field by field, not from the device's answers, so it cannot contain
+anything that `parse` does not read. Digests stand for what others own and no plan needs.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from segctl.model.policy import Item
 
-#: How a document begins; no session returns one that does.
+#: The first bytes of such a document; no session's document begins with them.
 MAGIC = b"segctl-parsed 1\n"
-#: What modules name in annotations and import for type checkers only.
+#: Types that modules import only for type checkers.
 _NAMES = {
     **vars(items),
     "ClassVar": ClassVar,
@@ -49,23 +49,23 @@ _NAMES = {
     "Problem": Problem,
     "Scope": Scope,
 }
-#: What rules had a field for before declared rules were told apart, always true on a device.
+#: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"
 LiveT = TypeVar("LiveT", bound=Live)
 
 
 def without_notes(live: Live) -> Live:
-    """Return `live` without what others wrote into their rules and objects for themselves.
+    """Return `live` without the notes that others wrote into their rules and objects.
 
-    Descriptions, and what segctl has no field for: no plan depends on either. That it changes is
-    seen all the same, by the digests of `Live.other_rules` and `Live.other_objects`.
+    Notes are descriptions and whatever segctl has no field for; no plan depends on them. Changes
+    to them still show in the digests of `Live.other_rules` and `Live.other_objects`.
     """
     held = live.others.by_kind.values()
     return replace(live, others=Policy.of(without_note(one) for every in held for one in every))
 
 
 def without_note(item: Item) -> Item:
-    """Return a rule or an object without its description, and what segctl has no field for."""
+    """Return a rule or object without its description and without fields unknown to segctl."""
     notes: dict[str, Any] = {
         name: empty
         for name, empty in (("description", ""), ("comments", ""), ("extras", ()))
@@ -75,26 +75,27 @@ def without_note(item: Item) -> Item:
 
 
 def dump(live: Live) -> bytes:
-    """Return the document of what was parsed, without others' notes."""
+    """Return the parsed state as a document, without others' notes."""
     return MAGIC + json.dumps(_plain(without_notes(live)), separators=(",", ":")).encode()
 
 
 def is_parsed(document: bytes) -> bool:
-    """Whether a document is one of `dump`, and no session's."""
+    """Whether a document comes from `dump` and not from a session."""
     return document.startswith(MAGIC)
 
 
 def load(document: bytes, kind: type[LiveT]) -> LiveT:
-    """Return what was parsed once; every value is checked for its type.
+    """Return the parsed state that `dump` wrote; the type of every value is checked.
 
     Raises:
-        ParseError: the document is damaged, or another version's.
+        ParseError: the document is damaged, or written by another version.
     """
     try:
         return cast("LiveT", _read(kind, read_listing(document[len(MAGIC) :])))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ParseError(
-            "snapshot", "what it holds is not of this version of segctl, or damaged: take it again"
+            "snapshot",
+            "the snapshot is damaged, or another version of segctl wrote it: take it again",
         ) from error
 
 
@@ -127,10 +128,10 @@ def _default(field: Field[Any]) -> object:
 
 
 def _read(hint: Any, value: Any) -> Any:
-    """Return a value of the type that `hint` says.
+    """Return the value as the type `hint`.
 
     Raises:
-        TypeError: it is of another.
+        TypeError: it has another type.
     """
     if hint is Scope:
         return Scope.of(_sure(isinstance(value, str), value))

@@ -1,7 +1,7 @@
-"""What decides the traffic of the next minutes besides the policy: what a device's state is.
+"""A device's state: what decides, besides the policy, how traffic is treated in the next minutes.
 
-A change that nobody has confirmed goes back; what a reboot loads may be another policy; a lock
-keeps the next run out. All of it is read with the policy, and belongs to `Live`.
+An unconfirmed change goes back; a reboot may load another policy; a lock keeps the next run
+out. All of this is read together with the policy and belongs to `Live`.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_che
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-#: Kind of a finding: what the device holds of others could not be read, so that nobody knows what
-#: it does.
+#: Kind of a finding: something others put on the device could not be read, so its effect is
+#: unknown.
 UNREAD = "unread"
-#: Whether what the device loads at boot is what it enforces now.
+#: Whether the device loads at boot what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What a run leaves on a device about itself.
+    """What a run records about itself on a device.
 
-    `probes` is a digest of the probes that judge its change before it is kept, empty where none
-    do. `lease` is how long it may hold the device, in seconds.
+    `probes` is a digest of the probes that judge its change before it is kept, empty if there
+    are none. `lease` is how long it may hold the device, in seconds.
     """
 
     plan_id: str = ""
@@ -34,11 +34,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unconfirmed:
-    """A change that traffic meets and that its run has not confirmed.
+    """A change that is live and that its run has not confirmed.
 
     `push` is the device's own name for it, `run` who made it, `since` and `goes_back_in` seconds
-    (None: unknown, or it does not go back by itself). `alive` says whether the run lives, None
-    where that cannot be told.
+    (None: unknown, or it does not go back by itself). `alive` says whether the run is alive, None
+    if unknown.
     """
 
     push: str
@@ -54,8 +54,8 @@ class Unconfirmed:
 class Lock:
     """A lock on the device.
 
-    `owner` is who holds it, in words. `ours` says that a run of segctl took it; `alive` whether
-    that run lives, None where that cannot be told; `lease_left` seconds until it counts as dead,
+    `owner` is a text that says who holds it. `ours` says that a segctl run took it; `alive`
+    whether that run is alive, None if unknown; `lease_left` the seconds until it counts as dead,
     None for a lock of others.
     """
 
@@ -66,22 +66,22 @@ class Lock:
     alive: bool | None = None
     lease_left: float | None = None
     since: str = ""
-    #: what removes it by hand
+    #: the command that removes it by hand
     command: str = ""
 
     @property
     def dead(self) -> bool:
-        """Whether it is a lock of a run of ours that is known not to live any more."""
+        """Whether a run of ours took the lock and is known to be dead."""
         return self.ours and self.alive is False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
-    """Everything about a device that decides what traffic meets later.
+    """Everything besides the policy that decides how a device treats traffic later.
 
     `kept` says whether the device would load at boot what it enforces now, and `kept_where` from
-    where; `why_not_kept` says in words what is wrong. `applied` are ids of plans that were
-    confirmed on it, the latest first.
+    where; `why_not_kept` explains what is wrong. `applied` holds the ids of plans that were
+    confirmed on it, latest first.
     """
 
     unconfirmed: tuple[Unconfirmed, ...] = ()
@@ -93,16 +93,16 @@ class DeviceState:
 
     @property
     def unsettled(self) -> bool:
-        """Whether `apply` has something to do although the policy is as desired."""
+        """Whether `apply` has work to do even if the policy is as desired."""
         return not self.lasts or any(lock.dead for lock in self.locks)
 
     @property
     def lasts(self) -> bool:
-        """Whether the device is not known to become another by itself or by a reboot."""
+        """Whether nothing is known that would change the policy by itself or at a reboot."""
         return not self.unconfirmed and self.kept not in ("differs", "missing")
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as it stands in documents; `read_state` takes it back."""
+        """Return its form in documents; `read_state` is the inverse."""
         return asdict(self) | {
             "unconfirmed": [asdict(change) for change in self.unconfirmed],
             "locks": [asdict(lock) for lock in self.locks],
@@ -111,10 +111,10 @@ class DeviceState:
 
 
 def read_state(document: Mapping[str, Any]) -> DeviceState:
-    """Return the state that a part of a document describes; an empty one says nothing.
+    """Return the state from its form in documents; an empty one means nothing is known.
 
     Raises:
-        TypeError: it holds what no state holds.
+        TypeError: it has a key that a state does not have.
     """
     if strange := sorted(set(document) - {one.name for one in fields(DeviceState)}):
         message = f"a state has no {', '.join(strange)}"
@@ -133,34 +133,34 @@ def read_state(document: Mapping[str, Any]) -> DeviceState:
 
 @runtime_checkable
 class Settling(Protocol):
-    """What a session can do whose device remembers runs; every platform of ours can.
+    """Additional calls of sessions whose device remembers runs; every platform of ours has them.
 
-    `begin` comes before `lock`. Under the lock, `adopt` makes `confirm` and `revert` mean a change
-    that a dead run left, and `keep` writes what a reboot loads.
+    `begin` comes before `lock`. Under the lock, `adopt` makes `confirm` and `revert` apply to a
+    change that a dead run left, and `keep` writes what a reboot loads.
     """
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the device warned of while it took the change, in its own words."""
+        """The device's warnings while it accepted the change, in its own words."""
         ...
 
     def begin(self, run: Run) -> None:
-        """Say which run this is: its lock and its push bear it."""
+        """Set which run this is: its lock and its push record it."""
         ...
 
     def before_live(self, check: Callable[[], None]) -> None:
-        """Have `check` called when all of a push is ready, the last moment before it is live.
+        """Have `check` called when a push is complete, at the last moment before it goes live.
 
-        What it raises ends the push, and nothing of it goes live.
+        If it raises, the push ends and nothing of it goes live.
         """
         ...
 
     def adopt(self, change: Unconfirmed) -> None:
-        """Take over a change of a dead run, to confirm it or to take it back.
+        """Take over a dead run's change, to confirm or revert it.
 
         Raises:
             LockedError: the lock is not held.
-            DeviceError: the change is not there any more.
+            DeviceError: the change no longer exists.
         """
         ...
 
@@ -168,6 +168,6 @@ class Settling(Protocol):
         """Make the device load at boot what it enforces now.
 
         Raises:
-            ApplyError: it could not be written; the device loads what it loaded before.
+            ApplyError: writing failed; the device still loads what it loaded before.
         """
         ...

@@ -1,7 +1,7 @@
 """Detached signatures over the exact bytes of a file, as ``ssh-keygen -Y`` and ``minisign`` do.
 
-A signature stands beside its file: ``plan.json.sig`` by an SSH key, ``plan.json.minisig`` by a
-minisign key. The libraries that know the two formats load when they are needed.
+A signature lies beside its file: ``plan.json.sig`` for an SSH key, ``plan.json.minisig`` for a
+minisign key. The libraries for the two formats load when needed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from segctl.transports.credentials import Secret
 
-#: What an SSH signature is for: one made for anything else does not count.
+#: The namespace of our SSH signatures: a signature for another one does not count.
 NAMESPACE: Final = "segctl-plan"
-#: A key file or a signature larger than this is none.
+#: A key or signature file larger than this is refused.
 _MOST: Final = 1 << 20
 
 Kind: TypeAlias = Literal["ssh", "minisign"]
@@ -37,13 +37,13 @@ class Signature:
     text: bytes
 
     def beside(self, file: Path) -> Path:
-        """Return where it belongs."""
+        """Return its path."""
         return signature_path(file, self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signer:
-    """Who signed: the name that the keys file gives the key, and the key's own."""
+    """The signer: the name in the trusted keys file, and the key."""
 
     kind: Kind
     name: str
@@ -57,7 +57,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """The content of a file, and the content of what is to be its signature."""
+    """The content of a file, and of its alleged signature."""
 
     data: bytes
     file: Path
@@ -65,19 +65,19 @@ class Claim:
     path: Path
 
     def unfit(self) -> SignatureError:
-        """Return the error for a signature that is not one over this content."""
+        """Return the error for a signature that does not match this content."""
         return SignatureError(
-            f"{self.file} or {self.path.name} was changed: the signature does not fit"
+            f"the signature does not match: {self.file} or {self.path.name} was changed"
         )
 
 
 def signature_path(file: Path, kind: Kind) -> Path:
-    """Return where a file's signature of one kind stands."""
+    """Return the path of a file's signature of one kind."""
     return file.with_name(file.name + SUFFIXES[kind])
 
 
 def open_key(key: Path, password: Callable[[], Secret]) -> Callable[[bytes, str], Signature]:
-    """Return what signs the content of a file and its name; `password` is asked if there is one.
+    """Return a function that signs a file's content and name; `password` is called if needed.
 
     Raises:
         SignatureError: the key cannot be used.
@@ -94,34 +94,34 @@ def open_key(key: Path, password: Callable[[], Secret]) -> Callable[[bytes, str]
         private = ssh.open_key(text, key, password)
         return lambda data, _name: Signature(kind="ssh", text=ssh.sign(data, private))
     raise SignatureError(
-        f"{key} is no secret key: give an SSH private key or a minisign secret key"
+        f"{key} is not a secret key: give an SSH private key or a minisign secret key"
     )
 
 
 def _secret_key(path: Path) -> bytes:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SignatureError(f"{path} can be read by others: chmod 600 {path}")
+            raise SignatureError(f"{path} is readable by others: chmod 600 {path}")
         return _content(path)
     except OSError as error:
-        raise SignatureError(f"the key {path}: {error.strerror}") from error
+        raise SignatureError(f"cannot read the key {path}: {error.strerror}") from error
 
 
 def verify(data: bytes, file: Path, keys: Path, now: datetime) -> tuple[Signer, ...]:
     """Return who signed `data`, the content of `file`.
 
-    Every signature beside the file must hold that is of a kind `keys` has keys of, and there must
-    be one.
+    There must be a signature, and every signature beside the file must hold whose kind occurs in
+    `keys`.
 
     Raises:
-        SignatureError: it is not signed, was changed, or nobody trusted signed it.
+        SignatureError: it is not signed, was changed, or was not signed by a trusted key.
     """
     from segctl.signing.trusted import read_trusted
 
     try:
         text = _content(keys)
     except OSError as error:
-        raise SignatureError(f"the trusted keys {keys}: {error.strerror}") from error
+        raise SignatureError(f"cannot read the trusted keys {keys}: {error.strerror}") from error
     trusted = read_trusted(text, keys)
     wanted: dict[Kind, bool] = {"ssh": bool(trusted.ssh), "minisign": bool(trusted.minisign)}
     paths = {kind: signature_path(file, kind) for kind, has_keys in wanted.items() if has_keys}
@@ -144,7 +144,7 @@ def verify(data: bytes, file: Path, keys: Path, now: datetime) -> tuple[Signer, 
 
 
 def signatures_of(file: Path) -> tuple[Path, ...]:
-    """Return the signatures beside a file, whatever they are worth."""
+    """Return the signatures beside a file, unchecked."""
     paths = (signature_path(file, kind) for kind in SUFFIXES)
     return tuple(path for path in paths if path.is_file())
 
@@ -153,7 +153,7 @@ def _signature(path: Path) -> bytes:
     try:
         return _content(path)
     except OSError as error:
-        raise SignatureError(f"the signature {path}: {error.strerror}") from error
+        raise SignatureError(f"cannot read the signature {path}: {error.strerror}") from error
 
 
 def _content(path: Path) -> bytes:

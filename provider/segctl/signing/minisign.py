@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def open_key(key: bytes, path: Path, password: Callable[[], Secret]) -> SecretKey:
-    """Return a secret key, its password asked for where it has one.
+    """Return a secret key, after asking for its password if it has one.
 
     Raises:
         SignatureError: it is damaged, or the password does not open it.
@@ -56,7 +56,7 @@ def verify(claim: Claim, keys: Sequence[MinisignKey]) -> Signer:
         made = minisign.Signature.from_bytes(claim.signature)
         key_id = b64decode(claim.signature.splitlines()[1])[2:10]
     except (minisign.Error, ValueError) as error:
-        raise SignatureError(f"{claim.path} is damaged: it is no minisign signature") from error
+        raise SignatureError(f"{claim.path} is damaged: it is not a minisign signature") from error
     name = f"{int.from_bytes(key_id, 'little'):016X}"
     mine = [key for key in keys if key.key_id == key_id]
     if not mine:

@@ -27,7 +27,7 @@ _ARMOR: Final = re.compile(
     rb"\s*-----BEGIN SSH SIGNATURE-----\s([A-Za-z0-9+/=\s]+)-----END SSH SIGNATURE-----\s*"
 )
 _MAGIC: Final = b"SSHSIG"
-#: What ssh-keygen accepts: no SHA-1, no DSA.
+#: The algorithms ssh-keygen accepts: no SHA-1, no DSA.
 _ALGORITHMS: Final = re.compile(
     r"ssh-ed25519|ssh-ed448|rsa-sha2-(256|512)|ecdsa-sha2-nistp(256|384|521)"
     r"|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com"
@@ -35,7 +35,7 @@ _ALGORITHMS: Final = re.compile(
 
 
 def open_key(key: bytes, path: Path, password: Callable[[], Secret]) -> SSHKey:
-    """Return a private key, its password asked for where it has one.
+    """Return a private key, after asking for its password if it has one.
 
     Raises:
         SignatureError: it is damaged, or the password does not open it.
@@ -62,7 +62,7 @@ def sign(data: bytes, key: SSHKey) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Envelope:
-    """What an SSH signature says of itself."""
+    """The fields of an SSH signature."""
 
     key: bytes
     namespace: str
@@ -107,7 +107,7 @@ def verify(claim: Claim, keys: Sequence[SshKey], now: datetime) -> Signer:
 
 
 def _holds(claim: Claim, key: SshKey) -> bool:
-    """Whether the signature is that of the key over the content."""
+    """Whether the key made the signature over the content."""
     import asyncssh
 
     line = f"signer {key.type} {b64encode(key.data).decode()}"
@@ -130,11 +130,11 @@ def _envelope(signature: bytes, path: Path) -> _Envelope:
         algorithm, *_rest = _strings(made, 2, more=True)
         return _Envelope(key=key, namespace=namespace.decode(), algorithm=algorithm.decode())
     except (ValueError, binascii.Error) as error:
-        raise SignatureError(f"{path} is damaged: it is no SSH signature") from error
+        raise SignatureError(f"{path} is damaged: it is not an SSH signature") from error
 
 
 def _strings(data: bytes, count: int, *, more: bool = False) -> list[bytes]:
-    """Return the strings of SSH's encoding that `data` consists of."""
+    """Return the strings that `data` consists of, in SSH's encoding."""
     found: list[bytes] = []
     for _ in range(count):
         size = int.from_bytes(data[:4], "big")

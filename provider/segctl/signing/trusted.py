@@ -1,6 +1,6 @@
-"""The file of keys that are trusted: OpenSSH's allowed signers, minisign's public keys, or both.
+"""The file of trusted keys: OpenSSH's allowed signers, minisign's public keys, or both.
 
-A line that is not understood is an error: a typing mistake must not make a key count for more.
+A line that is not understood is an error: a typing mistake must not widen a key's trust.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 _COMMENT: Final = "untrusted comment:"
 _MINISIGN_LENGTH: Final = 2 + 8 + 32
-# Possessive (``++``): what was taken is not tried again shorter, so that no line takes longer than
-# its length.
+# Possessive (``++``): no backtracking, so that the time stays linear in the line's length.
 _KEY: Final = r"(?P<type>(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]++)[ \t]++(?P<key>[A-Za-z0-9+/]++=*+)"
 _ONE: Final = r'[A-Za-z-]++(?:="[^"]*+")?+'
 _LINE: Final = re.compile(
@@ -33,7 +32,7 @@ _TIME: Final = re.compile(r"(\d{8})(\d{4})?(\d{2})?(Z?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinisignKey:
-    """A minisign public key and what its comment calls it."""
+    """A minisign public key and its name from the comment."""
 
     name: str
     text: str
@@ -42,7 +41,7 @@ class MinisignKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshKey:
-    """A line of allowed signers: who, with which key, for what, from when until when."""
+    """A line of allowed signers: who, which key, which namespaces, from when until when."""
 
     principals: str
     type: str
@@ -52,7 +51,7 @@ class SshKey:
     valid_before: datetime | None = None
 
     def refusal(self, namespace: str, now: datetime) -> str:
-        """Return why the key does not count for a namespace at a time; nothing where it does."""
+        """Return why the key is not valid for a namespace at a time; empty if it is."""
         if self.namespaces and not matches(self.namespaces, namespace):
             return f"is trusted for {self.namespaces}, not for {namespace}"
         if self.valid_after is not None and now < self.valid_after:
@@ -74,7 +73,7 @@ def read_trusted(text: bytes, file: Path) -> Trusted:
     """Return the keys of a file.
 
     Raises:
-        SignatureError: there is none, or a line is not understood.
+        SignatureError: there is no key, or a line is not understood.
     """
     ssh: list[SshKey] = []
     minisign: list[MinisignKey] = []
@@ -82,7 +81,7 @@ def read_trusted(text: bytes, file: Path) -> Trusted:
     try:
         lines = text.decode().splitlines()
     except UnicodeDecodeError as error:
-        raise SignatureError(f"{file} is no file of trusted keys: it is not text") from error
+        raise SignatureError(f"{file} is not a file of trusted keys: it is not text") from error
     for number, line in enumerate(map(str.strip, lines), start=1):
         try:
             if not line or line.startswith("#"):
@@ -97,7 +96,7 @@ def read_trusted(text: bytes, file: Path) -> Trusted:
         except ValueError as error:
             raise SignatureError(f"{file}:{number}: {error}") from error
     if not ssh and not minisign:
-        raise SignatureError(f"{file} holds no key: nobody would be trusted")
+        raise SignatureError(f"{file} has no keys: nobody would be trusted")
     return Trusted(ssh=tuple(ssh), minisign=tuple(minisign))
 
 
@@ -160,12 +159,12 @@ def _options(text: str) -> dict[str, str]:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Return a time as OpenSSH writes it: YYYYMMDD[HHMM[SS]], of this machine or with Z of UTC."""
+    """Parse a time in OpenSSH's form: YYYYMMDD[HHMM[SS]], local time, or UTC with Z."""
     if text is None:
         return None
     found = _TIME.fullmatch(text)
     if found is None:
-        message = f"{text!r} is no time: write YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC"
+        message = f"{text!r} is not a time: write YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC"
         raise ValueError(message)
     day, minutes, seconds, zulu = found.groups()
     try:
@@ -173,13 +172,13 @@ def _time(text: str | None) -> datetime | None:
             f"{day}{minutes or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S"
         )
         return local.replace(tzinfo=UTC) if zulu else local.astimezone()
-    except (OverflowError, OSError) as error:  # at the ends of what there are days of
-        message = f"{text!r} is no time that this machine knows"
+    except (OverflowError, OSError) as error:  # at the limits of the calendar
+        message = f"{text!r} is not a time that this machine can represent"
         raise ValueError(message) from error
 
 
 def matches(patterns: str, text: str) -> bool:
-    """Whether a list of OpenSSH patterns matches: ``*``, ``?``, ``!`` in front excludes."""
+    """Whether a list of OpenSSH patterns matches: ``*``, ``?``; a leading ``!`` excludes."""
     hit = False
     for pattern in patterns.split(","):
         if _fits(pattern.removeprefix("!"), text):
@@ -190,10 +189,10 @@ def matches(patterns: str, text: str) -> bool:
 
 
 def _fits(pattern: str, text: str) -> bool:
-    """Whether one pattern matches; no step is taken more often than pattern times text.
+    """Whether one pattern matches, in at most pattern times text steps.
 
-    Only the last ``*`` passed is ever asked to stand for more: what an earlier one would take
-    besides, that one can take as well.
+    Only the last ``*`` passed ever needs to match more: it can also match what an earlier one
+    would.
     """
     at = place = 0
     star, taken = -1, 0

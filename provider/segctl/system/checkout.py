@@ -1,10 +1,10 @@
-"""Which commit a folder stands at, without anything in the folder having a say in what is run.
+"""The commit of a folder, found without running anything that the folder configures.
 
-git takes its settings from the repository that it finds, and some of them name programs. A folder
-that merely looks like a bare repository counts as one, and a pull request can bring such a folder;
-what brings a ``.git`` (an archive, a shared drive) can bring any setting. So segctl looks for the
-repository itself, passes over bare ones, and takes from what is found no setting that runs
-anything. See docs/adr/0020.
+git takes its settings from the repository it finds, and some of them name programs. A folder that
+merely looks like a bare repository counts as one, and a pull request can bring such a folder; a
+``.git`` from an archive or a shared drive can bring any setting. So segctl looks for the
+repository itself, skips bare ones, and overrides every setting that runs something. See
+docs/adr/0020.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT: Final = 60.0
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-#: Settings that run something where git reads a commit or compares files with it (git-config(1));
-#: what the command line says wins over every file.
+#: Settings that run something when git reads a commit or compares files with it (git-config(1));
+#: the command line wins over every file.
 _SETTINGS: Final = (
     "safe.bareRepository=explicit",
     "core.fsmonitor=false",
@@ -39,7 +39,7 @@ _SETTINGS: Final = (
     "protocol.allow=never",
     "submodule.recurse=false",
 )
-#: Above all of the repository's own words: nothing is fetched, asked, paged or written.
+#: These win over the repository's settings: nothing is fetched, asked, paged or written.
 _VARIABLES: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
@@ -52,12 +52,12 @@ _VARIABLES: Final = {
 
 
 def commit_of(path: Path) -> tuple[str, bool]:
-    """Return the commit that a folder, or a file's folder, stands at, and whether files differ.
+    """Return the commit of a folder, or of a file's folder, and whether files differ from it.
 
-    Submodules count by the commit they stand at, not by edits in them. Files that a filter of
-    git's (such as LFS) keeps in another form than the work tree's may count as different: no
-    filter is run. There is no commit where there is no repository, git, or trust: where another
-    account owns the repository, or where a folder on the way up to it looks like one itself.
+    Submodules count by their commit, not by edits in them. Files that a git filter (such as LFS)
+    stores in another form than the work tree's may count as different: filters are not run.
+    There is no commit without a repository or git, or if the repository is not trusted: another
+    account owns it, or a folder on the way up to it looks like a repository itself.
     """
     folder = os.path.realpath(path if path.is_dir() else path.parent)
     top = _top(folder)
@@ -76,12 +76,12 @@ def commit_of(path: Path) -> tuple[str, bool]:
         status = _git(top, "status", *words, "--no-renames", "--", within, settings=filters)
     except (ChildError, UnicodeDecodeError):
         return "", False
-    # what cannot be compared counts as different
+    # files that cannot be compared count as different
     return commit, bool(status.out or status.code)
 
 
 def _top(folder: str) -> str | None:
-    """Return the folder of the work tree that holds `folder`, unless a bare repository does."""
+    """Return the top of the work tree that contains `folder`, unless a bare repository does."""
     while True:
         if _looks_bare(folder):
             return None
@@ -96,7 +96,7 @@ def _top(folder: str) -> str | None:
 def _looks_bare(folder: str) -> bool:
     """Whether git might take a folder for a bare repository, or for the inside of one.
 
-    Closed: what git asks for besides (gitrepository-layout(5)) does not matter.
+    Fails closed: what else git requires (gitrepository-layout(5)) does not matter.
     """
 
     def holds(name: str) -> bool:
@@ -106,10 +106,10 @@ def _looks_bare(folder: str) -> bool:
 
 
 def _without_filters(names: bytes) -> Iterator[str]:
-    """Yield settings that switch off every filter of which there is a setting.
+    """Yield settings that switch off every configured filter.
 
     Raises:
-        ChildError: one of them cannot be switched off on a command line.
+        ChildError: a filter cannot be switched off on the command line.
     """
     found = {name.rpartition(".")[0] for name in names.decode().split("\0")}
     for one in sorted(found):

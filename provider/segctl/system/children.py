@@ -1,8 +1,8 @@
-"""The one place that runs other programs: git, ansible-inventory, ping, what prints a password.
+"""The one place that runs other programs: git, ansible-inventory, ping, password scripts.
 
-A child gets fixed arguments and no shell, no secret of ours, no input, a time limit and a bound on
-what it may say; it leads a process group of its own, which is killed as a whole. Nothing is looked
-up in the current folder. See docs/adr/0020.
+A child gets fixed arguments, no shell, none of our secrets, no input, a time limit and a limit on
+its output; it leads a process group of its own, which is killed as a whole. No program is looked up
+in the current folder. See docs/adr/0020.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-#: A child that says more, in bytes, is stopped.
+#: A child that prints more bytes is stopped.
 MOST_OUTPUT: Final = 64 * 2**20
-#: Names more variables that programs named by the user may see.
+#: Lists further variables that programs named by the user may see.
 CHILD_VARIABLES: Final = "SEGCTL_CHILD_VARIABLES"
-#: Variables that every child may see: who and where we are, how to write and sort, never a secret.
+#: Variables that every child may see: user, paths and locale, never a secret.
 _PASSED: Final = (
     *("HOME", "LOGNAME", "USER", "PATH", "TMPDIR", "TZ"),
     *("LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_NUMERIC"),
     *("LC_TIME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"),
 )
-#: What leads to the user's own agents and settings, for programs that the user has named.
+#: Variables that lead to the user's agents and settings, for programs named by the user.
 _OF_USER: Final = (
     *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "GNUPGHOME", "GPG_TTY", "SSH_AUTH_SOCK"),
     *("VIRTUAL_ENV", "WAYLAND_DISPLAY", "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
 )
-#: Variables of ours hold passwords and tokens: no child sees one, whoever asks for it.
+#: segctl's variables hold passwords and tokens: no child sees one, whoever asks for it.
 _OURS: Final = "SEGCTL_"
 _CHUNK: Final = 2**16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """A child that has ended by itself: its exit status, negative for a signal, and its words."""
+    """A child that has ended by itself: its exit status, negative for a signal, and its output."""
 
     code: int
     out: bytes
@@ -57,10 +57,10 @@ def find_program(name: str, *, beside: str = "") -> str | None:
     """Return the absolute path of a program, or None where it is not installed.
 
     Args:
-        name: what it is called; an absolute path stands for itself.
-        beside: a folder to look into last.
+        name: its name, or an absolute path, which is returned as it is.
+        beside: a folder to search last.
 
-    Relative entries of PATH are passed over: they lead into whatever folder we are started in.
+            Relative entries of PATH are skipped: they lead into whatever folder we are started in.
     """
     if os.path.isabs(name):  # noqa: PTH117 - a path of the system as text
         return name if os.access(name, os.X_OK) else None
@@ -84,23 +84,23 @@ def run_child(
 
     Args:
         words: the program, by name or absolute path, and its arguments.
-        timeout: seconds after which it is killed, with all that it has started.
-        folder: where it runs; ours where it is not given.
-        variables: what its environment holds besides.
-        of_user: for a program that the user has named: the variables that its kind also needs.
-            Then those that `SEGCTL_CHILD_VARIABLES` names are passed on, too.
+        timeout: seconds after which it is killed, with everything it has started.
+        folder: its working directory; ours by default.
+        variables: additional environment variables.
+        of_user: for a program named by the user: the variables that its kind also needs.
+            The variables listed in `SEGCTL_CHILD_VARIABLES` are then passed on, too.
         most_output: bytes of standard output and standard error after which it is killed.
 
     Raises:
         ChildTimeoutError: it did not end in time.
-        ChildError: it is not installed, does not run, or says too much.
+        ChildError: it is not installed, does not run, or prints too much.
     """
     name = words[0]
     program = find_program(name)
     if program is None:
-        raise ChildError(f"{name} is not installed, or may not be run")
+        raise ChildError(f"{name} is not installed or not executable")
     try:
-        child = subprocess.Popen(  # no shell; the words are ours, or the user's
+        child = subprocess.Popen(  # no shell; the words come from us or the user
             [program, *words[1:]],
             cwd=folder,
             env={**_environment(of_user), **(variables or {})},
@@ -110,7 +110,7 @@ def run_child(
             start_new_session=True,
         )
     except OSError as error:
-        raise ChildError(f"{name} does not run: {error.strerror}") from error
+        raise ChildError(f"{name} cannot be started: {error.strerror}") from error
     with child:
         try:
             return _heard(child, name, timeout, most_output)
@@ -130,7 +130,7 @@ def _environment(of_user: Sequence[str] | None) -> dict[str, str]:
 
 
 def _heard(child: subprocess.Popen[bytes], name: str, timeout: float, most: int) -> Ended:
-    """Listen until a child has closed both its outputs and ended."""
+    """Read until a child has closed both its outputs and ended."""
     ends = time.monotonic() + timeout
     late = ChildTimeoutError(f"{name} did not end within {format_duration(timeout)}")
     with DefaultSelector() as selector:
@@ -148,7 +148,7 @@ def _heard(child: subprocess.Popen[bytes], name: str, timeout: float, most: int)
                 if not found:
                     selector.unregister(key.fileobj)
             if sum(map(len, said.values())) > most:
-                raise ChildError(f"{name} said more than {most} bytes")
+                raise ChildError(f"{name} printed more than {most} bytes")
     try:
         code = child.wait(max(0.0, ends - time.monotonic()))
     except subprocess.TimeoutExpired:

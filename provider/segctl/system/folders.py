@@ -1,4 +1,4 @@
-"""Where segctl keeps files of its own for a user, and what names it gives to files."""
+"""Where segctl keeps its own files for a user, and how it names files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_NAME = 200  # bytes; file systems take 255, and suffixes are added
 
 
 def state_folder(environment: Mapping[str, str] | None = None) -> Path:
-    """Return segctl's folder for state, by the XDG base directory specification."""
+    """Return segctl's state folder, following the XDG base directory specification."""
     env = os.environ if environment is None else environment
     given = env.get("XDG_STATE_HOME", "")
     if given.startswith("/"):  # relative paths are to be ignored
@@ -24,10 +24,10 @@ def state_folder(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def file_name(name: str, suffix: str = "") -> str:
-    """Return a file name for what an inventory or a device calls `name`: no two names share one.
+    """Return a file name for a name from an inventory or a device: no two names share one.
 
     Letters, digits, ``_``, ``.`` and ``-`` stay; other characters, and a leading dot or dash, are
-    percent-encoded. A name that is too long ends in its SHA-256 instead.
+    percent-encoded. A name that is too long is cut and ends in its SHA-256.
     """
     plain = re.sub(r"[^\w.-]|^[.-]", _percent, name)
     if len(plain.encode()) > _LONGEST_NAME:
@@ -41,7 +41,7 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def is_file_name(name: str) -> bool:
-    """Tell whether a name can stand in a path as it is: one plain, visible part of it."""
+    """Return whether a name can be used as it is as one plain, visible part of a path."""
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

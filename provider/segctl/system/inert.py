@@ -1,8 +1,9 @@
-r"""Text of devices and files made inert, once for each form in which it is written.
+r"""Makes text from devices and files inert, once for each output form.
 
-A name or a message of a device may hold what steers a terminal, turns the reading direction, or
-cannot be seen. Whatever form it takes, such a character is written as an escape: ``\x1b``,
-``\u202e``. Documents stay true: a machine that reads JSON or YAML gets the character itself.
+A name or a message of a device may contain characters that control a terminal, change the reading
+direction, or are invisible. In every output form, such a character is written as an escape:
+``\x1b``, ``\u202e``. Documents stay exact: a program that reads JSON or YAML gets the character
+itself.
 
 Sources: Unicode 15, general categories Cc, Cf, Cs, Co, Zl, Zp and Zs, and the property
 Default_Ignorable_Code_Point of DerivedCoreProperties.txt (of which variation selectors are a part).
@@ -14,7 +15,7 @@ import json
 import re
 from typing import Final
 
-#: Every character that is written as an escape, but for line ends between lines.
+#: Every character that is written as an escape, except for line ends between lines.
 _STEERS: Final = re.compile(
     "["
     "\\x00-\\x09\\x0b-\\x1f\\x7f-\\xa0\\xad"
@@ -29,7 +30,7 @@ _STEERS: Final = re.compile(
 
 
 def printable(text: str, *, keep: str = "") -> str:
-    r"""Return `text` on one line, what cannot be printed as escapes; `keep` (a tab, say) stays."""
+    r"""Return `text` on one line, unprintable characters escaped; `keep` (say a tab) stays."""
     if text.isascii() and text.isprintable():
         return text
     escaped = _STEERS.sub(lambda found: _escape(found[0], keep), text)
@@ -48,7 +49,7 @@ def lines(text: str) -> list[str]:
 
 
 def inert_json(text: str) -> str:
-    r"""Return JSON with the same values, in which nothing steers who looks at it.
+    r"""Return JSON with the same values, but without characters that affect whoever looks at it.
 
     >>> inert_json('{"name": "a\u202eb"}')
     '{"name": "a\\u202eb"}'
@@ -61,7 +62,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def json_text(document: object, *, indent: int | None = 1) -> str:
-    """Return a document as JSON, keys sorted, without a line end after it."""
+    """Return a document as JSON with sorted keys, without a final line end."""
     return inert_json(json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False))
 
 

@@ -1,8 +1,8 @@
-"""JSON that may be anybody's: read whole, or refused with the place and the reason.
+"""Reads untrusted JSON completely, or refuses it with the place and the reason.
 
-Python's reader alone is no match for it: nested a thousand levels deep it raises `RecursionError`,
-here or wherever what it returned is walked; half of a surrogate pair passes and cannot be written
-any more; numbers of any size, ``NaN`` and ``Infinity`` pass; of two equal keys the last one counts.
+Python's reader alone is not enough: on a thousand levels of nesting it raises `RecursionError`,
+or whoever walks the result does; half of a surrogate pair passes and cannot be written again;
+numbers of any size, ``NaN`` and ``Infinity`` pass; of two equal keys the last one wins.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import math
 import re
 from typing import Final
 
-#: Deeper nesting than this is an error: what segctl writes has less than twenty levels.
+#: Deeper nesting is an error: segctl's own documents have fewer than twenty levels.
 MAX_DEPTH: Final = 100
-#: Numbers of more digits than this are an error: JSON's readers agree on no more (RFC 8259, 6).
+#: Numbers with more digits are an error: JSON readers agree on no more (RFC 8259, 6).
 MAX_DIGITS: Final = 18
-_HALF: Final = "half of a surrogate pair is no character"
+_HALF: Final = "half of a surrogate pair is not a character"
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _OTHERS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -26,15 +26,15 @@ _LONG: Final = re.compile(rf"(?<![0-9.eE+-])-?[0-9]{{{MAX_DIGITS + 1}}}")
 
 
 class JsonError(ValueError):
-    """Text that is no JSON, or none that segctl takes; where, and why."""
+    """Text that is not JSON, or not JSON that segctl accepts; says where and why."""
 
 
 def read_json(data: bytes | str) -> object:
-    """Return what a JSON text says.
+    """Return the value of a JSON text.
 
     Raises:
-        JsonError: it is not UTF-8, not JSON, nested too deep, or holds a number, a text or equal
-            keys that cannot be taken as they stand.
+        JsonError: it is not UTF-8, not JSON, nested too deep, or has a number, a text or equal
+            keys that segctl does not accept.
     """
     text = _decoded(data)
     check_text(text)
@@ -55,13 +55,13 @@ def read_json(data: bytes | str) -> object:
 
 
 def read_listing(data: bytes | str) -> object:
-    """Return what a device's JSON says, its numbers as long as they are: counters have 64 bits.
+    """Return the value of a device's JSON, with numbers of any length: counters have 64 bits.
 
-    Without a look at every number, key and bracket, of which a listing has millions: who walks it
-    takes a `RecursionError` for a listing of another shape.
+    It does not check every number, key and bracket, of which a listing has millions; callers
+    treat a `RecursionError` as a listing of the wrong shape.
 
     Raises:
-        JsonError: it is not UTF-8, not JSON, nested too deep to be read, or holds half a character.
+        JsonError: it is not UTF-8, not JSON, nested too deep to be read, or has half a character.
     """
     text = _decoded(data)
     if (at := _half_a_pair(text)) is not None:
@@ -73,7 +73,7 @@ def read_listing(data: bytes | str) -> object:
     except json.JSONDecodeError as error:
         raise JsonError(f"{_place(text, error.pos)}: {error.msg}") from error
     except ValueError as error:
-        raise JsonError("a number in it has thousands of digits") from error
+        raise JsonError("it has a number with thousands of digits") from error
 
 
 def _decoded(data: bytes | str) -> str:
@@ -84,10 +84,10 @@ def _decoded(data: bytes | str) -> str:
 
 
 def check_text(text: str) -> None:
-    """Refuse what JSON's grammar allows and no reader can take.
+    """Refuse what JSON's grammar allows but readers cannot handle.
 
     Raises:
-        JsonError: the text is nested too deep, or holds half a character.
+        JsonError: the text is nested too deep, or has half a character.
     """
     try:
         raw = text.encode()
@@ -104,18 +104,18 @@ class _LongError(ValueError):
 
 
 def _deep(raw: bytes) -> bool:
-    """Whether brackets are nested too deep: every turn takes away the innermost ones."""
+    """Whether brackets are nested too deep: each pass removes the innermost ones."""
     rest = _STRING.sub(b"", raw).translate(_BRACKETS, _OTHERS)
     for _ in range(MAX_DEPTH):
         if not rest:
             return False
         rest = rest.replace(b"[]", b"")
-    # what is left for another reason is no JSON: the reader says where
+    # what is left for another reason is not JSON: the reader says where
     return b"[" * (MAX_DEPTH + 1) in rest or b"[]" in rest
 
 
 def _half_a_pair(text: str) -> int | None:
-    """Return where an escape stands for half of a character, or None."""
+    """Return the position of an escape for half of a character, or None."""
     if "\\ud" not in text and "\\uD" not in text:
         return None
     skip = 0
@@ -134,7 +134,7 @@ def _half_a_pair(text: str) -> int | None:
 
 def _integer(text: str) -> int:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise _LongError(f"a number of more than {MAX_DIGITS} digits is not taken")
+        raise _LongError(f"a number has more than {MAX_DIGITS} digits")
     return int(text)
 
 
@@ -146,7 +146,7 @@ def _number(text: str) -> float:
 
 
 def _constant(text: str) -> object:
-    raise JsonError(f"{text} is no number")
+    raise JsonError(f"{text} is not a JSON number")
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -154,7 +154,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         names = [key for key, _ in pairs]
         twice = next(key for at, key in enumerate(names) if key in names[:at])
-        raise JsonError(f"the key {twice[:80]!r} stands twice in one object")
+        raise JsonError(f"the key {twice[:80]!r} occurs twice in one object")
     return found
 
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def uncollected() -> Generator[None]:
-    """Keep the cycle collector away: loading makes no cycles, and looking for them costs much.
+    """Pause the cycle collector: loading creates no cycles, and looking for them is expensive.
 
-    A fifth of the time for a PAN-OS configuration, two fifths for a listing of nft.
+    It saves a fifth of the time for a PAN-OS configuration, two fifths for a listing of nft.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -27,9 +27,9 @@ def uncollected() -> Generator[None]:
 
 
 def weight(text: str) -> int:
-    """Return an upper bound of the bytes that it takes to read JSON, by its signs.
+    """Return an upper bound of the memory that reading a JSON text takes, from its characters.
 
-    Of the text there are up to four copies, in which one character beyond U+FFFF makes each take
+    There are up to four copies of the text, in which one character beyond U+FFFF makes each take
     four bytes. An empty list takes 64 bytes with its place in another, a dictionary up to 240, a
     string 50 and its characters, a number 36 (CPython 3.11 to 3.14, 64 bits).
     """

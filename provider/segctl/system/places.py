@@ -1,8 +1,8 @@
-"""Where a file goes, walked to so that no other user of this machine can decide it.
+"""Resolves a file's place so that no other user of this machine can influence it.
 
-The way is walked folder by folder, each held open, so that nothing on it can be exchanged
-meanwhile: a link is followed only if root or this user made it, and what stands in a folder that
-others can write must belong to root or to this user. Files are not put into such a folder itself
+The path is walked folder by folder, each held open, so that nothing on it can be exchanged
+meanwhile: a link is followed only if root or this user made it, and an entry of a folder that
+others can write to must belong to root or to this user. Files are not put into such a folder
 unless it is sticky.
 """
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 _PRIVATE_FOLDER = 0o700
 _ROOT = 0
 _MOST_LINKS = 40
-#: A folder is only walked through: that needs no right to list it.
+#: A folder is only passed through, which does not need the right to list it.
 _WALK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class UnsafePlaceError(PermissionError):
-    """Another user of this machine could decide where a file goes, or what stands in it."""
+    """Another user of this machine could decide where a file goes, or what it contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
     """A folder that is held open; `others` says who else can write to it, if anybody can.
 
-    `owner` is a user's number.
+    `owner` is a user id.
     """
 
     descriptor: int
@@ -49,7 +49,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file goes, and what stands there; `stream` is an open descriptor instead."""
+    """Where a file goes, and what is there now; or `stream`, an open descriptor."""
 
     folder: Folder
     name: str
@@ -58,21 +58,21 @@ class Place:
 
     @property
     def path(self) -> Path:
-        """The path without any link in it."""
+        """The path with all links resolved."""
         return Path(self.folder.path, self.name)
 
     @property
     def special(self) -> bool:
-        """Whether it takes what is written to it as a pipe or a terminal does."""
+        """Whether it is written to like a pipe or a terminal."""
         mode = self.found.st_mode if self.found else 0
         return self.stream is not None or stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
 
     def check(self, *, alone: bool = False) -> None:
-        """Refuse to write here; with `alone`, also where others can put files beside this one.
+        """Refuse an unsafe place; with `alone`, also if others can put files beside this one.
 
         Raises:
-            UnsafePlaceError: others can write to the folder, or it holds a file of theirs.
-            OSError: there is something else than a file.
+            UnsafePlaceError: others can write to the folder, or the file belongs to another user.
+            OSError: something other than a file is there.
         """
         if self.stream is not None:
             return
@@ -93,21 +93,21 @@ class Place:
         foreign = self.found.st_uid != os.geteuid()
         if foreign and (folder.others or (self.special and self.found.st_uid != _ROOT)):
             raise unsafe(
-                f"it is there already and belongs to {user_name(self.found.st_uid)}: remove it, or "
+                f"it already exists and belongs to {user_name(self.found.st_uid)}: remove it, or "
                 "use a folder of your own (mkdir -m 700 FOLDER)"
             )
 
 
 def unsafe(reason: str) -> UnsafePlaceError:
-    """Return the error of a place that is refused for this reason."""
+    """Return the error for a place that is refused for this reason."""
     return UnsafePlaceError(errno.EPERM, reason)
 
 
 @contextmanager
 def reach(path: Path, *, make: bool = False) -> Generator[Place]:
-    """Walk to a file's folder and hold it; with `make`, the folders that are missing are made.
+    """Walk to a file's folder and hold it open; with `make`, missing folders are created.
 
-    Errors name the path that was asked for.
+    Errors name the path that was given.
     """
     try:
         with ExitStack() as held:
@@ -118,7 +118,7 @@ def reach(path: Path, *, make: bool = False) -> Generator[Place]:
 
 
 class _Walk:
-    """A way through folders, each opened in the one before it and none through a link."""
+    """A walk through folders, each opened in the one before it and none through a link."""
 
     def __init__(self, held: ExitStack, *, make: bool) -> None:
         self._held = held
@@ -129,7 +129,7 @@ class _Walk:
     def to(self, path: Path) -> Place:
         """Return the place at the end of a path."""
         if "\0" in str(path):
-            raise OSError(errno.EINVAL, "the name has a NUL in it")
+            raise OSError(errno.EINVAL, "the name contains a NUL character")
         rest = [*reversed(_parts(str(Path.cwd() / path)))]
         links = 0
         while rest:
@@ -156,18 +156,18 @@ class _Walk:
             raise OSError(errno.ELOOP, f"too many links, such as {link}")
         if found.st_uid not in {_ROOT, os.geteuid()}:
             raise unsafe(
-                f"{link} is a link that {user_name(found.st_uid)} made, and it is not followed: "
+                f"{link} is a link that {user_name(found.st_uid)} made, so it is not followed: "
                 "name the place itself"
             )
         if folder.others and not folder.sticky:
             raise unsafe(
-                f"{link} is a link in a folder that {folder.others} can write to, and it is not "
+                f"{link} is a link in a folder that {folder.others} can write to, so it is not "
                 f"followed: name the place itself, or chmod go-w {folder.path}"
             )
         if folder.owner not in {_ROOT, os.geteuid()}:
             raise unsafe(
                 f"{link} is a link in a folder of {user_name(folder.owner)}, who can exchange it, "
-                "and it is not followed: name the place itself"
+                "so it is not followed: name the place itself"
             )
         target = os.readlink(name, dir_fd=folder.descriptor)
         if target.startswith("/"):
@@ -185,7 +185,7 @@ class _Walk:
         entered = self._keep(os.open(name, _WALK, dir_fd=folder.descriptor), path)
         if folder.others and entered.owner not in {_ROOT, os.geteuid()}:
             raise unsafe(
-                f"{path} belongs to {user_name(entered.owner)} and stands in a folder that "
+                f"{path} belongs to {user_name(entered.owner)} and is in a folder that "
                 f"{folder.others} can write to: use a folder of your own (mkdir -m 700 FOLDER)"
             )
         self._trail.append(entered)
@@ -202,7 +202,7 @@ def _parts(path: str) -> list[str]:
 
 
 def entry(folder: Folder, name: str) -> os.stat_result | None:
-    """Return what stands in a folder under a name, a link as one; None if nothing does."""
+    """Return a folder's entry of this name, without following a link; None if there is none."""
     try:
         return os.stat(name, dir_fd=folder.descriptor, follow_symlinks=False)
     except FileNotFoundError:
@@ -219,12 +219,12 @@ def _others(found: os.stat_result, descriptor: int) -> str:
     if not found.st_mode & stat.S_IWGRP:
         return ""
     if _has_acl(descriptor):
-        return "whom its access list (getfacl) names"
+        return "whoever its access list (getfacl) names"
     return _shared_group(found.st_gid, os.geteuid())
 
 
 def _has_acl(descriptor: int) -> bool:
-    """Tell whether the bits of the group stand for an access list (Linux)."""
+    """Return whether the group bits stand for an access list (Linux)."""
     if not hasattr(os, "getxattr"):
         return False
     with suppress(OSError):  # there is none, or the file system has none
@@ -234,11 +234,11 @@ def _has_acl(descriptor: int) -> bool:
 
 @cache
 def _shared_group(gid: int, uid: int) -> str:
-    """Return a group in words if somebody besides root and user `uid` is in it, or may be.
+    """Return a text for a group if somebody besides root and user `uid` is or may be in it.
 
-    A group without a name is a user's own where both have one number, as in containers. So is one
-    in which nobody else is found, unless it is the user's first group under another name: of a
-    directory service's first groups nobody can be listed.
+    A group without a name is the user's own if both have the same number, as in containers. So is
+    a group without other members, unless it is the user's primary group under another name:
+    members of a directory service's primary groups cannot be listed.
     """
     try:
         account = pwd.getpwuid(uid)
@@ -256,7 +256,7 @@ def _shared_group(gid: int, uid: int) -> str:
 
 
 def user_name(uid: int) -> str:
-    """Return what a user is called, or the number."""
+    """Return a user's name, or the number."""
     with suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return f"user {uid}"

@@ -1,7 +1,7 @@
 """Which requests go through a proxy: none to this machine, none to what ``no_proxy`` names.
 
-Only what is sent to services (webhooks, a Pushgateway) may use one; the connections to firewalls
-are segctl's own and read no such setting.
+Only requests to services (webhooks, a Pushgateway) may use one; connections to firewalls
+ignore these settings.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def proxies(host: str, port: int, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxy for each scheme, as urllib takes them; empty where none may be used.
+    """Return the proxy for each scheme, as urllib expects them; empty if none may be used.
 
     Args:
         host: the host of a URL, an IPv6 address without brackets.
         port: its port.
-        environment: with ``no_proxy`` and ``NO_PROXY``, of which both count.
+        environment: with ``no_proxy`` and ``NO_PROXY``; both count.
     """
     listed = ",".join(environment.get(name, "") for name in ("no_proxy", "NO_PROXY"))
     if is_here(host) or excepted(host, port, listed):
@@ -45,11 +45,11 @@ def is_here(host: str) -> bool:
 
 
 def excepted(host: str, port: int, listed: str) -> bool:
-    """Whether a list as in ``no_proxy`` names a host.
+    """Whether a list in the form of ``no_proxy`` names a host.
 
-    Its entries, between commas or spaces: ``*``; a domain, which stands for its subdomains too,
-    with or without a leading ``.`` or ``*.``; an address; a network; each of them with ``:port``
-    where only that port is meant.
+    Entries are separated by commas or spaces: ``*``; a domain, which includes its subdomains,
+    with or without a leading ``.`` or ``*.``; an address; a network; each with ``:port`` if only
+    that port is meant.
     """
     return any(_names(entry, host, port) for entry in re.split(r"[,\s]+", listed) if entry)
 
@@ -79,7 +79,7 @@ def _port(entry: str) -> tuple[str, int | None]:
 
 
 def _address(host: str) -> Address | None:
-    """Return the address that a host is, also one written as no standard says: ``127.1``."""
+    """Return the address that a host is, even in a non-standard form such as ``127.1``."""
     address: Address | None = None
     with suppress(ValueError):
         address = ipaddress.ip_address(host.partition("%")[0])

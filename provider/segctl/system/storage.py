@@ -1,10 +1,10 @@
-"""The one way in which segctl writes files.
+"""The only way segctl writes files.
 
-A file is written beside its place under a random name that nobody else can have made, private from
-its first byte, and renamed into the place when it is whole. How the place is come to is in
-`segctl.system.places`.
+A file is written beside its place under a random name that nobody else can have created, private
+from its first byte, and renamed into place when it is complete. `segctl.system.places` resolves the
+place.
 
-What is refused is an `UnsafePlaceError`, an `OSError` like any other that writing can end with: its
+A refused place is an `UnsafePlaceError`, which is an `OSError` like any other failure to write: its
 ``strerror`` says why, and what to do.
 """
 
@@ -23,20 +23,20 @@ from segctl.system.places import Folder, Place, entry, reach, unsafe, user_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-#: For its owner only: whatever holds anything of a device, of a secret or of the network.
+#: For the owner only: files with content from a device, a secret, or details of the network.
 PRIVATE = 0o600
 _SHARED_BITS = stat.S_IRWXG | stat.S_IRWXO
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def check(path: Path, *, alone: bool = False) -> Path:
-    """Return a path without its links if `write` would put a file there.
+    """Return a path with its links resolved if `write` would put a file there.
 
     With `alone`, nobody else may be able to put files beside it either.
 
     Raises:
         UnsafePlaceError: it would not.
-        OSError: there is no such folder.
+        OSError: the folder does not exist.
     """
     with reach(path) as place:
         place.check(alone=alone)
@@ -44,13 +44,13 @@ def check(path: Path, *, alone: bool = False) -> Path:
 
 
 def write(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True) -> None:
-    """Put a file in its place in one step; what was there stays if that fails.
+    """Put a file in its place in one step; if that fails, the previous file stays.
 
     Args:
-        path: where to. A pipe or a terminal takes the bytes as they are.
-        data: what.
-        mode: of the file, whatever was there before.
-        durable: return when the disk has it.
+        path: the file; a pipe or a terminal gets the bytes as they are.
+        data: the content.
+        mode: the file's mode, whatever the previous file had.
+        durable: return only when the data is on disk.
 
     Raises:
         UnsafePlaceError: others could decide where it goes.
@@ -65,10 +65,10 @@ def write(path: Path, data: bytes, *, mode: int = PRIVATE, durable: bool = True)
 
 
 def create(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
-    """Write a file that is not there yet, its folders made where they are missing.
+    """Write a new file; missing folders are created.
 
     Raises:
-        FileExistsError: something is there.
+        FileExistsError: something is already there.
         UnsafePlaceError: others could decide where it goes.
         OSError: it cannot be written.
     """
@@ -80,10 +80,10 @@ def create(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
 
 
 def append(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Add to a private file, or make it, its folders too.
+    """Append to a private file; it and its folders are created if missing.
 
     Raises:
-        UnsafePlaceError: others could decide where it goes, or it is not this user's own.
+        UnsafePlaceError: others could decide where it goes, or another user owns it.
         OSError: it cannot be written.
     """
     with reach(path, make=True) as place:
@@ -101,27 +101,27 @@ def append(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def prepare(path: Path, beside: tuple[str, ...]) -> Path:
-    """Make a file that a library opens by its path, private, and return that without links.
+    """Create a private file for a library that opens it by path; return the path without links.
 
     Args:
-        path: the file; its folders are made where they are missing.
-        beside: what the library adds to its name for files of its own.
+        path: the file; missing folders are created.
+        beside: suffixes the library adds to the name for files of its own.
 
     Raises:
-        UnsafePlaceError: others can write to its folder, or one of the files is not this user's.
-        OSError: it cannot be made.
+        UnsafePlaceError: others can write to its folder, or another user owns one of the files.
+        OSError: it cannot be created.
     """
     with reach(path, make=True) as place:
         place.check(alone=True)
         folder = place.folder
         with suppress(FileExistsError):
             os.close(os.open(place.name, _NEW, PRIVATE, dir_fd=folder.descriptor))
-        # not opened: to close it would end the locks that a library of this process has on it
+        # not opened: closing it would release the locks that a library in this process holds on it
         for name in (place.name, *(f"{place.name}{suffix}" for suffix in beside)):
             found = entry(folder, name)
             if found is None:
                 continue
-            # root looks into the database of a service, in a folder that is the service's own
+            # root reads a service's database, in the service's own folder
             owners = {folder.owner, os.geteuid()} if os.geteuid() == 0 else {os.geteuid()}
             _check_own(Place(folder, name, found), found, owners)
             if found.st_mode & _SHARED_BITS:
@@ -130,18 +130,18 @@ def prepare(path: Path, beside: tuple[str, ...]) -> Path:
 
 
 def make_folder(path: Path) -> None:
-    """Make a private folder, and those above it, where they are missing.
+    """Create a private folder, and those above it, if missing.
 
     Raises:
         UnsafePlaceError: others could decide where it goes.
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     with reach(path / ".segctl", make=True):
         pass
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or the link in its place; it may be gone already.
+    """Remove a file, or a link in its place; it may already be gone.
 
     Raises:
         UnsafePlaceError: others could decide what is removed.
@@ -157,7 +157,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def temporary_folder(prefix: str) -> Generator[Path]:
-    """Yield a private folder for files that libraries write, which is removed afterwards."""
+    """Yield a private folder for files that libraries write; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix=prefix) as folder:
         yield Path(folder)
 
@@ -185,7 +185,7 @@ def _fill(
     durable: bool,
     then: Callable[[], None] = lambda: None,
 ) -> None:
-    """Fill a new file; it is removed if that, or what comes then, fails."""
+    """Fill a new file; it is removed if that or a later step fails."""
     try:
         try:
             _write_all(descriptor, data)
@@ -202,10 +202,10 @@ def _fill(
 
 
 def _open_own(place: Place, flags: int) -> int:
-    """Open a file of this user's own and make it private; one that is missing is made.
+    """Open this user's own file and make it private; a missing file is created.
 
     Raises:
-        UnsafePlaceError: it is another's, a link, or has another name elsewhere.
+        UnsafePlaceError: another user owns it, it is a link, or has another hard link elsewhere.
     """
     folder, name = place.folder, place.name
     safe = flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -228,8 +228,8 @@ def _check_own(place: Place, found: os.stat_result, owners: set[int]) -> None:
     user = user_name(os.geteuid())
     if not stat.S_ISREG(found.st_mode) or found.st_uid not in owners:
         raise unsafe(
-            f"{place.path} is not a file of user {user}: remove it, name another, or run segctl as "
-            "its owner"
+            f"{place.path} does not belong to user {user}: remove it, name another file, or run "
+            "segctl as its owner"
         )
     if found.st_nlink != 1:
         raise unsafe(f"{place.path} has another name elsewhere (a hard link): remove it")
@@ -246,7 +246,7 @@ def _pour(place: Place, data: bytes) -> None:
         found = os.fstat(descriptor)
         before = place.found
         if before is not None and (found.st_dev, found.st_ino) != (before.st_dev, before.st_ino):
-            raise unsafe("it was exchanged while it was opened")
+            raise unsafe("it was replaced while it was being opened")
         _write_all(descriptor, data)
     finally:
         os.close(descriptor)
@@ -259,7 +259,7 @@ def _write_all(descriptor: int, data: bytes) -> None:
 
 
 def _sync(folder: Folder) -> None:
-    """Have the disk know a folder's new entry, where the folder can be opened for that."""
+    """Flush a folder's new entry to disk, if the folder can be opened for that."""
     with suppress(OSError):
         descriptor = os.open(".", os.O_RDONLY | os.O_CLOEXEC, dir_fd=folder.descriptor)
         try:

@@ -1,12 +1,12 @@
-r"""How the command lines of appliances speak: prompts, paging, errors, and what is sent at login.
+r"""The command lines of appliances: prompts, paging, errors, and what is sent at login.
 
-What netmiko sends at login by itself was recorded on the wire (4.8.0). `prepare` holds what of it
-is for this session alone. Left out, since it changes the device or asks for more rights:
+What netmiko sends at login was recorded on the wire (4.8.0). `prepare` holds the part of it that
+affects only this session. Left out, since it changes the device or asks for more rights:
 
 - Cisco ASA: ``terminal width 511``, a line of the running configuration, within ``configure
-  terminal``; ``enable`` and ``login``, which are `CliSession.elevate`'s to send;
+  terminal``; ``enable`` and ``login``, which `CliSession.elevate` sends;
 - FortiOS: ``config system console`` / ``set output standard``, a global setting that netmiko sets
-  back when it logs out; here pages are turned instead;
+  back when it logs out; here the pager is answered instead;
 - Junos: ``cli`` from a root shell; such a login is refused instead.
 
 Sources: Cisco ASA Series CLI Configuration Guide (prompts, pager), FortiOS 7.4 CLI Reference and
@@ -32,12 +32,12 @@ _NOTHING: Final = re.compile(r"(?!)")
 class Dialect:
     """One platform's command line; its patterns are regular expressions.
 
-    `device_type` is netmiko's word for the platform. A prompt is `lead`, `name` and what `modes`
-    has for the mode, and stands alone at the end of what was said. `pager` is the line at which
-    the device waits for the next page. `errors` and `denied` match whole lines of an answer,
+    `device_type` is netmiko's word for the platform. A prompt consists of `lead`, `name` and the
+    mode's pattern in `modes`, and is the last line of the output. `pager` is the line at which the
+    device waits for the next page. `errors` and `denied` match complete lines of an answer,
     `question` the request for a second password, `banner` a text that is accepted by pressing
-    `accept`. A line that begins with `comment` does nothing; empty where there is no such sign.
-    `prepare` holds, for a mode, commands of this session alone, sent when it is first reached.
+    `accept`. A line that begins with `comment` does nothing; empty if the platform has no comments.
+    `prepare` maps a mode to commands that affect only this session, sent on first reaching it.
     """
 
     device_type: str

@@ -1,7 +1,7 @@
-"""One line typed at an appliance, and what comes back until its prompt is proven.
+"""One line typed at an appliance, and its answer up to a proven prompt.
 
 A prompt ends an answer only when a line that does nothing, sent after it, comes back between two
-prompts. Where the platform has comments that line holds a number nobody knows beforehand.
+prompts. If the platform has comments, that line holds an unpredictable number.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from segctl.transports.credentials import Secret
 
 _CHUNK: Final = 1 << 16
-#: Where a prompt is looked for: at the end of what was said.
+#: How much of the end of the output is searched for a prompt.
 _TAIL: Final = 2048
-#: For so many seconds nothing more may come before a prompt or a page is answered.
+#: Seconds of silence before a prompt or a pager is answered.
 _SETTLE: Final = 0.05
-#: How a device takes away the line of its pager before it goes on.
+#: How a device erases its pager line before it goes on.
 _ERASURE: Final = re.compile(rb"\r {1,511}\r|\x08+ +\x08+|\r?(?:\x1b\[[0-9]*[CDK])+\r?")
 _COLOURS: Final = rb"(?:\x1b\[[0-9;]*m)*"
 _STEERING: Final = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>E])|\x07|\0")
@@ -35,7 +35,7 @@ SHOWN: Final = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a device said to a line, and the prompt after it."""
+    """A device's answer to a line, and the prompt after it."""
 
     text: str
     name: str
@@ -43,7 +43,7 @@ class Said:
 
 
 class Talk:
-    """One line typed and what comes back, until its prompt is proven."""
+    """One line typed and its answer, until the prompt is proven."""
 
     def __init__(
         self,
@@ -83,11 +83,11 @@ class Talk:
 
         Raises:
             TimeoutError: no prompt came in time.
-            EOFError: the line was cut.
-            ParseError: the answer is too large, no text, or does not begin with what was typed.
-            AuthError: the second password is asked for again.
+            EOFError: the connection ended.
+            ParseError: the answer is too large, not text, or does not begin with what was typed.
+            AuthError: the device asks for the second password again.
         """
-        self._take_rest()  # what nobody asked for then stands before the echo
+        self._take_rest()  # unrequested output then comes before the echo
         if line:
             self._type(line + self._connection.RETURN)
         while not (self._probed and self._proof.search(self._tail())):
@@ -100,7 +100,7 @@ class Talk:
         return self._whole(line)
 
     def asks(self) -> str:
-        """Say what the device waits for, if its last line looks like a question."""
+        """Return what the device is waiting for, if its last line looks like a question."""
         last = self._tail().splitlines()[-1:] or [""]
         asked = re.fullmatch(r".*[:?] ?|.*\?.*[\])] ?", last[0])
         return f": it asks {shown(last[0])}" if asked else ""
@@ -108,7 +108,7 @@ class Talk:
     # --- what to type ---
 
     def _due(self) -> str:
-        """Return what the end of what was heard calls for: a page, a password, a proof; or none."""
+        """Return what the end of the output calls for: a page, a password, a proof, or nothing."""
         if len(self._heard) == self._answered:
             return ""
         if self._pager.search(self._heard[-_TAIL:]):
@@ -138,7 +138,9 @@ class Talk:
 
     def _give(self, secret: Secret, end: str) -> None:
         if self._answered >= 0:
-            raise AuthError(self._device, "asks for the second password again: it is not this one")
+            raise AuthError(
+                self._device, "asks for the second password again: this password is wrong"
+            )
         self._type(secret.reveal() + end)
 
     def _type(self, text: str) -> None:
@@ -148,7 +150,7 @@ class Talk:
     # --- what is heard ---
 
     def _take(self, seconds: float | None) -> bool:
-        """Wait for more, for so many seconds or until the deadline; say whether any came."""
+        """Wait for more output, up to `seconds` or the deadline; return whether any came."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -173,7 +175,7 @@ class Talk:
         return _STEERING.sub("", self._heard[-_TAIL:].decode(errors="replace"))
 
     def _whole(self, line: str) -> Said:
-        """Return the answer without what was typed, without pagers and without prompts."""
+        """Return the answer without the echo, the pagers and the prompts."""
         heard = self._heard
         for start, end in reversed(self._pages):
             erased = _ERASURE.match(heard, end)
@@ -188,18 +190,18 @@ class Talk:
         before, tail = text[:-_TAIL], text[-_TAIL:]
         proof = self._proof.search(tail)
         if proof is None:
-            raise ParseError(self._device, "its prompt cannot be told from its answer")
+            raise ParseError(self._device, "its prompt cannot be distinguished from its answer")
         text = before + tail[: proof.start()]
         text = self._connection.normalize_linefeeds(self._without_echo(text, line))
         mode = next(mode for mode in self._dialect.modes if proof[mode] is not None)
         return Said(text=text, name=proof["name"], mode=mode)
 
     def _without_echo(self, text: str, line: str) -> str:
-        """Return what follows the line as the device repeated it, however it broke it.
+        """Return what follows the device's echo of the line, however the echo is wrapped.
 
         Raises:
-            ParseError: it did not repeat it: something else was said, or its terminal is too
-                narrow and shows a part of the line.
+            ParseError: there is no echo: other output came in between, or the terminal is too
+                narrow and shows only a part of the line.
         """
         if not line:
             return text
@@ -218,8 +220,8 @@ class Talk:
     def _out_of_step(self, line: str) -> ParseError:
         return ParseError(
             self._device,
-            f"does not repeat {named(line)} as it was sent: something else was said in between, "
-            "or its terminal is narrower than the line; the session was closed",
+            f"does not echo {named(line)} as it was sent: other output came in between, or its "
+            "terminal is narrower than the line; the session was closed",
         )
 
 
@@ -229,11 +231,11 @@ def _ends(pattern: str, text: str) -> bool:
 
 
 def named(command: str) -> str:
-    """Return a command as errors name it: its first words, since the rest may be a secret."""
+    """Return a command's name for errors: its first words, since the rest may be secret."""
     words = command.split()
     return repr(" ".join(words[:2]) + (" …" if len(words) > 2 else ""))
 
 
 def shown(line: str) -> str:
-    """Return a line of a device as errors quote it."""
+    """Return a device's line as errors quote it."""
     return inert.printable(line.strip())[:SHOWN]

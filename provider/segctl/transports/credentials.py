@@ -1,12 +1,12 @@
-"""Who segctl logs in as: secrets by host name, resolved when a session opens and shown nowhere.
+"""The accounts segctl logs in with: secrets by host, resolved when a session opens, never shown.
 
 Order: the environment (``SEGCTL_PASSWORD_<HOST>``, then ``SEGCTL_PASSWORD``), a file
 (``SEGCTL_PASSWORD_FILE``), the inventory (``ansible_password``, plain or from Ansible Vault), the
 operating system's keyring when the ``keyring`` package is installed. The user comes from
 ``SEGCTL_USER_<HOST>``, ``SEGCTL_USER``, then ``ansible_user``.
 
-Work that leaves the process carries no secret: a vaulted one goes as its vault text (`Sealed`) and
-is opened where the session opens, one in plain text stays behind (`Withheld`).
+Work that leaves the process carries no secret: a vaulted secret travels as its vault text
+(`Sealed`) and is opened where the session opens; a plain-text secret stays behind (`Withheld`).
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ VAULT_PASSWORD_FILE = "SEGCTL_VAULT_PASSWORD_FILE"  # noqa: S105 - a variable's 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """An Ansible Vault text: it may travel, as only the vault password opens it."""
+    """An Ansible Vault text; it may travel, since only the vault password opens it."""
 
     ciphertext: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Stands for a secret that did not travel, so that the error says what to do instead."""
+    """Placeholder for a secret that did not travel, so that the error can say what to do."""
 
 
 class Secret:
-    """A string that prints as asterisks; `reveal` is the only way to it.
+    """A string that prints as asterisks; only `reveal` returns it.
 
     `sealed` is the vault text it was opened from, if any.
     """
@@ -73,7 +73,7 @@ class Secret:
 
     def __reduce__(self) -> str | tuple[object, ...]:
         """Refuse to be pickled: secrets do not travel."""
-        message = "a Secret is not to be pickled"
+        message = "a Secret cannot be pickled"
         raise TypeError(message)
 
 
@@ -99,15 +99,15 @@ def login(
 
     Args:
         host: inventory name of the device.
-        user: ``ansible_user`` of the host, if any.
-        password: ``ansible_password`` of the host, if any.
-        key_file: its SSH key, if any: then a password is not needed.
-        sealed: opens ``ansible_password`` where it is vaulted; called only if it is needed.
-        withheld: whether there is an ``ansible_password`` that did not come along.
-        environment: instead of the process's own.
+        user: the host's ``ansible_user``, if any.
+        password: the host's ``ansible_password``, if any.
+        key_file: the host's SSH key, if any; then no password is needed.
+        sealed: opens a vaulted ``ansible_password``; called only if needed.
+        withheld: whether there is an ``ansible_password`` that was not sent along.
+        environment: used instead of the process's own.
 
     Raises:
-        AuthError: no user or no password is to be found; the message says where to put one.
+        AuthError: there is no user or no password; the message says where to put one.
     """
     env = os.environ if environment is None else environment
     key = re.sub(r"[^A-Z0-9]", "_", host.upper())
@@ -128,8 +128,8 @@ def login(
     if secret is None and withheld:
         raise AuthError(
             host,
-            f"no password for {name} on this worker: ansible_password stands in the inventory "
-            "outside of a !vault value, and such a password is not sent to workers. Make it a "
+            f"no password for {name} on this worker: ansible_password is plain text in the "
+            "inventory, and plain-text passwords are not sent to workers. Make it a "
             "!vault value and set SEGCTL_VAULT_PASSWORD_FILE on the workers, or set "
             f"SEGCTL_PASSWORD_{key} or SEGCTL_PASSWORD_FILE there",
         )
@@ -137,7 +137,7 @@ def login(
         raise AuthError(
             host,
             f"no password for {name}: set SEGCTL_PASSWORD_{key}, SEGCTL_PASSWORD_FILE, "
-            "ansible_password (in Ansible Vault) or store one in the keyring",
+            "ansible_password (in Ansible Vault) or store a password in the keyring",
         )
     return Login(user=name, password=secret)
 
@@ -152,20 +152,20 @@ def _from_file(host: str, env: Mapping[str, str]) -> Secret | None:
 
 
 def secret_in(file: Path, variable: str) -> Secret:
-    """Return the secret a file holds, which `variable` names.
+    """Return the secret in the file that `variable` names.
 
-    Where the file is another's, such as root's, its group may read it: that is how systemd and
+    If another user, such as root, owns the file, its group may read it: that is how systemd and
     Kubernetes hand a secret to a service that does not own it.
 
     Raises:
-        UsageError: it cannot be read, is empty, or others may read it.
+        UsageError: the file cannot be read, is empty, or is readable by others.
     """
     path = file.expanduser()
     try:
         found = path.stat()
         ours = found.st_uid == os.geteuid()
         if found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
-            raise UsageError(f"{path} can be read by others: chmod 600 {path}")
+            raise UsageError(f"{path} is readable by others: chmod 600 {path}")
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
         raise UsageError(f"{variable} {path}: {error.strerror}") from error
@@ -186,7 +186,7 @@ def _from_keyring(host: str, user: str) -> Secret | None:
     except Exception as error:  # noqa: BLE001 - what backends raise says what they like
         raise AuthError(
             host,
-            f"the keyring does not answer ({type(error).__name__}): unlock it, or set "
+            f"the keyring does not respond ({type(error).__name__}): unlock it, or set "
             "SEGCTL_PASSWORD",
         ) from None
     return Secret(found) if isinstance(found, str) else None

@@ -1,9 +1,9 @@
-"""Whether a host key is the right one, by known_hosts files as OpenSSH reads them.
+"""Whether a host key is the right one, according to known_hosts files as OpenSSH reads them.
 
-asyncssh reads the lines, the keys and the certificates. Where it takes more than OpenSSH does
-(address ranges, empty names, any white space), or less (capitals, a line that breaks the others),
-each line is brought into the common form first. The verdict is that of ``check_host_key`` in
-OpenSSH's sshconnect.c with ``StrictHostKeyChecking=yes``.
+asyncssh reads the lines, the keys and the certificates. It accepts more than OpenSSH in some
+places (address ranges, empty names, any white space) and less in others (capitals, a line that
+breaks the others), so each line is first brought into a common form. The verdict is that of
+``check_host_key`` in OpenSSH's sshconnect.c with ``StrictHostKeyChecking=yes``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asyncssh.public_key import SSHOpenSSHCertificate
 
 _CERTIFICATE: Final = "-cert-v01@openssh.com"
-#: What may stand before a key, and the type that the key then has.
+#: Certificate types, and the type of the key in each.
 _TYPES: Final = {
     "ssh-ed25519": "ssh-ed25519",
     "ecdsa-sha2-nistp256": "ecdsa-sha2-nistp256",
@@ -38,7 +38,7 @@ _TYPES: Final = {
     "sk-ssh-ed25519@openssh.com": "sk-ssh-ed25519@openssh.com",
     "sk-ecdsa-sha2-nistp256@openssh.com": "sk-ecdsa-sha2-nistp256@openssh.com",
 }
-#: Algorithms by which a host may prove its key, in OpenSSH's order of preference.
+#: Algorithms that a host may prove its key with, in OpenSSH's order of preference.
 ALGORITHMS: Final = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -47,7 +47,7 @@ ALGORITHMS: Final = (
     "rsa-sha2-512",
     "rsa-sha2-256",
 )
-#: By which an authority may sign a certificate: no SHA-1, no DSA (CASignatureAlgorithms).
+#: Algorithms an authority may sign a certificate with: no SHA-1, no DSA (CASignatureAlgorithms).
 _SIGNATURES: Final = frozenset(
     {*ALGORITHMS, "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"}
 )
@@ -67,7 +67,7 @@ def fingerprint(key: bytes) -> str:
 
 
 def kind_of(key: bytes) -> str:
-    """Return the type that a public key in SSH's encoding names itself."""
+    """Return the type stated inside a public key in SSH's encoding."""
     return _strings(key, 1)[0].decode("ascii", errors="replace")
 
 
@@ -78,7 +78,7 @@ def kind_of(key: bytes) -> str:
 class Known:
     """What known_hosts files hold for one name: public keys in SSH's encoding.
 
-    With `unusable` there is also an entry whose key no host can show, such as a certificate.
+    `unusable` says that another entry has a key no host can present, such as a certificate.
     """
 
     keys: tuple[bytes, ...] = ()
@@ -89,7 +89,7 @@ class Known:
 
 @lru_cache(maxsize=16)
 def read(text: bytes) -> SSHKnownHosts:
-    """Return the entries of a known_hosts file; lines that cannot be read are left out."""
+    """Return the entries of a known_hosts file; unreadable lines are left out."""
     import asyncssh
 
     known = asyncssh.SSHKnownHosts()
@@ -102,7 +102,7 @@ def read(text: bytes) -> SSHKnownHosts:
 
 
 def lookup(files: Sequence[bytes], name: str) -> Known:
-    """Return what the contents of known_hosts files hold for a name such as ``[fw1]:2222``."""
+    """Return the entries for a name such as ``[fw1]:2222`` from the text of known_hosts files."""
     keys: list[SSHKey] = []
     authorities: list[SSHKey] = []
     revoked: list[SSHKey] = []
@@ -122,7 +122,7 @@ def lookup(files: Sequence[bytes], name: str) -> Known:
 
 
 def _entry(line: bytes) -> str:
-    """Return a line in the form that asyncssh and OpenSSH read alike; empty if it is none."""
+    """Return a line in a form that asyncssh and OpenSSH read alike; empty if it is not an entry."""
     found = _LINE.fullmatch(line.partition(b"\0")[0].rstrip(b"\r"))
     if found is None:
         return ""
@@ -137,7 +137,7 @@ def _entry(line: bytes) -> str:
 
 
 def _names(text: str) -> str:
-    """Return patterns of host names without those that can match nothing."""
+    """Return host name patterns, without those that cannot match anything."""
     if text.startswith("|"):
         return text if _HASHED.fullmatch(text) else ""
     names = [name for name in _lower(text).split(",") if name.strip("!") and "/" not in name]
@@ -145,7 +145,7 @@ def _names(text: str) -> str:
 
 
 def _holds(text: str, kind: str) -> bool:
-    """Whether base64 holds a key of a type and is written as OpenSSH writes it."""
+    """Whether base64 text holds a key of this type and is spelled as OpenSSH spells it."""
     try:
         blob = base64.b64decode(text, validate=True)
         return base64.b64encode(blob).decode() == text and kind_of(blob) == kind
@@ -154,16 +154,16 @@ def _holds(text: str, kind: str) -> bool:
 
 
 def _lower(text: str) -> str:
-    """Return `text` in small letters, of ASCII only: as C does it."""
+    """Return `text` with ASCII letters in lower case, as C does."""
     return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
 
 
-# --- what a host shows ---------------------------------------------------------------------------
+# --- what a host presents -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The key that a host proved to have, and the certificate that came with it."""
+    """The key that a host has proved to hold, and the certificate that came with it."""
 
     key: bytes
     certificate: SSHOpenSSHCertificate | None = None
@@ -174,10 +174,10 @@ class Shown:
 
 
 def shown(blob: bytes) -> Shown:
-    """Return what a host showed, in SSH's encoding: a key or a certificate, its signature checked.
+    """Return the key or certificate a host presented in SSH's encoding, after a signature check.
 
     Raises:
-        ValueError: a certificate that cannot be read, has a wrong signature, a signature of a
+        ValueError: a certificate is unreadable, or has a wrong signature, a signature of a
             kind that is not accepted, or a critical option (none is defined for hosts).
     """
     import asyncssh
@@ -190,12 +190,14 @@ def shown(blob: bytes) -> Shown:
     try:
         certificate = asyncssh.import_certificate(line)
     except asyncssh.KeyImportError as error:
-        raise ValueError("it is damaged, wrongly signed, or has a critical option") from error
+        raise ValueError(
+            "it is damaged, has a wrong signature, or has a critical option"
+        ) from error
     if not isinstance(certificate, SSHOpenSSHCertificate):
-        raise ValueError("not a certificate of OpenSSH")  # noqa: TRY004 - it is data, not a type
+        raise ValueError("not an OpenSSH certificate")  # noqa: TRY004 - it is data, not a type
     made = _signed_with(blob, certificate.signing_key.public_data)
     if made not in _SIGNATURES:
-        raise ValueError(f"its authority signed it with {made}, which is not accepted")
+        raise ValueError(f"its authority signed it with {made}, which segctl does not accept")
     return Shown(key=certificate.key.public_data, certificate=certificate)
 
 
@@ -210,7 +212,7 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     """Return the first strings of SSH's encoding in `data`.
 
     Raises:
-        ValueError: there are not so many.
+        ValueError: there are fewer.
     """
     found: list[bytes] = []
     for _ in range(count):
@@ -223,9 +225,9 @@ def _strings(data: bytes, count: int) -> list[bytes]:
 
 
 def refusal(certificate: SSHOpenSSHCertificate, host: str) -> str:
-    """Say why a certificate does not name a host now; empty where it does.
+    """Return why a certificate is not valid for a host now; empty if it is.
 
-    One that names no host at all names none: so OpenSSH reads it since 10.3.
+    A certificate without host names is valid for no host, as in OpenSSH 10.3 and later.
     """
     from asyncssh.pattern import WildcardPattern
     from asyncssh.public_key import CERT_TYPE_HOST
@@ -244,7 +246,7 @@ def refusal(certificate: SSHOpenSSHCertificate, host: str) -> str:
 
 
 class Status(Enum):
-    """What known_hosts files make of a key."""
+    """The verdict of known_hosts files on a key."""
 
     OK = "known"
     NEW = "unknown"
@@ -254,7 +256,7 @@ class Status(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Whether a host is the right one: `status`, and what speaks against its certificate."""
+    """Whether a host is the right one: `status`, and the objection to its certificate, if any."""
 
     status: Status
     objection: str = ""
@@ -262,7 +264,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a host is, as known_hosts files name it."""
+    """A host's address, as known_hosts files write it."""
 
     host: str
     port: int
@@ -274,19 +276,19 @@ class Place:
 
 
 def place(host: str, port: int) -> Place:
-    """Return a place: small letters, and an address in its shortest form, as ssh has it."""
+    """Return a place as ssh writes it: lower case, addresses in their shortest form."""
     with suppress(ValueError):
         host = str(ipaddress.ip_address(host))
     return Place(host=_lower(host), port=port)
 
 
 def judge(find: Callable[[str], Known], where: Place, seen: Shown) -> Verdict:
-    """Return whether what a host showed is right for the place where it was met.
+    """Return the verdict on the key that a host presented at a place.
 
     Args:
-        find: what the files hold for a name.
+        find: returns what the files hold for a name.
         where: the place.
-        seen: what the host showed.
+        seen: what the host presented.
     """
     objection = ""
     if seen.certificate is not None:
@@ -332,9 +334,9 @@ def _by_key(find: Callable[[str], Known], where: Place, key: bytes) -> Status:
 
 
 def algorithms(find: Callable[[str], Known], where: Place) -> tuple[str, ...]:
-    """Return by which algorithms a host is asked to prove itself, the most wanted first.
+    """Return the algorithms offered to a host for its proof, most preferred first.
 
-    Certificates where there is an authority, then keys of the kinds that are known, then others.
+    Certificates if an authority is known, then the known kinds of keys, then others.
     """
     known = find(where.name)
     bare = find(where.host)

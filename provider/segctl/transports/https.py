@@ -1,6 +1,6 @@
 """Forms sent over HTTPS: verified certificates, bounded in time and size, no proxy, no redirect.
 
-What is sent, what an answer means, and what may be sent again is the platform's to say.
+The platform decides what is sent, what an answer means, and what may be sent again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A device's answer, whole."""
+    """A device's complete answer."""
 
     status: int
     reason: str
@@ -40,10 +40,7 @@ class Answer:
 
 
 class PassingError(ConnectError):
-    """An exchange failed in a way that passes; what only reads can be sent again after `pause`.
-
-    `pause` is in seconds.
-    """
+    """An exchange failed temporarily; a read can be sent again after `pause` seconds."""
 
     def __init__(self, device: str, message: str, pause: float = _PAUSE) -> None:
         super().__init__(device, message)
@@ -54,8 +51,8 @@ class PassingError(ConnectError):
 class Form:
     """A request, and the bounds of its answer.
 
-    `timeout` is for the whole exchange, in seconds; `limit` is in bytes. Without `keep` the form
-    has a connection of its own.
+    `timeout` is for the whole exchange, in seconds; `limit` is in bytes. Without `keep`, the form
+    has its own connection.
     """
 
     path: str
@@ -66,15 +63,16 @@ class Form:
 
 
 def pause(retry_after: str) -> float:
-    """Return for how many seconds to wait; a date instead of seconds is not worth to be read."""
+    """Return how many seconds to wait; a date instead of seconds is ignored."""
     asked = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else _PAUSE
     return min(asked, _LONGEST_PAUSE)
 
 
 def context(target: Target) -> ssl.SSLContext:
-    """Return the TLS settings for a device: the system's store, or the inventory's CA file.
+    """Return the TLS settings for a device: the system's CA store, or the inventory's CA file.
 
-    With ``segctl_tls_fingerprint`` the certificate is compared instead, before anything is sent.
+    With ``segctl_tls_fingerprint``, the certificate's digest is compared instead, before anything
+    is sent.
 
     Raises:
         ConnectError: the CA file cannot be read.
@@ -89,7 +87,7 @@ def context(target: Target) -> ssl.SSLContext:
 
 @lru_cache
 def _context(ca_file: str, _changed: int, *, verify: bool) -> ssl.SSLContext:
-    """Make it once for all devices of a CA: reading certificates takes a millisecond or more."""
+    """Build one context for all devices of a CA: reading certificates takes milliseconds."""
     made = ssl.create_default_context(cafile=ca_file or None)
     if not verify:
         made.check_hostname = False
@@ -98,7 +96,7 @@ def _context(ca_file: str, _changed: int, *, verify: bool) -> ssl.SSLContext:
 
 
 class _Bounded(io.RawIOBase):
-    """Reads a socket until a deadline: its own timeout begins anew with every byte."""
+    """Reads a socket until a deadline; the socket's own timeout restarts with every byte."""
 
     def __init__(self, inner: io.RawIOBase, sock: socket.socket, deadline: float) -> None:
         self._inner = inner
@@ -106,11 +104,11 @@ class _Bounded(io.RawIOBase):
         self._deadline = deadline
 
     def readable(self) -> bool:
-        """Say so."""
+        """Always true."""
         return True
 
     def readinto(self, buffer: WriteableBuffer, /) -> int | None:
-        """Read what is there, in the time that is left."""
+        """Read what is available within the time left."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -118,13 +116,13 @@ class _Bounded(io.RawIOBase):
         return self._inner.readinto(buffer)
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         self._inner.close()
         super().close()
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that has to be there by a deadline, its head included."""
+    """An answer that must be complete by a deadline, including its headers."""
 
     def __init__(self, sock: socket.socket, *, deadline: float, method: str | None = None) -> None:
         super().__init__(sock, method=method)
@@ -132,7 +130,7 @@ class _Response(http.client.HTTPResponse):
 
 
 class HttpsLine:
-    """The connection to one device; kept open as long as its forms say so."""
+    """The connection to one device; kept open as long as its forms ask for it."""
 
     def __init__(self, target: Target) -> None:
         """Prepare; nothing is sent yet.
@@ -153,12 +151,12 @@ class HttpsLine:
     def post(self, form: Form) -> Answer:
         """Send a form and return the answer, whatever its status.
 
-        A form is sent again only where a connection that was kept had been closed meanwhile; one
-        without `keep` is sent once.
+        A form is sent again only if the kept connection had been closed meanwhile; a form without
+        `keep` is sent once.
 
         Raises:
             ConnectError: no connection, no answer in time, or an identity that does not verify.
-            PassingError: the connection was closed before the answer was whole.
+            PassingError: the connection was closed before the answer was complete.
             ParseError: the answer is larger than allowed.
         """
         if form.keep:
@@ -216,7 +214,7 @@ class HttpsLine:
         except OSError as error:
             raise self._lost(str(error)) from error
         except http.client.HTTPException as error:
-            raise self._lost(f"not an HTTP answer: {error!r}") from error
+            raise self._lost(f"its answer is not HTTP: {error!r}") from error
         if response.will_close:
             self.close()
         return Answer(
@@ -252,7 +250,9 @@ class HttpsLine:
         except ConnectionRefusedError as error:
             raise self._lost(f"{target.host}:{target.port or 443} refuses connections") from error
         except ConnectionError as error:
-            raise self._lost(f"{target.host} breaks off while connecting: {error}") from error
+            raise self._lost(
+                f"{target.host} closed the connection during the handshake: {error}"
+            ) from error
         except socket.gaierror as error:
             raise self._lost(f"the name {target.host} does not resolve") from error
         if target.tls_fingerprint:
@@ -267,27 +267,28 @@ class HttpsLine:
         if digest != wanted:
             connection.close()
             raise self._lost(
-                f"its certificate is not the pinned one (it has SHA-256 {digest}); nothing was sent"
+                f"its certificate is not the pinned one (its SHA-256 is {digest}); nothing was sent"
             )
 
     def _read(self, response: http.client.HTTPResponse, limit: int) -> bytes:
         if response.length is not None and response.length > limit:
             raise self._too_large()
-        whole = io.BytesIO()  # chunks of a byte each would take forty bytes in a list
+        whole = io.BytesIO()  # one-byte chunks would take forty bytes each in a list
         while chunk := response.read1(_CHUNK):
             if whole.tell() + len(chunk) > limit:
                 raise self._too_large()
             whole.write(chunk)
         if response.length:
             raise http.client.IncompleteRead(b"", response.length)
-        response.close()  # it is whole: the connection may carry another request
+        response.close()  # the answer is complete: the connection may carry another request
         return whole.getvalue()
 
     def _too_large(self) -> DeviceError:
         most = self.target.max_answer
         return ParseError(
             self.target.name,
-            f"its answer is larger than {most / 2**20:g} MiB (segctl_max_answer_mb): not read",
+            f"its answer is larger than {most / 2**20:g} MiB (segctl_max_answer_mb), so it was "
+            "not read",
         )
 
     def _lost(self, message: str) -> ConnectError:

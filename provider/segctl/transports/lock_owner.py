@@ -1,10 +1,10 @@
-"""Who holds a lock of ours on a device, and whether that run can still be alive.
+"""The owner of a segctl lock on a device, and whether that run can still be alive.
 
-A host name and a process id do not tell: containers share both, and process ids are used again.
-Linux says which boot it is, which PID namespace a process sees, and when a process was started
-(proc(5): ``/proc/sys/kernel/random/boot_id``, ``/proc/PID/ns/pid``, field 22 of
-``/proc/PID/stat``). Within one boot and one namespace they prove life and death; elsewhere only
-the lease tells, which stands in the lock.
+A host name and a process id do not identify a run: containers share both, and process ids are
+reused. Linux gives the boot id, a process's PID namespace, and its start time (proc(5):
+``/proc/sys/kernel/random/boot_id``, ``/proc/PID/ns/pid``, field 22 of ``/proc/PID/stat``). Within
+one boot and one namespace they prove whether a run is alive; elsewhere only the lease in the lock
+does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-#: Seconds that a lock is held at most, unless its run asks for more.
+#: Default lease of a lock, in seconds.
 LEASE = 3600
 _WORD = "segctl"
 _PROC = Path("/proc")
@@ -33,9 +33,9 @@ os.register_at_fork(after_in_child=_HELD.clear)
 class LockOwner:
     """One run that took a lock.
 
-    `run` is who, such as ``ops1@runner``; `began` seconds since the epoch and `lease` seconds from
-    then; `token` eight hexadecimal digits that no other lock has. `boot`, `namespace` and
-    `started` are empty where the run's system does not tell them.
+    `run` names the user and host, such as ``ops1@runner``; `began` is in seconds since the epoch
+    and `lease` in seconds from then; `token` is eight hexadecimal digits, unique to the lock.
+    `boot`, `namespace` and `started` are empty if the run's system does not provide them.
     """
 
     run: str
@@ -55,12 +55,12 @@ class LockOwner:
 
 
 def read_owner(comment: str) -> LockOwner | None:
-    """Return who a lock's comment names; None where segctl did not write it."""
+    """Return the owner a lock's comment names; None if segctl did not write it."""
     words = comment.split()
     if len(words) not in (5, 9) or words[0] != _WORD or not all(map(_number, words[2:4])):
         return None
     run, process, began, token = words[1], int(words[2]), int(words[3]), words[4]
-    if len(words) == 5:  # as segctl wrote it before locks had leases
+    if len(words) == 5:  # the form from before locks had leases
         return LockOwner(run=run, process=process, began=began, token=token)
     if not _number(words[5]):
         return None
@@ -78,7 +78,7 @@ def read_owner(comment: str) -> LockOwner | None:
 
 
 def token_of(comment: str) -> str:
-    """Return the token in a lock's comment; empty where segctl did not write it."""
+    """Return the token in a lock's comment; empty if segctl did not write it."""
     owner = read_owner(comment)
     return owner.token if owner else ""
 
@@ -100,27 +100,27 @@ def new_owner(lease: float = LEASE) -> LockOwner:
 
 
 def release(owner: LockOwner) -> None:
-    """Say that this process no longer holds the lock."""
+    """Record that this process no longer holds the lock."""
     _HELD.discard(owner.token)
 
 
 @cache
 def this_run() -> str:
-    """Return who runs here, such as ``ops1@runner``, in at most 40 characters."""
+    """Return the user and host of this run, such as ``ops1@runner``, in at most 40 characters."""
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
+    except (KeyError, OSError):  # in a container whose user has no name
         user = str(os.getuid())
     return _RUN.sub("-", f"{user[:16]}@{socket.gethostname()[:23]}")
 
 
 def is_alive(owner: LockOwner, *, age: float | None = None) -> bool | None:
-    """Say whether the run lives; None where it cannot be told and its lease has not run out.
+    """Return whether the run is alive; None if unknown and its lease has not expired.
 
     Args:
         owner: who took the lock.
-        age: seconds since the lock was taken, by the clock of its device; where it is not known
-            the clocks of both runs are taken to agree.
+        age: seconds since the lock was taken, by the clock of its device; if unknown, the clocks
+            of both runs are assumed to agree.
     """
     if owner.token in _HELD:
         return True
@@ -133,12 +133,12 @@ def is_alive(owner: LockOwner, *, age: float | None = None) -> bool | None:
 
 
 def remaining(owner: LockOwner, *, age: float | None = None) -> float:
-    """Return how many seconds the lease still runs; negative once it has run out."""
+    """Return the seconds left of the lease; negative once it has expired."""
     return owner.lease - (time.time() - owner.began if age is None else age)
 
 
 def _same_process(owner: LockOwner) -> bool | None:
-    """Say whether the process that took the lock exists, in the namespace that this one sees."""
+    """Return whether the process that took the lock exists in the namespace this process sees."""
     if owner.process == os.getpid():
         return False  # its token is not held
     started = _started(owner.process)
@@ -149,7 +149,7 @@ def _same_process(owner: LockOwner) -> bool | None:
     except ProcessLookupError:
         return False
     except OSError:
-        return None  # another user's, whose start this one may not see
+        return None  # another user's process, whose start time is not visible
     return None
 
 
@@ -167,7 +167,7 @@ def _boot() -> str:
 
 
 def _namespace() -> str:
-    """Return the PID namespace; empty where /proc shows another one's processes, or none."""
+    """Return the PID namespace; empty if /proc shows another namespace's processes, or none."""
     try:
         if (_PROC / "self").readlink().name != str(os.getpid()):
             return ""
@@ -177,15 +177,15 @@ def _namespace() -> str:
 
 
 def _started(process: int) -> str | None:
-    """Return when a process was started, in ticks since boot; None where that is not told.
+    """Return when a process was started, in ticks since boot; None if unknown.
 
-    Empty of one that has ended and waits for its parent to notice (state Z).
+    Empty for a process that has ended but was not yet reaped by its parent (state Z).
     """
     try:
         text = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = text.rpartition(")")[2].split()  # the process name before it may hold anything
     if len(fields) < 20:
         return None
     return "" if fields[0] in ("Z", "X") else fields[19]

@@ -1,6 +1,6 @@
-"""Texts of errors that nobody foresaw, without the secrets that this process holds.
+"""Texts of unexpected errors, without the secrets that this process holds.
 
-Such a text is a library's, or the interpreter's: nobody has looked at what it repeats.
+Such a text comes from a library or the interpreter, and may repeat anything.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SHOWN: Final = "***"
-#: Variables of ours whose values are secret, or addresses with a secret in them.
+#: segctl's variables whose values are secrets, or addresses that contain one.
 _SECRET: Final = re.compile(
     r"SEGCTL_(?:(?:SIGN_|PUSHGATEWAY_)?PASSWORD(?!_FILE\Z)\w*|\w*TOKEN|WEBHOOK|PUSHGATEWAY|HISTORY)"
 )
@@ -28,16 +28,16 @@ _SECRET: Final = re.compile(
 def masked(text: str, environment: Mapping[str, str] | None = None) -> str:
     """Return a text with asterisks for every secret that this process holds.
 
-    Those are every `Secret` there is, the values of segctl's variables that hold one, and of
-    addresses among them each part that can be one; as they are and as URLs, JSON and Python
-    spell them.
+    The secrets are every existing `Secret`, the values of segctl's secret variables, and every
+    part of an address among them that may be one; verbatim and as URLs, JSON and Python spell
+    them.
 
     Args:
         text: any.
-        environment: instead of the process's own.
+        environment: used instead of the process's own.
     """
     found = {form for secret in _secrets(environment) for form in _forms(secret)}
-    for form in sorted(found - {""}, key=len, reverse=True):  # none is left of a longer one
+    for form in sorted(found - {""}, key=len, reverse=True):  # no part of a longer secret is left
         text = text.replace(form, _SHOWN)
     return text
 
@@ -54,7 +54,7 @@ def _secrets(environment: Mapping[str, str] | None) -> Iterator[str]:
 
 
 def _parts(value: str) -> Iterator[str]:
-    """Yield what of an address can be a secret: its password, its query, the path of a webhook."""
+    """Yield the parts of an address that may be secret: password, query, path of a webhook."""
     if "://" not in value:
         return
     with suppress(ValueError):

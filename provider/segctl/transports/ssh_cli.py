@@ -1,9 +1,9 @@
-"""An interactive command line over SSH, for appliances that have nothing else.
+"""An interactive command line over SSH, for appliances that offer nothing else.
 
-netmiko's class of the platform opens the terminal, over a transport whose host key was verified
-(`segctl.transports.ssh_login`); nothing that it would send by itself is sent. A prompt ends an
+netmiko's class for the platform opens the terminal, over a transport whose host key was verified
+(`segctl.transports.ssh_login`); what it would send by itself is suppressed. A prompt ends an
 answer only when it is proven: a line that does nothing is sent after it, and must come back
-between two prompts. Text that looks like a prompt therefore never ends an answer.
+between two prompts. Text that merely looks like a prompt therefore never ends an answer.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from segctl.transports.credentials import Secret
     from segctl.transports.target import Target
 
-#: Printable ASCII without ``?``, which asks for help in the middle of a line.
+#: Printable ASCII without ``?``, which requests help in the middle of a line.
 _LINE: Final = re.compile(r"[ -~]+", re.ASCII)
 _LONGEST: Final = 480  # of a command: with its prompt it fits into the 511 columns of the terminal
-#: Lines at the beginning and at the end of a listing in which an error of the device stands.
+#: Lines at the beginning and at the end of a listing that are searched for errors.
 _NEAR: Final = 3
 
 
@@ -57,16 +57,16 @@ class CliSession:
 
         Args:
             target: the device and how its key is known.
-            dialect: how its command line speaks.
+            dialect: its command line's prompts, pager and errors.
             read_only: refuse every command that none of `readers` matches whole.
             readers: commands that change nothing.
             progress: told each step.
-            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout``
-                otherwise.
+            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout`` by
+                default.
 
         Raises:
             ConnectError: no connection, the host key is unknown, changed or not the pinned one, or
-                no prompt came; the transcript that is asked for cannot be written.
+                no prompt came; or the requested transcript cannot be written.
             AuthError: the device refuses the account.
         """
         self._target = target
@@ -92,7 +92,7 @@ class CliSession:
             raise
 
     def close(self) -> None:
-        """Hang up; nothing is sent, not even a farewell."""
+        """Close the connection without sending anything."""
         with suppress(Exception):
             self._connection.disconnect()
 
@@ -105,23 +105,23 @@ class CliSession:
         timeout: float | None = None,
         limit: int | None = None,
     ) -> str:
-        r"""Type one command and return what the device says to it, lines ended by ``\n``.
+        r"""Type one command and return the device's answer, lines ended by ``\n``.
 
         Args:
             command: one line.
-            label: what the transcript calls it.
-            then: the mode that its prompt must show afterwards; otherwise that of before.
+            label: its name in the transcript.
+            then: the mode that the prompt must show afterwards; by default the present one.
             timeout: seconds instead of ``segctl_timeout``.
-            limit: bytes that the answer may have, instead of ``segctl_max_answer_mb``.
+            limit: most bytes of the answer, instead of ``segctl_max_answer_mb``.
 
         Raises:
-            UnsupportedError: the command holds what must not be typed; nothing was sent.
-            ApplyError: the session is read-only and this is no command that only reads, and
-                nothing was sent; or the device refuses the command, or is in another mode after it.
+            UnsupportedError: the command has characters that must not be typed; nothing was sent.
+            ApplyError: the session is read-only and the command does not only read, so nothing
+                was sent; or the device refuses the command, or is in another mode after it.
             AuthError: the account may not run it.
             ConnectError: the connection ended, or no prompt came in time; the session is closed.
-            ParseError: the answer is too large, no text, or not in step with what was sent, and
-                the session is closed; or the device refuses a command that only reads.
+            ParseError: the answer is too large, not text, or does not match what was sent, and the
+                session is closed; or the device refuses a command that only reads.
         """
         _check(command)
         reads = any(one.fullmatch(command) for one in self._readers)
@@ -140,15 +140,15 @@ class CliSession:
         return said.text
 
     def elevate(self, command: str, secret: Secret, *, then: str) -> None:
-        """Ask for more rights, such as ``enable`` does, with a second password.
+        """Gain more rights with a second password, as ``enable`` does.
 
         Args:
-            command: what asks for them; it changes nothing on the device.
-            secret: the second password; it stands in no transcript.
-            then: the mode in which the device is afterwards.
+            command: the command that asks for them; it changes nothing on the device.
+            secret: the second password; no transcript contains it.
+            then: the mode that the prompt must show afterwards.
 
         Raises:
-            AuthError: the device does not take it; the session is closed.
+            AuthError: the device refuses the password; the session is closed.
             ConnectError: as `run`.
             ParseError: as `run`.
         """
@@ -166,7 +166,7 @@ class CliSession:
         self._prepare()
 
     def _prepare(self) -> None:
-        """Send what makes this session quiet, once for each mode; pages are turned without it."""
+        """Send the dialect's session settings, once per mode; paging works without them, too."""
         if self.mode in self._prepared:
             return
         self._prepared.add(self.mode)
@@ -185,10 +185,10 @@ class CliSession:
         setting: str = "segctl_timeout",
         secret: Secret | None = None,
     ) -> Said:
-        """Type a line, if any, and listen until the prompt is proven; hang up if it is not."""
+        """Type a line, if any, and read until the prompt is proven; on failure, hang up."""
         name = self._target.name
         if self._connection.remote_conn is None:
-            raise ConnectError(name, "this session was closed: nothing was sent")
+            raise ConnectError(name, "this session is closed: nothing was sent")
         talk = Talk(
             connection=self._connection,
             device=name,
@@ -214,7 +214,9 @@ class CliSession:
             reason = str(error) or type(error).__name__
             when = "during a command" if line else "before the first prompt"
             raise ConnectError(name, f"the connection ended {when}: {reason}") from error
-        except BaseException:  # interrupted, or out of step: what is typed next could go astray
+        except (
+            BaseException
+        ):  # interrupted or out of step: the next line could be taken for something else
             self.close()
             raise
 
@@ -234,7 +236,7 @@ class CliSession:
     def _check_answer(self, command: str, text: str, *, reads: bool) -> None:
         """Refuse an answer that says the command was not understood or not permitted.
 
-        A listing may hold such words: of one, only the lines at its beginning and end count.
+        A listing may contain such words, so only its first and last lines count.
         """
         lines = [line.rstrip() for line in text.splitlines() if line.strip()]
         near = [*lines[:_NEAR], *lines[_NEAR:][-_NEAR:]] if reads else lines
@@ -244,7 +246,9 @@ class CliSession:
                 who = f"does not let {self._target.user!r} run {named(command)}"
                 raise AuthError(device, f"{who}: {shown(line)}")
             if dialect.errors.fullmatch(line):
-                at = near.index(line)  # a sign below the wrong word is followed by what is wrong
+                at = near.index(
+                    line
+                )  # a marker below the wrong word is followed by the explanation
                 told = next((one for one in near[at:] if one.strip(" ^")), line)
                 message = f"refuses {named(command)}: {shown(told)}"
                 raise ParseError(device, message) if reads else ApplyError(device, message)
@@ -255,14 +259,14 @@ def _size(text: str) -> str:
 
 
 def _check(command: str) -> None:
-    """Refuse what a terminal would take for its own.
+    """Refuse characters that a terminal would interpret.
 
     Raises:
-        UnsupportedError: the command has a control character, a sign beyond ASCII or a ``?``, is
+        UnsupportedError: the command has a control or non-ASCII character or a ``?``, or is
             empty or too long.
     """
     if len(command) > _LONGEST or "?" in command or not _LINE.fullmatch(command):
-        message = f"command {command[:SHOWN]!r} holds what must not be typed, or is too long"
+        message = f"{command[:SHOWN]!r} has characters that must not be typed, is empty or too long"
         raise UnsupportedError(message)
 
 

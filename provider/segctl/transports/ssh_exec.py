@@ -1,8 +1,8 @@
-"""A session over SSH for every platform with a command line, on netmiko.
+"""SSH sessions that run each command on a channel of its own, built on netmiko.
 
 The host's key is checked before anything else is sent; nothing is written at login; each command
-is one call with its own bounds; a read-only session lets pass only the commands it was opened
-with. What netmiko and paramiko raise does not leave this module.
+is one call with its own bounds; a read-only session permits only the commands it was opened
+with. Exceptions of netmiko and paramiko do not leave this module.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
     from segctl.transports.transcript import Words
 
-#: Printable ASCII without what a command line could take for its own.
+#: Printable ASCII without the characters that a command line interprets.
 _TEXT = re.compile(r"[ #$%&()*+,./0-9:=@A-Z\[\]^_a-z{|}~<>-]*", re.ASCII)
 _CHUNK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.02
 
 
 def token(kind: str, text: str, allowed: re.Pattern[str] = _TEXT, limit: int = 255) -> str:
-    """Return `text` if it may stand in a command line.
+    """Return `text` if it is safe in a command line.
 
     Raises:
         UnsupportedError: it holds a newline, quote, ``?``, ``!``, ``;``, backslash, control
-            character or anything else that is not allowed there, or is too long.
+            character or another character that is not allowed there, or is too long.
     """
     if len(text) > limit or not allowed.fullmatch(text):
-        message = f"{kind} {text!r} holds characters that must not reach a command line"
+        message = f"{kind} {text!r} has characters that must not reach a command line"
         raise UnsupportedError(message)
     return text
 
@@ -55,8 +55,8 @@ class Answer:
 
     @property
     def reason(self) -> str:
-        """The first line that says what is wrong."""
-        said = (self.err or self.out)[:4096]  # more could be an answer without end
+        """The first line that explains the failure."""
+        said = (self.err or self.out)[:4096]  # more could be an endless answer
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[0][:300] if lines else f"exit code {self.code}"
 
@@ -83,13 +83,13 @@ class SshSession:
             read_only: refuse every command that none of `readers` matches whole.
             readers: commands that change nothing.
             progress: told each step.
-            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout``
-                otherwise.
-            words: what the transcript counts in commands' input and answers.
+            within: seconds that the login may take in all; `LOGIN` times ``segctl_timeout`` by
+                default.
+            words: words that the transcript counts in commands' input and answers.
 
         Raises:
-            ConnectError: no connection, or the host key is unknown, changed or not the pinned one;
-                the transcript that is asked for cannot be written.
+            ConnectError: no connection; the host key is unknown, changed or not the pinned one; or
+                the requested transcript cannot be written.
             AuthError: the device refuses the account.
         """
         self._target = target
@@ -130,14 +130,14 @@ class SshSession:
         """Run one command on a channel of its own, with `data` as its input.
 
         Args:
-            command: what the account's shell is given.
+            command: the command line for the account's shell.
             data: its input.
-            label: what the transcript calls it.
+            label: its name in the transcript.
             timeout: seconds instead of ``segctl_timeout``.
-            limit: bytes that the answer may have, instead of ``segctl_max_answer_mb``.
+            limit: most bytes of the answer, instead of ``segctl_max_answer_mb``.
 
         Raises:
-            ApplyError: the session is read-only and this is no command that only reads.
+            ApplyError: the session is read-only and the command does not only read.
             ConnectError: the connection ended, or no answer within `timeout` seconds.
             ParseError: the answer is larger than ``segctl_max_answer_mb``.
         """
@@ -181,7 +181,9 @@ class SshSession:
             flow = _Flow(channel, data)
             pause = _FIRST_PAUSE
             while True:
-                ended = self._ended(channel)  # asked first: what came before the end is taken below
+                ended = self._ended(
+                    channel
+                )  # asked first: output from before the end is read below
                 moved = flow.step(send=not ended)
                 self._check_size(flow.size, limit)
                 if ended and not moved:
@@ -204,10 +206,12 @@ class SshSession:
         return channel
 
     def _check_whole(self, channel: Any, deadline: float) -> None:
-        """Take an answer only if the device has ended it: a lost line looks like an end too."""
+        """Accept an answer only if the device ended it: a lost connection looks like an end too."""
         if channel.exit_status < 0:
             raise EOFError("it was cut off before the command ended")
-        if not channel.eof_received:  # nor need it be sent: a line that still works was not lost
+        if (
+            not channel.eof_received
+        ):  # some devices do not send an exit status; a connection that still works was not lost
             with suppress(_refusal()):
                 self._open(deadline).close()
 
@@ -224,7 +228,7 @@ class SshSession:
         return bool(channel.closed) or not self.transport.is_active()
 
     def _text(self, said: bytearray) -> str:
-        """Return what was said as text, and let go of the bytes: both at once may be large."""
+        """Return the output as text and release the bytes: both at once may be large."""
         try:
             text = said.decode()
             said.clear()
@@ -251,7 +255,7 @@ class SshSession:
 
 
 class _Flow:
-    """What goes into a channel and comes out of it, a step at a time."""
+    """The input and output of a channel, moved step by step."""
 
     def __init__(self, channel: Any, data: bytes) -> None:
         self._channel = channel
@@ -262,7 +266,7 @@ class _Flow:
         self.size = 0
 
     def step(self, *, send: bool) -> bool:
-        """Move what can be moved without waiting; say whether anything was."""
+        """Move what can be moved without waiting; return whether anything was."""
         moved = send and self._send()
         channel = self._channel
         if channel.recv_ready():
@@ -284,7 +288,7 @@ class _Flow:
             if not channel.closed:
                 raise
             sent = 0
-        # nothing goes into a command that ended without reading all of its input
+        # a command that ended without reading all its input takes no more
         self._rest = self._rest[sent:]
         return sent > 0
 
@@ -294,7 +298,7 @@ class _Flow:
         return bool(part)
 
 
-# --- what the library raises ---------------------------------------------------------------------
+# --- the library's exceptions ---------------------------------------------------------------------
 
 
 def _ssh_error() -> type[Exception]:

@@ -1,9 +1,8 @@
 """Logging in over SSH: netmiko's session, whose host key is judged within the key exchange.
 
-The host proves its key, and what it proved is judged, before the client answers: no password, no
-name and no encrypted byte is sent to a host that is not the right one. The same holds for every
-later exchange of keys in that session. paramiko knows certificates of hosts only as keys; here
-what it took for a key is read again, as the certificate that it is.
+The host proves its key, and the key is judged, before the client answers: no password, no name
+and no encrypted byte is sent to a wrong host. The same holds for every later key exchange in that
+session. paramiko treats host certificates as keys; this module reads them again as certificates.
 """
 
 from __future__ import annotations
@@ -40,18 +39,18 @@ if TYPE_CHECKING:
 
     from segctl.transports.target import Target
 
-#: What a device gets beyond its time before the line is cut under a call that does not return.
+#: Extra time for a call that does not return, before the connection is cut under it.
 GRACE: Final = 2.0
 #: A login takes at most this many times ``segctl_timeout``.
 LOGIN: Final = 3
-#: Where OpenSSH looks when it is not told where.
+#: OpenSSH's default files.
 DEFAULT_FILES: Final = (
     Path("~/.ssh/known_hosts"),
     Path("~/.ssh/known_hosts2"),
     Path("/etc/ssh/ssh_known_hosts"),
     Path("/etc/ssh/ssh_known_hosts2"),
 )
-#: Bytes of a known_hosts file: 16 MiB are more than 100,000 keys.
+#: Most bytes of a known_hosts file: 16 MiB hold more than 100,000 keys.
 _LARGEST: Final = 1 << 24
 #: Algorithms that prove a key of one kind.
 _FAMILIES: Final = (ALGORITHMS[:1], ALGORITHMS[1:4], ALGORITHMS[4:])
@@ -63,14 +62,14 @@ def connect(target: Target, device_type: str, until: float) -> Any:
     Args:
         target: the device.
         device_type: netmiko's word for its platform.
-        until: when all of the login must be over, by the monotonic clock.
+        until: deadline of the whole login, by the monotonic clock.
 
     Raises:
         ConnectError: no connection in time, or the host key is unknown, changed, revoked or not
             pinned.
         AuthError: the device refuses the account, or our key cannot be used.
     """
-    # without a handler Python prints what paramiko logs; what matters of it is in our errors
+    # without a handler Python prints paramiko's log; our errors say what matters
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
     _check_key_file(target)
     if not target.ssh_fingerprint:
@@ -85,20 +84,20 @@ def connect(target: Target, device_type: str, until: float) -> Any:
             met += proof.met
     raise ConnectError(
         target.name,
-        f"its host key is {' or '.join(met) or 'of no kind that segctl takes'}, not the "
+        f"its host key is {' or '.join(met) or 'of a kind that segctl does not accept'}, not the "
         f"pinned {pin} (segctl_ssh_fingerprint): find out why before you change the pin",
     )
 
 
-# --- who it must be ------------------------------------------------------------------------------
+# --- the expected identity ------------------------------------------------------------------------
 
 
 class _OtherKeyError(Exception):
-    """The device has no key of this family, or another than the pinned one."""
+    """The device has no key of this family, or not the pinned one."""
 
 
 class _Proof:
-    """What a host has to show in one session, and what became of it."""
+    """The proof required of a host in one session, and its outcome."""
 
     def __init__(self, wanted: Sequence[str]) -> None:
         self.algorithms = tuple(wanted)
@@ -107,14 +106,14 @@ class _Proof:
 
     @property
     def met_a_host(self) -> bool:
-        """Whether a host proved to have any key."""
+        """Whether a host has proved to hold any key."""
         return bool(self._accepted is not None or self.refusal)
 
     def check(self, blob: bytes) -> None:
-        """Judge what a host proved to have.
+        """Judge the key that a host has proved to hold.
 
         Raises:
-            SSHException: it is not what it must be; `refusal` says why.
+            SSHException: it is not the required one; `refusal` says why.
         """
         import paramiko
 
@@ -158,13 +157,13 @@ class _KnownHost(_Proof):
         try:
             kind = kind_of(blob)
         except ValueError as error:
-            return f"its host key cannot be read: {error}"
+            return f"its host key is unreadable: {error}"
         try:
             seen = shown(blob)
         except ValueError as error:
             return (
-                f"its host certificate ({kind}) cannot be accepted: {error}; have its "
-                "authority sign another one"
+                f"its host certificate ({kind}) is not accepted: {error}; have its authority sign "
+                "a new one"
             )
         verdict = judge(self._find, self._place, seen)
         if verdict.status is Status.OK:
@@ -172,21 +171,22 @@ class _KnownHost(_Proof):
         why = self._why(verdict.status, seen)
         if not verdict.objection:
             return why
-        return f"its host certificate does not count ({verdict.objection}), and {why}"
+        return f"its host certificate is not valid here ({verdict.objection}), and {why}"
 
     def _why(self, status: Status, seen: Shown) -> str:
         name = self._place.name
         if status is Status.REVOKED:
             return (
                 f"its host key ({seen}) or the authority of its certificate is marked @revoked in "
-                f"{self._files}: whoever answers may hold a stolen key; give the device a new one"
+                f"{self._files}: whoever answers may hold a stolen key; give the device a new key"
             )
         if status is Status.CHANGED:
             known: Known = self._find(name)
             held = " or ".join(map(fingerprint, known.keys)) or "none of a host"
             return (
-                f"its host key changed: it is {fingerprint(seen.key)}, {self._files} has {held} "
-                f"for {name}: somebody may be in between; find out why before you change the file"
+                f"its host key changed: it is {fingerprint(seen.key)}, but {self._files} has "
+                f"{held} for {name}: somebody may be in between; find out why before you change "
+                "the file"
             )
         return (
             f"its host key ({seen}) is unknown: {self._files} has no entry for {name}; compare "
@@ -195,10 +195,10 @@ class _KnownHost(_Proof):
 
 
 def _known(target: Target) -> _KnownHost:
-    """Return what the device's known_hosts files want of it.
+    """Return the proof that the device's known_hosts files require.
 
     Raises:
-        ConnectError: one that is there, or that the inventory names, cannot be read.
+        ConnectError: a file that exists, or that the inventory names, cannot be read.
     """
     files: list[Path] = []
     texts: list[bytes] = []
@@ -216,11 +216,11 @@ def _known(target: Target) -> _KnownHost:
 
 
 def _text(path: Path) -> bytes:
-    """Return what a file holds.
+    """Return a file's content.
 
     Raises:
         OSError: it cannot be read, is not a regular file or is far too large.
-        RuntimeError: its ``~`` is nobody's.
+        RuntimeError: its ``~`` names no user.
     """
     path = path.expanduser()
     found = path.stat()
@@ -240,10 +240,10 @@ def _unreadable(target: Target, path: Path, error: Exception) -> ConnectError:
 
 
 def _left(target: Target, until: float) -> float:
-    """Return the seconds that one step of a login has.
+    """Return the seconds that one step of a login may take.
 
     Raises:
-        ConnectError: the time for the whole of it is over.
+        ConnectError: the time for the whole login is over.
     """
     left = until - time.monotonic()
     if left <= 0:
@@ -291,21 +291,21 @@ def _connection(
         banner_timeout=seconds,
         blocking_timeout=seconds,
         keepalive=15,
-        auto_connect=False,  # that which connects by itself writes a newline
+        auto_connect=False,  # connecting through it would write a newline
     )
 
 
 def _verified(base: Any, proof: _Proof) -> Any:
-    """Return netmiko's class of a platform, on a transport that wants this proof."""
+    """Return netmiko's class for a platform, on a transport that requires this proof."""
     import paramiko
 
     transport = _transport(paramiko.Transport, proof)
 
     class Policy(paramiko.MissingHostKeyPolicy):  # type: ignore[misc] # the base is untyped
-        """No key is in paramiko's own lists: this is asked, and looks that the proof was given."""
+        """Checks that the proof was given; paramiko asks, since its own lists hold no key."""
 
         def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:
-            """Refuse what did not pass through `transport`."""
+            """Refuse a key that did not pass through `transport`."""
             del hostname, key
             if not getattr(client.get_transport(), "verified", False):
                 raise paramiko.SSHException("the host key was not verified")
@@ -313,8 +313,8 @@ def _verified(base: Any, proof: _Proof) -> Any:
     class Verified(base):  # type: ignore[misc] # the base is untyped
         """A platform's session, which sends nothing by itself.
 
-        netmiko's classes change settings when they log in, and set them back when they log out.
-        One of them offers no key exchange that today's devices take: paramiko's own are offered.
+        netmiko's classes change settings at login and restore them at logout. One of them offers
+        only key exchanges that today's devices refuse, so paramiko's own list is offered.
         """
 
         def session_preparation(self) -> None:
@@ -338,10 +338,10 @@ def _verified(base: Any, proof: _Proof) -> Any:
 
 
 def _transport(base: Any, proof: _Proof) -> Any:
-    """Return paramiko's transport, wanting a proof at every exchange of keys."""
+    """Return paramiko's transport, which requires a proof at every key exchange."""
 
     class Transport(base):  # type: ignore[misc] # the base is untyped
-        """Asks for the proof's algorithms and has each answer judged."""
+        """Offers the proof's algorithms and has each answer judged."""
 
         verified = False
 
@@ -362,7 +362,7 @@ def _transport(base: Any, proof: _Proof) -> Any:
 
 
 def _check_kinds(algorithm: str, host_key: bytes, signature: bytes) -> None:
-    """Hold a host to the algorithm that was agreed on: paramiko takes others of the same family.
+    """Hold a host to the agreed algorithm: paramiko accepts others of the same family.
 
     Raises:
         SSHException: the key or the signature is of another kind.
@@ -374,7 +374,7 @@ def _check_kinds(algorithm: str, host_key: bytes, signature: bytes) -> None:
     try:
         kinds = kind_of(host_key), kind_of(signature)
     except ValueError as error:
-        raise paramiko.SSHException("a host key that cannot be read") from error
+        raise paramiko.SSHException("an unreadable host key") from error
     if kinds != (key, made):
         raise paramiko.SSHException(f"a host key of another kind than {algorithm}")
 
@@ -411,10 +411,10 @@ def _establish(
 
 
 def _no_session(target: Target, proof: _Proof, error: Exception) -> Exception:
-    """Return what to raise where a session could not be opened."""
+    """Return the error to raise when a session could not be opened."""
     from paramiko.ssh_exception import IncompatiblePeer
 
-    cause = error.__context__ or error  # netmiko's own text names causes that cannot be
+    cause = error.__context__ or error  # netmiko's own text names causes that are impossible here
     if isinstance(proof, _Pinned) and (
         proof.refusal or (isinstance(cause, IncompatiblePeer) and "host key" in str(cause))
     ):
@@ -427,10 +427,10 @@ def _no_session(target: Target, proof: _Proof, error: Exception) -> Exception:
 
 
 def _dial(target: Target, until: float) -> socket.socket:
-    """Open the line.
+    """Open the connection.
 
     Raises:
-        ConnectError: nobody answers there.
+        ConnectError: nothing answers there.
     """
     port = target.port or 22
     try:
@@ -443,7 +443,7 @@ def _dial(target: Target, until: float) -> socket.socket:
 
 
 def hang_up(sock: socket.socket) -> None:
-    """Close a line, also under a call that waits for it."""
+    """Close a connection, even under a call that waits for it."""
     with suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
     sock.close()
@@ -451,7 +451,7 @@ def hang_up(sock: socket.socket) -> None:
 
 @contextmanager
 def bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
-    """Cut the line when the time is over: paramiko has waits of its own that do not end."""
+    """Cut the connection when the time is over: some of paramiko's waits do not end."""
     timer = threading.Timer(seconds, cut)
     timer.daemon = True
     timer.start()
@@ -462,10 +462,10 @@ def bounded(seconds: float, cut: Callable[[], None]) -> Generator[None]:
 
 
 def _check_key_file(target: Target) -> None:
-    """Say what is wrong with our key: to the device a key that cannot be read is a wrong one.
+    """Check our key file: otherwise, an unreadable key is reported as a wrong one.
 
     Raises:
-        AuthError: it is not there, no key, or encrypted and there is no password.
+        AuthError: it is missing, not a key, or encrypted and there is no password.
     """
     import paramiko
     from paramiko.pkey import UnknownKeyType
@@ -479,6 +479,8 @@ def _check_key_file(target: Target) -> None:
         raise AuthError(target.name, f"cannot read {where}: {error.strerror}") from error
     except TypeError as error:
         if not target.password.reveal():
-            raise AuthError(target.name, f"{where} is encrypted: use one that is not") from error
+            raise AuthError(
+                target.name, f"{where} is encrypted: use a key without a passphrase"
+            ) from error
     except (ValueError, UnknownKeyType, paramiko.SSHException) as error:
-        raise AuthError(target.name, f"{where} is no private key that segctl can use") from error
+        raise AuthError(target.name, f"{where} is not a private key that segctl can use") from error

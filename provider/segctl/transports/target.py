@@ -1,4 +1,4 @@
-"""Where a device is, how it is logged into, and how its identity is checked."""
+"""A device's address, its login, and how its identity is checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """One of several that answer to one name: of a cluster, of a pair, of a manager's devices."""
+    """A member of a group with one name: a cluster, a pair, or a manager's devices."""
 
     name: str
     host: str
@@ -22,10 +22,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a device is and how its identity is checked; the password never leaves it.
+    """A device's address and how its identity is checked; the password never leaves it.
 
-    `scope` is the part of it that is meant. `members` are those it consists of or stands for,
-    each reached by the same account; empty where it is one device.
+    `scope` is the part of the device that is meant. `members` are the devices it stands for, all
+    reached by the same account; empty for a single device.
     """
 
     name: str

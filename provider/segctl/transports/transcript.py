@@ -1,9 +1,9 @@
-"""The transcript of a device's sessions: what segctl asked for and how it went, for finding faults.
+"""The transcript of a device's sessions: what segctl requested and how it went.
 
-Nothing of a command, a payload or an answer is copied into it. A line is made of words that stand
-in segctl's source, of numbers, and of the device's name in the inventory: it says which request
-it was, how large both sides were, how long it took, how it ended, and how often words of segctl's
-own choice stand in what was said. Whatever a device answers can therefore be handed on.
+Nothing of a command, a payload or an answer is copied into it. A line consists of words from
+segctl's source, of numbers, and of the device's name in the inventory: it names the request, the
+size of both sides, how long it took, how it ended, and how often certain words chosen by segctl
+occur in it. A transcript can therefore be handed on, whatever the device answered.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
     from segctl.transports.target import Target
 
-    #: What is counted in what was said: the word shown, and the text looked for.
+    #: What is counted: the word shown, and the text searched for.
     Words: TypeAlias = Mapping[LiteralString, LiteralString]
 
 
 class Transcript:
-    """The file of one device in the folder ``segctl_transcript``; nothing where none is set."""
+    """One device's file in the folder ``segctl_transcript``; does nothing if none is set."""
 
     def __init__(self, target: Target, progress: Callable[[str], None]) -> None:
         """Open it.
 
         Raises:
-            ConnectError: the file cannot be written; nothing was sent yet.
+            ConnectError: the file cannot be written; nothing has been sent.
         """
         self._target = target
         self._progress = progress
@@ -51,17 +51,17 @@ class Transcript:
             ) from error
 
     def __bool__(self) -> bool:
-        """Whether one is kept."""
+        """Whether a transcript is kept."""
         return self._path is not None
 
     def add(self, asked: str, seconds: float | None, ended: str, *counts: str) -> None:
         """Add one exchange.
 
         Args:
-            asked: which request it was; like `ended` in words of segctl's own.
-            seconds: how long it took; None where it is part of what was told before.
+            asked: the request; like `ended`, only in words from segctl's source.
+            seconds: how long it took; None if it is part of the exchange before.
             ended: how it ended.
-            counts: of `counted`; empty ones are left out.
+            counts: from `counted`; empty ones are left out.
         """
         if self._path is None:
             return
@@ -71,12 +71,12 @@ class Transcript:
         lines = [f"{time} {name} {asked}: {ended}{took}", *filter(None, counts)]
         try:
             storage.append(self._path, ("\n  ".join(lines) + "\n").encode(), durable=False)
-        except OSError as error:  # what was begun on the device is not left for that
-            self._progress(f"the transcript was not continued: {error.strerror}")
+        except OSError as error:  # an operation on the device does not stop for that
+            self._progress(f"the transcript could not be continued: {error.strerror}")
 
 
 def counted(title: LiteralString, said: str | bytes, words: Words) -> str:
-    """Return how often each of `words` stands in what was said; empty where none does."""
+    """Return how often each of `words` occurs in the text; empty if none does."""
     text = said if isinstance(said, bytes) else said.encode(errors="replace")
     found = [(shown, text.count(word.encode())) for shown, word in words.items()]
     told = ", ".join(f"{shown} {number}" for shown, number in found if number)

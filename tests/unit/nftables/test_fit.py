@@ -44,7 +44,7 @@ def test_an_echo_is_a_service() -> None:
         (Flow(id="f", services=(tcp(1),), users=("plant\\a",)), r"users plant\\a"),
         (Flow(id="f", protocols=(use("opc-ua", "session"),)), "opc-ua"),
         (Flow(id="f", protocols=(use("modbus", "program"),)), "class program"),
-        (Flow(id="f", protocols=(use("cip-ethernet-ip", "read"),)), "tell functions"),
+        (Flow(id="f", protocols=(use("cip-ethernet-ip", "read"),)), "distinguish functions"),
         (Flow(id="f", protocols=(use("modbus", "read"), use("dnp3", "read"))), "split the flow"),
         (
             Flow(

@@ -65,7 +65,7 @@ def test_its_policy_is_read_and_the_format_is_all_that_changes(kernel: Kernel) -
     assert isinstance(change.before, DefaultRule)
     (note,) = change.before.extras
     assert "format 1" in note
-    assert "cuts no permitted connection" in note
+    assert "without cutting a permitted connection" in note
     kernel.reach(WANTED)
     assert plan_device(WANTED, kernel.live(), PROVIDER).changes == ()
     assert "back_" not in kernel.run("nft list table inet segctl")

@@ -68,7 +68,7 @@ def test_what_one_version_wrote_is_no_change_to_another(kernel: Kernel, writer: 
         use(kernel, reader)
         made = kernel.reach(WANTED)
         assert made.changes == (), reader
-        assert not [one for one in made.findings if "things that no packet meets" in one.message]
+        assert not [one for one in made.findings if "items that no packet reaches" in one.message]
 
 
 @pytest.mark.parametrize("writer", USABLE)

@@ -180,7 +180,7 @@ HIDDEN: Mapping[str, bytes] = {
 
 @pytest.mark.parametrize("where", HIDDEN)
 def test_no_declaration_of_entities_can_hide(where: str) -> None:
-    with pytest.raises(ParseError, match="something else answers"):
+    with pytest.raises(ParseError, match="something other than a firewall answers"):
         refuse_dtd("fw1", HIDDEN[where])
 
 

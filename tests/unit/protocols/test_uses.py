@@ -191,7 +191,7 @@ def test_a_single_application_is_permitted_when_its_class_is_asked_for() -> None
     """Whoever permits the class of the only application permits all of it, and is told."""
     roc = panos_applications(CATALOGUE.get("roc"), ["read", "control"])
     assert roc.names == ("roc",)
-    assert "permits all that its protocol can do" in roc.notes[0]
+    assert "permits everything its protocol can do" in roc.notes[0]
 
 
 def test_a_whole_tool_is_not_set_up() -> None:
@@ -207,8 +207,10 @@ def test_doubts_are_warnings() -> None:
     """Low confidence in a class, a name or a whole protocol is said."""
     assert panos_applications(CATALOGUE.get("cip-ethernet-ip"), ["read"]).warnings == ()
     cip = panos_applications(CATALOGUE.get("cip-ethernet-ip"), ["program"])
-    assert "cip-ethernet-ip-misc: taken as program from its name only" in cip.warnings
-    assert "little of this" in panos_applications(CATALOGUE.get("delta"), ["program"]).warnings[0]
+    assert "cip-ethernet-ip-misc: assumed to be program, judging by its name only" in cip.warnings
+    assert (
+        "little about this" in panos_applications(CATALOGUE.get("delta"), ["program"]).warnings[0]
+    )
     opc = panos_applications(CATALOGUE.get("opc-da"), ["session"])
     assert any("inferred" in note for note in opc.notes)
 

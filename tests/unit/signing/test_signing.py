@@ -279,10 +279,10 @@ def test_a_key_with_a_password(tmp_path: Path, make: Callable[..., Keys]) -> Non
 def test_what_is_no_secret_key(tmp_path: Path) -> None:
     keys = ssh_keys(tmp_path)
     keys.secret.chmod(0o640)
-    with pytest.raises(SignatureError, match="can be read by others: chmod 600"):
+    with pytest.raises(SignatureError, match="is readable by others: chmod 600"):
         open_key(keys.secret, never)
     for content, why in (
-        (keys.public, "is no secret key"),
+        (keys.public, "is not a secret key"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END", "cannot be used"),
         ("untrusted comment: x\nAAAA\n", "cannot be used"),
         (f"untrusted comment: x\n{minisign_keys(tmp_path).public}\n", "cannot be used"),

@@ -131,7 +131,7 @@ def test_an_exit_status_is_told() -> None:
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_child_that_never_stops_talking_is_stopped(stream: str) -> None:
     code = f"import sys\nwhile True: sys.{stream}.write('x' * 65536)"
-    with pytest.raises(ChildError, match="said more than 1000000 bytes"):
+    with pytest.raises(ChildError, match="printed more than 1000000 bytes"):
         run_child([sys.executable, "-c", code], timeout=60, most_output=1_000_000)
 
 

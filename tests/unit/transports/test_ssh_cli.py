@@ -232,7 +232,7 @@ def test_what_nobody_asked_for_is_not_part_of_an_answer() -> None:
     with logged_in(listings={"show rules": listing}) as (made, appliance):
         assert made.run("show rules") == "a"
         time.sleep(1)  # the message is to come between two commands
-        with pytest.raises(ParseError, match="something else was said in between"):
+        with pytest.raises(ParseError, match="other output came in between"):
             made.run("show rules")
         assert closed(appliance)
 

@@ -27,7 +27,7 @@ def _silent(_step: str) -> None:
 
 
 class NftablesProvider:
-    """What segctl knows of nftables; the heavy libraries load in the call that needs them."""
+    """The nftables provider; heavy libraries are loaded by the call that needs them."""
 
     @property
     def name(self) -> str:
@@ -46,7 +46,7 @@ class NftablesProvider:
         return fit(policy, device)
 
     def applications(self, protocol: Protocol, classes: Sequence[str]) -> Applications:
-        """Return the functions that a host judges, and say which it permits by their ports."""
+        """Return the functions that a host judges, and those it permits by their ports."""
         from segctl.providers.nftables.functions import applications
 
         return applications(protocol, classes)
@@ -58,19 +58,19 @@ class NftablesProvider:
         return parse(config)
 
     def steady(self, config: bytes) -> bytes:
-        """Return the document without what its counters have counted."""
+        """Return the document without the values of its counters."""
         from segctl.providers.nftables.document import steady
 
         return steady(config)
 
     def mask(self, config: bytes) -> bytes:
-        """Return what is parsed of a document, and nothing else."""
+        """Return only what is parsed of a document."""
         from segctl.providers.parsed import dump
 
         return dump(self.parse(config))
 
     def refusal(self, command: str) -> str:
-        """Say why a probe's `command` is not run; empty where it is."""
+        """Return why a probe's `command` may not run; empty if it may."""
         from segctl.providers.nftables.commands import refusal
 
         return refusal(command)

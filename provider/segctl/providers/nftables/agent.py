@@ -1,28 +1,29 @@
 """The programs that a Linux host runs for segctl: POSIX sh, with nft, setsid and sleep.
 
-They are sent with every call and leave nothing behind but the boot file. `READER` changes
-nothing: it prints each answer between two lines that begin with a word of the caller's choice.
-`PROGRAM` has these verbs; PUSH and LOCK are keys of the sets that `records` describes::
+They are sent with every call and leave only the boot file behind. `READER` changes nothing: it
+prints each answer between two lines that begin with a word chosen by the caller. `PROGRAM` has
+these verbs; PUSH and LOCK are keys of the sets that `records` describes::
 
     go PUSH LOCK TOKEN SECONDS SIZE    take a script of SIZE bytes from stdin, check it, start the
                                        guard, run it
     confirm PUSH LOCK DIGEST SIZE      write the boot file, then run the transaction of SIZE bytes
-                                       from stdin, which makes the push a confirmed one
+                                       from stdin, which confirms the push
     keep ID LOCK DIGEST SIZE           the same without a push
-    revert PUSH LOCK TOKEN             put the table back that was there before
+    revert PUSH LOCK TOKEN             restore the table from before
     guard PUSH TOKEN UNTIL             the same at this uptime; `go` starts it
 
-Exit codes: 0 done; 3 another confirmation of this push runs; 4 check failed, nothing changed; 5 a
-transaction failed, nothing changed; 6 no such push is pending (the guard was first); 7 the upload
-is not complete; 9 no place for files; 10 the boot file cannot be written, it is as it was; 11
-the table from before the push is not saved here; 12 the lock is lost, nothing changed.
+Exit codes: 0 done; 3 another confirmation of this push is running; 4 check failed, nothing
+changed; 5 a transaction failed, nothing changed; 6 no such push is pending (the guard was first);
+7 the upload is incomplete; 9 no place for files; 10 the boot file cannot be written and is
+unchanged; 11 the table from before the push is not saved here; 12 the lock is lost, nothing
+changed.
 
-The guard is started before the change, in a session of its own: if nobody confirms in time it
-puts the saved table back, also when every way to the host is cut. Every transaction begins by
-taking the element of the push or of the lock out of its set, which fails the whole of it where
-that is not there: exactly one of confirm, revert and guard wins, and a run without its lock
-changes nothing. Going back puts the lock that is there at that moment into the old table again,
-unless it is that of the run whose push goes.
+The guard starts before the change, in a session of its own: if nobody confirms in time, it
+restores the saved table, even if every way to the host is cut. Every transaction begins by
+removing the element of the push or of the lock from its set; if the element is not there, the
+entire transaction fails. So exactly one of confirm, revert and guard wins, and a run without its
+lock changes nothing. Going back keeps the present lock in the restored table, unless it belongs to
+the run whose push is taken back.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
 BUSY, CHECK_FAILED, APPLY_FAILED, NOT_PENDING, INCOMPLETE = 3, 4, 5, 6, 7
 NO_PLACE, NO_BOOT_FILE, NOT_SAVED, LOST_LOCK = 9, 10, 11, 12
 
-#: What nft says of a table that is not there; a program that is missing says it without "Error".
+#: nft's message for a missing table; the one for a missing program lacks "Error".
 ABSENT = "Error: No such file or directory"
-#: How a boot file of ours begins; in the second line, what it holds.
+#: The first lines of our boot file; the second one has digests.
 BOOT_TITLE = "# Written by segctl; loaded at boot."
 BOOT_HEAD = "# segctl boot 1"
 
@@ -174,14 +175,14 @@ esac
 
 
 def reader(word: str, *tables: str) -> str:
-    """Return the command line that reads the host, or others' tables; it changes nothing."""
+    """Return the command line that reads the host, or tables of others; it changes nothing."""
     return _line(READER, "segctl-reader", word, *tables)
 
 
 def command(sudo: str, verb: str, push: str, *more: str) -> str:
-    """Return the command line that runs one verb; all words are segctl's own.
+    """Return the command line that runs a verb; all words come from segctl.
 
-    The program gets its own text, so that it can start the guard.
+    The program is passed its own text so that it can start the guard.
     """
     return _line('eval "$1"', "segctl-agent", PROGRAM, sudo, verb, push, *more)
 

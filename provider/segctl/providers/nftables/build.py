@@ -1,22 +1,23 @@
 """From a fitted policy to the table that enforces it.
 
-One verdict map picks the chain of a zone pair by interface. There every packet is judged by the
-rules as they stand, by who asked whom in its connection and in whichever direction it goes: so a
-change, a flush or a way back is in force with the next packet. The connection's mark only says
-which rule to try first, and whether that rule has counted it. It permits nothing: a packet that
-this rule does not match meets all others, so whoever has set a mark, it is right or of no use.
+A verdict map picks the chain of a zone pair by interface. There the present rules judge every
+packet, in either direction, by the initiator and responder of its connection, so a change, a flush
+or a revert takes effect with the next packet. The connection's mark only says which rule to try
+first, and whether that rule has counted the connection. The mark permits nothing: a packet that the
+rule does not match goes on to all others, so whoever set a mark, it is either right or has no
+effect.
 
-    forward      iifname . oifname vmap @pairs; what touches our zones otherwise: deny
-    pair_A/B     packets from A to B of connections from A to B: the rule that the mark names,
-                 ICMP errors, out_A/B, fun_A/B; of connections from B to A, whose answers they
-                 are: the rule that the mark names, ICMP errors, out_B/A
-    mark_A/B     which rule a mark names, for connections from A to B
+    forward      iifname . oifname vmap @pairs; all else that touches our zones: deny
+    pair_A/B     packets from A to B; of connections from A to B: the rule that the mark names,
+                 ICMP errors, out_A/B, fun_A/B; replies of connections from B to A: the rule
+                 that the mark names, ICMP errors, out_B/A
+    mark_A/B     the rule that a mark names, for connections from A to B
     out_A/B      jump may_NAME, for every rule from A to B
-    may_NAME     one line a family and range of ports, for both directions: goto rule_NAME; where
-                 functions are judged, for replies alone: accept
-    fun_A/B      lines of rules of functions, for packets of who asks: jump rule_NAME
-    quoted       an ICMP error must quote a packet whose ports stand where they are looked for
-    erq_A/B      lines for errors about requests of permitted connections: what they quote is judged
+    may_NAME     a line per family and range of ports, for both directions: goto rule_NAME; if
+                 functions are judged, only for replies: accept
+    fun_A/B      lines of rules with functions, for packets of the initiator: jump rule_NAME
+    quoted       an ICMP error must quote a packet whose ports are at the expected offsets
+    erq_A/B      lines for errors about requests of permitted connections, judged by their quote
     era_A/B      the same for errors about answers
     rule_NAME    counts, logs, marks the connection, and permits or judges the function
 """
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
 
     from segctl.model.policy import Policy, Rule
 
-#: The upper half of the connection mark is ours; the lower belongs to others.
+#: The upper half of the connection mark is ours; the lower half belongs to others.
 MASK = 0xFFFF0000
 FORWARD_HOOK = "type filter hook forward priority 0; policy accept;"
-#: By IP version how a set of addresses is listed, and how it is made. What nft 1.1 stores of a set
-#: that is made by ``type`` crashes nft 1.0.6, so every set of ours is made by ``typeof``.
+#: By IP version, how a set of addresses is listed and how it is created. What nft 1.1 stores for a
+#: set created by ``type`` crashes nft 1.0.6, so all our sets are created by ``typeof``.
 ADDRESS_SETS = {
     4: ("type ipv4_addr; flags interval;", "typeof ip saddr; flags interval;"),
     6: ("type ipv6_addr; flags interval;", "typeof ip6 saddr; flags interval;"),
@@ -53,7 +54,7 @@ ECHO = {4: "icmp type", 6: "icmpv6 type"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
-    """The mark values of one zone pair in format 1: plain connections, judged ones."""
+    """A zone pair's mark values in format 1: for plain and for judged connections."""
 
     plain: int = 0
     judged: int = 0
@@ -61,10 +62,10 @@ class Former:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """What of a table is not said by the policy: mark values, and revisions of address sets.
+    """What the policy does not determine in a table: mark values and revisions of address sets.
 
-    `marks` are 16 bits by rule, each once in a zone pair; `former` those by zone pair that a table
-    of format 1 has.
+    `marks` has 16 bits per rule, unique in a zone pair; `former` has the marks by zone pair of a
+    table in format 1.
     """
 
     marks: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -78,7 +79,7 @@ class Names:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleLines:
-    """The lines of one rule: for packets of who asks, replies and errors, by their place."""
+    """A rule's lines: for packets of the initiator, replies and errors, by chain."""
 
     may: tuple[Line, ...]
     fun: tuple[Line, ...]
@@ -107,7 +108,7 @@ def assemble(
     form: str,
     maps: Iterable[Set] = (),
 ) -> Table:
-    """Return the table of these chains with everything that is the same in every format."""
+    """Return the table of these chains, plus everything that is the same in all formats."""
     found = {**chains, **dict(_inside(policy))}
     found[names.FORWARD] = (
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
@@ -158,7 +159,7 @@ def reverse(pair: str) -> str:
 
 
 def crossings(pairs: Iterable[str]) -> tuple[str, ...]:
-    """Return every zone pair with rules in either direction."""
+    """Return the zone pairs with rules in either direction."""
     return tuple(sorted({one for pair in pairs for one in (pair, reverse(pair))}))
 
 
@@ -209,8 +210,8 @@ def members(groups: Mapping[str, Sequence[str]], name: str, version: int) -> lis
 def _matches(services: Iterable[str], version: int) -> Iterator[str]:
     """Yield matches of a service's packets in both directions.
 
-    A range of ports has a line of its own: nft 1.0.6 cannot list a set of what it compares with a
-    port of a connection, and a range in an anonymous set would lose packets while it loads.
+    Each range of ports has its own line: nft 1.0.6 cannot list a set that is compared with a
+    connection's port, and a range in an anonymous set would lose packets while it loads.
     """
     for protocol, first, last in sorted(map(read_service, services)):
         if protocol == "icmp":
@@ -233,18 +234,18 @@ def grouped(services: Iterable[str]) -> Iterator[tuple[str, list[tuple[int, int]
 
 
 def one_of(listed: Sequence[str]) -> str:
-    """Return a match of one value or an anonymous set of several."""
+    """Return a match for one value, or an anonymous set for several."""
     return listed[0] if len(listed) == 1 else f"{{ {', '.join(listed)} }}"
 
 
-#: Where in an ICMP error the ports are of the packet that it quotes, in bits: 8 bytes and an IP
-#: header without options before them (RFC 792, RFC 4443). `_quoted` sees to it that it has none.
+#: Bit offset of the quoted packet's ports in an ICMP error: after 8 bytes and an IP header without
+#: options (RFC 792, RFC 4443). `_quoted` makes sure that it has none.
 _PORTS_AT = {4: 224, 6: 384}
 _PING = {4: ("icmp", 8, 0), 6: ("ipv6-icmp", 128, 129)}
 
 
 def _quotes(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
-    """Yield matches of ICMP errors by the request that they quote, and by the reply."""
+    """Yield matches of ICMP errors, by the request and by the reply that they quote."""
     at = _PORTS_AT[version]
     for protocol, ports in grouped(services):
         if protocol == "icmp":
@@ -258,7 +259,7 @@ def _quotes(services: Iterable[str], version: int) -> Iterator[tuple[str, str]]:
 
 
 def _quoted() -> Iterator[Line]:
-    """Yield lines that send on errors about IPv4 without options, and IPv6 without extensions."""
+    """Yield lines that pass on errors about IPv4 without options, and IPv6 without extensions."""
     yield Line("meta l4proto icmp @th,64,8 0x45 return")
     yield Line("meta l4proto ipv6-icmp @th,112,8 { 0x6, 0x11, 0x3a } return")
     yield Line(f"goto {names.DENY}")
@@ -272,7 +273,7 @@ def read_service(name: str) -> tuple[str, int, int]:
 
 
 def _verdict(rule: Rule, value: int) -> Iterator[Line]:
-    """Yield what is done with a packet that the rule matches: counted once in a connection."""
+    """Yield the statements for a packet that the rule matches; it counts once per connection."""
     once = "" if judged(rule) else f"ct mark & 0x{MASK:08x} != 0x{value << 16:08x} "
     yield Line(f'{once}counter name "rule_{rule.name}"')
     if rule.log:
@@ -294,7 +295,7 @@ def _verdict(rule: Rule, value: int) -> Iterator[Line]:
 
 
 def log_group(setting: str) -> str:
-    """Return how a log statement names its group; nothing for the kernel's log."""
+    """Return the group of a log statement; empty for the kernel's log."""
     return "" if setting == names.KERNEL_LOG else f" group {setting or names.LOG_GROUP}"
 
 
@@ -329,7 +330,7 @@ def _pair_chains(
 def _dispatch(pair: str, pairs: Mapping[str, Sequence[Rule]]) -> Iterator[Line]:
     """Yield the lines for all packets from one zone to another.
 
-    A connection that a helper of others expects (``related`` but no ICMP) is judged as new.
+    A connection that another's helper expects (``related`` but not ICMP) is judged as new.
     """
     sides = (("original", pair, "era"), ("reply", reverse(pair), "erq"))
     for direction, asking, _ in sides:
@@ -364,7 +365,7 @@ def _mark_maps(pairs: Mapping[str, Sequence[Rule]], given: Names) -> Iterator[Se
 
 
 def _inside(policy: Policy) -> Iterator[tuple[str, tuple[Line, ...]]]:
-    """Yield the chain of every zone for traffic between its own interfaces."""
+    """Yield each zone's chain for traffic between its own interfaces."""
     closed = {rule.from_zones[0]: rule for rule in policy.rules if rule.type == "intrazone"}
     for zone in policy[FirewallZone]:
         rule = closed.get(zone.name)
@@ -377,7 +378,7 @@ def _inside(policy: Policy) -> Iterator[tuple[str, tuple[Line, ...]]]:
 
 
 def _deny(defaults: Sequence[DefaultRule]) -> Iterator[Line]:
-    """Yield what happens to everything else; the drop is a rule, never only a chain's policy."""
+    """Yield the lines for everything else; the drop is a rule, never only a chain's policy."""
     rule = next((one for one in defaults if one.name == "interzone-default"), None)
     yield Line(f'counter name "{names.DENIED}"')
     if rule is None or rule.log:

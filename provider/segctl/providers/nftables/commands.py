@@ -1,4 +1,4 @@
-"""Which commands a probe may run on an nftables gateway: those that only list something."""
+"""The commands a probe may run on an nftables gateway: those that only list something."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SHOWS = re.compile(rf"nft{LIST}", re.ASCII)
 
 
 def refusal(command: str) -> str:
-    """Say why `command` is not run; empty where it is: ``nft list …`` with nothing but names."""
+    """Return why `command` may not run; empty for ``nft list …`` followed only by names."""
     if _SHOWS.fullmatch(command):
         return ""
-    return f"{command!r} is not run: only nft list … is"
+    return f"{command!r} is not permitted: a probe may run only nft list …"

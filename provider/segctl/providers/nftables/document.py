@@ -1,4 +1,4 @@
-"""Everything one read of a Linux host returned, as one JSON document of named answers."""
+"""Everything that one read of a Linux host returned, as a JSON document of named answers."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FORMAT = "segctl-nftables 1"
-#: In place of a table's name, where it is not known which tables there are.
+#: Stands for all tables, if it is unknown which ones exist.
 EVERY = "*"
-#: What a counter has counted, in nft's JSON inside of ours.
+#: A counter's values, in nft's JSON inside our own.
 _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 
 
@@ -24,11 +24,11 @@ _COUNTED = re.compile(rb'(\\"packets\\": ?)[0-9]+(, ?\\"bytes\\": ?)[0-9]+')
 class Document:
     """The answers by name; `table` is empty where the host has no table of ours.
 
-    `unread` says of tables of others, by ``family name``, why they could not be listed; under
-    `EVERY` why it is not known which there are. `state` is what runs left in our table, as
-    `DeviceState` writes it, by the host's clock. `boot` is how the boot file begins or why it
-    cannot be read, `body` the SHA-256 of its lines but the first two, `loads` who loads it; None
-    where a document does not tell.
+    `unread` maps tables of others, by ``family name``, to the reason they could not be listed;
+    `EVERY` maps to the reason the list of tables is unknown. `state` is what runs left in our
+    table, as `DeviceState` writes it, by the host's clock. `boot` is the start of the boot file or
+    the reason it cannot be read, `body` the SHA-256 of its lines without the first two, `loads`
+    what loads it; None if the document does not say.
     """
 
     host: str
@@ -52,21 +52,21 @@ class Document:
 
 
 def steady(document: bytes) -> bytes:
-    """Return a document with every counter at nought."""
+    """Return a document with every counter at zero."""
     return _COUNTED.sub(rb"\g<1>0\g<2>0", document)
 
 
 def load(document: bytes) -> Document:
-    """Take a document apart.
+    """Parse a document.
 
     Raises:
-        ParseError: it is not one of ours, or damaged.
+        ParseError: it is not ours, or damaged.
     """
     try:
         found = cast("dict[str, Any]", read_listing(document))
         if found.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
-        if isinstance(found.get("boot"), bool):  # as documents were before
+        if isinstance(found.get("boot"), bool):  # the form of earlier documents
             del found["boot"]
         if not all(_fits(name, value) for name, value in found.items()):
             raise TypeError  # noqa: TRY301 - as above
@@ -76,7 +76,7 @@ def load(document: bytes) -> Document:
 
 
 def _fits(name: str, value: object) -> bool:
-    """Whether a value is of the type that its field has."""
+    """Whether a value has the type of its field."""
     if name in ("foreign", "unread"):
         listings = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
         return all(isinstance(listing, str) for listing in listings.values())

@@ -1,4 +1,4 @@
-"""A compiled policy as nft will hold it: sets for names, ports, and functions it can judge.
+"""A compiled policy as nft will hold it: sets, ports, and the functions it can judge.
 
 Never wider than what came in: what nft cannot express raises `UnsupportedError`.
 """
@@ -39,16 +39,17 @@ _UNSAFE = frozenset(chr(code) for code in (*range(32), 127))
 
 
 def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
-    """Return `policy` as nft will hold it, with what to know about it.
+    """Return `policy` as nft will hold it, with warnings and notes.
 
     Raises:
         UnsupportedError: applications, users, threat prevention, schedules, functions that nft
-            cannot judge, names it does not take, or a zone without interfaces.
+            cannot judge, names it does not accept, or a zone without interfaces.
     """
     if device.default_rules == "leave":
         message = (
-            f"{device.name}: segctl_default_rules: leave has no meaning on nftables: segctl's "
-            "table denies what no conduit permits between its zones, and leaves other interfaces"
+            f"{device.name}: segctl_default_rules: leave has no effect on nftables: segctl's "
+            "table denies whatever no conduit permits between its zones, and leaves other "
+            "interfaces"
         )
         raise UnsupportedError(message)
     fitter = _Fitter(policy, device)
@@ -73,8 +74,8 @@ def _zone(device: Device, name: str) -> FirewallZone:
     ports = {port for one in device.zones if one.name == name for port in one.interfaces}
     if not ports:
         message = (
-            f"{device.name}: zone {name} has no interfaces: on nftables a zone is its interfaces, "
-            "name them in segctl_zone_map"
+            f"{device.name}: zone {name} has no interfaces: on nftables a zone consists of "
+            "interfaces; name them in segctl_zone_map"
         )
         raise UnsupportedError(message)
     return FirewallZone(name=name, interfaces=tuple(sorted(map(names.interface, ports))), type="")
@@ -86,7 +87,7 @@ def _former(rule: DeclaredRule) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Fitter:
-    """Fits rules one by one and gathers the groups they use."""
+    """Fits rules one by one and collects the groups they use."""
 
     policy: DeclaredPolicy
     device: Device
@@ -109,8 +110,8 @@ class _Fitter:
         if wanted.isascii() and wanted.isdigit() and int(wanted) <= 65535:
             return str(int(wanted))
         self._note(
-            f"{self.device.name}: log forwarding {wanted!r} means nothing on nftables: logs go to "
-            f"NFLOG group {names.LOG_GROUP}",
+            f"{self.device.name}: log forwarding {wanted!r} has no meaning on nftables: logs go "
+            f"to NFLOG group {names.LOG_GROUP}",
             hint="set segctl_log_forwarding of this host to a group number, or to kernel",
         )
         return ""
@@ -122,7 +123,7 @@ class _Fitter:
         """Return one rule as nft will hold it."""
         where = f"conduit {rule.conduit}, flow {rule.flow}" if rule.flow else f"rule {rule.name}"
         if any(letter in _UNSAFE for text in (rule.name, rule.description) for letter in text):
-            message = f"{where}: control characters reach no device"
+            message = f"{where}: control characters must not reach a device"
             raise UnsupportedError(message)
         name = names.identifier("rule", naming.shorten(rule.name, names.MAX_NAME))
         if rule.type == "intrazone":
@@ -149,12 +150,14 @@ class _Fitter:
 
     def _refuse(self, rule: DeclaredRule, where: str) -> None:
         if rule.action != "allow" or len(rule.from_zones) != 1 or len(rule.to_zones) != 1:
-            message = f"{where}: nftables rules of segctl permit between two zones, no more"
+            message = (
+                f"{where}: on nftables, each segctl rule permits traffic from one zone to one other"
+            )
             raise UnsupportedError(message)
         if rule.from_zones == rule.to_zones:
             message = (
-                f"{self.device.name}: {where}: both zones lie behind {rule.from_zones[0]}: "
-                "on nftables a zone is its interfaces"
+                f"{self.device.name}: {where}: both zones are behind {rule.from_zones[0]}: on "
+                "nftables a zone consists of interfaces"
             )
             raise UnsupportedError(message)
         for what, present, hint in (
@@ -166,28 +169,28 @@ class _Fitter:
             (
                 f"users {', '.join(rule.users)}",
                 set(rule.users) - {ANY},
-                "enforce users on a firewall that knows them",
+                "enforce users on a firewall that can identify them",
             ),
             (f"schedule {rule.schedule}", rule.schedule, "leave it out"),
             (
                 "threat prevention",
                 rule.profile_group and rule.profile_asked,
-                "set threat_prevention: none, or inspect on another firewall of the path",
+                "set threat_prevention: none, or inspect on another firewall on the path",
             ),
         ):
             if present:
-                message = f"{self.device.name}: {where}: nftables knows no {what}; {hint}"
+                message = f"{self.device.name}: {where}: nftables cannot match {what}; {hint}"
                 raise UnsupportedError(message)
 
     def _group(self, listed: Sequence[str], where: str) -> str:
         name = naming.joined_group(listed, names.MAX_GROUP)
         found = tuple(sorted(map(interval_text, self._resolve(listed))))
         if not found:
-            message = f"{where}: {', '.join(listed)} has no address that nftables could match"
+            message = f"{where}: {', '.join(listed)} has no address that nftables can match"
             raise UnsupportedError(message)
         group = AddressGroup(name=name, members=found)
         if self.groups.setdefault(name, group) != group:
-            message = f"{where}: two address groups would be called {name!r}"
+            message = f"{where}: two address groups would be named {name!r}"
             raise UnsupportedError(message)
         return name
 

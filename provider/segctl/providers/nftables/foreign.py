@@ -1,7 +1,7 @@
 """What tables of others do to traffic between our zones, as findings.
 
-A drop in any base chain is final, wherever ours stands; an accept is not, ours still judges. The
-upper half of the connection mark is ours: who else writes there is an error.
+A drop in any base chain is final, whatever the order; an accept is not, since our table still
+judges the packet. The upper half of the connection mark is ours: writing to it is an error.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.document import Document
 
 _HOOKS = frozenset({"forward", "ingress", "egress", "prerouting", "postrouting"})
-#: Where a connection that is forwarded can be marked: the host's own ICMP errors about it go out.
+#: Hooks where a forwarded connection can be marked: the host's own ICMP errors about it go out.
 _MARKING = _HOOKS | {"input", "output"}
 _ALL_BITS = 0xFFFFFFFF
 
 
 def hooked_tables(chains: str) -> list[str]:
-    """Return ``family name`` of others' tables whose base chains matter to forwarded packets.
+    """Return the ``family name`` of others' tables whose base chains affect forwarded packets.
 
     Raises:
-        ValueError: `chains` is no listing.
+        ValueError: `chains` is not a listing.
     """
     found: dict[str, None] = {}
     with shaped():
@@ -42,7 +42,7 @@ def hooked_tables(chains: str) -> list[str]:
 
 
 def foreign_findings(document: Document) -> Iterator[Problem]:
-    """Judge others' base chains on the way of forwarded packets, and what they mark."""
+    """Judge others' base chains on the path of forwarded packets, and the marks they set."""
     yield from (_unread(table, reason) for table, reason in document.unread.items())
     for table, listing in document.foreign.items():
         try:
@@ -56,13 +56,14 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
 
 
 def _unread(table: str, reason: str) -> Problem:
-    """Say that nobody knows what a table does: that is drift, and keeps no change from our own."""
+    """Report that a table's effect is unknown: that is drift, but blocks no change of ours."""
     one = table != EVERY
     return Problem(
         message=f"cannot tell what {f'table {table}' if one else 'tables of others'} "
         f"do{'es' if one else ''} to traffic between our zones: {reason}",
-        hint="it may drop what our conduits permit, or take connections past our rules: update "
-        "nftables on the host, or have its owner take it away (docs/nftables.md, Versions)",
+        hint="it may drop what our conduits permit, or let connections bypass our rules: "
+        "update nftables on the host, or have its owner remove it (docs/nftables.md, "
+        "Versions)",
         severity="warning",
         kind=UNREAD,
         subject=table,
@@ -76,9 +77,9 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
             lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
         elif kind == "flowtable":
             yield Problem(
-                message=f"flowtable {values.get('name')} of table {table} takes connections past "
+                message=f"flowtable {values.get('name')} of table {table} lets connections bypass "
                 "every forward chain after their first packets",
-                hint="take our interfaces out of it: a revoked connection would go on",
+                hint="remove our interfaces from it: a revoked connection would continue",
                 severity="warning",
                 subject=table,
             )
@@ -110,13 +111,15 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
 
 
 def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Problem]:
-    """Tell of rules that write our half of the connection mark, wherever they stand."""
+    """Report rules that write our half of the connection mark, wherever they are."""
     for chain, rules in lines.items():
         if any(_takes_our_bits(one) for rule in rules for one in rule):
             yield Problem(
-                message=f"a rule in chain {chain} of table {table} sets bits of the connection "
-                f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
-                hint="have its owner keep them: ct mark set ct mark and 0xffff0000 or VALUE, with "
+                message=f"a rule in chain {chain} of table {table} sets segctl's bits of the "
+                f"connection mark (0x{MASK:08x}), which say which rule judged the "
+                "connection",
+                hint="have its owner preserve them: ct mark set ct mark and 0xffff0000 or "
+                "VALUE, with "
                 "a VALUE below 0x10000",
                 severity="error",
                 subject=f"{table} {chain}",
@@ -124,9 +127,9 @@ def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Probl
     found = (one for rules in lines.values() for rule in rules for one in rule)
     if any("xt" in one and not one["xt"] for one in found):
         yield Problem(
-            message=f"table {table} has rules of iptables that this nft does not show: whether "
-            "they set the connection mark cannot be told",
-            hint="look for CONNMARK in what iptables-nft-save prints",
+            message=f"table {table} has iptables rules that this nft does not show: it is unknown "
+            "whether they set the connection mark",
+            hint="look for CONNMARK in the output of iptables-nft-save",
             severity="note",
             subject=table,
         )
@@ -143,7 +146,7 @@ def _takes_our_bits(statement: Mapping[str, Any]) -> bool:
 
 
 def _kept(value: Any) -> int:
-    """Return the bits that are what the connection mark was before."""
+    """Return the bits of the connection mark that keep their value."""
     if value == {"ct": {"key": "mark"}}:
         return _ALL_BITS
     if not isinstance(value, dict):

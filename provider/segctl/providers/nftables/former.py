@@ -1,7 +1,7 @@
-"""The table as segctl wrote it in format 1, to read such a table without overlooking anything.
+"""The table in segctl's format 1, so that such a table is read without overlooking anything.
 
-In that format a connection's mark let its packets pass: new ones too, and whoever had set it. So
-it is never written any more; the next push makes it into the present one.
+In that format a connection's mark let its packets pass, even new ones and whoever had set it. It is
+no longer written; the next push converts it to the present format.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Which functions of industrial protocols nft can tell apart, and the chains that do.
+"""The functions of industrial protocols that nft can distinguish, and the chains that do it.
 
-A request passes only if it fills one TCP segment exactly, by the protocol's own length field: then
-nothing stands before or after the function code that is judged. So a request that is split over
-segments, a second one in the same segment, and a length that lies are all refused. A client that
-sends several requests in one segment stops working; one whose requests are split by the network
-goes on when TCP sends them again, whole.
+A request passes only if it fills one TCP segment exactly, by the protocol's own length field, so
+that nothing precedes or follows the judged request. A request split over segments, a second request
+in the same segment, and a false length are all refused. A client that sends several requests in one
+segment stops working; a client whose requests are split by the network recovers when TCP resends
+them unsplit.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _DECLARED = "type integer . integer . integer;"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How one protocol's requests look: offsets are bits of the TCP payload.
+    """The form of a protocol's requests; offsets are in bits of the TCP payload.
 
-    `length` is where the protocol says how long a request is, `sizes` are its values with the
-    bytes of payload each means. A match in `session` permits what every class needs. Matches that
-    join are written as one, as nft does.
+    `length` is the place of the request's length, `sizes` maps its values to bytes of payload. A
+    match in `session` permits what every class needs. Adjacent matches are written as one, as nft
+    does.
     """
 
     length: str
@@ -57,7 +57,7 @@ def _codes(where: str, *codes: int) -> str:
 
 
 def _dnp3(*codes: int) -> tuple[str, ...]:
-    """Match an application function in the first and only fragment of a user data frame."""
+    """Match an application function in a user data frame that is the only fragment."""
     return (f"@ih,0,16 0x564 @ih,80,8 & 0xc0 == 0xc0 {_codes('@ih,96,8', *codes)}",)
 
 
@@ -137,9 +137,9 @@ SHAPES: Mapping[str, Shape] = {
 
 
 def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
-    """Return the functions of a protocol as our rules name them.
+    """Return the functions of a protocol by the names our rules use.
 
-    What nft cannot judge is named too: only a rule that permits all of its ports permits it.
+    Functions that nft cannot judge are included: only a rule for all of the ports permits them.
 
     Raises:
         UnsupportedError: an access class is unknown.
@@ -147,7 +147,9 @@ def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
     asked = asked_classes(protocol, classes)
     shape = SHAPES.get(protocol.id)
     blind = [word for word in asked if shape is None or word not in ("session", *shape.classes)]
-    note = f"{protocol.id}: nft cannot judge {', '.join(blind)}: its ports permit all of it"
+    note = (
+        f"{protocol.id}: nft cannot judge {', '.join(blind)}: the protocol's ports permit all of it"
+    )
     return replace(by_function(protocol, asked), notes=(note,) if blind else ())
 
 
@@ -158,28 +160,28 @@ NAMES: tuple[str, ...] = tuple(
 )
 
 
-# --- what a rule's protocols come to -------------------------------------------------------------
+# --- the protocols of a rule -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """What a rule's protocols come to: names of functions to judge (none: ports), and notes."""
+    """The result for a rule's protocols: names of functions to judge (none: ports), and notes."""
 
     names: tuple[str, ...] = ()
     notes: tuple[Problem, ...] = field(default=())
 
 
 def uses(rule: DeclaredRule, where: str) -> Uses:
-    """Return what a rule's protocols come to.
+    """Return the functions and notes for a rule's protocols.
 
     Raises:
-        UnsupportedError: nft cannot tell these functions from others of the protocol.
+        UnsupportedError: nft cannot distinguish these functions from others of the protocol.
     """
     if not rule.enforce_functions:
         listed = ", ".join(use.protocol for use in rule.protocols)
         note = Problem(
             message=f"{where}: functions of {listed} are NOT enforced: every function passes on "
-            "its ports",
+            "the protocol's ports",
             hint="the flow says functions: not-enforced; enforce them on another firewall",
             severity="warning",
             kind="functions",
@@ -189,14 +191,16 @@ def uses(rule: DeclaredRule, where: str) -> Uses:
     if not judged:
         return Uses(notes=tuple(_by_port(use) for use in rule.protocols))
     if len(rule.protocols) > 1:
-        message = f"{where}: nftables judges functions of one protocol a flow: split the flow"
+        message = (
+            f"{where}: nftables judges the functions of only one protocol per flow: split the flow"
+        )
         raise UnsupportedError(message)
     (use,) = judged
     return Uses(names=tuple(_named(use, where)), notes=(_limits(use.protocol),))
 
 
 def _whole(use: ProtocolUse) -> bool:
-    """Whether a flow may use all that the protocol can do."""
+    """Whether a flow may use everything the protocol can do."""
     classes = set(catalogue().get(use.protocol).classes) - {"session"}
     return classes <= set(use.classes)
 
@@ -206,7 +210,7 @@ def _named(use: ProtocolUse, where: str) -> Iterator[str]:
     if shape is None:
         known = ", ".join(SHAPES)
         message = (
-            f"{where}: nftables cannot tell functions of {use.protocol} apart (it can for "
+            f"{where}: nftables cannot distinguish functions of {use.protocol} (it can for "
             f"{known}); permit all of its classes, put functions: not-enforced on the flow, or "
             "enforce it on another firewall"
         )
@@ -224,8 +228,8 @@ def _named(use: ProtocolUse, where: str) -> Iterator[str]:
 
 def _by_port(use: ProtocolUse) -> Problem:
     return Problem(
-        message=f"protocol {use.protocol} is permitted by its ports: nftables does not look "
-        "whether something else speaks there",
+        message=f"protocol {use.protocol} is permitted by its ports: nftables does not check "
+        "whether another protocol uses them",
         severity="note",
         kind="doubt",
     )
@@ -234,9 +238,9 @@ def _by_port(use: ProtocolUse) -> Problem:
 def _limits(protocol: str) -> Problem:
     return Problem(
         message=f"functions of {protocol} are judged packet by packet: a client that sends several "
-        "requests in one segment stops working, and a hostile host that is permitted can still "
-        "pass others by overlapping segments",
-        hint="a guard against wrong software, not against an attacker on a permitted host",
+        "requests in one segment stops working, and a hostile host that is permitted can "
+        "still smuggle other functions past with overlapping segments",
+        hint="this protects against faulty software, not against an attacker on a permitted host",
         severity="note",
         kind="functions",
     )
@@ -246,12 +250,12 @@ def _limits(protocol: str) -> Problem:
 
 
 def chain(name: str) -> str:
-    """Return the chain that judges one name."""
+    """Return the chain that judges a function."""
     return f"fn_{name}"
 
 
 def support(used: Iterable[str]) -> Iterator[Set | Chain]:
-    """Yield the sets and chains that the used names need; unknown names need none."""
+    """Yield the sets and chains that the functions in use need; unknown ones need none."""
     known = sorted(set(used) & set(NAMES))
     for name in known:
         protocol, word = naming.decode_function(name) or (name, "")
@@ -264,7 +268,7 @@ def support(used: Iterable[str]) -> Iterator[Set | Chain]:
 
 
 def _entry(name: str, protocol: str, shape: Shape) -> Chain:
-    """Let pass what carries no payload, and send on what is one whole request."""
+    """Let packets without payload pass, and pass on packets that are one complete request."""
     head, go = "@th,96,8", f"goto is_{name}"
     return Chain(
         name=chain(name),
@@ -282,7 +286,7 @@ def _entry(name: str, protocol: str, shape: Shape) -> Chain:
 
 @cache
 def _exact(protocol: str, version: int) -> Set:
-    """Return all (TCP header, IP length, protocol's length) in which one request fills a packet."""
+    """Return all (TCP header, IP length, protocol length) for which one request fills a packet."""
     shape = SHAPES[protocol]
     length = "ip length" if version == 4 else "ip6 length"
     more = 20 if version == 4 else 0

@@ -1,9 +1,9 @@
-"""From a table back to the policy that it enforces; nothing in it goes unseen.
+"""From a table back to the policy that it enforces; nothing in it goes unnoticed.
 
-What the lines say is read into rules, groups and zones; then the table of exactly that policy is
-built again, and whatever differs is noted in ``extras`` of the rule it belongs to, or of the
-default rule. Only what no packet can meet (a set that no line uses, a chain that nothing leads
-to) is left aside, as debris that the next push removes.
+The lines are read into rules, groups and zones; then the table of exactly that policy is built
+again, and every difference is noted in the ``extras`` of its rule, or of the default rule. Only
+what no packet can reach (a set that no line uses, a chain that nothing leads to) is left out, as
+debris that the next push removes.
 """
 
 from __future__ import annotations
@@ -46,17 +46,17 @@ _MARK = re.compile(r"ct mark set ct mark & 0x0000ffff \| 0x([0-9a-f]{4})0000(?: 
 _LOG = re.compile(r'log prefix "[^"]*"(?: group ([0-9]+))?')
 _INSIDE = re.compile(r'counter name "rule_(\S+)" goto deny')
 _PAIR = re.compile(r'"([^"]+)" \. "([^"]+)" : goto pair_([^/\s]+)/([^/\s]+)')
-#: Chains of which each line belongs to one rule, and order means nothing.
+#: Chains in which each line belongs to one rule and the order has no meaning.
 _BY_RULE = ("out", "fun", "erq", "era", "back")
 _FORMER = (
-    f"the table is {names.FORMER!r}, in which connections that were revoked could pass again; the "
-    "next apply makes it into the present one and cuts no permitted connection"
+    f"the table is {names.FORMER!r}, in which revoked connections could pass again; the next "
+    "apply converts it to the present format without cutting a permitted connection"
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a table says: the policy, what of names is not policy, and what nothing uses."""
+    """A table's meaning: the policy, names that are not policy, and unused items."""
 
     policy: Policy
     names: Names
@@ -65,7 +65,7 @@ class Meaning:
 
 @dataclass(slots=True)
 class _Draft:
-    """What the lines of one rule have said so far."""
+    """What the lines of a rule have said so far."""
 
     sources: set[str] = field(default_factory=set[str])
     targets: set[str] = field(default_factory=set[str])
@@ -73,7 +73,7 @@ class _Draft:
 
 
 def interpret(table: Table) -> Meaning:
-    """Return what `table` means."""
+    """Return the meaning of `table`."""
     chains, sets = table.reachable()
     mark = table.counters.get(names.MARK)
     is_former = mark is not None and mark.comment == names.FORMER
@@ -105,7 +105,7 @@ def _sorted(rules: Iterable[Rule]) -> tuple[Rule, ...]:
 
 
 def rule_order(rule: Rule) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """Sort rules as segctl does here, where their order means nothing: by zone pair and name."""
+    """Sort rules by zone pair and name, since their order has no meaning on this platform."""
     return rule.from_zones, rule.to_zones, rule.name
 
 
@@ -187,7 +187,7 @@ def _permitting(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
 
 
 def _asking(table: Table, chain: str) -> Iterator[str]:
-    """Yield the lines of a chain and, where one leads to lines of a rule, those instead."""
+    """Yield the lines of a chain; a line that leads to a rule's lines is replaced by those."""
     for line in table.chains[chain].lines:
         if line.target.startswith("may_") and line.target in table.chains:
             yield from (one.text for one in table.chains[line.target].lines)
@@ -247,7 +247,7 @@ def _inside(table: Table, reachable: Iterable[str]) -> Iterator[Rule]:
 
 
 def inside_rule(name: str, zone: str, log_setting: str) -> Rule:
-    """Return the rule that denies traffic inside a zone, as this platform holds it."""
+    """Return this platform's rule that denies traffic inside a zone."""
     return Rule(
         name=name,
         from_zones=(zone,),
@@ -282,7 +282,7 @@ def _default(table: Table) -> Iterator[DefaultRule]:
     )
 
 
-# --- what the reading did not say ----------------------------------------------------------------
+# --- what the reading missed ----------------------------------------------------------------
 
 
 def _with_extras(
@@ -292,7 +292,7 @@ def _with_extras(
     chains: frozenset[str],
     sets: frozenset[str],
 ) -> Policy:
-    """Return the policy with everything that building it again does not give as ``extras``."""
+    """Return the policy, with everything that rebuilding it does not produce in ``extras``."""
     of_rules: dict[str, list[str]] = {rule.name: [] for rule in policy.rules}
     general: list[str] = list(table.strange)
     strays: list[Rule] = []
@@ -309,7 +309,7 @@ def _with_extras(
                 name, wanted or none, held or none, of_rules, pair=pair, owner=owner
             )
         elif kind == "rule" and rest in of_rules:
-            of_rules[rest].append(f"chain {name} is not as segctl writes it")
+            of_rules[rest].append(f"chain {name} differs from what segctl writes")
         else:
             general.append(f"chain {name} is {_state(wanted, held)}")
     for name in sorted({*expected.sets, *sets}):
@@ -320,7 +320,7 @@ def _with_extras(
         if expected.counters[name] != table.counters.get(name):
             rule = name.removeprefix("rule_")
             place = of_rules[rule] if rule in of_rules and rule != name else general
-            place.append(f"counter {name} is not as segctl writes it")
+            place.append(f"counter {name} differs from what segctl writes")
     rules = [
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
@@ -330,7 +330,7 @@ def _with_extras(
 
 
 def _noted(policy: Policy, *general: str) -> Policy:
-    """Return a policy whose default rule has this as ``extras`` as well."""
+    """Return a policy whose default rule also has these ``extras``."""
     if not general:
         return policy
     default = policy[DefaultRule][0] if policy[DefaultRule] else _missing_default()
@@ -344,7 +344,7 @@ def _missing_default() -> DefaultRule:
 def _state(wanted: object, held: object) -> str:
     if wanted is None:
         return "not segctl's"
-    return "missing" if held is None else "not as segctl writes it"
+    return "missing" if held is None else "different from what segctl writes"
 
 
 def _compare_lines(
@@ -356,9 +356,9 @@ def _compare_lines(
     pair: str,
     owner: str,
 ) -> Iterator[Rule]:
-    """Note lines that a rule lacks; a line too many is noted at its rule, or is a rule itself.
+    """Note missing lines at their rule; an extra line is noted at its rule, or is itself a rule.
 
-    `owner` is the rule of a chain that is one rule's alone.
+    `owner` is the rule of a chain that belongs to a single rule.
     """
     missing = Tally(wanted.lines)
     missing.subtract(Tally(held.lines))

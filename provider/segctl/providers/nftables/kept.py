@@ -1,8 +1,8 @@
-"""Whether a reboot brings back what a host enforces now: the boot file, and who loads it.
+"""Whether a reboot restores what a host enforces now: the boot file, and what loads it.
 
-The boot file says in its second line the digest of the table it was written from, as segctl reads
-it whatever the version of nft, and the digest of its own lines. It holds what is live if its lines
-are still those, and the table too.
+The second line of the boot file has the digest of the table it was written from, as segctl reads
+it with any version of nft, and the digest of the file's own lines. The file holds what is live if
+both digests still match.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _INCLUDE = re.compile(r"\s*include\s+[\"']?(?P<path>[^\"';\s]+)")
 _CONF = re.compile(r"(?<![\w./-])(/etc/[\w./-]+)")
 _SYSTEMD = "/run/systemd/system"
 _SERVICE = "nftables.service"
-#: What the service of a distribution loads where its unit, which is read, does not say it.
+#: Files that a distribution's service loads although its unit does not say so.
 _DEFAULT = ("/etc/nftables.conf", "/etc/sysconfig/nftables.conf")
 
 
 def digest(table: Table) -> str:
-    """Return the SHA-256 of a table as segctl reads it, without what runs left in it."""
+    """Return the SHA-256 of a table as segctl reads it, without the records of runs."""
     sets = (one for one in table.sets.values() if one.name not in names.RECORDS)
     said = [
         [
@@ -55,16 +55,16 @@ def digest(table: Table) -> str:
 
 
 def table_digest(listing: str) -> str:
-    """Return the digest of a table by its listing, which is empty where there is none.
+    """Return the digest of a table from its listing, which is empty if there is no table.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     return digest(read_table(listing) if listing else Table())
 
 
 def kept(found: Document, table: Table) -> tuple[Kept, str]:
-    """Say whether the boot file holds what the host enforces, and in words why it does not."""
+    """Return whether the boot file holds what the host enforces, and a text why it does not."""
     said = found.boot
     if said is None:
         return "unknown", "it was not read"
@@ -88,7 +88,7 @@ def kept(found: Document, table: Table) -> tuple[Kept, str]:
 
 
 def loading(found: Document, table: Table) -> Iterator[Problem]:
-    """Say when nothing that starts with the host loads the boot file, or when that is not told."""
+    """Yield a finding if nothing loads the boot file at boot, or if that is unknown."""
     if not table.chains or found.loads is None:
         return
     told = _loaded(found.loads)
@@ -96,8 +96,8 @@ def loading(found: Document, table: Table) -> Iterator[Problem]:
         return
     if told is None:
         yield Problem(
-            message=f"whether anything loads {agent.BOOT_FILE} at boot cannot be told: the host "
-            "has no systemd, or includes files that segctl does not follow",
+            message=f"it is unknown whether anything loads {agent.BOOT_FILE} at boot: the host has "
+            "no systemd, or includes files that segctl does not follow",
             hint="see docs/nftables.md, At boot",
             severity="note",
             kind="boot",
@@ -105,9 +105,9 @@ def loading(found: Document, table: Table) -> Iterator[Problem]:
         )
         return
     yield Problem(
-        message=f"nothing loads {agent.BOOT_FILE} at boot: no unit that is enabled names it, and "
-        "no file that one loads includes it; a reboot leaves the host open",
-        hint="enable a unit or an include as docs/nftables.md says, At boot",
+        message=f"nothing loads {agent.BOOT_FILE} at boot: no enabled unit names it, and no file "
+        "that such a unit loads includes it; a reboot leaves the host open",
+        hint="enable a unit or an include as described in docs/nftables.md, At boot",
         severity="warning",
         kind="boot",
         subject=agent.BOOT_FILE,
@@ -115,7 +115,7 @@ def loading(found: Document, table: Table) -> Iterator[Problem]:
 
 
 def _loaded(text: str) -> bool | None:
-    """Say whether an enabled unit leads to the boot file; None where it cannot be told."""
+    """Return whether an enabled unit leads to the boot file; None if unknown."""
     lines = text.splitlines()
     includes: dict[str, list[str]] = {}
     loaded: set[str] = set()
@@ -138,6 +138,6 @@ def _loaded(text: str) -> bool | None:
 
 
 def _reaches(pattern: str) -> bool:
-    """Whether a path of an include, which may have wildcards, is that of the boot file."""
+    """Whether the path of an include, which may have wildcards, matches the boot file."""
     path = posixpath.normpath(posixpath.join("/etc", pattern))
     return fnmatch.fnmatchcase(agent.BOOT_FILE, path) or path == agent.BOOT_FOLDER

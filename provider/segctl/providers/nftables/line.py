@@ -1,7 +1,7 @@
-"""The line to one Linux host: logging in, running nft, and looking after an answer was lost.
+"""The connection to a Linux host: login, running nft, and checking after a lost answer.
 
-A lost answer says nothing of what was asked: whoever asked looks at the host again, and every
-such look ends within a bound.
+A lost answer leaves the outcome unknown: the caller checks the host again, and every such check is
+limited in time.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 NFT = "/usr/sbin/nft"
-#: A listing takes a multiple of its size to read: it may be this part of the largest answer.
+#: Reading a listing takes a multiple of its size: it may be this part of the largest answer.
 SHARE = 3
-#: Bytes of an answer that is no listing of a table.
+#: Most bytes of an answer that is not a table's listing.
 SHORT = 2**20
-#: Seconds before another try after the line dropped; the last one repeats.
+#: Seconds before each retry after the connection dropped; the last one repeats.
 _PAUSES = (0.0, 0.5, 2.0, 5.0)
-#: What helps where nft crashes: it reads all tables of a host before it changes one.
+#: What helps if nft crashes: it reads all tables of a host before it changes one.
 NEWER = (
-    "an nft newer than the host's has probably written a table there, in a container for "
-    "example: update nftables on the host, or take that table away (docs/nftables.md, Versions)"
+    "an nft newer than the host's has probably written a table there, in a container for example: "
+    "update nftables on the host, or remove that table (docs/nftables.md, Versions)"
 )
-#: What a shell says, and with which exit code, of a program that a signal has ended.
+#: A shell's message and exit code for a program that a signal has ended.
 _SIGNALS = {134: "Aborted", 139: "Segmentation fault"}
 
 
 def crash_of(answer: Answer) -> str:
-    """Return how the program crashed; empty where it did not."""
+    """Return how the program crashed; empty if it did not."""
     said = next((one for one in _SIGNALS.values() if one in answer.err), "")
     ours = answer.code in (agent.CHECK_FAILED, agent.APPLY_FAILED)
     return _SIGNALS.get(answer.code, said if ours else "")
@@ -54,7 +54,7 @@ def crash_of(answer: Answer) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clock:
-    """The host's clock as it was read: seconds since 1970, since its boot, and by our own."""
+    """The host's clock when read: seconds since 1970, since boot, and by our own clock."""
 
     epoch: float
     uptime: float
@@ -66,7 +66,7 @@ class Clock:
 
 
 class Line:
-    """One login on one host, and how to come back when it drops."""
+    """A login on a host, renewed when the connection drops."""
 
     readers: ClassVar[Sequence[re.Pattern[str]]] = ()
 
@@ -93,10 +93,10 @@ class Line:
         self._ssh.close()
 
     def _again(self, until: float | None = None) -> None:
-        """Log in anew: the old login may outlive a policy that lets nobody in.
+        """Log in again: the old login may outlive a policy that lets nobody in.
 
         Args:
-            until: when it must have answered, by the monotonic clock.
+            until: when the host must have answered, by the monotonic clock.
         """
         fresh = self._login(None if until is None else max(1.0, until - time.monotonic()))
         self._ssh.close()
@@ -104,7 +104,7 @@ class Line:
 
     @staticmethod
     def _tries(until: float) -> Iterator[int]:
-        """Count tries, with pauses between them, until the time is over; one there always is."""
+        """Count tries, with pauses between them, until the time is over; there is always one."""
         number = 0
         while True:
             yield number
@@ -122,17 +122,17 @@ class Line:
 
     def _write_nft(self, text: str) -> Answer:
         """Run one transaction."""
-        # the shell stays, to tell what became of nft also when it crashes
+        # the shell stays, to report what happened to nft even if it crashes
         return self._ssh.run(
             f"{self._nft} -f - || exit $?", text.encode(), label="transaction", limit=SHORT
         )
 
     def _look(self) -> Records:
-        """Return who holds the table and what was pushed, as it is now.
+        """Return who holds the table now and what was pushed.
 
         Raises:
             ConnectError: no answer.
-            ParseError: nft does not say.
+            ParseError: nft's answer is not understood.
         """
         lists = [f"{self._nft} -j list set {names.TABLE} {one}" for one in (names.LOCK, names.PUSH)]
         answer = self._ssh.run("; ".join(lists), label="look", limit=SHORT)
@@ -144,7 +144,7 @@ class Line:
         try:
             found = [read_records(line) for line in answer.out.splitlines() if line.strip()]
         except ValueError as error:
-            raise ParseError(self._target.name, "its answer is no listing of nft") from error
+            raise ParseError(self._target.name, "its answer is not an nft listing") from error
         return Records(
             locks=tuple(one for part in found for one in part.locks),
             lock_set=any(part.lock_set for part in found),
@@ -157,15 +157,15 @@ class Line:
         if "sudo" in reason or "Operation not permitted" in reason:
             return AuthError(name, f"{self._target.user!r} may not change nftables: {reason}")
         if crash := crash_of(answer):
-            return ApplyError(name, f"nft crashed ({crash}), nothing was changed; {NEWER}")
+            return ApplyError(name, f"nft crashed ({crash}); nothing was changed: {NEWER}")
         if answer.code == agent.CHECK_FAILED:
-            return ApplyError(name, f"nft refuses the change, nothing was changed: {reason}")
+            return ApplyError(name, f"nft refuses the change; nothing was changed: {reason}")
         if answer.code == agent.INCOMPLETE:
             return ConnectError(name, "the upload was cut off: nothing was changed")
         if answer.code == agent.LOST_LOCK:
             return LostLockError(
                 name,
-                "this run no longer holds the lock, so it changes nothing more, neither on nor "
-                "back: run `segctl plan` to see what the host holds and who has it now",
+                "this run no longer holds the lock, so it neither continues nor goes back: run "
+                "`segctl plan` to see what the host holds and who has the lock now",
             )
-        return ApplyError(name, f"{what} failed, nothing changed: {reason}")
+        return ApplyError(name, f"{what} failed; nothing was changed: {reason}")

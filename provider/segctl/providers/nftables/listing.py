@@ -1,6 +1,6 @@
 """From ``nft -j list table`` to a `Table`: every statement in the spelling that we write.
 
-What this module does not know is written as ``?`` and its JSON: it then differs from everything
+Anything unknown to this module is written as ``?`` and its JSON: it then differs from everything
 segctl writes, and shows as drift.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Values = Mapping[str, Any]
 
-#: Bits of a payload that nft compares at once, at most.
+#: Most bits of a payload that nft compares at once.
 _LONGEST = 128
 _QUIET = frozenset({"metainfo", "table"})
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
@@ -27,7 +27,7 @@ _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "el
 
 @contextmanager
 def shaped() -> Generator[None]:
-    """Take a listing apart; JSON of any other shape is a ValueError."""
+    """Parse a listing; JSON of any other shape is a ValueError."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
@@ -36,10 +36,10 @@ def shaped() -> Generator[None]:
 
 
 def read_table(document: str) -> Table:
-    """Read the listing of one table.
+    """Read the listing of a table.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     with shaped():
         return _read_table(document)
@@ -84,7 +84,7 @@ def entries(document: str) -> Iterable[tuple[str, Values]]:
     """Return the objects of a listing with their kinds.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     with shaped():
         found = cast("dict[str, Any]", read_listing(document))["nftables"]
@@ -136,7 +136,7 @@ def _set(kind: str, values: Values) -> Set:
 
 
 def _key_type(value: Any) -> str:
-    """Spell the type of a set's keys; nft 1.1 lists what the set was made by, ``typeof``."""
+    """Spell the type of a set's keys; nft 1.1 lists the ``typeof`` that the set was created by."""
     if not isinstance(value, dict):
         return _listed(value, " . ")
     made = _dict(value).get("typeof")
@@ -154,7 +154,7 @@ def _listed(value: Any, between: str) -> str:
 
 
 def _dict(value: Any) -> dict[str, Any]:
-    """Return what is an object of JSON; empty for anything else."""
+    """Return a JSON object; empty for anything else."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
@@ -163,7 +163,7 @@ def _items(value: Any) -> list[Any]:
 
 
 def _numbers(elements: Sequence[Any]) -> dict[str, str] | None:
-    """Spell many concatenations of numbers at once; None where anything else is among them."""
+    """Spell many concatenations of numbers at once; None if there is anything else among them."""
     try:
         rows: list[list[Any]] = [element["concat"] for element in elements]
     except (KeyError, TypeError):
@@ -188,7 +188,7 @@ def _element(element: Any, spell_key: Callable[[Any], str]) -> tuple[str, str]:
 
 
 def _key(value: Any) -> str:
-    """Spell a set's key, numbers as nft lists them."""
+    """Spell a set's key, with numbers as nft lists them."""
     if isinstance(value, dict) and "concat" in value:
         return " . ".join(_key(part) for part in cast("list[Any]", value["concat"]))
     return _right(value)
@@ -205,7 +205,7 @@ def _address_key(value: Any) -> str:
     return canonical_address(_right(value))
 
 
-#: The types of what sets of ours are made by (``nft describe``).
+#: The types of the expressions that our sets are created by (``nft describe``).
 _TYPES: Mapping[str, str] = {
     "ip saddr": "ipv4_addr",
     "ip daddr": "ipv4_addr",
@@ -228,7 +228,7 @@ _KEYS: Mapping[str, Callable[[Any], str]] = {
 
 
 def spell(statement: Values) -> str:
-    """Write one statement as we write it; one we never write begins with ``?``."""
+    """Spell a statement as we write it; one that we never write begins with ``?``."""
     if len(statement) == 1:
         ((kind, value),) = statement.items()
         known = _STATEMENTS.get(kind)
@@ -265,7 +265,7 @@ def _match(value: Values) -> str | None:
 
 
 def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
-    """Return a match of some bits of a payload as one of whole bytes under a mask.
+    """Return a match of some payload bits as a match of entire bytes under a mask.
 
     nft 1.1 lists ``@ih,24,8 & 0xf != 0x4`` as ``@ih,28,4 != 0x4``.
     """
@@ -282,7 +282,7 @@ def _whole_bytes(left: Any, right: Any) -> tuple[Any, Any]:
 
 
 def _shifted(value: Any, bits: int) -> Any:
-    """Shift every number of what a payload is compared with."""
+    """Shift every number that a payload is compared with."""
     if isinstance(value, int):
         return value << bits
     if isinstance(value, list):
@@ -322,7 +322,7 @@ def _number(value: Any) -> str | None:
 
 
 def _raw_right(value: Any) -> str | None:
-    """Spell what a raw payload is compared with: numbers, however nft lists them."""
+    """Spell the numbers a raw payload is compared with, however nft lists them."""
     if isinstance(value, int):
         return f"0x{value:x}"
     if isinstance(value, str) and value.startswith("@"):

@@ -1,4 +1,4 @@
-"""Holding one Linux host: the lock in our table, taken, proved, released by compare-and-swap."""
+"""The lock of a Linux host: in our table, taken, proved and released by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from segctl.transports.ssh_exec import Answer
     from segctl.transports.target import Target
 
-#: Something in a table besides our two sets, as ``nft list table`` prints it.
+#: Anything in a table besides our two sets, as ``nft list table`` prints it.
 _FILLED = re.compile(rf"^\t(?!set (?:{names.LOCK}|{names.PUSH}) \{{)[a-z]", re.MULTILINE)
 
 
 class Locking(Line):
-    """A line that can hold the host."""
+    """A connection that can lock the host."""
 
     def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
         super().__init__(target, read_only=read_only, progress=progress)
@@ -38,7 +38,7 @@ class Locking(Line):
         self._clock: Clock | None = None
 
     def begin(self, run: Run) -> None:
-        """Say which run this is: its lock and its push bear it.
+        """Set which run this is: its lock and its push record it.
 
         Raises:
             ValueError: its plan id or digest of probes does not fit into a record.
@@ -49,7 +49,7 @@ class Locking(Line):
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the lock, a set in our table that only one run can create.
+        """Take the lock, a set in our table that only one run can create.
 
         The lock of a dead run is taken over.
 
@@ -58,7 +58,7 @@ class Locking(Line):
         """
         self._progress("locking")
         owner = lock_owner.new_owner(self._run.lease)
-        if self._clock is not None:  # by the host's clock all runs agree on how old a lock is
+        if self._clock is not None:  # by the host's clock, all runs agree on a lock's age
             owner = replace(owner, began=int(self._clock.now()))
         mine = Held(key=f"0x{int(owner.token, 16):08x}", comment=str(owner))
         try:
@@ -77,7 +77,7 @@ class Locking(Line):
         """The lock that this session holds.
 
         Raises:
-            LockedError: it holds none.
+            LockedError: it does not hold one.
         """
         if self._lock is None:
             raise LockedError(self._target.name, "this session has not locked it: nothing was sent")
@@ -109,16 +109,16 @@ class Locking(Line):
         if lost:
             raise ConnectError(
                 self._target.name,
-                f"no answer to the lock ({problem}): if it was taken, the next run sees "
-                "that this one is dead, and removes it",
+                f"no answer to the request for the lock ({problem}): if it was taken, the next "
+                "run sees that this one is dead, and removes it",
             )
-        raise LockedError(self._target.name, "the lock comes and goes: try again")
+        raise LockedError(self._target.name, "the lock keeps appearing and disappearing: try again")
 
     def _next_try(self, answer: Answer, fresh: str, mine: Held) -> str:
-        """Return the transaction that takes the lock as it is held now.
+        """Return the transaction that takes the lock from its present state.
 
         Raises:
-            LockedError: a run holds it that is not known to be dead.
+            LockedError: a run that is not known to be dead holds it.
         """
         if "File exists" not in answer.err and agent.ABSENT not in answer.err:
             raise self._failed("lock", answer)
@@ -131,9 +131,9 @@ class Locking(Line):
                 raise self._locked(held, owner)
         if not found.locks:
             raise LockedError(
-                self._target.name, f"there is a lock of nobody: remove it by `{REMOVE}`"
+                self._target.name, f"there is a lock without an owner: remove it with `{REMOVE}`"
             )
-        self._progress("cleaning up after a run that was cut off")
+        self._progress("cleaning up after an interrupted run")
         gone = "".join(
             f"delete element {names.TABLE} {names.LOCK} {{ {held.key} }}\n" for held in found.locks
         )
@@ -156,12 +156,13 @@ class Locking(Line):
         )
         return LockedError(
             self._target.name,
-            f"a run of {owner.run} holds the lock since {spell_time(owner.began)} ({until}): wait "
+            f"a run of {owner.run} has held the lock since {spell_time(owner.began)} ({until}): "
+            "wait "
             f"for it; if it is dead: `{REMOVE}`",
         )
 
     def _sure_of_lock(self) -> None:
-        """After a lost answer: give our lock another key, so that what was lost does nothing more.
+        """After a lost answer, give our lock another key, so that a late request has no effect.
 
         Raises:
             LostLockError: it is not ours any more.
@@ -178,13 +179,13 @@ class Locking(Line):
                 return
         raise self._lost()
 
-    def _lost(self, what: str = "it changes nothing more, neither on nor back") -> LostLockError:
+    def _lost(self, what: str = "it neither continues nor goes back") -> LostLockError:
         try:
             held = self._look().locks
         except DeviceError:
             held = ()
         owners = [lock_owner.read_owner(one.comment) for one in held]
-        now = ", ".join(owner.run for owner in owners if owner) or "nobody that is known"
+        now = ", ".join(owner.run for owner in owners if owner) or "somebody unknown"
         return LostLockError(
             self._target.name,
             f"this run no longer holds the lock ({now} does): {what}; run `segctl plan` to see "
@@ -194,7 +195,7 @@ class Locking(Line):
     # --- releasing ---------------------------------------------------------------------------
 
     def _unlock(self) -> None:
-        """Release the lock, if it still is this run's; what fails the next run cleans up."""
+        """Release the lock if it still is this run's; on failure the next run cleans up."""
         mine = self._mine
         problem = ""
         until = time.monotonic() + 2 * self._target.timeout
@@ -215,10 +216,10 @@ class Locking(Line):
             if answer.code == 0:
                 return
             problem = answer.reason
-        self._progress(f"could not release the lock, the next run will: {problem}")
+        self._progress(f"could not release the lock; the next run will: {problem}")
 
     def _release(self, held: Held, found: Records) -> str:
-        """Return the transaction that unlocks; a table that holds nothing else goes with it."""
+        """Return the transaction that unlocks; it deletes a table that holds nothing else."""
         begin = f"delete element {names.TABLE} {names.LOCK} {{ {held.key} }}\n"
         if not found.pushed and self._is_empty():
             return f"{begin}delete table {names.TABLE}\n"
@@ -241,5 +242,5 @@ def new_lock(held: Held) -> Held:
 
 
 def spell_time(seconds: float) -> str:
-    """Return a time since 1970 for people, by UTC."""
+    """Return a time since 1970 in readable form, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

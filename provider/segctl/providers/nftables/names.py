@@ -1,7 +1,7 @@
-"""What things are called in our table, and which text may get there.
+"""Names in our table, and which text may get there.
 
-No text of an inventory reaches a device but through `identifier`, `interface` or `comment`: nft
-has no escape for a quote, and a newline or semicolon would be the next command.
+Text of an inventory reaches a device only through `identifier`, `interface` or `comment`: nft has
+no escape for a quote, and a newline or semicolon would begin the next command.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 TABLE = "inet segctl"
 FAMILY, NAME = "inet", "segctl"
-#: A counter with this name and comment says that the table is segctl's, and of which shape.
+#: A counter with this name and comment marks the table as segctl's, and states its format.
 MARK = "segctl"
 FORMAT = "made by segctl, format 2"
-#: What is read still, and made into the present format by the next push.
+#: The former format, still read; the next push converts it.
 FORMER = "made by segctl, format 1"
-#: Sets that say who holds the table and what was pushed: no part of the policy.
+#: Sets that say who holds the table and what was pushed; not part of the policy.
 LOCK, PUSH = "lock", "push"
 RECORDS = frozenset({LOCK, PUSH})
 LOCK_MADE = "typeof meta mark;"
@@ -44,10 +44,10 @@ _INTERFACE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@:-]{0,14}", re.ASCII)
 
 
 def identifier(kind: str, name: str, limit: int = MAX_NAME) -> str:
-    """Return `name` if nft takes it inside a name of ours.
+    """Return `name` if nft accepts it as part of our names.
 
     Raises:
-        UnsupportedError: it holds something else than letters, digits, dot, hyphen, underscore.
+        UnsupportedError: it has characters besides letters, digits, dot, hyphen, underscore.
     """
     if len(name) > limit or not _IDENTIFIER.fullmatch(name):
         message = (
@@ -59,13 +59,16 @@ def identifier(kind: str, name: str, limit: int = MAX_NAME) -> str:
 
 
 def interface(name: str) -> str:
-    """Return `name` if Linux takes it for an interface and nft for no wildcard.
+    """Return `name` if it is valid for a Linux interface and not a wildcard for nft.
 
     Raises:
-        UnsupportedError: it does not.
+        UnsupportedError: it is not.
     """
     if not _INTERFACE.fullmatch(name):
-        message = f"interface {name!r} is no interface of Linux: at most 15 letters, digits, ._@:-"
+        message = (
+            f"interface {name!r} is not a Linux interface name: it may have at most 15 "
+            "letters, digits and ._@:-"
+        )
         raise UnsupportedError(message)
     return name
 
@@ -88,12 +91,12 @@ def read_labels(comment: str) -> naming.Mark:
 
 
 def pair(source: str, destination: str) -> str:
-    """Return how a zone pair is called."""
+    """Return the name of a zone pair."""
     return f"{source}{JOIN}{destination}"
 
 
 def split_set(name: str) -> tuple[int, int, str] | None:
-    """Return IP version, revision and group of an address set's name, or None."""
+    """Return the IP version, revision and group in an address set's name, or None."""
     found = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
     return (int(found[1]), int(found[2] or 0), found[3]) if found else None
 

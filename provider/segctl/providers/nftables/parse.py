@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NftLive(Live):
-    """A host's state with what only this provider's `render` needs of it."""
+    """A host's state, plus what only this provider's `render` needs."""
 
     table: Table = field(default_factory=Table)
     names: Names = field(default_factory=Names)
 
 
 def parse(document: bytes) -> NftLive:
-    """Read a document of `NftSession.read`, or what was parsed of one before.
+    """Parse a document of `NftSession.read`, or load one that was parsed before.
 
     Raises:
         ParseError: an answer is not understood, or the table named like ours is not ours.
@@ -103,13 +103,13 @@ def _table(found: Document) -> Table:
     if filled and (held is None or not held.comment.startswith("made by segctl")):
         raise ParseError(
             found.host,
-            f"has a table {names.TABLE} that segctl did not make: rename or delete it there",
+            f"has a table {names.TABLE} that segctl did not create: rename or delete it there",
         )
     if held is not None and held.comment not in (names.FORMAT, names.FORMER):
         raise ParseError(
             found.host,
-            f"its table {names.TABLE} is {held.comment!r}, this segctl writes {names.FORMAT!r}: "
-            "use the segctl that wrote it",
+            f"its table {names.TABLE} is {held.comment!r}, but this segctl writes "
+            f"{names.FORMAT!r}: use the segctl that wrote it",
         )
     return table
 
@@ -126,13 +126,15 @@ def _state(found: Document) -> DeviceState:
     try:
         return read_state(found.state)
     except (TypeError, AttributeError) as error:
-        raise ParseError(found.host, "what runs left on it is not understood") from error
+        raise ParseError(
+            found.host, "the records that runs left on it are not understood"
+        ) from error
 
 
 def _debris(debris: Sequence[str]) -> Iterator[Problem]:
     if debris:
         yield Problem(
-            message=f"our table holds {len(debris)} things that no packet meets: "
+            message=f"our table holds {len(debris)} items that no packet reaches: "
             f"{', '.join(debris[:5])}{' …' if len(debris) > 5 else ''}",
             hint="the next apply removes them",
             severity="note",

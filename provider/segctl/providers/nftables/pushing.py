@@ -1,4 +1,4 @@
-"""Changing one Linux host: push with a guard, confirm, go back, and settle what dead runs left."""
+"""Changing a Linux host: push with a guard, confirm, go back, and settle what dead runs left."""
 
 from __future__ import annotations
 
@@ -33,52 +33,52 @@ if TYPE_CHECKING:
     from segctl.transports.ssh_exec import Answer
     from segctl.transports.target import Target
 
-#: Seconds that the guard may take beyond its time.
+#: Seconds that the guard may take after its deadline.
 _MARGIN = 15.0
 
 
 class Pushing(Locking):
-    """A line that can change the host while it holds it."""
+    """A connection that can change the host while it holds the lock."""
 
     def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
         super().__init__(target, read_only=read_only, progress=progress)
-        #: what the last reading found, and whether it is of after the push
+        #: the result of the last reading, and whether that was after the push
         self._table_text = ""
         self._records = Records()
         self._read_back = False
         self._warnings: list[str] = []
         self._before_live: Callable[[], None] = _nothing
         self._pushed: Pushed | None = None
-        #: when the host goes back by itself, by our monotonic clock; None: it does not
+        #: when the host goes back by itself, by our monotonic clock; None if it does not
         self._goes_back_at: float | None = None
-        #: whether the answer to the push came
+        #: whether the push was answered
         self._answered = True
-        #: the record that a confirmation leaves
+        #: the records that a confirmation leaves
         self._kept: Applied | None = None
 
     @abstractmethod
     def read(self) -> bytes:
-        """Return what the host holds, and remember of it what a change needs."""
+        """Return what the host holds, and remember what a change needs."""
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What nft warned of while it took the change."""
+        """Nft's warnings while it accepted the change."""
         return tuple(self._warnings)
 
     # --- pushing -----------------------------------------------------------------------------
 
     def before_live(self, check: Callable[[], None]) -> None:
-        """Have `check` called when a push is ready, before anything of it is sent."""
+        """Have `check` called once a push is ready, before anything of it is sent."""
         self._before_live = check
 
     def push(self, script: str, *, revert_in: float | None = None) -> None:
         """Check and run the transactions of `script`; the guard goes back after `revert_in` s.
 
         Raises:
-            ApplyError: nft refuses it, or another push waits; nothing of it is live.
-            LostLockError: the lock is another run's by now; nothing of it is live.
+            ApplyError: nft refuses it, or another push is pending; nothing of it is live.
+            LostLockError: another run holds the lock by now; nothing of it is live.
             ConnectError: the connection ended; what had begun was taken back.
-            UnknownError: the connection ended, and whether it is live could not be told.
+            UnknownError: the connection ended, and it is unknown whether the push is live.
         """
         mine = self._mine
         seconds = 0 if revert_in is None else max(1, round(revert_in))
@@ -95,7 +95,7 @@ class Pushing(Locking):
         if self._records.pushed:
             raise ApplyError(
                 self._target.name,
-                "holds a push that nobody has confirmed: nothing was pushed over it",
+                "holds an unconfirmed push: nothing was pushed over it",
             )
         words = (push.key, mine.key, push.token, str(seconds), str(len(data)))
         self._pushed, self._answered, self._read_back = push, False, False
@@ -119,17 +119,19 @@ class Pushing(Locking):
         self._warn(answer)
 
     def _push_timeout(self, seconds: int) -> float:
-        """Return how long the answer to a push may take: what the guard undoes is not awaited."""
+        """Return how long the answer to a push may take: at most until the guard undoes it."""
         if not seconds:
             return self._target.commit_timeout
         return min(self._target.commit_timeout, 2 * self._target.timeout + seconds + _MARGIN)
 
     def _composed(self, script: str, mine: Held, push: Pushed) -> str:
-        """Return the script with what proves the lock and bears the push."""
+        """Return the script with the lines that prove the lock and record the push."""
         try:
             prepare, switch, clean = transactions(script)
         except ValueError as error:
-            raise ApplyError(self._target.name, f"the script is not segctl's: {error}") from error
+            raise ApplyError(
+                self._target.name, f"the script was not written by segctl: {error}"
+            ) from error
         bears = f"add set {names.TABLE} {names.PUSH} {{ {names.LOCK_MADE} }}\n"
         if f"delete table {names.TABLE}\n" in switch:
             bears = (
@@ -147,7 +149,7 @@ class Pushing(Locking):
             self._progress(answer.reason)
 
     def _called_off(self, error: ConnectError) -> DeviceError:
-        """Go back after the answer to a push was lost; return what to say of it."""
+        """Go back after the answer to a push was lost; return the error to raise."""
         self._progress("going back")
         try:
             self.revert()
@@ -162,38 +164,40 @@ class Pushing(Locking):
             )
             return UnknownError(
                 self._target.name,
-                f"{error.message}; whether the change is live could not be told "
-                f"({failed.message}){when}: run `segctl plan` then",
+                f"{error.message}; it is unknown whether the change is live "
+                f"({failed.message}){when}: then run `segctl plan`",
             )
-        return ConnectError(self._target.name, f"{error.message}; the host holds what it held")
+        return ConnectError(
+            self._target.name, f"{error.message}; the host holds what it held before"
+        )
 
     # --- settling ----------------------------------------------------------------------------
 
     def adopt(self, change: Unconfirmed) -> None:
-        """Take over a push of a dead run, to confirm it or to take it back.
+        """Take over a dead run's push, to confirm or revert it.
 
         Raises:
             LockedError: this session does not hold the lock.
-            ApplyError: the push is not there any more.
+            ApplyError: the push no longer exists.
         """
         _ = self._mine
         found = self._look().pending(change.push)
         if found is None:
             raise ApplyError(
                 self._target.name,
-                "the change that nobody had confirmed is gone by now: plan and apply again",
+                "the unconfirmed change no longer exists: plan and apply again",
             )
         self._pushed, self._answered = found, True
         left = change.goes_back_in
         self._goes_back_at = None if left is None else time.monotonic() + left
 
     def _seconds_left(self) -> float | None:
-        """Return how long until the host goes back by itself; None if it does not."""
+        """Return the seconds until the host goes back by itself; None if it does not."""
         at = self._goes_back_at
         return None if at is None else max(0.0, at - time.monotonic())
 
     def _until(self) -> float:
-        """Return how long to try to finish with a push: a guard that is over has decided."""
+        """Return how long to try to finish a push: after its deadline, the guard has decided."""
         left = self._seconds_left()
         seconds = 2 * self._target.timeout
         return time.monotonic() + max(seconds, 0.0 if left is None else left + _MARGIN)
@@ -205,12 +209,12 @@ class Pushing(Locking):
             ConnectError: nobody can log in any more.
             ApplyError: the guard has already gone back, or the boot file cannot be written.
             LostLockError: another run holds the lock.
-            UnknownError: no answer came, and looking did not tell either.
+            UnknownError: no answer came, and checking did not help either.
         """
         push = self._pushed
         if push is None:
             return
-        self._progress("logging in anew")
+        self._progress("logging in again")
         self._again()
         if not self._read_back:
             self.read()
@@ -232,7 +236,7 @@ class Pushing(Locking):
         """Make the host load at boot what it enforces now.
 
         Raises:
-            ApplyError: the boot file cannot be written; it is as it was.
+            ApplyError: the boot file cannot be written; it is unchanged.
             LostLockError: another run holds the lock.
         """
         self._progress(f"writing {agent.BOOT_FILE}")
@@ -241,7 +245,7 @@ class Pushing(Locking):
         if self._records.pushed:
             raise ApplyError(
                 self._target.name,
-                f"holds a push that nobody has confirmed: {agent.BOOT_FILE} stays as it is",
+                f"holds an unconfirmed push: {agent.BOOT_FILE} stays as it is",
             )
         text = self._mine.fence() + remembered(self._records.applied)
         answer = self._written("keep", new_key(), text)
@@ -249,11 +253,11 @@ class Pushing(Locking):
             raise self._unwritten("keep", answer)
 
     def _written(self, verb: LiteralString, key: str, text: str) -> Answer | None:
-        """Run a verb that writes the boot file; None where its answer was lost but it was done.
+        """Run a verb that writes the boot file; None if its answer was lost but it was done.
 
         Raises:
             ConnectError: no answer; it was not done.
-            UnknownError: no answer, and looking did not tell.
+            UnknownError: no answer, and checking did not help.
         """
         data, digest = text.encode(), table_digest(self._table_text)
         until, problem = self._until(), ""
@@ -281,11 +285,11 @@ class Pushing(Locking):
         return None
 
     def _undecided(self, verb: str, problem: str) -> None:
-        """Look once more what became of a verb without an answer.
+        """Check once more what became of a verb without an answer.
 
         Raises:
-            ApplyError: the push is not there any more.
-            ConnectError: it is there, and not confirmed.
+            ApplyError: the push no longer exists.
+            ConnectError: it exists and is not confirmed.
             UnknownError: no answer again.
         """
         name = self._target.name
@@ -304,7 +308,7 @@ class Pushing(Locking):
                 else "run `segctl plan`"
             )
             raise UnknownError(
-                name, f"no answer to {verb} ({problem}), nor to what became of it: {when}"
+                name, f"no answer to {verb} ({problem}), nor to the check of its outcome: {when}"
             ) from error
         if gone:
             raise ApplyError(name, self._gone())
@@ -321,27 +325,27 @@ class Pushing(Locking):
             return self._failed(verb, answer)
         return ApplyError(
             self._target.name,
-            f"{agent.BOOT_FILE} could not be written ({answer.reason}): a reboot would bring the "
-            "policy of before back, so nothing is kept that is not there; make room, or give the "
-            "account its lines in sudoers (docs/nftables.md), and apply again",
+            f"{agent.BOOT_FILE} could not be written ({answer.reason}): a reboot would bring back "
+            "the earlier policy, so the change is not kept; make room, or give the account its "
+            "lines in sudoers (docs/nftables.md), and apply again",
         )
 
     def _gone(self) -> str:
         left = self._seconds_left()
         if left is not None and left <= 1:
-            return "the time to confirm was over: it has gone back"
+            return "the time to confirm had run out: the host has gone back"
         return (
-            "the push is not there any more: somebody took it back or made the table anew; "
-            "run `segctl plan` to see what the host holds"
+            "the push no longer exists: somebody took it back or recreated the table; run `segctl "
+            "plan` to see what the host holds"
         )
 
     # --- going back --------------------------------------------------------------------------
 
     def revert(self) -> None:
-        """Put the table and the boot file back that were there before `push`.
+        """Restore the table and the boot file from before `push`.
 
         Raises:
-            ApplyError: it could not be put back, or it was confirmed.
+            ApplyError: restoring failed, or the push was confirmed.
             LostLockError: another run holds the lock.
             ConnectError: the host cannot be reached; its guard goes back by itself.
         """
@@ -380,12 +384,12 @@ class Pushing(Locking):
         raise self._stuck(push, problem)
 
     def _can_go_back(self, push: Pushed) -> bool:
-        """After a lost answer: see that the lock still is ours, so that no other push comes late.
+        """After a lost answer, make sure that the lock is ours, so that no other push comes late.
 
-        False where the guard was first, and took push and lock away.
+        False if the guard was first and removed the push and the lock.
 
         Raises:
-            LostLockError: the lock is not ours, and the push is there.
+            LostLockError: the lock is not ours, and the push exists.
         """
         try:
             self._sure_of_lock()
@@ -398,14 +402,14 @@ class Pushing(Locking):
         return True
 
     def _say_gone(self) -> None:
-        """Say why there is no push to take back any more.
+        """Report why there is no push left to take back.
 
         Raises:
             ApplyError: it was confirmed.
         """
         if self._is_confirmed():
             self._pushed = self._kept = None
-            raise ApplyError(self._target.name, "the change was confirmed before: it stays")
+            raise ApplyError(self._target.name, "the change was already confirmed: it stays")
         if self._answered:
             self._progress(self._gone())
 
@@ -427,9 +431,10 @@ class Pushing(Locking):
                 time.sleep(min(1.0, max(0.1, until - time.monotonic())))
         raise ApplyError(
             self._target.name,
-            f"the change of {push.run or 'a run'} is not confirmed, its table of before is not "
-            "saved where this account can read it, and nothing takes it back: keep what is live "
-            f"by `nft delete element {names.TABLE} {names.PUSH} {{ {push.key} }}`, then apply",
+            f"the change of {push.run or 'a run'} is not confirmed, the earlier table is not "
+            "saved where this account can read it, and nothing takes the change back: keep what "
+            f"is live with `nft delete element {names.TABLE} {names.PUSH} {{ {push.key} }}`, then "
+            "apply",
         )
 
     def _stuck(self, push: Pushed, problem: DeviceError | None) -> DeviceError:

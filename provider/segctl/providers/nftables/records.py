@@ -1,9 +1,9 @@
-"""What runs leave in our table: who holds it, which push is not confirmed, which plans were.
+"""The records of runs in our table: who holds it, which push is unconfirmed, recent plans.
 
-Two sets of the table bear it, keyed by random numbers: ``lock`` one element, ``push`` one for each
-push that is not confirmed and one for each of the last plans that were. The comment says the
-rest. Deleting an element that is not there fails the whole transaction, so that a transaction
-which begins so is a compare-and-swap of the kernel's.
+Two sets of the table hold them, keyed by random numbers: ``lock`` has one element, ``push`` one for
+each unconfirmed push and one for each of the last confirmed plans. The comment says the rest.
+Deleting a missing element fails the entire transaction, so a transaction that begins with such a
+delete is a compare-and-swap by the kernel.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 #: How many plans a table remembers.
 REMEMBERED = 16
-#: Stands for the plan of a push that has none.
+#: Stands for the missing plan of a push.
 NO_PLAN = "-"
-#: The host writes its own clock in the place of this word.
+#: The host replaces this word by its own clock.
 SINCE = "since"
-#: Longest digest of probes, and longest plan id, that a comment of 127 bytes has room for.
+#: Longest digest of probes and longest plan id that fit into a comment of 127 bytes.
 MAX_PROBES, MAX_PLAN = 24, 32
 _WORD = re.compile(r"[0-9A-Za-z._:@-]+", re.ASCII)
 _PUSH = re.compile(
@@ -39,7 +39,7 @@ _APPLIED = re.compile(r"applied (?P<number>[0-9]+) (?P<plan>\S+)", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """The lock's element: its key, which changes call on, and who it names."""
+    """The lock's element: its key, which changes must name, and its owner."""
 
     key: str
     comment: str
@@ -55,10 +55,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pushed:
-    """A push that is not confirmed.
+    """An unconfirmed push.
 
-    `token` is that of its run's lock; `since` by the host's uptime, and `seconds` until it goes
-    back by itself, 0 for never; both in seconds.
+    `token` is that of its run's lock; `since` is by the host's uptime, `seconds` the time until it
+    goes back by itself, 0 for never; both in seconds.
     """
 
     key: str
@@ -70,7 +70,7 @@ class Pushed:
     probes: str = ""
 
     def line(self) -> str:
-        """Return the line that adds it, the clock left to the host."""
+        """Return the line that adds it; the host fills in the clock."""
         words = (self.token, SINCE, self.seconds, self.run, self.plan, self.probes)
         comment = " ".join(["push", *(str(word) or NO_PLAN for word in words)])
         return f'add element {names.TABLE} {names.PUSH} {{ {self.key} comment "{comment}" }}\n'
@@ -78,7 +78,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A plan that was confirmed, and the how manieth it was."""
+    """A confirmed plan and its sequence number."""
 
     key: str
     number: int
@@ -94,7 +94,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Everything that the two sets hold; `lock_set` says whether there is one at all."""
+    """Everything that the two sets hold; `lock_set` says whether the lock's set exists."""
 
     locks: tuple[Held, ...] = ()
     lock_set: bool = False
@@ -102,17 +102,17 @@ class Records:
     applied: tuple[Applied, ...] = ()
 
     def pending(self, key: str) -> Pushed | None:
-        """Return the push of this key that is not confirmed."""
+        """Return the unconfirmed push with this key."""
         return next((one for one in self.pushed if one.key == key), None)
 
     def locked_by(self, key: str) -> bool:
-        """Whether the lock of this key is there."""
+        """Whether the lock with this key is held."""
         return any(one.key == key for one in self.locks)
 
     def with_plan(self, plan: str) -> tuple[Applied, ...]:
-        """Return what is to be remembered when `plan` is confirmed, the latest first.
+        """Return the plans to remember when `plan` is confirmed, latest first.
 
-        A push without a plan is remembered until the next, so that it can be seen to be confirmed.
+        A push without a plan is remembered until the next one, to show that it was confirmed.
         """
         number = max((one.number for one in self.applied), default=0) + 1
         before = (one for one in self.applied if one.plan != NO_PLAN)
@@ -128,25 +128,25 @@ def fits(kind: str, text: str, limit: int) -> str:
     """Return `text` if a record can hold it as a word.
 
     Raises:
-        ValueError: it is too long, or no word.
+        ValueError: it is too long, or not a word.
     """
     if text and (len(text) > limit or not _WORD.fullmatch(text)):
-        message = f"{kind} {text!r} is no word of at most {limit} letters and digits"
+        message = f"{kind} {text!r} is not a word of at most {limit} letters and digits"
         raise ValueError(message)
     return text
 
 
 def remembered(applied: Iterable[Applied]) -> str:
-    """Return the lines that make the set of pushes with these plans in it."""
+    """Return the lines that create the set of pushes with these plans."""
     lines = "".join(one.line() for one in applied)
     return f"add set {names.TABLE} {names.PUSH} {{ {names.LOCK_MADE} }}\n{lines}"
 
 
 def read_records(table: str) -> Records:
-    """Read the sets of a listing of our table; of a table that is not there, nothing.
+    """Read the sets from a listing of our table; empty if there is no table.
 
     Raises:
-        ValueError: it is no listing of nft.
+        ValueError: it is not an nft listing.
     """
     if not table:
         return Records()
@@ -168,7 +168,7 @@ def read_records(table: str) -> Records:
 
 
 def _pushed(key: str, text: str) -> Pushed:
-    """Read one push; one whose comment segctl did not write is one, too, of nobody known."""
+    """Read a push; an element with a comment of others counts as a push of an unknown run."""
     match = _PUSH.fullmatch(text)
     if match is None:
         return Pushed(key=key)

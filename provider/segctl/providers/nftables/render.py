@@ -1,4 +1,4 @@
-"""From changes to the script that push sends: the differences between two tables, and no more.
+"""From changes to the script that push sends: only the differences between two tables.
 
 A script has up to three transactions under these headings, each one ``nft -f``::
 
@@ -6,8 +6,8 @@ A script has up to three transactions under these headings, each one ``nft -f``:
     # segctl switch     everything that traffic meets
     # segctl clean      sets that nothing uses any more
 
-The content of a new interval set shows only at the end of its transaction, while new rules take
-over at once: loaded and used in one transaction, such a set would lose permitted packets.
+The content of a new interval set becomes visible only at the end of its transaction, while new
+rules take over at once: a set loaded and used in one transaction would lose permitted packets.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.parse import NftLive
 
 PREPARE, SWITCH, CLEAN = "# segctl prepare", "# segctl switch", "# segctl clean"
-#: A set that changes by more elements than this is loaded anew beside the old one.
+#: A set with more changed elements than this is loaded again beside the old one.
 BIG_CHANGE = 256
 _ELEMENTS_PER_LINE = 500
 _LAST_MARK = 0xFFFF
-#: Chains whose lines may stand in any order, so that each can come and go alone.
+#: Chains whose lines have no order, so that each line can be added and removed alone.
 _UNORDERED = ("out_", "may_", "fun_", "erq_", "era_")
 _COMMAND = re.compile(
     r"(?:(?:add|flush|delete) (?:table|chain|rule|set|map|counter|element)) inet segctl(?: .*)?"
@@ -45,7 +45,7 @@ _COMMAND = re.compile(
 
 
 def render(changes: Sequence[Change], live: NftLive) -> str:
-    """Return the script for `changes` on a device that holds `live`; empty for no change."""
+    """Return the script for `changes` on a device that holds `live`; empty if there are none."""
     if not changes:
         return ""
     wanted = patched(live.policy, changes)
@@ -61,7 +61,7 @@ def render(changes: Sequence[Change], live: NftLive) -> str:
 
 
 def patched(policy: Policy, changes: Iterable[Change]) -> Policy:
-    """Return `policy` after `changes`, all but rules sorted by name."""
+    """Return `policy` after `changes`; everything except rules is sorted by name."""
     held: dict[str, dict[str, Item]] = {
         kind: {item.name: item for item in items} for kind, items in policy.by_kind.items()
     }
@@ -91,7 +91,7 @@ def new_names(wanted: Policy, live: NftLive, former: Mapping[str, str]) -> Names
 def _new_marks(wanted: Policy, live: NftLive, former: Mapping[str, str]) -> dict[str, int]:
     """Return mark values by rule, each once in a zone pair; a number may be used again at once.
 
-    Those of a table of format 1 are left out: where the change that ends that format is taken
+    Values from a table of format 1 are not used: if the change that ends that format is taken
     back, a mark would let packets pass there.
     """
     barred = {value for one in live.names.former.values() for value in (one.plain, one.judged)}
@@ -161,7 +161,7 @@ class _Phases:
 def script(live: Table, wanted: Table, former: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return what makes `live` into `wanted`; `former` are the names that renamed rules had.
 
-    A table whose frame was changed by hand is made anew, in one transaction that keeps counters.
+    A table whose frame was changed by hand is rebuilt, in one transaction that keeps counters.
     """
     phases = _Phases()
     if _damaged(live, wanted):
@@ -199,7 +199,7 @@ def script(live: Table, wanted: Table, former: Mapping[str, str] = MappingProxyT
 
 
 def _damaged(live: Table, wanted: Table) -> bool:
-    """Whether more is wrong than lines and elements: hooks, kinds of sets, things unknown."""
+    """Whether more than lines and elements is wrong: hooks, kinds of sets, unknown items."""
     if not live.chains:
         return False
     chains, sets = live.reachable()
@@ -215,7 +215,7 @@ def _damaged(live: Table, wanted: Table) -> bool:
 
 
 def _rewritten(held: Chain, wanted: Chain | None) -> bool:
-    """Whether a chain is emptied first; one without order changes line by line."""
+    """Whether a chain is emptied first; a chain without order changes line by line."""
     if wanted is None:
         return True
     return held.lines != wanted.lines and not held.name.startswith(_UNORDERED)
@@ -313,7 +313,7 @@ def _counter(counter: Counter) -> str:
 
 
 def _map_changes(live: Table, wanted: Table) -> tuple[list[str], list[str]]:
-    """Return how elements of maps go and come."""
+    """Return how elements of maps are removed and added."""
     gone: list[str] = []
     come: list[str] = []
     for name, item in wanted.sets.items():
@@ -323,7 +323,7 @@ def _map_changes(live: Table, wanted: Table) -> tuple[list[str], list[str]]:
             come += _elements("add", name, item.elements - held.elements)
         elif item.map:
             come += _elements("add", name, item.elements)
-    # a map that stayed for the clean-up would hold the chains that go now
+    # a map that stayed until the clean-up would keep the chains that are deleted now
     gone += [
         f"delete map {names.TABLE} {name}"
         for name, item in sorted(live.sets.items())
@@ -344,7 +344,7 @@ def _elements(verb: str, name: str, elements: Iterable[str]) -> Iterator[str]:
 
 
 def _sets(live: Table, wanted: Table, phases: _Phases, *, first: bool) -> list[str]:
-    """Add what is new; return what belongs into the switch after chains exist."""
+    """Add new sets; return the lines that belong in the switch after chains exist."""
     late: list[str] = []
     used = _groups_in_use(live)
     for name, item in sorted(wanted.sets.items()):
@@ -394,7 +394,7 @@ def transactions(text: str) -> tuple[str, str, str]:
     """Return the three transactions of a script; a missing one is empty.
 
     Raises:
-        ValueError: a line is no command on our table.
+        ValueError: a line is not a command on our table.
     """
     parts: dict[str, list[str]] = {PREPARE: [], SWITCH: [], CLEAN: []}
     current = parts[SWITCH]

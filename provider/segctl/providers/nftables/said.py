@@ -1,4 +1,4 @@
-"""What a transcript of a Linux host counts: transactions, kinds of a listing, known refusals."""
+"""What a Linux host's transcript counts: transactions, kinds of a listing, known refusals."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
     from segctl.transports.transcript import Words
 
-#: Parts of the answer to a read, whose exit codes are told (`agent.READER`).
+#: Parts of the answer to a read whose exit codes are noted (`agent.READER`).
 PARTS: Final[tuple[LiteralString, ...]] = (
     *("uid", "nft", "host", "machine", "clock", "uptime", "links", "chains", "table"),
     *("boot", "body", "loads"),
 )
 WORDS: Final[Words] = {
-    # transactions of ours
+    # our transactions
     "add table": "add table ",
     "add chain": "add chain ",
     "add rule": "add rule ",
@@ -42,7 +42,7 @@ WORDS: Final[Words] = {
     "sets": '{"set": {',
     "maps": '{"map": {',
     "counters": '{"counter": {',
-    # what nft, sudo and shells say of a failure
+    # messages of nft, sudo and shells about failures
     "No such file or directory": "No such file or directory",
     "File exists": "File exists",
     "Operation not permitted": "Operation not permitted",

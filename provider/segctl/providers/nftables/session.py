@@ -1,6 +1,6 @@
-"""An open session with one Linux host: what is read of it, and what is shown.
+"""An open session with a Linux host: reading it, and showing commands' output.
 
-How it is held is in `locking`, how it is changed in `pushing`.
+Locks are in `locking`, changes in `pushing`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from segctl.transports.ssh_exec import Answer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Commands of a session that only reads; nothing else leaves it.
+#: The commands that a read-only session may send.
 READERS = (
     re.compile(
         re.escape(agent.reader("")).removesuffix("''")
@@ -35,29 +35,29 @@ READERS = (
     ),
     re.compile(rf"(?:sudo -n )?{re.escape(NFT)}{commands.LIST}", re.ASCII),
 )
-#: An exit code, at the end of a part of an answer.
+#: An exit code at the end of a part of an answer.
 _CODE = re.compile(r"[0-9]{1,3}\b", re.ASCII)
-#: What a part of an answer is that is not there.
+#: Stands for a missing part of an answer.
 _NOTHING = Answer(code=1, out="", err="")
-#: An answer may weigh so many times as much as it may be large.
+#: Reading an answer may take this many times its largest size in memory.
 _HEAVY = 2.5
-#: What no listing holds, and takes six bytes for one in a document.
+#: Characters that no listing contains, and that take six bytes each in a document.
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-#: Tables whose names go into a command line.
+#: Names of tables that may go into a command line.
 _TABLE = re.compile(r"[a-z0-9]+ [0-9A-Za-z_./-]+", re.ASCII)
 
 
 class NftSession(Pushing):
-    """One host; read-only unless opened for writing."""
+    """A session with one host; read-only unless opened for writing."""
 
     readers = READERS
 
     # --- reading -----------------------------------------------------------------------------
 
     def read(self) -> bytes:
-        """Return what the host holds, in one document.
+        """Return what the host holds, as one document.
 
         Raises:
             UnsupportedError: the host has no nft.
@@ -91,7 +91,7 @@ class NftSession(Pushing):
     def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
         """Return all chains, the listings of others' tables, and why some could not be listed.
 
-        A table of others at which nft fails keeps nobody from reading ours.
+        If nft fails on another's table, ours can still be read.
         """
         crash = crash_of(found.get("chains", _NOTHING))
         if crash:
@@ -112,7 +112,7 @@ class NftSession(Pushing):
         return chains, foreign, unread
 
     def _standing(self, found: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
-        """Remember what runs left in the table; return it as the document has it."""
+        """Remember the records of runs in the table; return them in the document's form."""
         try:
             self._clock = Clock(
                 epoch=float(self._part(found, "clock")),
@@ -122,7 +122,7 @@ class NftSession(Pushing):
             self._records = read_records(table)
         except (ValueError, IndexError) as error:
             raise ParseError(
-                self._target.name, "its clock, or who holds its table, is not understood"
+                self._target.name, "its clock or the lock of its table is not understood"
             ) from error
         self._table_text = table
         self._read_back = True
@@ -145,7 +145,9 @@ class NftSession(Pushing):
             end = said.rfind(f"\n{word} end ", begin.end(), stop)
             code = _CODE.match(said, end + len(f"\n{word} end "), stop) if end >= 0 else None
             if code is None:
-                raise ParseError(self._target.name, f"its answer breaks off in {begin[1]!r}")
+                raise ParseError(
+                    self._target.name, f"its answer ends in the middle of {begin[1]!r}"
+                )
             out = said[begin.end() : end]
             found[begin[1]] = Answer(code=int(code[0]), out=out, err=answer.err)
         if not tables:
@@ -158,7 +160,7 @@ class NftSession(Pushing):
         """Refuse an answer that would take too much memory to read.
 
         Raises:
-            ParseError: so.
+            ParseError: the answer is too large, or has control characters.
         """
         if weight(text) > _HEAVY * self._target.max_answer:
             raise ParseError(
@@ -178,12 +180,12 @@ class NftSession(Pushing):
         return answer.out
 
     def _told(self, found: Mapping[str, Answer], name: str) -> str | None:
-        """Return an answer that a host may lack the tools for, None where it does."""
+        """Return an answer that a host may lack the tools for; None if it does."""
         answer = found.get(name)
         return None if answer is not None and answer.code else self._part(found, name)
 
     def _table(self, found: Mapping[str, Answer]) -> str:
-        """Return the listing of our table, empty where nft says that there is none."""
+        """Return the listing of our table; empty if nft says that there is none."""
         answer = found.get("table")
         if answer is None or answer.code == 0:
             return self._part(found, "table")
@@ -195,13 +197,13 @@ class NftSession(Pushing):
         try:
             return hooked_tables(chains)
         except ValueError as error:
-            raise ParseError(self._target.name, "its answer is no listing of nft") from error
+            raise ParseError(self._target.name, "its answer is not an nft listing") from error
 
     def _refused(self, part: str, answer: Answer) -> SegctlError:
         name, reason = self._target.name, answer.reason
         text = answer.err
         if part in ("table", "chains") and (crash := crash_of(answer)):
-            return ParseError(name, f"nft crashed ({crash}) while listing {part}; {NEWER}")
+            return ParseError(name, f"nft crashed ({crash}) while listing {part}: {NEWER}")
         if part == "nft" or ("nft" in text and "not found" in text):
             return UnsupportedError(f"{name}: has no {NFT}: install nftables")
         if part == "links":
@@ -220,7 +222,7 @@ class NftSession(Pushing):
         """Return what ``nft list …`` prints.
 
         Raises:
-            UnsupportedError: it is another command, or has words beyond names.
+            UnsupportedError: it is another command, or has words other than names.
         """
         if why := commands.refusal(command):
             raise UnsupportedError(f"{self._target.name}: {why}")

@@ -1,4 +1,4 @@
-"""From what runs left in a table to what it means now: who lives, what goes back, and when."""
+"""From the records of runs in a table to their meaning: who is alive, what goes back, when."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def standing(records: Records, clock: Clock, own: str = "") -> DeviceState:
-    """Return what `records` mean by the host's clock.
+    """Return the meaning of `records` by the host's clock.
 
     Args:
-        records: what the table bears.
+        records: the records in the table.
         clock: the host's clock, just read.
-        own: comment of the lock that whoever asks holds; it is left out.
+        own: the comment of the caller's own lock, which is left out.
     """
     owners = {one.comment: lock_owner.read_owner(one.comment) for one in records.locks}
     alive = {
@@ -44,7 +44,7 @@ def _age(owner: LockOwner, clock: Clock) -> float:
 
 
 def _unconfirmed(push: Pushed, clock: Clock, alive: dict[str, bool | None]) -> Unconfirmed:
-    """Describe a push; a run whose lock is gone cannot confirm, whether it lives or not."""
+    """Describe a push; a run without its lock cannot confirm, whether it is alive or not."""
     since = max(0.0, clock.uptime - push.since)
     return Unconfirmed(
         push=push.key,

@@ -1,7 +1,7 @@
 """An nft table as a value: chains of lines, sets, maps and counters, each line as text.
 
-A line's text is nft's own syntax in one spelling (`segctl.providers.nftables.listing` writes what
-a device lists in the same), so that two lines are the same if their texts are.
+A line's text is nft's own syntax in one spelling (`segctl.providers.nftables.listing` converts a
+device's listing to it), so that two lines are the same if their texts are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SET = re.compile(r"@([A-Za-z_.][0-9A-Za-z_./-]*)")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One rule of nft; `handle` is the device's number for it, 0 for a line to be written."""
+    """An nft rule; `handle` is the device's number for it, 0 for a line to be written."""
 
     text: str
     comment: str = ""
@@ -32,13 +32,13 @@ class Line:
         return found[1] if found else ""
 
     def __str__(self) -> str:
-        """As in a file of nft."""
+        """Return it as in an nft file."""
         return f'{self.text} comment "{self.comment}"' if self.comment else self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A chain; `hook` is its declaration where it is a base chain."""
+    """A chain; `hook` is the declaration of a base chain."""
 
     name: str
     lines: tuple[Line, ...] = ()
@@ -49,7 +49,7 @@ class Chain:
 class Set:
     """A named set or verdict map; elements of a map are ``key : verdict``.
 
-    `made` is how it is declared where a listing shows it otherwise.
+    `made` is its declaration if a listing shows it differently.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Set:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counter:
-    """A named counter; what it counted is no part of what it is."""
+    """A named counter; its values do not affect equality."""
 
     name: str
     comment: str = ""
@@ -72,7 +72,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Everything in our table, by name; `strange` is what these values cannot say."""
+    """Everything in our table, by name; `strange` is what these values cannot express."""
 
     chains: Mapping[str, Chain] = field(default_factory=dict[str, Chain])
     sets: Mapping[str, Set] = field(default_factory=dict[str, Set])
@@ -81,7 +81,7 @@ class Table:
     exists: bool = True
 
     def reachable(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the chains that packets can meet, and the sets and maps used in them."""
+        """Return the chains that packets can reach, and the sets and maps used in them."""
         chains: set[str] = set()
         sets: set[str] = set()
         waiting = [chain.name for chain in self.chains.values() if chain.hook]

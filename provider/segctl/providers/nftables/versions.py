@@ -1,8 +1,8 @@
-"""Which versions of nft segctl works with.
+"""The versions of nft that segctl works with.
 
-The oldest is the oldest that was measured. nft 0.9.8 lists no comment of a counter in JSON, by
-which segctl knows its table and its rules; it takes no raw payload of TCP's data, and it ends with
-an assertion when it lists a set of three raw numbers (measured with the packages of Debian 11).
+The oldest supported version is the oldest one tested. nft 0.9.8 does not list counter comments in
+JSON, by which segctl recognises its table and rules; it does not accept raw TCP payload, and it
+aborts when it lists a set of three raw numbers (measured with the packages of Debian 11).
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ OLDEST = (1, 0, 6)
 
 
 def version_of(said: str) -> str:
-    """Return the version in what ``nft --version`` says; empty where there is none."""
+    """Return the version in the output of ``nft --version``; empty if there is none."""
     found = re.search(r"v([0-9]+(?:\.[0-9]+)*)", said)
     return found[1] if found else ""
 
 
 def check(host: str, said: str) -> None:
-    """Refuse a host by what its ``nft --version`` says.
+    """Refuse a host whose nft is too old, given the output of ``nft --version``.
 
     Raises:
-        UnsupportedError: it is older than `OLDEST`, or says no version.
+        UnsupportedError: it is older than `OLDEST`, or states no version.
     """
     version = version_of(said)
     if tuple(int(part) for part in version.split(".") if part) < OLDEST:

@@ -38,7 +38,7 @@ def _silent(_step: str) -> None:
 
 
 class PanosProvider:
-    """What segctl knows of PAN-OS; the heavy libraries load in the call that needs them."""
+    """The PAN-OS provider; heavy libraries are loaded by the call that needs them."""
 
     @property
     def name(self) -> str:
@@ -51,7 +51,7 @@ class PanosProvider:
         return CAPABILITIES
 
     def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
-        """Return `policy` in PAN-OS's own names, never wider."""
+        """Return `policy` in PAN-OS's own terms, never wider."""
         from segctl.providers.panos.fit import fit
 
         return fit(policy, device)
@@ -75,13 +75,13 @@ class PanosProvider:
         return parse(config)
 
     def mask(self, config: bytes) -> bytes:
-        """Return what is parsed of a document, and nothing else."""
+        """Return only what is parsed of a document."""
         from segctl.providers.parsed import dump
 
         return dump(self.parse(config))
 
     def refusal(self, command: str) -> str:
-        """Say why a probe's `command` is not run; empty where it is."""
+        """Return why a probe's `command` may not run; empty if it may."""
         from segctl.providers.panos.commands import refusal
 
         return refusal(command)

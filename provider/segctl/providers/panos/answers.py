@@ -1,7 +1,7 @@
-"""What a firewall's refusal means: which error it is, told by code and by whole sentences.
+"""The meaning of a firewall's refusal: which error it is, by its code and by complete sentences.
 
-The sentences are PAN-OS's own (recorded on 8.1 to 11.1, and the vendor's pan-os-python, which
-knows them too). A word inside a message tells nothing: objects are called after words.
+The sentences are PAN-OS's own (recorded on 8.1 to 11.1, and known to the vendor's pan-os-python).
+A single word inside a message proves nothing: objects may be named after words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
 
 _UNAUTHORIZED: Final = "16"
-#: Codes of refusals that name objects: not there, still referred to, invalid.
+#: Codes of refusals that name objects: missing, still referred to, invalid.
 _ABOUT_OBJECTS: Final = ("7", "10", "12")
 _LOCKED: Final = re.compile(
     r"Configuration is locked by \S+"
@@ -25,31 +25,31 @@ _LOCKED: Final = re.compile(
     r"|(?:Config|Commit) lock is already held by \S+"
     r"|Other administrators are holding (?:device wide )?commit locks\."
 )
-#: What passes by itself, and how it is told; the device's own advice may be "commit force".
+#: Temporary refusals and our words for them; the device's own advice may be "commit force".
 _BUSY: Final = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
         (
             r"Commit job was not queued since auto-commit not yet finished successfully\..*",
-            "its auto-commit after boot has not ended",
+            "its auto-commit after boot has not finished",
         ),
-        (r"Another commit/validate is in progress\..*", "another commit or validation runs on it"),
-        (r"Another commit is in progress.*", "another commit runs on it"),
-        (r"A commit is in progress\..*", "another commit runs on it"),
-        (r"You cannot commit while an install is in progress\..*", "an installation runs on it"),
-        (r"(?:Local )?[Cc]ommit jobs are queued\..*", "commit jobs of others wait on it"),
+        (r"Another commit/validate is in progress\..*", "another commit or validation is running"),
+        (r"Another commit is in progress.*", "another commit is running"),
+        (r"A commit is in progress\..*", "another commit is running"),
+        (r"You cannot commit while an install is in progress\..*", "an installation is running"),
+        (r"(?:Local )?[Cc]ommit jobs are queued\..*", "commit jobs of others are queued"),
         (
             r"The result of this commit would be the same as the previous commit queued.*",
-            "the same commit is queued on it already",
+            "the same commit is already queued",
         ),
-        (r"Another sync is in progress\..*", "it is synchronised with its peer"),
+        (r"Another sync is in progress\..*", "it is synchronising with its peer"),
     )
 )
 _ADVICE: Final = re.compile(r"\s*Please use \"?commit force\"?[^.;]*\.?")
 
 
 def lines(element: Element | None) -> list[str]:
-    """Return the lines of a message, wherever in `element` they stand."""
+    """Return the lines of a message, wherever they are in `element`."""
     if element is None:
         return []
     found = [
@@ -69,14 +69,14 @@ def told(element: Element | None) -> str:
 
 
 def is_success(response: Element) -> bool:
-    """Whether a response, or a part of one, says that it succeeded."""
+    """Whether a response, or a part of one, reports success."""
     return response.get("status") == "success"
 
 
 def refusal(device: str, response: Element, *, doing: str = "") -> DeviceError:
-    """Return what a response that is no success means.
+    """Return the error that an unsuccessful response means.
 
-    `doing` begins the message where the device refused a change: ``refuses the change: ``.
+    `doing` begins the message if the device refused a change: ``refuses the change: ``.
     """
     code, found = response.get("code") or "", lines(response)
     if len(found) == 1 and code not in _ABOUT_OBJECTS:
@@ -95,5 +95,5 @@ def refusal(device: str, response: Element, *, doing: str = "") -> DeviceError:
 
 
 def warnings_of(job: Element) -> Sequence[str]:
-    """Return what a job warns of, a line each."""
+    """Return a job's warnings, one per line."""
     return lines(job.find("warnings"))

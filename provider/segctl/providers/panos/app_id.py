@@ -1,6 +1,6 @@
-"""Which App-IDs permit what a flow may do of an industrial protocol.
+"""The App-IDs that permit what a flow may do with an industrial protocol.
 
-The catalogue has the names and what each stands for. Fails closed: what App-ID cannot tell apart is
+The catalogue has their names and meanings. Fails closed: a class that App-ID cannot distinguish is
 refused, never widened.
 """
 
@@ -21,8 +21,8 @@ def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
     """Return the applications that permit these access classes of a protocol.
 
     They are the base, the set-up functions that every use needs, the functions of these
-    classes, and all that those depend on. Raise `UnsupportedError` when PAN-OS has no
-    application for a class, or one that cannot be told from functions not asked for.
+    classes, and everything those depend on. Raises `UnsupportedError` if PAN-OS has no
+    application for a class, or only one that also permits functions not requested.
     """
     known = catalogue()
     chosen = _chosen(protocol, asked_classes(protocol, classes))
@@ -74,25 +74,30 @@ def _doubt(name: str, application: Application | None) -> tuple[str, ...]:
     if application.confidence == "low":
         return (f"{name}: the name is not confirmed; check that the firewall has it",)
     if application.class_confidence == "low":
-        return (f"{name}: taken as {application.access_class} from its name only",)
+        return (f"{name}: assumed to be {application.access_class}, judging by its name only",)
     return ()
 
 
 def _protocol_doubts(protocol: Protocol) -> tuple[str, ...]:
     if protocol.confidence != "low":
         return ()
-    return (f"{protocol.id}: little of this protocol is confirmed; test before use",)
+    return (f"{protocol.id}: little about this protocol is confirmed; test before use",)
 
 
 def _notes(protocol: Protocol, chosen: Sequence[Application]) -> tuple[str, ...]:
     caveat = (protocol.caveat,) if protocol.caveat else ()
     single = (
-        f"{one.name} is one application: it permits all that its protocol can do"
+        f"{one.name} is a single application: it permits everything its protocol can do"
         for one in chosen
         if one.single
     )
     inferred = (
-        (f"what applications of {protocol.id} depend on is inferred, not read from the vendor",)
+        (
+            (
+                f"the dependencies of {protocol.id}'s applications are inferred, not "
+                "documented by the vendor"
+            ),
+        )
         if protocol.dependency_confidence == "low"
         else ()
     )
@@ -113,14 +118,14 @@ def _no_app_id(protocol: Protocol) -> str:
 
 def _cannot_split(protocol: Protocol, single: Application, classes: Sequence[str]) -> str:
     return (
-        f"{protocol.id}: {', '.join(classes)} cannot be told from the rest: PAN-OS has one "
-        f"application, {single.name}, for all of {protocol.name}; "
+        f"{protocol.id}: {', '.join(classes)} cannot be separated from the rest: PAN-OS has a "
+        f"single application, {single.name}, for all of {protocol.name}; "
         f"declare {protocol.id}: [{single.access_class}] to permit all of it"
     )
 
 
 def _no_function(protocol: Protocol, missing: Sequence[str]) -> str:
     return (
-        f"{protocol.id}: PAN-OS has no application of class {', '.join(missing)}; "
-        f"the classes that exist are {', '.join(protocol.classes)}"
+        f"{protocol.id}: PAN-OS has no application of class {', '.join(missing)}; it has the "
+        f"classes {', '.join(protocol.classes)}"
     )

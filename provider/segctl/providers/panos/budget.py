@@ -1,8 +1,8 @@
-"""What reading a configuration may take of memory, however it is made.
+"""Limits the memory that reading a configuration takes, whatever its shape.
 
-XML of a few megabytes can hold a million elements, and a tree of them takes a hundred times more.
+A few megabytes of XML can hold a million elements, and a tree of them takes a hundred times more.
 What is kept is estimated while the answer is parsed, from sizes measured with lxml 5 and Python
-3.11, and a configuration that would take more than the bound is refused.
+3.11, and a configuration that would exceed the limit is refused.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 #: The default of ``segctl_max_answer_mb``: a run stays below 512 MB with four times that.
 MAX_ANSWER: Final = 96 * 2**20
-#: Bytes of a rule or an object, of a tag that was taken, of an element that waits in the tree.
+#: Bytes per rule or object, per tag taken from the stream, per element still in the tree.
 _ITEM, _TAG, _ELEMENT = 600, 12, 320
-#: How often the text of one entry is held while it is taken: in the tree, as bytes, as fields.
+#: Copies of an entry's text while it is read: in the tree, as bytes, as fields.
 _COPIES: Final = 3
-#: Nothing in a configuration is longer without a tag: certificates and pages take some kilobytes.
+#: No text in a configuration is longer: certificates and pages take some kilobytes.
 _LONGEST: Final = 1 << 20
 _STEP: Final = 1 << 16
-#: Tags and attributes in an answer that is read as one tree.
+#: Most tags and attributes of an answer that is read as one tree.
 _MOST: Final = 600_000
 
 
 @dataclass(slots=True)
 class Budget:
-    """What the parts of one configuration have taken so far, in bytes, by estimation."""
+    """Estimated bytes that the parts of one configuration have taken so far."""
 
     host: str
     limit: int = MAX_ANSWER
@@ -47,7 +47,7 @@ class Budget:
         """Count a piece of the answer before it is parsed.
 
         Raises:
-            ParseError: it is part of a text, or of a tag, that no firewall's configuration has.
+            ParseError: it is part of a text or tag longer than any in a firewall's configuration.
         """
         self._bytes += len(chunk)
         self._since += len(chunk)
@@ -56,17 +56,17 @@ class Budget:
         if self._unbroken > _LONGEST:
             raise ParseError(
                 self.host,
-                f"its configuration holds one text of more than {_LONGEST >> 20} MiB: "
-                "something else answers at this address",
+                f"its configuration has a text of more than {_LONGEST >> 20} MiB: something other "
+                "than a firewall answers at this address",
             )
 
     def check(self, items: int, tree: Element | None, *, now: bool = False) -> None:
-        """Estimate what is kept: `items` that were taken, and the tree that is left.
+        """Estimate what is kept: `items` taken so far, and the remaining tree.
 
-        The tree is counted when as much as it held last time has come in since.
+        The tree is counted again once as much input has arrived as it held last time.
 
         Raises:
-            ParseError: it is more than the limit.
+            ParseError: the estimate exceeds the limit.
         """
         if items != self._items:
             self._items, self._since = items, 0
@@ -80,12 +80,12 @@ class Budget:
             raise ParseError(
                 self.host,
                 f"its configuration takes more than {self.limit >> 20} MiB of memory "
-                f"({items} rules and objects so far): not read; "
-                "where it is right, raise segctl_max_answer_mb",
+                f"({items} rules and objects so far), so it was not read; if that is right, raise "
+                "segctl_max_answer_mb",
             )
 
     def close(self, items: int, tree: Element | None) -> None:
-        """End a part: what it took stays taken.
+        """End a part: its memory stays counted.
 
         Raises:
             ParseError: as `check`.
@@ -104,5 +104,6 @@ def refuse_swarm(host: str, body: bytes | memoryview) -> None:
     if data.count(b"<") + data.count(b"=") > _MOST:
         raise ParseError(
             host,
-            f"its answer has more than {_MOST} parts: something else answers at this address",
+            f"its answer has more than {_MOST} parts: something other than a firewall answers at "
+            "this address",
         )

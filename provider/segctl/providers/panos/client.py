@@ -1,7 +1,7 @@
-"""pan-os-python's firewall on a wire of ours: keys, op commands, commits, with TLS verified.
+"""pan-os-python's firewall over our own wire: keys, op commands, commits, with TLS verified.
 
-pan-os-python 1.13 does not verify TLS, sends the password in its first call, and offers no option
-for either; so every request it makes goes through `Wire`.
+pan-os-python 1.13 does not verify TLS, sends the password in its first call, and has no option
+for either, so every request it makes goes through `Wire`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FirewallCommit: Any = import_module("panos.firewall").FirewallCommit
 _XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
-#: What pan-python is shown of an answer that was read already: that it succeeded.
+#: What pan-python sees of an answer that was already read: a success.
 _SUCCESS = b'<response status="success"/>'
 
 
@@ -67,7 +67,7 @@ class _Xapi(_PanDevice.XapiWrapper):  # type: ignore[misc] # the base is untyped
 
 
 class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
-    """A firewall whose every request, key generation included, goes over the wire."""
+    """A firewall whose requests all go over the wire, including key generation."""
 
     def __init__(self, client: Client, wire: Wire, target: Target) -> None:
         self._client = client
@@ -117,9 +117,9 @@ class Client:
         self._answer: Element | None = None
 
     def ask(self, params: Mapping[str, str], *, limit: int | None = None) -> Answer:
-        """Send a request with our key; one that expired or was revoked is generated anew, once.
+        """Send a request with our key; an expired or revoked key is replaced once.
 
-        A refused key means that nothing was done, so that a write may be sent again.
+        A refused key means that nothing was done, so a write may be sent again.
 
         Raises:
             DeviceError: as `Wire.request`.
@@ -162,8 +162,8 @@ class Client:
 
         Raises:
             LockedError: somebody holds a commit lock.
-            BusyError: the device takes no commit for now.
-            ApplyError: it refuses to queue it.
+            BusyError: the device accepts no commit for now.
+            ApplyError: it refuses to queue the commit.
         """
         request = _FirewallCommit(description=description, admins=[self._target.user])
         command = request.element_str()
@@ -175,7 +175,7 @@ class Client:
         return self._taken()
 
     def read(self, query: Mapping[str, str]) -> bytes:
-        """Send what pan-os-python wants to send, and keep the answer for our own reading.
+        """Send pan-os-python's request, and keep the answer for our own reading.
 
         Raises:
             DeviceError: the device refuses it, or its answer is not XML.
@@ -202,5 +202,5 @@ class Client:
         if "ParseError" in text or text.startswith(("no handler for", "no response element")):
             return ParseError(name, f"its answer is not complete XML: {text}")
         if text.startswith("keygen()"):
-            return ParseError(name, "its answer to the login holds no key: is this a firewall?")
+            return ParseError(name, "its answer to the login has no key: is this a firewall?")
         return ApplyError(name, text)

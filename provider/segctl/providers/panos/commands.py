@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def refusal(command: str) -> str:
-    """Say why `command` is not run; empty where it is: one ``<show>`` command, as XML."""
+    """Return why `command` may not run; empty for a single ``<show>`` command, as XML."""
     try:
         root = _root(command)
     except etree.XMLSyntaxError:
         return f"{command!r} is not XML: write <show>…</show>"
     if root.tag != "show":
-        return f"<{root.tag}> is not run: only <show> commands are"
+        return f"<{root.tag}> is not permitted: a probe may run only <show> commands"
     return ""
 
 
 def bare(command: str) -> str:
-    """Return the command that `refusal` accepts without what may stand around its element."""
+    """Return a command that `refusal` accepts, without comments or text around its element."""
     return etree.tostring(_root(command), encoding="unicode", with_tail=False)
 
 

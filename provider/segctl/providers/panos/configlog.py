@@ -1,4 +1,4 @@
-"""A firewall's configuration log: which administrator last changed what is live.
+"""A firewall's configuration log: which administrator last changed each live item.
 
 A query is a job: ask, then fetch until it has finished. Fields and their values: the vendor's
 "Config Log Fields" (PAN-OS administrator's guide, 9.1 to 11.1) and a recorded answer of 10.1.
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 Steps = tuple[tuple[str, str], ...]
 
-#: Entries a query asks for, and how many are looked at before the log counts as silent.
+#: Entries per query, and how many are read before the log counts as silent.
 PAGE, MOST = 500, 2000
 _POLL = 0.2
 _STEP = re.compile(r"""/([A-Za-z0-9_.-]+)(?:\[@name=(?:'([^']*)'|"([^"]*)")\])?""")
 #: Results that changed nothing.
 _REFUSED = frozenset({"Failed", "Unauthorized"})
-#: Commands that, on a container, take what is in it along.
+#: Commands on a container that affect everything in it.
 _SWEEPING = frozenset({"delete", "edit"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the log."""
+    """A line of the log."""
 
     admin: str
     time: str
@@ -48,19 +48,19 @@ class Entry:
     host: str
     result: str
     steps: Steps
-    #: the place in words, where the device writes no xpath
+    #: the place in words, if the device writes no xpath
     words: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The places an item of ours has or had."""
+    """The present and past places of an item of ours."""
 
     steps: tuple[Steps, ...]
     words: tuple[str, ...]
 
     def touched_by(self, entry: Entry) -> bool:
-        """Whether a line is about this item."""
+        """Whether a log line is about this item."""
         if not entry.steps:
             return entry.words in self.words
         for steps in self.steps:
@@ -73,7 +73,7 @@ class Wanted:
 
 
 def steps_of(xpath: str) -> Steps:
-    """Return the steps of an xpath, each with its entry's name, as far as they are plain."""
+    """Return the steps of an xpath, each with its entry's name, up to the first complex one."""
     steps: list[tuple[str, str]] = []
     place = 0
     while (found := _STEP.match(xpath, place)) is not None:
@@ -83,7 +83,7 @@ def steps_of(xpath: str) -> Steps:
 
 
 def wanted(vsys: str, kind: str, called: Iterable[str]) -> Wanted:
-    """Return where an item of a kind is, by each of its names."""
+    """Return the places of an item, for each of its names."""
     container = f"{names.vsys_path(vsys)}/{CONTAINERS[kind]}"
     words = f"vsys {vsys} {CONTAINERS[kind].replace('/', ' ')}"
     return Wanted(

@@ -65,11 +65,11 @@ _RULE_FLAGS = {
     "negate-source": "negate_source",
     "negate-destination": "negate_destination",
 }
-#: Children of a rule that a `Rule` has in a field of its own, the flags among them.
+#: Children of a rule that have a field in `Rule`, including the flags.
 RULE_TAGS = frozenset({*_RULE_LISTS, *_RULE_WORDS, *_RULE_FLAGS})
-#: Of an address group, the same.
+#: The same for an address group.
 GROUP_TAGS = frozenset({"static", "tag", "description"})
-#: Children that say nothing when they hold this: the device's own default.
+#: Children that mean nothing with this value: the device's own default.
 _RULE_SILENT = {
     "log-start": "no",
     "category": ANY,
@@ -83,8 +83,8 @@ _BOOKKEEPING = frozenset({"admin", "dirtyId", "time", "uuid", "loc", "src", "ptp
 
 
 def text_of(element: Element) -> str:
-    """Return one spelling for an element and everything below it."""
-    tag = cast("object", element.tag)  # of a comment it is a function
+    """Return a canonical spelling of an element and everything below it."""
+    tag = cast("object", element.tag)  # for a comment it is a function
     parts = [tag if isinstance(tag, str) else "?"]
     attributes = {
         str(key): str(value) for key, value in element.attrib.items() if key not in _BOOKKEEPING
@@ -98,7 +98,7 @@ def text_of(element: Element) -> str:
 
 
 def content(element: Element) -> bytes:
-    """Return the XML of an entry, less what the device itself writes on it."""
+    """Return the XML of an entry, without what the device itself adds."""
     etree.strip_attributes(element, *_BOOKKEEPING)
     return etree.tostring(element, encoding="utf-8", with_tail=False)
 
@@ -112,7 +112,7 @@ def members(element: Element) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _only(text: str) -> tuple[str, ...]:
-    """Return the one tuple of this text: most rules share their zones, applications and tags."""
+    """Return a shared tuple for this text: most rules share their zones, applications and tags."""
     return (intern(text),)
 
 
@@ -174,7 +174,7 @@ def _silent(element: Element) -> bool:
 
 
 def is_ours(rule: Rule) -> bool:
-    """Whether a rule carries our mark: the tag, or the beginning of its description."""
+    """Whether a rule carries our mark: the tag, or the prefix of its description."""
     return names.TAG in rule.tags or names.read_mark(rule.description) is not None
 
 
@@ -216,7 +216,7 @@ def parse_address(element: Element) -> tuple[Address, Tags]:
 
 
 def parse_address_group(element: Element) -> tuple[AddressGroup, Tags]:
-    """Read an address group and its tags; a dynamic one has no members but ``extras``."""
+    """Read an address group and its tags; a dynamic one has ``extras`` instead of members."""
     values, tags, found = _described(element, ("static",))
     return AddressGroup(members=members(found[0]) if found else (), **values), tags
 
@@ -263,7 +263,7 @@ def parse_service_group(element: Element) -> ServiceGroup:
 
 
 def parse_schedule(element: Element) -> Schedule:
-    """Read a schedule; one that is not recurring is kept as text."""
+    """Read a schedule; a non-recurring one is kept as text."""
     recurring = element.find("schedule-type/recurring")
     windows: list[tuple[str, tuple[str, ...]]] = []
     extras: tuple[str, ...] = ()
@@ -280,7 +280,7 @@ def parse_schedule(element: Element) -> Schedule:
 
 
 def parse_zone(element: Element) -> FirewallZone:
-    """Read a zone: its type and interfaces; the rest of a zone is not segctl's."""
+    """Read a zone: its type and interfaces; segctl ignores the rest."""
     for kind in ("layer3", "layer2", "virtual-wire", "tap", "external"):
         found = element.find(f"network/{kind}")
         if found is not None:
@@ -301,7 +301,7 @@ def parse_default_rule(element: Element) -> DefaultRule:
 
 
 def reason(root: Element) -> str:
-    """Return why a device refuses, from the messages of its answer and nothing else in it."""
+    """Return why a device refuses, using only the messages in its answer."""
     said = " ".join(str(text) for node in root.iter("msg") for text in node.itertext())
     return " ".join(said.split()) or f"status {root.get('status') or 'missing'}, no reason given"
 

@@ -1,4 +1,4 @@
-"""A compiled policy in PAN-OS's own names: App-IDs for functions, marks, names that fit.
+"""A compiled policy in PAN-OS's own terms: App-IDs for functions, marks, names that fit.
 
 Never wider than what came in: what PAN-OS cannot express raises `UnsupportedError`.
 """
@@ -48,7 +48,7 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
     """Return `policy` as PAN-OS will hold it, with warnings about doubtful names.
 
     Raises:
-        UnsupportedError: an application, name or length that PAN-OS does not have.
+        UnsupportedError: PAN-OS does not have an application, or does not accept a name or length.
     """
     names.vsys_of(device.name, device.scope)
     for zone in device.zones:
@@ -108,8 +108,8 @@ def _address_group(item: AddressGroup, new: Mapping[str, str]) -> AddressGroup:
 def _check_length(kind: str, name: str, limit: int) -> None:
     if len(name) > limit or not names.plain(name):
         message = (
-            f"{kind} {name!r}: PAN-OS takes letters, digits, spaces, '.', '_' and '-', "
-            f"at most {limit} characters"
+            f"{kind} {name!r}: PAN-OS accepts letters, digits, spaces, '.', '_' and '-', at most "
+            f"{limit} characters"
         )
         raise UnsupportedError(message)
 
@@ -146,7 +146,7 @@ def _rule(
             raise UnsupportedError(message)
         applications = (group.name,)
     if _UNWRITABLE.search(rule.description):
-        message = f"rule {rule.name}: its description has characters that XML cannot carry"
+        message = f"rule {rule.name}: its description has characters that XML cannot represent"
         raise UnsupportedError(message)
     return rule.fitted(
         name=naming.shorten(rule.name, names.MAX_NAME),
@@ -162,7 +162,7 @@ def _rule(
 
 
 def _renamed(held: tuple[str, ...], new: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names under which PAN-OS has the objects; the same tuple where none is another."""
+    """Return PAN-OS's names of the objects; the same tuple if none differs."""
     renamed = (new[held[0]],) if len(held) == 1 else tuple(sorted([new[name] for name in held]))
     return held if renamed == held else renamed
 
@@ -170,7 +170,7 @@ def _renamed(held: tuple[str, ...], new: Mapping[str, str]) -> tuple[str, ...]:
 def _applications(
     rule: DeclaredRule, warnings: dict[str, Problem]
 ) -> tuple[tuple[str, ...], tuple[Service, ...]]:
-    """Return the App-IDs of a rule, and services where a protocol has none and need not."""
+    """Return the App-IDs of a rule, and services if a protocol has no App-ID and needs none."""
     for name in rule.applications:
         _refuse_trap(rule, name)
         caution = _caution(name)
@@ -203,8 +203,8 @@ def _applications(
         _doubt(warnings, use.protocol, applications.notes, "note")
     if ports and (found or rule.services != (APPLICATION_DEFAULT,)):
         message = (
-            f"conduit {rule.conduit}, flow {rule.flow}: a protocol without App-ID cannot share "
-            "a rule with others; give it a flow of its own"
+            f"conduit {rule.conduit}, flow {rule.flow}: a protocol without App-ID cannot share a "
+            "rule with others; give it its own flow"
         )
         raise UnsupportedError(message)
     return tuple(sorted(found)) or (ANY,), tuple(sorted(ports, key=lambda item: item.name))
@@ -213,7 +213,7 @@ def _applications(
 def _doubt(
     warnings: dict[str, Problem], protocol: str, texts: Sequence[str], severity: str
 ) -> None:
-    """Note what the catalogue is not sure of, or what App-ID cannot tell, once a protocol."""
+    """Note what the catalogue is unsure of or App-ID cannot distinguish, once per protocol."""
     if not texts:
         return
     more = len(texts) - 3

@@ -1,7 +1,7 @@
-"""The locks of one run on one firewall: taken, looked at before every write that counts, released.
+"""The locks of one run on one firewall: taken, checked before every important write, released.
 
-A run whose locks are gone or another's changes nothing more. Sources disagree whether PAN-OS
-releases a lock at its owner's commit; after a commit of ours they are looked at and taken again.
+A run that has lost its locks changes nothing more. Sources disagree whether PAN-OS releases a lock
+at its owner's commit, so after each of our commits the locks are checked and taken again if needed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
 
-#: Pauses before another try where the line has dropped.
+#: Pauses before each retry after the connection dropped.
 TRIES: Final = (0.1, 1.0, 5.0, 0.0)
 
 
@@ -38,7 +38,7 @@ class Holding:
     """`owner` is None while nothing is held.
 
     `settles` is the token of a dead run whose change this run has to confirm or take back;
-    `submitted` says that a commit of ours may have released the locks since they were looked at.
+    `submitted` says that our commit may have released the locks since the last check.
     """
 
     client: Client
@@ -73,28 +73,29 @@ class Holding:
 
         Args:
             owner: this run.
-            recover: cleans up after dead runs, of these tokens; returns the token of the one whose
-                change is live and not confirmed, or nothing.
+            recover: cleans up after the dead runs with these tokens; returns the token of the run
+                whose change is live and not confirmed, or nothing.
 
         Raises:
-            LockedError: another administrator, or a run that may live, holds one that concerns us.
+            LockedError: another administrator, or a run that may be alive, holds a lock that
+                concerns us.
         """
         self.settles, self.submitted, self.lost = "", False, False
         dead = self._dead(self.held())
         if dead:
             tokens = dict.fromkeys(token for lock in dead for token in lock.tokens)
             self.settles = recover(tokens.keys())
-            still = self.held()  # a commit that was under way may have released some
+            still = self.held()  # a commit in progress may have released some
             dead = [lock for lock in dead if lock in still]
         self.owner = owner
-        for kind, scope in self._wanted:  # the sign of a dead run's change is never away
+        for kind, scope in self._wanted:  # the record of a dead run's change must never be missing
             for lock in dead:
                 if lock.kind == kind:
                     self._remove(lock)
             self._take(kind, scope)
 
     def _dead(self, held: Sequence[Held]) -> list[Held]:
-        """Return the locks that dead runs of ours left; refuse all others that concern us."""
+        """Return the locks that our dead runs left; refuse all others that concern us."""
         found: list[Held] = []
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
@@ -106,8 +107,8 @@ class Holding:
                 known = "another segctl run" if lock.comment.startswith("segctl ") else "somebody"
                 raise self._refused(
                     lock,
-                    f"{known} holds it with this account; {locks.until(lock, clock)}: wait for it, "
-                    f"or where that run is dead, `{lock.command}`",
+                    f"{known} holds it with this account; {locks.until(lock, clock)}: wait for "
+                    f"it, or if that run is dead, `{lock.command}`",
                 )
             found.append(lock)
         self._refuse_elsewhere(found, held)
@@ -135,7 +136,7 @@ class Holding:
         return self._by_us(lock) and lock.owner is not None and lock.owner.token == mine
 
     def _take(self, kind: str, scope: str) -> None:
-        """Take a lock; whether one was taken whose answer was lost is seen by looking.
+        """Take a lock; if the answer is lost, check whether it was taken.
 
         Raises:
             LockedError: somebody else has it.
@@ -172,14 +173,14 @@ class Holding:
     def _at(self, kind: str, scope: str) -> Held | None:
         return next((lock for lock in self._of(kind) if lock.scope == scope), None)
 
-    # --- looking -----------------------------------------------------------------------------
+    # --- checking -----------------------------------------------------------------------------
 
     def check(self) -> None:
         """Make sure that this run still holds its locks.
 
         Raises:
             LockedError: it never took them.
-            LostLockError: they are gone, or another's: nothing more may be changed.
+            LostLockError: somebody else or nobody holds them: nothing more may be changed.
         """
         if self.owner is None:
             raise LockedError(self.target.name, "is not locked by this run")
@@ -190,7 +191,7 @@ class Holding:
             if found is not None and self._is_mine(found):
                 continue
             if found is not None or not self.submitted or self.lost:
-                raise self._lost(f"{found}" if found else f"nobody holds the {kind} lock now")
+                raise self._lost(f"{found}" if found else f"nobody holds the {kind} lock any more")
             gone.append((kind, scope))
         try:
             for kind, scope in gone:
@@ -203,17 +204,17 @@ class Holding:
         self.lost = True
         return LostLockError(
             self.target.name,
-            f"this run has lost its lock ({why}): it changes nothing more, neither on nor back. "
-            "Run `segctl plan` to see what the device holds, and `segctl apply` to settle it",
+            f"this run has lost its lock ({why}): it neither continues nor goes back. Run `segctl "
+            "plan` to see what the device holds, and `segctl apply` to settle it",
         )
 
     # --- releasing ---------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Release this run's locks; one whose answer was lost is looked for again.
+        """Release this run's locks; if an answer is lost, check whether the lock is gone.
 
         Raises:
-            DeviceError: it could not be done, or not be seen whether it was.
+            DeviceError: a lock could not be released, or it is unknown whether it was.
         """
         problem: ConnectError | None = None
         for pause in TRIES:
@@ -231,7 +232,7 @@ class Holding:
             raise problem
 
     def settled(self) -> None:
-        """Say that nothing of a dead run is left: the sign of it goes from our lock.
+        """Remove the dead run from our lock's comment: nothing of it is left to settle.
 
         Raises:
             LostLockError: somebody else took the lock meanwhile.
@@ -254,10 +255,10 @@ class Holding:
         )
 
     def remains(self) -> str:
-        """Say which locks stay on the device, and what removes them."""
+        """Return a text: which locks stay on the device, and what removes them."""
         names = " and ".join(f"{kind} lock for {scope}" for kind, scope in self._wanted)
         return (
-            f"The {names} stay until the next `segctl apply`, which settles what is left; by hand: "
-            f"`request config-lock remove` and "
+            f"The {names} stay until the next `segctl apply`, which settles what is left; to "
+            "remove them by hand: `request config-lock remove` and "
             f"`request commit-lock remove admin {self.target.user}`"
         )

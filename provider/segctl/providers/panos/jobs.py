@@ -1,7 +1,7 @@
-"""The jobs of a firewall: which are ours, how they end, how long anything is waited for.
+"""The jobs of a firewall: which are ours, how they end, how long segctl waits.
 
-A job is ours by its number, or by the token of its run in its description. What others do on the
-device, downloads and commits of theirs, is nobody's to wait for.
+A job is ours by its number, or by its run's token in its description. segctl does not wait for jobs
+of others, such as their downloads and commits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 POLL_FIRST: Final = 0.1
 POLL_MOST: Final = 2.0
-#: Seconds in which the job of a commit whose answer was lost has to turn up.
+#: Seconds within which a commit's job must appear if its answer was lost.
 _TURNS_UP: Final = 1.0
 _ALL: Final = "<show><jobs><all></all></jobs></show>"
 _OVER: Final = "FIN"
@@ -39,19 +39,19 @@ _OVER: Final = "FIN"
 _ResultT = TypeVar("_ResultT")
 
 
-#: What people call jobs of these types.
+#: Words for these types of jobs.
 _WORDS = {"Commit": "commit", "Validate": "validation"}
 
 
 class JobLostError(ApplyError):
-    """The device has forgotten a job: what became of it is seen in its configuration only."""
+    """The device has forgotten a job: only its configuration shows the outcome."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """What a commit of ours says of itself in the lists of jobs and of versions.
+    """The description of our commit in the lists of jobs and of versions.
 
-    `doing` is ``apply`` or ``revert``, `token` the run's, `before` a digest of what it replaces.
+    `doing` is ``apply`` or ``revert``, `token` is its run's, `before` a digest of what it replaces.
     """
 
     doing: str
@@ -60,7 +60,7 @@ class Commit:
     before: str = ""
 
     def __str__(self) -> str:
-        """Write it as a description."""
+        """Return it as a description."""
         return (
             f"segctl {self.doing} plan {self.plan or '-'} before {self.before or '-'} "
             f"run {self.token}"
@@ -71,7 +71,7 @@ _DESCRIBED: Final = re.compile(r"segctl (apply|revert) plan (\S+) before (\S+) r
 
 
 def read_commit(description: str) -> Commit | None:
-    """Return what a description of ours says; None for any other."""
+    """Parse one of our descriptions; None for any other."""
     found = _DESCRIBED.fullmatch(description.strip())
     if found is None:
         return None
@@ -81,7 +81,7 @@ def read_commit(description: str) -> Commit | None:
 
 @dataclass(slots=True)
 class Jobs:
-    """Waits for jobs of ours on one device; `warnings` gathers what they warned of."""
+    """Waits for our jobs on one device; `warnings` collects their warnings."""
 
     client: Client
     target: Target
@@ -90,14 +90,14 @@ class Jobs:
     last: int = 0
 
     def deadline(self) -> float:
-        """Return when a step that begins now is given up."""
+        """Return the deadline of a step that begins now."""
         return time.monotonic() + self.target.commit_timeout
 
     def patiently(self, act: Callable[[], _ResultT], deadline: float) -> _ResultT:
-        """Do something that the device may refuse for now, until it does not or time is over.
+        """Repeat a call that the device may refuse for now, until it succeeds or time is over.
 
         Raises:
-            BusyError: it was refused for as long as `deadline`.
+            BusyError: it was still refused at `deadline`.
         """
         pause = POLL_FIRST
         while True:
@@ -116,19 +116,19 @@ class Jobs:
             pause = min(pause * 2, POLL_MOST)
 
     def wait(self, number: str, kind: str, deadline: float) -> None:
-        """Wait for a job of ours; Ctrl-C meanwhile is kept until the device is done.
+        """Wait for our job; an interrupt (Ctrl-C) takes effect once the device is done.
 
         Args:
-            number: of the job.
+            number: the job's number.
             kind: its type, ``Commit`` or ``Validate``.
             deadline: when to give up, by the monotonic clock.
 
         Raises:
-            ApplyError: the job failed, with the device's own lines.
-            JobLostError: the device does not know it any more.
-            UnknownError: a commit has not ended by `deadline`, or that could not be seen.
-            BusyError: a validation has not.
-            ConnectError: a validation could not be seen to end.
+            ApplyError: the job failed; the message has the device's own lines.
+            JobLostError: the device no longer knows it.
+            UnknownError: a commit did not end by `deadline`, or its end was not observed.
+            BusyError: a validation did not end by `deadline`.
+            ConnectError: the end of a validation was not observed.
         """
         self.last = max(self.last, _number(number))
         what, pause, interrupted = _WORDS[kind], POLL_FIRST, False
@@ -163,7 +163,7 @@ class Jobs:
         limit = f"{format_duration(seconds)} (segctl_commit_timeout)"
         text = f"{_WORDS[kind]} job {number} {what} within {limit}"
         if kind == "Commit":
-            return UnknownError(name, f"{text}; its change may still become live")
+            return UnknownError(name, f"{text}; its change may still go live")
         error = BusyError if seen else ConnectError
         return error(name, f"{text}; nothing changed")
 
@@ -178,7 +178,7 @@ class Jobs:
         return job.findtext("status") == _OVER
 
     def note(self, job: Element) -> None:
-        """Keep what a job warned of, each line once."""
+        """Record a job's warnings, each line once."""
         for line in answers.warnings_of(job):
             if line not in self.warnings:
                 self.warnings.append(line)
@@ -195,15 +195,15 @@ class Jobs:
         return answer.find("result/job")
 
     def _users(self) -> Sequence[str]:
-        """Some releases do not say whose job it is (recorded on 10.0)."""
+        """Return a job's users; some releases do not name them (recorded on 10.0)."""
         return ("", self.target.user)
 
-    # --- jobs whose number is not known ------------------------------------------------------
+    # --- jobs whose number is unknown ------------------------------------------------------
 
     def ours(self, tokens: Iterable[str]) -> list[Element]:
-        """Return the commits of some runs of ours, the latest first.
+        """Return the commits of some of our runs, latest first.
 
-        A job without description counts when it is newer than the last one we know.
+        A job without description counts if it is newer than the last one we know.
         """
         wanted = tuple(tokens)
         answer = self.client.op(_ALL)
@@ -221,7 +221,7 @@ class Jobs:
         return [job for _, job in sorted(found, key=lambda pair: -pair[0])]
 
     def turned_up(self, token: str, deadline: float) -> str:
-        """Return the number of the commit job of a run whose answer was lost; empty for none.
+        """Return the number of a run's commit job whose answer was lost; empty for none.
 
         Raises:
             ConnectError: the device did not come back by `deadline`.
@@ -244,10 +244,10 @@ class Jobs:
             pause = min(pause * 2, POLL_MOST)
 
     def settle(self, tokens: Iterable[str], deadline: float) -> Sequence[Element]:
-        """Wait until no commit of some runs of ours is under way; return them.
+        """Wait until no commit of these runs is in progress; return their commits.
 
         Raises:
-            UnknownError: one does not end by `deadline`.
+            UnknownError: a commit does not end by `deadline`.
             ConnectError: the device did not come back by `deadline`.
         """
         wanted, pause = tuple(tokens), POLL_FIRST

@@ -1,6 +1,6 @@
-"""Locks of a firewall: whose they are, whether their run lives, what removes them.
+"""Locks of a firewall: who owns them, whether their run is alive, what removes them.
 
-A lock's comment is its `LockOwner`, and the run whose change it still has to settle::
+A lock's comment holds its `LockOwner`, and the run whose change the owner still has to settle::
 
     segctl ops1@runner 77 1700000000 0a1b2c3d 3600 … settles 9f8e7d6c
 """
@@ -29,7 +29,7 @@ KINDS: Final = ("commit", "config")
 SHARED: Final = "shared"
 KEPT_WHERE: Final = "the running configuration, which a commit keeps"
 _SETTLES: Final = re.compile(r" settles ([0-9a-f]{8})\Z")
-#: How the device writes a lock's time (recorded on 11.1), and its own in ``show system info``.
+#: The device's formats for a lock's time (recorded on 11.1) and for ``show system info``.
 _CREATED: Final = "%Y/%m/%d %H:%M:%S"
 _CLOCK: Final = "%a %b %d %H:%M:%S %Y"
 
@@ -38,8 +38,8 @@ _CLOCK: Final = "%a %b %d %H:%M:%S %Y"
 class Held:
     """A lock on the device: kind ``config`` or ``commit``, its scope, who took it, and when.
 
-    `owner` is the run of ours that took it, `settles` the token of a dead run whose change that
-    run has to confirm or to take back.
+    `owner` is our run that took it, `settles` the token of a dead run whose change that run has
+    to confirm or take back.
     """
 
     kind: str
@@ -52,19 +52,19 @@ class Held:
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        """The runs that it speaks of."""
+        """The tokens of the runs that it names."""
         own = (self.owner.token,) if self.owner is not None else ()
         return (*own, *((self.settles,) if self.settles else ()))
 
     @property
     def command(self) -> str:
-        """What removes it on the device's command line."""
+        """The command that removes it on the device's command line."""
         if self.kind == "commit":
             return f"request commit-lock remove admin {self.admin}"
         return "request config-lock remove"
 
     def __str__(self) -> str:
-        """Say what it is, whose, and since when."""
+        """Return its kind, holder and time."""
         words = f" ({self.comment})" if self.comment else ""
         return (
             f"{self.kind} lock for {self.scope}: held by {self.admin} since {self.created}{words}"
@@ -97,7 +97,7 @@ def comment(owner: LockOwner, settles: str = "") -> str:
 
 
 def age(held: Held, clock: str) -> float | None:
-    """Return for how many seconds a lock is held, by the device's own clock; None if unreadable.
+    """Return a lock's age in seconds, by the device's own clock; None if unreadable.
 
     Args:
         held: the lock.
@@ -112,31 +112,31 @@ def age(held: Held, clock: str) -> float | None:
 
 
 def is_alive(held: Held, clock: str) -> bool | None:
-    """Say whether the run of a lock of ours lives; None where it cannot be told."""
+    """Return whether the run that owns our lock is alive; None if unknown."""
     if held.owner is None:
         return None
     return lock_owner.is_alive(held.owner, age=age(held, clock))
 
 
 def until(held: Held, clock: str) -> str:
-    """Say how long the lock of a run that cannot be seen from here counts."""
+    """Return a text: how long a lock counts if its run cannot be observed from here."""
     if held.owner is None:
         return "no lease is known"
     left = lock_owner.remaining(held.owner, age=age(held, clock))
     return f"its lease runs out in {format_duration(round(left))}"
 
 
-# --- as part of what is read of a device ---------------------------------------------------------
+# --- in the document of a device ---------------------------------------------------------
 
 
 def to_part(held: Iterable[Held], clock: str, *, account: str, pushed: str = "") -> bytes:
-    """Return locks as the part of a snapshot that `state` reads.
+    """Return locks as the part of a document that `state` reads.
 
     Args:
         held: all locks.
         clock: ``time`` of ``show system info``.
-        account: the account that read.
-        pushed: the token of the run whose commit was the last one of ours, where it is known.
+        account: the account that read them.
+        pushed: the token of the run that made our last commit, if known.
     """
     root = etree.Element("response", status="success")
     result = etree.SubElement(root, "result")
@@ -166,7 +166,7 @@ def to_part(held: Iterable[Held], clock: str, *, account: str, pushed: str = "")
 
 
 def state(part: Element | None, record: Record | None) -> DeviceState:
-    """Return what locks and our tag's record say of a device.
+    """Return a device's state from its locks and our tag's record.
 
     Args:
         part: what `to_part` wrote; None in a document without it.
@@ -204,7 +204,7 @@ _ALIVE: Final = {"yes": True, "no": False}
 def _unconfirmed(entries: Sequence[Element], record: Record | None) -> tuple[Unconfirmed, ...]:
     """Return the change of a run that committed it and still holds its lock.
 
-    A change that took our tag away has no record: the device's jobs tell of it then (`pushed`).
+    A change that removed our tag has no record; then the device's jobs identify it (`pushed`).
     """
     for entry in entries:
         own, settles = entry.get("token", ""), entry.get("settles", "")

@@ -1,4 +1,4 @@
-"""The marks, paths and limits by which PAN-OS and segctl know things.
+"""Marks, paths and limits of names on PAN-OS.
 
 Lengths and characters: configuration schema of PAN-OS 10.0 (rule, address, service names 63;
 zones, application groups, schedules, profile groups 31; rule descriptions 1024).
@@ -30,9 +30,9 @@ SHARED = "/config/shared"
 
 
 def mark(conduit: str, flow: str, seal: str | None = None) -> str:
-    """Return the beginning of a rule's description that says whose it is.
+    """Return the prefix of a rule's description that marks it as ours.
 
-    `flow` is empty for a rule of none; `seal` is None for a rule that is not essential.
+    `flow` is empty for a rule without a flow; `seal` is None for a rule that is not essential.
     """
     return naming.encode_mark(naming.Mark(conduit=conduit, flow=flow, seal=seal))
 
@@ -51,15 +51,15 @@ def read_mark(description: str) -> dict[str, Any] | None:
 
 
 def vsys_of(device: str, scope: Scope) -> str:
-    """Return the virtual system that a scope is; where none is named, the first.
+    """Return the virtual system of a scope; by default the first.
 
     Raises:
-        UnsupportedError: it is a part of Panorama.
+        UnsupportedError: the scope belongs to Panorama.
     """
     if scope.kind:
         message = (
-            f"{device}: segctl_device_group is for Panorama, which this segctl does not "
-            "manage yet: name the firewalls themselves"
+            f"{device}: segctl_device_group is for Panorama, which segctl does not support yet: "
+            "name the firewalls themselves"
         )
         raise UnsupportedError(message)
     return scope.name or "vsys1"
@@ -74,7 +74,7 @@ def quote(text: str) -> str:
     """Return `text` as an XPath string literal.
 
     Raises:
-        ValueError: it holds both kinds of quotes, which XPath 1.0 cannot write.
+        ValueError: it has both kinds of quotes, which XPath 1.0 cannot express.
     """
     if "'" not in text:
         return f"'{text}'"
@@ -85,5 +85,5 @@ def quote(text: str) -> str:
 
 
 def plain(name: str) -> bool:
-    """Whether PAN-OS takes `name` for an object."""
+    """Whether PAN-OS accepts `name` for an object."""
     return bool(_PLAIN.match(name))

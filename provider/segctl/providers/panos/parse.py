@@ -1,7 +1,7 @@
 """From a device's answers to `Live`: streamed, counted, and nothing dropped.
 
-Rules, addresses, groups and services are taken one entry at a time and freed; what is left of the
-tree (zones, schedules, NAT rules, profiles, …) is read once at the end.
+Rules, addresses, groups and services are read one entry at a time and freed; the rest of the tree
+(zones, schedules, NAT rules, profiles, …) is read once at the end.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 15
 _RULES = "rulebase/security/rules"
-#: Objects that are taken one entry at a time, by their kind, which is their container's path too.
+#: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
     "address": elements.parse_address,
     "address-group": elements.parse_address_group,
     "service": elements.parse_service,
 }
 COUNTED_KINDS = ("rule", *_OBJECTS)
-#: Kinds that are few, by the path of their container: read from what streaming left of the tree.
+#: Small kinds, by the path of their container: read from the tree that streaming left.
 _FEW: Mapping[str, Callable[[Element], Item]] = {
     "zone": elements.parse_zone,
     "tag": elements.parse_tag,
@@ -61,7 +61,7 @@ _FEW: Mapping[str, Callable[[Element], Item]] = {
     "schedule": elements.parse_schedule,
     "rulebase/default-security-rules/rules": elements.parse_default_rule,
 }
-#: Kinds whose names a rule may use, apart from those segctl writes itself.
+#: Kinds whose names a rule may use, besides those segctl writes itself.
 _OTHER_KINDS = (
     "service-group",
     "application-filter",
@@ -106,7 +106,7 @@ class _Items:
     )
 
     def add(self, item: Item) -> None:
-        """Take one more item."""
+        """Add an item."""
         self.held[item.kind_name].append(item)
 
     def of(self, kind: str) -> Sequence[Item]:
@@ -121,7 +121,7 @@ class _Items:
 
 @dataclass(slots=True)
 class _Found:
-    """What a walk over one scope (virtual system or shared) has gathered so far."""
+    """What a walk over one scope (virtual system or shared) has collected so far."""
 
     ours: _Items = field(default_factory=_Items)
     others: _Items = field(default_factory=_Items)
@@ -132,17 +132,17 @@ class _Found:
 
     @property
     def count(self) -> int:
-        """How many rules and objects were found."""
+        """The number of rules and objects."""
         both = (self.ours, self.others)
         return sum(len(items.of(kind)) for items in both for kind in COUNTED_KINDS)
 
     def names(self, kind: str) -> frozenset[str]:
-        """Return the names of all items of a kind that is streamed, whosever they are."""
+        """Return the names of all items of a streamed kind, whoever owns them."""
         return _names(self.ours.of(kind)) | _names(self.others.of(kind))
 
     @property
     def scope(self) -> references.Scope:
-        """What others in it may refer to, and what it defines."""
+        """What others in it may refer to, and the names it defines."""
         rest = () if self.rest is None else self.rest.iterfind("*/entry")
         defined = {entry.get("name", "") for entry in rest}.union(*map(self.names, COUNTED_KINDS))
         return references.Scope(uses=self.uses, rest=self.rest, defined=defined)
@@ -221,7 +221,7 @@ def _parse(document: bytes) -> PanosLive:
 def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
-    Only the start of ``result`` is an event: each one costs as much as parsing an element does.
+    Only the start of ``result`` is an event: each event costs as much as parsing an element.
     """
     refuse_dtd(host, part)
     found = _Found()
@@ -254,9 +254,9 @@ def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
 
 
 def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> None:
-    """Take the entries that the parser has finished out of the tree it builds.
+    """Remove the entries that the parser has finished from the tree it builds.
 
-    The last of a container may still grow, and lxml forbids to touch it until it is finished.
+    A container's last entry may still grow, and lxml forbids touching it before it is finished.
     """
     for path in (_RULES, *_OBJECTS):
         for container in result.iterfind(f"{root}/{path}"):
@@ -295,7 +295,7 @@ def _take_object(found: _Found, element: Element, kind: str) -> None:
 
 
 def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
-    """Note what an entry of others may refer to, and which entry that is."""
+    """Record what an entry of others may refer to, and the entry."""
     uses = found.uses
     for each in used:
         if each not in uses:
@@ -311,7 +311,7 @@ def _digest(element: Element) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rest:
-    """The kinds that are few: read from what streaming left of the tree."""
+    """The small kinds, read from the tree that streaming left."""
 
     items: Policy = field(default_factory=Policy)
     names: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
@@ -347,7 +347,7 @@ def _rest(root: Element | None) -> _Rest:
 
 
 def _ours(items: _Items, rest: _Rest) -> Policy:
-    """Return what carries our mark, or our prefix where PAN-OS has no tags."""
+    """Return the items with our mark, or with our prefix for kinds without tags."""
     few = filter(_is_ours, _named(rest))
     policy = Policy.of([*items.all(), *few, *rest.items[DefaultRule]])
     return policy.replace(
@@ -356,7 +356,7 @@ def _ours(items: _Items, rest: _Rest) -> Policy:
 
 
 def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Policy:
-    """Return what others own; shared objects count where nothing in the system shadows them."""
+    """Return what others own; shared objects count unless the virtual system shadows them."""
     few = (item for item in _named(rest) if not _is_ours(item))
     common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
     more: list[Item] = []
@@ -402,7 +402,7 @@ def _known(
 
 
 def _taken(own: _Found, rest: _Rest) -> dict[str, frozenset[str]]:
-    """Return the names that others hold in the virtual system, by the kinds that share them."""
+    """Return the names that others use in the virtual system, by the kinds that share them."""
     others, none = own.others, frozenset[str]()
     addresses = _names(others.of("address")) | _names(others.of("address-group"))
     addresses |= rest.names.get("external-list", none)
@@ -472,6 +472,6 @@ def _check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part
         if counted != counts[kind]:
             raise ParseError(
                 host,
-                f"the device counts {counted} entries of kind {kind}, its configuration holds "
-                f"{counts[kind]}: the answer was incomplete, read again",
+                f"the device counts {counted} entries of kind {kind}, but its configuration has "
+                f"{counts[kind]}: the answer was incomplete, so read it again",
             )

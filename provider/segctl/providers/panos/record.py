@@ -1,7 +1,7 @@
-"""What a run writes about itself where it makes its change: into the comment of our tag.
+"""What a run records about itself together with its change: in the comment of our tag.
 
-It is part of the configuration, so it becomes live with the change, goes back with it and is there
-after a reboot. What people wrote before it stays::
+It is part of the configuration, so it goes live with the change, goes back with it and survives a
+reboot. What people wrote before it stays::
 
     Managed by segctl … [run=0a1b2c3d by=ops1@runner before=… probes=… plans=ID,ID]
 """
@@ -20,7 +20,7 @@ from segctl.providers.panos.render import CONTAINERS, path
 if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
 
-#: Plans that are remembered; a comment holds 1023 characters (schema of PAN-OS 10.0).
+#: Number of plans remembered; a comment holds 1023 characters (schema of PAN-OS 10.0).
 MAX_PLANS: Final = 16
 _MAX_COMMENT: Final = 1023
 _RECORD: Final = re.compile(
@@ -33,10 +33,10 @@ _UNFIT: Final = re.compile(r"[^\w.:@-]", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A run's change: its lock's token, who ran it, what was before it, what judges it.
+    """A run's change: its lock's token, who ran it, what it replaced, what judges it.
 
     `before` is a digest of the configuration that the change replaced, `plans` the ids of the plans
-    that made what is there now, the latest first.
+    that led to the present one, latest first.
     """
 
     token: str
@@ -47,7 +47,7 @@ class Record:
 
 
 def read(comment: str) -> tuple[str, Record | None]:
-    """Return what people see of our tag's comment, and the record in it."""
+    """Return the human part of our tag's comment, and the record in it."""
     found = _RECORD.search(comment)
     if found is None:
         return comment, None
@@ -62,7 +62,7 @@ def read(comment: str) -> tuple[str, Record | None]:
 
 
 def written(comment: str, record: Record) -> str:
-    """Return the comment with the record behind it, as many plans as there is room for."""
+    """Return the comment followed by the record, with as many plans as fit."""
     by, probes = _word(record.by, 48), _word(record.probes, 80)
     head = f" [run={record.token} by={by} before={record.before} probes={probes} plans="
     plans = [_word(plan, 64) for plan in record.plans[:MAX_PLANS]]
@@ -83,12 +83,12 @@ def of_vsys(vsys: Element) -> Record | None:
 
 
 def with_record(script: str, vsys: Element, record: Record) -> str:
-    """Return `script` with one more step that writes the record; as it is where our tag goes.
+    """Return `script` with a step that writes the record; unchanged if it deletes our tag.
 
     Args:
         script: what will be pushed.
         vsys: the virtual system's entry before it.
-        record: of this run; the plans before are taken from `vsys`.
+        record: this run's; earlier plans are taken from `vsys`.
     """
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
@@ -109,7 +109,7 @@ def _tag(vsys: Element) -> Element | None:
 
 
 def _after(step: Element, base: str, comment: str | None) -> str | None:
-    """Return our tag's comment after a step; None where the tag is not there."""
+    """Return our tag's comment after a step; None if there is no tag."""
     where = path(base, "tag", names.TAG)
     xpath = step.get("xpath", "")
     if xpath == f"{base}/{CONTAINERS['tag']}":

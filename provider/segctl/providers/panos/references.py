@@ -1,9 +1,9 @@
-"""Who else names what is ours: a device deletes nothing that anything refers to.
+"""Who else refers to our objects: a device never deletes an object that something refers to.
 
-Any text that equals a name of ours is a reference, wherever it stands: what refers to what differs
-from release to release, and an object that is kept without need does no harm. Left out is only
-what cannot be one: free text, places for zones, the names under which things are defined, and
-what a name means in a scope that has an object of its own by that name.
+Any text that equals one of our names is a reference, wherever it occurs: what refers to what
+differs between releases, and an object kept without need does no harm. Only texts that cannot be
+references are left out: free text, places for zones, the names of definitions, and names in a scope
+that has its own object of that name.
 
 Sources: configuration schema of PAN-OS 10.0 (a reference is resolved in its own virtual system,
 then in shared; places of the network section name objects of the system that imports them); vendor
@@ -36,33 +36,33 @@ if TYPE_CHECKING:
 
     Place: TypeAlias = tuple[str, ...]
 
-#: Leaves for people: what they say is about an object at most.
+#: Leaves for people: they may describe an object, but never refer to it.
 _FREE_TEXT: Final = frozenset(
     {"description", "comment", "comments", "action-desc", "display-name", "hostname", "password"}
 )
-#: Leaves and lists that name zones, beside those that end in this word: addresses and zones may be
-#: called the same.
+#: Leaves and lists that name zones, besides those that end in this word: an address and a zone may
+#: have the same name.
 _ZONES: Final = frozenset({"from", "to"})
 _ZONE: Final = "zone"
-#: Match expressions, in which names stand as words.
+#: Match expressions, in which names occur as words.
 _EXPRESSIONS: Final = frozenset({"filter"})
 _WORDS: Final = re.compile(r"'[^']*'|\"[^\"]*\"|[^\s'\"()]+")
-#: Up to so many steps below a scope an entry is a definition: ``profiles/virus/entry``.
+#: An entry up to this many steps below a scope is a definition: ``profiles/virus/entry``.
 _DEFINED_AT: Final = 3
 #: Our kinds that have no tags.
 _PREFIXED: Final = frozenset({"application-group", "schedule"})
 
-#: Parts of a snapshot with the rest of the device: other virtual systems, and sections that belong
-#: to none; those that end in another word are of the candidate.
+#: Parts of a document with the rest of the device: other virtual systems, and sections outside of
+#: any; those with another suffix come from the candidate.
 SYSTEMS: Final = "systems"
 SECTIONS: Final = ("network", "deviceconfig")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What the walk over a virtual system or over shared has left.
+    """The result of the walk over a virtual system or over shared.
 
-    `uses` has each text in the streamed entries of others, and the first entry that says it;
+    `uses` has each text in the streamed entries of others, and the first entry that contains it;
     `rest` is the tree without the streamed entries; `defined` are the names of all objects.
     """
 
@@ -72,7 +72,7 @@ class Scope:
 
 
 def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) -> dict[str, str]:
-    """Return the names of objects of ours that others refer to, each with one place where.
+    """Return the names of our objects that others refer to, each with one referring place.
 
     Raises:
         ParseError: an answer is missing or not complete XML, or the device refuses it.
@@ -81,7 +81,7 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     ours = {item.name for items in named for item in items}
     system = f"vsys -> {snapshot.vsys} -> "
     found = {name: system + own.uses[name] for name in ours & own.uses.keys()}
-    unknown = ours.difference(shared.defined)  # what shared and other systems may mean by it
+    unknown = ours.difference(shared.defined)  # what shared and other systems may refer to
     found |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}
     for scope, root, sought in ((system, own.rest, ours), ("shared -> ", shared.rest, unknown)):
         for name, place in in_scope(root, sought):
@@ -100,9 +100,9 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
 
 
 def in_entry(element: Element, read: Container[str]) -> Iterator[str]:
-    """Yield what an entry of others may refer to: every text in it but zones and free text.
+    """Yield what an entry of others may refer to: every text in it except zones and free text.
 
-    Children whose tags are in `read` are left out: what they say is known already.
+    Children whose tags are in `read` are left out: their content is already known.
     """
     for child in element:
         if child.tag in read or _is_zones(child) or child.tag in _FREE_TEXT:
@@ -115,7 +115,7 @@ def in_entry(element: Element, read: Container[str]) -> Iterator[str]:
 
 
 def in_scope(root: Element | None, ours: Collection[str]) -> Iterator[tuple[str, Place]]:
-    """Yield the names of ours that the tree of a scope holds, and where, outside of what is ours.
+    """Yield our names in the tree of a scope, outside of our own items, and where they occur.
 
     A scope's own children are the containers of its kinds: a virtual system, or shared.
     """
@@ -127,7 +127,7 @@ def in_scope(root: Element | None, ours: Collection[str]) -> Iterator[tuple[str,
 
 
 def _said(element: Element, ours: Container[str]) -> Iterable[str]:
-    """Return the names of ours that an element says by itself, in its text or as its name."""
+    """Return our names that an element itself contains, in its text or as its name."""
     tag = element.tag
     if tag == "entry":
         return [said for said in (element.get("name", ""), _text(element)) if said in ours]
@@ -141,7 +141,7 @@ def _said(element: Element, ours: Container[str]) -> Iterable[str]:
 
 
 def _is_zones(element: Element) -> bool:
-    tag = cast("object", element.tag)  # of a comment it is a function
+    tag = cast("object", element.tag)  # for a comment it is a function
     return isinstance(tag, str) and (tag in _ZONES or tag.endswith(_ZONE))
 
 
@@ -154,7 +154,7 @@ def _text(element: Element) -> str:
 
 
 def _place(element: Element, root: Element | None) -> Place:
-    """Return where an element is below `root`; entries by their names."""
+    """Return the path of an element below `root`, with entries by name."""
     steps: list[str] = []
     node: Element | None = element
     while node is not None and node is not root:
@@ -165,7 +165,7 @@ def _place(element: Element, root: Element | None) -> Place:
 
 
 def _is_ours(place: Place) -> bool:
-    """Whether a place of a virtual system lies in an object of ours."""
+    """Whether a place in a virtual system is inside one of our objects."""
     if len(place) < 2:
         return False
     kind, name = place[:2]
@@ -175,7 +175,7 @@ def _is_ours(place: Place) -> bool:
 
 
 def _is_defined(element: Element, place: Place) -> bool:
-    """Whether an entry's name says what something is called, and not what it refers to."""
+    """Whether an entry's name is a definition and not a reference."""
     if element.tag != "entry":
         return False
     parent = element.getparent()
@@ -187,7 +187,7 @@ def _is_defined(element: Element, place: Place) -> bool:
 
 @dataclass(slots=True)
 class _Answered:
-    """What an answer that was walked once says of one scope in it."""
+    """What a walk over an answer found about one scope in it."""
 
     found: list[tuple[str, Place]] = field(default_factory=list[tuple[str, "Place"]])
     defined: set[str] = field(default_factory=set[str])
@@ -196,13 +196,13 @@ class _Answered:
 def elsewhere(
     host: str, part: bytes | memoryview, ours: Collection[str], *, systems: bool
 ) -> Iterator[tuple[str, Place]]:
-    """Yield the names of ours in an answer about another part of the configuration, and where.
+    """Yield our names in an answer about another part of the configuration, and where they occur.
 
     Args:
         host: the device, for messages.
         part: the answer, with one section or with virtual systems in its ``result``.
-        ours: the names.
-        systems: what it holds are virtual systems, whose own objects take precedence.
+        ours: our names.
+        systems: whether it holds virtual systems, whose own objects take precedence.
 
     Raises:
         ParseError: the answer is not complete XML, or the device refuses.
@@ -228,8 +228,8 @@ def elsewhere(
 def _walk(
     element: Element, ours: Collection[str], scopes: list[_Answered], *, systems: bool
 ) -> None:
-    """Take one element that is complete; free it where it is a whole entry."""
-    if not isinstance(cast("object", element.tag), str):  # of a comment it is a function
+    """Process a complete element; free it if it is an entire entry."""
+    if not isinstance(cast("object", element.tag), str):  # for a comment it is a function
         return
     for name in _said(element, ours):
         place = _place_in_answer(element)

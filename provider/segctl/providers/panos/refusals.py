@@ -1,4 +1,4 @@
-"""What stands in the way of a change: pending changes of others, the wrong peer of a pair."""
+"""Obstacles to a change: pending changes of others, the wrong peer of a pair."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _HA: Final = "<show><high-availability><state></state></high-availability></show
 
 
 def refuse_pending(client: Client, target: Target) -> None:
-    """Refuse uncommitted changes in our virtual system, or of our own account.
+    """Refuse to go on with uncommitted changes in our virtual system, or of our own account.
 
     Raises:
-        ForeignChangesError: there are some; the message says whose and where.
+        ForeignChangesError: there are some; the message says whose they are and where.
     """
     base = names.vsys_path(names.vsys_of(target.name, target.scope))
     for owner, xpath in pending(client):
@@ -38,7 +38,7 @@ def refuse_pending(client: Client, target: Target) -> None:
 
 
 def pending(client: Client) -> list[tuple[str, str]]:
-    """Return whose uncommitted changes are where."""
+    """Return the uncommitted changes: whose they are, and where."""
     answer = client.op(CHANGES)
     return [
         ((entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip())
@@ -47,10 +47,10 @@ def pending(client: Client) -> list[tuple[str, str]]:
 
 
 def refuse_passive(client: Client, target: Target) -> None:
-    """Refuse a firewall that is not the active one of its pair.
+    """Refuse a firewall that is not the active member of its pair.
 
     Raises:
-        ApplyError: it is the passive one.
+        ApplyError: it is the passive member.
     """
     try:
         answer = client.op(_HA)
@@ -61,5 +61,5 @@ def refuse_passive(client: Client, target: Target) -> None:
         peer = answer.findtext("result/group/peer-info/mgmt-ip") or "its peer"
         raise ApplyError(
             target.name,
-            f"is the {state or 'inactive'} member of a pair: apply to the active one, {peer}",
+            f"is the {state or 'inactive'} member of a pair: apply to the active member, {peer}",
         )

@@ -1,6 +1,6 @@
 """From changes to the script that push sends: configuration steps in the XML API's own form.
 
-A script is one XML document, a step a line::
+A script is an XML document with one step per line::
 
     <segctl-push vsys="vsys1">
     <set xpath="…/address"><entry name="a">…</entry></set>
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live
     from segctl.providers.panos.elements import Element
 
-#: Entries written by one ``set``; keeps every step far below the 5 MB limit of a request.
+#: Most entries in one ``set``; keeps every step far below the 5 MB limit of a request.
 ENTRIES_PER_SET = 250
 
 CONTAINERS = {
@@ -51,7 +51,7 @@ _SIBLINGS = {"address": "address-group", "address-group": "address"}
 
 
 def render(changes: Sequence[Change], live: Live) -> str:
-    """Return the script for `changes` on a device that holds `live`; empty for no change."""
+    """Return the script for `changes` on a device that holds `live`; empty if there are none."""
     if not changes:
         return ""
     root = etree.Element("segctl-push", vsys=live.identity.scope.name)
@@ -86,7 +86,7 @@ def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element
 
 
 def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
-    """Objects whose name another kind of the same namespace takes over in this script."""
+    """Return objects whose name another kind of the same namespace takes over in this script."""
     created = {(change.kind, change.name) for change in changes if change.op == "create"}
     return [
         (change.kind, change.name)
@@ -98,7 +98,7 @@ def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
 def _back_to_names(
     aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, base: str
 ) -> Iterator[Element]:
-    """Write what followed a renamed object anew: it means whoever has the name now."""
+    """Rewrite references that followed a renamed object: they mean the name's new owner."""
     taken = {name for _, name in aside}
     if not taken:
         return
@@ -154,7 +154,7 @@ def _sets(base: str, kind: str, items: Sequence[Item]) -> Iterator[Element]:
 
 
 def _update(base: str, kind: str, before: Item, item: Item) -> Iterator[Element]:
-    """Write an object anew; of zones, default rules and tags only what is segctl's."""
+    """Rewrite an object; for zones, default rules and tags only segctl's part."""
     entry = elements.write(item)
     if kind == "zone":
         network = entry[0]
@@ -185,7 +185,7 @@ def _step(action: str, xpath: str, content: Element | None = None, **attributes:
 
 
 class _Order:
-    """The order of a rulebase while a script runs: a linked list, every step in constant time."""
+    """The order of a rulebase while a script runs: a linked list, constant time per step."""
 
     def __init__(self, rules: Iterable[str]) -> None:
         self._next: dict[str, str] = {}
@@ -248,12 +248,12 @@ class _Order:
 
 
 def restore(script: str, before: Element, now: Element) -> list[Element]:
-    """Return the steps that undo `script`, for what it touched and nothing else.
+    """Return the steps that undo `script`, only for what it touched.
 
     Args:
         script: what was pushed.
-        before: the virtual system's entry as it was (``show`` answer, running).
-        now: the same entry as it is.
+        before: the virtual system's entry before (``show`` answer, running).
+        now: the same entry now.
     """
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
@@ -290,7 +290,7 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
 
 
 def touched(script: str) -> dict[str, frozenset[str]]:
-    """Return the names of the entries that a script's steps change, by kind."""
+    """Return the names of the entries that a script changes, by kind."""
     root = etree.fromstring(script.encode())
     base = names.vsys_path(root.get("vsys", ""))
     return {
@@ -328,7 +328,7 @@ def _back_names(
 
 
 def _first_missing(vsys: Element, container: str) -> str:
-    """Return the shallowest part of `container` below the rulebase that `vsys` does not have."""
+    """Return the topmost part of `container` below the rulebase that `vsys` lacks."""
     parts = container.split("/")
     for length in range(min(2, len(parts)), len(parts)):
         if vsys.find("/".join(parts[:length])) is None:
@@ -345,7 +345,7 @@ def _same(left: Element, right: Element) -> bool:
 
 
 def _touched(root: Element, container: str) -> list[str]:
-    """Return the names of the entries of one container that a script's steps change."""
+    """Return the names of one container's entries that a script changes."""
     found: dict[str, None] = {}
     for step in root:
         xpath = step.get("xpath", "")
@@ -359,13 +359,13 @@ def _touched(root: Element, container: str) -> list[str]:
 
 
 def _named(step: Element, container: str) -> str:
-    """Return the name of the entry of `container` that a step is about."""
+    """Return the name of the entry in `container` that a step is about."""
     rest = step.get("xpath", "")[len(container) + len("/entry[@name=") :]
     return rest[1 : rest.index(rest[0], 1)]
 
 
 def _reorder(base: str, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
-    """Move rules back to the order they had, as few as possible."""
+    """Move rules back into their former order, with as few moves as possible."""
     rank = {name: index for index, name in enumerate(wanted)}
     held = [name for name in order.names() if name in rank]
     stay = {held[index] for index in longest_increasing([rank[name] for name in held])}

@@ -1,7 +1,7 @@
-"""How a transcript of a firewall names requests and answers, in words of this module only.
+"""How a firewall's transcript names requests and answers, using only words of this module.
 
-An xpath or an operational command is shown as its tags, without names and values; a tag that is
-not listed here is an asterisk.
+An xpath or an operational command is shown as its tags, without names and values; a tag not
+listed here becomes an asterisk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ACTIONS: Final[tuple[LiteralString, ...]] = (
     *("get", "show", "complete", "set", "edit", "delete", "move", "rename", "multi-config"),
     *("partial", "all", "finish", "config"),
 )
-#: Tags of the places and commands that segctl asks for.
+#: Tags of the places and commands that segctl requests.
 _TAGS: Final[tuple[LiteralString, ...]] = (
     *("config", "devices", "entry", "@name", "vsys", "shared", "network", "deviceconfig"),
     *(
@@ -50,7 +50,7 @@ _OPENED: Final = re.compile(r"<([A-Za-z][\w.-]*)")
 _HEAD: Final = 4096
 _RESPONSE: Final = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<response\b([^>]*)>")
 _ATTRIBUTE: Final = re.compile(rb"""\b(status|code)\s*=\s*["']([a-z]+|[0-9]{1,3})["']""")
-#: Places shown of one request; no request of segctl's has more.
+#: Most places shown of one request; no segctl request has more.
 _DEEPEST: Final = 16
 
 WORDS: Final[Words] = {
@@ -60,7 +60,7 @@ WORDS: Final[Words] = {
     "delete": "<delete ",
     "move": "<move ",
     "rename": "<rename ",
-    # what answers are made of
+    # parts of answers
     "entries": "<entry",
     "members": "<member",
     "jobs": "<job>",
@@ -86,7 +86,7 @@ WORDS: Final[Words] = {
 
 
 def request(params: Mapping[str, str]) -> str:
-    """Return which request these fields of the API make."""
+    """Return the name of the request that these API fields make."""
     words = [_listed(params.get("type", ""), _TYPES)]
     if action := params.get("action", ""):
         words.append(_listed(action, _ACTIONS))
@@ -98,7 +98,7 @@ def request(params: Mapping[str, str]) -> str:
 
 
 def answer(status: int, body: bytes) -> str:
-    """Return how an answer of this HTTP status says that it ended."""
+    """Return the outcome that an answer with this HTTP status reports."""
     told = [f"HTTP {status}"]
     if head := _RESPONSE.match(body[:_HEAD]):
         found = {name: value.decode() for name, value in _ATTRIBUTE.findall(head[1])}

@@ -1,7 +1,7 @@
 """An open session with one firewall: read, lock, push through candidate and commit, revert.
 
-What meets traffic changes only by a commit of this account's own changes: a session that ends
-anywhere leaves the running configuration as it was or as it was meant to be.
+The running configuration changes only by a commit of this account's own changes: wherever a session
+ends, it leaves that configuration either as it was or as intended.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 _SYSTEM = "<show><system><info></info></system></show>"
 _SAVED = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
-#: What of it moves by itself: clocks, and content that no plan rests on.
+#: Values that change by themselves: clocks, and content that no plan depends on.
 _MOVING = re.compile(
     rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
 )
@@ -93,15 +93,15 @@ class PanosSession:
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the device warned of at validations and commits, in its own words."""
+        """The device's warnings at validations and commits, in its own words."""
         return tuple(self._jobs.warnings)
 
     def begin(self, run: Run) -> None:
-        """Say which run this is: its lock and its push bear it."""
+        """Set which run this is: its lock and its push record it."""
         self._run = run
 
     def before_live(self, check: Callable[[], None]) -> None:
-        """Have `check` called when a push is written and validated, just before its commit."""
+        """Have `check` called once a push is written and validated, just before its commit."""
         self._last_check = check
 
     # --- reading -----------------------------------------------------------------------------
@@ -109,15 +109,15 @@ class PanosSession:
     def read(self) -> bytes:
         """Return the running configuration and what is needed to judge it, in one document.
 
-        A constant number of requests, however large the configuration is. As long as nobody
-        changes the device the document stays the same, byte for byte.
+        The number of requests is constant, however large the configuration is. As long as nobody
+        changes the device, the document stays the same, byte for byte.
         """
         self._progress("reading")
         self._room, self._before = self._target.max_answer, b""
         system = self._get({"type": "op", "cmd": _SYSTEM})
         told = xml(self._target, system)
         self._writer.version = told.findtext("result/system/sw-version") or ""
-        if told.get("status") == "success":  # what is no answer is refused by who parses it
+        if told.get("status") == "success":  # the parser refuses what is not an answer
             version.check(self._target, self._writer.version)
         parts = {
             "system": _MOVING.sub(b"", system),
@@ -143,10 +143,10 @@ class PanosSession:
         return document
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return what else of the configuration may refer to objects of ours.
+        """Return the other parts of the configuration that may refer to our objects.
 
-        A delete is judged against the candidate: where somebody has uncommitted changes, that
-        counts as well. Accounts (``mgt-config``) name no objects and are not read.
+        A delete is judged against the candidate, so if somebody has uncommitted changes, the
+        candidate is read as well. Accounts (``mgt-config``) name no objects and are not read.
         """
         actions = {"": "show"}
         if b"<entry" in parts["pending"]:
@@ -170,23 +170,23 @@ class PanosSession:
         return answer.body
 
     def _ask(self, params: Mapping[str, str]) -> bytes:
-        """Ask for something that is no part of what `read` returns as one document."""
+        """Send a request whose answer is not part of the document that `read` returns."""
         return self._client.ask(params).body
 
     def _running(self, xpath: str) -> bytes:
         return self._ask({"type": "config", "action": "show", "xpath": xpath})
 
     def _locks(self, system: bytes) -> bytes:
-        """Return who holds a lock, as a part of the document; for runs of ours whether they live.
+        """Return the locks as a part of the document, and whether our runs are alive.
 
-        How long leases run is in it only while there are such locks.
+        Remaining leases are included only if there are such locks.
         """
         found = _CLOCK.search(system)
         clock = found[1].decode(errors="replace") if found else ""
         try:
             held = self._holding.held()
         except ApplyError as error:
-            message = f"refuses to tell who holds its locks: {error.message}"
+            message = f"refuses to list its locks: {error.message}"
             raise ParseError(self._target.name, message) from error
         tokens = {token for lock in held for token in lock.tokens} - {self._token}
         commit = last_commit(self._jobs.ours(tokens)) if tokens else None
@@ -194,7 +194,7 @@ class PanosSession:
         return locks.to_part(held, clock, account=self._target.user, pushed=pushed)
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
-        """Return who last changed each item, by the configuration log; None where it is silent."""
+        """Return who last changed each item, by the configuration log; None if it does not say."""
         return configlog.authors(
             configlog.read_log(self._target, self._ask),
             [configlog.wanted(self._vsys, kind, called) for kind, called in items],
@@ -206,7 +206,7 @@ class PanosSession:
         """Return the answer to an operational ``<show>`` command, as XML.
 
         Raises:
-            UnsupportedError: it is another command, or not XML.
+            UnsupportedError: it is not a ``<show>`` command, or not XML.
         """
         if why := commands.refusal(command):
             raise UnsupportedError(f"{self._target.name}: {why}")
@@ -217,9 +217,9 @@ class PanosSession:
 
     @contextmanager
     def lock(self) -> Generator[None]:
-        """Hold the configuration and commit locks; refuse where changes of others are in the way.
+        """Take the configuration and commit locks; refuse if changes of others are in the way.
 
-        The locks of a dead run of ours are taken over, and what it left in the candidate goes.
+        The locks of our dead run are taken over, and what it left in the candidate is discarded.
 
         Raises:
             LockedError: somebody else holds one of them.
@@ -242,8 +242,8 @@ class PanosSession:
                 lock_owner.release(owner)
 
     def _recover(self, tokens: Collection[str]) -> str:
-        """Clean up after dead runs; return the token of the one whose change is not confirmed."""
-        self._progress("cleaning up after a run that was cut off")
+        """Clean up after dead runs; return the token of the run whose change is not confirmed."""
+        self._progress("cleaning up after an interrupted run")
         deadline = self._jobs.deadline()
         commit = last_commit(self._jobs.settle(tokens, deadline))
         self._writer.discard(deadline)
@@ -255,10 +255,10 @@ class PanosSession:
         return commit.token if commit is not None and commit.doing == "apply" else ""
 
     def _unlock(self) -> None:
-        """Release this run's locks; uncommitted changes go before them.
+        """Release this run's locks, after discarding uncommitted changes.
 
-        They stay where a change is or may be live that nobody judged, this run's or that of a dead
-        one: the next run settles it.
+        The locks stay if a change that nobody judged is or may be live, this run's or a dead
+        run's: the next run settles it.
         """
         holding = self._holding
         if holding.lost or holding.owner is None or holding.settles or self._push.live:
@@ -270,7 +270,7 @@ class PanosSession:
                 self._writer.discard(self._jobs.deadline())
             holding.release()
         except DeviceError as error:
-            self._progress(f"could not release the locks, the next run will: {error.message}")
+            self._progress(f"could not release the locks; the next run will: {error.message}")
 
     def _clock(self) -> str:
         found = self._client.op(_SYSTEM).findtext("result/system/time")
@@ -279,29 +279,30 @@ class PanosSession:
     # --- settling ----------------------------------------------------------------------------
 
     def adopt(self, change: Unconfirmed) -> None:
-        """Make `confirm` and `revert` mean the change of a dead run whose lock was taken over.
+        """Make `confirm` and `revert` apply to the change of a dead run whose lock was taken over.
 
         Raises:
             LockedError: the lock is not held.
-            ApplyError: the change is not there any more.
+            ApplyError: the change no longer exists.
         """
         self._holding.check()
         if not change.push or change.push != self._holding.settles:
             raise ApplyError(
                 self._target.name,
-                f"the unconfirmed change of run {change.push} is not there any more: run again",
+                f"the unconfirmed change of run {change.push} no longer exists: run the command "
+                "again",
             )
         self._push = Push(adopted=change, live=True)
 
     def keep(self) -> None:
-        """Do nothing: what is committed is what the device loads at boot."""
+        """Do nothing: the device loads the committed configuration at boot."""
 
     # --- pushing -----------------------------------------------------------------------------
 
     def push(self, script: str, *, revert_in: float | None = None) -> None:
         """Make `script` live in one commit; on any failure go back and raise.
 
-        Needs a `read` before, in the same session: that is what a revert goes back to.
+        Requires an earlier `read` in the same session: a revert goes back to it.
         """
         self._wire.refuse_write()
         if revert_in is not None:
@@ -311,8 +312,8 @@ class PanosSession:
         if self._holding.settles:
             raise ApplyError(
                 self._target.name,
-                f"the change of run {self._holding.settles}, which was cut off, has to be "
-                "confirmed or taken back before another one is made",
+                f"the change of the interrupted run {self._holding.settles} must be confirmed or "
+                "taken back before another change is made",
             )
         self._push = self._with_record(script)
         try:
@@ -334,7 +335,7 @@ class PanosSession:
             raise
 
     def _with_record(self, script: str) -> Push:
-        """Return the push of a script that also writes who made it into our tag's comment."""
+        """Return the push of a script that also records its run in our tag's comment."""
         own = ("tag", names.TAG)
         scope = undo.read_scope(
             self._target.name,
@@ -360,7 +361,7 @@ class PanosSession:
 
     @property
     def _limit(self) -> int:
-        """What was small enough to be read is never too large to be taken back."""
+        """The limit for going back: what was small enough to read can always be restored."""
         return 2 * self._target.max_answer
 
     @property
@@ -368,11 +369,11 @@ class PanosSession:
         return self._holding.owner.token if self._holding.owner is not None else ""
 
     def confirm(self) -> None:
-        """Keep what was pushed or adopted: with its run's lock the sign that it is open goes.
+        """Keep what was pushed or adopted: releasing the run's lock marks it as confirmed.
 
         Raises:
             LostLockError: this run no longer holds the lock.
-            UnknownError: the lock could not be released, or not be seen whether it was.
+            UnknownError: the lock could not be released, or it is unknown whether it was.
         """
         if not self._push.script and self._push.adopted is None:
             return
@@ -388,17 +389,17 @@ class PanosSession:
             self._push = Push(live=True)
             raise UnknownError(
                 self._target.name,
-                f"holds the new policy, but whether that was confirmed could not be seen "
+                "holds the new policy, but it is unknown whether that was confirmed "
                 f"({error.message}). {self._holding.remains()}",
             ) from error
         self._push = Push()
 
     def revert(self) -> None:
-        """Make running and candidate configuration what they were before the push.
+        """Restore the running and candidate configuration from before the push.
 
         Raises:
             LostLockError: this run no longer holds the lock, and changed nothing.
-            UnknownError: the device did not let us; the message says what stays.
+            UnknownError: restoring failed; the message says what stays.
         """
         if not self._push.script and self._push.adopted is None:
             return
@@ -421,13 +422,14 @@ class PanosSession:
         self._push = Push(live=True)
         raise UnknownError(
             self._target.name,
-            f"could not go back by itself ({problem.message if problem else 'it changed again'}). "
+            "could not go back by itself "
+            f"({problem.message if problem else 'it has changed again'}). "
             f"The configuration before this run is saved on the device as {SAVED_NAME}; "
             f"run `segctl plan` to see what it holds now. {self._holding.remains()}",
         ) from problem
 
     def _went_back(self, deadline: float) -> bool:
-        """Take one step back; say whether the device was there already."""
+        """Try once to go back; return whether the device was already there."""
         self._jobs.settle([self._token], deadline)
         self._holding.check()
         self._writer.discard(deadline)
@@ -449,10 +451,10 @@ class PanosSession:
         return not steps
 
     def _of_dead_run(self, change: Unconfirmed) -> Push:
-        """Return what a dead run pushed, from the configuration it saved and the one now.
+        """Return what a dead run pushed, from the configuration it saved and the present one.
 
         Raises:
-            ApplyError: what is saved is not what was there before its push.
+            ApplyError: the saved configuration is not the one from before its push.
         """
         name, scope = self._target.name, self._vsys
         where = undo.SAVED.format(names.quote(scope))
@@ -463,10 +465,10 @@ class PanosSession:
         if before is None or not self._former or before.digest != self._former:
             raise ApplyError(
                 name,
-                f"{SAVED_NAME} on the device is not what was there before the change of run "
-                f"{change.push}, so that it cannot be taken back. To keep the change, apply with "
-                f"its playbook, or release the locks; to undo it, load an older version: "
-                "`load config version N`, and commit",
+                f"{SAVED_NAME} on the device is not the configuration from before the change of "
+                f"run {change.push}, so the change cannot be taken back. To keep the change, "
+                "apply with its playbook, or release the locks; to undo it, load an older version "
+                "with `load config version N` and commit",
             )
         now = undo.read_scope(name, self._running(self._base), undo.SHOWN, limit=self._limit)
         script = undo.difference(scope, before, now)
@@ -475,13 +477,13 @@ class PanosSession:
     # --- committing --------------------------------------------------------------------------
 
     def _commit(self, doing: str) -> None:
-        """Commit this account's changes and wait; look at the locks before and after.
+        """Commit this account's changes and wait; check the locks before and after.
 
-        What became of a commit whose answer was lost is found by its job, or read from the device.
+        If the commit's answer is lost, its outcome is taken from its job or the configuration.
 
         Raises:
             LostLockError: this run no longer holds its locks.
-            DeviceError: the commit failed, did not end, or was never seen.
+            DeviceError: the commit failed, did not end, or never appeared.
         """
         self._progress("committing")
         deadline = self._jobs.deadline()
@@ -511,12 +513,12 @@ class PanosSession:
         self._holding.check()
 
     def _committed(self, doing: str) -> bool:
-        """Whether the running configuration bears this run's record."""
+        """Whether the running configuration has this run's record."""
         found = self._record()
         return doing == "apply" and found is not None and found.token == self._token
 
     def _record(self) -> Record | None:
-        """Return what the running configuration says of the last run."""
+        """Return the last run's record in the running configuration."""
         where = path(self._base, "tag", names.TAG)
         root = xml(self._target, self._running(where))
         comment = root.findtext("result/entry/comments") or ""
@@ -526,7 +528,7 @@ class PanosSession:
 
 
 def _both(first: BaseException, second: DeviceError) -> DeviceError:
-    """Return one error of why the push failed, and why the way back did."""
+    """Return an error that says why the push failed and why going back failed."""
     if not isinstance(first, DeviceError):
         return second
     return type(second)(second.device, f"{first.message}. {second.message}")

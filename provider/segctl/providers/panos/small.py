@@ -1,4 +1,4 @@
-"""Answers of a firewall that are read as one tree, and what no answer may hold."""
+"""Answers of a firewall that are read as one tree, and what no answer may contain."""
 
 from __future__ import annotations
 
@@ -25,41 +25,44 @@ _ENCODING = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?\sencoding\s*=\s*["']([
 _DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s")
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
 _DOCTYPE = b"<!DOCTYPE"
-#: How UTF-16, with its mark, and EBCDIC begin.
+#: The first bytes of UTF-16, with its mark, and of EBCDIC.
 _ELSEWISE = (b"\xfe\xff", b"\xff\xfe", b"\x4c\x6f")
 
 
 def refuse_dtd(host: str, part: Part) -> None:
-    """Raise ParseError for an answer that declares entities: devices send none.
+    """Raise ParseError for an answer that declares entities, which devices never send.
 
-    So that none can hide, an answer must be in UTF-8, as devices send it.
+    An answer must be in UTF-8, as devices send it, so that no declaration can hide.
     """
     head = bytes(part[:_HEAD])
     if _DECLARATION.match(head) and b"?>" not in head:
         raise ParseError(
             host,
-            f"the answer's XML declaration does not end within {_HEAD} bytes: something else "
-            "answers at this address",
+            f"the answer's XML declaration does not end within {_HEAD} bytes: something other "
+            "than a firewall answers at this address",
         )
     declared = _ENCODING.match(head)
     encoding = declared[1].lower() if declared else b"utf-8"
     if b"\x00" in head[:4] or head.startswith(_ELSEWISE) or encoding != b"utf-8":
-        raise ParseError(host, "the answer is not in UTF-8: something else answers at this address")
+        raise ParseError(
+            host,
+            "the answer is not in UTF-8: something other than a firewall answers at this address",
+        )
     prolog = _PROLOG.match(part)
     end = prolog.end() if prolog else 0
     if bytes(part[end : end + len(_DOCTYPE)]) == _DOCTYPE:
         raise ParseError(
             host,
-            "the answer declares XML entities, which a firewall never does: "
-            "something else answers at this address",
+            "the answer declares XML entities, so something other than a firewall answers at this "
+            "address",
         )
 
 
 def small(host: str, name: str, part: Part) -> Element:
-    """Return the root of an answer that is no configuration.
+    """Return the root of an answer that is not a configuration.
 
     Raises:
-        ParseError: it is not complete XML, too large a tree, or says that it is an error.
+        ParseError: it is not complete XML, too large a tree, or an error.
     """
     refuse_dtd(host, part)
     refuse_swarm(host, part)
@@ -68,16 +71,18 @@ def small(host: str, name: str, part: Part) -> Element:
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the answer to {name} is not complete XML: {error}") from error
     if root.get("status") != "success":
-        raise ParseError(host, f"refuses to tell {name}: {elements.reason(root)}")
+        raise ParseError(host, f"refuses the request for {name}: {elements.reason(root)}")
     return root
 
 
 def count(host: str, kind: str, part: Part) -> int:
-    """Return what the head of an answer says it counts; the names after it are not needed."""
+    """Return the count at the head of an answer; the names after it are not needed."""
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     try:
         parser.feed(bytes(part[:_HEAD]))
         events = cast("Events", parser.read_events())
         return next((int(result.get("total-count", "0")) for _, result in events), 0)
     except (etree.XMLSyntaxError, ValueError) as error:
-        raise ParseError(host, f"the answer to count {kind} is not understood: {error}") from error
+        raise ParseError(
+            host, f"the answer with the count of {kind} entries is not understood: {error}"
+        ) from error

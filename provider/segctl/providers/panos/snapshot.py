@@ -1,7 +1,7 @@
-"""Everything one read of a device returned, in one document of named parts.
+"""Everything that one read of a device returned, as a document of named parts.
 
-A header line of JSON, then the parts' bytes one after the other: it can be hashed, saved, sent to
-a process that parses, and no part can reach into another.
+A header line of JSON, then the bytes of the parts in sequence: the document can be hashed, saved
+or sent to a parsing process, and no part can reach into another.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """The device's answers by part, with the scope that was read and who read it.
+    """The device's answers by part, with the scope that was read and the account.
 
     `limit` is ``segctl_max_answer_mb`` in bytes: `parse` takes no more than about that.
     """
@@ -49,17 +49,17 @@ class Snapshot:
 
 
 class _Parts(dict[str, memoryview]):
-    """Answers by name; to ask for one that a document lacks is the document's fault."""
+    """Answers by name; a missing one is an error in the document."""
 
     def __missing__(self, name: str) -> memoryview:
         raise ParseError("snapshot", f"it lacks the answer to {name}")
 
 
 def load(document: bytes) -> Snapshot:
-    """Take a document apart; the parts are views of it, not copies.
+    """Split a document into its parts, which are views of it, not copies.
 
     Raises:
-        ParseError: it is not one of ours, or damaged.
+        ParseError: it is not ours, or damaged.
     """
     line, _, _ = document[:65536].partition(b"\n")
     try:

@@ -1,7 +1,7 @@
-"""The way back: what a push changed in a virtual system, from two readings of it.
+"""Going back: what a push changed in a virtual system, from two readings of it.
 
-A configuration is read as a stream, and only the entries that matter are kept whole: going back
-needs little memory, however large the configuration is.
+A configuration is read as a stream, and only the relevant entries are kept completely, so going
+back needs little memory, however large the configuration is.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     Body: TypeAlias = bytes | memoryview
     Key: TypeAlias = tuple[str, str]
 
-#: Where a virtual system stands in the answers to ``show`` of its xpath and of a saved file.
+#: Path of a virtual system in the answers to ``show`` of its xpath and of a saved file.
 SHOWN: Final = "entry"
 SAVED: Final = "config/devices/entry/vsys/entry[@name={}]"
 _CHUNK: Final = 1 << 15
-#: What the candidate's nodes bear while their change is not committed (recorded on 10.x).
+#: Attributes of the candidate's nodes while their change is uncommitted (recorded on 10.x).
 _MARKS: Final = ("admin", "dirtyId", "time")
-#: Kinds of which no entry bears a mark: what differs there was changed by the push.
+#: Kinds whose entries have no mark: a difference there was made by the push.
 _UNMARKED: Final = ("zone", "default-rule")
 
 
@@ -42,9 +42,9 @@ _UNMARKED: Final = ("zone", "default-rule")
 class Push:
     """What a session pushed or took over, and how to undo it.
 
-    `script` is empty while nothing is to be undone. `original` is the device's answer from before
-    it, `where` the place of the virtual system in that, `before` its digest. `live` says that
-    traffic meets the change, or may.
+    `script` is empty if there is nothing to undo. `original` is the device's answer from before
+    the push, `where` the place of the virtual system in it, `before` its digest. `live` says that
+    the change is or may be live.
     """
 
     script: str = ""
@@ -64,14 +64,14 @@ class _Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Scope:
-    """One virtual system: `entry` has all names in order, and whole only what was to be kept."""
+    """One virtual system: `entry` has all names in order, but is complete only for kept entries."""
 
     entry: Element
     seen: dict[Key, _Seen] = field(default_factory=dict["Key", "_Seen"])
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that tell this virtual system from any other state of it."""
+        """Sixteen hexadecimal digits that identify this state of the virtual system."""
         rules = [key for key in self.seen if key[0] == "rule"]
         others = sorted(key for key in self.seen if key[0] != "rule")
         made = hashlib.sha256()
@@ -88,14 +88,14 @@ def read_scope(
     limit: int,
     keep: Callable[[Key], bool] = lambda _key: False,
 ) -> Scope:
-    """Read the kinds that segctl writes of one virtual system.
+    """Read the kinds that segctl writes in one virtual system.
 
     Args:
         host: the device, for messages.
         body: a device's answer.
         where: the path of the virtual system's entry below ``result``.
-        limit: bytes of memory that it may take.
-        keep: whether the entry of a kind and name is kept whole.
+        limit: most bytes of memory.
+        keep: whether the entry of a kind and name is kept completely.
 
     Raises:
         ParseError: it is not complete XML, or has no such virtual system.
@@ -133,9 +133,9 @@ def _note(
     *,
     grows: bool = False,
 ) -> None:
-    """Take what came in since of each container, after the last one in `done`.
+    """Process the new entries of each container, after the last one in `done`.
 
-    What may still grow is left: lxml forbids to touch it.
+    An entry that may still grow is left alone: lxml forbids touching it.
     """
     if entry is None:
         return
@@ -193,7 +193,7 @@ def _empty(entry: Element) -> None:
 
 
 def _bare(entry: Element) -> Element:
-    """Return a virtual system's entry with the containers of our kinds and nothing else."""
+    """Return a virtual system's entry with only the containers of our kinds."""
     made = etree.Element("entry", name=entry.get("name", ""))
     for container in CONTAINERS.values():
         found = entry.find(container)
@@ -213,14 +213,14 @@ def _bare(entry: Element) -> Element:
 def steps(
     host: str, script: str, before: Body, now: Body, *, limit: int, where: str = SHOWN
 ) -> list[Element]:
-    """Return the steps that undo `script`, from what was before it and a ``show`` answer now.
+    """Return the steps that undo `script`, from the state before it and a present ``show`` answer.
 
     Args:
         host: the device, for messages.
         script: what was pushed, or its `difference`.
         before: the device's answer that holds the virtual system as it was.
         now: the answer to ``show`` of the virtual system.
-        limit: bytes of memory that either may take.
+        limit: most bytes of memory for each of them.
         where: the path of the virtual system's entry in `before`.
     """
     names_by_kind = touched(script)
@@ -238,8 +238,8 @@ def steps(
 def difference(vsys: str, before: Scope, now: Scope) -> str:
     """Return a script that touches what a push changed between two readings, for `steps`.
 
-    Nobody else could commit to the virtual system meanwhile: the push held its locks. Still, what
-    others own is touched only where the push may have taken it away.
+    Nobody else could commit to the virtual system meanwhile, since the push held its locks.
+    Still, items of others are touched only if the push may have removed them.
     """
     base = names.vsys_path(vsys)
     root = etree.Element("segctl-push", vsys=vsys)
@@ -256,7 +256,7 @@ def difference(vsys: str, before: Scope, now: Scope) -> str:
 
 
 def _renamed(before: Mapping[Key, _Seen], now: Mapping[Key, _Seen]) -> Iterable[tuple[str, str]]:
-    """Yield the rules that go by another name: their uuid stays."""
+    """Yield the rules that were renamed; their uuid stays."""
     former = {seen.uuid: name for (kind, name), seen in before.items() if kind == "rule"}
     for (kind, name), seen in now.items():
         old = former.get(seen.uuid, "") if kind == "rule" and seen.uuid else ""

@@ -1,4 +1,4 @@
-"""Which releases of PAN-OS segctl answers for."""
+"""The releases of PAN-OS that segctl supports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from segctl.model.errors import Problem, UnsupportedError
 if TYPE_CHECKING:
     from segctl.transports.target import Target
 
-#: The oldest release whose schema and answers segctl was made for (docs/panos.md).
+#: The oldest release whose schema and answers segctl was built for (docs/panos.md).
 OLDEST: Final = (9, 1)
 VARIABLE: Final = "segctl_allow_unsupported_version"
 
@@ -19,21 +19,21 @@ _RELEASE: Final = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 
 
 def is_supported(version: str) -> bool:
-    """Whether segctl answers for a release such as ``11.1.6-h3``; not for one it cannot read."""
+    """Whether segctl supports a release such as ``11.1.6-h3``; False for one it cannot parse."""
     found = _RELEASE.match(version)
     return found is not None and (int(found[1]), int(found[2])) >= OLDEST
 
 
 def check(target: Target, version: str) -> None:
-    """Refuse a device whose release is too old, unless the inventory takes the risk.
+    """Refuse a device whose release is too old, unless the inventory accepts the risk.
 
     Raises:
-        UnsupportedError: names the release, and what to do.
+        UnsupportedError: the message names the release, and what to do.
     """
     if is_supported(version) or target.allow_unsupported_version:
         return
     message = (
-        f"{target.name}: {_runs(version)}, and segctl supports {_OLDEST} and newer: nothing was "
+        f"{target.name}: {_runs(version)}, but segctl supports {_OLDEST} and newer: nothing was "
         f"changed. Upgrade the device, or set {VARIABLE}: true for this host to go on at your own "
         "risk, and run segctl plan"
     )
@@ -41,12 +41,12 @@ def check(target: Target, version: str) -> None:
 
 
 def warnings(version: str) -> tuple[Problem, ...]:
-    """Return what every plan for an unsupported release says aloud."""
+    """Return the warnings in every plan for an unsupported release."""
     if is_supported(version):
         return ()
     return (
         Problem(
-            message=f"{_runs(version)}, and segctl supports {_OLDEST} and newer: you go on at your "
+            message=f"{_runs(version)}, but segctl supports {_OLDEST} and newer: you go on at your "
             f"own risk ({VARIABLE}: true)",
             hint="upgrade the device",
             severity="warning",
@@ -55,4 +55,4 @@ def warnings(version: str) -> tuple[Problem, ...]:
 
 
 def _runs(version: str) -> str:
-    return f"runs PAN-OS {version}" if version else "does not say which PAN-OS it runs"
+    return f"runs PAN-OS {version}" if version else "does not report its PAN-OS release"

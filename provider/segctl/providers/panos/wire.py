@@ -1,7 +1,7 @@
 """Requests to the XML API of a PAN-OS management interface.
 
-Every byte segctl exchanges with a firewall passes `Wire.request`; a read-only wire refuses there
-whatever could change the device.
+Every byte segctl exchanges with a firewall passes through `Wire.request`; there, a read-only wire
+refuses anything that could change the device.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MAX_REQUEST = 4_500_000
 MAX_SMALL = 16 * 2**20
 _MAX_KEY = 1 << 16
 _HEAD = 1 << 12
-#: What a management service answers while it restarts or has too much to do.
+#: HTTP statuses of a management service that is restarting or overloaded.
 _PASSING = frozenset({429, 502, 503, 504})
 _TOO_MANY = 429
 _REFUSED_KEY = re.compile(
@@ -52,7 +52,7 @@ _READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
 
 
 def is_write(params: Mapping[str, str]) -> bool:
-    """Whether a request could change the device; what is not known to be harmless could."""
+    """Whether a request could change the device; anything not known to be harmless could."""
     kind = params.get("type")
     if kind in ("keygen", "version"):
         return False
@@ -66,18 +66,18 @@ def is_write(params: Mapping[str, str]) -> bool:
 
 
 class KeyRefusedError(AuthError):
-    """The device does not take the key (any more); it did nothing."""
+    """The device does not accept the key (any more); it did nothing."""
 
 
 def _without(key: str, answer: Answer) -> Answer:
-    """Return an answer in which the API key of the request does not stand: errors quote answers."""
+    """Return an answer without the API key of the request, since errors quote answers."""
     if not key or key.encode() not in answer.body:
         return answer
     return replace(answer, body=answer.body.replace(key.encode(), b"***"))
 
 
 def xml(target: Target, body: bytes) -> etree._Element:  # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
-    """Read an answer that is no configuration.
+    """Parse an answer that is not a configuration.
 
     Raises:
         ParseError: it is not complete XML, or too large a tree.
@@ -94,7 +94,7 @@ def _silent(_step: str) -> None:
 
 
 class Wire:
-    """One device's HTTPS connection; kept open for reads, new for every write."""
+    """A device's HTTPS connection; kept open for reads, new for every write."""
 
     def __init__(
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
@@ -118,18 +118,18 @@ class Wire:
     ) -> Answer:
         """Send one API request and return the answer.
 
-        A read that is answered by a service which restarts, or by nothing, is repeated once.
-        A write is sent once and never again.
+        A read is repeated once if the service is restarting or does not answer. A write is sent
+        only once.
 
         Args:
             params: the form's fields, the key among them.
             timeout: seconds for the whole exchange; default the target's own.
-            limit: bytes of a configuration; default the target's own.
+            limit: most bytes of a configuration; default the target's own.
 
         Raises:
             ApplyError: a write on a read-only session; nothing was sent.
             AuthError: the device refuses the key or the role.
-            BusyError: it has too much to do; nothing was done.
+            BusyError: the device is overloaded; nothing was done.
             ConnectError: no connection, no answer in time, or an identity that does not verify.
             ParseError: the answer is not XML, or larger than allowed.
         """
@@ -167,7 +167,7 @@ class Wire:
 
     def _recorded(self, form: Form, asked: str, key: str) -> Answer:
         began = time.monotonic()
-        sent = f"sent {len(form.body)} bytes, " if key else ""  # else it holds the password
+        sent = f"sent {len(form.body)} bytes, " if key else ""  # otherwise it contains the password
         try:
             answer = self._line.post(form)
         except DeviceError as error:
@@ -187,7 +187,7 @@ class Wire:
     def _check(self, answer: Answer, *, write: bool) -> None:
         name = self.target.name
         if answer.status == _TOO_MANY and write:
-            raise BusyError(name, "is busy: it takes no more requests for now (HTTP 429)")
+            raise BusyError(name, "is busy: it accepts no more requests for now (HTTP 429)")
         if answer.status in _PASSING:
             raise PassingError(
                 name,

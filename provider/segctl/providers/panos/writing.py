@@ -1,4 +1,4 @@
-"""Writing to the candidate: steps as requests, saved copies, validation, and taking all back."""
+"""Writing to the candidate: steps as requests, saved copies, validation, and discarding."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Writer:
     version: str = ""
 
     def save(self) -> None:
-        """Save the configuration on the device, for the way back and for people."""
+        """Save the configuration on the device, for going back and for people."""
         self.client.op(f"<save><config><to>{SAVED_NAME}</to></config></save>")
 
     def discard(self, deadline: float) -> None:
-        """Take this account's uncommitted changes back.
+        """Discard this account's uncommitted changes.
 
         Raises:
-            BusyError: jobs on the device kept it from doing so until `deadline`.
+            BusyError: jobs on the device prevented it until `deadline`.
         """
         command = (
             "<revert><config><partial><admin>"
@@ -52,10 +52,10 @@ class Writer:
         self.jobs.patiently(lambda: self.client.op(command), deadline)
 
     def write(self, steps: Sequence[Element]) -> None:
-        """Put steps into the candidate.
+        """Write steps to the candidate.
 
         Raises:
-            DeviceError: the device refuses one, which the message names.
+            DeviceError: the device refuses a step, which the message names.
         """
         total, done = len(steps), 0
         for batch in batches(steps, multi=self._multi):
@@ -116,7 +116,7 @@ class Writer:
 
 
 def batches(steps: Sequence[Element], *, multi: bool) -> Iterator[Sequence[Element]]:
-    """Part steps into requests."""
+    """Split steps into requests."""
     if not multi:
         yield from ([step] for step in steps)
         return
@@ -134,13 +134,13 @@ def batches(steps: Sequence[Element], *, multi: bool) -> Iterator[Sequence[Eleme
 
 
 def _encoded_length(text: str) -> int:
-    """Return how long `text` is in a form body, where all but letters and digits take three."""
+    """Return the length of `text` in a form body, where special characters take three bytes."""
     plain = len(re.findall(r"[A-Za-z0-9_.\- ~]", text))
     return plain + 3 * (len(text.encode()) - plain)
 
 
 def multi_config(batch: Sequence[Element]) -> str:
-    """Return steps as one multi-config, each numbered from 1."""
+    """Return steps as a multi-config request, numbered from 1."""
     root = etree.Element("multi-config")
     for number, step in enumerate(batch, 1):
         root.append(step)
@@ -149,5 +149,5 @@ def multi_config(batch: Sequence[Element]) -> str:
 
 
 def text_of(element: Element) -> str:
-    """Write an element as XML."""
+    """Return an element as XML."""
     return etree.tostring(element, encoding="unicode", with_tail=False)

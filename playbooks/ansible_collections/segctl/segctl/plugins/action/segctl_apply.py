@@ -55,12 +55,12 @@ class ActionModule(SegctlAction):
         return result
 
     def _wait_for_earlier_waves(self, controller: Controller) -> Result | None:
-        """Wait until earlier waves have soaked; return why this one is not begun, if so."""
+        """Wait until earlier waves have soaked; return why this one may not start, if so."""
         before = earlier(controller.task_vars)
         if before.failed and controller.stops_after_failure:
             names = ", ".join(before.failed)
             message = (
-                f"{controller.host}: not begun: {names} of an earlier wave failed; "
+                f"{controller.host}: not started: {names} of an earlier wave failed; "
                 "segctl_on_failure: continue, or max_fail_percentage, would go on"
             )
             return failure("stopped", message, status="not_begun")
@@ -87,5 +87,5 @@ def _roll(segctl: Segctl, controller: Controller, allowed: list[str]) -> Answer:
     play = {"name": controller.play_name, "hosts": [controller.host], **words}
     file.write_text(json.dumps([play], default=str), encoding="utf-8")
     options = ["--playbook", str(file), "--state", str(state), "--auto-approve"]
-    # a task that is stopped has no result: its host is to hold what it held before
+    # a task that is stopped has no result: its host must be left as it was
     return segctl("apply", *options, "--on-interrupt", "revert", *allowed)

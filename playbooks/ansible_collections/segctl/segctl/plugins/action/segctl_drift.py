@@ -1,4 +1,4 @@
-"""Tell whether a firewall still is what the inventory says."""
+"""Report whether a firewall still is what the inventory says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ActionModule(SegctlAction):
     def perform(
         self, segctl: Segctl, controller: Controller, arguments: Mapping[str, Any]
     ) -> Result:
-        """Tell whether a firewall still is what the inventory says."""
+        """Report whether a firewall still is what the inventory says."""
         del controller
         words = ["--baseline", arguments["baseline"]] if arguments["baseline"] else []
         if self.check:

@@ -1,4 +1,4 @@
-"""Tell what segctl would change on a firewall."""
+"""Show what segctl would change on a firewall."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class ActionModule(SegctlAction):
     def perform(
         self, segctl: Segctl, controller: Controller, arguments: Mapping[str, Any]
     ) -> Result:
-        """Tell what segctl would change on a firewall."""
+        """Show what segctl would change on a firewall."""
         del controller, arguments
         return planned(segctl("plan"), diff=self.diff)

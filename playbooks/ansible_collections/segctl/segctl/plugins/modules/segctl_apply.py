@@ -7,7 +7,7 @@ module: segctl_apply
 short_description: Make a firewall what the zones and conduits of the inventory say
 description:
   - Reads the firewall, changes what differs from the inventory as one transaction, reads it back,
-    and reverts it when anything is off. Rules and objects of others are not touched.
+    and reverts the change if anything differs. Rules and objects of others are not touched.
 version_added: 0.1.0
 author: the segctl authors (@segctl)
 options:
@@ -52,7 +52,7 @@ changed:
   returned: always
   type: bool
 status:
-  description: What became of the firewall.
+  description: The outcome for the firewall.
   returned: always
   type: str
   sample: applied

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: segctl_drift
-short_description: Tell whether a firewall still is what the inventory says
+short_description: Report whether a firewall still is what the inventory says
 description:
   - Reads the firewall and returns what is missing, changed, moved or unexpected, and which rules
-    of others permit between our zones what no conduit declares. Never writes and never locks.
+    of others permit undeclared traffic between our zones. Never writes and never locks.
 version_added: 0.1.0
 author: the segctl authors (@segctl)
 options:

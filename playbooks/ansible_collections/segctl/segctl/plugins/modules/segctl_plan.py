@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: segctl_plan
-short_description: Tell what segctl would change on a firewall
+short_description: Show what segctl would change on a firewall
 description:
   - Reads the firewall, compares it with the zones and conduits of the inventory, and returns what
     would have to change. Never writes to a device.

@@ -54,7 +54,7 @@ class Segctl:
         """Run a command and return its answer.
 
         Raises:
-            CommandError: it could not be run, or its answer is no JSON document.
+            CommandError: it could not be run, or its answer is not a JSON document.
         """
         given = self._given
         argv = [given.executable, *words, "--json", "--limit", given.host]
@@ -142,12 +142,12 @@ def _run(
             encoding="utf-8",
         )
     except OSError as error:
-        raise CommandError(f"{argv[0]} does not run: {error.strerror}") from error
+        raise CommandError(f"{argv[0]} cannot be started: {error.strerror}") from error
     with process:
         try:
             out, messages = process.communicate()
         except KeyboardInterrupt:
-            # a terminal's Ctrl-C reaches segctl by itself; told twice, it would leave before it
+            # a terminal's Ctrl-C reaches segctl by itself; signalled twice, it would end before it
             # has taken back what it has begun
             process.communicate()
             raise
@@ -163,7 +163,7 @@ def _document(code: int, out: str, messages: str) -> Mapping[str, Any]:
     try:
         found: dict[str, Any] = json.loads(out)
     except ValueError:
-        told = messages.strip().splitlines()[-1:] or ["it said nothing"]
+        told = messages.strip().splitlines()[-1:] or ["it printed nothing"]
         message = f"segctl ended with {code} and without a JSON document: {told[0]}"
         raise CommandError(message) from None
     return found

@@ -53,8 +53,8 @@ def _escape(character: str) -> str:
 
 
 def skipped(host: str) -> Result:
-    """Return the result for a host that is no firewall."""
-    reason = f"{host} is no firewall: it has no ansible_network_os"
+    """Return the result for a host that is not a firewall."""
+    reason = f"{host} is not a firewall: it has no ansible_network_os"
     return {"changed": False, "skipped": True, "skipped_reason": reason, "msg": reason}
 
 
@@ -69,7 +69,7 @@ def explained(result: Result) -> Result:
     """Return the result, and where segctl does not find a host that Ansible has, why."""
     if result.get("error", {}).get("code") != "usage":
         return result
-    hint = "segctl reads the inventory sources, where nothing of add_host or set_fact is"
+    hint = "segctl reads the inventory sources, which do not contain what add_host and set_fact add"
     return {**result, "msg": f"{result['msg']} ({hint})"}
 
 

@@ -50,7 +50,7 @@ def soak(play: Mapping[str, Any], before: Earlier) -> float:
     """Return for how many seconds a wave has to wait.
 
     Raises:
-        ValueError: `segctl_soak` is no duration.
+        ValueError: `segctl_soak` is not a duration.
     """
     until = before.changed_at + seconds(play.get("soak") or 0)
     return max(0.0, until - time.time()) if before.changed_at else 0.0
