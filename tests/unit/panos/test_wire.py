@@ -203,7 +203,7 @@ def test_a_login_without_a_key(
     body: bytes, mock: PanosMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mock.device, "handle", answering(body))
-    with pytest.raises(ParseError, match="holds no key"):
+    with pytest.raises(ParseError, match="has no key"):
         read(target_of(mock))
 
 

@@ -347,7 +347,7 @@ def test_a_wrong_password() -> None:
 
 def test_a_wrong_second_password_is_given_once() -> None:
     with logged_in() as (made, appliance):
-        with pytest.raises(AuthError, match="not this one"):
+        with pytest.raises(AuthError, match="this password is wrong"):
             made.elevate("enable", Secret("wrong"), then="enable")
         assert closed(appliance)
         assert appliance.typed.count(b"wrong") == 1
