@@ -104,9 +104,7 @@ def test_a_certificate_signed_by_an_authority_with_rsa(plant: Plant) -> None:
         _open(plant.target(port)).close()
     old = openssh.certify(plant.ca, plant.key, "-t", "ssh-rsa", "-h", "-n", "127.0.0.1")
     with plant.server(old).listening() as port:
-        with pytest.raises(
-            ConnectError, match="signed it with ssh-rsa, which segctl does not accept"
-        ):
+        with pytest.raises(ConnectError, match="with ssh-rsa, which segctl does not accept"):
             _open(plant.target(port))
         assert not plant.logins()
 
