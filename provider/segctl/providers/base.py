@@ -266,9 +266,9 @@ class Speaking(Protocol):
         ...
 
 
-def naming(found: Provider) -> Naming:
+def naming(speaker: Provider) -> Naming:
     """Return the function that maps access classes to a platform's names."""
-    return found.applications if isinstance(found, Speaking) else by_function
+    return speaker.applications if isinstance(speaker, Speaking) else by_function
 
 
 def provider(platform: str) -> Provider:
@@ -286,12 +286,12 @@ def provider(platform: str) -> Provider:
 
 @cache
 def _provider(platform: str) -> Provider:
-    found = entry_points(group=ENTRY_POINTS)
-    for entry in found:
+    entries = entry_points(group=ENTRY_POINTS)
+    for entry in entries:
         if entry.name == platform:
             make: Callable[[], Provider] = entry.load()
             return make()
-    names = ", ".join(sorted({entry.name for entry in found})) or "none"
+    names = ", ".join(sorted({entry.name for entry in entries})) or "none"
     message = f"no provider for platform {platform!r}; installed: {names}"
     raise UnsupportedError(message)
 
@@ -302,5 +302,5 @@ def refusal(platform: str, command: str) -> str:
     Raises:
         UnsupportedError: no provider is installed for the platform.
     """
-    found = provider(platform)
-    return found.refusal(command) if isinstance(found, Asked) else ""
+    speaker = provider(platform)
+    return speaker.refusal(command) if isinstance(speaker, Asked) else ""

@@ -119,11 +119,11 @@ def _holds(claim: Claim, key: SshKey) -> bool:
 
 
 def _envelope(signature: bytes, path: Path) -> _Envelope:
-    found = _ARMOR.fullmatch(signature)
+    match = _ARMOR.fullmatch(signature)
     try:
-        if found is None:
+        if match is None:
             raise ValueError  # noqa: TRY301 - one place says what a damaged signature is
-        blob = b64decode(b"".join(found[1].split()), validate=True)
+        blob = b64decode(b"".join(match[1].split()), validate=True)
         if blob[:10] != _MAGIC + (1).to_bytes(4, "big"):
             raise ValueError  # noqa: TRY301 - as above
         key, namespace, _reserved, _digest, made = _strings(blob[10:], 5)

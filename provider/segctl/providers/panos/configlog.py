@@ -75,9 +75,9 @@ def steps_of(xpath: str) -> Steps:
     """Return the steps of an xpath, each with its entry's name, up to the first complex one."""
     steps: list[tuple[str, str]] = []
     place = 0
-    while (found := _STEP.match(xpath, place)) is not None:
-        steps.append((found[1], found[2] or found[3] or ""))
-        place = found.end()
+    while (match := _STEP.match(xpath, place)) is not None:
+        steps.append((match[1], match[2] or match[3] or ""))
+        place = match.end()
     return tuple(steps)
 
 

@@ -42,10 +42,10 @@ def mark(conduit: str, flow: str, seal: str | None = None) -> str:
 
 def read_mark(description: str) -> dict[str, Any] | None:
     """Return the fields that one of our descriptions holds; None for any other."""
-    found = _MARK.match(description)
-    if found is None:
+    match = _MARK.match(description)
+    if match is None:
         return None
-    conduit, flow, seal = found.groups()
+    conduit, flow, seal = match.groups()
     return {
         "conduit": conduit or "",
         "flow": flow or "",

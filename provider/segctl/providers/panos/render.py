@@ -306,14 +306,14 @@ def _rules(vsys: Element) -> dict[str, Element]:
 def _back_names(root: Element, base: str, before: Element, now: Element) -> dict[str, str]:
     """Return the rules that the script renamed and that still have their new name, last first."""
     old, new = _rules(before), _rules(now)
-    found: dict[str, str] = {}
+    renamed: dict[str, str] = {}
     container = f"{base}/{CONTAINERS['rule']}"
     for step in reversed(root):
         if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
             name, newname = _named(step, container), step.get("newname", "")
             if name in old and name not in new and newname in new and newname not in old:
-                found[newname] = name
-    return found
+                renamed[newname] = name
+    return renamed
 
 
 def _first_missing(vsys: Element, container: str) -> str:
@@ -335,16 +335,16 @@ def _same(left: Element, right: Element) -> bool:
 
 def _touched(root: Element, container: str) -> list[str]:
     """Return the names of one container's entries that a script changes."""
-    found: dict[str, None] = {}
+    touched_names: dict[str, None] = {}
     for step in root:
         xpath = step.get("xpath", "")
         if xpath == container:
-            found.update(dict.fromkeys(entry.get("name", "") for entry in step))
+            touched_names.update(dict.fromkeys(entry.get("name", "") for entry in step))
         elif xpath.startswith(f"{container}/entry[@name="):
-            found[_named(step, container)] = None
+            touched_names[_named(step, container)] = None
             if step.get("newname"):
-                found[step.get("newname", "")] = None
-    return list(found)
+                touched_names[step.get("newname", "")] = None
+    return list(touched_names)
 
 
 def _named(step: Element, container: str) -> str:

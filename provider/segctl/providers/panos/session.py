@@ -180,8 +180,8 @@ class PanosSession:
 
         Remaining leases are included only if there are such locks.
         """
-        found = _CLOCK.search(system)
-        clock = found[1].decode(errors="replace") if found else ""
+        match = _CLOCK.search(system)
+        clock = match[1].decode(errors="replace") if match else ""
         try:
             held = self._holding.held()
         except ApplyError as error:

@@ -117,11 +117,11 @@ def read_scope(
         parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
-    found = None if result is None else result.find(where)
-    if found is None:
+    system = None if result is None else result.find(where)
+    if system is None:
         raise ParseError(host, "no longer shows the virtual system")
-    _note(found, seen, done, keep)
-    return Scope(entry=_bare(found), seen=seen)
+    _note(system, seen, done, keep)
+    return Scope(entry=_bare(system), seen=seen)
 
 
 def _note(
