@@ -135,13 +135,13 @@ def _envelope(signature: bytes, path: Path) -> _Envelope:
 
 def _strings(data: bytes, count: int, *, more: bool = False) -> list[bytes]:
     """Return the strings that `data` consists of, in SSH's encoding."""
-    found: list[bytes] = []
+    strings: list[bytes] = []
     for _ in range(count):
         size = int.from_bytes(data[:4], "big")
         if len(data) < 4 + size:
             raise ValueError
-        found.append(data[4 : 4 + size])
+        strings.append(data[4 : 4 + size])
         data = data[4 + size :]
     if data and not more:
         raise ValueError
-    return found
+    return strings

@@ -214,14 +214,14 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     Raises:
         ValueError: there are fewer.
     """
-    found: list[bytes] = []
+    strings: list[bytes] = []
     for _ in range(count):
         size = int.from_bytes(data[:4], "big")
         if len(data) < 4 + size:
             raise ValueError("not in SSH's encoding")
-        found.append(data[4 : 4 + size])
+        strings.append(data[4 : 4 + size])
         data = data[4 + size :]
-    return found
+    return strings
 
 
 def refusal(certificate: SSHOpenSSHCertificate, host: str) -> str:

@@ -110,7 +110,7 @@ def authors(
         pending: owner and xpath of uncommitted changes.
     """
     staged = [(owner, steps_of(xpath)) for owner, xpath in pending]
-    found: dict[int, Author] = {}
+    by_item: dict[int, Author] = {}
     committed = False
     for line in lines:
         if line.result in _REFUSED:
@@ -121,11 +121,11 @@ def authors(
         if not committed or any(_overlap(line, owner, steps) for owner, steps in staged):
             continue
         for index, item in enumerate(items):
-            if index not in found and item.touched_by(line):
-                found[index] = _author(line, user)
-        if len(found) == len(items):
+            if index not in by_item and item.touched_by(line):
+                by_item[index] = _author(line, user)
+        if len(by_item) == len(items):
             break
-    return tuple(found.get(index) for index in range(len(items)))
+    return tuple(by_item.get(index) for index in range(len(items)))
 
 
 def _overlap(line: Entry, owner: str, steps: Steps) -> bool:

@@ -187,11 +187,13 @@ class Holding:
         held = {(lock.kind, lock.scope): lock for lock in self.held()}
         gone: list[tuple[str, str]] = []
         for kind, scope in self._wanted:
-            found = held.get((kind, scope))
-            if found is not None and self._is_mine(found):
+            holder = held.get((kind, scope))
+            if holder is not None and self._is_mine(holder):
                 continue
-            if found is not None or not self.submitted or self.lost:
-                raise self._lost(f"{found}" if found else f"nobody holds the {kind} lock any more")
+            if holder is not None or not self.submitted or self.lost:
+                raise self._lost(
+                    f"{holder}" if holder else f"nobody holds the {kind} lock any more"
+                )
             gone.append((kind, scope))
         try:
             for kind, scope in gone:

@@ -171,11 +171,11 @@ class Jobs:
 
     def _is_over(self, job: Element, number: str, kind: str) -> bool:
         """Whether a job has ended; after a restart another one may have its number."""
-        found = job.findtext("type") or ""
-        if found == "Failed-Job":
+        job_type = job.findtext("type") or ""
+        if job_type == "Failed-Job":
             why = answers.told(job.find("details"))
             raise ApplyError(self.target.name, f"{_WORDS[kind]} job {number}: {why}")
-        if not found.startswith(kind) or (job.findtext("user") or "") not in self._users():
+        if not job_type.startswith(kind) or (job.findtext("user") or "") not in self._users():
             raise JobLostError(self.target.name, f"{_WORDS[kind]} job {number} is gone")
         return job.findtext("status") == _OVER
 

@@ -139,11 +139,11 @@ def _note(
     if entry is None:
         return
     for kind, container in CONTAINERS.items():
-        found = entry.find(container)
-        if found is None:
+        source = entry.find(container)
+        if source is None:
             continue
         last = done.get(kind)
-        child = next(iter(found), None) if last is None else last.getnext()
+        child = next(iter(source), None) if last is None else last.getnext()
         while child is not None and not (grows and child.getnext() is None):
             done[kind] = child
             if child.tag == "entry":
@@ -195,14 +195,14 @@ def _bare(entry: Element) -> Element:
     """Return a virtual system's entry with only the containers of our kinds."""
     made = etree.Element("entry", name=entry.get("name", ""))
     for container in CONTAINERS.values():
-        found = entry.find(container)
-        if found is None:
+        source = entry.find(container)
+        if source is None:
             continue
         parent = made
         for part in container.split("/")[:-1]:
             inner = parent.find(part)
             parent = etree.SubElement(parent, part) if inner is None else inner
-        parent.append(found)
+        parent.append(source)
     return made
 
 
