@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Fleet:
     """Running mocks by host name, in the order of the hosts, of any platform.
 
-    The overlay leads the hosts of `nowhere` to an address that never resolves.
+    The overlay gives the hosts of `nowhere` an address that never resolves.
     """
 
     everything: Mapping[str, Mock]
@@ -53,7 +53,7 @@ class Fleet:
     def entries(self) -> Mapping[str, Mapping[str, object]]:
         """Where each host is and how to log in, as inventory variables.
 
-        ``segctl_mock`` makes each entry the only one that says how its host is reached: without
+        ``segctl_mock`` makes each entry the only source for how its host is reached: without
         it, ``host_vars`` would lead to the real firewall.
         """
         hosts: dict[str, Mapping[str, object]] = {
@@ -97,7 +97,7 @@ def serve_fleet(
     in a temporary one. It leads the hosts of ``nowhere``, which are not served, to no address.
 
     Raises:
-        ValueError: nothing that is installed makes mocks of a host's platform.
+        ValueError: no installed package provides mocks of a host's platform.
     """
     with contextlib.ExitStack() as stack:
         folder = state or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="segctl-")))

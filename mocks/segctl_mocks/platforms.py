@@ -1,4 +1,4 @@
-"""What makes the mocks of one platform, ours and a third party's, found by entry point."""
+"""The interface that makes mocks of a platform, ours or a third party's, found by entry point."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def installed() -> frozenset[str]:
 
 
 def platform(name: str) -> Platform:
-    """Return what makes the mocks of a platform.
+    """Return the maker of a platform's mocks.
 
     Raises:
-        ValueError: nothing that is installed does.
+        ValueError: no installed package provides it.
     """
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         make: Callable[[], Platform] = entry.load()

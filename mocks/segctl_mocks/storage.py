@@ -1,4 +1,4 @@
-"""Files of mocks: whole or not there at all, for their owner only, named by what they are of."""
+"""Files of mocks: complete or absent, private to their owner, named after their subject."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write(path: Path, data: bytes) -> None:
 
 
 def file_name(name: str) -> str:
-    """Return a name for a file or folder of `name`, whatever is in that; no two share one."""
+    """Return a file or folder name for `name`, whatever it contains; no two share one."""
     plain = re.sub(r"[^\w.-]|^[.-]", _percent, name)
     if len(plain) > _LONGEST:
         plain = f"{plain[:30]}~{hashlib.sha256(plain.encode()).hexdigest()}"

@@ -394,7 +394,7 @@ def test_a_command_is_one_for_every_platform_that_is_asked(mixed: Cells) -> None
     assert "panos: 'nft list table inet segctl' is not XML" in problem["message"]
     assert problem["hint"] == "name the platform that is asked: platform: …"
     mixed.play("- {hosts: gw3, verify: [{command: nft flush ruleset}]}")
-    assert "only nft list … is" in refused(mixed)["message"]
+    assert "a probe may run only nft list …" in refused(mixed)["message"]
 
 
 def test_only_the_device_that_fails_its_own_probe_goes_back(four: Cells) -> None:

@@ -220,7 +220,7 @@ class LinuxMock:
             return self.host_device.nft.main(["-j", "list", what], "", str).out
 
     def effective(self, *, in_flight: bool = False) -> tuple[str, ...]:
-        """Return every ruleset that traffic has met, the first one first.
+        """Return every ruleset that was live, in order.
 
         With ``in_flight`` also those it met for milliseconds: while a transaction commits, new
         rules are live before the content of interval sets that came in the same transaction.

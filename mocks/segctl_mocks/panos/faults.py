@@ -29,7 +29,7 @@ COMMIT = frozenset(
     {
         "commit_invalid",  # the job fails validation with ``lines``
         "commit_dies",  # the job fails midway
-        "commit_lost",  # the job is lost in a restart; ``applied``: running changed all the same
+        "commit_lost",  # the job is lost in a restart; ``applied``: running changed nevertheless
         "commit_stuck",  # the job never ends
         "commit_busy",  # "Another commit/validate is in progress."
         "commit_warns",  # the job succeeds with ``lines`` as warnings

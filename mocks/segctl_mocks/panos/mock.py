@@ -216,7 +216,7 @@ class PanosMock:
             return self.device.versions[-1].xml
 
     def effective(self) -> tuple[bytes, ...]:
-        """Return every configuration that traffic has met, the first one first."""
+        """Return every configuration that was live, in order."""
         with self._lock:
             self.device.jobs.settle()
             return tuple(version.xml for version in self.device.versions)
@@ -300,7 +300,7 @@ class PanosMock:
             self.device.locks.drop(kind, scope, admin)
 
     def auto_commit(self, seconds: float) -> None:
-        """Be in the auto-commit phase after boot for a while."""
+        """Stay in the auto-commit phase after boot for a while."""
         with self._lock:
             self.device.auto_commit_until = self.device.clock() + seconds
 
@@ -315,7 +315,7 @@ class PanosMock:
         return str(job.number)
 
     def restart(self) -> None:
-        """Forget all jobs and begin to count them anew, as a device does when it boots."""
+        """Forget all jobs and restart their numbers, as a device does when it boots."""
         with self._lock:
             self.device.jobs.jobs.clear()
             self.device.jobs.last_number = 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PanosMocks:
-    """Makes firewalls that share a certificate and a thread that accepts, so that many cost little.
+    """Makes firewalls that share a certificate and an accepting thread, so that many are cheap.
 
     It serves one fleet.
     """

@@ -349,5 +349,5 @@ def refusal(platform: str, command: str) -> str:
     Raises:
         UnsupportedError: no provider is installed for the platform.
     """
-    found = provider(platform)
-    return found.refusal(command) if isinstance(found, Asked) else ""
+    speaker = provider(platform)
+    return speaker.refusal(command) if isinstance(speaker, Asked) else ""

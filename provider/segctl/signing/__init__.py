@@ -125,12 +125,12 @@ def verify(data: bytes, file: Path, keys: Path, now: datetime) -> tuple[Signer, 
     trusted = read_trusted(text, keys)
     wanted: dict[Kind, bool] = {"ssh": bool(trusted.ssh), "minisign": bool(trusted.minisign)}
     paths = {kind: signature_path(file, kind) for kind, has_keys in wanted.items() if has_keys}
-    found = {kind: path for kind, path in paths.items() if path.is_file()}
-    if not found:
+    signatures = {kind: path for kind, path in paths.items() if path.is_file()}
+    if not signatures:
         names = " or ".join(path.name for path in paths.values())
         raise SignatureError(f"{file} is not signed: there is no {names} beside it")
     signers: list[Signer] = []
-    for kind, path in found.items():
+    for kind, path in signatures.items():
         claim = Claim(data=data, file=file, signature=_signature(path), path=path)
         if kind == "ssh":
             from segctl.signing import ssh

@@ -119,11 +119,11 @@ def _holds(claim: Claim, key: SshKey) -> bool:
 
 
 def _envelope(signature: bytes, path: Path) -> _Envelope:
-    found = _ARMOR.fullmatch(signature)
+    match = _ARMOR.fullmatch(signature)
     try:
-        if found is None:
+        if match is None:
             raise ValueError  # noqa: TRY301 - one place says what a damaged signature is
-        blob = b64decode(b"".join(found[1].split()), validate=True)
+        blob = b64decode(b"".join(match[1].split()), validate=True)
         if blob[:10] != _MAGIC + (1).to_bytes(4, "big"):
             raise ValueError  # noqa: TRY301 - as above
         key, namespace, _reserved, _digest, made = _strings(blob[10:], 5)
@@ -135,13 +135,13 @@ def _envelope(signature: bytes, path: Path) -> _Envelope:
 
 def _strings(data: bytes, count: int, *, more: bool = False) -> list[bytes]:
     """Return the strings that `data` consists of, in SSH's encoding."""
-    found: list[bytes] = []
+    strings: list[bytes] = []
     for _ in range(count):
         size = int.from_bytes(data[:4], "big")
         if len(data) < 4 + size:
             raise ValueError
-        found.append(data[4 : 4 + size])
+        strings.append(data[4 : 4 + size])
         data = data[4 + size :]
     if data and not more:
         raise ValueError
-    return found
+    return strings

@@ -121,19 +121,19 @@ def _decoded(text: str) -> bytes:
 
 
 def _ssh_key(line: str) -> SshKey:
-    found = _LINE.fullmatch(line)
-    if found is None:
+    match = _LINE.fullmatch(line)
+    if match is None:
         message = 'not a line of allowed signers: who [namespaces="segctl-plan"] type key'
         raise ValueError(message)
-    options = _options(found["options"] or "")
-    data = _decoded(found["key"])
-    name = found["type"].encode()
+    options = _options(match["options"] or "")
+    data = _decoded(match["key"])
+    name = match["type"].encode()
     if data[: 4 + len(name)] != len(name).to_bytes(4, "big") + name:
-        message = f"the key is damaged: it is not of type {found['type']}"
+        message = f"the key is damaged: it is not of type {match['type']}"
         raise ValueError(message)
     return SshKey(
-        principals=found["quoted"] or found["plain"],
-        type=found["type"],
+        principals=match["quoted"] or match["plain"],
+        type=match["type"],
         data=data,
         namespaces=options.get("namespaces", ""),
         valid_after=_time(options.get("valid-after")),
@@ -162,11 +162,11 @@ def _time(text: str | None) -> datetime | None:
     """Parse a time in OpenSSH's form: YYYYMMDD[HHMM[SS]], local time, or UTC with Z."""
     if text is None:
         return None
-    found = _TIME.fullmatch(text)
-    if found is None:
+    match = _TIME.fullmatch(text)
+    if match is None:
         message = f"{text!r} is not a time: write YYYYMMDD or YYYYMMDDHHMM[SS], with Z for UTC"
         raise ValueError(message)
-    day, minutes, seconds, zulu = found.groups()
+    day, minutes, seconds, zulu = match.groups()
     try:
         local = datetime.strptime(  # noqa: DTZ007 - the zone follows
             f"{day}{minutes or '0000'}{seconds or '00'}", "%Y%m%d%H%M%S"

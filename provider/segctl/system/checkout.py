@@ -111,8 +111,8 @@ def _without_filters(names: bytes) -> Iterator[str]:
     Raises:
         ChildError: a filter cannot be switched off on the command line.
     """
-    found = {name.rpartition(".")[0] for name in names.decode().split("\0")}
-    for one in sorted(found):
+    filters = {name.rpartition(".")[0] for name in names.decode().split("\0")}
+    for one in sorted(filters):
         if not one.startswith("filter."):
             continue
         if "=" in one:

@@ -143,9 +143,9 @@ def _heard(child: subprocess.Popen[bytes], name: str, timeout: float, most: int)
             if not ready:
                 raise late
             for key, _ in ready:
-                found = os.read(key.fd, _CHUNK)
-                said[key.fd] += found
-                if not found:
+                chunk = os.read(key.fd, _CHUNK)
+                said[key.fd] += chunk
+                if not chunk:
                     selector.unregister(key.fileobj)
             if sum(map(len, said.values())) > most:
                 raise ChildError(f"{name} printed more than {most} bytes")

@@ -49,8 +49,8 @@ def read_json(data: bytes | str) -> object:
     except json.JSONDecodeError as error:
         raise JsonError(f"{_place(text, error.pos)}: {error.msg}") from error
     except _LongError as error:
-        found = _LONG.search(text)
-        where = f"{_place(text, found.start())}: " if found else ""
+        match = _LONG.search(text)
+        where = f"{_place(text, match.start())}: " if match else ""
         raise JsonError(f"{where}{error}") from error
 
 

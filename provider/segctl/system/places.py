@@ -139,14 +139,14 @@ class _Walk:
                 continue
             if folder.path == f"/proc/{os.getpid()}/fd" and name.isdecimal():
                 return Place(folder, name, None, stream=int(name))
-            found = entry(folder, name)
-            if found is not None and stat.S_ISLNK(found.st_mode):
+            existing = entry(folder, name)
+            if existing is not None and stat.S_ISLNK(existing.st_mode):
                 links += 1
-                rest += self._followed(folder, name, found, links)
+                rest += self._followed(folder, name, existing, links)
             elif rest:
-                self._enter(folder, name, found)
+                self._enter(folder, name, existing)
             else:
-                return Place(folder, name, found)
+                return Place(folder, name, existing)
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
 
     def _followed(self, folder: Folder, name: str, found: os.stat_result, links: int) -> list[str]:
@@ -192,9 +192,9 @@ class _Walk:
 
     def _keep(self, descriptor: int, path: str) -> Folder:
         self._held.callback(os.close, descriptor)
-        found = os.fstat(descriptor)
-        sticky = bool(found.st_mode & stat.S_ISVTX)
-        return Folder(descriptor, path, found.st_uid, sticky, _others(found, descriptor))
+        status = os.fstat(descriptor)
+        sticky = bool(status.st_mode & stat.S_ISVTX)
+        return Folder(descriptor, path, status.st_uid, sticky, _others(status, descriptor))
 
 
 def _parts(path: str) -> list[str]:

@@ -72,10 +72,10 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 def _port(entry: str) -> tuple[str, int | None]:
     """Return an entry without its port, and the port."""
-    found = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(\d{1,5}))?", entry, re.ASCII)
-    if found is None:  # an IPv6 address or network
+    match = re.fullmatch(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::(\d{1,5}))?", entry, re.ASCII)
+    if match is None:  # an IPv6 address or network
         return entry, None
-    return found[1] or found[2] or "", int(found[3]) if found[3] else None
+    return match[1] or match[2] or "", int(match[3]) if match[3] else None
 
 
 def _address(host: str) -> Address | None:

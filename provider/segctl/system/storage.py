@@ -118,13 +118,13 @@ def prepare(path: Path, beside: tuple[str, ...]) -> Path:
             os.close(os.open(place.name, _NEW, PRIVATE, dir_fd=folder.descriptor))
         # not opened: closing it would release the locks that a library in this process holds on it
         for name in (place.name, *(f"{place.name}{suffix}" for suffix in beside)):
-            found = entry(folder, name)
-            if found is None:
+            existing = entry(folder, name)
+            if existing is None:
                 continue
             # root reads a service's database, in the service's own folder
             owners = {folder.owner, os.geteuid()} if os.geteuid() == 0 else {os.geteuid()}
-            _check_own(Place(folder, name, found), found, owners)
-            if found.st_mode & _SHARED_BITS:
+            _check_own(Place(folder, name, existing), existing, owners)
+            if existing.st_mode & _SHARED_BITS:
                 os.chmod(name, PRIVATE, dir_fd=folder.descriptor)
         return place.path
 
@@ -214,9 +214,9 @@ def _open_own(place: Place, flags: int) -> int:
     except FileExistsError:
         descriptor = os.open(name, safe, dir_fd=folder.descriptor)
     try:
-        found = os.fstat(descriptor)
-        _check_own(place, found, {os.geteuid()})
-        if found.st_mode & _SHARED_BITS:
+        status = os.fstat(descriptor)
+        _check_own(place, status, {os.geteuid()})
+        if status.st_mode & _SHARED_BITS:
             os.fchmod(descriptor, PRIVATE)
     except BaseException:
         os.close(descriptor)
@@ -243,9 +243,9 @@ def _pour(place: Place, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
         descriptor = os.open(place.name, flags, dir_fd=place.folder.descriptor)
     try:
-        found = os.fstat(descriptor)
+        status = os.fstat(descriptor)
         before = place.found
-        if before is not None and (found.st_dev, found.st_ino) != (before.st_dev, before.st_ino):
+        if before is not None and (status.st_dev, status.st_ino) != (before.st_dev, before.st_ino):
             raise unsafe("it was replaced while it was being opened")
         _write_all(descriptor, data)
     finally:

@@ -123,8 +123,8 @@ class Talk:
     def _answer(self, due: str) -> None:
         end = self._connection.RETURN
         if due == "page":
-            found = self._pager.search(self._heard[-_TAIL:])
-            start = len(self._heard) - len(found[1]) if found else len(self._heard)
+            match = self._pager.search(self._heard[-_TAIL:])
+            start = len(self._heard) - len(match[1]) if match else len(self._heard)
             self._pages.append((start, len(self._heard)))
             self._type(" ")
         elif due == "banner":

@@ -162,9 +162,9 @@ def secret_in(file: Path, variable: str) -> Secret:
     """
     path = file.expanduser()
     try:
-        found = path.stat()
-        ours = found.st_uid == os.geteuid()
-        if found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
+        status = path.stat()
+        ours = status.st_uid == os.geteuid()
+        if status.st_mode & (stat.S_IROTH | (stat.S_IRGRP if ours else 0)):
             raise UsageError(f"{path} is readable by others: chmod 600 {path}")
         text = path.read_text(encoding="utf-8").rstrip("\r\n")
     except OSError as error:
@@ -182,11 +182,11 @@ def _from_keyring(host: str, user: str) -> Secret | None:
     except ImportError:
         return None
     try:
-        found = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
+        password = keyring.get_password(KEYRING_SERVICE, f"{user}@{host}")
     except Exception as error:  # noqa: BLE001 - what backends raise says what they like
         raise AuthError(
             host,
             f"the keyring does not respond ({type(error).__name__}): unlock it, or set "
             "SEGCTL_PASSWORD",
         ) from None
-    return Secret(found) if isinstance(found, str) else None
+    return Secret(password) if isinstance(password, str) else None

@@ -108,11 +108,11 @@ def lookup(files: Sequence[bytes], name: str) -> Known:
     revoked: list[SSHKey] = []
     unusable = False
     for text in files:
-        found = read(text).match(name, "", None)
-        keys += found[0]
-        authorities += found[1]
-        revoked += found[2]
-        unusable = unusable or bool(found[3])
+        match = read(text).match(name, "", None)
+        keys += match[0]
+        authorities += match[1]
+        revoked += match[2]
+        unusable = unusable or bool(match[3])
     return Known(
         keys=tuple(key.public_data for key in keys),
         authorities=tuple(key.public_data for key in authorities),
@@ -123,11 +123,11 @@ def lookup(files: Sequence[bytes], name: str) -> Known:
 
 def _entry(line: bytes) -> str:
     """Return a line in a form that asyncssh and OpenSSH read alike; empty if it is not an entry."""
-    found = _LINE.fullmatch(line.partition(b"\0")[0].rstrip(b"\r"))
-    if found is None:
+    match = _LINE.fullmatch(line.partition(b"\0")[0].rstrip(b"\r"))
+    if match is None:
         return ""
     marker, names, kind, key = (part.decode("ascii", "surrogateescape") for part in (
-        found[1] or b"", found[2], found[3], found[4]
+        match[1] or b"", match[2], match[3], match[4]
     ))  # fmt: skip
     names = _names(names)
     kind = kind if kind.endswith(_CERTIFICATE) else _TYPES.get(kind, "")
@@ -214,14 +214,14 @@ def _strings(data: bytes, count: int) -> list[bytes]:
     Raises:
         ValueError: there are fewer.
     """
-    found: list[bytes] = []
+    strings: list[bytes] = []
     for _ in range(count):
         size = int.from_bytes(data[:4], "big")
         if len(data) < 4 + size:
             raise ValueError("not in SSH's encoding")
-        found.append(data[4 : 4 + size])
+        strings.append(data[4 : 4 + size])
         data = data[4 + size :]
-    return found
+    return strings
 
 
 def refusal(certificate: SSHOpenSSHCertificate, host: str) -> str:

@@ -261,8 +261,10 @@ class HttpsLine:
 
     def _check_fingerprint(self, connection: http.client.HTTPSConnection) -> None:
         sock = connection.sock
-        found = sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
-        digest = hashlib.sha256(found or b"").hexdigest()
+        certificate = (
+            sock.getpeercert(binary_form=True) if isinstance(sock, ssl.SSLSocket) else None
+        )
+        digest = hashlib.sha256(certificate or b"").hexdigest()
         wanted = re.sub(r"[^0-9a-f]", "", self.target.tls_fingerprint.lower().split("sha256")[-1])
         if digest != wanted:
             connection.close()

@@ -126,9 +126,9 @@ def is_alive(owner: LockOwner, *, age: float | None = None) -> bool | None:
         return True
     here = (_boot(), _namespace())
     if all(here) and (owner.boot, owner.namespace) == here:
-        found = _same_process(owner)
-        if found is not None:
-            return found
+        same_process = _same_process(owner)
+        if same_process is not None:
+            return same_process
     return False if remaining(owner, age=age) <= 0 else None
 
 

@@ -36,8 +36,8 @@ def masked(text: str, environment: Mapping[str, str] | None = None) -> str:
         text: any.
         environment: used instead of the process's own.
     """
-    found = {form for secret in _secrets(environment) for form in _forms(secret)}
-    for form in sorted(found - {""}, key=len, reverse=True):  # no part of a longer secret is left
+    forms = {form for secret in _secrets(environment) for form in _forms(secret)}
+    for form in sorted(forms - {""}, key=len, reverse=True):  # no part of a longer secret is left
         text = text.replace(form, _SHOWN)
     return text
 
@@ -58,13 +58,13 @@ def _parts(value: str) -> Iterator[str]:
     if "://" not in value:
         return
     with suppress(ValueError):
-        found = urlsplit(value)
-        account, _, _ = found.netloc.rpartition("@")
-        path = found.path.strip("/") if found.scheme.startswith("http") else ""
-        for one in (account.partition(":")[2], path, found.query):
+        url = urlsplit(value)
+        account, _, _ = url.netloc.rpartition("@")
+        path = url.path.strip("/") if url.scheme.startswith("http") else ""
+        for one in (account.partition(":")[2], path, url.query):
             yield one
             yield unquote(one)
-        for _, one in parse_qsl(found.query):
+        for _, one in parse_qsl(url.query):
             yield one
 
 

@@ -223,10 +223,10 @@ def _text(path: Path) -> bytes:
         RuntimeError: its ``~`` names no user.
     """
     path = path.expanduser()
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "not a file")
-    if found.st_size > _LARGEST:
+    if status.st_size > _LARGEST:
         raise OSError(errno.EFBIG, f"larger than {_LARGEST >> 20} MiB")
     return path.read_bytes()
 

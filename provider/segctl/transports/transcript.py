@@ -78,6 +78,6 @@ class Transcript:
 def counted(title: LiteralString, said: str | bytes, words: Words) -> str:
     """Return how often each of `words` occurs in the text; empty if none does."""
     text = said if isinstance(said, bytes) else said.encode(errors="replace")
-    found = [(shown, text.count(word.encode())) for shown, word in words.items()]
-    told = ", ".join(f"{shown} {number}" for shown, number in found if number)
+    counts = [(shown, text.count(word.encode())) for shown, word in words.items()]
+    told = ", ".join(f"{shown} {number}" for shown, number in counts if number)
     return f"{title}: {told}" if told else ""

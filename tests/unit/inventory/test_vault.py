@@ -88,7 +88,7 @@ def test_the_password_comes_from_a_file_or_a_script(tmp_path: Path) -> None:
     [
         ("", 0o644, "empty"),
         ("#!/bin/sh\nexit 3\n", 0o755, r"failed \(3\)"),
-        ("#!/no/such/program\n", 0o755, "does not run"),
+        ("#!/no/such/program\n", 0o755, "cannot be started"),
         ("#!/bin/sh\n", 0o755, "empty"),
     ],
 )

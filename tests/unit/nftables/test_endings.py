@@ -181,7 +181,7 @@ def test_a_push_that_comes_late_changes_nothing(gateway: LinuxMock) -> None:
 def test_nothing_is_pushed_over_a_push_that_waits(gateway: LinuxMock) -> None:
     gateway.load('add set inet segctl push { type mark; }\n'
                  'add element inet segctl push { 7 comment "by hand" }\n')  # fmt: skip
-    with pytest.raises(ApplyError, match="nobody has confirmed"):
+    with pytest.raises(ApplyError, match="an unconfirmed push"):
         change(gateway, OLD, NEW)
     with closing(opened(gateway)) as session:
         (found,) = live(session).state.unconfirmed
@@ -246,5 +246,5 @@ def test_a_lock_without_anybody_is_named_with_its_remedy(gateway: LinuxMock) -> 
 def test_a_run_that_a_record_cannot_name_is_refused(gateway: LinuxMock) -> None:
     with closing(opened(gateway)) as session:
         for run in (Run(plan_id="a" * 33), Run(probes="a b"), Run(plan_id='x"; flush')):
-            with pytest.raises(ValueError, match="no word of at most"):
+            with pytest.raises(ValueError, match="not a word of at most"):
                 session.begin(run)

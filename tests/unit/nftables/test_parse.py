@@ -33,7 +33,7 @@ CHAIN = {"chain": {"family": "inet", "table": "segctl", "name": "x", "handle": 1
 
 
 def test_a_table_that_is_not_ours_is_refused() -> None:
-    with pytest.raises(ParseError, match="segctl did not make"):
+    with pytest.raises(ParseError, match="segctl did not create"):
         live(listing(CHAIN))
 
 

@@ -170,12 +170,16 @@ def test_mms_takes_both_bases() -> None:
 @pytest.mark.parametrize(
     ("protocol", "classes", "message"),
     [
-        ("roc", ["read"], r"one application, roc, .*declare roc: \[control\]"),
+        ("roc", ["read"], r"a single application, roc, .*declare roc: \[control\]"),
         ("pi", ["read", "write"], r"declare pi: \[session\]"),
         ("modbus-tls", ["read"], r"no application for Modbus/TCP Security \(expect ssl\)"),
         ("cip-io", ["read"], "no application for EtherNet/IP implicit"),
         ("goose", ["read"], "is not IP"),
-        ("coap", ["program"], "no application of class program; .* are read, write, session"),
+        (
+            "coap",
+            ["program"],
+            "it has the classes read, write, session",
+        ),
         ("modbus", ["reed"], "no access class 'reed'; it has read, write, program"),
         ("goose", ["reed"], "it has none"),
         ("modbus", [], "no access class asked for"),

@@ -225,7 +225,7 @@ def test_both_kinds_beside_a_file_must_both_hold_where_both_are_trusted(tmp_path
         ('alice@plant namespace="segctl-plan" KEY', "option namespace is not understood"),
         ("alice@plant namespaces KEY", "option namespaces is not understood, or empty"),
         ('alice@plant namespaces="a",namespaces="b" KEY', "given twice"),
-        ('alice@plant valid-before="tomorrow" KEY', "'tomorrow' is no time"),
+        ('alice@plant valid-before="tomorrow" KEY', "'tomorrow' is not a time"),
         ('alice@plant valid-before="20261301" KEY', "does not match|unconverted|month"),
         ("RWQ", "not a minisign public key"),
     ],
@@ -245,7 +245,7 @@ def test_files_that_are_no_keys(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.write_text("# nobody\n", encoding="utf-8")
     for keys, why in (
-        (empty, "holds no key"),
+        (empty, "has no keys"),
         (tmp_path / "missing", "No such file"),
         (tmp_path, "Is a directory"),
     ):

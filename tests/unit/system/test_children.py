@@ -201,5 +201,5 @@ def test_what_is_no_program_is_told(tmp_path: Path) -> None:
     path = tmp_path / "plain"
     path.write_text("no program\n")
     path.chmod(0o755)
-    with pytest.raises(ChildError, match="does not run"):
+    with pytest.raises(ChildError, match="cannot be started"):
         run_child([str(path)], timeout=60)

@@ -83,7 +83,7 @@ class Stream:
         raise NftError(f"syntax error, unexpected {token.describe()}{expecting}", token.span)
 
     def name(self, hint: str = "string") -> Token:
-        """Take a name that is no keyword."""
+        """Take a name that is not a keyword."""
         token = self.peek()
         if token.kind != "string" or token.text in KEYWORDS:
             self.fail(hint)

@@ -111,7 +111,7 @@ def _home(shell: Shell, text: str) -> str:
 
 
 def _spreads(word: Word) -> bool:
-    """Say whether a word holds ``"$@"``: without arguments it is no word at all."""
+    """Say whether a word holds ``"$@"``: without arguments it yields no word at all."""
     return any(
         isinstance(part, Parameter) and part.name == "@" and part.quoted for part in word.parts
     )

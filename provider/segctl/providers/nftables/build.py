@@ -109,13 +109,13 @@ def assemble(
     maps: Iterable[Set] = (),
 ) -> Table:
     """Return the table of these chains, plus everything that is the same in all formats."""
-    found = {**chains, **dict(_inside(policy))}
-    found[names.FORWARD] = (
+    all_chains = {**chains, **dict(_inside(policy))}
+    all_chains[names.FORWARD] = (
         Line(f"iifname . oifname vmap @{names.PAIRS}"),
         Line(f"iifname @{names.ZONED} goto {names.DENY}"),
         Line(f"oifname @{names.ZONED} goto {names.DENY}"),
     )
-    found[names.DENY] = tuple(_deny(policy[DefaultRule]))
+    all_chains[names.DENY] = tuple(_deny(policy[DefaultRule]))
     groups = {group.name: group.members for group in policy[AddressGroup]}
     crossing = crossings(by_pair(policy.rules))
     sets = {item.name: item for item in (*_sets(policy, groups, crossing, given), *maps)}
@@ -124,11 +124,11 @@ def assemble(
         if isinstance(item, Set):
             sets[item.name] = item
         else:
-            found[item.name] = item.lines
+            all_chains[item.name] = item.lines
     return Table(
         chains={
             name: Chain(name=name, lines=lines, hook=FORWARD_HOOK if name == names.FORWARD else "")
-            for name, lines in found.items()
+            for name, lines in all_chains.items()
         },
         sets=sets,
         counters={item.name: item for item in _counters(policy, form)},
@@ -144,12 +144,12 @@ def _counters(policy: Policy, form: str) -> Iterator[Counter]:
 
 def by_pair(rules: Iterable[Rule]) -> dict[str, list[Rule]]:
     """Return the permitting rules by zone pair."""
-    found: dict[str, list[Rule]] = {}
+    pairs: dict[str, list[Rule]] = {}
     for rule in rules:
         if rule.type != "intrazone":
             pair = names.pair(rule.from_zones[0], rule.to_zones[0])
-            found.setdefault(pair, []).append(rule)
-    return found
+            pairs.setdefault(pair, []).append(rule)
+    return pairs
 
 
 def reverse(pair: str) -> str:
@@ -314,12 +314,12 @@ def _pair_chains(
     erq: list[Line] = []
     era: list[Line] = []
     for rule in rules:
-        found = lines_of(rule, groups, given)
-        fun += found.fun
-        erq += found.erq
-        era += found.era
-        yield f"may_{rule.name}", found.may
-        yield f"rule_{rule.name}", found.verdict
+        rule_lines = lines_of(rule, groups, given)
+        fun += rule_lines.fun
+        erq += rule_lines.erq
+        era += rule_lines.era
+        yield f"may_{rule.name}", rule_lines.may
+        yield f"rule_{rule.name}", rule_lines.verdict
     yield f"out_{pair}", tuple(Line(f"jump may_{rule.name}") for rule in rules)
     yield f"erq_{pair}", tuple(erq)
     yield f"era_{pair}", tuple(era)
@@ -397,20 +397,20 @@ def _sets(
 ) -> Iterator[Set]:
     for group in groups:
         for version, (declaration, made) in ADDRESS_SETS.items():
-            found = members(groups, group, version)
-            if found:
+            addresses = members(groups, group, version)
+            if addresses:
                 yield Set(
                     name=given.set(version, group),
                     declaration=declaration,
                     made=made,
-                    elements=frozenset(found),
+                    elements=frozenset(addresses),
                 )
     ports = {zone.name: zone.interfaces for zone in policy[FirewallZone]}
     yield Set(
         name=names.ZONED,
         declaration="type ifname;",
         made="typeof iifname;",
-        elements=frozenset(f'"{port}"' for found in ports.values() for port in found),
+        elements=frozenset(f'"{port}"' for addresses in ports.values() for port in addresses),
     )
     inside = (names.pair(zone, zone) for zone in ports)
     yield Set(

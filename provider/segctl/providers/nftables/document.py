@@ -63,14 +63,14 @@ def load(document: bytes) -> Document:
         ParseError: it is not ours, or damaged.
     """
     try:
-        found = cast("dict[str, Any]", read_listing(document))
-        if found.pop("format") != FORMAT:
+        fields = cast("dict[str, Any]", read_listing(document))
+        if fields.pop("format") != FORMAT:
             raise ValueError  # noqa: TRY301 - one place says what a damaged document is
-        if isinstance(found.get("boot"), bool):  # the form of earlier documents
-            del found["boot"]
-        if not all(_fits(name, value) for name, value in found.items()):
+        if isinstance(fields.get("boot"), bool):  # the form of earlier documents
+            del fields["boot"]
+        if not all(_fits(name, value) for name, value in fields.items()):
             raise TypeError  # noqa: TRY301 - as above
-        return Document(**found)
+        return Document(**fields)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ParseError("nftables", "not a document of this version, or damaged") from error
 

@@ -188,7 +188,7 @@ class _Fitter:
         if not found:
             message = f"{where}: {', '.join(listed)} has no address that nftables can match"
             raise UnsupportedError(message)
-        group = AddressGroup(name=name, members=found)
+        group = AddressGroup(name=name, members=intervals)
         if self.groups.setdefault(name, group) != group:
             message = f"{where}: two address groups would be named {name!r}"
             raise UnsupportedError(message)
@@ -210,18 +210,18 @@ class _Fitter:
                 message = f"{where}: nftables needs services or protocols"
                 raise UnsupportedError(message)
             return (ANY,), _port_names(listed)
-        found = functions.uses(rule, where)
-        self.notes.update({note.message: note for note in found.notes})
+        uses = functions.uses(rule, where)
+        self.notes.update({note.message: note for note in uses.notes})
         if not listed:
             listed = [
                 (port.protocol, port.first, port.last)
                 for use in rule.protocols
                 for port in layer4_ports(catalogue().get(use.protocol))
             ]
-        if found.names and any(protocol != "tcp" for protocol, _, _ in listed):
+        if uses.names and any(protocol != "tcp" for protocol, _, _ in listed):
             message = f"{where}: functions can be judged over TCP only"
             raise UnsupportedError(message)
-        return found.names or (ANY,), _port_names(listed)
+        return uses.names or (ANY,), _port_names(listed)
 
 
 def _port_names(listed: Iterable[tuple[str, int, int]]) -> tuple[str, ...]:

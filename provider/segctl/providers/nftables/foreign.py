@@ -32,13 +32,13 @@ def hooked_tables(chains: str) -> list[str]:
     Raises:
         ValueError: `chains` is not a listing.
     """
-    found: dict[str, None] = {}
+    tables: dict[str, None] = {}
     with shaped():
         for kind, values in entries(chains):
             table = f"{values.get('family')} {values.get('table')}"
             if kind == "chain" and values.get("hook") in _MARKING and table != names.TABLE:
-                found[table] = None
-    return list(found)
+                tables[table] = None
+    return list(tables)
 
 
 def foreign_findings(document: Document) -> Iterator[Problem]:
@@ -47,12 +47,12 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
     for table, listing in document.foreign.items():
         try:
             with shaped():
-                found = tuple(_table_findings(table, list(entries(listing))))
+                findings = tuple(_table_findings(table, list(entries(listing))))
         except ValueError as error:
             raise ParseError(
                 document.host, f"its listing of table {table} is not understood"
             ) from error
-        yield from found
+        yield from findings
 
 
 def _unread(table: str, reason: str) -> Problem:
@@ -124,8 +124,8 @@ def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Probl
                 severity="error",
                 subject=f"{table} {chain}",
             )
-    found = (one for rules in lines.values() for rule in rules for one in rule)
-    if any("xt" in one and not one["xt"] for one in found):
+    statements = (one for rules in lines.values() for rule in rules for one in rule)
+    if any("xt" in one and not one["xt"] for one in statements):
         yield Problem(
             message=f"table {table} has iptables rules that this nft does not show: it is unknown "
             "whether they set the connection mark",

@@ -123,26 +123,26 @@ def _services(rules: Iterable[Rule]) -> tuple[Service, ...]:
 
 
 def _marks(table: Table) -> dict[str, int]:
-    found: dict[str, int] = {}
+    marks: dict[str, int] = {}
     for chain in table.chains.values():
         kind, _, rule = chain.name.partition("_")
         if kind == "rule":
             for line in chain.lines:
                 if match := _MARK.fullmatch(line.text):
-                    found[rule] = int(match[1], 16)
-    return found
+                    marks[rule] = int(match[1], 16)
+    return marks
 
 
 def _former_marks(table: Table) -> dict[str, Former]:
-    found: dict[str, dict[str, int]] = {}
+    marks: dict[str, dict[str, int]] = {}
     for chain in table.chains.values():
         kind, _, pair = chain.name.partition("_")
         if kind in ("ok", "okf"):
             for line in chain.lines[:1]:
                 if match := _MARK.fullmatch(line.text):
                     field_name = "plain" if kind == "ok" else "judged"
-                    found.setdefault(pair, {})[field_name] = int(match[1], 16)
-    return {pair: Former(**values) for pair, values in found.items()}
+                    marks.setdefault(pair, {})[field_name] = int(match[1], 16)
+    return {pair: Former(**values) for pair, values in marks.items()}
 
 
 def _sets_in_use(used: Iterable[str]) -> Iterator[tuple[tuple[int, str], str]]:
@@ -261,12 +261,12 @@ def inside_rule(name: str, zone: str, log_setting: str) -> Rule:
 def _groups(table: Table, given: Names, rules: Iterable[Rule]) -> Iterator[AddressGroup]:
     used = {name for rule in rules for name in (*rule.sources, *rule.destinations)} - {ANY}
     for group in sorted(used):
-        found: list[str] = []
+        groups: list[str] = []
         for version in (4, 6):
             held = table.sets.get(given.set(version, group))
             if held is not None:
-                found += held.elements
-        yield AddressGroup(name=group, members=tuple(sorted(found)))
+                groups += held.elements
+        yield AddressGroup(name=group, members=tuple(sorted(groups)))
 
 
 def _default(table: Table) -> Iterator[DefaultRule]:

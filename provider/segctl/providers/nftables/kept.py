@@ -63,9 +63,9 @@ def table_digest(listing: str) -> str:
     return digest(read_table(listing) if listing else Table())
 
 
-def kept(found: Document, table: Table) -> tuple[Kept, str]:
+def kept(document: Document, table: Table) -> tuple[Kept, str]:
     """Return whether the boot file holds what the host enforces, and a text why it does not."""
-    said = found.boot
+    said = document.boot
     if said is None:
         return "unknown", "it was not read"
     if "No such file or directory" in said:
@@ -80,18 +80,18 @@ def kept(found: Document, table: Table) -> tuple[Kept, str]:
         former = said.startswith(agent.BOOT_TITLE)
         by = "an earlier segctl" if former else "somebody else"
         return "unknown" if former else "differs", f"{by} wrote it"
-    if head["body"] != found.body:
+    if head["body"] != document.body:
         return "differs", "it was edited after segctl wrote it"
     if head["table"] != digest(table):
         return "differs", "the table was changed after segctl wrote it"
     return "same", ""
 
 
-def loading(found: Document, table: Table) -> Iterator[Problem]:
+def loading(document: Document, table: Table) -> Iterator[Problem]:
     """Yield a finding if nothing loads the boot file at boot, or if that is unknown."""
-    if not table.chains or found.loads is None:
+    if not table.chains or document.loads is None:
         return
-    told = _loaded(found.loads)
+    told = _loaded(document.loads)
     if told is True:
         return
     if told is None:

@@ -142,14 +142,14 @@ class Line:
         if any(agent.ABSENT not in line for line in said):
             raise self._failed("looking", answer)
         try:
-            found = [read_records(line) for line in answer.out.splitlines() if line.strip()]
+            records = [read_records(line) for line in answer.out.splitlines() if line.strip()]
         except ValueError as error:
             raise ParseError(self._target.name, "its answer is not an nft listing") from error
         return Records(
-            locks=tuple(one for part in found for one in part.locks),
-            lock_set=any(part.lock_set for part in found),
-            pushed=tuple(one for part in found for one in part.pushed),
-            applied=tuple(one for part in found for one in part.applied),
+            locks=tuple(one for part in records for one in part.locks),
+            lock_set=any(part.lock_set for part in records),
+            pushed=tuple(one for part in records for one in part.pushed),
+            applied=tuple(one for part in records for one in part.applied),
         )
 
     def _failed(self, what: str, answer: Answer) -> DeviceError:

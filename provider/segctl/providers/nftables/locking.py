@@ -122,20 +122,21 @@ class Locking(Line):
         """
         if "File exists" not in answer.err and agent.ABSENT not in answer.err:
             raise self._failed("lock", answer)
-        found = self._look()
-        if not found.lock_set:
+        records = self._look()
+        if not records.lock_set:
             return fresh
-        for held in found.locks:
+        for held in records.locks:
             owner = lock_owner.read_owner(held.comment)
             if owner is None or lock_owner.is_alive(owner, age=self._age(owner)) is not False:
                 raise self._locked(held, owner)
-        if not found.locks:
+        if not records.locks:
             raise LockedError(
                 self._target.name, f"there is a lock without an owner: remove it with `{REMOVE}`"
             )
         self._progress("cleaning up after an interrupted run")
         gone = "".join(
-            f"delete element {names.TABLE} {names.LOCK} {{ {held.key} }}\n" for held in found.locks
+            f"delete element {names.TABLE} {names.LOCK} {{ {held.key} }}\n"
+            for held in records.locks
         )
         return gone + mine.again()
 
@@ -203,13 +204,13 @@ class Locking(Line):
             try:
                 if number:
                     self._again(until)
-                found = self._look()
-                held = next((one for one in found.locks if one.comment == mine.comment), None)
+                records = self._look()
+                held = next((one for one in records.locks if one.comment == mine.comment), None)
                 if held is None:
                     if not number:
                         self._progress(self._lost("it does not unlock").message)
                     return
-                answer = self._write_nft(self._release(held, found))
+                answer = self._write_nft(self._release(held, records))
             except DeviceError as error:
                 problem = error.message
                 continue
@@ -218,10 +219,10 @@ class Locking(Line):
             problem = answer.reason
         self._progress(f"could not release the lock; the next run will: {problem}")
 
-    def _release(self, held: Held, found: Records) -> str:
+    def _release(self, held: Held, records: Records) -> str:
         """Return the transaction that unlocks; it deletes a table that holds nothing else."""
         begin = f"delete element {names.TABLE} {names.LOCK} {{ {held.key} }}\n"
-        if not found.pushed and self._is_empty():
+        if not records.pushed and self._is_empty():
             return f"{begin}delete table {names.TABLE}\n"
         return f"{begin}delete set {names.TABLE} {names.LOCK}\n"
 

@@ -97,8 +97,8 @@ def pair(source: str, destination: str) -> str:
 
 def split_set(name: str) -> tuple[int, int, str] | None:
     """Return the IP version, revision and group in an address set's name, or None."""
-    found = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
-    return (int(found[1]), int(found[2] or 0), found[3]) if found else None
+    match = re.fullmatch(r"a([46])(?:\.([1-9][0-9]*))?_(.+)", name)
+    return (int(match[1]), int(match[2] or 0), match[3]) if match else None
 
 
 def set_name(version: int, revision: int, group: str) -> str:

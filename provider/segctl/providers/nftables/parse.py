@@ -49,20 +49,20 @@ def parse(document: bytes) -> NftLive:
 
 
 def _parse(document: bytes) -> NftLive:
-    found = load(document)
-    versions.check(found.host, found.nft)
-    table = _table(found)
+    host = load(document)
+    versions.check(host.host, host.nft)
+    table = _table(host)
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())
-    links = _links(found)
-    found_kept, why = kept(found, table)
+    links = _links(host)
+    found_kept, why = kept(host, table)
     return NftLive(
         identity=Identity(
-            serial=found.machine,
-            os_version=versions.version_of(found.nft),
+            serial=host.machine,
+            os_version=versions.version_of(host.nft),
             content_version="",
             scope=Scope(name=names.TABLE),
-            model=f"Linux {found.kernel}",
-            hostname=found.hostname,
+            model=f"Linux {host.kernel}",
+            hostname=host.hostname,
         ),
         policy=meaning.policy,
         others=Policy(),
@@ -77,11 +77,11 @@ def _parse(document: bytes) -> NftLive:
         },
         counts={"rule": len(meaning.policy.rules)},
         findings=(
-            *foreign_findings(found),
+            *foreign_findings(host),
             *_debris(meaning.debris),
-            *loading(found, table),
+            *loading(host, table),
         ),
-        state=replace(_state(found), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE),
+        state=replace(_state(host), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE),
         table=table,
         names=meaning.names,
     )

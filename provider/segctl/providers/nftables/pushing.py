@@ -181,13 +181,13 @@ class Pushing(Locking):
             ApplyError: the push no longer exists.
         """
         _ = self._mine
-        found = self._look().pending(change.push)
-        if found is None:
+        push = self._look().pending(change.push)
+        if push is None:
             raise ApplyError(
                 self._target.name,
                 "the unconfirmed change no longer exists: plan and apply again",
             )
-        self._pushed, self._answered = found, True
+        self._pushed, self._answered = push, True
         left = change.goes_back_in
         self._goes_back_at = None if left is None else time.monotonic() + left
 

@@ -151,9 +151,11 @@ def read_records(table: str) -> Records:
     if not table:
         return Records()
     with shaped():
-        found = dict(_sets(cast("Any", read_listing(table))["nftables"]))
-        locks = tuple(Held(key=key, comment=text) for key, text in found.get(names.LOCK, ()))
-        pushes = found.get(names.PUSH, ())
+        elements_by_set = dict(_sets(cast("Any", read_listing(table))["nftables"]))
+        locks = tuple(
+            Held(key=key, comment=text) for key, text in elements_by_set.get(names.LOCK, ())
+        )
+        pushes = elements_by_set.get(names.PUSH, ())
         applied = [
             Applied(key=key, number=int(match["number"]), plan=match["plan"])
             for key, text in pushes
@@ -161,7 +163,7 @@ def read_records(table: str) -> Records:
         ]
     return Records(
         locks=locks,
-        lock_set=names.LOCK in found,
+        lock_set=names.LOCK in elements_by_set,
         pushed=tuple(_pushed(key, text) for key, text in pushes if not _APPLIED.fullmatch(text)),
         applied=tuple(sorted(applied, key=lambda one: -one.number)),
     )

@@ -64,28 +64,28 @@ class NftSession(Pushing):
             AuthError: the account may not use it.
         """
         self._progress("reading")
-        found = self._ask()
-        self._sudo = "" if self._part(found, "uid").strip() == "0" else "sudo -n"
-        hostname, _, kernel = self._part(found, "host").strip().partition(" ")
-        version = self._part(found, "nft").strip()
+        answers = self._ask()
+        self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
+        hostname, _, kernel = self._part(answers, "host").strip().partition(" ")
+        version = self._part(answers, "nft").strip()
         versions.check(self._target.name, version)
-        table = self._table(found)
-        chains, foreign, unread = self._others(found)
+        table = self._table(answers)
+        chains, foreign, unread = self._others(answers)
         return Document(
             host=self._target.name,
             nft=version,
             kernel=kernel,
             hostname=hostname,
-            machine=found.get("machine", _NOTHING).out.strip(),
+            machine=answers.get("machine", _NOTHING).out.strip(),
             table=table,
             chains=chains,
-            links=self._part(found, "links"),
+            links=self._part(answers, "links"),
             foreign=foreign,
             unread=unread,
-            state=self._standing(found, table),
-            boot=self._told(found, "boot") if self._told(found, "body") else None,
-            body=(self._told(found, "body") or "").partition(" ")[0],
-            loads=self._told(found, "loads"),
+            state=self._standing(answers, table),
+            boot=self._told(answers, "boot") if self._told(answers, "body") else None,
+            body=(self._told(answers, "body") or "").partition(" ")[0],
+            loads=self._told(answers, "loads"),
         ).dump()
 
     def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -111,12 +111,12 @@ class NftSession(Pushing):
                 unread[name] = f"nft crashed ({crash})" if crash else answer.reason
         return chains, foreign, unread
 
-    def _standing(self, found: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
+    def _standing(self, answers: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
         """Remember the records of runs in the table; return them in the document's form."""
         try:
             self._clock = Clock(
-                epoch=float(self._part(found, "clock")),
-                uptime=float(self._part(found, "uptime").split()[0]),
+                epoch=float(self._part(answers, "clock")),
+                uptime=float(self._part(answers, "uptime").split()[0]),
                 read=time.monotonic(),
             )
             self._records = read_records(table)
@@ -171,24 +171,24 @@ class NftSession(Pushing):
         if _CONTROL.search(text):
             raise ParseError(self._target.name, "answers with control characters")
 
-    def _part(self, found: Mapping[str, Answer], name: str) -> str:
-        answer = found.get(name)
+    def _part(self, answers: Mapping[str, Answer], name: str) -> str:
+        answer = answers.get(name)
         if answer is None:
             raise ParseError(self._target.name, f"gave no answer for {name!r}")
         if answer.code != 0:
             raise self._refused(name, answer)
         return answer.out
 
-    def _told(self, found: Mapping[str, Answer], name: str) -> str | None:
+    def _told(self, answers: Mapping[str, Answer], name: str) -> str | None:
         """Return an answer that a host may lack the tools for; None if it does."""
-        answer = found.get(name)
-        return None if answer is not None and answer.code else self._part(found, name)
+        answer = answers.get(name)
+        return None if answer is not None and answer.code else self._part(answers, name)
 
-    def _table(self, found: Mapping[str, Answer]) -> str:
+    def _table(self, answers: Mapping[str, Answer]) -> str:
         """Return the listing of our table; empty if nft says that there is none."""
-        answer = found.get("table")
+        answer = answers.get("table")
         if answer is None or answer.code == 0:
-            return self._part(found, "table")
+            return self._part(answers, "table")
         if agent.ABSENT in answer.out:
             return ""
         raise self._refused("table", replace(answer, err=answer.out or answer.err))

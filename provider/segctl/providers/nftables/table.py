@@ -28,8 +28,8 @@ class Line:
     @property
     def target(self) -> str:
         """The chain it jumps or goes to, if any."""
-        found = _TARGET.search(self.text)
-        return found[1] if found else ""
+        match = _TARGET.search(self.text)
+        return match[1] if match else ""
 
     def __str__(self) -> str:
         """Return it as in an nft file."""

@@ -16,8 +16,8 @@ OLDEST = (1, 0, 6)
 
 def version_of(said: str) -> str:
     """Return the version in the output of ``nft --version``; empty if there is none."""
-    found = re.search(r"v([0-9]+(?:\.[0-9]+)*)", said)
-    return found[1] if found else ""
+    match = re.search(r"v([0-9]+(?:\.[0-9]+)*)", said)
+    return match[1] if match else ""
 
 
 def check(host: str, said: str) -> None:

@@ -52,10 +52,10 @@ def lines(element: Element | None) -> list[str]:
     """Return the lines of a message, wherever they are in `element`."""
     if element is None:
         return []
-    found = [
+    texts = [
         str(text).strip() for line in element.iter("line", "msg") for text in [line.text] if text
     ]
-    told = [line for line in found if line]
+    told = [line for line in texts if line]
     if told:
         return told
     whole = " ".join(str(text).strip() for text in element.itertext()).strip()

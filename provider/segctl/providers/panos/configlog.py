@@ -76,9 +76,9 @@ def steps_of(xpath: str) -> Steps:
     """Return the steps of an xpath, each with its entry's name, up to the first complex one."""
     steps: list[tuple[str, str]] = []
     place = 0
-    while (found := _STEP.match(xpath, place)) is not None:
-        steps.append((found[1], found[2] or found[3] or ""))
-        place = found.end()
+    while (match := _STEP.match(xpath, place)) is not None:
+        steps.append((match[1], match[2] or match[3] or ""))
+        place = match.end()
     return tuple(steps)
 
 
@@ -131,7 +131,7 @@ def authors(
         rewritten = rewritten or _rewrites(line, user)
         if len(found) == len(items):
             break
-    return tuple(found.get(index) for index in range(len(items)))
+    return tuple(by_item.get(index) for index in range(len(items)))
 
 
 def _rewrites(line: Entry, user: str) -> bool:

@@ -150,9 +150,9 @@ def parse_rule(element: Element) -> Rule:
             extras.append(text_of(child))
     if extras:
         values["extras"] = tuple(sorted(extras))
-    found = names.read_mark(values.get("description", ""))
-    if found is not None:
-        values.update(found)
+    mark = names.read_mark(values.get("description", ""))
+    if mark is not None:
+        values.update(mark)
     return Rule(**values)
 
 

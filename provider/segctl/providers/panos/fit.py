@@ -178,7 +178,7 @@ def _applications(
             warnings[caution] = Problem(message=caution, severity="warning", kind="doubt")
     if not rule.protocols:
         return rule.applications, ()
-    found = set(rule.applications)
+    app_ids = set(rule.applications)
     ports: list[Service] = []
     for use in rule.protocols:
         protocol = catalogue().get(use.protocol)
@@ -198,16 +198,16 @@ def _applications(
                 for _, _, ports in [str(port).partition("/")]
             ]
             continue
-        found.update(applications.names)
+        app_ids.update(applications.names)
         _doubt(warnings, use.protocol, applications.warnings, "warning")
         _doubt(warnings, use.protocol, applications.notes, "note")
-    if ports and (found or rule.services != (APPLICATION_DEFAULT,)):
+    if ports and (app_ids or rule.services != (APPLICATION_DEFAULT,)):
         message = (
             f"conduit {rule.conduit}, flow {rule.flow}: a protocol without App-ID cannot share a "
             "rule with others; give it its own flow"
         )
         raise UnsupportedError(message)
-    return tuple(sorted(found)) or (ANY,), tuple(sorted(ports, key=lambda item: item.name))
+    return tuple(sorted(app_ids)) or (ANY,), tuple(sorted(ports, key=lambda item: item.name))
 
 
 def _doubt(

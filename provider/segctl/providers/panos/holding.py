@@ -96,7 +96,7 @@ class Holding:
 
     def _dead(self, held: Sequence[Held]) -> list[Held]:
         """Return the locks that our dead runs left; refuse all others that concern us."""
-        found: list[Held] = []
+        dead: list[Held] = []
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
             if lock.kind == "config" and lock.scope not in (locks.SHARED, self._vsys):
@@ -110,9 +110,9 @@ class Holding:
                     f"{known} holds it with this account; {locks.until(lock, clock)}: wait for "
                     f"it, or if that run is dead, `{lock.command}`",
                 )
-            found.append(lock)
-        self._refuse_elsewhere(found, held)
-        return found
+            dead.append(lock)
+        self._refuse_elsewhere(dead, held)
+        return dead
 
     def _refuse_elsewhere(self, dead: Sequence[Held], held: Sequence[Held]) -> None:
         """Refuse to clean up after a run on another virtual system, whose change is not ours."""
@@ -154,17 +154,17 @@ class Holding:
             except AuthError:
                 raise
             except DeviceError as error:
-                found = self._at(kind, scope)
-                if found is not None and self._is_mine(found):
+                holder = self._at(kind, scope)
+                if holder is not None and self._is_mine(holder):
                     return
                 lost = isinstance(error, ConnectError | ParseError)
-                if found is None and lost and not last:
+                if holder is None and lost and not last:
                     continue
-                if lost and found is None:
+                if lost and holder is None:
                     raise
                 raise LockedError(
                     self.target.name,
-                    f"{found or f'{kind} lock for {scope}: {error.message}'}; "
+                    f"{holder or f'{kind} lock for {scope}: {error.message}'}; "
                     "wait until it is released, or have its owner release it",
                 ) from error
             else:
@@ -187,11 +187,13 @@ class Holding:
         held = {(lock.kind, lock.scope): lock for lock in self.held()}
         gone: list[tuple[str, str]] = []
         for kind, scope in self._wanted:
-            found = held.get((kind, scope))
-            if found is not None and self._is_mine(found):
+            holder = held.get((kind, scope))
+            if holder is not None and self._is_mine(holder):
                 continue
-            if found is not None or not self.submitted or self.lost:
-                raise self._lost(f"{found}" if found else f"nobody holds the {kind} lock any more")
+            if holder is not None or not self.submitted or self.lost:
+                raise self._lost(
+                    f"{holder}" if holder else f"nobody holds the {kind} lock any more"
+                )
             gone.append((kind, scope))
         try:
             for kind, scope in gone:

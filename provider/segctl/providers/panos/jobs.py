@@ -72,10 +72,10 @@ _DESCRIBED: Final = re.compile(r"segctl (apply|revert) plan (\S+) before (\S+) r
 
 def read_commit(description: str) -> Commit | None:
     """Parse one of our descriptions; None for any other."""
-    found = _DESCRIBED.fullmatch(description.strip())
-    if found is None:
+    match = _DESCRIBED.fullmatch(description.strip())
+    if match is None:
         return None
-    doing, plan, before, token = found.groups()
+    doing, plan, before, token = match.groups()
     return Commit(doing=doing, token=token, plan=plan.strip("-"), before=before.strip("-"))
 
 
@@ -134,13 +134,13 @@ class Jobs:
         what, pause, interrupted = _WORDS[kind], POLL_FIRST, False
         while True:
             try:
-                found = self._job(number)
-                if found is not None and self._is_over(found, number, kind):
+                job = self._job(number)
+                if job is not None and self._is_over(job, number, kind):
                     break
-                if found is not None:
-                    self.progress(f"{what} {found.findtext('progress') or '0'} %")
+                if job is not None:
+                    self.progress(f"{what} {job.findtext('progress') or '0'} %")
                 if time.monotonic() > deadline:
-                    raise self._endless(number, kind, seen=found is not None)
+                    raise self._endless(number, kind, seen=job is not None)
                 time.sleep(pause)
             except KeyboardInterrupt:
                 if interrupted:
@@ -148,9 +148,9 @@ class Jobs:
                 interrupted = True
                 self.progress(f"interrupted: waiting for the {what} to end, then going back")
             pause = min(pause * 2, POLL_MOST)
-        self.note(found)
-        if found.findtext("result") != "OK":
-            why = answers.told(found.find("details"))
+        self.note(job)
+        if job.findtext("result") != "OK":
+            why = answers.told(job.find("details"))
             raise ApplyError(
                 self.target.name, f"{what} job {number} failed, nothing changed: {why}"
             )
@@ -169,11 +169,11 @@ class Jobs:
 
     def _is_over(self, job: Element, number: str, kind: str) -> bool:
         """Whether a job has ended; after a restart another one may have its number."""
-        found = job.findtext("type") or ""
-        if found == "Failed-Job":
+        job_type = job.findtext("type") or ""
+        if job_type == "Failed-Job":
             why = answers.told(job.find("details"))
             raise ApplyError(self.target.name, f"{_WORDS[kind]} job {number}: {why}")
-        if not found.startswith(kind) or (job.findtext("user") or "") not in self._users():
+        if not job_type.startswith(kind) or (job.findtext("user") or "") not in self._users():
             raise JobLostError(self.target.name, f"{_WORDS[kind]} job {number} is gone")
         return job.findtext("status") == _OVER
 
@@ -207,7 +207,7 @@ class Jobs:
         """
         wanted = tuple(tokens)
         answer = self.client.op(_ALL)
-        found: list[tuple[int, Element]] = []
+        numbered: list[tuple[int, Element]] = []
         for job in answer.iterfind("result/job"):
             if not (job.findtext("type") or "").startswith("Commit"):
                 continue
@@ -217,8 +217,8 @@ class Jobs:
             said, number = read_commit(text), _number(_id(job))
             nameless = not text and self.last and number > self.last
             if nameless or (said is not None and said.token in wanted):
-                found.append((number, job))
-        return [job for _, job in sorted(found, key=lambda pair: -pair[0])]
+                numbered.append((number, job))
+        return [job for _, job in sorted(numbered, key=lambda pair: -pair[0])]
 
     def turned_up(self, token: str, deadline: float) -> str:
         """Return the number of a run's commit job whose answer was lost; empty for none.
@@ -229,14 +229,14 @@ class Jobs:
         began, pause, told = time.monotonic(), POLL_FIRST, False
         while True:
             try:
-                found = [job for job in self.ours([token]) if _number(_id(job)) > self.last]
+                jobs = [job for job in self.ours([token]) if _number(_id(job)) > self.last]
                 told = True
             except (ConnectError, ParseError, BusyError):
                 if time.monotonic() > deadline:
                     raise
-                found = []
-            if found:
-                return _id(found[0])
+                jobs = []
+            if jobs:
+                return _id(jobs[0])
             now = time.monotonic()
             if told and now > min(deadline, began + min(_TURNS_UP, self.target.timeout)):
                 return ""
@@ -254,23 +254,23 @@ class Jobs:
         while True:
             late = time.monotonic() > deadline
             try:
-                found = self.ours(wanted)
+                jobs = self.ours(wanted)
             except (ConnectError, ParseError, BusyError):
                 if late:
                     raise
             else:
-                running = [job for job in found if job.findtext("status") != _OVER]
+                running = [job for job in jobs if job.findtext("status") != _OVER]
                 if not running:
-                    return found
+                    return jobs
                 if late:
                     raise self._endless(_id(running[0]), "Commit")
             time.sleep(pause)
             pause = min(pause * 2, POLL_MOST)
 
 
-def last_commit(found: Sequence[Element]) -> Commit | None:
+def last_commit(jobs: Sequence[Element]) -> Commit | None:
     """Return the latest of our commits that succeeded."""
-    for job in found:
+    for job in jobs:
         said = read_commit(job.findtext("description") or "")
         if said is not None and job.findtext("result") == "OK":
             return said

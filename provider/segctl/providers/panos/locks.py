@@ -73,11 +73,11 @@ class Held:
 
 def read(kind: str, answer: Element) -> list[Held]:
     """Return the locks of one kind that ``show config-locks`` or ``show commit-locks`` lists."""
-    found: list[Held] = []
+    locks: list[Held] = []
     for entry in answer.iterfind(f"result/{kind}-locks/entry"):
         comment = (entry.findtext("comment") or "").strip()
         settles = _SETTLES.search(comment)
-        found.append(
+        locks.append(
             Held(
                 kind=kind,
                 scope=(entry.findtext("name") or "").strip() or SHARED,
@@ -88,7 +88,7 @@ def read(kind: str, answer: Element) -> list[Held]:
                 settles=settles[1] if settles else "",
             )
         )
-    return found
+    return locks
 
 
 def comment(owner: LockOwner, settles: str = "") -> str:

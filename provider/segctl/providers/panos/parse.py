@@ -120,7 +120,7 @@ class _Items:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Walk:
     """What a walk over one scope (virtual system or shared) has collected so far."""
 
     ours: _Items = field(default_factory=_Items)
@@ -218,13 +218,13 @@ def _parse(document: bytes) -> PanosLive:
 # --- streaming -----------------------------------------------------------------------------------
 
 
-def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
+def _stream(host: str, part: Part, root: str, budget: Budget) -> _Walk:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
     Only the start of ``result`` is an event: each event costs as much as parsing an element.
     """
     refuse_dtd(host, part)
-    found = _Found()
+    walk = _Walk()
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     result: Element | None = None
     try:
@@ -235,25 +235,25 @@ def _stream(host: str, part: Part, root: str, budget: Budget) -> _Found:
             for _, element in cast("Events", parser.read_events()):
                 result = element if result is None else result
             if result is not None:
-                _take(found, result, root, unfinished=1)
-            budget.check(found.count, result)
+                _take(walk, result, root, unfinished=1)
+            budget.check(walk.count, result)
         tree_root = parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
     status = tree_root.get("status")
     if status == "error" and "No such node" in "".join(str(t) for t in tree_root.itertext()):
-        return found
+        return walk
     if status != "success":
         raise ParseError(host, f"refuses to show the configuration: {elements.reason(tree_root)}")
     if result is not None:
-        _take(found, result, root)
-        found.rest = result.find(root)
-    entries = 0 if found.rest is None else sum(1 for _ in found.rest.iter("entry"))
-    budget.close(found.count + entries, found.rest)
-    return found
+        _take(walk, result, root)
+        walk.rest = result.find(root)
+    entries = 0 if walk.rest is None else sum(1 for _ in walk.rest.iter("entry"))
+    budget.close(walk.count + entries, walk.rest)
+    return walk
 
 
-def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> None:
+def _take(walk: _Walk, result: Element, root: str, *, unfinished: int = 0) -> None:
     """Remove the entries that the parser has finished from the tree it builds.
 
     A container's last entry may still grow, and lxml forbids touching it before it is finished.
@@ -263,40 +263,40 @@ def _take(found: _Found, result: Element, root: str, *, unfinished: int = 0) -> 
             for element in list(container)[: len(container) - unfinished]:
                 if element.tag == "entry":
                     if path == _RULES:
-                        _take_rule(found, element)
+                        _take_rule(walk, element)
                     else:
-                        _take_object(found, element, path)
+                        _take_object(walk, element, path)
                     container.remove(element)
 
 
-def _take_rule(found: _Found, element: Element) -> None:
+def _take_rule(walk: _Walk, element: Element) -> None:
     rule = elements.parse_rule(element)
-    found.order.append(rule.name)
+    walk.order.append(rule.name)
     if elements.is_ours(rule):
-        found.ours.add(rule)
+        walk.ours.add(rule)
         return
-    found.others.add(rule)
-    found.rule_digests[rule.name] = _digest(element)
+    walk.others.add(rule)
+    walk.rule_digests[rule.name] = _digest(element)
     used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
     more = references.in_entry(element, elements.RULE_TAGS)
-    _use(found, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
+    _use(walk, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
 
 
-def _take_object(found: _Found, element: Element, kind: str) -> None:
+def _take_object(walk: _Walk, element: Element, kind: str) -> None:
     item, tags = _OBJECTS[kind](element)
     if names.TAG in tags:
-        found.ours.add(item)
+        walk.ours.add(item)
         return
-    found.others.add(item)
-    _use(found, tags, kind, item.name)
+    walk.others.add(item)
+    _use(walk, tags, kind, item.name)
     if isinstance(item, AddressGroup):
         used = (*item.members, *references.in_entry(element, elements.GROUP_TAGS))
-        _use(found, used, kind, item.name)
+        _use(walk, used, kind, item.name)
 
 
-def _use(found: _Found, used: Iterable[str], kind: str, name: str) -> None:
+def _use(walk: _Walk, used: Iterable[str], kind: str, name: str) -> None:
     """Record what an entry of others may refer to, and the entry."""
-    uses = found.uses
+    uses = walk.uses
     for each in used:
         if each not in uses:
             uses[each] = f"{kind} -> {name}"
@@ -355,7 +355,7 @@ def _ours(items: _Items, rest: _Rest) -> Policy:
     )
 
 
-def _others(own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest) -> Policy:
+def _others(own: _Walk, rest: _Rest, shared: _Walk, rest_shared: _Rest) -> Policy:
     """Return what others own; shared objects count unless the virtual system shadows them."""
     few = (item for item in _named(rest) if not _is_ours(item))
     common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
@@ -385,7 +385,7 @@ def _is_ours(item: Item) -> bool:
 
 
 def _known(
-    own: _Found, rest: _Rest, shared: _Found, rest_shared: _Rest, applications: Element
+    own: _Walk, rest: _Rest, shared: _Walk, rest_shared: _Rest, applications: Element
 ) -> dict[str, frozenset[str]]:
     """Return every name a rule may use, by kind."""
     none: frozenset[str] = frozenset()
@@ -401,7 +401,7 @@ def _known(
     return known
 
 
-def _taken(own: _Found, rest: _Rest) -> dict[str, frozenset[str]]:
+def _taken(own: _Walk, rest: _Rest) -> dict[str, frozenset[str]]:
     """Return the names that others use in the virtual system, by the kinds that share them."""
     others, none = own.others, frozenset[str]()
     addresses = _names(others.of("address")) | _names(others.of("address-group"))

@@ -48,11 +48,11 @@ class Record:
 
 def read(comment: str) -> tuple[str, Record | None]:
     """Return the human part of our tag's comment, and the record in it."""
-    found = _RECORD.search(comment)
-    if found is None:
+    match = _RECORD.search(comment)
+    if match is None:
         return comment, None
-    token, by, before, probes, plans = found.groups()
-    return comment[: found.start()], Record(
+    token, by, before, probes, plans = match.groups()
+    return comment[: match.start()], Record(
         token=token,
         by=by,
         before=before,

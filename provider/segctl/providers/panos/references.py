@@ -80,12 +80,12 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
     ours = {item.name for items in named for item in items}
     system = f"vsys -> {snapshot.vsys} -> "
-    found = {name: system + own.uses[name] for name in ours & own.uses.keys()}
+    places = {name: system + own.uses[name] for name in ours & own.uses.keys()}
     unknown = ours.difference(shared.defined)  # what shared and other systems may refer to
-    found |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}
+    places |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}
     for scope, root, sought in ((system, own.rest, ours), ("shared -> ", shared.rest, unknown)):
         for name, place in in_scope(root, sought):
-            found.setdefault(name, scope + " -> ".join(place))
+            places.setdefault(name, scope + " -> ".join(place))
     missing = [section for section in SECTIONS if section not in snapshot.parts]
     if missing:
         raise ParseError(snapshot.host, f"the snapshot lacks {', '.join(missing)}: take it again")
@@ -95,8 +95,8 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
             systems = kind == SYSTEMS
             sought = unknown if systems else ours
             for name, place in elsewhere(snapshot.host, body, sought, systems=systems):
-                found.setdefault(name, " -> ".join(("vsys", *place) if systems else place))
-    return dict(sorted(found.items()))
+                places.setdefault(name, " -> ".join(("vsys", *place) if systems else place))
+    return dict(sorted(places.items()))
 
 
 def in_entry(element: Element, read: Container[str]) -> Iterator[str]:

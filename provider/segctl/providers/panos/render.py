@@ -323,8 +323,8 @@ def _back_names(
         if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
             name, newname = _named(step, container), step.get("newname", "")
             if name in old and name not in new and newname in new and newname not in old:
-                found[newname] = name
-    return found
+                renamed[newname] = name
+    return renamed
 
 
 def _first_missing(vsys: Element, container: str) -> str:
@@ -346,16 +346,16 @@ def _same(left: Element, right: Element) -> bool:
 
 def _touched(root: Element, container: str) -> list[str]:
     """Return the names of one container's entries that a script changes."""
-    found: dict[str, None] = {}
+    touched_names: dict[str, None] = {}
     for step in root:
         xpath = step.get("xpath", "")
         if xpath == container:
-            found.update(dict.fromkeys(entry.get("name", "") for entry in step))
+            touched_names.update(dict.fromkeys(entry.get("name", "") for entry in step))
         elif xpath.startswith(f"{container}/entry[@name="):
-            found[_named(step, container)] = None
+            touched_names[_named(step, container)] = None
             if step.get("newname"):
-                found[step.get("newname", "")] = None
-    return list(found)
+                touched_names[step.get("newname", "")] = None
+    return list(touched_names)
 
 
 def _named(step: Element, container: str) -> str:

@@ -101,10 +101,10 @@ def answer(status: int, body: bytes) -> str:
     """Return the outcome that an answer with this HTTP status reports."""
     told = [f"HTTP {status}"]
     if head := _RESPONSE.match(body[:_HEAD]):
-        found = {name: value.decode() for name, value in _ATTRIBUTE.findall(head[1])}
-        if said := found.get(b"status"):
+        attributes = {name: value.decode() for name, value in _ATTRIBUTE.findall(head[1])}
+        if said := attributes.get(b"status"):
             told.append(_listed(said, _STATUSES))
-        if (code := found.get(b"code", "")).isdigit():
+        if (code := attributes.get(b"code", "")).isdigit():
             told.append(f"code {code}")
     return " ".join([*told, f"{len(body)} bytes"])
 

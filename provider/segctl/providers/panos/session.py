@@ -181,8 +181,8 @@ class PanosSession:
 
         Remaining leases are included only if there are such locks.
         """
-        found = _CLOCK.search(system)
-        clock = found[1].decode(errors="replace") if found else ""
+        match = _CLOCK.search(system)
+        clock = match[1].decode(errors="replace") if match else ""
         try:
             held = self._holding.held()
         except ApplyError as error:
@@ -247,10 +247,10 @@ class PanosSession:
         deadline = self._jobs.deadline()
         commit = last_commit(self._jobs.settle(tokens, deadline))
         self._writer.discard(deadline)
-        found = self._record()
-        if found is not None:
-            self._former = found.before
-            return found.token if found.token in tokens else ""
+        record = self._record()
+        if record is not None:
+            self._former = record.before
+            return record.token if record.token in tokens else ""
         self._former = commit.before if commit is not None else ""
         return commit.token if commit is not None and commit.doing == "apply" else ""
 
@@ -273,8 +273,8 @@ class PanosSession:
             self._progress(f"could not release the locks; the next run will: {error.message}")
 
     def _clock(self) -> str:
-        found = self._client.op(_SYSTEM).findtext("result/system/time")
-        return (found or "").strip()
+        time_text = self._client.op(_SYSTEM).findtext("result/system/time")
+        return (time_text or "").strip()
 
     # --- settling ----------------------------------------------------------------------------
 
@@ -514,8 +514,8 @@ class PanosSession:
 
     def _committed(self, doing: str) -> bool:
         """Whether the running configuration has this run's record."""
-        found = self._record()
-        return doing == "apply" and found is not None and found.token == self._token
+        record = self._record()
+        return doing == "apply" and record is not None and record.token == self._token
 
     def _record(self) -> Record | None:
         """Return the last run's record in the running configuration."""

@@ -118,11 +118,11 @@ def read_scope(
         parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
-    found = None if result is None else result.find(where)
-    if found is None:
+    system = None if result is None else result.find(where)
+    if system is None:
         raise ParseError(host, "no longer shows the virtual system")
-    _note(found, seen, done, keep)
-    return Scope(entry=_bare(found), seen=seen)
+    _note(system, seen, done, keep)
+    return Scope(entry=_bare(system), seen=seen)
 
 
 def _note(
@@ -140,11 +140,11 @@ def _note(
     if entry is None:
         return
     for kind, container in CONTAINERS.items():
-        found = entry.find(container)
-        if found is None:
+        source = entry.find(container)
+        if source is None:
             continue
         last = done.get(kind)
-        child = next(iter(found), None) if last is None else last.getnext()
+        child = next(iter(source), None) if last is None else last.getnext()
         while child is not None and not (grows and child.getnext() is None):
             done[kind] = child
             if child.tag == "entry":
@@ -196,14 +196,14 @@ def _bare(entry: Element) -> Element:
     """Return a virtual system's entry with only the containers of our kinds."""
     made = etree.Element("entry", name=entry.get("name", ""))
     for container in CONTAINERS.values():
-        found = entry.find(container)
-        if found is None:
+        source = entry.find(container)
+        if source is None:
             continue
         parent = made
         for part in container.split("/")[:-1]:
             inner = parent.find(part)
             parent = etree.SubElement(parent, part) if inner is None else inner
-        parent.append(found)
+        parent.append(source)
     return made
 
 

@@ -20,8 +20,8 @@ _RELEASE: Final = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 
 def is_supported(version: str) -> bool:
     """Whether segctl supports a release such as ``11.1.6-h3``; False for one it cannot parse."""
-    found = _RELEASE.match(version)
-    return found is not None and (int(found[1]), int(found[2])) >= OLDEST
+    match = _RELEASE.match(version)
+    return match is not None and (int(match[1]), int(match[2])) >= OLDEST
 
 
 def check(target: Target, version: str) -> None:
