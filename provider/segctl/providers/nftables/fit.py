@@ -184,8 +184,8 @@ class _Fitter:
 
     def _group(self, listed: Sequence[str], where: str) -> str:
         name = naming.joined_group(listed, names.MAX_GROUP)
-        found = tuple(sorted(map(interval_text, self._resolve(listed))))
-        if not found:
+        intervals = tuple(sorted(map(interval_text, self._resolve(listed))))
+        if not intervals:
             message = f"{where}: {', '.join(listed)} has no address that nftables can match"
             raise UnsupportedError(message)
         group = AddressGroup(name=name, members=intervals)

@@ -114,7 +114,7 @@ def authors(
         pending: owner and xpath of uncommitted changes.
     """
     staged = [(owner, steps_of(xpath)) for owner, xpath in pending]
-    found: dict[int, Author | None] = {}
+    by_item: dict[int, Author | None] = {}
     committed = rewritten = False
     for line in lines:
         if line.result in _REFUSED:
@@ -125,11 +125,11 @@ def authors(
         if not committed or any(_overlap(line, owner, steps) for owner, steps in staged):
             continue
         for index, item in enumerate(items):
-            if index not in found and item.touched_by(line):
+            if index not in by_item and item.touched_by(line):
                 author = _author(line, user)
-                found[index] = None if author.own and rewritten else author
+                by_item[index] = None if author.own and rewritten else author
         rewritten = rewritten or _rewrites(line, user)
-        if len(found) == len(items):
+        if len(by_item) == len(items):
             break
     return tuple(by_item.get(index) for index in range(len(items)))
 

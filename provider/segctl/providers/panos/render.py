@@ -317,7 +317,7 @@ def _back_names(
 ) -> dict[str, str]:
     """Return what of a kind the script renamed and still has the new name, last first."""
     old, new = _entries(before, CONTAINERS[kind]), _entries(now, CONTAINERS[kind])
-    found: dict[str, str] = {}
+    renamed: dict[str, str] = {}
     container = f"{base}/{CONTAINERS[kind]}"
     for step in reversed(root):
         if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
