@@ -61,7 +61,7 @@ def _judge() -> Any:
 
 def _plainly(value: Any, asked: Any) -> bool:
     """Whether a value is of the type that is all a schema asks for, or a list of such values."""
-    found: type = type(value)
+    found: type[Any] = type(value)
     match asked:
         case {"type": str(kind)} if len(asked) == 1:
             return found is _PYTHON.get(kind)
