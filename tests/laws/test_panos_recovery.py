@@ -178,7 +178,7 @@ def test_an_auto_commit_after_boot_is_waited_for(panos: PanosHarness, bench: Pan
     apply_in(panos, bench, made, 30)
     assert b"c1.web" in bench.mock.running()
     bench.mock.auto_commit(600)
-    with pytest.raises(BusyError, match="auto-commit after boot has not ended"):
+    with pytest.raises(BusyError, match="auto-commit after boot is still running"):
         apply_in(panos, bench, plan(panos, bench, plant()), 0.3)
     assert clean(bench)
 

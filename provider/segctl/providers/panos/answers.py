@@ -31,7 +31,7 @@ _BUSY: Final = tuple(
     for pattern, meaning in (
         (
             r"Commit job was not queued since auto-commit not yet finished successfully\..*",
-            "its auto-commit after boot has not finished",
+            "its auto-commit after boot is still running",
         ),
         (r"Another commit/validate is in progress\..*", "another commit or validation is running"),
         (r"Another commit is in progress.*", "another commit is running"),
