@@ -41,7 +41,7 @@ WRONG: Mapping[str, tuple[dict[str, Any], str, str]] = {
     "an operational command refused": (
         {"kind": "error", "type": "op", "code": "17", "message": "show is unexpected"},
         "parse",
-        r"refuses the request for .*: show is unexpected",
+        r"refuses to list its locks: show is unexpected",
     ),
     "not well-formed": ({"kind": "body", "body": b"<response"}, "parse", r"not complete XML"),
 }

@@ -220,7 +220,7 @@ def test_a_commit_that_never_ends_is_given_up(panos: PanosHarness, bench: PanosB
         apply_device(made, panos.provider, target, progress=print)
     assert b"c1.web" not in bench.mock.running()
     assert "commit job 3 did not end within 0.5s" in told.value.message
-    assert "may still become live" in told.value.message
+    assert "may still go live" in told.value.message
     assert "commit lock for shared and config lock for vsys1 stay" in told.value.message
     assert "request commit-lock remove admin admin" in told.value.message
     assert bench.locks == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,7 +61,7 @@ def _judge() -> Any:
 
 def _plainly(value: Any, asked: Any) -> bool:
     """Whether a value is of the type that is all a schema asks for, or a list of such values."""
-    found: type[Any] = type(value)
+    found: type[object] = type(cast("object", value))
     match asked:
         case {"type": str(kind)} if len(asked) == 1:
             return found is _PYTHON.get(kind)
