@@ -242,7 +242,7 @@ def test_a_host_can_ask_for_signatures(plant: Plant, signed: Path, keys: Keys) -
 
 def test_show_and_verify_say_who_signed(plant: Plant, signed: Path, keys: Keys) -> None:
     name = "alice@plant (ssh key SHA256:"
-    assert "There is plan.json.sig, not verified" in plant("show", "plan.json").out
+    assert "The signature plan.json.sig was not verified" in plant("show", "plan.json").out
     assert f"Signed by {name}" in plant("show", "plan.json", "--verify", str(keys.trusted)).out
     done = plant("verify", "plan.json", "--keys", str(keys.trusted), "--json")
     assert [signer["name"] for signer in done.json["signers"]] == ["alice@plant"]

@@ -207,7 +207,7 @@ def test_what_cannot_be_done_fails_with_what_to_do(playbooks: Playbooks) -> None
     assert executable["error"]["code"] == "segctl"
     assert "./nothing" in executable["msg"]
     assert inventory["error"]["code"] == "inventory"
-    assert "--extra-vars:1:20: segctl_timeout: must be a number" in inventory["msg"]
+    assert "--extra-vars:1:20: segctl_timeout: 'soon' is not a duration" in inventory["msg"]
     assert made_up["state"] == "failed"
     assert "add_host" in made_up["msg"]
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.durations import format_duration
 from segctl.model.errors import ChildError, ChildTimeoutError
 from segctl.playbook.model import PAUSE
 from segctl.system.children import run_child
@@ -98,7 +99,7 @@ def _tls(probe: Reach) -> str:
 
 def _reason(error: OSError, probe: Reach) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {probe.timeout} s"
+        return f"no answer within {format_duration(probe.timeout)}"
     return error.strerror or str(error)
 
 
@@ -137,7 +138,7 @@ def _echo(sock: socket.socket, address: tuple[Any, ...], probe: Reach) -> str:
                 return ""
     except OSError as error:
         return _reason(error, probe)
-    return f"no answer within {probe.timeout} s"
+    return f"no answer within {format_duration(probe.timeout)}"
 
 
 def _request(kind: int, token: bytes) -> bytes:
@@ -154,13 +155,13 @@ def _ping(probe: Reach) -> str:
     try:
         done = run_child(words, timeout=probe.timeout + 5)
     except ChildTimeoutError:
-        return f"no answer within {probe.timeout} s"
+        return f"no answer within {format_duration(probe.timeout)}"
     except ChildError as error:
         raise UnknowableError(
             "this account may not send echo requests: install ping, or widen "
             "net.ipv4.ping_group_range"
         ) from error
-    return "" if done.code == 0 else f"no answer within {probe.timeout} s"
+    return "" if done.code == 0 else f"no answer within {format_duration(probe.timeout)}"
 
 
 _ATTEMPTS = {"tcp": _tcp, "tls": _tls, "icmp": _icmp}
