@@ -63,7 +63,7 @@ def test_a_listing_shows_the_folder_only_when_asked(
     assert not theirs.err
     gone = plant("inventory", "--host", "fw1", "--playbook-dir", "gone")
     assert gone.code == 1
-    assert "there is no such folder" in gone.err
+    assert "the folder does not exist" in gone.err
 
 
 def test_an_inventory_that_everybody_can_write_is_not_applied(plant: Plant) -> None:

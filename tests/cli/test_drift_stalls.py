@@ -203,4 +203,4 @@ def test_a_patience_that_is_none(
     with applied.untouched():
         done = applied("drift")
     assert done.code == 1
-    assert "SEGCTL_HISTORY_TIMEOUT must be a number of seconds from 1 to 600" in done.err
+    assert "SEGCTL_HISTORY_TIMEOUT must be a duration from 1s to 10m" in done.err

@@ -76,11 +76,11 @@ def test_reading_values_paths_and_platforms_come_in_one_round(write: Write) -> N
         "group_vars/plant.yml:3:12: segctl_zones.control.level: 9 is not one of",
         (
             "group_vars/all.yml:12:7: segctl_conduits.office.flows.people: fw2: conduit office, "
-            "flow people: nftables knows no users"
+            "flow people: nftables cannot match users"
         ),
         (
             "group_vars/all.yml:13:7: segctl_conduits.office.flows.shop: fw2: conduit office, "
-            "flow shop: nftables knows no applications"
+            "flow shop: nftables cannot match applications"
         ),
         "paths and platforms of 2 conduits (site/nowhere, site/polling)",
     ]
@@ -93,8 +93,8 @@ def test_reading_values_paths_and_platforms_come_in_one_round(write: Write) -> N
 def test_paths_and_platforms_come_in_one_round(write: Write) -> None:
     text = told(problems(write, ALL))
     assert "conduit site/nowhere: no path from zone site/lonely to site/control" in text
-    assert "nftables knows no users" in text
-    assert "nftables knows no applications" in text
+    assert "nftables cannot match users" in text
+    assert "nftables cannot match applications" in text
     assert "not checked" not in text
 
 
@@ -105,7 +105,7 @@ def test_one_wrong_flow_does_not_hide_what_is_wrong_with_another(write: Write) -
     }
     text = told(problems(write, files))
     assert "segctl_conduits_more.office.flows.fine.log" in text
-    assert "nftables knows no users" in text
+    assert "nftables cannot match users" in text
 
 
 def test_platforms_alone_are_left_to_the_caller(write: Write) -> None:
