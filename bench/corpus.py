@@ -197,7 +197,9 @@ def held(wanted: Desired, rules: Iterable[Rule] | None = None) -> bytes:
     """
     fitted, _ = fit(wanted.policy, wanted.device)
     entries: dict[str, Iterable[str]] = {
-        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+        CONTAINERS[kind]: [_text(item) for item in items]
+        for kind, items in fitted.objects()
+        if kind in CONTAINERS
     }
     entries["zone"] = [
         f'<entry name="{zone}"><network><layer3/></network></entry>' for zone in ZONES
@@ -222,7 +224,9 @@ def shared_by(ours: int, others: int, mark: str) -> tuple[Desired, bytes]:
     wanted = desired(ours)
     fitted, _ = fit(wanted.policy, wanted.device)
     entries: dict[str, list[str]] = {
-        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+        CONTAINERS[kind]: [_text(item) for item in items]
+        for kind, items in fitted.objects()
+        if kind in CONTAINERS
     }
     rules = CONTAINERS["rule"]
     entries[rules] = [
@@ -315,7 +319,9 @@ def inhabited(site: Site, others: int) -> bytes:
     wanted = compile_site(site, date(2027, 1, 1))["fw1"]
     fitted, _ = fit(wanted.policy, device)
     entries: dict[str, list[str]] = {
-        CONTAINERS[kind]: [_text(item) for item in items] for kind, items in fitted.objects()
+        CONTAINERS[kind]: [_text(item) for item in items]
+        for kind, items in fitted.objects()
+        if kind in CONTAINERS
     }
     entries["zone"] = [
         f'<entry name="{binding.name}"><network><layer3>'

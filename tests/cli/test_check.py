@@ -275,8 +275,8 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--from", "scada1"), "say --from and --to"),
-        ((), "say --from and --to"),
+        (("--from", "scada1"), "give --from and --to"),
+        ((), "give --from and --to"),
         (("--from", "scada9", "--to", "plc1"), "'scada9' is no zone, asset or address"),
         (("--from", "scada1", "--to", "192.0.2.1"), "192.0.2.1 is in no zone"),
         ((*POLLING, "-l", "fw2"), "no firewall that stands between its ends is selected"),
@@ -284,8 +284,8 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
         ((*POLLING, "--protocol", "gre"), "gre"),
         ((*POLLING, "--port", "65536"), "65536"),
         ((*POLLING, "--expect", "maybe"), "maybe"),
-        (("checks.yml", *POLLING), "a file says itself what is asked"),
-        (("checks.yml", "--protocol", "udp"), "a file says itself what is asked"),
+        (("checks.yml", *POLLING), "the file already says what to ask"),
+        (("checks.yml", "--protocol", "udp"), "the file already says what to ask"),
     ],
 )
 def test_what_cannot_be_asked_is_said_before_any_device_is(

@@ -82,7 +82,7 @@ def test_json_names_every_file(folder: Path, capsys: pytest.CaptureFixture[str])
         "inventory/x.json.yml": "left",
     }
     assert document["changed"] == 2
-    assert "inventory/bad.yml:2:1" in document["error"]["message"]
+    assert "inventory/bad.yml:1:4" in document["error"]["message"]
     assert (folder / "inventory/bad.yml").read_text(encoding="utf-8") == "a: [1\n"
 
 

@@ -201,7 +201,7 @@ def test_the_mocks_are_reached_and_not_the_firewall_of_the_host_variables(
             assert run(["inventory", *both, "--host", "fw1"]) == 0
             out, err = capsys.readouterr()
             assert json.loads(out)["ansible_port"] == port
-            assert "fw1: this is Ansible's view" in err
+            assert "fw1: in Ansible's view" in err
             stop(process)
 
 
@@ -234,4 +234,6 @@ def test_a_firewall_without_a_mock_is_led_nowhere(folder: Path) -> None:
         assert run(["plan", "-i", "hosts.yml", "-i", "over.yml", "-l", "fw1"]) == 0
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
-        assert err == ("segctl: fw2: there is no mock of its platform: the overlay leads nowhere\n")
+        assert err == (
+            "segctl: fw2: segctl has no mock of its platform, so the overlay leads nowhere\n"
+        )

@@ -118,7 +118,7 @@ def test_a_device_that_does_not_answer_leaves_no_plan(four: Cells) -> None:
     four.play(TWO_WAVES)
     four.fleet["fw3"].stop()
     done = four("plan", "-p", "play.yml", "-o", "plan.json", "--markdown", "plan.md")
-    assert (done.code, "plan.json not written" in done.err) == (1, True)
+    assert (done.code, "plan.json was not written" in done.err) == (1, True)
     assert not (four.folder / "plan.json").exists()
     assert "unreachable" in (four.folder / "plan.md").read_text("utf-8")
 
@@ -274,9 +274,9 @@ def test_check_tells_whether_it_would_be_refused(reviewed: Cells) -> None:
 def test_a_reviewed_plan_goes_with_a_playbook(reviewed: Cells) -> None:
     with reviewed.untouched():
         done = reviewed("apply", "--reviewed", "plan.json", "--auto-approve")
-        assert (done.code, "go with a playbook" in done.err) == (1, True)
+        assert (done.code, "need a playbook" in done.err) == (1, True)
         done = reviewed("apply", "--on-interrupt", "revert", "--auto-approve")
-        assert (done.code, "go with a playbook" in done.err) == (1, True)
+        assert (done.code, "need a playbook" in done.err) == (1, True)
         (reviewed.folder / "plan.json").write_text("{}", encoding="utf-8")
         assert rolled_error(apply(reviewed, "--json")) == "plan_format"
 

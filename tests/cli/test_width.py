@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -59,7 +60,12 @@ def test_a_report_in_a_pipe_is_not_folded(applied: Plant) -> None:
     folded = _drift(applied, COLUMNS="40")
     whole = _drift(applied)
     assert len(whole.splitlines()) < len(folded.splitlines())
-    assert " ".join(whole.split()) == " ".join(folded.split())
+    assert _undated(whole) == _undated(folded)
+
+
+def _undated(text: str) -> str:
+    """Return the words of a report without the second at which it was made."""
+    return re.sub(r"\d{4}-\d\d-\d\dT\S+", "date", " ".join(text.split()))
 
 
 def _drift(plant: Plant, **values: str) -> str:

@@ -151,7 +151,7 @@ def test_a_table_of_a_newer_nft_keeps_nobody_from_reading(empty: Lab) -> None:
     done = empty.segctl(empty.inventory(READ_ONLY), "apply", "--auto-approve")
     assert done.returncode == 1
     said = " ".join((done.stdout + done.stderr).split())
-    assert "nft crashed (Segmentation fault), nothing was changed" in said
+    assert "nft crashed (Segmentation fault); nothing was changed" in said
     assert "update nftables on the host" in said
     empty.use(nft_of("sid"))
     assert empty.nft("-s", "list", "ruleset") == before

@@ -132,7 +132,7 @@ class Acceptance:
         try:
             day = date.fromisoformat(expires)
         except ValueError:
-            raise UsageError(f"--expires {expires!r} is no day such as 2027-01-31") from None
+            raise UsageError(f"--expires must be a date like 2027-01-31, not {expires!r}") from None
         if day < today():
             raise UsageError(f"--expires {expires} lies in the past")
         return cls(file=file, owner=owner, expires=day)

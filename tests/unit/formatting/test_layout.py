@@ -78,7 +78,7 @@ def test_what_is_not_understood_is_left_alone_and_told(text: str, why: str) -> N
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ("a: 1\nb: [1\n", "f.yml:3:1"),
+        ("a: 1\nb: [1\n", "f.yml:2:4"),
         ("a: 1\na: 2\n", "f.yml:2:1"),
         ("a: 1\n  b: 2\n", "f.yml:2:4"),
         ("a: !mine 1\n", "f.yml:1:4"),

@@ -70,7 +70,6 @@ WRITES = {
     ("cli/screen.py", "sys.stdout.write"): "all that is printed, made inert there",
     ("cli/screen.py", "sys.stderr.write"): "all messages, made inert there",
     ("cli/screen.py", "shown.print"): "lines of a report, made inert by `laid_out`",
-    ("cli/reference.py", "print"): "a table of our own catalogue",
     ("cli/fmt.py", "sys.stdout.buffer.write"): "the formatted text goes back to who gave it",
     ("cli/prompts.py", "typer.echo"): "an empty line",
     ("cli/app.py", "typer.echo"): "our own help and version",
