@@ -79,7 +79,7 @@ def test_diff_shows_what_is_sent(plant: Plant) -> None:
     out = plant("plan", "--diff").out
     first = document["devices"][0]["script"].splitlines()[1]
     parts = re.findall(r"<[^/>]+>", first)  # each element begins a line of its own
-    assert len(parts) > 2
+    assert len(parts) >= 2
     for shown in (out, plant("apply", "--auto-approve", "--diff").out):
         assert all(re.search(rf"^ *{re.escape(part)}", shown, re.MULTILINE) for part in parts)
 
