@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from segctl.model.errors import Problem
 
-OURS = "segctl's bits of the connection mark"
+OURS = "bits of the connection mark that are segctl's"
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
             lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
         elif kind == "flowtable":
             yield Problem(
-                message=f"flowtable {values.get('name')} of table {table} lets connections bypass "
+                message=f"flowtable {values.get('name')} of table {table} takes connections past "
                 "every forward chain after their first packets",
                 hint="remove our interfaces from it: a revoked connection would continue",
                 severity="warning",
@@ -115,9 +115,8 @@ def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Probl
     for chain, rules in lines.items():
         if any(_takes_our_bits(one) for rule in rules for one in rule):
             yield Problem(
-                message=f"a rule in chain {chain} of table {table} sets segctl's bits of the "
-                f"connection mark (0x{MASK:08x}), which say which rule judged the "
-                "connection",
+                message=f"a rule in chain {chain} of table {table} sets bits of the connection "
+                f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
                 hint="have its owner preserve them: ct mark set ct mark and 0xffff0000 or "
                 "VALUE, with "
                 "a VALUE below 0x10000",
@@ -127,8 +126,8 @@ def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Probl
     statements = (one for rules in lines.values() for rule in rules for one in rule)
     if any("xt" in one and not one["xt"] for one in statements):
         yield Problem(
-            message=f"table {table} has iptables rules that this nft does not show: it is unknown "
-            "whether they set the connection mark",
+            message=f"table {table} has rules of iptables that this nft does not show: whether "
+            "they set the connection mark cannot be told",
             hint="look for CONNMARK in the output of iptables-nft-save",
             severity="note",
             subject=table,

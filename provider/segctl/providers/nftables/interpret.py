@@ -309,7 +309,7 @@ def _with_extras(
                 name, wanted or none, held or none, of_rules, pair=pair, owner=owner
             )
         elif kind == "rule" and rest in of_rules:
-            of_rules[rest].append(f"chain {name} differs from what segctl writes")
+            of_rules[rest].append(f"chain {name} is not as segctl writes it")
         else:
             general.append(f"chain {name} is {_state(wanted, held)}")
     for name in sorted({*expected.sets, *sets}):
@@ -320,7 +320,7 @@ def _with_extras(
         if expected.counters[name] != table.counters.get(name):
             rule = name.removeprefix("rule_")
             place = of_rules[rule] if rule in of_rules and rule != name else general
-            place.append(f"counter {name} differs from what segctl writes")
+            place.append(f"counter {name} is not as segctl writes it")
     rules = [
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
@@ -344,7 +344,7 @@ def _missing_default() -> DefaultRule:
 def _state(wanted: object, held: object) -> str:
     if wanted is None:
         return "not segctl's"
-    return "missing" if held is None else "different from what segctl writes"
+    return "missing" if held is None else "not as segctl writes it"
 
 
 def _compare_lines(

@@ -96,8 +96,8 @@ def loading(document: Document, table: Table) -> Iterator[Problem]:
         return
     if told is None:
         yield Problem(
-            message=f"it is unknown whether anything loads {agent.BOOT_FILE} at boot: the host has "
-            "no systemd, or includes files that segctl does not follow",
+            message=f"whether anything loads {agent.BOOT_FILE} at boot cannot be told: the host "
+            "has no systemd, or includes files that segctl does not follow",
             hint="see docs/nftables.md, At boot",
             severity="note",
             kind="boot",
@@ -105,8 +105,8 @@ def loading(document: Document, table: Table) -> Iterator[Problem]:
         )
         return
     yield Problem(
-        message=f"nothing loads {agent.BOOT_FILE} at boot: no enabled unit names it, and no file "
-        "that such a unit loads includes it; a reboot leaves the host open",
+        message=f"nothing loads {agent.BOOT_FILE} at boot: no unit that is enabled names it, and "
+        "no file that one loads includes it; a reboot leaves the host open",
         hint="enable a unit or an include as described in docs/nftables.md, At boot",
         severity="warning",
         kind="boot",
