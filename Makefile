@@ -20,7 +20,7 @@ help:
 	@echo "make oldest set up the oldest libraries allowed and run the tests of what uses them"
 	@echo "make docs   set up and build the documentation site in build/site"
 	@echo "make bench  set up and run the benchmarks (minutes); fails where time outgrows the work"
-	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format"
+	@echo "make fuzz   set up and break files at random, SECONDS=60 for each format; nft against its mock"
 
 $(VENV)/.demo: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("segctl needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -123,6 +123,7 @@ SECONDS ?= 60
 fuzz: $(VENV)/.test
 	SEGCTL_FUZZ_SECONDS=$(SECONDS) SEGCTL_FUZZ_FIRST=$${SEGCTL_FUZZ_FIRST:-$$(date +%s)000} \
 	  $(BIN)/pytest -n $(JOBS) tests/fuzz
+	SEGCTL_HYPOTHESIS=thorough $(BIN)/pytest -k any tests/mocks/linux/test_kernel.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -100,8 +100,9 @@ def test_no_gate_refreshes() -> None:
 
 
 def recipe(*words: str) -> str:
-    """Return what make would run, without the setting up."""
-    values = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    """Return what make would run, without the setting up and without what this run was told."""
+    told = ("MAKE", "MFLAGS", "COVERAGE")
+    values = {name: value for name, value in os.environ.items() if not name.startswith(told)}
     command = ["make", "--dry-run", "--always-make", *words]
     done = subprocess.run(command, cwd=ROOT, env=values, capture_output=True, text=True, check=True)
     return done.stdout

@@ -47,7 +47,9 @@ BASE = """table inet t {
 """
 DATA = Path(__file__).parent / "data"
 THOROUGH = os.environ.get("SEGCTL_HYPOTHESIS") == "thorough"
-EXAMPLES = 600 if THOROUGH else 20
+RANDOM = pytest.mark.skipif(
+    not THOROUGH, reason="`make fuzz` looks for new differences; the gate checks the known ones"
+)
 QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
 
@@ -353,10 +355,10 @@ START = """table inet t {
 """
 
 
+@RANDOM
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=600,
     deadline=None,
-    derandomize=not THOROUGH,
     database=None,
     suppress_health_check=QUIET,
 )
@@ -365,10 +367,10 @@ def test_any_rule(kernel: Kernel, rules: list[str]) -> None:
     kernel.compare_rules(START, [f"add rule inet t base {rule}" for rule in rules])
 
 
+@RANDOM
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=600,
     deadline=None,
-    derandomize=not THOROUGH,
     database=None,
     suppress_health_check=QUIET,
 )

@@ -52,7 +52,9 @@ class Context:
             return [Match(Meta("nfproto"), "==", Value(types.NFPROTO, number), implied=True)]
         if header.base != fields.TRANSPORT or protocol == "th":
             return []
-        for other in self.transports:
+        for other in (
+            ("unknown", *self.transports) if self.transport == "unknown" else self.transports
+        ):
             if other != protocol:
                 raise _conflict(other, protocol, span)
         known = self.transport
