@@ -247,7 +247,7 @@ def test_all_problems_of_a_file_are_told_at_their_lines(plant: Plant) -> None:
     assert "widen -l to fw1" in message
     for text in ("", "[]", "check: {from: a, to: b}"):
         write(plant, text)
-        assert "a file of checks is a list of them" in refused(plant, "checks.yml")[1]
+        assert "a checks file must be a list of checks" in refused(plant, "checks.yml")[1]
     assert refused(plant, "absent.yml")[0] == "checks"
 
 

@@ -163,8 +163,8 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
             "(did you mean segctl_unmanaged?)"
         ),
         (
-            "7:5: [0].vars.segctl_soak: stands beside the play's own soak (keep one: the play's "
-            "for segctl alone, the variable for Ansible too)"
+            "7:5: [0].vars.segctl_soak: is also set by the play's own soak (keep the play's "
+            "key for segctl only, or the variable for Ansible too)"
         ),
         "8:23: [0].vars.segctl_unmanaged: 'destroy' is not one of report, purge",
         (
@@ -195,7 +195,7 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
         (
             "16:7: [0].tasks[0]: has none of segctl.segctl.segctl_plan, segctl_plan, "
             "segctl.segctl.segctl_apply, segctl_apply, segctl.segctl.segctl_drift, segctl_drift "
-            "(a playbook with other modules is run with ansible-playbook)"
+            "(use ansible-playbook to run a playbook with other modules)"
         ),
         "17:22: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
     ]
@@ -205,8 +205,8 @@ def test_a_device_does_not_go_back_while_it_is_probed(tmp_path: Path) -> None:
     probes = "verify: [{icmp: a, timeout: 10, retries: 1}, {tcp: 'a:1', timeout: 2, retries: 0}]"
     (found,) = problems(tmp_path, f"- {{hosts: all, revert_in: 23, {probes}}}")
     assert found == (
-        "1:27: [0].revert_in: is not longer than verify can take (23 s) "
-        "(give more time, or the probes fewer retries and a shorter timeout)"
+        "1:27: [0].revert_in: must be longer than verify can take (23 s) "
+        "(allow more time, or give the probes fewer retries and a shorter timeout)"
     )
     assert read(tmp_path, f"- {{hosts: all, revert_in: 24, {probes}}}").plays[0].revert_in == 24
 

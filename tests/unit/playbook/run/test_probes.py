@@ -45,7 +45,7 @@ def test_tcp(device: PanosMock, closed: int) -> None:
     assert look(tcp(closed, expect_open=False)) == ""
     assert look(tcp(closed)) == f"tcp 127.0.0.1:{closed}: Connection refused"
     answered = look(tcp(device.port, expect_open=False))
-    assert answered == f"tcp 127.0.0.1:{device.port}: answers, though it should be closed"
+    assert answered == f"tcp 127.0.0.1:{device.port}: answers, but it should be closed"
 
 
 def test_a_name_that_does_not_resolve_is_not_closed() -> None:
