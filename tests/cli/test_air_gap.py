@@ -329,9 +329,9 @@ def test_snapshots_are_valid_and_a_failure_is_one_of_its_device(plant: Plant) ->
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("segctl-parsed", "segctl-parset", "its digest does not fit"),
+        ("segctl-parsed", "segctl-parset", "its digest does not match"),
         ('"1.0"', '"2.0"', "this segctl reads 1.0"),
-        ('"format_version"', '"version"', "is not a snapshot of segctl"),
+        ('"format_version"', '"version"', "is not a segctl snapshot"),
         ("}\n", "", "is not a snapshot: "),
     ],
 )
@@ -365,7 +365,7 @@ def test_a_snapshot_is_of_one_device(plant: Plant) -> None:
     done = plant("plan", "-l", "fw1", "--offline", str(folder / "fw1.snapshot.json"))
     assert "its snapshot is of panos vsys1, the inventory says panos vsys2" in done.out
     (plant.folder / "empty").mkdir()
-    assert "holds no snapshot" in plant("plan", "--offline", "empty").err
+    assert "contains no snapshot" in plant("plan", "--offline", "empty").err
     assert "selects no firewall" in plant("snapshot", "localhost").err
     assert "there is no folder" in plant("snapshot", "fw1", "-o", "missing/fw1.json").err
     assert not list((plant.folder / "empty").iterdir())

@@ -177,7 +177,7 @@ def test_another_serial_or_script_differs(plant: Plant) -> None:
     done = plant("show", "other.json", "--same-as", "plan.json")
     assert done.code == 2
     assert "the serial number was 007000000001, is 007" in done.out
-    assert "the script that would be sent is another" in done.out
+    assert "the script that would be sent differs" in done.out
 
 
 # --- schemas -------------------------------------------------------------------------------------

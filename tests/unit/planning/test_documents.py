@@ -133,9 +133,9 @@ def _sealed(tmp_path: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
 @pytest.mark.parametrize(
     ("edit", "item", "message"),
     [
-        ({"kind": "qos"}, {}, "a plan of this segctl changes no 'qos'"),
-        ({}, {"colour": "red"}, "a rule of this segctl has no 'colour'"),
-        ({}, {"protocols": ["modbus"]}, "a rule of this segctl has no 'protocols'"),
+        ({"kind": "qos"}, {}, "this segctl does not know the kind of item 'qos'"),
+        ({}, {"colour": "red"}, "this segctl does not know the field 'colour' of a rule"),
+        ({}, {"protocols": ["modbus"]}, "does not know the field 'protocols' of a rule"),
         ({}, {"type": "any"}, "type of a rule cannot be 'any'"),
     ],
 )

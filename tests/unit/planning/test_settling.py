@@ -218,9 +218,9 @@ def test_a_plan_is_applied_once_whatever_machine_asks() -> None:
     apply(wall, made, once)
     assert apply(wall, made, once).status == "unchanged"
     converge(wall, OLD)
-    with pytest.raises(StalePlanError, match="was applied to it before"):
+    with pytest.raises(StalePlanError, match="was applied before"):
         apply(wall, made, once)
-    with pytest.raises(StalePlanError, match="was applied to it before"):
+    with pytest.raises(StalePlanError, match="was applied before"):
         check_device(made, RememberingProvider(wall), TARGET, order=once, progress=print)
     assert wall.rules == OLD
 
@@ -236,7 +236,7 @@ def test_pending_and_not_kept_are_drift_and_a_dead_lock_is_a_note() -> None:
     made = plan(killed(3), NEW)
     pending, lock = made.findings
     assert pending.message == (
-        "it holds a change that nobody has confirmed "
+        "the device holds a change that nobody has confirmed "
         "(run of ops1@runner, dead, goes back by itself in 18 s)"
     )
     assert (lock.severity, lock.kind) == ("note", "lock")
