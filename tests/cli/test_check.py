@@ -244,7 +244,7 @@ def test_all_problems_of_a_file_are_told_at_their_lines(plant: Plant) -> None:
     write(plant, "- check: {from: plc1, to: scada1}\n")
     code, message = refused(plant, "checks.yml", "-l", "fw2")
     assert code == "checks"
-    assert "widen -l to fw1" in message
+    assert "include fw1 in -l" in message
     for text in ("", "[]", "check: {from: a, to: b}"):
         write(plant, text)
         assert "a checks file must be a list of checks" in refused(plant, "checks.yml")[1]
@@ -274,9 +274,9 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
     [
         (("--from", "scada1"), "say --from and --to"),
         ((), "say --from and --to"),
-        (("--from", "scada9", "--to", "plc1"), "'scada9' is no zone, asset or address"),
+        (("--from", "scada9", "--to", "plc1"), "'scada9' is not a zone, asset or address"),
         (("--from", "scada1", "--to", "192.0.2.1"), "192.0.2.1 is in no zone"),
-        ((*POLLING, "-l", "fw2"), "no firewall that stands between its ends is selected"),
+        ((*POLLING, "-l", "fw2"), "no selected firewall stands between its ends"),
         ((*POLLING, "--protocol", "icmp", "--port", "1"), "icmp has no port"),
         ((*POLLING, "--protocol", "gre"), "gre"),
         ((*POLLING, "--port", "65536"), "65536"),

@@ -402,7 +402,7 @@ def test_probes_that_mean_nothing_are_refused_before_anything_is_done(four: Cell
     assert [
         (one["line"], one["message"].rpartition(": ")[2]) for one in done.json["error"]["problems"]
     ] == [
-        (3, "'scada9' is no zone, asset or address"),
+        (3, "'scada9' is not a zone, asset or address"),
         (4, "192.0.2.1 is in no zone"),
         (5, "fd00::1 is in no zone"),
         (6, "fw1[9] (the index matches no host)"),

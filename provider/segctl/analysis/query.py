@@ -1,6 +1,7 @@
-"""The ``check`` probes: what the policy that a device holds does with a flow, its names resolved.
+"""The ``check`` probes: what a device's policy does with a flow.
 
-A zone stands for all of its addresses: one of each set that no rule tells apart is asked about.
+A zone stands for all of its addresses; the query covers one address of each set that the rules
+treat alike.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Verdict = Literal["allow", "deny", "partly"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A question to the policy a device holds: what it does with a flow."""
+    """A question about a flow, to the policy that a device holds."""
 
     source: str
     destination: str
@@ -54,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """One end of a flow: a zone, and which of its addresses."""
+    """One end of a flow: a zone and some of its addresses."""
 
     zone: str
     addresses: tuple[Interval, ...]
@@ -82,9 +83,9 @@ class Question:
 def questions(
     checks: Iterable[Check], site: Site, sites: Iterable[str]
 ) -> tuple[tuple[Question, ...], tuple[Problem, ...]]:
-    """Resolve checks against a site, and say which cannot be.
+    """Resolve checks against a site; return the questions, and problems for the others.
 
-    `sites` are those whose zones a bare name means.
+    A name without a site refers to a zone of one of `sites`.
     """
     found: list[Question] = []
     problems: list[Problem] = []
@@ -103,8 +104,8 @@ def unanswerable(asked: Iterable[Question], devices: Iterable[Device]) -> tuple[
     return tuple(
         _problem(
             question.check,
-            "no firewall that stands between its ends is selected",
-            f"widen -l to {', '.join(sorted(question.devices))}",
+            "no selected firewall stands between its ends",
+            f"include {', '.join(sorted(question.devices))} in -l",
         )
         for question in asked
         if not question.devices & names
@@ -126,10 +127,10 @@ def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
     protocol, word = _function(check.application)
     if protocol and word not in ACCESS_CLASSES:
         known = ", ".join(ACCESS_CLASSES)
-        raise LookupError(f"{protocol} has no access class {word!r}", f"there are {known}")
+        raise LookupError(f"{protocol} has no access class {word!r}", f"use one of {known}")
     source, destination = _end(check.source, site, near), _end(check.destination, site, near)
     if not {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}:
-        raise LookupError("its ends have no IP version in common", "name addresses of one version")
+        raise LookupError("its ends have no IP version in common", "use addresses of one version")
     hops = _hops(site.devices, source.zone, destination.zone)
     if not hops:
         gap = topology(site.devices).gap(source.zone, destination.zone)
@@ -166,10 +167,10 @@ def _end(word: str, site: Site, near: frozenset[str]) -> End:
     close = [(zone, end) for zone, end in named if zone.site in near] or named
     if not close:
         known = {name for zone in site.zones for name in (zone.id, *(a.name for a in zone.assets))}
-        raise LookupError(f"{word!r} is no zone, asset or address", nearest(word, known))
+        raise LookupError(f"{word!r} is not a zone, asset or address", nearest(word, known))
     if len(close) > 1:
         listed = ", ".join(sorted({zone.key for zone, _ in close}))
-        raise LookupError(f"{word!r} may be in {listed}", "write zone/asset or site/zone")
+        raise LookupError(f"{word!r} is ambiguous: it is in {listed}", "write zone/asset or site/zone")
     return close[0][1]
 
 
@@ -185,7 +186,7 @@ def _named(word: str, site: Site) -> Iterator[tuple[Zone, End]]:
 
 
 def _at(host: Host, site: Site) -> End:
-    """Return the zone that an address is in: where an asset has it, or the smallest network."""
+    """Return the zone of an address: the zone of its asset, else that of the smallest network."""
     part = (host.version, int(host), int(host))
     best: tuple[int, str] | None = None
     for zone in site.zones:
@@ -210,7 +211,7 @@ def _all_of(zone: Zone) -> tuple[Interval, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A packet that shows what a policy does with a flow, and the rule that decides it."""
+    """A packet that shows what a policy does with a flow, and the rule that decides."""
 
     source: Host
     destination: Host
@@ -226,14 +227,14 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a policy does with a flow, by the first packet that shows it passes and does not."""
+    """What a policy does with a flow: the first packet allowed, and the first denied."""
 
     allowed: Example | None = None
     denied: Example | None = None
 
     @property
     def verdict(self) -> Verdict:
-        """Whether all of it is allowed, none of it, or neither."""
+        """Whether all of the flow is allowed, none of it, or part of it."""
         if self.denied is None:
             return "allow"
         return "deny" if self.allowed is None else "partly"
@@ -243,13 +244,13 @@ def answer(question: Question, device: Device, policy: Policy, *, applications: 
     """Return what a device's policy does with a flow.
 
     Args:
-        question: one that the device can answer.
-        device: with the names of its zones.
-        policy: everything it enforces.
-        applications: how its rules name what may be done of a protocol (`providers.naming`).
+        question: a question that the device can answer.
+        device: the device, with the names of its zones.
+        policy: everything that the device enforces.
+        applications: maps uses of protocols to the names in its rules (`providers.naming`).
 
     Raises:
-        UnsupportedError: the vendor's applications cannot tell the access class apart.
+        UnsupportedError: the vendor's applications cannot distinguish the access class.
     """
     allowed = denied = None
     for part in _parts(question, device, policy, applications=applications):
@@ -260,7 +261,7 @@ def answer(question: Question, device: Device, policy: Policy, *, applications: 
 
 
 def wrong(question: Question, device: Device, policy: Policy, *, applications: Naming) -> str:
-    """Say what a device's policy does otherwise than the check expects; nothing if it fits."""
+    """Return how a device's policy differs from what the check expects; empty if it does not."""
     found = answer(question, device, policy, applications=applications)
     if question.check.allow:
         other, verb = found.denied, "is denied"
@@ -272,7 +273,7 @@ def wrong(question: Question, device: Device, policy: Policy, *, applications: N
 def answers_by_user(
     question: Question, device: Device, policy: Policy, *, applications: Naming
 ) -> dict[str, Answer]:
-    """Return what else is allowed to users that rules name, where the flow is nobody's."""
+    """Return what rules for certain users allow in addition, if the check names no user."""
     if question.check.user:
         return {}
     names = {binding.zone: binding.name for binding in device.zones}
@@ -299,7 +300,7 @@ def answers_by_user(
 def _parts(
     question: Question, device: Device, policy: Policy, *, applications: Naming
 ) -> Iterator[Answer]:
-    """Yield the answer for one pair of addresses of each kind that the rules tell apart."""
+    """Yield the answer for one pair of addresses of each kind that the rules distinguish."""
     names = {binding.zone: binding.name for binding in device.zones}
     check = question.check
     for hop in question.on(device):
@@ -321,7 +322,7 @@ def _parts(
 def _decided(
     decide: Callable[[Packet], Decision], packets: Iterable[Packet]
 ) -> tuple[bool, Example]:
-    """Return how an application passes, on whichever of its ports; else how it does not."""
+    """Return how an application passes on any of its ports, or else how it is denied."""
     answers = [(packet, decide(packet)) for packet in packets]
     packet, decision = next((pair for pair in answers if pair[1].action == "allow"), answers[0])
     example = Example(
@@ -353,8 +354,8 @@ def _between(rule: Rule, source: str, destination: str) -> bool:
 class _Spoken:
     """The applications to ask about.
 
-    A use passes where all that it needs do (`together`) or any of them; nothing of it passes where
-    none of its `own` does.
+    A use passes if all that it needs pass (`together`), or any of them. Nothing of it passes if
+    none of its `own` applications does.
     """
 
     needed: tuple[str, ...]
@@ -365,7 +366,7 @@ class _Spoken:
 def _spoken(
     check: Check, policy: Policy, rules: Iterable[Rule], *, applications: Naming
 ) -> _Spoken:
-    """Return the application that is named, or else each that a rule knows."""
+    """Return the application in the check, or else every application in a rule."""
     if check.application:
         return _named_application(check, applications=applications)
     groups = {group.name: group.members for group in policy[ApplicationGroup]}
@@ -383,22 +384,22 @@ def _named_application(check: Check, *, applications: Naming) -> _Spoken:
 
 
 def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
-    """Return the vendor's applications that a check names, itself or by an access class.
+    """Return the vendor's applications that a check names, directly or by an access class.
 
     Raises:
-        UnsupportedError: they cannot tell the access class apart.
+        UnsupportedError: they cannot distinguish the access class.
     """
     return _named_application(check, applications=applications).needed if check.application else ()
 
 
 def _function(application: str) -> tuple[str, str]:
-    """Return the protocol and access class that an application is written as, if it is."""
+    """Return protocol and access class, if the application is written as ``modbus.read``."""
     protocol, _, word = application.partition(".")
     return (protocol, word) if word and protocol in catalogue() else ("", "")
 
 
 def _asked_ports(check: Check, policy: Policy, rules: Iterable[Rule]) -> tuple[int, ...]:
-    """Return the port asked about, or one of each set that no rule tells apart."""
+    """Return the port of the check, or one port of each set that the rules treat alike."""
     if check.port:
         return (check.port,)
     named = {name for rule in rules for name in rule.services}
@@ -433,7 +434,7 @@ def _packets(
 
 
 def _own_port(application: str, check: Check) -> bool:
-    """Whether the port is one of the application's own, as far as the catalogue knows."""
+    """Whether the port is a default port of the application, as far as the catalogue knows."""
     ports = default_ports(application) if application else ()
     return (
         not check.port
@@ -458,7 +459,7 @@ def _pairs(
 
 
 def _told_apart(end: End, parts: Iterable[Sequence[Interval]]) -> list[Host]:
-    """Return one address of each set that no rule tells apart."""
+    """Return one address of each set that the rules treat alike."""
     borders = {
         (version, number)
         for listed in parts

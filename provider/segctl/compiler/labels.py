@@ -1,4 +1,4 @@
-"""What conduits, zones and addresses are called in the names of rules and objects."""
+"""Labels of conduits, zones and addresses, from which rule and object names are made."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ DEFAULT_SITE = "site"
 
 
 def label(conduit: Conduit) -> str:
-    """Return the conduit's id, with its site unless that is the default one."""
+    """Return the conduit's id, with its site unless that is the default."""
     return conduit.id if conduit.site == DEFAULT_SITE else f"{conduit.site}.{conduit.id}"
 
 
 def zone_label(zone: Zone) -> str:
-    """Return the zone's id, with its site unless that is the default one."""
+    """Return the zone's id, with its site unless that is the default."""
     return zone.id if zone.site == DEFAULT_SITE else f"{zone.site}.{zone.id}"
 
 
 def spell(address: str) -> str:
-    """Write an address with characters that names may have."""
+    """Write an address with characters that are allowed in names."""
     return address.replace("/", "-").replace(":", "_")
