@@ -170,7 +170,8 @@ def _end(word: str, site: Site, near: frozenset[str]) -> End:
         raise LookupError(f"{word!r} is not a zone, asset or address", nearest(word, known))
     if len(close) > 1:
         listed = ", ".join(sorted({zone.key for zone, _ in close}))
-        raise LookupError(f"{word!r} is ambiguous: it is in {listed}", "write zone/asset or site/zone")
+        hint = "write zone/asset or site/zone"
+        raise LookupError(f"{word!r} is ambiguous: it is in {listed}", hint)
     return close[0][1]
 
 
