@@ -354,7 +354,7 @@ def test_a_snapshot_is_of_one_device(plant: Plant) -> None:
     (folder / "fw2.snapshot.json").unlink()
     done = plant("plan", "--offline", "snapshots", "-o", "plan.json")
     assert done.code == 1
-    assert "no snapshot of this device: take one with segctl snapshot fw2" in done.out
+    assert "it has no snapshot: segctl snapshot fw2 takes one" in done.out
     assert not (plant.folder / "plan.json").exists()
     done = plant("drift", "--offline", "snapshots", "--json")
     assert done.code == 1

@@ -111,7 +111,7 @@ def _fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
     """Return a device's snapshot, if it fits the device in the inventory."""
     found = snapshots.get(device.name)
     if found is None:
-        raise SnapshotError(f"no snapshot of this device: take one with segctl snapshot {device.name}")
+        raise SnapshotError(f"it has no snapshot: segctl snapshot {device.name} takes one")
     if (found.platform, found.scope) != (device.platform, str(device.scope)):
         raise SnapshotError(
             f"its snapshot is of {found.platform} {found.scope}, but the inventory says "

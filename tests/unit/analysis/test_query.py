@@ -211,8 +211,7 @@ def test_a_question_that_no_selected_firewall_can_answer_is_a_problem() -> None:
     assert unanswerable([asked], [FW1]) == ()
     (problem,) = unanswerable([asked], [FW2])
     assert str(problem) == (
-        "check scada1 → plc2 tcp: no selected firewall stands between its ends "
-        "(include fw1 in -l)"
+        "check scada1 → plc2 tcp: no selected firewall stands between its ends (include fw1 in -l)"
     )
 
 
