@@ -171,7 +171,7 @@ def _end(word: str, site: Site, near: frozenset[str]) -> End:
     if len(close) > 1:
         listed = ", ".join(sorted({zone.key for zone, _ in close}))
         hint = "write zone/asset or site/zone"
-        raise LookupError(f"{word!r} is ambiguous: it is in {listed}", hint)
+        raise LookupError(f"{word!r} is ambiguous, it may be in {listed}", hint)
     return close[0][1]
 
 

@@ -110,7 +110,7 @@ class Topology:
             if not self.devices_of.get(zone):
                 return f"no firewall is attached to zone {zone}"
         reach = sorted(self.distances(source))
-        return f"the firewalls reach only {', '.join(reach)} from {source}"
+        return f"the firewalls connect {source} only to {', '.join(reach)}"
 
 
 def make_topology(attached: Iterable[tuple[str, Iterable[str]]]) -> Topology:

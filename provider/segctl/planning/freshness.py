@@ -144,7 +144,7 @@ def _moved(then: Basis, now: Basis) -> Iterator[str]:
         if isinstance(value, dict):
             yield from _moved_names(part, old, cast("dict[str, str | bool]", value))
         elif isinstance(value, str):
-            yield f"{_WORDS.get(part, part)} was {old} and is now {value}"
+            yield f"{_WORDS.get(part, part)} was {old or 'empty'} and is now {value or 'empty'}"
         else:
             yield f"{_WORDS.get(part, part)} changed"
 

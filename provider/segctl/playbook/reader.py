@@ -263,7 +263,7 @@ class _Reader:
             self.checker.report(node, "has two expect values", "keep one of them")
         protocol = flow.get("protocol") or "tcp"
         if protocol == "icmp" and flow.get("port"):
-            self.checker.report(node, "icmp has no ports", "remove port")
+            self.checker.report(node, "icmp has no port", "remove port")
         return Check(
             source=flow.get("from") or "",
             destination=flow.get("to") or "",

@@ -93,7 +93,7 @@ def test_names_that_mean_nothing_or_too_much() -> None:
         "'scada2' is not a zone, asset or address (did you mean scada1?)"
     )
     assert refusal("plc1", "dmz") == (
-        "'plc1' is ambiguous: it is in plant/control, plant/supervisory "
+        "'plc1' is ambiguous, it may be in plant/control, plant/supervisory "
         "(write zone/asset or site/zone)"
     )
     assert refusal("scada1", "lone") == (

@@ -287,7 +287,7 @@ def test_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("mysql://root:geheim@db/x", "SQLite or PostgreSQL, not in mysql"),
-        ("postgresql://u:geheim@[::1/x", "no URL"),
+        ("postgresql://u:geheim@[::1/x", "not a URL"),
         ("postgresql://u:geheim@/x?host=/nowhere", "history postgresql:///x: "),
         ("sqlite:////proc/nowhere/h.db", "history /proc/nowhere"),
     ],
