@@ -360,10 +360,10 @@ def test_a_snapshot_is_of_one_device(plant: Plant) -> None:
     assert done.code == 1
     assert [one["status"] for one in done.json["devices"]] == ["drift", "error"]
     shutil.copy(folder / "fw1.snapshot.json", folder / "again.snapshot.json")
-    assert "are both of fw1" in plant("plan", "--offline", "snapshots").err
+    assert "are both snapshots of fw1" in plant("plan", "--offline", "snapshots").err
     plant.edit("host_vars/fw1.yml", "segctl_zone_map", "segctl_vsys: vsys2\nsegctl_zone_map")
     done = plant("plan", "-l", "fw1", "--offline", str(folder / "fw1.snapshot.json"))
-    assert "its snapshot is of panos vsys1, the inventory says panos vsys2" in done.out
+    assert "its snapshot is of panos vsys1, but the inventory says panos vsys2" in done.out
     (plant.folder / "empty").mkdir()
     assert "contains no snapshot" in plant("plan", "--offline", "empty").err
     assert "selects no firewall" in plant("snapshot", "localhost").err

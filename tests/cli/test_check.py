@@ -163,7 +163,7 @@ def test_uncommitted_changes_are_not_part_of_the_answer_and_told(applied: Plant)
     document = asked(applied, *POLLING, "--expect", "allow")
     (finding,) = document["devices"][0]["findings"]
     assert "uncommitted changes" in finding["message"]
-    assert "! warning: fw1: uncommitted changes" in applied("check", *POLLING).out
+    assert "! warning: fw1: the device holds uncommitted changes" in applied("check", *POLLING).out
 
 
 # --- the inventory itself ------------------------------------------------------------------------
