@@ -329,9 +329,9 @@ def test_snapshots_are_valid_and_a_failure_is_one_of_its_device(plant: Plant) ->
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("segctl-parsed", "segctl-parset", "its digest does not fit"),
+        ("segctl-parsed", "segctl-parset", "its digest does not match"),
         ('"1.0"', '"2.0"', "this segctl reads 1.0"),
-        ('"format_version"', '"version"', "is not a snapshot of segctl"),
+        ('"format_version"', '"version"', "is not a segctl snapshot"),
         ("}\n", "", "is not a snapshot: "),
     ],
 )
@@ -354,18 +354,18 @@ def test_a_snapshot_is_of_one_device(plant: Plant) -> None:
     (folder / "fw2.snapshot.json").unlink()
     done = plant("plan", "--offline", "snapshots", "-o", "plan.json")
     assert done.code == 1
-    assert "there is no snapshot of it: segctl snapshot fw2" in done.out
+    assert "it has no snapshot: segctl snapshot fw2 takes one" in done.out
     assert not (plant.folder / "plan.json").exists()
     done = plant("drift", "--offline", "snapshots", "--json")
     assert done.code == 1
     assert [one["status"] for one in done.json["devices"]] == ["drift", "error"]
     shutil.copy(folder / "fw1.snapshot.json", folder / "again.snapshot.json")
-    assert "are both of fw1" in plant("plan", "--offline", "snapshots").err
+    assert "are both snapshots of fw1" in plant("plan", "--offline", "snapshots").err
     plant.edit("host_vars/fw1.yml", "segctl_zone_map", "segctl_vsys: vsys2\nsegctl_zone_map")
     done = plant("plan", "-l", "fw1", "--offline", str(folder / "fw1.snapshot.json"))
-    assert "its snapshot is of panos vsys1, the inventory says panos vsys2" in done.out
+    assert "its snapshot is of panos vsys1, but the inventory says panos vsys2" in done.out
     (plant.folder / "empty").mkdir()
-    assert "holds no snapshot" in plant("plan", "--offline", "empty").err
+    assert "contains no snapshot" in plant("plan", "--offline", "empty").err
     assert "selects no firewall" in plant("snapshot", "localhost").err
     assert "there is no folder" in plant("snapshot", "fw1", "-o", "missing/fw1.json").err
     assert not list((plant.folder / "empty").iterdir())

@@ -308,7 +308,7 @@ def test_a_host_that_lacks(place: Path, capsys: pytest.CaptureFixture[str], case
 
 def test_an_interface_that_is_not_there(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with serving(place, capsys, interfaces=("eth0", "ens1")) as gateway:
-        said = "the device has no interface eth1 for zone CTRL now; it has ens1, eth0, lo"
+        said = "the device does not have interface eth1 of zone CTRL now; it has ens1, eth0, lo"
         for command in (("plan", "--json"), ("drift", "--json")):
             made = gateway(*command)
             (found,) = (

@@ -164,7 +164,7 @@ def test_uncommitted_changes_are_not_part_of_the_answer_and_told(applied: Plant)
     document = asked(applied, *POLLING, "--expect", "allow")
     (finding,) = document["devices"][0]["findings"]
     assert "uncommitted changes" in finding["message"]
-    assert "! warning: fw1: uncommitted changes" in applied("check", *POLLING).out
+    assert "! warning: fw1: the device holds uncommitted changes" in applied("check", *POLLING).out
 
 
 # --- the inventory itself ------------------------------------------------------------------------
@@ -247,10 +247,10 @@ def test_all_problems_of_a_file_are_told_at_their_lines(plant: Plant) -> None:
     write(plant, "- check: {from: plc1, to: scada1}\n")
     code, message = refused(plant, "checks.yml", "-l", "fw2")
     assert code == "checks"
-    assert "widen -l to fw1" in message
+    assert "include fw1 in -l" in message
     for text in ("", "[]", "check: {from: a, to: b}"):
         write(plant, text)
-        assert "a file of checks is a list of them" in refused(plant, "checks.yml")[1]
+        assert "a checks file must be a list of checks" in refused(plant, "checks.yml")[1]
     assert refused(plant, "absent.yml")[0] == "checks"
 
 
@@ -279,7 +279,7 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
         ((), "give --from and --to"),
         (("--from", "scada9", "--to", "plc1"), "'scada9' is no zone, asset or address"),
         (("--from", "scada1", "--to", "192.0.2.1"), "192.0.2.1 is in no zone"),
-        ((*POLLING, "-l", "fw2"), "no firewall that stands between its ends is selected"),
+        ((*POLLING, "-l", "fw2"), "no selected firewall stands between its ends"),
         ((*POLLING, "--protocol", "icmp", "--port", "1"), "icmp has no port"),
         ((*POLLING, "--protocol", "gre"), "gre"),
         ((*POLLING, "--port", "65536"), "65536"),

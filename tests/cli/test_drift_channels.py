@@ -191,4 +191,4 @@ def test_several_rooms_are_told_each(applied: Plant, tmp_path: Path) -> None:
 def test_an_address_in_the_clear_is_refused(applied: Plant) -> None:
     applied.by_hand()
     err = drift(applied, "--webhook", "http://hooks.example/geheim")
-    assert "hooks.example: a secret is not sent over plain HTTP: use https" in err
+    assert "hooks.example: a secret is never sent over plain HTTP: use https" in err

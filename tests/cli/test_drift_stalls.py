@@ -187,7 +187,7 @@ def test_work_that_moves_on_is_not_given_up_until_all_of_it_takes_too_long(
 
     assert consult(url, slow, seconds=30.0) == "done"
     assert steps == [0, 1, 2, 3]
-    with pytest.raises(HistoryError, match=r"not done within 0.7 s: given up"):
+    with pytest.raises(HistoryError, match=r"not finished within 0.7 s: given up"):
         consult(url, slow, seconds=30.0, most=0.7)
 
 

@@ -277,7 +277,7 @@ def test_a_worker_killed_in_an_apply_is_reported_and_the_run_goes_on(
     lost, other = document["outcomes"]
     assert code == 1
     assert (lost["device"], lost["status"], lost["code"]) == ("fw1", "failed", "unknown")
-    assert "safe to run again: apply asks first" in lost["message"]
+    assert "safe to run again: apply first checks" in lost["message"]
     assert (other["device"], other["status"]) == ("fw2", "applied")
     assert document["error"]["code"] == "unknown"
     assert plant("apply", "--auto-approve").code == 0
@@ -303,7 +303,7 @@ def test_when_no_worker_is_left_the_run_ends(
         done = plant("--executor", over(made), "apply", "--auto-approve", "--json")
     assert done.code == 1
     assert [one["code"] for one in done.json["outcomes"]] == ["unknown", "unknown"]
-    assert "there is no Dask worker left" in done.json["error"]["message"]
+    assert "no Dask worker is left" in done.json["error"]["message"]
     pace(plant, 0.0)
     for job in plant.fleet["fw1"].device.jobs.jobs:
         job.ends_at = 0.0

@@ -219,7 +219,7 @@ def test_a_wave_goes_back_as_a_whole(four: Cells, fault: str, strategy: str) -> 
     }
     told = done["plays"][0]["waves"][0]["devices"][0]
     assert told["code"] == "wave_failed"
-    assert told["message"].startswith("taken back, the wave failed: fw2: ")
+    assert told["message"].startswith("taken back because the wave failed: fw2: ")
 
 
 def test_a_mixed_wave_goes_back_as_a_whole(mixed: Cells) -> None:
@@ -310,13 +310,13 @@ def test_probes_that_fit(mixed: Cells) -> None:
 
 WRONG = {
     "{tcp: '127.0.0.1:CLOSED', retries: 0}": "tcp 127.0.0.1:",
-    "{tcp: '127.0.0.1:OPEN', expect: closed, retries: 0}": "answers, though it should be closed",
+    "{tcp: '127.0.0.1:OPEN', expect: closed, retries: 0}": "answers, but it should be closed",
     "{tls: '127.0.0.1:OPEN', retries: 0}": "its certificate does not verify",
     "{tcp: 'no.such.host.invalid:1', expect: closed, retries: 0}": "does not resolve",
     "check: {from: scada1, to: plc1, application: modbus.write}": "is denied by interzone-default",
     "check: {from: scada1, to: plc1, port: 502, expect: deny}": "is allowed by plant.poll-1.modbus",
     "check: {from: supervisory, to: plc1, application: modbus.read}": "10.1.0.0 → 10.2.1.10",
-    "{command: <show><system><info/></system></show>, expect: '~^9', retries: 0}": "does not hold",
+    "{command: <show><system><info/></system></show>, expect: '~^9', retries: 0}": "not contain",
 }
 
 
@@ -392,7 +392,7 @@ def test_a_command_is_one_for_every_platform_that_is_asked(mixed: Cells) -> None
     mixed.play(f"- {{hosts: plant, verify: [{{{command}}}]}}")
     problem = refused(mixed)
     assert "panos: 'nft list table inet segctl' is not XML" in problem["message"]
-    assert problem["hint"] == "name the platform that is asked: platform: …"
+    assert problem["hint"] == "name the platform that runs it: platform: …"
     mixed.play("- {hosts: gw3, verify: [{command: nft flush ruleset}]}")
     assert "a probe may run only nft list …" in refused(mixed)["message"]
 
@@ -422,7 +422,7 @@ def test_probes_that_mean_nothing_are_refused_before_anything_is_done(four: Cell
     assert [
         (one["line"], one["message"].rpartition(": ")[2]) for one in done.json["error"]["problems"]
     ] == [
-        (3, "'scada9' is no zone, asset or address"),
+        (3, "'scada9' is not a zone, asset or address"),
         (4, "192.0.2.1 is in no zone"),
         (5, "fd00::1 is in no zone"),
         (6, "fw1[9] (the index matches no host)"),
@@ -461,10 +461,10 @@ def test_what_cannot_be_resumed(four: Cells) -> None:
     four.play("- {hosts: plant, serial: 2, tags: [a, b]}")
     with four.untouched():
         for words, said in {
-            (state.name, "--tags", "a"): "was changed since",
+            (state.name, "--tags", "a"): "has changed since",
             ("nothing.json",): "No such file",
-            ("damaged.json",): "is no state of a rollout",
-            ("hosts.yml",): "is no state of a rollout",
+            ("damaged.json",): "is not the state file of a rollout",
+            ("hosts.yml",): "is not the state file of a rollout",
         }.items():
             done = four("apply", "-p", "play.yml", "--auto-approve", "--resume", *words)
             assert (done.code, said in done.err) == (1, True)

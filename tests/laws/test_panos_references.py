@@ -100,7 +100,7 @@ def stays(panos: PanosHarness, bench: PanosBench, names: dict[str, str]) -> None
     for name, kind in names.items():
         assert name in left[kind]
         assert any(
-            finding.subject == name and "it stays" in finding.message and "->" in finding.message
+            finding.subject == name and "so it stays" in finding.message and "->" in finding.message
             for finding in made.findings
         )
     assert not managed(live, {}).rules
@@ -194,7 +194,7 @@ def test_what_only_reads_alike_is_no_reference(
 ) -> None:
     bench.mock.edit("set", place, element.format(ADDRESS), commit=True)
     made = reach(panos, bench, NOTHING)
-    assert not any("it stays" in finding.message for finding in made.findings)
+    assert not any("so it stays" in finding.message for finding in made.findings)
     assert ADDRESS not in held(read(panos, bench))["address"]
 
 
@@ -255,7 +255,7 @@ def test_a_reference_made_after_planning_makes_the_plan_stale(
     spot = next(spot for spot in SPOTS if spot.path[:3] == ("rulebase", "nat", "rules"))
     refer(bench, spot, ADDRESS)
     before = bench.printed()
-    with pytest.raises(StalePlanError, match=f"others use {ADDRESS} now"):
+    with pytest.raises(StalePlanError, match=f"others now use {ADDRESS}"):
         apply(panos, bench, made)
     assert bench.printed() == before
     stays(panos, bench, {ADDRESS: "address"})

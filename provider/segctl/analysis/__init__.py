@@ -1,1 +1,1 @@
-"""Questions about a policy, answered without a device."""
+"""Answer questions about a policy without a device."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
-    """The first packet of a session as a firewall sees it once the application is known.
+    """The first packet of a session, as a firewall sees it once it knows the application.
 
     ``default_port`` says whether `port` is one of the application's own default ports.
     """
@@ -42,7 +42,7 @@ class Packet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the policy does with a packet, and by which rule."""
+    """What the policy does with a packet, and which rule decides."""
 
     action: Action
     rule: str
@@ -53,7 +53,7 @@ class Decision:
 def decide(policy: Policy, packet: Packet) -> Decision:
     """Return what `policy` does with `packet`: first match, then the default rules.
 
-    A schedule is taken as active: the answer is what the policy permits at its widest.
+    A schedule counts as active: the answer is what the policy permits at its widest.
     """
     return decider(policy)(packet)
 

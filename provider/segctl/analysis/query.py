@@ -1,4 +1,4 @@
-"""The ``check`` probes: what the policy that a device holds does with a flow, its names resolved.
+"""The ``check`` probes: what a device's policy does with a flow.
 
 A zone stands for all of its addresses.
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A question to the policy a device holds: what it does with a flow."""
+    """A question about a flow, to the policy that a device holds."""
 
     source: str
     destination: str
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """One end of a flow: a zone, and which of its addresses."""
+    """One end of a flow: a zone and some of its addresses."""
 
     zone: str
     addresses: tuple[Interval, ...]
@@ -82,9 +82,9 @@ class Question:
 def questions(
     checks: Iterable[Check], site: Site, sites: Iterable[str]
 ) -> tuple[tuple[Question, ...], tuple[Problem, ...]]:
-    """Resolve checks against a site, and say which cannot be.
+    """Resolve checks against a site; return the questions, and problems for the others.
 
-    `sites` are those whose zones a bare name means.
+    A name without a site refers to a zone of one of `sites`.
     """
     found: list[Question] = []
     problems: list[Problem] = []
@@ -103,8 +103,8 @@ def unanswerable(asked: Iterable[Question], devices: Iterable[Device]) -> tuple[
     return tuple(
         _problem(
             question.check,
-            "no firewall that stands between its ends is selected",
-            f"widen -l to {', '.join(sorted(question.devices))}",
+            "no selected firewall stands between its ends",
+            f"include {', '.join(sorted(question.devices))} in -l",
         )
         for question in asked
         if not question.devices & names
@@ -126,10 +126,10 @@ def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
     protocol, word = _function(check.application)
     if protocol and word not in ACCESS_CLASSES:
         known = ", ".join(ACCESS_CLASSES)
-        raise LookupError(f"{protocol} has no access class {word!r}", f"there are {known}")
+        raise LookupError(f"{protocol} has no access class {word!r}", f"use one of {known}")
     source, destination = _end(check.source, site, near), _end(check.destination, site, near)
     if not {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}:
-        raise LookupError("its ends have no IP version in common", "name addresses of one version")
+        raise LookupError("its ends have no IP version in common", "use addresses of one version")
     hops = _hops(site.devices, source.zone, destination.zone)
     if not hops:
         gap = topology(site.devices).gap(source.zone, destination.zone)
@@ -166,10 +166,11 @@ def _end(word: str, site: Site, near: frozenset[str]) -> End:
     close = [(zone, end) for zone, end in named if zone.site in near] or named
     if not close:
         known = {name for zone in site.zones for name in (zone.id, *(a.name for a in zone.assets))}
-        raise LookupError(f"{word!r} is no zone, asset or address", nearest(word, known))
+        raise LookupError(f"{word!r} is not a zone, asset or address", nearest(word, known))
     if len(close) > 1:
         listed = ", ".join(sorted({zone.key for zone, _ in close}))
-        raise LookupError(f"{word!r} may be in {listed}", "write zone/asset or site/zone")
+        hint = "write zone/asset or site/zone"
+        raise LookupError(f"{word!r} is ambiguous, it may be in {listed}", hint)
     return close[0][1]
 
 
@@ -185,7 +186,7 @@ def _named(word: str, site: Site) -> Iterator[tuple[Zone, End]]:
 
 
 def _at(host: Host, site: Site) -> End:
-    """Return the zone that an address is in: where an asset has it, or the smallest network."""
+    """Return the zone of an address: the zone of its asset, else that of the smallest network."""
     part = (host.version, int(host), int(host))
     best: tuple[int, str] | None = None
     for zone in site.zones:
@@ -258,7 +259,7 @@ def wrong(question: Question, device: Device, reading: Reading, *, applications:
 def answers_by_user(
     question: Question, device: Device, reading: Reading, *, applications: Naming
 ) -> dict[str, Answer]:
-    """Return what else is allowed to users that rules name, where the flow is nobody's."""
+    """Return what rules for certain users allow in addition, if the check names no user."""
     if question.check.user:
         return {}
     names = {binding.zone: binding.name for binding in device.zones}
@@ -303,10 +304,10 @@ def stands_for(application: str, reading: Reading) -> tuple[str, ...]:
 
 
 def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
-    """Return the vendor's applications that a check names, itself or by an access class.
+    """Return the vendor's applications that a check names, directly or by an access class.
 
     Raises:
-        UnsupportedError: they cannot tell the access class apart.
+        UnsupportedError: they cannot distinguish the access class.
     """
     if not check.application:
         return ()
@@ -317,6 +318,6 @@ def vendor_applications(check: Check, applications: Naming) -> tuple[str, ...]:
 
 
 def _function(application: str) -> tuple[str, str]:
-    """Return the protocol and access class that an application is written as, if it is."""
+    """Return protocol and access class, if the application is written as ``modbus.read``."""
     protocol, _, word = application.partition(".")
     return (protocol, word) if word and protocol in catalogue() else ("", "")

@@ -1,1 +1,1 @@
-"""From a declared site to the policy of every firewall; knows no platform."""
+"""Compile a declared site into the policy of every firewall, independent of platforms."""

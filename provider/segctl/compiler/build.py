@@ -1,7 +1,7 @@
-"""From zones and conduits to the policy of every firewall on the path.
+"""Compile zones and conduits into the policy of every firewall on their paths.
 
-Pure: the same site on the same day gives the same policies, in the same order.
-Nothing here knows a platform; a provider fits the result to its own.
+Pure: the same site on the same day gives the same policies, in the same order. Nothing here
+depends on a platform; a provider fits the result to its platform.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Desired:
     """What one firewall should hold.
 
-    ``closing`` denies and logs between all our zones on the device; it belongs at the end of our
-    block wherever rules of others follow it.
+    ``closing`` denies and logs traffic between all our zones on the device; it goes at the end of
+    our block if rules of others follow it.
     """
 
     device: Device
@@ -45,8 +45,8 @@ def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
     """Return the desired policy of every firewall of `site`, by host name, as of `today`.
 
     Raises:
-        InventoryError: a conduit cannot be compiled: no path, no common IP version, a zone whose
-            addresses cannot be told from another's, or a missing threat profile.
+        InventoryError: a conduit cannot be compiled: it has no path, its ends have no common IP
+            version, a zone has no addresses of its own, or a threat profile is missing.
     """
     result, gaps, problems = compile_known(site, today)
     if gaps or problems:
@@ -75,7 +75,7 @@ def with_closing(desired: Desired) -> DeclaredPolicy:
 
 
 class _Compiler:
-    """Holds what all firewalls of one run look up; gathers its problems."""
+    """Holds what all firewalls of one run share, and collects the problems."""
 
     def __init__(self, site: Site, today: date) -> None:
         self.problems: list[Problem] = []

@@ -1,4 +1,4 @@
-"""What the owner of a site should look at on one firewall, though all of it can be compiled."""
+"""Warnings about one firewall: the site compiles, but its owner should look at them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def expired(conduits: Iterable[Conduit]) -> Iterator[Problem]:
-    """Warn of conduits whose time has passed: their rules go."""
+    """Warn about expired conduits: their rules are removed."""
     for conduit in conduits:
         yield warning(
             conduit.declared,
             f"conduit {label(conduit)} expired on {conduit.expires}: "
-            "its rules are not part of the policy any more",
+            "its rules are no longer part of the policy",
             "extend `expires` with a new ticket, or delete the conduit",
             f"segctl_conduits.{conduit.id}",
         )
@@ -31,9 +31,9 @@ def expired(conduits: Iterable[Conduit]) -> Iterator[Problem]:
 def shared_zones(
     device: Device, held: Iterable[FirewallZone], zones: Mapping[str, Zone]
 ) -> Iterator[Problem]:
-    """Warn where the firewall cannot tell two zones apart.
+    """Warn about zones that the firewall cannot tell apart.
 
-    `held` are the firewall's own zones, `zones` the site's by key.
+    `held` are the firewall's own zones; `zones` are the site's, by key.
     """
     bound: dict[str, list[ZoneBinding]] = {}
     for binding in device.zones:
@@ -43,14 +43,14 @@ def shared_zones(
         if len(ours) > 1 and not any(one.intrazone == "deny" for one in ours):
             yield warning(
                 device.declared,
-                f"zones {', '.join(zone_label(one) for one in ours)} are one zone, "
-                f"{zone.name}, on this firewall: it passes everything between them",
-                "give them zones of their own on the device, or one of them intrazone: deny",
+                f"zones {', '.join(zone_label(one) for one in ours)} share one zone, "
+                f"{zone.name}, on this firewall: it permits everything between them",
+                "give each its own zone on the device, or set intrazone: deny on one of them",
             )
 
 
 def unprofiled(device: Device, legs: Iterable[Leg]) -> Iterator[Problem]:
-    """Warn where a monitored conduit passes without anybody being alerted."""
+    """Warn about monitored conduits that raise no alerts."""
     if "alert" in dict(device.threat_profiles):
         return
     monitored = {leg.conduit.key: leg.conduit for leg in legs}
@@ -58,6 +58,6 @@ def unprofiled(device: Device, legs: Iterable[Leg]) -> Iterator[Problem]:
         if conduit.mode == "monitor":
             yield warning(
                 conduit.declared,
-                f"conduit {label(conduit)} is monitored without a threat profile here",
+                f"conduit {label(conduit)} is monitored, but without a threat profile here",
                 "map alert to a profile group in segctl_threat_profiles",
             )

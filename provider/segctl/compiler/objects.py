@@ -1,4 +1,4 @@
-"""The address and service objects that the rules of one firewall name."""
+"""The address and service objects that the rules of one firewall refer to."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class Assets:
-    """The assets of zones by name, put in order once for all firewalls of a site."""
+    """The assets of zones by name, sorted once for all firewalls of a site."""
 
     def __init__(self) -> None:
         self._held: dict[str, Mapping[str, Asset]] = {}
 
     def of(self, zone: Zone) -> Mapping[str, Asset]:
-        """Return the assets of a zone by name; the first of a name counts."""
+        """Return the assets of a zone by name; if a name occurs twice, the first counts."""
         if zone.key not in self._held:
             self._held[zone.key] = {asset.name: asset for asset in reversed(zone.assets)}
         return self._held[zone.key]
@@ -102,8 +102,8 @@ class Objects:
             self._problems.append(
                 problem(
                     zone.declared,
-                    f"two address objects would be called {name!r}",
-                    "ids joined by dots come out the same: rename a zone or an asset",
+                    f"two address objects would have the name {name!r}",
+                    "their ids, joined by dots, are the same: rename a zone or an asset",
                 )
             )
 
@@ -114,7 +114,7 @@ class Objects:
         return name
 
     def versions(self, names: Iterable[str]) -> frozenset[int]:
-        """Return the IP versions that the named objects have addresses of."""
+        """Return the IP versions of the addresses in the named objects."""
         return frozenset[int]().union(*map(self._versions_of, names))
 
     def _versions_of(self, name: str) -> frozenset[int]:

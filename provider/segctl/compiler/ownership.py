@@ -1,7 +1,7 @@
-"""Which addresses are whose, where zones overlap.
+"""Which zone owns an address where zones overlap.
 
-Pure; nothing is found by going through all zones: what lies in a network, and what holds it, is
-looked up by place.
+Pure. No search goes through all zones: what a network contains, and what contains it, is looked up
+in sorted intervals.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Ownership:
-    """Which addresses are a zone's own where zones overlap.
+    """Which addresses each zone owns where zones overlap.
 
-    An address belongs to the zone that lists it as an asset, else to the zone with the longest
-    matching network; of two zones with the very same network neither owns what no asset names.
-    Zones of one site overlap, and zones that firewalls join.
+    An address belongs to the zone that lists it as an asset, or else to the zone with the longest
+    matching network. If two zones have the same network, neither owns the addresses that no asset
+    lists. Zones can overlap within a site, and with zones that firewalls connect them to.
     """
 
     def __init__(self, site: Site, graph: Topology) -> None:
@@ -38,19 +38,19 @@ class Ownership:
         self._own: dict[str, tuple[Interval, ...]] = {}
 
     def _groups(self, zone: Zone) -> tuple[tuple[str, str], ...]:
-        """Return the site and, if it is attached, what firewalls join it with."""
+        """Return the site and, if the zone is attached, the group of connected zones."""
         joined = self._component.get(zone.key)
         site = ("site", zone.site)
         return (site,) if joined is None else (site, ("joined", joined))
 
     def of(self, zone: Zone) -> tuple[Interval, ...]:
-        """Return all addresses that are `zone`'s own."""
+        """Return all addresses that `zone` owns."""
         if zone.key not in self._own:
             self._own[zone.key] = merge([*self.networks(zone), *asset_intervals(zone)])
         return self._own[zone.key]
 
     def networks(self, zone: Zone) -> tuple[Interval, ...]:
-        """Return what `zone` owns of its networks, one or more parts a network."""
+        """Return the parts of its networks that `zone` owns, one or more per network."""
         if zone.key not in self._known:
             self._known[zone.key] = self._compute(zone)
         return self._known[zone.key]
@@ -70,10 +70,9 @@ class Ownership:
 
 
 class Listed:
-    """The networks and addresses that zones list, to look them up by place.
+    """The networks and addresses that zones list, for look-up by interval.
 
-    Each is a network in CIDR notation: of two, one lies in the other or they have nothing in
-    common.
+    Each is a network in CIDR notation, so two of them are either nested or disjoint.
     """
 
     def __init__(self) -> None:
@@ -83,16 +82,16 @@ class Listed:
         self._next: list[int] = []
 
     def add(self, zone: str, parts: Iterable[Interval]) -> None:
-        """Add what a zone lists."""
+        """Add the networks and addresses that a zone lists."""
         for part in parts:
             self._zones.setdefault(part, set()).add(zone)
             self._sizes.setdefault(part[0], set()).add(part[2] - part[1])
         self._parts = []
 
     def inside(self, network: Interval, but: str) -> Iterator[Interval]:
-        """Yield the largest parts of other zones than `but` that lie in `network`.
+        """Yield the largest parts of zones other than `but` that lie in `network`.
 
-        What lies in one that is yielded is left out.
+        Parts inside a yielded part are left out.
         """
         if not self._parts:
             self._sort()
@@ -118,7 +117,7 @@ class Listed:
             self._next[at] = self._next[at + 1] if same else at + 1
 
     def holding(self, part: Interval) -> Iterator[AbstractSet[str]]:
-        """Yield the zones of each listed network that holds all of `part`, a network itself."""
+        """Yield the zones of each listed network that contains all of `part`, also a network."""
         version, first, last = part
         for size in self._sizes.get(version, ()):
             if size >= last - first:

@@ -1,4 +1,4 @@
-"""Problems and warnings of a site, each with the place in the inventory that it comes from."""
+"""Problems and warnings about a site, each with its place in the inventory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def problem(where: Source, message: str, hint: str, path: str = "") -> Problem:
-    """Return what keeps a site from being compiled."""
+    """Return a problem that prevents the site from being compiled."""
     return Problem(
         message=message,
         hint=hint,
@@ -23,7 +23,7 @@ def problem(where: Source, message: str, hint: str, path: str = "") -> Problem:
 
 
 def warning(where: Source, message: str, hint: str, path: str = "") -> Problem:
-    """Return what the owner of a site should look at, though it can be compiled."""
+    """Return a warning: the site compiles, but its owner should look at it."""
     return Problem(
         message=message,
         hint=hint,

@@ -1,6 +1,6 @@
 """Which firewalls enforce each flow: conduits follow the paths between their zones.
 
-A flow that crosses a firewall is a leg there; a firewall's rules are made of its legs.
+The part of a flow that crosses a firewall is a leg; a firewall's rules are made from its legs.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Ends:
-    """A flow with its endpoints by zone, None where it means whole zones."""
+    """A flow with its endpoints by zone; None means whole zones."""
 
     flow: Flow
     sources: Mapping[str, tuple[Endpoint, ...]] | None
@@ -51,17 +51,17 @@ class _Ends:
 
     @classmethod
     def of(cls, flow: Flow) -> _Ends:
-        """Return a flow with its endpoints told apart."""
+        """Return a flow with its endpoints sorted by zone."""
         return cls(
             flow=flow, sources=_by_zone(flow.sources), destinations=_by_zone(flow.destinations)
         )
 
     def in_source(self, zone: Zone) -> tuple[Endpoint, ...] | None:
-        """Return the sources in a zone, () for the whole of it, None where there are none."""
+        """Return the sources in a zone: () means the whole zone, None that there are none."""
         return () if self.sources is None else self.sources.get(zone.key)
 
     def in_destination(self, zone: Zone) -> tuple[Endpoint, ...] | None:
-        """Return the destinations in a zone, () for the whole of it, None where there are none."""
+        """Return the destinations in a zone: () means the whole zone, None that there are none."""
         return () if self.destinations is None else self.destinations.get(zone.key)
 
 
@@ -74,7 +74,7 @@ def _by_zone(endpoints: Iterable[Endpoint]) -> Mapping[str, tuple[Endpoint, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routes:
-    """What every firewall enforces, by its host name, in the order of conduits and flows.
+    """The legs that every firewall enforces, by host name, in the order of conduits and flows.
 
     `expired` are the conduits that it would enforce if their time had not passed. `gaps` are the
     conduits without a path, each with its problem.
@@ -104,7 +104,7 @@ def routes(site: Site, topology: Topology, today: date) -> Routes:
 
 
 class _Router:
-    """Follows conduits through the topology; a pair of zones is looked up once."""
+    """Follows conduits through the topology; looks up each pair of zones once."""
 
     def __init__(self, site: Site, topology: Topology) -> None:
         self._zones = {zone.key: zone for zone in site.zones}
@@ -167,7 +167,7 @@ class _Router:
                 )
 
     def _path(self, conduit: Conduit, source: Zone, destination: Zone) -> tuple[Hop, ...]:
-        """Return the firewalls that enforce `conduit` between two zones; none is a problem."""
+        """Return the firewalls that enforce `conduit` between two zones; report it if none do."""
         key = (source.key, destination.key, conduit.via)
         if key not in self._hops:
             self._hops[key] = self._find_hops(*key)

@@ -1,4 +1,4 @@
-"""The rules of one firewall: a rule for each flow that crosses it, and those that deny."""
+"""The rules of one firewall: one for each flow that crosses it, and the rules that deny."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 def permitting(
     device: Device, legs: Iterable[Leg], objects: Objects, problems: list[Problem]
 ) -> Iterator[DeclaredRule]:
-    """Yield the rule of each leg, in their order; `objects` gathers what the rules name.
+    """Yield the rule of each leg, in order; `objects` collects the objects that the rules name.
 
-    A leg that no rule can be made of is added to `problems` instead.
+    If no rule can be made from a leg, a problem is added to `problems` instead.
     """
     maker = _Maker(device, objects, problems)
     for leg in legs:
@@ -44,7 +44,7 @@ def permitting(
 
 
 class _Maker:
-    """Makes rules of legs for one firewall."""
+    """Makes the rules of one firewall from its legs."""
 
     def __init__(self, device: Device, objects: Objects, problems: list[Problem]) -> None:
         self._device = device
@@ -56,7 +56,7 @@ class _Maker:
         self._problems = problems
 
     def rule(self, leg: Leg) -> DeclaredRule | None:
-        """Return the rule of one leg; None, and a problem, where its ends have no addresses."""
+        """Return the rule of one leg; if its ends lack addresses, report that and return None."""
         conduit, flow = leg.conduit, leg.flow
         sources = self._members(leg, leg.source, leg.sources)
         destinations = self._members(leg, leg.destination, leg.destinations)
@@ -114,7 +114,7 @@ class _Maker:
         self._problems.append(
             problem(
                 zone.declared,
-                f"zone {zone.key} has no address of its own to write into a rule of conduit "
+                f"zone {zone.key} owns no address that could go into a rule of conduit "
                 f"{leg.conduit.key}",
                 "another zone has the same network: list this zone's assets with their addresses",
                 path=f"segctl_zones.{zone.id}",
@@ -144,7 +144,7 @@ class _Maker:
                 problem(
                     conduit.declared,
                     f"conduit {conduit.key} asks for threat prevention {wanted!r}, "
-                    f"which {host} does not map to a profile group",
+                    f"but {host} does not map that to a profile group",
                     f"add {wanted!r} to segctl_threat_profiles of {host}",
                     path=f"segctl_conduits.{conduit.id}.threat_prevention",
                 )
@@ -194,7 +194,7 @@ def inside_zones(device: Device, zones: Mapping[str, Zone]) -> Iterator[Declared
 
 
 def closing(device: Device) -> DeclaredRule | None:
-    """Return the rule that denies the rest between the firewall's zones; None where it has none."""
+    """Return the rule that denies all other traffic between the firewall's zones; None if none."""
     names = tuple(sorted({binding.name for binding in device.zones}))
     if not names:
         return None
@@ -210,10 +210,10 @@ def closing(device: Device) -> DeclaredRule | None:
 
 
 def same_names(device: Device, names: Iterable[str]) -> Iterator[Problem]:
-    """Yield a problem for each name that two rules of the firewall would have."""
+    """Yield a problem for each name that two rules of the firewall would share."""
     for name in sorted(name for name, count in Counter(names).items() if count > 1):
         yield problem(
             device.declared,
-            f"two rules on {device.name} would be called {name!r}",
-            "ids joined by dots come out the same: rename a conduit, flow or zone",
+            f"two rules on {device.name} would have the name {name!r}",
+            "their ids, joined by dots, are the same: rename a conduit, flow or zone",
         )

@@ -29,8 +29,8 @@ class Hop:
 class Topology:
     """The bipartite graph: zones by firewall and firewalls by zone.
 
-    Most zones are leaves, attached to one firewall: no shortest path leads through them. `transit`
-    holds, by firewall, the zones that other firewalls are attached to as well.
+    Most zones are leaves, attached to one firewall, so no shortest path leads through them.
+    `transit` holds, by firewall, the zones that are also attached to other firewalls.
     """
 
     zones_of: Mapping[str, tuple[str, ...]]
@@ -55,7 +55,7 @@ class Topology:
         return found
 
     def hops(self, source: str, destination: str) -> tuple[Hop, ...]:
-        """Return every firewall on every shortest path, empty when there is no path."""
+        """Return every firewall on every shortest path; empty if there is no path."""
         near = _Search(self, source, (source, destination))
         far = _Search(self, destination, (source, destination))
         if source == destination:
@@ -71,7 +71,7 @@ class Topology:
         return tuple(sorted(found))
 
     def hops_via(self, source: str, destination: str, device: str) -> tuple[Hop, ...]:
-        """Return how traffic crosses `device` when it is made to: nearest zone on each side."""
+        """Return how traffic crosses `device` if `via` names it: the nearest zone on each side."""
         near = self._beside(source, device)
         far = self._beside(destination, device)
         pairs = [(near[a] + far[b], a, b) for a in near for b in far if a != b]
@@ -81,9 +81,9 @@ class Topology:
         )
 
     def _beside(self, start: str, device: str) -> Mapping[str, int]:
-        """Return the distances from `start` to the nearest zones of `device`, not through it.
+        """Return the distances from `start` to the nearest zones of `device`, on paths around it.
 
-        Two of them at least, if there are: a way in and another way out never need a farther one.
+        Returns at least two if they exist: a way in and another way out never need more.
         """
         zones = self.zones_of.get(device, ())
         wanted = {*self.transit.get(device, ()), *((start,) if start in zones else ())}
@@ -97,12 +97,12 @@ class Topology:
         return found
 
     def gap(self, source: str, destination: str) -> str:
-        """Say what is missing between two zones that no path joins."""
+        """Return what is missing between two zones that have no path."""
         for zone in (source, destination):
             if not self.devices_of.get(zone):
                 return f"no firewall is attached to zone {zone}"
         reach = sorted(self.distances(source))
-        return f"from {source} the firewalls reach only {', '.join(reach)}"
+        return f"the firewalls connect {source} only to {', '.join(reach)}"
 
 
 def make_topology(attached: Iterable[tuple[str, Iterable[str]]]) -> Topology:
@@ -125,7 +125,7 @@ def make_topology(attached: Iterable[tuple[str, Iterable[str]]]) -> Topology:
 class _Search:
     """A breadth-first search from one zone, a level at a time, through zones of transit.
 
-    `last` holds the zones of the deepest level; `ends` are zones that are met even as leaves.
+    `last` holds the zones of the deepest level; `ends` are zones to visit even if they are leaves.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class _Search:
         self.depth += 1
 
     def back_from(self, zones: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-        """Yield firewall, nearer and farther zone of every crossing on the way to `zones`."""
+        """Yield firewall, nearer zone and farther zone of every crossing on the way to `zones`."""
         waiting = list(zones)
         seen = set(waiting)
         while waiting:

@@ -1,1 +1,1 @@
-"""What of a device is not as declared, who accepts it, and how it went over time."""
+"""Drift: what on a device differs from the inventory, who accepts it, and its history."""

@@ -1,10 +1,10 @@
-"""Known drift that somebody answers for until a day: what ``drift --baseline`` leaves out.
+"""Baselines: known drift with an owner and an expiry date, which ``drift --baseline`` accepts.
 
-A file is a YAML list; every entry names what, who and until when::
+A baseline is a YAML list; every entry names what is accepted, by whom and until when::
 
     - {device: core-fw, kind: rule, name: allow-mgmt, owner: it-ops, expires: 2027-01-31}
 
-With a `fingerprint` an entry accepts the difference as it was seen, and no other.
+An entry with a `fingerprint` accepts only the difference that was seen.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{16}")
 
 
 def read_baseline(path: Path) -> tuple[Accepted, ...]:
-    """Return the entries of a baseline, expired ones among them.
+    """Return the entries of a baseline, expired ones included.
 
     Raises:
-        InventoryError: the file cannot be read or entries are wrong; every reason at once.
+        InventoryError: the file cannot be read, or entries are wrong; lists every reason.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -49,7 +49,7 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
         raise InventoryError(document.problems)
     entries: object = [] if document.value is None else document.value
     if not isinstance(entries, list):
-        problem = Problem(file=str(path), line=1, column=1, message="is not a list of entries")
+        problem = Problem(file=str(path), line=1, column=1, message="must be a list of entries")
         raise InventoryError((problem,))
     listed = cast("list[object]", entries)
     where = document.places.get(id(listed), {})
@@ -57,7 +57,7 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
     accepted: list[Accepted] = []
     for number, entry in enumerate(listed):
         inside = document.places.get(id(entry), {})
-        at = where.get(number, Place(str(path)))  # of JSON that is no YAML there are no places
+        at = where.get(number, Place(str(path)))  # JSON that is not YAML has no places
         found = list(_problems(entry, at, inside))
         problems += found
         if not found:
@@ -69,7 +69,7 @@ def read_baseline(path: Path) -> tuple[Accepted, ...]:
 
 def _problems(entry: object, at: Place, inside: Mapping[object, Place]) -> Iterator[Problem]:
     if not isinstance(entry, dict):
-        yield _problem(at, "is not a mapping", f"it needs {', '.join(_NEEDED)}")
+        yield _problem(at, "must be a mapping", f"it needs {', '.join(_NEEDED)}")
         return
     values = cast("dict[object, object]", entry)
     for key in values:
@@ -82,18 +82,18 @@ def _problems(entry: object, at: Place, inside: Mapping[object, Place]) -> Itera
         return
     for key in _ALLOWED:
         if key != "expires" and isinstance(values.get(key), dict | list):
-            yield _problem(inside.get(key, at), f"{key} is not text", "")
+            yield _problem(inside.get(key, at), f"{key} must be text", "")
     if _day(values["expires"]) is None:
         shown = str(values["expires"])
         yield _problem(
-            inside.get("expires", at), f"expires is {shown!r}", "write a day such as 2027-01-31"
+            inside.get("expires", at), f"expires must be a date like 2027-01-31, not {shown!r}", ""
         )
     mark = values.get("fingerprint")
     if mark is not None and not _FINGERPRINT.fullmatch(str(mark)):
         yield _problem(
             inside.get("fingerprint", at),
-            f"fingerprint is {str(mark)!r}",
-            "copy it from `segctl drift --json`, or leave it out",
+            f"fingerprint must be like sha256:0123456789abcdef, not {str(mark)!r}",
+            "copy it from `segctl drift --json`, or remove it",
         )
 
 
@@ -103,7 +103,7 @@ def _problem(at: Place, message: str, hint: str) -> Problem:
 
 
 def _day(value: object) -> date | None:
-    if type(value) is date:  # a datetime is one too, and does not compare
+    if type(value) is date:  # a datetime is also a date, but does not compare with one
         return value
     try:
         return date.fromisoformat(value) if isinstance(value, str) else None
@@ -127,9 +127,9 @@ def _entry(values: Mapping[str, Any], at: Place) -> Accepted:
 
 
 def baseline_text(report: DriftReport, owner: str, expires: date) -> str:
-    """Return a baseline that accepts what a report counts and what it accepts already.
+    """Return a baseline that accepts the drift of a report, counted or accepted already.
 
-    Values are quoted, and read as they are, whatever is in them.
+    Values are quoted, so that any value reads back as it is.
     """
     lines = [
         *(

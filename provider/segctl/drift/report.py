@@ -1,4 +1,4 @@
-"""What has drifted, device by device: items with their states, and who accepts them."""
+"""Drift by device: items with their states, and who accepts them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from segctl.planning.plan import Unmanaged
     from segctl.providers.base import Author
 
-#: What a device is found to be.
+#: The status of a device.
 Status: TypeAlias = Literal["in_sync", "drift", "error"]
-#: What a change that would repair it calls the drift it repairs.
+#: The state of an item, by the operation that would repair it.
 DRIFT_KINDS: Final[Mapping[Op, str]] = {
     "create": "missing",
     "update": "changed",
@@ -33,9 +33,9 @@ DRIFT_KINDS: Final[Mapping[Op, str]] = {
     "move": "moved",
     "delete": "unexpected",
 }
-#: Something is wrong with the device, or could not be told.
+#: Something is wrong with the device, or segctl could not judge it.
 ERROR = "error"
-#: Every state an item can be in, the gravest first.
+#: Every state of an item, the most serious first.
 STATES = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
 #: The state of a rule in another place than declared.
 MOVED = "moved"
@@ -59,32 +59,32 @@ BASELINE = "baseline"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftItem:
-    """One rule or object that is not as declared, whatever the number of its differences.
+    """One rule or object that is not as declared, however many differences it has.
 
-    With `finding` it is what that says: a hole, a change nobody has confirmed, an error.
+    With `finding`, the item stands for that: a hole, an unconfirmed change, an error.
     """
 
     kind: str
     name: str
     states: tuple[str, ...]
     fingerprint: str
-    #: what it may be called on the device, the declared name first
+    #: its possible names on the device, the declared name first
     names: tuple[str, ...]
     conduit: str = ""
     changes: tuple[Change, ...] = ()
     finding: Problem | None = None
-    #: who changed it last, where the device tells
+    #: who changed it last, if the device says so
     changed_by: Author | None = None
 
     @property
     def state(self) -> str:
-        """The gravest of its states."""
+        """The most serious of its states."""
         return self.states[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """One entry of a baseline: known drift, who answers for it, and until when."""
+    """One entry of a baseline: known drift, its owner, and when its acceptance expires."""
 
     device: str
     kind: str
@@ -98,11 +98,11 @@ class Accepted:
     column: int = 0
 
     def covers(self, item: DriftItem) -> bool:
-        """Whether it is about this item, expired or not."""
+        """Whether the entry is about this item, expired or not."""
         return (self.kind, self.name) == (item.kind, item.name)
 
     def accepts(self, item: DriftItem, today: date) -> bool:
-        """Whether it covers the item as it is today."""
+        """Whether the entry accepts the item as it is today."""
         same = not self.fingerprint or self.fingerprint == item.fingerprint
         return self.covers(item) and same and self.expires >= today
 
@@ -117,9 +117,9 @@ class AcceptedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceDrift:
-    """What of one device has drifted: `items` count, `accepted` ones do not.
+    """The drift of one device: `items` count, `accepted` ones do not.
 
-    `findings` are all that were made, those among them that an item tells.
+    `findings` are all findings, including those that items stand for.
     """
 
     name: str
@@ -133,7 +133,7 @@ class DeviceDrift:
 
     @property
     def status(self) -> Status:
-        """Whether anything counts."""
+        """``drift`` if any item counts, else ``in_sync``."""
         return "drift" if self.items else "in_sync"
 
     def changes(self, kind: str) -> tuple[Change, ...]:
@@ -146,7 +146,7 @@ class DeviceDrift:
         )
 
     def told(self, state: str) -> tuple[Problem, ...]:
-        """Return the findings that tell items of one of the states of `TOLD`."""
+        """Return the findings behind the items in one of the states of `TOLD`."""
         return tuple(
             item.finding for item in self.items if item.finding is not None and item.state == state
         )
@@ -154,7 +154,7 @@ class DeviceDrift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchecked:
-    """A device that could not be read: the code of the error, and what it says."""
+    """A device that could not be read: the code of the error and its message."""
 
     name: str
     code: str
@@ -162,13 +162,13 @@ class Unchecked:
 
     @property
     def status(self) -> Status:
-        """What such a device is counted as."""
+        """How such a device is counted."""
         return "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """How many devices are in which state."""
+    """The number of devices by status."""
 
     in_sync: int = 0
     drift: int = 0
@@ -176,25 +176,25 @@ class Counts:
 
     @property
     def devices(self) -> int:
-        """How many devices there are."""
+        """The number of devices."""
         return self.in_sync + self.drift + self.error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftReport:
-    """What a run found of every device it was to check."""
+    """What a run found on every device that it checked."""
 
     devices: tuple[DeviceDrift | Unchecked, ...]
 
     @property
     def counts(self) -> Counts:
-        """How many devices are in which state."""
+        """The number of devices by status."""
         states = Counter(device.status for device in self.devices)
         return Counts(in_sync=states["in_sync"], drift=states["drift"], error=states["error"])
 
     @property
     def in_sync(self) -> bool:
-        """Whether every device could be read, and nothing that counts has drifted."""
+        """Whether every device could be read and no drift counts."""
         return all(device.status == "in_sync" for device in self.devices)
 
     @property
@@ -212,7 +212,7 @@ class DriftReport:
 
 
 class Failed(Protocol):
-    """Why a device could not be read, whoever says so."""
+    """Why a device could not be read."""
 
     @property
     def device(self) -> str:
@@ -226,11 +226,11 @@ class Failed(Protocol):
 
     @property
     def message(self) -> str:
-        """What it says."""
+        """The message of the error."""
         ...
 
 
-#: Which account changed what, by device, kind and name.
+#: Who changed each item, by device, kind and name.
 Authors: TypeAlias = "Mapping[tuple[str, str, str], Author]"
 
 
@@ -242,22 +242,22 @@ def drift_of(
     authors: Authors | None = None,
     notes: Iterable[tuple[str, Problem]] = (),
 ) -> DriftReport:
-    """Return what has drifted: per device what is missing, changed, moved, unexpected, open.
+    """Return the drift of each device: what is missing, changed, moved, unexpected or open.
 
     Args:
         plans: a plan for every device that could be read, a failure for the others.
-        baseline: known drift that does not count until its day.
-        today: that day is measured by; without it every entry has expired.
-        authors: who changed what, where devices tell.
-        notes: further findings, with the device each is about.
+        baseline: known drift, which does not count until it expires.
+        today: the date to compare expiry dates with; without it every entry has expired.
+        authors: who changed what, if devices say so.
+        notes: further findings, each with its device.
     """
-    told = list(notes)
+    all_notes = list(notes)
     return DriftReport(
         devices=tuple(
             _device(
                 plan,
                 judge(plan.name, _by(authors or {}, plan), baseline, today),
-                [note for device, note in told if device == plan.name],
+                [note for device, note in all_notes if device == plan.name],
             )
             if isinstance(plan, DevicePlan)
             else Unchecked(name=plan.device, code=plan.code, message=plan.message)
@@ -267,7 +267,7 @@ def drift_of(
 
 
 def _by(authors: Authors, plan: DevicePlan) -> Iterator[DriftItem]:
-    """Yield a device's items with who changed them."""
+    """Yield a device's items with the accounts that changed them."""
     for item in items_of(plan):
         author = authors.get((plan.name, item.kind, item.name))
         yield replace(item, changed_by=author) if author else item
@@ -299,8 +299,8 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
             continue
         grouped.setdefault((change.kind, change.name), []).append(change)
     changed = [_item(kind, name, changes) for (kind, name), changes in grouped.items()]
-    told = [(_state_of(finding), finding) for finding in plan.findings]
-    return (*changed, *(_told(state, finding) for state, finding in told if state))
+    states = [(_state_of(finding), finding) for finding in plan.findings]
+    return (*changed, *(_finding_item(state, finding) for state, finding in states if state))
 
 
 def _carried(plan: DevicePlan) -> set[str]:
@@ -340,7 +340,7 @@ def _state_of(finding: Problem) -> str:
     return ERROR if finding.severity == "error" else ""
 
 
-def _told(state: str, finding: Problem) -> DriftItem:
+def _finding_item(state: str, finding: Problem) -> DriftItem:
     kind, changing = _TELLING.get(finding.kind, ("device", False))
     name = finding.subject or finding.message
     return DriftItem(
@@ -354,14 +354,14 @@ def _told(state: str, finding: Problem) -> DriftItem:
 
 
 def fingerprint(difference: object) -> str:
-    """Return the same text for the same difference, another for any other."""
+    """Return a digest that identifies a difference."""
     text = json.dumps(difference, sort_keys=True, ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A device's drift, apart from what somebody accepts; `findings` say what of that is wrong."""
+    """A device's drift, split by what a baseline accepts; `findings` are about the baseline."""
 
     counted: tuple[DriftItem, ...] = ()
     accepted: tuple[AcceptedItem, ...] = ()
@@ -371,7 +371,7 @@ class Judged:
 def judge(
     device: str, items: Iterable[DriftItem], baseline: Iterable[Accepted], today: date
 ) -> Judged:
-    """Tell the drift that counts from what is accepted."""
+    """Separate the drift that counts from what is accepted."""
     entries = [entry for entry in baseline if entry.device == device]
     counted: list[DriftItem] = []
     accepted: list[AcceptedItem] = []
@@ -393,16 +393,16 @@ def judge(
 def _no_longer(entry: Accepted, today: date) -> Problem:
     if entry.expires < today:
         message = f"{entry.kind} {entry.name}: {entry.owner} accepted it until {entry.expires}"
-        hint = "repair it, or have its owner accept it anew"
+        hint = "repair it, or have its owner accept it again"
     else:
         message = f"{entry.kind} {entry.name}: differs from what {entry.owner} accepted"
-        hint = "repair it, or have its owner look at it and accept it as it is now"
+        hint = "repair it, or have its owner review it and accept it as it is now"
     return _finding(entry, message, hint, "warning")
 
 
 def _unmet(entry: Accepted) -> Problem:
     message = f"{entry.kind} {entry.name}: accepted by {entry.owner}, but it has not drifted"
-    return _finding(entry, message, "take the entry out of the baseline", "note")
+    return _finding(entry, message, "remove the entry from the baseline", "note")
 
 
 def _finding(entry: Accepted, message: str, hint: str, severity: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Many devices at once, one that fails a value among the results."""
+"""Work on many devices at once; a failed device is a value among the results."""
 
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import target, unverified

@@ -1,4 +1,4 @@
-"""Ctrl-C for workers."""
+"""Cancellation: Ctrl-C for workers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def braked(pressed: Callable[[], bool], report: Callable[[str], None]) -> Callable[[str], None]:
-    """Return `report` made to raise KeyboardInterrupt at the first step after the press.
+    """Wrap `report` so that the first step after the press raises KeyboardInterrupt.
 
-    It raises once: the steps of going back are not to be interrupted by the same press.
+    It raises once: the same press must not interrupt the steps of the revert.
     """
     raised = False
 
@@ -28,9 +28,9 @@ def braked(pressed: Callable[[], bool], report: Callable[[str], None]) -> Callab
 
 
 class Brake:
-    """Ctrl-C for workers: once pressed, every device stops at its next step and goes back.
+    """Cancels the work on devices: once pressed, every device stops at its next step and reverts.
 
-    Eased, it lets those that run finish, and no further device is begun.
+    If only eased, running devices finish, and no further device is started.
     """
 
     def __init__(self) -> None:
@@ -38,19 +38,19 @@ class Brake:
         self._eased = threading.Event()
 
     def ease(self) -> None:
-        """Ask that nothing more is begun."""
+        """Ask workers to start nothing more."""
         self._eased.set()
 
     @property
     def eased(self) -> bool:
-        """Whether nothing more is to be begun."""
+        """Whether workers must start nothing more."""
         return self._eased.is_set()
 
     def rest(self, seconds: float) -> bool:
-        """Wait, but not after it was eased; say whether all of the time has passed.
+        """Wait until the time has passed or somebody eases; return whether the time has passed.
 
-        Looks again and again: a signal handler that eases while its own thread waits for an
-        event could meet that event's lock held.
+        It polls, because a signal handler that eases while its own thread waits for an event could
+        find that event's lock taken.
         """
         end = time.monotonic() + seconds
         while not self.eased and (left := end - time.monotonic()) > 0:
@@ -58,15 +58,15 @@ class Brake:
         return not self.eased
 
     def press(self) -> None:
-        """Ask all workers to stop; asking again changes nothing."""
+        """Ask all workers to stop; further calls change nothing."""
         self._pressed.set()
         self._eased.set()
 
     @property
     def pressed(self) -> bool:
-        """Whether it was asked."""
+        """Whether workers were asked to stop."""
         return self._pressed.is_set()
 
     def watch(self, report: Callable[[str], None]) -> Callable[[str], None]:
-        """Return `report` made to raise KeyboardInterrupt once, at the first step after."""
+        """Wrap `report` so that the first step after the press raises KeyboardInterrupt, once."""
         return braked(self._pressed.is_set, report)

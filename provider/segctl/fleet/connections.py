@@ -1,4 +1,4 @@
-"""Connection variables into where a device is and who logs in there, here or on a worker."""
+"""Turn connection variables into a target: where a device is and who logs in, also on a worker."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from segctl.model.scope import Scope
-#: Says which addresses a password may be sent to.
+#: The variable with the addresses to which a password may be sent.
 MANAGEMENT = "SEGCTL_MANAGEMENT"
-#: A name of DNS, or a pattern of such names: something that is not meant as a network.
+#: A DNS name or a pattern of such names, as opposed to a network.
 _NAME = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z*_-]+(?:\.[0-9A-Za-z*_-]+)*", re.ASCII)
 
 
 def portable(connection: Mapping[str, object]) -> dict[str, object]:
-    """Return connection variables that may leave this process: no secret is among them."""
+    """Return the connection variables that may leave this process; none of them is a secret."""
     return {
         name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
         for name, value in connection.items()
@@ -35,11 +35,11 @@ def portable(connection: Mapping[str, object]) -> dict[str, object]:
 
 
 def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
-    """Return where a host is and who logs in there, from its connection variables.
+    """Return the target for a host: where it is and who logs in, from its connection variables.
 
     Raises:
         ConnectError: ``SEGCTL_MANAGEMENT`` does not allow its address.
-        AuthError: no user or no password is to be found, or a vaulted value cannot be opened.
+        AuthError: there is no user or password, or a vaulted value cannot be decrypted.
     """
 
     def text(name: str) -> str:
@@ -47,7 +47,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         if isinstance(value, Sealed):
             value = _opened(host, name, value)
         if isinstance(value, Withheld):
-            raise AuthError(host, f"{name} did not come to this worker: make it a !vault value")
+            raise AuthError(host, f"{name} is not sent to workers: make it a !vault value")
         return value.reveal() if isinstance(value, Secret) else str(value or "")
 
     def path(name: str) -> Path | None:
@@ -99,20 +99,21 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
 
 
 def _check_address(host: str, address: str) -> None:
-    """Refuse an address outside of the management networks, before a password is looked up.
+    """Refuse an address outside the management networks, before a password is looked up.
 
-    An inventory names addresses, and who may change it could have a password sent anywhere.
-    ``SEGCTL_MANAGEMENT`` holds networks and names (with ``*``), parted by blanks; it is set where
-    segctl runs, out of reach of whoever writes the inventory. Without it any address will do.
+    An inventory names addresses, so anyone who can change it could have a password sent anywhere.
+    ``SEGCTL_MANAGEMENT`` holds networks and names (with ``*``), separated by spaces. It is set
+    where segctl runs, where authors of the inventory cannot change it. Without it, every address
+    is allowed.
 
     Raises:
-        ConnectError: the address is in none of them, or one of them is no network and no name.
+        ConnectError: the address is in none of them, or an entry is neither a network nor a name.
     """
     allowed = os.environ.get(MANAGEMENT, "").split()
     if allowed and not any(_allows(host, one, address) for one in allowed):
         raise ConnectError(
             host,
-            f"is at {address}, which {MANAGEMENT} ({' '.join(allowed)}) does not allow: "
+            f"its address is {address}, which {MANAGEMENT} ({' '.join(allowed)}) does not allow: "
             "no password was looked up and nothing was sent; correct ansible_host, or the "
             "variable where segctl runs",
         )
@@ -131,43 +132,43 @@ def _allows(host: str, allowed: str, address: str) -> bool:
     try:
         return ip_address(address) in network
     except ValueError:
-        return False  # a name: it is allowed by name
+        return False  # a host name must be allowed by name
 
 
 def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
-    """Open a vaulted value with the vault password of this machine."""
+    """Decrypt a vaulted value with the vault password of this machine."""
 
     def ask(vault_id: str) -> Secret:
-        raise AuthError(host, f"{ANSIBLE_IDS} asks for the password of {vault_id}, and nobody can")
+        raise AuthError(host, f"{ANSIBLE_IDS} prompts for {vault_id}, but nobody can answer")
 
     try:
         secrets = vault_secrets(environment=os.environ, ask=ask)
         if secrets is None:
             raise AuthError(
                 host,
-                f"{variable} is vaulted: give --vault-password-file or --ask-vault-pass, or set "
+                f"{variable} is vaulted: use --vault-password-file or --ask-vault-pass, or set "
                 f"{VAULT_PASSWORD_FILE} where the session opens (with Dask: on the workers)",
             )
         return Secret(decrypt(sealed.ciphertext, secrets), sealed)
     except InventoryError as error:
-        raise AuthError(host, f"the vault password that the environment names: {error}") from error
+        raise AuthError(host, f"cannot read the environment's vault password: {error}") from error
     except VaultError as error:
         raise AuthError(
             host,
             f"{variable} is vaulted, and the password that {VAULT_PASSWORD_FILE}, {ANSIBLE_FILE} "
-            f"or {ANSIBLE_IDS} names does not open it: {error}",
+            f"or {ANSIBLE_IDS} names does not decrypt it: {error}",
         ) from error
 
 
 def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
-    """Say aloud that a host's identity is not checked."""
+    """Warn about hosts whose identity is not verified."""
     connection = connections.get(host, {})
     if connection.get("segctl_tls_verify") is False and not connection.get(
         "segctl_tls_fingerprint"
     ):
         yield Problem(
             message=f"{host}: TLS is NOT verified (segctl_tls_verify: false): whoever answers at "
-            "its address gets the password",
+            "its address receives the password",
             hint="pin its certificate with segctl_tls_fingerprint, or name its CA in "
             "segctl_ca_file",
             severity="warning",

@@ -1,4 +1,4 @@
-"""Dask workers: fleets beyond one machine, with progress, Ctrl-C, and nothing applied twice."""
+"""Dask workers: fleets beyond one machine, with progress and Ctrl-C; nothing is applied twice."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from segctl.fleet.cancel import Brake
 
-#: Seconds to wait for the scheduler's answer, and for a worker when there is none left.
+#: Seconds to wait for the scheduler's answer, and for a new worker if none is left.
 _CONNECT, _GRACE = 10.0, 20.0
 #: Seconds between counts of the workers.
 _COUNT = 2.0
 
 
-#: A worker has one client; threads that all ask for the first one would make one each.
+#: A worker has one client; without a lock, each thread could create its own.
 _FIRST = threading.Lock()
 
 
@@ -33,13 +33,13 @@ _FIRST = threading.Lock()
 class DaskLink:
     """The workers' end of a run's link, over Dask's own events.
 
-    A scheduler that does not answer stops no work that has begun: going back needs no permission.
+    If the scheduler does not answer, work that has started goes on: reverting needs no permission.
     """
 
     run: str
 
     def tell(self, device: str, step: str) -> None:
-        """Report a step to who asked for the run."""
+        """Report a step to the caller of the run."""
         with suppress(Exception):
             _dask().get_worker().log_event(self.run, [device, step])
 
@@ -50,13 +50,13 @@ class DaskLink:
         return False
 
     def eased(self) -> bool:
-        """Whether the caller wants nothing more to be begun."""
+        """Whether the caller wants nothing more to start."""
         with suppress(Exception):
             return bool(_event(_ease(self.run)).is_set())
         return False
 
     def begin(self, device: str) -> bool:
-        """Whether no other worker began with the device: Dask runs again what a lost one had."""
+        """Whether no other worker has started on the device: Dask reruns the work of a lost one."""
         try:
             begun = _event(_begun(self.run, device))
             if begun.is_set():
@@ -64,7 +64,7 @@ class DaskLink:
             begun.set()
         except Exception as error:
             raise ExecutorError(
-                f"the Dask scheduler does not answer ({type(error).__name__}): nothing was begun"
+                f"the Dask scheduler does not answer ({type(error).__name__}): nothing was started"
             ) from error
         return True
 
@@ -102,10 +102,10 @@ class _DaskLine:
         self.lost = False
 
     def look(self) -> str:
-        """Pass the brake on; return why there is nobody to wait for, if so."""
+        """Pass a cancellation on; return why waiting is pointless, or an empty string."""
         for name in [name for name, asked in self._asked.items() if asked()]:
             del self._asked[name]
-            with suppress(Exception):  # a scheduler that is gone is found below
+            with suppress(Exception):  # a lost scheduler is detected below
                 _dask().Event(name, client=self._client).set()
         now = time.monotonic()
         if now - self._counted < _COUNT:
@@ -114,11 +114,11 @@ class _DaskLine:
         try:
             if self._client.nthreads():
                 self._seen = now
-        except Exception as error:  # noqa: BLE001 - whatever it is, there is no scheduler
+        except Exception as error:  # noqa: BLE001 - any error means that the scheduler is gone
             self.lost = True
-            return f"the Dask scheduler does not answer any more ({type(error).__name__})"
+            return f"the Dask scheduler no longer answers ({type(error).__name__})"
         self.lost = now - self._seen > _GRACE
-        return "there is no Dask worker left" if self.lost else ""
+        return "no Dask worker is left" if self.lost else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ class _DaskLines:
         line = _DaskLine(self.client, run, brake)
         yield line
         if line.lost:
-            return  # work that is begun again after this must still see that it was begun before
-        with suppress(Exception):  # the scheduler may be gone: nothing to tidy up then
+            return  # work that Dask restarts after this must still see that it was started before
+        with suppress(Exception):  # the scheduler may be gone, and then nothing is left to clean up
             self.client.unsubscribe_topic(run)
             for name in (_ease(run), _stop(run), *(_begun(run, device) for device in devices)):
                 _dask().Event(name, client=self.client).clear()
@@ -170,14 +170,14 @@ def dask_workers(address: str) -> Generator[Workers]:
 
 
 def _hush() -> None:
-    """Keep Dask's own words off the screen: segctl says the same in its own."""
+    """Silence Dask's log messages: segctl reports the same problems itself."""
     for name in list(logging.Logger.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _dask() -> Any:
-    """Load Dask where it is used: it comes with an extra, and brings no types."""
+    """Import Dask only where it is used: it comes with an extra, and has no type hints."""
     try:
         return import_module("distributed")
     except ImportError as error:

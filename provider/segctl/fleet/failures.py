@@ -1,4 +1,4 @@
-"""What an error makes of a device: a failure to plan, an outcome of an apply."""
+"""Turn the error on a device into a result: a failed plan, or the outcome of an apply."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from segctl.model.errors import DeviceError, SegctlError
 from segctl.planning.apply import Outcome, outcome_of
 from segctl.transports.masking import masked
 
-#: What a lost worker leaves to do.
-AGAIN = "safe to run again: apply asks first whether the device is as desired"
+#: What to do after a worker was lost.
+AGAIN = "safe to run again: apply first checks whether the device is as desired"
 
 
 class DefectError(SegctlError):
-    """An error nobody foresaw, described where it happened."""
+    """An unforeseen error, described where it happened."""
 
     code = "internal"
 
@@ -30,7 +30,7 @@ class Failure:
 
 
 def failure_of(device: str, error: BaseException) -> Failure:
-    """Return why a device has no plan."""
+    """Return a failure that says why a device has no plan."""
     if isinstance(error, DeviceError):
         return Failure(device=device, code=error.code, message=error.message)
     if isinstance(error, SegctlError):
@@ -53,7 +53,7 @@ def failed(device: str, error: BaseException) -> Outcome:
 
 
 def internal(error: BaseException) -> str:
-    """Describe an error nobody foresaw: what, and where in the code."""
+    """Describe an unforeseen error: what it is, and where in the code."""
     frames = extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     what = masked(f"{type(error).__name__}: {error}")

@@ -1,8 +1,8 @@
-"""Plans of device documents seen before, kept on disk so that these are not parsed again.
+"""A cache of plans on disk, so that device documents seen before are not parsed again.
 
-An entry is a function of its key alone: of the document, of what is desired, and of the code that
-compares them. Whatever is wrong with an entry, with its file or with the folder, the document is
-parsed. Entries are JSON, in a folder and in files that only their owner can write.
+An entry depends only on its key: the document, the desired policy, and the code that compares them.
+If anything is wrong with an entry, its file or the folder, the document is parsed. Entries are
+JSON, in a folder and in files that only their owner can write.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FORMAT = "segctl-plans-1"
 MAX_ENTRY = 8 * 2**20
 MAX_TOTAL = 512 * 2**20
 MAX_AGE = 30 * 86400.0
-#: A file touched less than so many seconds ago may change without its times changing.
+#: A file modified less than this many seconds ago may change without a change of its times.
 _FRESH = 10.0
 #: Threads that all begin at once would hash the code once each.
 _HASHING = threading.Lock()
@@ -49,10 +49,10 @@ _HEAD = 64  # of an entry's file: the SHA-256 of the rest and its key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """What a plan is a function of.
+    """What a plan depends on.
 
-    `exact` says that it is of the whole document; else what moves by itself is left out, and only
-    a plan without changes is a function of it.
+    `exact` keys cover the whole document. Others leave out what changes by itself (clocks,
+    counters), and are used only for plans without changes.
     """
 
     text: str
@@ -60,7 +60,7 @@ class Key:
 
 
 def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
-    """Return the key of a plan; None where it cannot be told what the plan is a function of."""
+    """Return the key of a plan; None if it is unknown what the plan depends on."""
     with _HASHING:
         code = _code(desired.device.platform)
     exact = not isinstance(provider, Steady)
@@ -80,7 +80,7 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
 
 
 def _plain(value: object) -> object:
-    """Return what JSON can hold of a value, its type included."""
+    """Return a value as JSON types, with the name of its type."""
     kind = type(value)
     if is_dataclass(kind):
         return _taken_apart(kind)(value)
@@ -93,18 +93,18 @@ def _plain(value: object) -> object:
 
 @cache
 def _taken_apart(kind: type[DataclassInstance]) -> Callable[[object], tuple[object, ...]]:
-    """Return what makes a tuple of a dataclass's name and every field."""
+    """Return a function that makes a tuple of a dataclass's name and all its fields."""
     get = attrgetter(*(one.name for one in fields(kind)), "__class__.__qualname__")
     return lambda value: tuple(get(value))
 
 
 @cache
 def _code(platform_name: str) -> str:
-    """Return what tells segctl's and the provider's files from any others; '' if they are none.
+    """Return a digest that identifies segctl's and the provider's code; '' if there are no files.
 
-    That is where each stands, how large it is and when it was last touched: reading them all
-    would take longer than to plan for a small device. Only what has been touched just now, and
-    could be again before a clock's next tick, is read.
+    It covers the path, size and times of each file, because reading them all would take longer
+    than planning a small device. Only files that were modified a moment ago are read: they could
+    change again before the clock's next tick.
     """
     try:
         found = announced(platform_name)
@@ -130,7 +130,7 @@ def _code(platform_name: str) -> str:
 
 
 def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield the files at or below a place, but for compiled code."""
+    """Yield the files at or below a path, without compiled code."""
     if not os.path.isdir(place):  # noqa: PTH112 - paths are text, for speed
         yield place, os.stat(place)  # noqa: PTH116 - paths are text, for speed
         return
@@ -138,12 +138,12 @@ def _files(place: str) -> Iterator[tuple[str, os.stat_result]]:
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in names:
             path = f"{folder}/{name}"
-            with suppress(FileNotFoundError):  # a link that leads nowhere is no code
+            with suppress(FileNotFoundError):  # a broken link is not code
                 yield path, os.stat(path)  # noqa: PTH116 - as above
 
 
 class PlanCache:
-    """Plans by key, in one folder; an instance that has no folder holds nothing."""
+    """Plans by key, in one folder; without a folder the cache is empty."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
@@ -151,7 +151,7 @@ class PlanCache:
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str] | None = None) -> PlanCache:
-        """Return the cache in ``$XDG_CACHE_HOME/segctl``, or an empty one where that is unsafe."""
+        """Return the cache in ``$XDG_CACHE_HOME/segctl``, or an empty one if that is unsafe."""
         env = os.environ if environment is None else environment
         named = env.get("XDG_CACHE_HOME", "")
         home = env.get("HOME", "")
@@ -164,7 +164,7 @@ class PlanCache:
         return cls(folder if _own(folder) else None)
 
     def get(self, key: Key) -> DevicePlan | None:
-        """Return the plan of a key, if it is there, whole and ours."""
+        """Return the plan of a key, if the cache has it, undamaged and written by us."""
         if self._folder is None:
             return None
         path = self._path(self._folder, key)
@@ -180,7 +180,7 @@ class PlanCache:
         return found
 
     def put(self, key: Key, plan: DevicePlan) -> None:
-        """Keep a plan, if it is a function of its key and comes back as it is."""
+        """Store a plan, if it depends only on its key and reads back unchanged."""
         if self._folder is None or (plan.changes and not key.exact):
             return
         body = json.dumps(device_json(plan), separators=(",", ":")).encode()
@@ -192,7 +192,7 @@ class PlanCache:
             self._written = True
 
     def tidy(self) -> None:
-        """After writing: delete what has not been asked for in a month, or is too much."""
+        """After writing: delete entries not used for a month, and those above the size limit."""
         if self._folder is None or not self._written:
             return
         self._written = False
@@ -209,7 +209,7 @@ class PlanCache:
 
 
 def _back(body: bytes) -> DevicePlan | None:
-    """Return the plan of an entry; None where it is not one of this version's."""
+    """Return the plan of an entry; None if this version did not write it."""
     try:
         return device_of(json.loads(body))
     except (ValueError, TypeError, KeyError, AttributeError):
@@ -217,12 +217,12 @@ def _back(body: bytes) -> DevicePlan | None:
 
 
 def _seal(key: Key, body: bytes) -> bytes:
-    """Return what tells a whole entry under its own name from any other bytes."""
+    """Return the digest that proves an entry undamaged and stored under its own key."""
     return hashlib.sha256(key.text.encode() + body).hexdigest().encode()
 
 
 def _own(path: Path) -> bool:
-    """Whether a folder is one, and only its owner, who is us, can write to it."""
+    """Whether a path is a folder that we own and nobody else can write to."""
     try:
         found = path.lstat()
     except OSError:
@@ -235,7 +235,7 @@ def _open_to_all(found: os.stat_result) -> bool:
 
 
 def _read(path: Path) -> bytes | None:
-    """Return a file's bytes, if it is a regular file that only we can write."""
+    """Return the bytes of a regular file that only we can write, else None."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
         found = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Executors of this machine: daemon threads that hold sessions, processes that compute."""
+"""Local executors: daemon threads for sessions, and processes for computing."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-#: A signal that the system gives to another thread does not wake the main one, whose the handlers
-#: are: it wakes by itself after so many seconds.
+#: A signal delivered to another thread does not wake the main thread, which runs the handlers: it
+#: wakes by itself after this many seconds.
 _GLANCE = 0.2
 
 
 class Threads(Executor):
-    """At most so many threads; daemons, so that leaving does not wait for a device that hangs."""
+    """A limited number of daemon threads, so that exiting does not wait for a hanging device."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -45,7 +45,7 @@ class Threads(Executor):
                 return
             try:
                 result = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - it belongs to who asked for the result
+            except BaseException as error:  # noqa: BLE001 - the caller gets it with the result
                 future.set_exception(error)
             else:
                 future.set_result(result)
@@ -68,7 +68,7 @@ class Threads(Executor):
             run()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 - as in the base class
-        """Take no heed of `wait`: threads end by themselves when there is nothing left to do."""
+        """Ignore `wait`: threads end by themselves when nothing is left to do."""
         del wait
         if cancel_futures:
             with self._lock:
@@ -78,9 +78,9 @@ class Threads(Executor):
 def each(
     work: Callable[[Any], R], items: Iterable[Any], forks: int, brake: Brake
 ) -> list[R | BaseException]:
-    """Run `work` on every item in at most `forks` threads; an exception stands for its result.
+    """Run `work` on every item in at most `forks` threads; an exception takes a result's place.
 
-    Once the brake is eased nothing more is begun.
+    Once the brake is eased, nothing more is started.
     """
 
     def one(item: Any) -> R:
@@ -100,7 +100,7 @@ def each(
 
 
 class Compute(Protocol):
-    """Runs a pure function where there is a processor for it."""
+    """Runs a pure function on a free processor."""
 
     def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Return what the function returns, or raise what it raises."""
@@ -108,27 +108,27 @@ class Compute(Protocol):
 
 
 class InTurn:
-    """Computes in the calling thread, one at a time.
+    """Computes in the calling thread, one thread at a time.
 
-    Threads that parse at once fight over the interpreter lock at every entry: one after the other
-    they are ten times faster.
+    Threads that parse at the same time contend for the interpreter lock; one after the other they
+    are ten times faster.
     """
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
 
     def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Wait for the turn, then run it here."""
+        """Wait for a turn, then run the function here."""
         with self._turn:
             return function(*args, **kwargs)
 
 
-#: The turn of this process: it has one interpreter lock.
+#: Shared by this process, which has one interpreter lock.
 IN_TURN = InTurn()
 
 
 class Processes:
-    """Computes in processes of its own, started when they are first needed."""
+    """Computes in separate processes, started on first use."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -136,10 +136,12 @@ class Processes:
         self._pool: ProcessPoolExecutor | None = None
 
     def __call__(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run it in the next free process; once more if that one dies, as it changes nothing.
+        """Run the function in the next free process, and once more if that process dies.
+
+        A second run is safe, because the function changes nothing.
 
         Raises:
-            LostWorkerError: the second one died, too.
+            LostWorkerError: the second process died, too.
         """
         try:
             return self._once(function, *args, **kwargs)
@@ -170,7 +172,7 @@ class Processes:
                 self._pool = None
 
     def close(self) -> None:
-        """End the processes once they are done; who leaves does not wait for them."""
+        """End the processes when they are done, without waiting for them."""
         with self._lock:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
@@ -180,7 +182,7 @@ class Processes:
 def _submitted(
     pool: ProcessPoolExecutor, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> Future[R]:
-    """Submit with Ctrl-C kept off: a process that is being started inherits that."""
+    """Submit with Ctrl-C blocked, so that a process started meanwhile inherits that."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.submit(_guarded, function, args, kwargs)
@@ -189,17 +191,17 @@ def _submitted(
 
 
 def _guarded(function: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
-    """Run it; of an error nobody foresaw keep the place, which a traceback loses on the way."""
+    """Run a function; describe an unforeseen error here, because its traceback does not travel."""
     try:
         return function(*args, **kwargs)
     except SegctlError:
         raise
-    except Exception as error:  # noqa: BLE001 - it is raised again, described
+    except Exception as error:  # noqa: BLE001 - raised again with a description
         raise DefectError(internal(error)) from None
 
 
 def _settle() -> None:
-    """Leave Ctrl-C to the parent, and die with it, however it dies."""
+    """Leave Ctrl-C to the parent process, and die with it, however it dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_outlive_nobody, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Flows asked of many devices at once, or of the policies that the inventory declares for them."""
+"""Check flows on many devices at once, or against the policies declared for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One device's answer to a question; `users` are those to whom it allows more."""
+    """One device's answer to a question; `users` are users to whom the device allows more."""
 
     answer: Answer
     users: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
@@ -41,7 +41,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A device's answers, in the order of its questions, and what to know besides of it."""
+    """A device's answers, in the order of the questions, and findings about the device."""
 
     device: str
     answers: tuple[Answered | Failure, ...]
@@ -50,7 +50,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checking:
-    """Read a device and answer questions from what it holds."""
+    """Work: read a device and answer questions from what it holds."""
 
     desired: Desired
     questions: tuple[Question, ...]
@@ -67,9 +67,9 @@ def check_devices(
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
 ) -> tuple[Checked | Failure, ...]:
-    """Read every device, write to none, and return its answers or a failure for each, in order.
+    """Read every device, write to none, and return answers or a failure for each, in order.
 
-    Each device is asked those of the questions that it can answer.
+    Each device answers the questions that it can.
     """
     with as_workers(executor, forks) as workers:
         items = [
@@ -120,11 +120,11 @@ def check_one(item: Checking, link: Link, compute: Compute = IN_TURN) -> Checked
 
 
 def check_document(desired: Desired, questions: Sequence[Question], document: bytes) -> Checked:
-    """Return a device's answers by what a document says that it holds; pure.
+    """Return a device's answers according to its document; pure.
 
     Raises:
-        ParseError: the document is not understood.
-        InventoryError: our zones are not those of the device, so that its rules are about others.
+        ParseError: the document cannot be parsed.
+        InventoryError: our zones do not match the device's, so that its rules are about others.
     """
     device = desired.device
     speaks = provider(device.platform)
@@ -132,7 +132,7 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
     doubts = _doubts(desired, questions, live)
     if wrong := tuple(one for one in doubts if one.severity == "error"):
         message = "; ".join(one.message for one in wrong)
-        hint = "what it does with them is not known: see segctl plan"
+        hint = "what the device does with them is unknown: see segctl plan"
         raise InventoryError((Problem(message=message, hint=hint),))
     known = live.known.get("application")
     return Checked(
@@ -143,7 +143,7 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
 
 
 def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked | Failure:
-    """Return a device's answers by the policy that the inventory declares for it."""
+    """Return a device's answers according to the policy that the inventory declares for it."""
     device = desired.device
     speaks = provider(device.platform)
     try:
@@ -157,7 +157,7 @@ def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked |
 
 
 def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tuple[Problem, ...]:
-    """Return why what the device holds may not be all there is to say."""
+    """Return reasons why the answers of the device may be incomplete."""
     bound = {one.zone: one.name for one in desired.device.zones}
     used = {
         bound[zone]
@@ -167,7 +167,7 @@ def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tupl
     }
     zones = [zone for zone in desired.bindings if zone.name in used]
     return (
-        # a zone that only segctl makes is missing, too: until then nothing is enforced for it
+        # a zone that segctl would create counts as missing: nothing is enforced for it until then
         *findings.bindings(zones, live, managed=False),
         *findings.interfaces(zones, live),
         *live.findings,

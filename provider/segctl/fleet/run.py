@@ -1,6 +1,6 @@
-"""Many devices at once: plans read and changes applied over an executor.
+"""Plan and apply on many devices at once, over an executor.
 
-A device that fails is a value among the results, never the end of the others.
+A failed device is a value among the results; it never stops the others.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def plan_devices(
     Args:
         desired: what each device should hold.
         connections: connection variables by device.
-        forks: how many devices at a time, where `executor` does not say it.
-        report: told every step of every device, and an empty one when the device is done.
-        executor: where the work is done; default threads of this process. Any other than threads
-            gets work without secrets (`portable`).
-        cache: whether a document seen before is taken as planned before.
-        brake: stops the devices at their next step once it is pressed.
+        forks: how many devices at a time, unless `executor` decides that.
+        report: called with every step of every device, and an empty step when it is done.
+        executor: where the work is done; default: threads of this process. Other executors get
+            work without secrets (`portable`).
+        cache: whether to reuse the plan of a document seen before.
+        brake: once pressed, stops the devices at their next step.
     """
     with as_workers(executor, forks) as workers:
         items = [
@@ -93,10 +93,10 @@ def ask_authors(
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
-    """Return who changed each drifted item, by device, kind and name; and who did not tell why.
+    """Return who changed each drifted item, by device, kind and name, and notes about failures.
 
-    Only devices with drift are asked, and of them those whose platform keeps a log. That one does
-    not answer is a note, never a failure.
+    Asks only devices with drift whose platform keeps a log. A device that does not answer causes a
+    note, never a failure.
     """
     asked = [
         (plan, items)
@@ -148,8 +148,8 @@ def apply_plans(
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Once `brake` is eased no further device is begun; pressed, those that run go back, too.
-    `report` is told every step of every device, and an empty one when the device is done.
+    Once `brake` is eased, no further device is started; once pressed, running devices revert, too.
+    `report` is called with every step of every device, and an empty step when it is done.
     """
     with as_workers(executor, forks) as workers:
         items = _applying(plans, connections, workers, order)
@@ -170,7 +170,7 @@ def check_plans(
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
 ) -> tuple[Failure, ...]:
-    """Read every device that a plan would change, and return those where it cannot be begun."""
+    """Read every device that a plan would change, and return those it cannot be applied to."""
     with as_workers(executor, forks) as workers:
         items = _applying([one for one in plans if one.changes], connections, workers, order)
         results = run_all(check_one, items, workers, brake, report)
@@ -200,7 +200,7 @@ def _applying(
 def connection_for(
     workers: Workers, connections: Mapping[str, Mapping[str, object]], device: str
 ) -> Mapping[str, object]:
-    """Return a device's connection variables as they may go to the workers."""
+    """Return a device's connection variables in the form in which workers may get them."""
     found = connections.get(device, {})
     return portable(found) if workers.remote else found
 
@@ -220,7 +220,7 @@ def run_all(
     brake: Brake,
     report: Callable[[str, str], None],
 ) -> list[Result | BaseException]:
-    """Run `work` on every item; an exception of the executor stands for a result it lost."""
+    """Run `work` on every item; an exception of the executor replaces a lost result."""
     with workers.line(brake, report) as line:
         more = () if workers.remote else (workers.compute,)
         ended: SimpleQueue[Future[Result]] = SimpleQueue()
@@ -262,6 +262,6 @@ def _result(future: Future[Result]) -> Result | BaseException:
     try:
         return future.result()
     except CancelledError:
-        return LostWorkerError(f"its worker was lost, or the work was called off; {AGAIN}")
-    except BaseException as error:  # noqa: BLE001 - work returns its errors: this is the executor's
+        return LostWorkerError(f"its worker was lost, or the work was cancelled; {AGAIN}")
+    except BaseException as error:  # noqa: BLE001 - work returns its own errors
         return LostWorkerError(f"its worker was lost ({type(error).__name__}: {error}); {AGAIN}")

@@ -1,4 +1,4 @@
-"""Snapshots of many devices at once, and plans made from them without any device."""
+"""Take snapshots of many devices at once, and plan from snapshots without any device."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
     from segctl.planning.plan import DevicePlan
 
-#: What kind of finding says that a plan was made without its device.
+#: Kind of the finding that a plan was made without its device.
 OFFLINE = "offline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taking:
-    """Read a device and keep what it held."""
+    """Work: read a device and take a snapshot."""
 
     device: Device
     connection: Mapping[str, object] = field(repr=False)
@@ -65,7 +65,7 @@ def _take(item: Taking, link: Link, compute: Compute = IN_TURN) -> Snapshot | Fa
     told = steps_of(device.name, link)
     try:
         document = document_of(device, item.connection, told)
-        told("keeping what was read")
+        told("taking a snapshot")
         return compute(_kept, device.name, str(device.scope), device.platform, document)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
@@ -82,7 +82,7 @@ def plan_offline(
     snapshots: Mapping[str, Snapshot],
     report: Callable[[str, str], None],
 ) -> tuple[DevicePlan | Failure, ...]:
-    """Return a plan or a failure for each device, from what its snapshot says it held."""
+    """Return a plan or a failure for each device, from its snapshot."""
     return tuple(_offline(item, snapshots, report) for item in desired)
 
 
@@ -99,8 +99,8 @@ def _offline(
     finally:
         report(name, "")
     note = Problem(
-        message=f"planned from a snapshot taken {snapshot.taken}, not from the device: apply "
-        "refuses the plan if it has moved since",
+        message=f"planned from a snapshot of {snapshot.taken}, not from the device: apply "
+        "refuses the plan if the device has changed since",
         severity="note",
         kind=OFFLINE,
     )
@@ -108,13 +108,13 @@ def _offline(
 
 
 def _fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
-    """Return a device's snapshot, if it is of the device that the inventory speaks of."""
+    """Return a device's snapshot, if it fits the device in the inventory."""
     found = snapshots.get(device.name)
     if found is None:
-        raise SnapshotError(f"there is no snapshot of it: segctl snapshot {device.name}")
+        raise SnapshotError(f"it has no snapshot: segctl snapshot {device.name} takes one")
     if (found.platform, found.scope) != (device.platform, str(device.scope)):
         raise SnapshotError(
-            f"its snapshot is of {found.platform} {found.scope}, the inventory says "
+            f"its snapshot is of {found.platform} {found.scope}, but the inventory says "
             f"{device.platform} {device.scope}"
         )
     return found

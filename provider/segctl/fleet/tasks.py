@@ -1,6 +1,6 @@
-"""The work on one device, as values that travel: an item in, a result out, no secret in either.
+"""The work on one device as values that can travel: an item in, a result out, without secrets.
 
-The functions return their errors: what a future raises is the executor's own doing.
+The functions return their errors; an exception of a future is the executor's.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 
 class Link(Protocol):
-    """What work says to its caller and hears from it, wherever it runs."""
+    """The connection between work and its caller, wherever the work runs."""
 
     def tell(self, device: str, step: str) -> None:
-        """Report a step; an empty one when the device is done."""
+        """Report a step, or an empty step when the device is done."""
         ...
 
     def pressed(self) -> bool:
@@ -46,20 +46,20 @@ class Link(Protocol):
         ...
 
     def eased(self) -> bool:
-        """Whether the caller wants nothing more to be begun."""
+        """Whether the caller wants nothing more to start."""
         ...
 
     def begin(self, device: str) -> bool:
-        """Whether this is the first time that work on the device begins in this run."""
+        """Whether this is the first start of work on the device in this run."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The link of an executor that has none: nothing is said, nothing is heard."""
+    """The link for an executor without one: it reports and hears nothing."""
 
     def tell(self, device: str, step: str) -> None:
-        """Say nothing."""
+        """Report nothing."""
 
     def pressed(self) -> bool:
         """Never."""
@@ -77,7 +77,7 @@ class Silent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
-    """Read a device and plan for it; with `cache`, what was planned before is not planned again."""
+    """Work: read a device and plan for it; with `cache`, reuse the plan of a known document."""
 
     desired: Desired
     connection: Mapping[str, object]
@@ -92,7 +92,7 @@ class Planning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applying:
-    """Make a device what its plan says."""
+    """Work: apply the plan of a device."""
 
     plan: DevicePlan
     connection: Mapping[str, object] = field(repr=False)
@@ -107,7 +107,7 @@ class Applying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """Ask a device who changed items of (kind, names)."""
+    """Work: ask a device who changed items, each given as (kind, names)."""
 
     device: str
     platform: str
@@ -149,7 +149,7 @@ def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> Devi
 def document_of(
     device: Device, connection: Mapping[str, object], told: Callable[[str], None]
 ) -> bytes:
-    """Return what a device answers in a session that cannot write."""
+    """Return a device's document, read in a session that cannot write."""
     told("connecting")
     where = target(device.name, connection, device.scope)
     with provider(device.platform).connect(where, read_only=True, progress=told) as session:
@@ -157,13 +157,13 @@ def document_of(
 
 
 def judge(desired: Desired, document: bytes) -> DevicePlan:
-    """Return the plan for what a document says; pure, and all of the computing."""
+    """Return the plan for a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
     return plan_device(desired, speaks.parse(document), speaks)
 
 
 def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:
-    """Return what became of one device; work that began before elsewhere is not begun again."""
+    """Return the outcome for one device; work that another worker has started is not repeated."""
     try:
         same_version(item.version)
         _first(item.device, link)
@@ -187,7 +187,7 @@ def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Out
 
 
 def check_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Failure | None:
-    """Return why a plan cannot be begun on one device, if so; the device is only read."""
+    """Return why a plan cannot be applied to one device, or None; the device is only read."""
     try:
         same_version(item.version)
         may_begin(link)
@@ -212,7 +212,7 @@ def check_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Failure
 def ask_one(
     item: Asking, link: Link, compute: Compute = IN_TURN
 ) -> tuple[Author | None, ...] | Failure:
-    """Return who last changed each item, as far as the device tells, or why it was not asked."""
+    """Return who last changed each item, as far as the device says, or a failure."""
     del compute  # a log is short
     try:
         same_version(item.version)
@@ -232,7 +232,7 @@ def ask_one(
 
 
 def may_begin(link: Link) -> None:
-    """Stop where the caller wants nothing more to be begun."""
+    """Stop if the caller wants nothing more to start."""
     if link.eased():
         raise KeyboardInterrupt
 
@@ -244,25 +244,25 @@ def _first(device: str, link: Link) -> None:
 
 
 def steps_of(device: str, link: Link) -> Callable[[str], None]:
-    """Return what reports a device's steps, and raises at the next one once work is to stop."""
+    """Return a function that reports a device's steps and raises once the work must stop."""
     return braked(link.pressed, lambda step: link.tell(device, step))
 
 
 def same_version(version: str) -> None:
-    """Refuse work of another version of segctl.
+    """Refuse work from another version of segctl.
 
     Raises:
-        ExecutorError: it is.
+        ExecutorError: the caller has another version.
     """
     if version != segctl.__version__:
         raise ExecutorError(
-            f"the worker has segctl {segctl.__version__}, who asks has {version}: "
-            "install the same on both"
+            f"the worker has segctl {segctl.__version__}, but the caller has {version}: "
+            "install the same version on both"
         )
 
 
 def parse(platform: str, document: bytes) -> Live:
-    """Read a document, in whichever process there is a processor for it."""
+    """Parse a document, in whichever process has a free processor."""
     return provider(platform).parse(document)
 
 
@@ -271,7 +271,7 @@ def _nothing(_step: str) -> None:
 
 
 class Elsewhere:
-    """A provider that parses where there is a processor for it."""
+    """A provider that parses on a free processor."""
 
     def __init__(self, speaks: Provider, compute: Compute) -> None:
         self._speaks = speaks
@@ -292,7 +292,7 @@ class Elsewhere:
         return self._speaks.fit(policy, device)
 
     def parse(self, config: bytes) -> Live:
-        """Read a document elsewhere."""
+        """Parse a document elsewhere."""
         return self._compute(parse, self._speaks.name, config)
 
     def render(self, changes: Sequence[Change], live: Live) -> str:

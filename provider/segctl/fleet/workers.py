@@ -1,4 +1,4 @@
-"""Where the work on devices is done: threads, threads with processes that parse, or Dask."""
+"""Where the work on devices runs: threads, threads with processes that parse, or Dask."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from segctl.fleet.cancel import Brake
 
-#: From so many devices on, processes parse.
+#: From this many devices on, processes parse.
 MANY = 16
-#: How to say where the work is done.
+#: The kinds of executors, as a user names them.
 KINDS = "threads, processes, dask://HOST:PORT or tls://HOST:PORT"
 _SCHEMES = {"dask": "tcp", "tcp": "tcp", "tls": "tls"}
 
@@ -35,7 +35,7 @@ class Line(Protocol):
         ...
 
     def look(self) -> str:
-        """Pass the brake on; return why there is nobody to wait for, if so."""
+        """Pass a cancellation on; return why waiting is pointless, or an empty string."""
         ...
 
 
@@ -69,7 +69,7 @@ class _Local:
 
 @dataclass(frozen=True, slots=True)
 class _Mute:
-    """The caller's end where there is no link."""
+    """The caller's end without a link."""
 
     link: Silent = field(default_factory=Silent)
 
@@ -89,10 +89,10 @@ class Lines(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workers:
-    """An executor, and what is known of it.
+    """An executor and its properties.
 
-    `remote` work is pickled: it carries no secret, and computes where it runs. Else sessions live
-    in this process, and `compute` says where their pure part runs.
+    Work for a `remote` executor is pickled, carries no secret, and computes where it runs.
+    Otherwise sessions are in this process, and `compute` runs their pure part.
     """
 
     executor: Executor
@@ -112,7 +112,7 @@ class Workers:
 
 @contextmanager
 def as_workers(executor: Workers | Executor | None, forks: int) -> Generator[Workers]:
-    """Return what is known of an executor; without one, threads of this process."""
+    """Return the workers of an executor, or threads of this process if there is none."""
     if isinstance(executor, Workers):
         yield executor
     elif executor is None:
@@ -123,10 +123,10 @@ def as_workers(executor: Workers | Executor | None, forks: int) -> Generator[Wor
 
 @contextmanager
 def workers(kind: str, *, devices: int, forks: int) -> Generator[Workers]:
-    """Open the workers of a kind; without a kind, those that suit so many devices.
+    """Open the workers of a kind; without a kind, those that suit the number of devices.
 
     Raises:
-        ExecutorError: there is no such kind, or nobody answers there.
+        ExecutorError: the kind does not exist, or the scheduler does not answer.
     """
     check_kind(kind)
     scheme, _, address = kind.partition("://")
@@ -148,14 +148,14 @@ def workers(kind: str, *, devices: int, forks: int) -> Generator[Workers]:
 
 
 def exposed(kind: str) -> str:
-    """Return what is to be said of workers that are reached without encryption, if so."""
+    """Return a warning if the connection to the workers is not encrypted, or an empty string."""
     scheme, _, address = kind.partition("://")
     host = address.rpartition(":")[0].strip("[]")
     if _SCHEMES.get(scheme) != "tcp" or host == "localhost" or _is_loopback(host):
         return ""
     return (
-        f"the way to the Dask scheduler {host} is NOT encrypted: whoever is on it can run code on "
-        "workers that log in to firewalls; use tls://HOST:PORT (docs/fleets.md)"
+        f"the connection to the Dask scheduler {host} is NOT encrypted: whoever can intercept it "
+        "can run code on workers that log in to firewalls; use tls://HOST:PORT (docs/fleets.md)"
     )
 
 
@@ -167,14 +167,14 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_kind(kind: str) -> None:
-    """Refuse a kind of workers that there is not.
+    """Refuse an unknown kind of workers.
 
     Raises:
-        ExecutorError: says which there are.
+        ExecutorError: the kind is unknown; the message lists those that exist.
     """
     scheme, mark, address = kind.partition("://")
     host, _, port = address.rpartition(":")
     if mark and scheme in _SCHEMES and host and port.isdecimal() and int(port) < 1 << 16:
         return
     if mark or kind not in ("", "threads", "processes"):
-        raise ExecutorError(f"no executor {kind!r}: there are {KINDS}")
+        raise ExecutorError(f"unknown executor {kind!r}: use {KINDS}")

@@ -1,6 +1,6 @@
-"""Inventory files and playbooks in one canonical layout, with every value and comment kept.
+"""Format inventory files and playbooks in one canonical layout; keep every value and comment.
 
-The layout changes and nothing else: that is checked on every text before it is returned.
+Only the layout changes; every result is checked for that before it is returned.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _BREAKS: Final = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 
 
 class NotFormattedError(SegctlError):
-    """A file that is left as it is; the message says why."""
+    """A file cannot be formatted and stays as it is; the message says why."""
 
     code = "not_formatted"
 
 
 def format_text(text: str, file: str) -> str:
-    """Return a YAML text in its canonical layout, with the line ends it has.
+    """Return a YAML text in its canonical layout, with its own kind of line ends.
 
     Raises:
-        InventoryError: the text is not what inventories are read from; with line and column.
-        NotFormattedError: it holds something whose layout is not understood.
+        InventoryError: an inventory would refuse the text; with line and column.
+        NotFormattedError: the text contains something that cannot be formatted.
     """
     from segctl.inventory.document import parse
 
@@ -44,7 +44,7 @@ def format_text(text: str, file: str) -> str:
 
 
 def is_formattable(text: str) -> bool:
-    """Whether a text is one that is formatted at all: YAML, and neither JSON nor vaulted."""
+    """Whether a text can be formatted at all: YAML, and neither JSON nor vaulted."""
     from segctl.inventory.vault import is_encrypted
 
     bare = text.removeprefix("\ufeff")
@@ -63,7 +63,7 @@ def _canonical(text: str, file: str) -> str:
 
 
 def _check(before: str, after: str, file: str) -> None:
-    """Refuse a text that does not read the same, lost a comment, or would be formatted anew."""
+    """Refuse a result that reads differently, lost a comment, or would be formatted again."""
     from segctl.formatting.reading import comments
     from segctl.inventory.document import parse
 
@@ -80,7 +80,7 @@ def _check(before: str, after: str, file: str) -> None:
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are the same to the last type; 1, 1.0 and true are three."""
+    """Whether two values and their types are the same; 1, 1.0 and true are three values."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -96,6 +96,6 @@ def same(one: object, other: object) -> bool:
 
 
 def _sorted(mapping: Mapping[Any, Any]) -> list[tuple[str, str, Any]]:
-    """Return the type and spelling of every key, and its value: ``.nan`` cannot be looked up."""
+    """Return type, spelling and value of every key, because ``.nan`` cannot be looked up."""
     found = [(type(key).__name__, repr(key), value) for key, value in mapping.items()]
     return sorted(found, key=lambda one: one[:2])

@@ -1,4 +1,4 @@
-"""Which files are formatted, and what becomes of each."""
+"""Which files are formatted, and the result of each."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Status = Literal["changed", "unchanged", "left", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formatted:
-    """A file as it is and as it would be; `left` alone and `failed` ones are the same in both."""
+    """A file before and after; both are the same for files that were `left` alone or `failed`."""
 
     path: Path
     status: Status
@@ -32,11 +32,11 @@ class Formatted:
 
 
 def formatted(path: Path) -> Formatted:
-    """Read a file and return what it would be."""
+    """Read a file and return it with its formatted text."""
     name = str(path)
     try:
         if not _is_yaml(path) or is_program(name):
-            return _left(path, "is no YAML file of an inventory")
+            return _left(path, "is not a YAML file of an inventory")
         text = read_as_written(name)
         if not is_formattable(text):
             return _left(path, "is JSON or vaulted")
@@ -67,10 +67,10 @@ def _is_yaml(path: Path) -> bool:
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:
-    """Return the files among and below `paths`, each once.
+    """Return the files in `paths` and in the folders among them, each once.
 
     Raises:
-        InventoryError: there is nothing at one of them.
+        InventoryError: a path does not exist.
     """
     found: dict[Path, Path] = {}
     for path in paths:
@@ -82,11 +82,11 @@ def files_of(paths: Iterable[Path]) -> list[Path]:
 
 
 def sources_of(sources: Sequence[Path]) -> list[Path]:
-    """Return what an inventory's sources consist of, with the variables beside a single file."""
+    """Return the paths of an inventory's sources, with the variables beside a single file."""
     paths: list[Path] = []
     for source in sources:
         if not source.exists() and "," in str(source):
-            continue  # a list of hosts, no file
+            continue  # a list of hosts, not a file
         paths.append(source)
         if not source.is_dir():
             beside = (source.parent / name for name in _VARIABLES)
@@ -95,7 +95,7 @@ def sources_of(sources: Sequence[Path]) -> list[Path]:
 
 
 def playbooks_of(folder: Path) -> list[Path]:
-    """Return the playbooks in a folder, without the roles and collections below it."""
+    """Return the playbooks in a folder, without its roles and collections."""
     return sorted(path for path in folder.glob("*") if path.suffix in _YAML and path.is_file())
 
 

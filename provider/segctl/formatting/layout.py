@@ -1,4 +1,4 @@
-"""A YAML file as it is laid out: what stands where, with its comments, every scalar as written."""
+"""The layout of a YAML file: its structure and comments, with every scalar as written."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comment:
-    """A comment with its ``#``; `blank` says that an empty line stands above it.
+    """A comment with its ``#``; `blank` says whether there is an empty line above it.
 
-    `gap` is how far it stands from what is before it on its line.
+    `gap` is its distance from the text before it on its line.
     """
 
     text: str
@@ -26,9 +26,9 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scalar:
-    """A scalar or an alias, its source `text` untouched; empty where the value is left out.
+    """A scalar or an alias with its source `text`, which is empty if the value is left out.
 
-    `properties` are its anchor and tag; `column` is that of the block collection it stands in.
+    `properties` are its anchor and tag; `column` is the column of the block collection around it.
     """
 
     text: str
@@ -62,9 +62,9 @@ class Flow:
 class Entry:
     """An entry of a block collection; in a sequence it has no key.
 
-    Comments: `leading` stand above it, `head` on the line of its key or dash, `inside` between
-    that and a scalar on a line of its own, `trailing` behind the value, and `after` below it but
-    further right.
+    Comments: `leading` are above it, `head` is on the line of its key or dash, `inside` are
+    between that and a scalar on its own line, `trailing` is behind the value, and `after` are
+    below it and further right.
     """
 
     key: Scalar | None
@@ -79,7 +79,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A collection by indentation; `closing` are comments below its last entry."""
+    """An indented collection; `closing` are comments below its last entry."""
 
     kind: Literal["mapping", "sequence"]
     entries: tuple[Entry, ...]
@@ -89,10 +89,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A whole file; `root` is missing where there are only comments.
+    """A whole file; `root` is None if there are only comments.
 
-    `preamble` stands above ``---``, `start` on its line, `closing` at the end of the file.
-    `unended` says that a block scalar ends the file without a line end, which is not its content.
+    `preamble` is above ``---``, `start` on its line, `closing` at the end of the file. `unended`
+    says that a block scalar ends the file without a line end, which is not part of its content.
     """
 
     root: Block | None

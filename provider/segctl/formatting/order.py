@@ -1,8 +1,8 @@
-"""The documented order of what segctl knows: the keys of zones, conduits and flows.
+"""Sort the keys of zones, conduits and flows into their documented order.
 
-Users' own keys, and mappings that hold anything unknown, keep their order. So does a mapping with
-anchors in it (an alias must stand behind what it repeats), and one where comments behind two
-neighbours stand in one column (they may be one sentence).
+Users' own keys, and mappings with unknown keys, keep their order. So do mappings with anchors (an
+alias must follow its anchor), and mappings in which the comments behind two neighbours are in one
+column (they may be one sentence).
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _ORDERED: Final = (ZONE, CONDUIT, FLOW)
 
 
 def ordered(layout: Layout) -> Layout:
-    """Return the layout with known keys in their order; comments go with their key."""
+    """Return the layout with known keys in their order; comments move with their keys."""
     if layout.root is None:
         return layout
     return replace(layout, root=_searched(layout.root))
 
 
 def _searched(block: Block) -> Block:
-    """Look for segctl's variables anywhere in the file."""
+    """Order segctl's variables, wherever they are in the file."""
     return replace(block, entries=tuple(map(_search_entry, block.entries)))
 
 
@@ -44,7 +44,7 @@ def _search_entry(entry: Entry) -> Entry:
 
 
 def _shaped(block: Block, shape: Shape) -> Block:
-    """Return a block of a known shape, ordered where that is defined."""
+    """Return a block of a known shape, ordered if its order is defined."""
     if block.kind != "mapping":
         return block
     if isinstance(shape, Table):
@@ -62,7 +62,7 @@ def _shaped(block: Block, shape: Shape) -> Block:
 
 
 def _continued(entries: tuple[Entry, ...]) -> bool:
-    """Whether comments behind neighbours stand in one column: they may be one sentence."""
+    """Whether comments behind neighbours are in one column: they may be one sentence."""
     columns = [comment.column if (comment := one.trailing or one.head) else -1 for one in entries]
     return any(one == other >= 0 for one, other in pairwise(columns))
 
@@ -74,7 +74,7 @@ def _shape_entry(entry: Entry, shape: Shape | None) -> Entry:
 
 
 def _name(entry: Entry) -> str:
-    """Return a plain or simply quoted key."""
+    """Return a key without its quotes."""
     if entry.key is None or entry.key.style == "alias":
         return ""
     text = entry.key.text

@@ -1,6 +1,6 @@
-"""YAML text into its layout, by the tokens of the parser that also reads inventories.
+"""Read YAML text into its layout, from the tokens of the parser that also reads inventories.
 
-Tokens have exact places; what lies between them is white space and comments, and nothing else.
+Tokens have exact positions; between them there are only white space and comments.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _NO_VALUE: Final = (KeyToken, BlockEndToken, StreamEndToken, DocumentEndToken, V
 
 
 class UnknownLayoutError(Exception):
-    """The file has something in it that is not formatted; says what, and on which line."""
+    """The file contains something that cannot be formatted; says what, and on which line."""
 
 
 def read(text: str) -> Layout:
     """Return the layout of a text that the parser accepts.
 
     Raises:
-        UnknownLayoutError: it holds directives, explicit keys (``? key``), or only a scalar.
+        UnknownLayoutError: it contains directives, explicit keys (``? key``), or only a scalar.
     """
     return _Reader(text).document()
 
@@ -95,7 +95,7 @@ def _end(token: Token) -> Mark:
 
 
 class _Reader:
-    """Walks over the tokens once; `pending` are the comments not yet given a place."""
+    """Reads the tokens once; `pending` are the comments without a place so far."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -120,7 +120,7 @@ class _Reader:
                 self._keep(token)
 
     def _keep(self, token: Token) -> None:
-        """Note the lines whose emptiness is content: those of block scalars that keep them."""
+        """Record empty lines that are content, in block scalars that keep them."""
         if _is_block(token) and "+" in self.source(token).partition("\n")[0].partition("#")[0]:
             self._kept.update(range(_start(token).line, _end(token).line))
 
@@ -144,7 +144,7 @@ class _Reader:
         return above >= 0 and not self._lines[above].strip() and above not in self._kept
 
     def _taken(self, wanted: Callable[[Comment], bool]) -> Iterator[Comment]:
-        """Take the pending comments that stand before the next token, while they are wanted."""
+        """Take the pending comments before the next token, as long as `wanted` accepts them."""
         mark = _start(self._peek())
         while self.pending and wanted(self.pending[-1]):
             comment = self.pending[-1]
@@ -156,7 +156,7 @@ class _Reader:
         return list(self._taken(lambda _comment: True))
 
     def _same_line(self) -> Comment | None:
-        """Take the comment at the end of the line of the token before."""
+        """Take the comment at the end of the previous token's line."""
         line = self._last_line
         found = self._taken(lambda comment: not comment.own_line and comment.line == line)
         return next(found, None)
@@ -215,7 +215,7 @@ class _Reader:
     # Nodes
 
     def _node(self, column: int, *, in_flow: bool) -> Node:
-        """Read a value; `column` is that of the block collection it stands in."""
+        """Read a value; `column` is the column of the block collection around it."""
         properties: list[str] = []
         while isinstance(self._peek(), (AnchorToken, TagToken)):
             properties.append(self.source(self._next()))
@@ -257,7 +257,7 @@ class _Reader:
         )
 
     def _indentless(self, properties: str, column: int) -> Block:
-        """Read a list whose dashes stand in the column of the key above it."""
+        """Read a list whose dashes are in the column of the key above it."""
         entries: list[Entry] = []
         while isinstance(self._peek(), BlockEntryToken):
             above = self._above(entries, column)
@@ -268,7 +268,7 @@ class _Reader:
         )
 
     def _above(self, entries: list[Entry], column: int) -> tuple[Comment, ...]:
-        """Take the comments above the next entry; those further right stay with the last one."""
+        """Take the comments above the next entry; those further right belong to the last one."""
         found = self._before_token()
         count = _further_right(found, column) if entries else 0
         if count:
@@ -276,7 +276,7 @@ class _Reader:
         return tuple(found[count:])
 
     def _closing(self, entries: list[Entry], column: int) -> tuple[Comment, ...]:
-        """Take the comments below the last entry that stand no further left than it."""
+        """Take the comments below the last entry that are not further left than it."""
         mine = list(self._taken(lambda comment: comment.column >= column))
         count = _further_right(mine, column) if entries else 0
         if count:
@@ -327,7 +327,7 @@ class _Reader:
         )
 
     def _opens_block(self) -> bool:
-        """Whether the next value, behind its anchor and tag, is a collection by indentation."""
+        """Whether the next value, after its anchor and tag, is an indented collection."""
         at = self._at
         while isinstance(self.tokens[at], (AnchorToken, TagToken)):
             at += 1
@@ -389,7 +389,7 @@ def _style(token: ScalarToken) -> Any:
 
 
 def _further_right(found: Sequence[Comment], column: int) -> int:
-    """Return how many comments at the beginning stand right of a column, on lines of their own."""
+    """Return how many of the first comments are right of a column, on their own lines."""
     count = 0
     while count < len(found) and found[count].column > column:
         count += 1

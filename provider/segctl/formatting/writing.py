@@ -1,7 +1,7 @@
-"""A layout into its one canonical text: two spaces a level, one empty line at most, no more.
+"""Write a layout as its canonical text: two spaces per level, at most one empty line.
 
-A comment behind a value stands two spaces from it, or further right where it stood: comments in one
-column on lines that follow each other stay in one column.
+A comment behind a value is two spaces away from it, or stays further right if it was. Comments in
+one column on consecutive lines stay in one column.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from segctl.formatting.layout import Comment, Entry, Item, Layout, Node
 
-#: A collection in brackets that would be longer gets one line an item.
+#: A longer collection in brackets is written with one item per line.
 WIDTH: Final = 100
 _STEP: Final = 2
 _HEADER: Final = re.compile(r"[|>](?P<marks>[-+0-9]*)")
@@ -25,19 +25,19 @@ _HEADER: Final = re.compile(r"[|>](?P<marks>[-+0-9]*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
-    """A line to be, and the comment behind it."""
+    """A line of output, and the comment behind it."""
 
     text: str
     comment: Comment | None = None
 
     @property
     def column(self) -> int:
-        """Where the comment stood in the source."""
+        """The column of the comment in the source."""
         return self.comment.column if self.comment else -1
 
     @property
     def wish(self) -> int:
-        """Where the comment is to stand at least: where somebody put it on purpose."""
+        """The minimum column of the comment: where somebody put it on purpose."""
         return self.comment.column if self.comment and self.comment.gap > _STEP else 0
 
 
@@ -58,7 +58,7 @@ def _commented(text: str, comment: Comment | None) -> _Line:
 
 
 def _aligned(lines: Sequence[_Line]) -> Iterator[str]:
-    """Put the comments behind lines in their columns."""
+    """Align the comments behind lines in their columns."""
     at = 0
     while at < len(lines):
         group = at + 1
@@ -72,7 +72,7 @@ def _aligned(lines: Sequence[_Line]) -> Iterator[str]:
 
 
 def _above(found: Iterable[Comment], indent: int) -> list[_Line]:
-    """Return comments on lines of their own, each with the empty line above it."""
+    """Return comments on their own lines, each with the empty line above it."""
     lines: list[_Line] = []
     for comment in found:
         if comment.blank:
@@ -127,7 +127,7 @@ def _joined(properties: str, text: str) -> str:
 
 
 def _over_block(head: str, entry: Entry, block: Block, indent: int) -> list[_Line]:
-    """Return a key or dash with a collection below it, or behind a bare dash beside it."""
+    """Return a key or dash with a collection below it, or next to a bare dash."""
     nested = _block(block, indent + _STEP)
     first = block.entries[0]
     beside = entry.key is None and not (block.properties or entry.head or first.leading)
@@ -144,9 +144,9 @@ def _ended(lines: list[_Line], comment: Comment | None) -> list[_Line]:
 
 
 def _value(head: str, value: Node, indent: int, parent: int) -> list[_Line]:
-    """Return a scalar or a flow collection behind `head`; further lines stand at `indent`.
+    """Return a scalar or a flow collection behind `head`; further lines begin at `indent`.
 
-    `parent` is the column of the block collection that holds it.
+    `parent` is the column of the block collection around it.
     """
     if isinstance(value, Flow):
         return _flow(head, value, indent)
@@ -173,13 +173,13 @@ def _continued(line: str, indent: int) -> str:
 
 
 def _trimmed(line: str, scalar: Scalar) -> str:
-    """Return a line of a folded scalar without the spaces at its end, unless one is escaped."""
+    """Return a line of a folded scalar without trailing spaces, unless one is escaped."""
     short = line.rstrip(" \t")
     return line if scalar.style == "quoted" and short.endswith("\\") else short
 
 
 def _literal(head: str, scalar: Scalar, parent: int) -> list[str]:
-    """Return a block scalar, its lines moved as a whole; those of a vault value stay put."""
+    """Return a block scalar with its lines moved together; those of a vault value stay put."""
     header, *lines = scalar.text.split("\n")
     marks, begin = _marks(header), _joined(scalar.properties, header.rstrip())
     explicit = re.search(r"[1-9]", marks)
@@ -212,7 +212,7 @@ def _shifted(line: str, held: int, wanted: int) -> str:
 
 
 def _flow(head: str, flow: Flow, indent: int) -> list[_Line]:
-    """Return a flow collection on one line, or one line an item where it needs that."""
+    """Return a flow collection on one line, or with one item per line if necessary."""
     short = _inline(flow)
     if short is not None and len(head) + len(short) <= WIDTH:
         return [_Line(text=head + short)]
@@ -253,7 +253,7 @@ def _colon(key: Node | None) -> str:
 
 
 def _inline(flow: Flow) -> str | None:
-    """Return a flow collection on one line; None where it holds a comment or a line break."""
+    """Return a flow collection on one line; None if it contains a comment or a line break."""
     if flow.closing:
         return None
     parts: list[str] = []

@@ -1,1 +1,1 @@
-"""What all else speaks of: the declared site, a policy, how two policies differ, errors."""
+"""The values everything else uses: the declared site, policies, their differences, errors."""

@@ -1,4 +1,4 @@
-"""Sets of addresses as intervals of integers: merge, subtract, write."""
+"""Sets of addresses as intervals of integers: merge, subtract, format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def interval(value: str) -> Interval:
     if "-" in value:
         first, last = (ip_address(part.strip()) for part in value.split("-", 1))
         if first.version != last.version or int(first) > int(last):
-            message = f"{value!r} is not a range of addresses"
+            message = f"{value!r} is not a valid address range: write FIRST-LAST"
             raise ValueError(message)
         return first.version, int(first), int(last)
     network = ip_network(value, strict=False)
@@ -59,7 +59,7 @@ def subtract(intervals: Iterable[Interval], remove: Iterable[Interval]) -> tuple
     for version, first, last in merge(intervals):
         while at < len(gone) and gone[at][:2] < (version, first):
             at += 1
-        # the one before may reach into this interval, as may the last one that was looked at
+        # the preceding interval may overlap this one, and so may the last one examined
         at = max(0, at - 1)
         begin = first
         while at < len(gone) and gone[at][:2] <= (version, last):
@@ -79,7 +79,7 @@ def meeting(part: Interval, merged: Sequence[Interval]) -> Sequence[Interval]:
 
     Args:
         part: an interval.
-        merged: intervals as `merge` returns them: sorted, none of them meets another.
+        merged: intervals as `merge` returns them: sorted and disjoint.
     """
     version, first, last = part
     begin = bisect_left(merged, (version, first))
@@ -95,7 +95,7 @@ def covers(outer: Iterable[Interval], inner: Iterable[Interval]) -> bool:
 
 
 def interval_text(part: Interval) -> str:
-    """Write an interval as a host, a network where it is one, else a range."""
+    """Write an interval as a host or a network if it is one, else as a range."""
     version, first, last = part
     make = IPv4Address if version == 4 else IPv6Address
     if first == last:
@@ -110,14 +110,14 @@ def interval_text(part: Interval) -> str:
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 
 
-#: What most addresses are: nothing about it could be spelled otherwise.
+#: The form of most addresses, which has only one spelling.
 _CANONICAL_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}(?:/(?:[12]?[0-9]|3[01]))?")
 
 
 def canonical_address(value: str) -> str:
-    """Return the one spelling of an address, network or range; text that is none stays as it is.
+    """Return the canonical spelling of an address, network or range; other text is unchanged.
 
-    A network with host bits set stays as written: it is a finding, not a spelling.
+    A network with host bits set is also unchanged: that is a finding, not a spelling.
     """
     if _CANONICAL_IPV4.fullmatch(value):
         return value

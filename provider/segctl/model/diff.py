@@ -1,7 +1,7 @@
-"""What has to change on a device for its live policy to become the desired one.
+"""The changes that turn a live policy into the desired one.
 
-Pure: no device, no clock. Changes come out in the order in which they can be made: objects
-before the rules that use them, deletions of objects after.
+Pure: no device, no clock. Changes are in an order in which they can be made: objects before the
+rules that use them, deletions of objects after.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One step: `before` is what the device holds (None: nothing), `after` what it should."""
+    """One step: `before` is what the device holds (None: nothing), `after` what it should hold."""
 
     op: Op
     kind: str
@@ -48,12 +48,12 @@ class Change:
 
     @property
     def item(self) -> Item | None:
-        """What the device should hold, or holds where it should hold nothing."""
+        """What the device should hold; for a deletion, what it holds."""
         return self.after or self.before
 
     @property
     def conduit(self) -> str:
-        """The conduit the change belongs to, empty for objects."""
+        """The conduit that the change belongs to; empty for objects."""
         return self.item.conduit if isinstance(self.item, Rule) else ""
 
     @property
@@ -68,7 +68,7 @@ class Change:
         )
 
     def values(self, field: str) -> tuple[object, object]:
-        """Return what `field` holds before and after, None for nothing (empty, or not set)."""
+        """Return the values of `field` before and after; None if empty or not set."""
         return getattr(self.before, field, None) or None, getattr(self.after, field, None) or None
 
 
@@ -84,13 +84,13 @@ def diff(
 
     Args:
         desired: the fitted policy.
-        live: what the device holds that is ours.
+        live: the managed part of what the device holds.
         order: the names of all rules on the device, ours and others', first to last.
         position: where our block belongs among the rules of others.
-        ordered: whether the order of rules means something on the platform.
+        ordered: whether the order of rules matters on the platform.
 
     Raises:
-        LookupError: `position` names a rule that is not among the others'.
+        LookupError: `position` names a rule that others do not have.
     """
     renames, live = _rename_objects(desired, live)
     creates: list[Change] = []
@@ -272,7 +272,7 @@ def gap(others: Sequence[str], position: Position) -> int:
     """Return how many of the others' rules belong above our block.
 
     Raises:
-        LookupError: the rule that `position` names is not among them.
+        LookupError: `position` names a rule that others do not have.
     """
     if position.where == "first":
         return 0
@@ -291,10 +291,10 @@ def placements(
     held: AbstractSet[str],
     position: Position,
 ) -> dict[str, Anchor]:
-    """Return an anchor for every wanted rule that is new or must move, in making order.
+    """Return an anchor for every rule that is new or must move, in the order of execution.
 
-    Rules of others never move; as many of ours as possible stay: the longest increasing
-    subsequence of those that already stand in the right place among the others'.
+    Rules of others never move. As many of ours as possible stay: the longest increasing
+    subsequence of those already in the right place among the others'.
     """
     others = [name for name in order if name not in held]
     place = gap(others, position)

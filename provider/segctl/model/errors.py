@@ -1,36 +1,36 @@
 """Every error segctl raises on purpose.
 
 SegctlError
-├ UsageError                    the command line asks for what cannot be done
+├ UsageError                    the command line asks for something that cannot be done
 ├ FileError(problems)           all problems of a file, each with file:line:column and a hint
-│ ├ InventoryError              of the inventory
-│ ├ PlaybookError               of a playbook
-│ └ ChecksError                 of a file of checks
-├ UnsupportedError              the platform cannot express it
+│ ├ InventoryError              in the inventory
+│ ├ PlaybookError               in a playbook
+│ └ ChecksError                 in a file of checks
+├ UnsupportedError              the platform cannot express what is declared
 ├ PlanError ─ StalePlanError, PlanFormatError
-├ SnapshotError                 a snapshot file is damaged, or of another device
-├ SignatureError                a file is not signed by somebody who is trusted
+├ SnapshotError                 a snapshot file is damaged, or belongs to another device
+├ SignatureError                a file is not signed with a trusted key
 ├ JournalError                  the journal of a run cannot be written
 ├ HistoryError                  the history cannot be opened, written or read
 ├ DeliveryError                 metrics or a notice did not arrive
-├ ExecutorError                 the workers asked for cannot be used
-├ ChildError                    a program of this machine does not run, or says too much
+├ ExecutorError                 the requested workers cannot be used
+├ ChildError                    a local program does not run, or prints too much
 │ └ ChildTimeoutError           it did not end in time
-├ LostWorkerError               a worker went away with a device's work
+├ LostWorkerError               a worker was lost while it worked on a device
 └ DeviceError(device, message)
   ├ ConnectError                no connection, or the other end is not who it should be
   ├ AuthError                   the device refuses the account
-  ├ ParseError                  the device's answer is not understood
+  ├ ParseError                  the device's answer cannot be parsed
   ├ LockedError                 somebody else holds the device
-  │ └ LostLockError             this run no longer holds it, and changes nothing more
-  ├ BusyError                   the device does something else for now
-  ├ UnknownError                whether a change is live could not be told
+  │ └ LostLockError             this run lost its lock, and changes nothing more
+  ├ BusyError                   the device is busy with something else
+  ├ UnknownError                segctl cannot tell whether a change is live
   ├ ForeignChangesError         another administrator's uncommitted change is in the way
   ├ ApplyError                  the device refused a change
   └ VerifyError                 the device does not hold what was pushed
 
-Each error pickles: what it was made with is in ``args``.
-``code`` is the word machines read (``error.code`` in JSON output).
+Every error can be pickled: its arguments are in ``args``.
+``code`` is for programs (``error.code`` in JSON output).
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class UsageError(SegctlError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong in an inventory or on a device: where, what, and what to do about it.
+    """One problem in an inventory or on a device: where, what, and what to do about it.
 
-    `kind` is a word machines read, `subject` the name of the rule or object it is about.
+    `kind` is for programs; `subject` is the name of the rule or object concerned.
     """
 
     message: str
@@ -74,7 +74,7 @@ class Problem:
 
     @property
     def where(self) -> str:
-        """``file:line:column``, as much of it as is known (lines and columns from 1)."""
+        """``file:line:column``, as far as known (lines and columns count from 1)."""
         if not self.line:
             return self.file
         return f"{self.file}:{self.line}:{self.column}"
@@ -86,9 +86,9 @@ class Problem:
 
 
 class FileError(SegctlError):
-    """What the user wrote cannot be used; ``problems`` holds every reason at once."""
+    """A file of the user's cannot be used; ``problems`` holds every reason."""
 
-    #: What it is that has the problems, for people.
+    #: What has the problems, in messages.
     subject: ClassVar[str] = "the file"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -96,7 +96,7 @@ class FileError(SegctlError):
         self.problems = problems
 
     def __str__(self) -> str:
-        """Return one line a problem."""
+        """Return one line per problem."""
         return "\n".join(str(problem) for problem in self.problems)
 
 
@@ -134,25 +134,25 @@ class PlanError(SegctlError):
 
 
 class StalePlanError(PlanError):
-    """The device moved since the plan was made."""
+    """The device has changed since the plan was made."""
 
     code = "stale"
 
 
 class PlanFormatError(PlanError):
-    """The plan file is damaged, edited, or of another version."""
+    """The plan file is damaged, was edited, or has another version."""
 
     code = "plan_format"
 
 
 class SnapshotError(SegctlError):
-    """A snapshot file is damaged, edited, of another version or of another device."""
+    """A snapshot file is damaged, was edited, has another version or is of another device."""
 
     code = "snapshot"
 
 
 class SignatureError(SegctlError):
-    """A file is not signed, not by a trusted key, or was changed after it was signed."""
+    """A file is not signed, not with a trusted key, or was changed after it was signed."""
 
     code = "signature"
 
@@ -170,34 +170,34 @@ class HistoryError(SegctlError):
 
 
 class DeliveryError(SegctlError):
-    """Metrics or a notice did not reach whom they are for."""
+    """Metrics or a notice did not reach their recipient."""
 
     code = "delivery"
 
 
 class ExecutorError(SegctlError):
-    """The workers asked for cannot be used."""
+    """The requested workers cannot be used."""
 
     code = "executor"
 
 
 class ChildError(SegctlError):
-    """A program of this machine that segctl asks is not there, does not run, or says too much."""
+    """A local program that segctl calls is missing, does not run, or prints too much."""
 
     code = "child"
 
 
 class ChildTimeoutError(ChildError):
-    """A program of this machine did not end in time, and was killed."""
+    """A local program did not finish in time and was killed."""
 
 
 class LostWorkerError(SegctlError):
-    """A worker went away with a device's work: what became of it is not known."""
+    """A worker was lost while it worked on a device: the result is unknown."""
 
     code = "unknown"
 
 
-#: Longest message of a device: where it quotes an answer, nobody reads more of it.
+#: Longest message about a device; it may quote a long answer.
 _LONGEST = 2000
 
 
@@ -238,7 +238,7 @@ class AuthError(DeviceError):
 
 
 class ParseError(DeviceError):
-    """The device's answer is not understood."""
+    """The device's answer cannot be parsed."""
 
     code = "parse"
 
@@ -250,19 +250,19 @@ class LockedError(DeviceError):
 
 
 class LostLockError(LockedError):
-    """This run's lock is gone or another's: it changes nothing more, neither on nor back."""
+    """This run lost its lock: it changes nothing more, not even to revert."""
 
     code = "lost_lock"
 
 
 class BusyError(DeviceError):
-    """The device refuses for now and says so: other jobs or another commit run on it."""
+    """The device is busy: other jobs or another commit run on it."""
 
     code = "busy"
 
 
 class UnknownError(DeviceError):
-    """The answer to a change was lost, and looking did not tell what became of it."""
+    """The answer to a change was lost, and reading the device did not show its result."""
 
     code = "unknown"
 
@@ -286,6 +286,6 @@ class VerifyError(DeviceError):
 
 
 def nearest(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """Return a hint that names the closest of the `known` words."""
+    """Return a hint that names the closest of the `known` words, or `otherwise`."""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else otherwise

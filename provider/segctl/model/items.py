@@ -1,7 +1,7 @@
-"""The kinds of items that firewalls hold, and what makes two of a kind differ.
+"""The kinds of items that firewalls hold, and the fields in which two of a kind can differ.
 
-`KINDS` has a row for each kind. A new kind is a class, a row, and what a platform reads and writes
-of it: policies, comparison, digests and documents follow from the row.
+`KINDS` has a row for each kind. A new kind needs a class, a row, and support by a platform;
+policies, comparison, digests and documents follow from the row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ APPLICATION_DEFAULT = "application-default"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One object or rule that a device holds, of the kind that its class says."""
+    """One object or rule that a device holds; its class is its kind."""
 
     kind_name: ClassVar[str]
     name: str
@@ -97,7 +97,7 @@ class Schedule(Item):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tag(Item):
-    """A tag object: the mark that says whose an object is."""
+    """A tag object: the mark on managed items."""
 
     kind_name: ClassVar[str] = "tag"
     comments: str = ""
@@ -127,7 +127,7 @@ class DefaultRule(Item):
     extras: tuple[str, ...] = ()
 
     def beside(self, held: DefaultRule) -> DefaultRule:
-        """Return this rule with what `held` may keep: its way to refuse, where it logs to."""
+        """Return this rule with the settings that `held` keeps: how it refuses, where it logs."""
         refuses = self.action == "deny" and held.action != "allow"
         return replace(
             self,
@@ -140,12 +140,12 @@ class DefaultRule(Item):
 class Rule(Item):
     """One line of a device's policy, in the platform's own names; first match decides.
 
-    ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
-    ``extras`` holds, as text, whatever of a live rule this model has no field for.
+    The ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
+    ``extras`` holds, as text, the settings of a live rule for which this model has no field.
     """
 
     kind_name: ClassVar[str] = "rule"
-    #: What a digest has between users and applications, where rules once had declared protocols.
+    #: Placeholder in digests between users and applications, where rules once had protocols.
     once_protocols: ClassVar[tuple[()]] = ()
     from_zones: tuple[str, ...]
     to_zones: tuple[str, ...]
@@ -175,12 +175,12 @@ class Rule(Item):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRule:
-    """One rule as the inventory asks for it, before a platform has fitted it.
+    """One rule as the inventory declares it, before a platform has fitted it.
 
-    ``protocols`` with their access classes stand beside ``applications``, which are the platform's
-    own. ``enforce_functions``: a platform that cannot tell the functions apart must refuse.
-    ``profile_asked``: the inventory asks for threat prevention itself; else ``profile_group`` is
-    what the device gives to all.
+    ``protocols`` are protocols with access classes; ``applications`` are names of the platform's.
+    ``enforce_functions``: a platform that cannot tell the functions apart must refuse the rule.
+    ``profile_asked``: the conduit declares threat prevention; otherwise ``profile_group`` is the
+    device's default.
     """
 
     kind_name: ClassVar[str] = "declared-rule"
@@ -221,10 +221,10 @@ class DeclaredRule:
         tags: tuple[str, ...] = (),
         renamed_from: tuple[str, ...] | None = None,
     ) -> Rule:
-        """Return the rule in a platform's words; what is not given stays as declared.
+        """Return the rule in a platform's terms; fields that are not given stay as declared.
 
         Raises:
-            TypeError: it asks for protocols, and `applications` does not say what they come to.
+            TypeError: the rule has protocols, but no `applications` are given for them.
         """
         if applications is None and self.protocols:
             message = f"rule {self.name}: no applications are given for its protocols"
@@ -271,7 +271,7 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """What plans and reports call the kind."""
+        """The name of the kind in plans and reports."""
         return self.item.kind_name
 
 
@@ -293,7 +293,7 @@ KINDS: tuple[Kind, ...] = (
 
 
 def compared_fields(cls: type[Item]) -> tuple[str, ...]:
-    """Names of the fields that make two items of `cls` differ on a device."""
+    """Return the names of the fields in which two items of `cls` can differ on a device."""
     return _compared(cls)  # type: ignore[arg-type] # a class is hashable, whatever its instances
 
 
@@ -304,7 +304,7 @@ def _compared(cls: type[Item]) -> tuple[str, ...]:
 
 
 def as_dict(item: Item) -> dict[str, Any]:
-    """Return the compared fields of `item` that hold something, ready for JSON."""
+    """Return the non-empty compared fields of `item`, ready for JSON."""
     result: dict[str, Any] = {}
     for name in compared_fields(type(item)):
         value = getattr(item, name)
@@ -329,7 +329,7 @@ _JSON = json.JSONEncoder(default=str, separators=(",", ":"))
 
 @cache
 def _digested(cls: type[Item]) -> Callable[[Item], Any]:
-    """Return what reads the values of an item that its digest is made of."""
+    """Return a function that reads the values that an item's digest covers."""
     names = list(compared_fields(cls))
     if cls is Rule:
         names.insert(names.index("applications"), "once_protocols")
@@ -337,6 +337,6 @@ def _digested(cls: type[Item]) -> Callable[[Item], Any]:
 
 
 def canonical(item: Item) -> bytes:
-    """Return the line that stands for an item in digests."""
+    """Return the line that represents an item in digests."""
     values = _digested(type(item))  # type: ignore[arg-type] # as in `compared_fields`
     return _JSON.encode(values(item)).encode() + b"\n"

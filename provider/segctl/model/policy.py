@@ -1,4 +1,4 @@
-"""What one firewall enforces, in the words of firewalls: objects and ordered rules.
+"""What one firewall enforces, in firewall terms: objects and ordered rules.
 
 A `DeclaredPolicy` is what the inventory asks of a firewall; a platform's `fit` makes a `Policy` of
 it, in the platform's own words. Both sides of every comparison are a `Policy`: the fitted one and
@@ -78,15 +78,15 @@ _T = TypeVar("_T", bound=Item | DeclaredRule)
 
 @dataclass(frozen=True, slots=True, init=False)
 class _Items:
-    """Items by the name of their kind, every kind that there is in the order of `items.KINDS`."""
+    """Items by kind, with every kind in the order of `items.KINDS`."""
 
     by_kind: Mapping[str, tuple[Any, ...]]
 
     def __init__(self, by_kind: Mapping[str, tuple[Any, ...]] | None = None, **items: Any) -> None:
-        """Take the items of each kind by its plural; what is not named is as in `by_kind`.
+        """Take the items of each kind by its plural; other kinds come from `by_kind`.
 
         Raises:
-            TypeError: there is no such kind, or an item is of another.
+            TypeError: the kind does not exist, or an item has another kind.
         """
         held: dict[str, tuple[Any, ...]] = {}
         for plural, kind in self._kinds():
@@ -116,7 +116,7 @@ class _Items:
 
     @classmethod
     def _taken(cls, items: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return items as this type of policy holds them."""
+        """Return the items in the form in which this type of policy holds them."""
         return items
 
     def __getitem__(self, kind: type[_T]) -> tuple[_T, ...]:
@@ -128,22 +128,22 @@ class _Items:
         return self.by_kind[kind.kind_name]
 
     def replace(self, **items: Iterable[Any]) -> Self:
-        """Return the policy with other items of the kinds that are named by their plural.
+        """Return the policy with the items of some kinds replaced, by plural.
 
         Raises:
-            TypeError: there is no such kind, or an item is of another.
+            TypeError: the kind does not exist, or an item has another kind.
         """
         return type(self)(self.by_kind, **items)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> tuple[Any, ...]:
-            """Return the items of one kind by its plural, as platforms written before read them."""
+            """Return the items of one kind by its plural, for platforms of an older release."""
             for plural, kind in self._kinds():
                 if name == plural:
                     warnings.warn(
-                        f"policy.{name} is now policy[{kind.__name__}]; the former way goes with "
-                        "release 2",
+                        f"policy.{name} is now policy[{kind.__name__}]; the old form will be "
+                        "removed in release 2",
                         DeprecationWarning,
                         stacklevel=2,
                     )
@@ -154,7 +154,7 @@ class _Items:
 
 @dataclass(frozen=True, slots=True, init=False)
 class DeclaredPolicy(_Items):
-    """All objects and rules that the inventory asks of one firewall; rules in order."""
+    """All objects and rules that the inventory declares for one firewall; rules in order."""
 
     @classmethod
     def _kinds(cls) -> Iterator[tuple[str, Any]]:
@@ -169,9 +169,9 @@ class DeclaredPolicy(_Items):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Policy(_Items):
-    """All objects and rules of one device that one owner answers for; rules in order.
+    """The objects and rules of one device, or the managed part of them; rules in order.
 
-    ``policy[Address]`` are its addresses; ``Policy(addresses=…, rules=…)`` makes one.
+    ``policy[Address]`` are the addresses; ``Policy(addresses=…, rules=…)`` makes a policy.
     """
 
     @classmethod
@@ -180,10 +180,10 @@ class Policy(_Items):
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> Policy:
-        """Return the policy of some items, of each kind in their order.
+        """Return a policy of these items; the items of each kind keep their order.
 
         Raises:
-            TypeError: an item is of no kind of `items.KINDS`.
+            TypeError: an item has a kind that is not in `items.KINDS`.
         """
         held: dict[type[Item], list[Item]] = {}
         for item in items:
@@ -191,7 +191,7 @@ class Policy(_Items):
         known = {kind.item for kind in kinds.KINDS}
         unknown = ", ".join(sorted(kind.__name__ for kind in held.keys() - known))
         if unknown:
-            message = f"a policy holds no {unknown}"
+            message = f"a policy cannot hold {unknown}"
             raise TypeError(message)
         return cls({kind.kind_name: tuple(found) for kind, found in held.items()})
 
@@ -201,18 +201,18 @@ class Policy(_Items):
         return self[Rule]
 
     def beside(self, other: Policy) -> Policy:
-        """Return the policy with the items of another, of each kind after its own."""
+        """Return the policy with the items of another appended, kind by kind."""
         return Policy({kind: (*held, *other.by_kind[kind]) for kind, held in self.by_kind.items()})
 
     def objects(self) -> Iterator[tuple[str, tuple[Item, ...]]]:
-        """Every kind but rules with its items, in the order in which they must be created."""
+        """Yield every kind except rules with its items, in the order in which to create them."""
         for kind in kinds.KINDS:
             if kind.item is not Rule:
                 yield kind.name, self[kind.item]
 
     @property
     def digest(self) -> str:
-        """``sha256:…`` of the canonical JSON: equal for policies that mean the same."""
+        """``sha256:…`` of the canonical JSON: equal for equivalent policies."""
         digest = hashlib.sha256()
         later = {kind.name for kind in kinds.KINDS if kind.later}
         for kind, items in self.objects():
@@ -228,17 +228,17 @@ class Policy(_Items):
 
 
 def _as_fitted(rule: Rule | DeclaredRule) -> Rule:
-    """Return a rule of a platform that was written before the two were told apart.
+    """Return the fitted rule of a platform that predates the type `DeclaredRule`.
 
     Raises:
-        TypeError: protocols are left, so that nothing has fitted it.
+        TypeError: the rule still has protocols, so it was not fitted.
     """
     if isinstance(rule, Rule):
         return rule
     fitted = rule.fitted()
     warnings.warn(
-        "a fitted policy holds Rule, not DeclaredRule: make it with DeclaredRule.fitted; the "
-        "former way goes with release 2",
+        "a fitted policy holds Rule, not DeclaredRule: use DeclaredRule.fitted; the old form will "
+        "be removed in release 2",
         DeprecationWarning,
         stacklevel=2,
     )
@@ -250,13 +250,13 @@ def _name(item: Item) -> str:
 
 
 def sealed(policy: Policy, described: Callable[[Rule, str], str] | None = None) -> Policy:
-    """Return `policy` with the seal of every essential rule: a digest of all it permits.
+    """Return `policy` with a seal on every essential rule: a digest of all it permits.
 
-    `described` gives the description of such a rule, of it and its seal, where the device keeps
-    the seal there.
+    `described` makes the description of such a rule from the rule and its seal, for devices that
+    keep the seal in the description.
 
     A device keeps the seal in the rule's mark. A change back to what was sealed repairs the flow;
-    any other narrowing of it is a cut.
+    any other narrowing of the rule cuts it.
     """
     if not any(rule.essential for rule in policy.rules):
         return policy
@@ -287,8 +287,8 @@ def sealed(policy: Policy, described: Callable[[Rule, str], str] | None = None) 
 def resolver(policy: Policy | DeclaredPolicy) -> Callable[[Iterable[str]], tuple[Interval, ...]]:
     """Return a function from object names (or literal addresses) to address intervals.
 
-    Names that cannot be resolved to addresses (fqdn, dynamic groups, regions) resolve to
-    everything of neither version: nothing. Callers that must not underestimate use `opaque`.
+    Names that do not stand for fixed addresses (FQDNs, dynamic groups, regions) resolve to nothing.
+    Callers that must not underestimate use `opaque`.
     """
     addresses = {address.name: address for address in policy[Address]}
     groups = {group.name: group for group in policy[AddressGroup]}
@@ -317,7 +317,7 @@ def resolver(policy: Policy | DeclaredPolicy) -> Callable[[Iterable[str]], tuple
 
 
 def _literal(text: str) -> Iterator[Interval]:
-    """Yield the addresses that a rule names without an object; a region or the like has none."""
+    """Yield the addresses that a rule names literally; a region or the like has none."""
     try:
         yield interval(text)
     except ValueError:

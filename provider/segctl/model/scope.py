@@ -11,28 +11,28 @@ _TEXT: Final = re.compile(r"([a-z]+(?:-[a-z]+)*):(.+)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """One part of a device, or of what manages devices.
+    """One part of a device, or of a manager of devices.
 
-    Without a `kind` it is of the only kind that a device of its platform has: a virtual system, a
-    table. With one it is another, such as a ``device-group`` of a manager. An empty scope is the
-    part that the platform takes where nobody names one.
+    Without a `kind` it has the usual kind of the platform: a virtual system, a table. With a
+    `kind` it is something else, such as a ``device-group`` of a manager. An empty scope is the
+    platform's default part.
 
     Raises:
-        ValueError: its text would be read as that of another scope.
+        ValueError: its text would be read as another scope.
     """
 
     kind: str = ""
     name: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse what could not be read back."""
+        """Refuse a scope whose text would not be read back as the same scope."""
         if Scope.of(str(self)) != self:
-            message = f"a scope of kind {self.kind!r} cannot be called {self.name!r}"
+            message = f"a scope of kind {self.kind!r} cannot have the name {self.name!r}"
             raise ValueError(message)
 
     @classmethod
     def of(cls, text: str) -> Scope:
-        """Return the scope that documents write as `text`; every text is one."""
+        """Return the scope that documents write as `text`; every text is a scope."""
         found = _TEXT.fullmatch(text)
         made = object.__new__(cls)
         object.__setattr__(made, "kind", found[1] if found else "")
@@ -40,13 +40,13 @@ class Scope:
         return made
 
     def __str__(self) -> str:
-        """Return it as documents write it: ``part1``, or ``device-group:plants``."""
+        """Return the text of documents: ``part1``, or ``device-group:plants``."""
         return f"{self.kind}:{self.name}" if self.kind else self.name
 
     def __bool__(self) -> bool:
-        """Whether somebody named a part."""
+        """Whether a part is named."""
         return bool(self.name)
 
 
-#: What a platform takes where nobody names a part.
+#: The default part of a platform, when no part is named.
 DEFAULT_SCOPE: Final = Scope()

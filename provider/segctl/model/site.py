@@ -1,7 +1,7 @@
-"""What a plant declares, in the words of IEC 62443: zones, assets, conduits, flows.
+"""What a plant declares, in IEC 62443 terms: zones, assets, conduits, flows.
 
-Values only, made by `segctl.inventory` and read by `segctl.compiler.build`; past the inventory no
-value is a string that should be a network or a date.
+Only values, made by `segctl.inventory` and read by `segctl.compiler.build`. Past the inventory,
+networks and dates are typed values, never strings.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Mode = Literal["enforce", "monitor", "absent"]
 ThreatPrevention = Literal["strict", "alert", "none"]
 
 #: Access classes of a protocol's functions, as in the protocol catalogue.
-#: ``session`` (set-up, keep-alive, base application) comes with every other class.
+#: Every other class includes ``session`` (set-up, keep-alive, base application).
 ACCESS_CLASSES = ("read", "write", "control", "program", "diagnostic", "file", "session")
 
 ZONE_KINDS = (
@@ -41,7 +41,7 @@ ZONE_KINDS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where in the inventory something was declared (line and column from 1; 0 = unknown)."""
+    """Where in the inventory something was declared (line and column from 1; 0: unknown)."""
 
     file: str = ""
     line: int = 0
@@ -99,13 +99,13 @@ class Zone:
 
     @property
     def key(self) -> str:
-        """The zone's id with its site: unique in the system under consideration."""
+        """The zone's id with its site, unique in the system under consideration."""
         return f"{self.site}/{self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortRange:
-    """A plain service: ``tcp`` or ``udp`` and an inclusive port range, or ``icmp``: echo."""
+    """A plain service: ``tcp`` or ``udp`` with an inclusive port range, or ``icmp`` (echo)."""
 
     protocol: Literal["tcp", "udp", "icmp"]
     first: int
@@ -121,7 +121,7 @@ class PortRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolUse:
-    """A catalogue protocol with the access classes a flow may use of it."""
+    """A catalogue protocol with the access classes that a flow may use."""
 
     protocol: str
     classes: tuple[str, ...]
@@ -129,7 +129,7 @@ class ProtocolUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What a flow names as source or destination: an asset or a network of one zone."""
+    """A source or destination of a flow: an asset or a network of one zone."""
 
     zone: str
     asset: str = ""
@@ -138,9 +138,9 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """One initiator → responder need inside a conduit.
+    """One need inside a conduit, from initiator to responder.
 
-    Empty ``sources`` or ``destinations`` mean the whole zones on that side.
+    Empty ``sources`` or ``destinations`` mean all of the zones on that side.
     """
 
     id: str
@@ -160,7 +160,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conduit:
-    """The permitted communication between zones, with who answers for it and until when."""
+    """The communication permitted between zones, with its owner and expiry date."""
 
     site: str
     id: str
@@ -180,11 +180,11 @@ class Conduit:
 
     @property
     def key(self) -> str:
-        """The conduit's id with its site: unique in the system under consideration."""
+        """The conduit's id with its site, unique in the system under consideration."""
         return f"{self.site}/{self.id}"
 
     def expired(self, today: date) -> bool:
-        """Whether the last day it may be used lies before `today`."""
+        """Whether its last day lies before `today`."""
         return self.expires is not None and self.expires < today
 
 
@@ -199,7 +199,7 @@ class ZoneBinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """Where our block of rules sits among rules of others."""
+    """Where our block of rules stands among the rules of others."""
 
     where: Literal["first", "last", "before", "after"] = "last"
     rule: str = ""

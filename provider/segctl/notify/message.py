@@ -1,4 +1,4 @@
-"""What a notice says, whatever the form: a headline, and a line an item."""
+"""The content of a notice, in any form: a headline, and one line per item."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from segctl.drift.report import Counts, DriftReport
 
-#: So many lines are told one by one, the rest as a number.
+#: The most items listed in a notice; the rest are only counted.
 MOST = 40
-#: Longer texts are cut: a name or an error is for reading, the whole is in the drift document.
+#: Longer texts are shortened; the drift document has them in full.
 LONGEST = 300
 
 
@@ -34,7 +34,7 @@ class Note:
 
     @property
     def text(self) -> str:
-        """The line itself."""
+        """The text of the line."""
         if self.state == "error":
             return f"{self.device}: could not be checked: {self.name}"
         by = f", changed by {self.by}" if self.by else ""
@@ -45,7 +45,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A notice before it takes a form."""
+    """A notice before it is put into a form."""
 
     environment: str
     status: str
@@ -66,14 +66,14 @@ def message_of(
     new: Collection[tuple[str, str, str]] = (),
     resolved: int = 0,
 ) -> Message:
-    """Return what to tell of drift.
+    """Return the notice about a run's drift.
 
     Args:
         report: what the run found.
-        environment: what it is about.
+        environment: the environment it is about.
         time: when the run ended.
         new: (device, kind, name) of items that were not open before.
-        resolved: how many items are open no longer.
+        resolved: how many items are no longer open.
     """
     counts = report.counts
     states: dict[str, int] = dict.fromkeys(STATES, 0)
@@ -100,8 +100,8 @@ def _headline(counts: Counts, states: Mapping[str, int], environment: str) -> st
     where = f" ({environment})" if environment else ""
     parts: list[str] = []
     if counts.drift:
-        told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
-        parts.append(f"Drift on {counts.drift} of {firewalls}: {told}")
+        counted = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+        parts.append(f"Drift on {counts.drift} of {firewalls}: {counted}")
     if counts.error:
         parts.append(f"{counts.error} of {firewalls} could not be checked")
     return "; ".join(parts or [f"In sync: {firewalls}"]) + where

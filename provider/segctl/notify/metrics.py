@@ -1,4 +1,4 @@
-"""What has drifted, and when conduits expire, as Prometheus metrics."""
+"""Drift and the expiry of conduits as Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from segctl.model.site import Conduit
     from segctl.planning.plan import Plan
 
-#: Conduits that expire within so many days are counted.
+#: Conduits that expire within these numbers of days are counted.
 HORIZONS = (7, 30, 90)
 JOB = "segctl"
 
@@ -46,13 +46,13 @@ def collect(
 
     Args:
         report: what the run found.
-        conduits: the inventory's.
-        environment: a label of every metric. A collector that reads several files refuses what
-            stands in two of them with the same labels.
+        conduits: the inventory's conduits.
+        environment: a label of every metric. A collector that reads several files refuses a
+            metric that two of them have with the same labels.
         started: when the run began.
         finished: when the last device was read.
-        today: the inventory's day.
-        plan: a saved plan that waits to be applied.
+        today: the date for the inventory.
+        plan: a saved plan that is waiting to be applied.
     """
     run = _Metrics(CollectorRegistry(auto_describe=False), environment)
     _devices(run, report.devices)
@@ -68,7 +68,7 @@ def collect(
         run.set("segctl_plan_age_seconds", "How long the saved plan has waited when last run")(
             (finished - created).total_seconds()
         )
-        run.set("segctl_plan_expiry_timestamp", "When apply refuses the saved plan, Unix time")(
+        run.set("segctl_plan_expiry_timestamp", "When the saved plan expires, in Unix time")(
             datetime.fromisoformat(plan.expires).timestamp()
         )
     return run.registry
@@ -82,12 +82,12 @@ class _Metrics:
     environment: str
 
     def set(self, name: str, help_: str, *labels: str) -> Callable[..., None]:
-        """Return what sets a new metric: called with the values of its labels and its own."""
+        """Return a function that sets a new metric, called with its label values and its value."""
         gauge = Gauge(name, help_, (*labels, "environment"), registry=self.registry)
 
         def put(*values: float | str) -> None:
             *of, value = values
-            # line ends are escaped by the form itself
+            # the exposition format escapes line ends
             words = (printable(str(one), keep="\n") for one in (*of, self.environment))
             gauge.labels(*words).set(float(value))
 
@@ -142,7 +142,7 @@ def push(registry: CollectorRegistry, gateway: Secret, environment: str) -> None
     """Replace this environment's metrics on a Pushgateway.
 
     Raises:
-        DeliveryError: it did not take them.
+        DeliveryError: the Pushgateway did not accept them.
         UsageError: a file with a secret cannot be used.
     """
     extra = gateway_headers()
@@ -171,7 +171,7 @@ def push(registry: CollectorRegistry, gateway: Secret, environment: str) -> None
 
 
 def gateway_headers(environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return how segctl authenticates to a Pushgateway, by the environment."""
+    """Return the headers that authenticate segctl to a Pushgateway, from the environment."""
     env = os.environ if environment is None else environment
 
     def secret(name: str) -> str:

@@ -1,6 +1,6 @@
-"""One HTTP request to a service that is told something: verified TLS, bounded, tried again.
+"""Send one HTTP request to a service: verified TLS, limited time, with retries.
 
-A proxy of the environment is used where `segctl.system.proxies` lets it.
+A proxy from the environment is used if `segctl.system.proxies` allows it.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     from segctl.transports.credentials import Secret
 
-#: Seconds for one try; pauses between tries.
+#: Seconds for one attempt; pauses between attempts.
 TIMEOUT = 10.0
 PAUSES = (1.0, 4.0)
-#: HTTP statuses after which another try may succeed.
+#: HTTP statuses after which another attempt may succeed.
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """Follows nothing: an address that is a secret is for one service only."""
+    """Follows no redirect: a secret address is for one service only."""
 
     def redirect_request(  # noqa: PLR0917 - the signature is urllib's
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:
-        """Leave the redirect as the error it is."""
+        """Treat the redirect as an error."""
         del req, fp, code, msg, headers, newurl
 
 
@@ -54,23 +54,23 @@ def send(
     private: bool = True,
     pauses: tuple[float, ...] = PAUSES,
 ) -> None:
-    """Send one request, and again after each of `pauses` while it fails in passing.
+    """Send one request; after a temporary failure, retry after each of `pauses`.
 
     Args:
-        url: where to; a user and password in it go into a header.
-        body: what.
-        method: how.
-        headers: with it.
+        url: the address; a user and password in it go into a header.
+        body: the body of the request.
+        method: the HTTP method.
+        headers: further headers.
         private: refuse plain HTTP to other machines, because the address is a secret.
-        pauses: seconds between tries.
+        pauses: seconds between attempts.
 
     Raises:
-        DeliveryError: it was not taken; the message names nothing of the address but the host.
+        DeliveryError: the request was not accepted; the message shows only the address's host.
     """
     parts = _split(url)
     headers = {**_authorization(parts), **headers}
     if (private or "Authorization" in headers) and parts.scheme != "https" and not _here(parts):
-        raise DeliveryError(f"{name_of(url)}: a secret is not sent over plain HTTP: use https")
+        raise DeliveryError(f"{name_of(url)}: a secret is never sent over plain HTTP: use https")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
     request = Request(bare, data=body, headers=headers, method=method)  # noqa: S310 - _split checks
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -101,7 +101,7 @@ def send(
 
 
 def name_of(url: Secret) -> str:
-    """Return what of an address may be printed: its host."""
+    """Return the part of an address that is safe to print: its host."""
     with suppress(ValueError):
         return urlsplit(url.reveal()).hostname or "the address"
     return "the address"

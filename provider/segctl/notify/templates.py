@@ -1,6 +1,6 @@
-"""The forms of a notice: Slack's blocks, a Teams card, plain JSON, a template of the user's own.
+"""The forms of a notice: Slack blocks, a Teams card, plain JSON, or the user's own template.
 
-Names and texts come from devices and people: they stand only where nothing in them is read as
+Names and texts come from devices and people, so they go only where nothing in them is read as
 markup, a link or a mention.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Turns a message into the body of a request.
 Template: TypeAlias = Callable[[Message], bytes]
 
-#: Slack takes 150 characters in a header and 3000 in a text; a notice's lines go several a block.
+#: Slack accepts 150 characters in a header and 3000 in a text; a block holds several lines.
 _SLACK_HEADER, _SLACK_TEXT = 150, 2900
 _COLOURS = {"in_sync": "Good", "drift": "Warning", "error": "Attention"}
 
@@ -34,7 +34,7 @@ def template(name: str) -> Template:
     """Return a template: ``slack``, ``teams``, ``generic``, or one in a file.
 
     Raises:
-        UsageError: the file cannot be read, or what it makes is not JSON.
+        UsageError: the file cannot be read, or its output is not JSON.
     """
     if name in FORMS:
         return _encoded(FORMS[name])
@@ -56,14 +56,14 @@ def _lines(message: Message) -> list[str]:
 
 
 def _slack(message: Message) -> dict[str, Any]:
-    """Write Block Kit of plain text objects, in which Slack reads no markup."""
+    """Write Block Kit with plain text objects, in which Slack interprets no markup."""
     texts = _joined(_lines(message), _SLACK_TEXT)
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": _plain(message.headline[:_SLACK_HEADER])},
         *({"type": "section", "text": _plain(text)} for text in texts),
         {"type": "context", "elements": [_plain(f"segctl drift, {message.time}")]},
     ]
-    # shown in notifications, where Slack reads markup
+    # shown in notifications, where Slack interprets markup
     escaped = message.headline.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return {"text": escaped, "blocks": blocks}
 
@@ -87,7 +87,7 @@ def _joined(lines: list[str], limit: int) -> list[str]:
 
 
 def _teams(message: Message) -> dict[str, Any]:
-    """Write an Adaptive Card of text runs, in which Teams reads no Markdown."""
+    """Write an Adaptive Card with text runs, in which Teams interprets no Markdown."""
     body = [
         _block(message.headline, size="Medium", weight="Bolder", color=_COLOURS[message.status]),
         *(_block(line) for line in _lines(message)),
@@ -141,7 +141,7 @@ def _generic(message: Message) -> dict[str, Any]:
     }
 
 
-#: The forms that segctl knows, by name.
+#: The built-in forms, by name.
 FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
     "slack": _slack,
     "teams": _teams,
@@ -153,12 +153,12 @@ FORMS: Mapping[str, Callable[[Message], Mapping[str, Any]]] = {
 
 
 def _own(path: Path) -> Template:
-    """Return the template in a file: JSON with ``$name`` or ``${name}`` inside its strings."""
+    """Return the template in a file: JSON with ``$name`` or ``${name}`` in its strings."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"--webhook-template {path}: {error.strerror}; it is slack, teams, generic or a file"
+            f"--webhook-template {path}: {error.strerror}; use slack, teams, generic or a file"
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--webhook-template {path}: is not UTF-8 text") from error
@@ -168,13 +168,13 @@ def _own(path: Path) -> Template:
     )
     if not own.is_valid():
         raise UsageError(
-            f"--webhook-template {path}: a $ that begins no name: write $$ for the sign itself"
+            f"--webhook-template {path}: a $ without a name after it: write $$ for a dollar sign"
         )
     if unknown := sorted(set(own.get_identifiers()) - set(_words(trial))):
         known = ", ".join(f"${name}" for name in _words(trial))
         raise UsageError(
             f"--webhook-template {path}: unknown {', '.join(f'${name}' for name in unknown)}; "
-            f"there are {known}"
+            f"the known names are {known}"
         )
 
     def fill(message: Message) -> bytes:
@@ -183,12 +183,12 @@ def _own(path: Path) -> Template:
     try:
         read_json(fill(trial))
     except ValueError as error:
-        raise UsageError(f"--webhook-template {path}: does not make JSON: {error}") from error
+        raise UsageError(f"--webhook-template {path}: its output is not JSON: {error}") from error
     return fill
 
 
 def _words(message: Message) -> dict[str, str]:
-    """Return what a template may name, written so that it can stand inside a JSON string."""
+    """Return the values a template may use, escaped for a JSON string."""
     counts = message.counts
     values = {
         "headline": message.headline,

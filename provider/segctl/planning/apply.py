@@ -1,11 +1,11 @@
-"""Make a device what its plan says, or leave it as it was; the only module that changes a device.
+"""Make a device match its plan, or leave it as it was; only this module changes devices.
 
 read → as desired? done │ as planned? lock → read again → settle → push → read → as desired?
 confirm : revert
 
-*Settle* means: what a dead run left unconfirmed is judged as a fresh change and kept, or taken
-back, before anything is compared with it. Who applies may judge the device as well before a
-change is confirmed.
+*Settle* means: a change that a dead run left unconfirmed is judged like a new one, and then kept or
+taken back, before anything is compared. The caller may also judge the device before a change is
+confirmed.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live, Provider, Session
     from segctl.transports.target import Target
 
-#: Seconds after which a device with a timed revert goes back unless it was confirmed.
+#: Seconds after which a device with a timed revert reverts unless the change is confirmed.
 REVERT_IN = 60.0
 
-#: With `unknown`, whether the change is live could not be told.
+#: `unknown`: segctl could not tell whether the change is live.
 Status = Literal["applied", "unchanged", "failed", "unknown"]
 
 
-#: Looks at a device that holds a change which is not yet kept.
+#: Judges a device that holds an unconfirmed change.
 Judge: TypeAlias = "Callable[[Session, Live], None]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one device; `warnings` are the device's own, of the change."""
+    """The outcome for one device; `warnings` are the device's own, about the change."""
 
     device: str
     status: Status
@@ -60,12 +60,12 @@ class Outcome:
 class Order:
     """How one device's plan is to be applied.
 
-    Without `allow_purge` no rules of others are deleted, without `allow_mass_delete` not most of
-    ours. `revert_in` is in seconds instead of `REVERT_IN`, where the platform has a timed revert.
-    `judge` looks at the device after it was read back, before the change is kept; what it raises
-    takes the change back. `probes` is a digest of what it asks. With `judge_unchanged` it is also
-    asked of a device that holds what is wanted already. With `settle_only` nothing is pushed. With
-    `once` a plan that the device remembers as applied is refused.
+    Deleting others' rules needs `allow_purge`; deleting most of ours needs `allow_mass_delete`.
+    `revert_in` replaces `REVERT_IN`, in seconds, on platforms with a timed revert. `judge` is
+    called after the device was read back and before the change is confirmed; if it raises, the
+    change is taken back. `probes` is a digest of what it probes. With `judge_unchanged` it is also
+    called for a device that already is as desired. With `settle_only` nothing is pushed. With
+    `once`, a plan that the device remembers as applied is refused.
     """
 
     allow_purge: bool = False
@@ -80,7 +80,7 @@ class Order:
     journal: Journal | None = None
 
     def lease(self, target: Target) -> float:
-        """Return for how many seconds at most the run holds the device."""
+        """Return the longest time, in seconds, for which the run holds the device."""
         return (self.revert_in or REVERT_IN) + 3 * target.commit_timeout
 
 
@@ -95,19 +95,19 @@ def apply_device(
     """Apply one device's plan.
 
     Args:
-        plan: what to do, and the basis on which it was decided.
-        provider: the platform's.
-        target: the device.
-        order: how.
-        progress: told each step.
+        plan: what to change, and the basis of that decision.
+        provider: the provider of the platform.
+        target: where the device is, and who logs in.
+        order: how the plan is applied.
+        progress: called with each step.
 
     Raises:
         StalePlanError: the device moved since the plan was made, or the plan was applied before.
-        PlanError: findings forbid applying it, or a purge was not allowed.
-        DeviceError: the device cannot be reached, is locked, or refused; it holds what it held.
-        VerifyError: the device held something else after the commit, and was reverted.
-        UnknownError: whether the change is live could not be told.
-        JournalError: the journal cannot be written; nothing more is changed.
+        PlanError: findings forbid applying the plan, or a purge was not allowed.
+        DeviceError: the device cannot be reached, is locked, or refused; it is unchanged.
+        VerifyError: the device did not match the plan after the commit, and was reverted.
+        UnknownError: segctl cannot tell whether the change is live.
+        JournalError: the journal cannot be written; nothing further is changed.
     """
     how = order or Order()
     if not plan.changes and not plan.state.unsettled and not how.judge_unchanged:
@@ -136,13 +136,13 @@ def check_device(
     order: Order,
     progress: Callable[[str], None],
 ) -> None:
-    """See that a plan could be begun on a device now; never writes to it.
+    """Check that a plan could be applied to a device now; never writes to it.
 
-    A device that has something to settle is judged when that is done.
+    A device with a change to settle is not compared with its plan until that is done.
 
     Raises:
         StalePlanError: the device moved since the plan was made, or the plan was applied before.
-        DeviceError: it cannot be read.
+        DeviceError: the device cannot be read.
     """
     with provider.connect(target, read_only=True, progress=progress) as session:
         live = provider.parse(session.read())
@@ -155,8 +155,8 @@ def _refuse_used(plan: DevicePlan, live: Live, order: Order) -> None:
     used = order.plan_id
     if order.once and used in live.state.applied:
         raise StalePlanError(
-            f"{plan.name}: this plan ({used[:12]}) was applied to it before, and the device was "
-            "changed since: run segctl plan again"
+            f"{plan.name}: this plan ({used[:12]}) was applied before, and the device has changed "
+            "since: run segctl plan again"
         )
 
 
@@ -168,12 +168,12 @@ def _refuse(plan: DevicePlan, order: Order) -> None:
     if plan.purge and not order.allow_purge:
         raise PlanError(
             f"{plan.name}: the plan deletes {plan.purge} rules of others "
-            "(segctl_unmanaged: purge): give --allow-purge if that is meant"
+            "(segctl_unmanaged: purge): use --allow-purge if that is intended"
         )
 
 
 class _Steps:
-    """Progress that may raise to stop the work, but not once the device goes back."""
+    """Reports progress; a step may raise to stop the work, but not while the device reverts."""
 
     def __init__(
         self, progress: Callable[[str], None], device: str, journal: Journal | None
@@ -191,9 +191,9 @@ class _Steps:
                 raise
 
     def next(self, step: str, detail: str = "") -> None:
-        """Write in the journal what changes the device next; without that it is not done.
+        """Write the next change to the journal; if that fails, the change is not made.
 
-        Going back never waits for a journal.
+        A revert never depends on the journal.
         """
         if self._journal is None:
             return
@@ -205,14 +205,14 @@ class _Steps:
             self(str(error))
 
     def go_back(self) -> None:
-        """From now on nothing stops it."""
+        """Begin to revert: from now on nothing stops the work."""
         self._back = True
         self.next("revert")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
-    """One device's apply while its session is open."""
+    """Applies the plan of one device while its session is open."""
 
     plan: DevicePlan
     provider: Provider
@@ -225,7 +225,7 @@ class _Work:
         return self.provider.parse(self.session.read())
 
     def unchanged(self, live: Live) -> Outcome:
-        """Return the outcome for a device that holds what is wanted, judged where that is due."""
+        """Return the outcome for a device that is as desired already, after judging it if asked."""
         if self.order.judge is not None and self.order.judge_unchanged:
             try:
                 self.order.judge(self.session, live)
@@ -233,7 +233,7 @@ class _Work:
                 raise VerifyError(
                     error.device,
                     f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
-                    "it was probed, and stays: run segctl plan to see what it holds",
+                    "it was probed, so it stays: run segctl plan to see what the device holds",
                 ) from error
         return self._outcome("unchanged")
 
@@ -268,7 +268,7 @@ class _Work:
         )
 
     def _settle(self, live: Live) -> Live:
-        """Keep or take back what dead runs left; the lock says that they are dead."""
+        """Keep or take back what dead runs left; holding the lock proves that they are dead."""
         for change in live.state.unconfirmed:
             if not isinstance(self.session, Settling):
                 break
@@ -304,7 +304,7 @@ class _Work:
         self._keep(after)
 
     def _keep(self, live: Live) -> None:
-        """Judge what the device holds, and confirm it; else take it back."""
+        """Judge what the device holds, and confirm it or take it back."""
         try:
             if self.order.judge is not None:
                 self.order.judge(self.session, live)
@@ -342,7 +342,7 @@ def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
 
 
 def outcome_of(name: str, error: BaseException) -> Outcome:
-    """Return the outcome for a device whose apply raised."""
+    """Return the outcome for a device whose apply raised an error."""
     code = error.code if isinstance(error, SegctlError) else "interrupted"
     message = str(error) or "the device holds what it held before"
     if isinstance(error, ApplyError | VerifyError | LostLockError | UnknownError):

@@ -1,6 +1,6 @@
-"""Plans as documents: JSON with sorted keys and a digest over itself; it carries no secret.
+"""Plans as documents: JSON with sorted keys and a digest of its content, without secrets.
 
-A plan is a value everywhere else. Here it becomes JSON, and JSON becomes a plan.
+Everywhere else a plan is a value. This module turns it into JSON and back.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from segctl.planning.review import Difference
 
-#: A message repeats no more characters of what is wrong in a file.
+#: Longest excerpt of a faulty file in a message, in characters.
 _SHOWN = 300
 
 
@@ -64,7 +64,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 
 
 def plan_file(plan: Plan) -> str:
-    """Return what the file of a plan holds, keys sorted."""
+    """Return the content of a plan file, keys sorted."""
     return json_text(plan_json(plan)) + "\n"
 
 
@@ -111,7 +111,7 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """Return a change as it stands in documents."""
+    """Return a change as documents hold it."""
     anchor = change.anchor
     return {
         "op": change.op,
@@ -126,12 +126,12 @@ def change_json(change: Change) -> dict[str, Any]:
 
 
 def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
-    """Return a rule of others as it stands in documents."""
+    """Return an unmanaged rule as documents hold it."""
     return asdict(rule)
 
 
 def basis_json(basis: Basis) -> dict[str, Any]:
-    """Return what a plan rests on as it stands in its document."""
+    """Return the basis of a plan as its document holds it."""
     return {
         "serial": basis.serial,
         "os_version": basis.os_version,
@@ -149,7 +149,7 @@ def basis_json(basis: Basis) -> dict[str, Any]:
 
 
 def difference_json(difference: Difference) -> dict[str, Any]:
-    """Return a difference between two plans as it stands in documents."""
+    """Return a difference between two plans as documents hold it."""
     change = difference.change
     return {
         "device": difference.device,
@@ -167,16 +167,16 @@ def load_plan(path: Path) -> Plan:
     """Read a plan file.
 
     Raises:
-        PlanFormatError: it cannot be read, is damaged, was edited, or has another version.
+        PlanFormatError: the file cannot be read, is damaged, was edited, or has another version.
     """
     return parse_plan(plan_bytes(path), path)
 
 
 def plan_bytes(path: Path) -> bytes:
-    """Return what a plan file holds, whatever that is.
+    """Return the bytes of a plan file, whatever they are.
 
     Raises:
-        PlanFormatError: it cannot be read.
+        PlanFormatError: the file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -185,10 +185,10 @@ def plan_bytes(path: Path) -> bytes:
 
 
 def parse_plan(data: bytes, path: Path) -> Plan:
-    """Return the plan that the content of a file is.
+    """Return the plan in the content of a file.
 
     Raises:
-        PlanFormatError: it is damaged, was edited, or has another version.
+        PlanFormatError: the file is damaged, was edited, or has another version.
     """
     try:
         found = read_json(data)
@@ -200,12 +200,13 @@ def parse_plan(data: bytes, path: Path) -> Plan:
         raise PlanFormatError(f"{path} is not a segctl plan: it has no format_version")
     if version.split(".", maxsplit=1)[0] != FORMAT_VERSION.split(".", maxsplit=1)[0]:
         raise PlanFormatError(
-            f"{path} has plan format {version}, this segctl reads {FORMAT_VERSION}: "
+            f"{path} has plan format {version}, but this segctl reads {FORMAT_VERSION}: "
             "run segctl plan again"
         )
     if document.get("digest") != digest_of(document):
         raise PlanFormatError(
-            f"{path} was changed after it was made (its digest does not fit): run segctl plan again"
+            f"{path} was changed after it was made (its digest does not match): "
+            "run segctl plan again"
         )
     _validate(document, path)
     try:
@@ -234,11 +235,11 @@ def _validate(document: Mapping[str, Any], path: Path) -> None:
         raise PlanFormatError(f"{path}: {place or 'document'}: {what}") from wrong
     for name in ("created", "expires"):
         if _moment(document[name]) is None:
-            raise PlanFormatError(f"{path}: {name}: not a time with its zone")
+            raise PlanFormatError(f"{path}: {name}: not a time with a time zone")
 
 
 def _moment(text: str) -> datetime | None:
-    """Return a time that can be compared with others, or None."""
+    """Return a time with a time zone, or None if the text is not one."""
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else None
@@ -265,12 +266,12 @@ def _plan(document: Mapping[str, Any]) -> Plan:
 
 
 def device_of(document: Mapping[str, Any]) -> DevicePlan:
-    """Return the device plan that a part of a document describes.
+    """Return the device plan that part of a document describes.
 
     Raises:
         KeyError: a part is missing.
-        TypeError: it holds what no plan holds.
-        ValueError: a kind of item, or a field of one, is not known.
+        TypeError: a value has the wrong type.
+        ValueError: a kind of item, or a field of one, is unknown.
     """
     values = dict(document)
     values["changes"] = tuple(map(change_of, values["changes"]))
@@ -284,10 +285,10 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
 
 
 def change_of(document: Mapping[str, Any]) -> Change:
-    """Return the change that a part of a document describes.
+    """Return the change that part of a document describes.
 
     Raises:
-        ValueError: its kind, or a field of what it changes, is not known.
+        ValueError: the kind of the item it changes, or a field of that, is unknown.
     """
     kind, anchor = document["kind"], document["anchor"]
     return Change(
@@ -304,18 +305,18 @@ _Reader: TypeAlias = "Callable[[Any], Any]"
 
 
 def _item(kind: str, values: Mapping[str, Any]) -> Item | None:
-    """Return an item from its fields that hold something; None where none does."""
+    """Return an item from its non-empty fields; None if there are none."""
     if not values:
         return None
     made = next((row.item for row in items.KINDS if row.name == kind), None)
     if made is None:
-        message = f"a plan of this segctl changes no {kind[:_SHOWN]!r}"
+        message = f"this segctl does not know the kind of item {kind[:_SHOWN]!r}"
         raise ValueError(message)
     readers, empty = _shape(made)  # type: ignore[arg-type] # a class is hashable
     found = dict(empty)
     for name, value in values.items():
         if name not in empty:
-            message = f"a {kind} of this segctl has no {name[:_SHOWN]!r}"
+            message = f"this segctl does not know the field {name[:_SHOWN]!r} of a {kind}"
             raise ValueError(message)
         if name in readers:
             found[name] = _read(readers[name], value, f"{name} of a {kind}")
@@ -324,9 +325,9 @@ def _item(kind: str, values: Mapping[str, Any]) -> Item | None:
 
 @cache
 def _shape(made: type[Item]) -> tuple[dict[str, _Reader], dict[str, Any]]:
-    """Return what reads each field of a kind of item, and what a field holds that is left out.
+    """Return a reader for each field of a kind of item, and the value of each absent field.
 
-    Left out is what is empty. Fields that say where a value came from are read over.
+    Empty fields are absent. Fields that say where a value came from are skipped.
     """
     hints = get_type_hints(made)
     compared = compared_fields(made)
@@ -334,7 +335,7 @@ def _shape(made: type[Item]) -> tuple[dict[str, _Reader], dict[str, Any]]:
     empty: dict[str, Any] = {}
     for one in fields(made):
         read, nothing = _reader(hints[one.name])
-        if read is None:  # what is asked for in an inventory, and never stands on a device
+        if read is None:  # declared in an inventory only, never held by a device
             continue
         stays = (
             one.name not in compared or one.name == "log" or get_origin(hints[one.name]) is Literal
@@ -346,9 +347,9 @@ def _shape(made: type[Item]) -> tuple[dict[str, _Reader], dict[str, Any]]:
 
 
 def _reader(hint: Any) -> tuple[_Reader | None, Any]:
-    """Return what reads a value of this type, if a document can hold one, and the empty value.
+    """Return a reader for values of a type, if documents can hold them, and the empty value.
 
-    It raises TypeError or ValueError for a value of another type.
+    The reader raises TypeError or ValueError for a value of another type.
     """
     if hint is str or hint is bool:
         return (lambda value: _sure(type(value) is hint, value)), hint()
@@ -380,7 +381,7 @@ def _sure(fact: object, value: Any) -> Any:
 
 
 def _basis(values: Mapping[str, Any]) -> Basis | None:
-    """Return what a plan rests on; of parts that are missing nothing is known."""
+    """Return the basis of a plan; missing parts are unknown."""
     if not values:
         return None
     hints = get_type_hints(Basis, localns={"Mapping": Mapping})

@@ -1,4 +1,4 @@
-"""What a reader of a plan must know besides its changes: holes, cuts, doubts.
+"""Findings: what a reader of a plan must know besides its changes (holes, cuts, doubts).
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
 Findings of the kinds `HOLE`, `UNREAD`, `PENDING`, `NOT_KEPT` and `DISPLACED` and every error count
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
-#: A change that nobody has confirmed.
+#: An unconfirmed change.
 PENDING = "pending"
-#: What the device would load at boot is not what it enforces.
+#: The device would load another policy at boot than it enforces now.
 NOT_KEPT = "not_kept"
 #: Rules of others stand between our block and the place where it belongs.
 DISPLACED = "displaced"
 #: A lock that is held.
 LOCKED = "lock"
-#: Kind of the one error that whoever applies may allow.
+#: Kind of the one error that a user may allow (`--allow-mass-delete`).
 MASS_DELETE = "mass_delete"
-#: More of our rules than this, and more than half of them, are not deleted unasked.
+#: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
 _FEW = 5
-#: So many names are listed in one message.
+#: The most names that one message lists.
 _SHOWN = 12
 
 
 def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
-    """Compare the zones of the inventory with the device's own and their interfaces."""
+    """Compare the inventory's zones and their interfaces with the device's."""
     held = {zone.name: zone for zone in live.zones}
     for zone in expected:
         found = held.get(zone.name)
@@ -70,16 +70,16 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 message=f"zone {zone.name} is bound to "
                 f"{', '.join(found.interfaces) or 'no interface'} on the device, "
                 f"to {', '.join(zone.interfaces)} in the inventory",
-                hint="rules would apply to other cables than meant: correct one of the two",
+                hint="rules would apply to the wrong interfaces: correct one of the two",
                 severity="error",
             )
 
 
 def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
-    """Name interfaces that the device, if it says which it has, does not have now.
+    """Warn about interfaces that the device does not have now, if it lists its interfaces.
 
-    Rules hold them as text: of one that comes later (a dialled line, a tunnel, a VLAN that is
-    down) they meet the first packet, so its absence keeps no change from the device.
+    Rules name interfaces as text, so they apply from the first packet to one that appears later
+    (a dialled line, a tunnel, a VLAN that is down). A missing one therefore forbids no change.
     """
     held = live.known.get("interface")
     if held is None:
@@ -88,9 +88,9 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
     free = sorted(held - {"lo"} - {port for zone in zones for port in zone.interfaces})
     if free and zones:
         yield Problem(
-            message=f"interfaces in no zone: {', '.join(free)}: nothing passes between them and "
-            "our zones",
-            hint="name them in segctl_zone_map if conduits use them",
+            message=f"no zone contains the interfaces {', '.join(free)}: nothing passes between "
+            "them and our zones",
+            hint="add them to segctl_zone_map if conduits use them",
             severity="note",
         )
     yield from _ports(zones, live)
@@ -98,60 +98,61 @@ def interfaces(expected: Iterable[FirewallZone], live: Live) -> Iterator[Problem
         missing = sorted(set(zone.interfaces) - held)
         if missing:
             yield Problem(
-                message=f"the device has no interface {', '.join(missing)} for zone {zone.name} "
-                f"now; it has {', '.join(sorted(held))}",
-                hint="its rules hold from when it comes up; if it is misspelled, correct "
+                message=f"the device does not have interface {', '.join(missing)} of zone "
+                f"{zone.name} now; it has {', '.join(sorted(held))}",
+                hint="the rules apply as soon as it comes up; if the name is misspelled, correct "
                 "segctl_zone_map",
                 severity="warning",
             )
 
 
 def _ports(zones: Iterable[FirewallZone], live: Live) -> Iterator[Problem]:
-    """Name interfaces that packets never come from: ports of a bridge or a bond."""
+    """Warn about interfaces that routed packets never come from: ports of a bridge or bond."""
     ours = {port for zone in zones for port in zone.interfaces}
     for name, _, master in sorted(one.partition(" ") for one in live.known.get("port", ())):
         if name in ours:
             yield Problem(
                 message=f"interface {name} is a port of {master}: routed packets come from "
-                f"{master}, and no rule of ours meets them",
-                hint=f"name {master} in segctl_zone_map",
+                f"{master}, so our rules never match them",
+                hint=f"use {master} in segctl_zone_map",
                 severity="warning",
             )
 
 
 def pending(live: Live) -> Iterator[Problem]:
-    """Report uncommitted changes: they are not part of what the plan compares with."""
+    """Report uncommitted changes: the plan does not take them into account."""
     owners = sorted({owner or "somebody" for owner, _ in live.pending})
     if owners:
         yield Problem(
-            message=f"uncommitted changes by {', '.join(owners)} are on the device",
-            hint="the plan compares with the running configuration; apply commits only its own",
+            message=f"the device holds uncommitted changes by {', '.join(owners)}",
+            hint="the plan compares with the running configuration; apply commits only its own "
+            "changes",
             severity="warning",
         )
 
 
 def state(found: DeviceState) -> Iterator[Problem]:
-    """Report what will change by itself, at a time or at a reboot, and who holds locks."""
+    """Report what will change by itself, after a time or at a reboot, and who holds locks."""
     for change in found.unconfirmed:
         yield Problem(
-            message=f"it holds a change that nobody has confirmed ({_about(change)})",
+            message=f"the device holds a change that nobody has confirmed ({_about(change)})",
             hint="wait for that run"
             if change.alive
-            else "segctl apply judges it as a fresh change and keeps it, or takes it back",
+            else "segctl apply will judge it like a new change, and keep it or take it back",
             severity="warning",
             kind=PENDING,
             subject=change.push,
         )
     if found.kept != "same":
         where = f" ({found.kept_where})" if found.kept_where else ""
-        told = {
+        text = {
             "differs": "a reboot loads another policy than the one it enforces",
             "missing": "a reboot loads no policy of ours",
             "unknown": "what a reboot loads could not be told",
         }[found.kept]
         yield Problem(
-            message=f"{told}{where}" + (f": {found.why_not_kept}" if found.why_not_kept else ""),
-            hint="segctl apply writes what it enforces" if found.kept != "unknown" else "",
+            message=f"{text}{where}" + (f": {found.why_not_kept}" if found.why_not_kept else ""),
+            hint="segctl apply saves what the device enforces" if found.kept != "unknown" else "",
             severity="warning",
             kind=NOT_KEPT,
             subject=found.kept_where or "boot",
@@ -185,14 +186,14 @@ def _lock(lock: Lock) -> Problem:
             else ""
         )
         message = f"the {lock.kind} lock{of} is held by {lock.owner}{since}{lease}"
-        hint = f"apply waits for nobody: run it again when it is released{by_hand}"
+        hint = f"apply does not wait: run it again once the lock is released{by_hand}"
     return Problem(message=message, hint=hint, severity="note", kind=LOCKED, subject=lock.scope)
 
 
 def others_above(
     live: Live, above: Sequence[str], desired: Policy, zones: set[str]
 ) -> Iterator[Problem]:
-    """Judge the rules of others that traffic meets before our block."""
+    """Judge the rules of others that match traffic before our block does."""
     everything = live.effective()
     resolve = resolver(everything)
     resolve_desired = resolver(desired)
@@ -225,13 +226,13 @@ def others_above(
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and denies "
                     f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
-                    hint="set segctl_position so that our block comes before it",
+                    hint="set segctl_position so that our block comes first",
                     severity="warning",
                 )
 
 
 class _Permitting:
-    """Rules of ours that allow, by the zones they join."""
+    """Our rules that allow traffic, by the zones they join."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._all = [rule for rule in rules if rule.action == "allow"]
@@ -241,12 +242,12 @@ class _Permitting:
                 self._between.setdefault(pair, []).append(rule)
 
     def between_all(self, theirs: Rule) -> Sequence[Rule]:
-        """Return the rules that may join each zone with each that a rule of others joins."""
+        """Return the rules that may join every pair of zones that a rule of others joins."""
         pair = next(product(theirs.from_zones, theirs.to_zones), None)
         return self._all if pair is None else self._between.get(pair, ())
 
     def between_any(self, theirs: Rule) -> Sequence[Rule]:
-        """Return the rules that may join any two zones that a rule of others joins."""
+        """Return the rules that may join any pair of zones that a rule of others joins."""
         many = len(theirs.from_zones) * len(theirs.to_zones) > len(self._all)
         if many or ANY in theirs.from_zones or ANY in theirs.to_zones:
             return self._all
@@ -258,7 +259,7 @@ class _Permitting:
 
 
 def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
-    """Name the rules of others that the end of our block keeps from matching."""
+    """Report the rules of others that the end of our block prevents from matching."""
     rules = {rule.name: rule for rule in live.others.rules}
     shut = [
         name
@@ -269,9 +270,9 @@ def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[
     ]
     if shut:
         yield Problem(
-            message="between our zones these rules of others below our block do not match any "
-            f"more: {', '.join(shut[:10])}{' …' if len(shut) > 10 else ''}",
-            hint="declare what they are needed for as conduits before applying",
+            message="these rules of others below our block will no longer match between our "
+            f"zones: {', '.join(shut[:10])}{' …' if len(shut) > 10 else ''}",
+            hint="before you apply, declare conduits for the traffic that is still needed",
             severity="warning",
         )
 
@@ -306,7 +307,7 @@ def displaced(order: Sequence[str], ours: set[str], position: Position) -> Itera
 
 
 def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterator[Problem]:
-    """Refuse to cut a flow that the device's own rule calls essential, by rule or by object."""
+    """Refuse to cut a flow that the rule on the device marks as essential, by rule or object."""
     renamed = {
         change.before.name: change.name
         for change in changes
@@ -320,12 +321,12 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
         name = renamed.get(rule.name, rule.name)
         found = after.get(name)
         if found is not None and rule.seal and rule.seal == found.seal:
-            continue  # back to what was pushed: drift is repaired, nothing declared is cut
+            continue  # back to what was pushed: repairs drift, cuts nothing that is declared
         if found is None or _narrower(rule, found, wide_before, wide_after):
             yield Problem(
                 message=f"rule {name!r} carries the essential flow {rule.conduit}."
                 f"{rule.flow}; this change would cut it",
-                hint="set `essential: false` on the flow and apply that first, if it may be cut",
+                hint="if it may be cut, first set `essential: false` on the flow and apply that",
                 severity="error",
             )
 
@@ -333,7 +334,7 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
 def mass_delete(
     changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
 ) -> Iterator[Problem]:
-    """Refuse to take away most of our rules unasked, or all of a device that has no zone any more.
+    """Refuse to delete most of our rules unasked, or all rules of a device without zones.
 
     `attached` says whether the inventory attaches the device to any zone.
     """
@@ -346,15 +347,15 @@ def mass_delete(
         yield Problem(
             message=f"this would delete {len(gone)} of the {len(marked)} rules that segctl keeps "
             f"on the device; {_lacking(gone, wanted)}",
-            hint="put back what the inventory has lost; if it is meant, or the firewall is to be "
-            "retired: segctl apply --allow-mass-delete",
+            hint="restore what the inventory has lost; if the deletion is intended, or the "
+            "firewall is being retired: segctl apply --allow-mass-delete",
             severity="error",
             kind=MASS_DELETE,
         )
 
 
 def _lacking(gone: Sequence[Rule], wanted: Policy) -> str:
-    """Say what the marks of the rules name that the inventory does not have for this device."""
+    """Return what the marks of the rules name that the inventory lacks for this device."""
     conduits = {rule.conduit for rule in gone} - {rule.conduit for rule in wanted.rules} - {""}
     if conduits:
         return (
@@ -375,7 +376,7 @@ def _listed(what: str, names: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Width:
-    """What the names in one policy's rules stand for."""
+    """What the names in the rules of one policy stand for."""
 
     addresses: Callable[[Iterable[str]], tuple[Interval, ...]]
     ports: Mapping[str, frozenset[str]]
@@ -427,7 +428,7 @@ def _spelled_out(words: Iterable[str], known: Mapping[str, frozenset[str]]) -> t
 
 
 def _crosses(rule: Rule, zones: set[str]) -> bool:
-    """Whether a rule says anything about traffic between two different zones of ours."""
+    """Whether a rule can match traffic between two different zones of ours."""
     if rule.type == "intrazone":
         return False
     sources = zones if ANY in rule.from_zones else zones & set(rule.from_zones)

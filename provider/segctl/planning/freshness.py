@@ -1,4 +1,4 @@
-"""What of a live device a plan rests on, and whether it is still so."""
+"""The basis of a plan on a live device, and whether it still holds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
-    """Return what of `live` segctl answers for: what is marked, and what `covers` names."""
+    """Return the part of `live` that segctl manages: what is marked, and what `covers` names."""
     zones, defaults = covers.get("zone", ()), covers.get("default-rule", ())
     return live.policy.replace(
         zones=tuple(zone for zone in live.zones if zone.name in zones),
@@ -38,11 +38,11 @@ def basis_of(
     *,
     applications: bool,
 ) -> Basis:
-    """Return what a plan for `live` rests on, part by part.
+    """Return the basis of a plan for `live`, part by part.
 
-    Rules of others count where they stand above our block, or are to: what they say is met first.
-    So does whether anybody refers to an object that is to be `deleted`.
-    The content version counts only where rules name `applications`.
+    Rules of others count if they stand above our block, or will: they match first. Whether others
+    refer to an object that will be `deleted` counts, too. The content version counts only if
+    rules name `applications`.
     """
     held = managed(live, covers)
     ours = {rule.name for rule in held.rules}
@@ -74,7 +74,7 @@ def basis_of(
 
 
 def _standing_above(order: Sequence[str], ours: set[str]) -> int:
-    """Return how many rules of others stand above the last of ours, wherever ours belong."""
+    """Return how many rules of others stand above the last of ours, wherever ours should be."""
     last = max((index for index, name in enumerate(order) if name in ours), default=-1)
     return sum(name not in ours for name in order[: last + 1])
 
@@ -86,12 +86,12 @@ def _inside(order: Sequence[str], ours: set[str]) -> tuple[str, ...]:
 
 
 def fingerprint(basis: Basis) -> str:
-    """``sha256:…`` of what a plan rests on."""
+    """Return ``sha256:…`` of the basis of a plan."""
     return digest_of(basis_json(basis))
 
 
 def is_as_desired(plan: DevicePlan, live: Live) -> bool:
-    """Whether the device already holds what the plan wants, where it wants it."""
+    """Whether the device already holds the planned policy, in the planned place."""
     held = managed(live, plan.covers)
     if plan.purge and live.others.rules:
         return False
@@ -112,10 +112,10 @@ _WORDS = {
 
 
 def check_fresh(plan: DevicePlan, live: Live) -> None:
-    """Refuse a plan whose basis has moved.
+    """Refuse a plan whose basis has changed.
 
     Raises:
-        StalePlanError: names what moved.
+        StalePlanError: the basis changed; the message names what.
     """
     then = plan.basis or Basis()
     now = basis_of(
@@ -144,7 +144,7 @@ def _moved(then: Basis, now: Basis) -> Iterator[str]:
         if isinstance(value, dict):
             yield from _moved_names(part, old, cast("dict[str, str | bool]", value))
         elif isinstance(value, str):
-            yield f"{_WORDS.get(part, part)} was {old}, is {value}"
+            yield f"{_WORDS.get(part, part)} was {old or 'empty'} and is now {value or 'empty'}"
         else:
             yield f"{_WORDS.get(part, part)} changed"
 
@@ -153,7 +153,7 @@ def _moved_names(
     part: str, old: Mapping[str, str | bool], new: Mapping[str, str | bool]
 ) -> Iterator[str]:
     if part == "deleted":
-        yield from (f"others use {name} now" for name in new if old.get(name) != new[name])
+        yield from (f"others now use {name}" for name in new if old.get(name) != new[name])
         return
     what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
     for name in sorted({*old, *new}):

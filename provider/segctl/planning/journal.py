@@ -1,7 +1,7 @@
-"""The journal of a run: what it is about to do to which device, written before it does it.
+"""The journal of a run: each step on each device, written before the step is taken.
 
-A run that is killed leaves its last step here, with the command that finishes or takes it back.
-One JSON object a line, appended and flushed to disk; no secret, no rule and no address.
+A killed run leaves its last step here, with the command that completes the step or takes it back.
+One JSON object per line, appended and flushed to disk; it holds no secret, rule or address.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from segctl.system.folders import file_name, state_folder
 from segctl.system.inert import inert_json
 from segctl.system.storage import append
 
-#: Folder of all runs in the state folder; each has one of its own.
+#: Folder of all runs in the state folder; each run has its own folder there.
 FOLDER = "runs"
 FILE = "journal.jsonl"
-#: Days that the folder of a run stays.
+#: Days for which the folder of a run is kept.
 KEEP_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Journal:
-    """Where one run writes down its steps.
+    """Where one run records its steps.
 
-    `command` finishes what was begun, or takes it back, whatever step was the last.
+    `command` completes what was started, or takes it back, whatever the last step was.
     """
 
     folder: Path
@@ -41,14 +41,14 @@ class Journal:
 
     @property
     def file(self) -> Path:
-        """The journal itself."""
+        """The path of the journal file."""
         return self.folder / FILE
 
     def write(self, device: str, step: str, detail: str = "") -> None:
-        """Write that `step` comes next on `device`.
+        """Record that `step` comes next on `device`.
 
         Raises:
-            JournalError: it could not be written; the step must not be taken.
+            JournalError: the record could not be written; the step must not be taken.
         """
         entry = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -66,14 +66,14 @@ class Journal:
             reason = error.strerror or str(error)
             raise JournalError(
                 f"{device}: the journal {self.file} cannot be written ({reason}), so {step!r} "
-                "was not begun: make room, or name another folder with SEGCTL_ARTIFACTS"
+                "was not started: free some space, or set SEGCTL_ARTIFACTS to another folder"
             ) from error
 
 
 def journal_of(run: str, *, plan_id: str = "", command: str = "") -> Journal:
-    """Return the journal of a run, in a folder of its own; forget runs of long ago.
+    """Return the journal of a run, in a folder of its own; delete the folders of old runs.
 
-    The folder is that of ``SEGCTL_ARTIFACTS``, else ``runs`` in segctl's state folder.
+    The folders are in ``SEGCTL_ARTIFACTS``, or else in ``runs`` in segctl's state folder.
     """
     root = _root()
     _forget(root)

@@ -1,4 +1,4 @@
-"""What has to change on a device: desired and live in, `DevicePlan` out. Pure."""
+"""Plan the changes to a device: desired and live in, `DevicePlan` out. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def make_plan(
     now: datetime | None = None,
     valid_for: timedelta = VALID_FOR,
 ) -> Plan:
-    """Put device plans together under a new id."""
+    """Combine device plans into a plan with a new id."""
     moment = (now or datetime.now(UTC)).replace(microsecond=0)
     return Plan(
         plan_id=uuid4().hex,
@@ -70,8 +70,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     """Return what has to change on one device.
 
     Raises:
-        UnsupportedError: the platform or this device's content cannot express the policy.
-        PlanError: the position names a missing rule, or a name is taken by somebody else.
+        UnsupportedError: the platform, or the content of this device, cannot express the policy.
+        PlanError: the position names a missing rule, or an unmanaged item has the same name.
     """
     device = desired.device
     purge = device.unmanaged == "purge"
@@ -159,13 +159,13 @@ def _place(name: str, others: Sequence[str], position: Position) -> int:
     except LookupError:
         held = ", ".join(others[:8]) or "none"
         raise PlanError(
-            f"{name}: segctl_position names rule {position.rule!r}, which is not among the rules "
-            f"of others on the device ({held}{' …' if len(others) > 8 else ''})"
+            f"{name}: segctl_position names rule {position.rule!r}, but the device has no such "
+            f"rule of others; it has {held}{' …' if len(others) > 8 else ''}"
         ) from None
 
 
 def _check_known(name: str, wanted: Policy, live: Live) -> None:
-    """Refuse names that neither the policy nor the device has."""
+    """Refuse names that neither the policy nor the device defines."""
     known = live.known
     applications = (
         known.get("application", frozenset())
@@ -180,7 +180,7 @@ def _check_known(name: str, wanted: Policy, live: Live) -> None:
     if missing:
         raise UnsupportedError(
             f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
-            "update the device, or take them out of the inventory"
+            "update the device, or remove them from the inventory"
         )
     schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
@@ -189,12 +189,12 @@ def _check_known(name: str, wanted: Policy, live: Live) -> None:
         ("schedule", "schedule", schedules),
     ):
         if held is None:
-            continue  # the platform has none: its provider's fit has decided
+            continue  # the platform has no such names, and its provider has fitted the policy
         absent = sorted({getattr(rule, attribute) for rule in wanted.rules} - held - {""})
         if absent:
             raise UnsupportedError(
-                f"{name}: has no {kind} {', '.join(absent)}: create it there, or correct "
-                f"the inventory; it has {', '.join(sorted(held)[:8]) or 'none'}"
+                f"{name}: the device has no {kind} {', '.join(absent)}: create it there, or "
+                f"correct the inventory; the device has {', '.join(sorted(held)[:8]) or 'none'}"
             )
 
 
@@ -205,15 +205,15 @@ def _versions(live: Live) -> str:
 
 
 def _check_taken(name: str, wanted: Policy, live: Live) -> None:
-    """Refuse names that somebody else's object or rule has already."""
+    """Refuse names that an unmanaged object or rule already has."""
     wished = [(kind, item.name) for kind, items in wanted.objects() for item in items]
     wished += [("rule", rule.name) for rule in wanted.rules]
     clash = sorted({f"{k} {n}" for k, n in wished if n in live.taken.get(k, frozenset())})
     if clash:
         raise PlanError(
-            f"{name}: {', '.join(clash[:8])} {'is' if len(clash) == 1 else 'are'} on the device "
-            "without our mark: rename it there or in the inventory (segctl changes nothing that "
-            "is not its own)"
+            f"{name}: the device already has {', '.join(clash[:8])}, without segctl's mark: rename "
+            f"{'it' if len(clash) == 1 else 'them'} there or in the inventory (segctl changes "
+            "only what it manages)"
         )
 
 
@@ -225,9 +225,9 @@ def _purge(live: Live) -> tuple[Change, ...]:
 
 
 def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...]]:
-    """Return our objects that nothing of ours needs but that others refer to, by kind.
+    """Return, by kind, our objects that only others' rules and objects still refer to.
 
-    The members of a group that stays do too.
+    If a group stays, its members stay, too.
     """
     needed = set(live.referenced)
     members = {group.name: group.members for group in held[AddressGroup]}
@@ -240,7 +240,7 @@ def _kept(wanted: Policy, held: Policy, live: Live) -> dict[str, tuple[Item, ...
     for (kind, items), (_, now) in zip(wanted.objects(), held.objects(), strict=True):
         names = {item.name for item in items}
         kept[kind] = tuple(item for item in now if item.name in needed and item.name not in names)
-    if any(kept.values()):  # what stays keeps its mark
+    if any(kept.values()):  # the mark must stay with them
         marks = {tag.name for tag in wanted[Tag]}
         kept["tag"] = tuple(tag for tag in held[Tag] if tag.name not in marks)
     return kept
@@ -285,12 +285,12 @@ def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem
         for item in items:
             place = live.referenced.get(item.name)
             if place is None and kind == "tag":
-                continue  # it marks what stays
-            where = f" ({place})" if place else ", by way of a group that stays"
+                continue  # it is the mark of what stays
+            where = f" ({place})" if place else ", through a group that stays"
             yield Problem(
-                message=f"{kind} {item.name!r} is no longer needed but rules or objects of "
-                f"others use it{where}: it stays",
-                hint="take it out there, then run segctl plan again",
+                message=f"{kind} {item.name!r} is no longer needed, but rules or objects of "
+                f"others use it{where}, so it stays",
+                hint="remove it there, then run segctl plan again",
                 severity="warning",
                 subject=item.name,
             )
@@ -308,7 +308,7 @@ def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[Unmanaged]:
 
 
 def _without_origin(change: Change) -> Change:
-    """Return a change as a plan keeps it: without the fields that say where a value came from."""
+    """Return a change as plans hold it: without the fields that say where a value came from."""
     before, after = _compared(change.before), _compared(change.after)
     if before is change.before and after is change.after:
         return change
@@ -326,7 +326,7 @@ def _compared(item: Item | None) -> Item | None:
 
 @cache
 def _origin(kind: type[Item]) -> dict[str, Any]:
-    """Return the fields of a kind that are not compared, with what they hold by default."""
+    """Return the fields of a kind that are not compared, with their defaults."""
     compared = compared_fields(kind)
     return {one.name: one.default for one in fields(kind) if one.name not in compared}
 

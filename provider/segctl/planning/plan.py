@@ -1,4 +1,4 @@
-"""What a run would change on every device, as values; `documents` says how a file holds them."""
+"""Plans as values: what a run would change on every device; `documents` stores them in files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPS: Final[tuple[Op, ...]] = get_args(Op)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmanaged:
-    """A rule of others: what it does, and whether it stands `above` our block."""
+    """An unmanaged rule: what it does, and whether it stands `above` our block."""
 
     name: str
     action: str
@@ -34,12 +34,12 @@ class Unmanaged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """What of a live device a plan rests on, part by part.
+    """The state of a live device on which a plan is based, part by part.
 
-    `managed` has a digest of every item of ours by kind and name, `references` of the objects of
-    others that our rules name, `above` and `anchors` of others' rules by name. `followed` says
-    whether rules of others stand below our block, `deleted` of each object that is to be deleted
-    whether others use it. `content_version` is empty where no rule names applications.
+    `managed` has a digest of each of our items by kind and name; `references` of each object of
+    others that our rules name; `above` and `anchors` of others' rules by name. `followed` says
+    whether rules of others stand below our block. `deleted` says of each object to be deleted
+    whether others use it. `content_version` is empty if no rule names applications.
     """
 
     serial: str = ""
@@ -58,9 +58,9 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """Which inventory a plan is made from: its commit, whether that has edits, and its digest.
+    """The inventory that a plan was made from: its commit, whether it was edited, its digest.
 
-    `snapshots` says of a plan made offline when the snapshot of each device was taken.
+    For a plan made offline, `snapshots` holds the time of each device's snapshot.
     """
 
     git_commit: str = ""
@@ -71,10 +71,11 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePlan:
-    """Everything apply needs for one device, and everything a reader wants to know of it.
+    """Everything apply needs for one device, and everything a reader wants to know about it.
 
-    `covers` names the zones and default rules segctl answers for on this device; `basis` is what
-    of the live device the plan rests on (None: it changes nothing), and `fingerprint` its digest.
+    `covers` names the zones and default rules that segctl manages on this device. `basis` is the
+    state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
+    its digest.
     """
 
     name: str
@@ -102,7 +103,7 @@ class DevicePlan:
         return not self.barring()
 
     def barring(self, *, allow_mass_delete: bool = False) -> tuple[Problem, ...]:
-        """Return the findings that forbid applying it, but for what is allowed."""
+        """Return the findings that forbid applying it, except those that are allowed."""
         return tuple(
             finding
             for finding in self.findings
@@ -112,18 +113,18 @@ class DevicePlan:
 
     @property
     def summary(self) -> dict[Op, int]:
-        """How many changes of each op."""
+        """The number of changes by operation."""
         counts = Counter(change.op for change in self.changes)
         return {op: counts[op] for op in OPS}
 
     @property
     def holes(self) -> tuple[Problem, ...]:
-        """Findings that say the device permits what no conduit declares."""
+        """The findings about traffic that the device permits and no conduit declares."""
         return tuple(finding for finding in self.findings if finding.kind == findings.HOLE)
 
     @property
     def in_sync(self) -> bool:
-        """Whether the device holds what it should, will go on to, and all of it could be told."""
+        """Whether the device is as desired and will stay so, and all of it could be judged."""
         kinds = {finding.kind for finding in self.findings}
         doubts = {findings.HOLE, UNREAD, findings.NOT_KEPT, findings.PENDING}
         return not self.changes and self.applyable and not kinds & doubts
@@ -148,10 +149,10 @@ class Plan:
 
     @property
     def summary(self) -> dict[Op, int]:
-        """How many changes of each op, over all devices."""
+        """The number of changes by operation, over all devices."""
         return {op: sum(device.summary[op] for device in self.devices) for op in OPS}
 
     @property
     def changes(self) -> int:
-        """How many changes over all devices."""
+        """The number of changes over all devices."""
         return sum(len(device.changes) for device in self.devices)

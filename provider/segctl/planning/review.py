@@ -1,4 +1,4 @@
-"""Whether a plan would do exactly what another one does that people have looked at."""
+"""Compare a plan with one that was reviewed: would both do exactly the same?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segctl.planning.places import PlaceDifference
     from segctl.planning.plan import DevicePlan, Plan
 
-#: What of a device's plan says which device it changes, and how, besides its changes.
+#: Facts of a device's plan that are compared in addition to its changes.
 _SAME = {
     "platform": "platform",
     "serial": "serial number",
@@ -29,7 +29,7 @@ Where = Literal["reviewed", "plan", "both"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing in which two plans differ.
+    """One difference between two plans.
 
     `where` it stands: only in the plan that was reviewed, only in this plan, or otherwise in both.
     `change` is the change it is about, if it is about one. Where the reviewed plan has a change of
@@ -44,10 +44,10 @@ class Difference:
 
 
 def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
-    """Return in what a plan differs from the one that was reviewed; nothing if they do the same.
+    """Return the differences between a plan and the reviewed one; empty if both do the same.
 
-    Commits, times, findings and what devices hold beside it do not count; the script that will be
-    sent does, to the letter: it is what was approved.
+    Commits, times, findings and unmanaged items do not count. The script that will be sent counts
+    to the letter, because it is what was approved.
     """
     before = {device.name: device for device in reviewed.devices}
     after = {device.name: device for device in plan.devices}
@@ -59,9 +59,9 @@ def differences(reviewed: Plan, plan: Plan) -> tuple[Difference, ...]:
 
 
 def changed_otherwise(reviewed: Plan, device: DevicePlan) -> tuple[Difference, ...]:
-    """Return in what one device's plan differs from the reviewed one.
+    """Return the differences between one device's plan and the reviewed one.
 
-    A plan without changes differs in nothing: the device is left as it is.
+    A plan without changes has no differences: the device is left as it is.
     """
     if not device.changes:
         return ()
@@ -70,7 +70,7 @@ def changed_otherwise(reviewed: Plan, device: DevicePlan) -> tuple[Difference, .
 
 
 def of_device(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
-    """Yield in what two plans of a device differ."""
+    """Yield the differences between two plans of a device."""
     return _device(after.name, before, after)
 
 
@@ -96,7 +96,7 @@ def _facts(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
     for field, word in _SAME.items():
         was, now = getattr(before, field), getattr(after, field)
         if was != now:
-            what = f"the {word} was {_word(was)}, is {_word(now)}"
+            what = f"the {word} was {_word(was)} and is now {_word(now)}"
             yield Difference(device=before.name, where="both", what=what)
 
 

@@ -1,7 +1,7 @@
-"""What a device held at a time, kept in a file to plan against without a connection.
+"""Snapshots: what a device held at a time, in a file, to plan without a connection.
 
-The file holds what was parsed of the device, and nothing else that it answered: what nobody plans
-with cannot leak. Taking a snapshot fails unless the same is read from it as from the device.
+The file holds only what segctl parses of the device's answers; what planning does not need cannot
+leak. Taking a snapshot fails unless parsing it gives the same result as parsing the answers.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from segctl.providers.base import Provider
 
 FORMAT_VERSION = "1.0"
-#: A message repeats no more characters of what is wrong in a file.
+#: Longest excerpt of a faulty file in a message, in characters.
 _SHOWN = 300
-#: How the files are called in a folder of them.
+#: File name suffix of snapshots in a folder.
 SUFFIX = ".snapshot.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One device's document of `Masking.mask`, and which device it is of."""
+    """One device's masked document (`Masking.mask`), and the device it belongs to."""
 
     name: str
     platform: str
@@ -49,12 +49,12 @@ class Snapshot:
     format_version: str = FORMAT_VERSION
 
     def as_json(self) -> dict[str, Any]:
-        """Return the file's content with its digest."""
+        """Return the content of the file with its digest."""
         document = asdict(self)
         return document | {"digest": digest_of(document)}
 
     def dumps(self) -> str:
-        """Return it as text, keys sorted."""
+        """Return the text of the file, keys sorted."""
         return json_text(self.as_json()) + "\n"
 
 
@@ -64,19 +64,21 @@ def snapshot_of(
     """Return a snapshot of what a device answered.
 
     Raises:
-        UnsupportedError: the provider cannot tell what of the document is to be kept, or something
-            else is read from what it keeps.
-        ParseError: the document is not understood.
+        UnsupportedError: the provider cannot mask documents, or the masked document does not
+            parse to the same result.
+        ParseError: the document cannot be parsed.
     """
     if not isinstance(provider, Masking):
         raise UnsupportedError(
-            f"{name}: no snapshots of {provider.name}: its provider does not tell what may be kept"
+            f"{name}: snapshots are not supported on {provider.name}: its provider does not mask "
+            "secrets"
         )
     live = provider.parse(document)
     masked = provider.mask(document)
     if without_notes(provider.parse(masked)) != without_notes(live):
         raise UnsupportedError(
-            f"{name}: what would be kept of it does not say the same as the device does"
+            f"{name}: no snapshot was taken, because the masked document would not parse to the "
+            "same policy as the device's answer; please report this"
         )
     try:
         text = masked.decode()
@@ -101,7 +103,7 @@ def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot file.
 
     Raises:
-        SnapshotError: it cannot be read, is damaged, was edited, or has another version.
+        SnapshotError: the file cannot be read, is damaged, was edited, or has another version.
     """
     try:
         found = read_json(path.read_bytes())
@@ -112,15 +114,15 @@ def load_snapshot(path: Path) -> Snapshot:
     values = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     version = values.get("format_version")
     if not isinstance(version, str) or "document" not in values:
-        raise SnapshotError(f"{path} is not a snapshot of segctl")
+        raise SnapshotError(f"{path} is not a segctl snapshot")
     if version.split(".", maxsplit=1)[0] != FORMAT_VERSION.split(".", maxsplit=1)[0]:
         raise SnapshotError(
-            f"{path} has snapshot format {version}, this segctl reads {FORMAT_VERSION}: "
+            f"{path} has snapshot format {version}, but this segctl reads {FORMAT_VERSION}: "
             "take it again"
         )
     if values.get("digest") != digest_of(values):
         raise SnapshotError(
-            f"{path} was changed after it was taken (its digest does not fit): take it again"
+            f"{path} was changed after it was taken (its digest does not match): take it again"
         )
     _validate(values, path)
     return Snapshot(**{name: values[name] for name in Snapshot.__slots__})
@@ -133,10 +135,10 @@ def _validate(document: object, path: Path) -> None:
 
 
 def load_snapshots(path: Path) -> dict[str, Snapshot]:
-    """Read a snapshot file, or all of a folder, and return them by device.
+    """Read a snapshot file, or all snapshots in a folder, and return them by device.
 
     Raises:
-        SnapshotError: one cannot be used, there is none, or there are two of a device.
+        SnapshotError: a snapshot cannot be used, none exists, or a device has two.
     """
     files = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
     found: dict[str, Snapshot] = {}
@@ -144,8 +146,10 @@ def load_snapshots(path: Path) -> dict[str, Snapshot]:
     for file in files:
         one = load_snapshot(file)
         if one.name in found:
-            raise SnapshotError(f"{places[one.name]} and {file} are both of {one.name}")
+            raise SnapshotError(
+                f"{places[one.name]} and {file} are both snapshots of {one.name}: keep one"
+            )
         found[one.name], places[one.name] = one, file
     if not found:
-        raise SnapshotError(f"{path} holds no snapshot (*{SUFFIX})")
+        raise SnapshotError(f"{path} contains no snapshot (*{SUFFIX})")
     return found

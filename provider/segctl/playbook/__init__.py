@@ -1,6 +1,6 @@
 """Rollouts in Ansible's words: plays over waves of firewalls, with windows, soak and probes.
 
-`read_playbook` is what commands use; the rest is pure and decides nothing about devices.
+Commands call `read_playbook`; the rest is pure and decides nothing about devices.
 """
 
 from segctl.analysis.query import Check

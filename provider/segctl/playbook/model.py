@@ -21,7 +21,7 @@ OnFailure = Literal["revert", "stop", "continue"]
 Action = Literal["plan", "apply", "drift"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: Seconds between two tries of a probe.
+#: Seconds between two attempts of a probe.
 PAUSE = 1.0
 
 
@@ -40,7 +40,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reach:
-    """A probe from this machine: whether something answers there."""
+    """A probe from this machine: does the host answer?"""
 
     kind: Literal["tcp", "tls", "icmp"]
     host: str
@@ -60,10 +60,10 @@ class Reach:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A command that a device runs and that changes nothing, with what its answer must hold.
+    """A command that a device runs, which changes nothing, and what its answer must contain.
 
-    An `expect` that begins with ``~`` is a regular expression. With `platform` only devices of
-    that platform are asked.
+    An `expect` that begins with ``~`` is a regular expression. With `platform`, only devices of
+    that platform run the command.
     """
 
     command: str
@@ -116,7 +116,7 @@ class Play:
 
     @property
     def tolerated(self) -> float:
-        """The share of a wave's devices, in percent, that may fail before the wave does."""
+        """The percentage of a wave's devices that may fail before the wave fails."""
         if self.any_errors_fatal:
             return 0.0
         if self.max_fail_percentage is not None:
@@ -125,7 +125,7 @@ class Play:
 
     @property
     def probes(self) -> str:
-        """A digest of what judges a change before it is kept; empty where nothing does."""
+        """A digest of the probes that judge a change before it is kept; empty without probes."""
         if not self.verify:
             return ""
         asked = [replace(probe, declared=Source()) for probe in self.verify]
@@ -133,7 +133,7 @@ class Play:
 
     @property
     def verify_seconds(self) -> float:
-        """How long the probes may take at most, one after the other."""
+        """The longest time the probes can take, one after the other."""
         return sum(
             probe.timeout * (1 + probe.retries) + PAUSE * probe.retries for probe in self.verify
         )
@@ -141,9 +141,10 @@ class Play:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playbook:
-    """The plays of one file, in order; `digest` is of its bytes.
+    """The plays of one file, in order; `digest` is the digest of its bytes.
 
-    `document` is what was parsed: `places` know its containers by identity, while it lives.
+    `document` is the parsed file. `places` identifies its containers by identity, so it must live
+    as long as they do.
     """
 
     file: str

@@ -1,4 +1,4 @@
-"""A playbook file into plays, with every problem at once."""
+"""Read a playbook file into plays, and report every problem at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     """Read a playbook.
 
     Raises:
-        PlaybookError: with every problem there is.
+        PlaybookError: the file has problems; the error lists all of them.
     """
     name = str(path)
     try:
@@ -60,7 +60,7 @@ def read_checks(path: Path, *, vault: VaultSecrets | None = None) -> tuple[Check
     """Read a file of checks, written as in a play's ``verify``.
 
     Raises:
-        ChecksError: with every problem there is.
+        ChecksError: the file has problems; the error lists all of them.
     """
     name = str(path)
     try:
@@ -76,7 +76,7 @@ def _read(
     vault: VaultSecrets | None,
     read: Callable[[_Reader, Node], tuple[Item, ...]],
 ) -> tuple[Item, ...]:
-    """Return the items of a list; raise every problem there is at once."""
+    """Return the items of a list; raise all problems at once."""
     reader = _Reader(document.places, vault)
     root = Node(document.value, Place(name, 1, 1), "")
     found = () if document.problems else read(reader, root)
@@ -87,7 +87,7 @@ def _read(
 
 
 class _Reader:
-    """Reads one file; problems gather in the checker."""
+    """Reads one file; the checker collects the problems."""
 
     def __init__(self, places: Places, vault: VaultSecrets | None) -> None:
         self.checker = Checker(places, vault)
@@ -96,7 +96,7 @@ class _Reader:
         plays = [node for _, node in self.checker.children(root)]
         if isinstance(root.value, dict) or not plays:
             hint = "begin with `- hosts: all`"
-            self.checker.report(root, "a playbook is a list of plays", hint)
+            self.checker.report(root, "a playbook must be a list of plays", hint)
             return ()
         found = [self._play(node) for node in plays]
         return tuple(play for play in found if play is not None)
@@ -105,7 +105,7 @@ class _Reader:
         children = [node for _, node in self.checker.children(root)]
         if isinstance(root.value, dict) or not children:
             hint = "begin with `- check: {from: …, to: …}`"
-            self.checker.report(root, "a file of checks is a list of them", hint)
+            self.checker.report(root, "a checks file must be a list of checks", hint)
             return ()
         found = [(self.checker.record(node, CHECK), node) for node in children]
         return tuple(
@@ -142,7 +142,7 @@ class _Reader:
         return play
 
     def _variables(self, found: Found, nodes: dict[str, Node]) -> Layer | None:
-        """Return the play's variables; segctl's own words among them go where they belong."""
+        """Return the play's variables; segctl's own keywords among them become fields."""
         free = cast("Node | None", found.get("vars"))
         if free is None:
             return None
@@ -152,8 +152,8 @@ class _Reader:
             word = name.removeprefix(PREFIX)
             if name.startswith(PREFIX) and word in _OWN:
                 if word in found:
-                    hint = "keep one: the play's for segctl alone, the variable for Ansible too"
-                    self.checker.report_key(child, f"stands beside the play's own {word}", hint)
+                    hint = "keep the play's key for segctl only, or the variable for Ansible too"
+                    self.checker.report_key(child, f"is also set by the play's own {word}", hint)
                 found[word] = self.checker.check(child, _OWN[word])
                 nodes[word] = child
                 continue
@@ -164,7 +164,7 @@ class _Reader:
         return layer
 
     def _known(self, name: str, child: Node) -> None:
-        """Check a variable that the inventory could have."""
+        """Check a variable that could also be set in the inventory."""
         shapes = _VARIABLES | SITE_WIDE
         fitting = [one for one in SITE_WIDE if name.startswith(one)]
         shape = shapes.get(fitting[0] if fitting else name)
@@ -185,7 +185,7 @@ class _Reader:
         )
 
     def _pairs(self, value: object, node: Node) -> list[tuple[Found, Node]]:
-        """Return the items of a list with their places; none where an item was refused."""
+        """Return the items of a list with their nodes; nothing if an item was refused."""
         children = [child for _, child in self.checker.children(node)]
         items = _listed(value)
         return list(zip(items, children, strict=True)) if len(items) == len(children) else []
@@ -195,12 +195,12 @@ class _Reader:
         if start is None:  # 24:00, or reported already
             if "from" in value and self.checker.child(node, "from").value == "24:00":
                 where = self.checker.child(node, "from")
-                self.checker.report(where, "24:00 is no time to open", 'write "00:00"')
+                self.checker.report(where, "a window cannot open at 24:00", 'write "00:00"')
             return ()
         if not value.get("timezone"):
             return ()
         if start == end:
-            hint = 'for the whole day write from: "00:00" and to: "24:00"'
+            hint = 'for all day, write from: "00:00" and to: "24:00"'
             self.checker.report(node, "opens and closes at the same time", hint)
             return ()
         days = cast("tuple[str, ...]", value.get("days") or DAYS)
@@ -249,7 +249,7 @@ class _Reader:
         )
 
     def _ask(self, value: Found, node: Node) -> None:
-        """Report a command that the platform a probe names does not run."""
+        """Report a command that the probe's platform does not run."""
         platform, command = value.get("platform"), value.get("command")
         if not platform or not command:
             return
@@ -261,10 +261,10 @@ class _Reader:
 
     def _flow(self, flow: Found, expect: object, node: Node) -> Check:
         if expect is not None and flow.get("expect") is not None:
-            self.checker.report(node, "says twice what to expect", "keep one expect")
+            self.checker.report(node, "has two expect values", "keep one of them")
         protocol = flow.get("protocol") or "tcp"
         if protocol == "icmp" and flow.get("port"):
-            self.checker.report(node, "icmp has no port", "leave port out")
+            self.checker.report(node, "icmp has no port", "remove port")
         return Check(
             source=flow.get("from") or "",
             destination=flow.get("to") or "",
@@ -277,11 +277,11 @@ class _Reader:
         )
 
     def _check_time(self, play: Play, nodes: Mapping[str, Node]) -> None:
-        """A device must not go back by itself while its probes may still be running."""
+        """Check that a device does not revert by itself while its probes may still run."""
         if play.revert_in is None or "revert_in" not in nodes:
             return
         if play.revert_in == 0:
-            hint = "leave it out, or give the time a wave takes"
+            hint = "remove it, or allow as much time as a wave takes"
             self.checker.report(nodes["revert_in"], "must not be 0", hint)
         elif play.revert_in <= play.verify_seconds:
             self.checker.report(

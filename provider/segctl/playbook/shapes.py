@@ -1,4 +1,4 @@
-"""The words of a playbook: one table that both the reader and the JSON Schema are made from."""
+"""The keywords of a playbook: one table from which the reader and the JSON Schema are built."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from segctl.inventory.schema import schema_of, variables_schema
 from segctl.inventory.shapes import Cases, Either, Field, Free, Many, Record, Scalar
 from segctl.playbook.model import DAYS
 
-#: Words of segctl's own stand in ``vars`` under names that begin with this.
+#: Prefix of segctl's own keywords where they stand in ``vars``.
 PREFIX: Final = "segctl_"
-#: The collection that has the same actions for ansible-playbook.
+#: The collection that offers the same actions to ansible-playbook.
 COLLECTION: Final = "segctl.segctl."
 ACTIONS: Final = {"segctl_plan": "plan", "segctl_apply": "apply", "segctl_drift": "drift"}
 
@@ -36,13 +36,13 @@ _WINDOW: Final = Record(
         Field(
             name="to",
             shape=Scalar(kind="clock"),
-            doc="When it closes, HH:MM or 24:00; not later than from: on the next day.",
+            doc="When it closes, HH:MM or 24:00; on the next day if not later than from.",
             required=True,
         ),
         Field(
             name="timezone",
             shape=Scalar(kind="timezone"),
-            doc="Whose clock that is, for example Europe/Berlin.",
+            doc="Time zone of these times, for example Europe/Berlin.",
             required=True,
         ),
     )
@@ -57,17 +57,17 @@ _TRIES: Final = (
     Field(
         name="retries",
         shape=Scalar(kind="integer", minimum=0, maximum=1000),
-        doc="More tries after a failed one, a second apart (default 2).",
+        doc="Further attempts after a failure, one second apart (default 2).",
     ),
 )
 _OPEN: Final = Field(
-    name="expect", shape=_choice("open", "closed"), doc="What is right (default open)."
+    name="expect", shape=_choice("open", "closed"), doc="The expected result (default open)."
 )
 
 _FLOW: Final = Record(
     fields=(
-        Field(name="from", shape=_TEXT, doc="Zone, asset or address it begins at.", required=True),
-        Field(name="to", shape=_TEXT, doc="Zone, asset or address it ends at.", required=True),
+        Field(name="from", shape=_TEXT, doc="Source: a zone, asset or address.", required=True),
+        Field(name="to", shape=_TEXT, doc="Destination: a zone, asset or address.", required=True),
         Field(
             name="protocol",
             shape=_choice("tcp", "udp", "icmp"),
@@ -78,9 +78,13 @@ _FLOW: Final = Record(
             shape=Scalar(kind="integer", minimum=1, maximum=65535),
             doc="Destination port.",
         ),
-        Field(name="application", shape=_TEXT, doc="The platform's own name of the application."),
-        Field(name="user", shape=_TEXT, doc="The user as the firewall knows them."),
-        Field(name="expect", shape=_choice("allow", "deny"), doc="What is right (default allow)."),
+        Field(name="application", shape=_TEXT, doc="The application, as the platform names it."),
+        Field(name="user", shape=_TEXT, doc="The user, as the firewall names them."),
+        Field(
+            name="expect",
+            shape=_choice("allow", "deny"),
+            doc="The expected result (default allow).",
+        ),
     )
 )
 
@@ -89,13 +93,13 @@ CHECK: Final = Record(
         Field(
             name="check",
             shape=_FLOW,
-            doc="A flow asked of the policy that each device holds.",
+            doc="A flow to look up in the policy that each device holds.",
             required=True,
         ),
         Field(
             name="expect",
             shape=_choice("allow", "deny"),
-            doc="What is right (default allow).",
+            doc="The expected result (default allow).",
         ),
     )
 )
@@ -107,7 +111,7 @@ VERIFY: Final = Cases(
                 Field(
                     name="tcp",
                     shape=Scalar(kind="endpoint"),
-                    doc="host:port that takes TCP connections from this machine.",
+                    doc="host:port that accepts TCP connections from this machine.",
                     required=True,
                 ),
                 _OPEN,
@@ -125,7 +129,7 @@ VERIFY: Final = Cases(
                 Field(
                     name="server_name",
                     shape=Scalar(kind="host"),
-                    doc="Name the certificate must have (default: the host).",
+                    doc="Name that the certificate must carry (default: the host).",
                 ),
                 Field(name="ca_file", shape=_PATH, doc="CA certificates, PEM (default: system's)."),
                 _OPEN,
@@ -150,18 +154,18 @@ VERIFY: Final = Cases(
                 Field(
                     name="command",
                     shape=_TEXT,
-                    doc="A command each device runs that only shows something.",
+                    doc="A command that each device runs and that changes nothing.",
                     required=True,
                 ),
                 Field(
                     name="expect",
                     shape=Scalar(kind="answer"),
-                    doc="Text its answer must hold, or ~regular expression.",
+                    doc="Text that the answer must contain, or ~ and a regular expression.",
                 ),
                 Field(
                     name="platform",
                     shape=_TEXT,
-                    doc="Ask only devices of this platform, for example panos.",
+                    doc="Run it only on devices of this platform, for example panos.",
                 ),
                 *_TRIES,
             )
@@ -169,7 +173,7 @@ VERIFY: Final = Cases(
     )
 )
 
-#: segctl's own words; in a file for ansible-playbook they stand in `vars`, with the prefix.
+#: segctl's own keywords; in a file for ansible-playbook they stand in `vars`, with the prefix.
 OWN: Final = (
     Field(
         name="window",
@@ -185,29 +189,27 @@ OWN: Final = (
     Field(
         name="revert_in",
         shape=_DURATION,
-        doc="After how long a device with a timed revert goes back unless it was confirmed.",
+        doc="Time after which a device with a timed revert reverts unless it was confirmed.",
     ),
     Field(
         name="on_failure",
         shape=_choice("revert", "stop", "continue"),
-        doc="What becomes of a wave in which a device failed (default stop).",
+        doc="What happens to a wave in which a device fails (default stop).",
     ),
 )
 
-#: What the modules of the collection take besides: of no meaning where segctl runs the file.
-_CALLING: Final = (
-    Field(name="executable", shape=_PATH, doc="segctl itself, where Ansible calls it."),
-)
+#: Arguments that only the modules of the collection use; segctl ignores them.
+_CALLING: Final = (Field(name="executable", shape=_PATH, doc="Path of segctl, for Ansible."),)
 _FAILING: Final = Field(name="fail_on_drift", shape=_BOOLEAN, doc="Fail a device that has drifted.")
 _PURGE: Final = Field(
     name="allow_purge",
     shape=_BOOLEAN,
-    doc="Let segctl_unmanaged: purge delete rules of others.",
+    doc="Allow segctl_unmanaged: purge to delete others' rules.",
 )
 _MASS_DELETE: Final = Field(
     name="allow_mass_delete",
     shape=_BOOLEAN,
-    doc="Let most of segctl's own rules on a device be deleted.",
+    doc="Allow most of segctl's own rules on a device to be deleted.",
 )
 _BASELINE: Final = Field(
     name="baseline", shape=_PATH, doc="Accepted drift, as for segctl drift --baseline."
@@ -218,7 +220,7 @@ ARGUMENTS: Final = {
     "segctl_drift": Record(fields=(_BASELINE, _FAILING, *_CALLING), or_nothing=True),
 }
 TASK: Final = Cases(
-    otherwise="a playbook with other modules is run with ansible-playbook",
+    otherwise="use ansible-playbook to run a playbook with other modules",
     records=tuple(
         Record(
             fields=(
@@ -228,7 +230,7 @@ TASK: Final = Cases(
                     doc=f"segctl {ACTIONS[action]} on each host.",
                     required=True,
                 ),
-                Field(name="name", shape=_TEXT, doc="What people call the task."),
+                Field(name="name", shape=_TEXT, doc="Name of the task."),
                 Field(name="tags", shape=_TAGS, doc="Tags of the task."),
             )
         )
@@ -245,16 +247,16 @@ PLAY: Final = Record(
             doc="Host pattern, or a list of patterns.",
             required=True,
         ),
-        Field(name="name", shape=_TEXT, doc="What people call the play."),
+        Field(name="name", shape=_TEXT, doc="Name of the play."),
         Field(
             name="serial",
             shape=Many(item=Scalar(kind="batch"), or_one=True),
-            doc="Hosts in a wave: a number, a percentage, or a list of them, the last repeated.",
+            doc="Hosts per wave: a number, a percentage, or a list of these; the last one repeats.",
         ),
         Field(
             name="max_fail_percentage",
             shape=Scalar(kind="percent"),
-            doc="A wave fails when a greater share of its hosts has failed.",
+            doc="A wave fails when more than this percentage of its hosts fail.",
         ),
         Field(name="any_errors_fatal", shape=_BOOLEAN, doc="One failed host fails the wave."),
         Field(name="tags", shape=_TAGS, doc="Tags of all tasks of the play."),
@@ -262,10 +264,12 @@ PLAY: Final = Record(
         Field(
             name="strategy",
             shape=_choice("linear", "free", "host_pinned"),
-            doc="linear: a wave does each step together; else each host goes on by itself.",
+            doc="linear: the hosts of a wave run each task together; else each proceeds alone.",
         ),
-        Field(name="gather_facts", shape=_BOOLEAN, doc="Ansible's; segctl gathers none."),
-        Field(name="connection", shape=_TEXT, doc="Ansible's; segctl knows its platforms."),
+        Field(
+            name="gather_facts", shape=_BOOLEAN, doc="For Ansible only; segctl gathers no facts."
+        ),
+        Field(name="connection", shape=_TEXT, doc="For Ansible only; segctl picks the transport."),
         Field(
             name="tasks",
             shape=Many(item=TASK),

@@ -1,4 +1,4 @@
-"""Which tasks ``--tags`` and ``--skip-tags`` leave, as in Ansible."""
+"""Which tasks ``--tags`` and ``--skip-tags`` select, as in Ansible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _UNTAGGED = frozenset({"untagged"})
 
 
 def selected(tags: Iterable[str], only: Iterable[str] = (), skip: Iterable[str] = ()) -> bool:
-    """Whether a task with `tags`, those of its play included, is to run.
+    """Whether to run a task with `tags`, which include those of its play.
 
-    `only` being empty is Ansible's default, ``all``.
+    An empty `only` means Ansible's default, ``all``.
     """
     own = frozenset(tags) or _UNTAGGED
     wanted, unwanted = frozenset(only) or {"all"}, frozenset(skip)

@@ -1,4 +1,4 @@
-"""Hosts into waves, and when a wave has failed, as in Ansible."""
+"""How hosts are split into waves, and when a wave has failed, as in Ansible."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Item = TypeVar("Item")
 
 
 def waves(hosts: Sequence[Item], serial: Sequence[int | str]) -> tuple[tuple[Item, ...], ...]:
-    """Split hosts into waves: the last size repeats, a percentage is of all hosts, rounded down.
+    """Split hosts into waves: the last size repeats; a percentage is of all hosts, rounded down.
 
-    A wave has at least one host; a size of nothing, or less, takes all that are left.
+    A wave has at least one host; a size of zero or less takes all the remaining hosts.
     """
     found: list[tuple[Item, ...]] = []
     sizes = list(serial) or [0]
@@ -29,7 +29,7 @@ def waves(hosts: Sequence[Item], serial: Sequence[int | str]) -> tuple[tuple[Ite
 def _size(part: int | str, total: int) -> int:
     if isinstance(part, int):
         return part
-    # the expression is Ansible's: floating point, so that both come to the same number
+    # the expression is Ansible's, in floating point, so that both get the same number
     return int((int(part.removesuffix("%")) / 100.0) * total) or 1
 
 

@@ -1,7 +1,7 @@
-"""Whether a moment lies in a change window, and when the next one opens.
+"""Whether a time lies in a change window, and when the next window opens.
 
-Times are those of a wall clock: one that a change to summer time leaves out counts an hour later,
-one that comes twice in autumn counts as its first.
+Times are wall-clock times. A time that is skipped in spring counts as one hour later; a time that
+occurs twice in autumn counts as the first.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from segctl.playbook.model import Window
 
-#: A weekly window comes again within this many days, one that a clock change swallows later.
+#: A weekly window recurs within this many days, even if a clock change swallows one.
 _AHEAD = 15
 
 
 def closes(windows: Sequence[Window], moment: datetime) -> datetime | None:
-    """Return when the window that is open at `moment` closes; None where none is open.
+    """Return when the window that is open at `moment` closes; None if none is open.
 
     Windows that follow each other without a gap count as one.
     """
@@ -34,7 +34,7 @@ def closes(windows: Sequence[Window], moment: datetime) -> datetime | None:
 
 
 def opens(windows: Sequence[Window], moment: datetime) -> datetime | None:
-    """Return when a window opens next, in its own time zone."""
+    """Return when the next window opens, in its own time zone."""
     now = moment.astimezone(UTC)
     later = [span for span in _spans(windows, now) if span[0] > now]
     if not later:
@@ -43,8 +43,8 @@ def opens(windows: Sequence[Window], moment: datetime) -> datetime | None:
     return begin.astimezone(zone)
 
 
-#: When a window opens and closes, in UTC (two times of one zone compare by their clocks, not by
-#: their moments), and the zone it is in.
+#: When a window opens and closes, in UTC, and its time zone. (Python compares two times of one
+#: zone by their clocks, not as instants, hence UTC.)
 Span: TypeAlias = "tuple[datetime, datetime, ZoneInfo]"
 
 
@@ -53,7 +53,7 @@ def _first(span: Span) -> datetime:
 
 
 def _spans(windows: Iterable[Window], moment: datetime) -> Iterator[Span]:
-    """Yield when the windows around a moment open and close."""
+    """Yield when the windows around `moment` open and close."""
     for window in windows:
         zone = ZoneInfo(window.timezone)
         today = moment.astimezone(zone).date()

@@ -1,6 +1,6 @@
-"""Industrial protocols: which applications and ports stand for what a flow may do.
+"""Industrial protocols: the applications and ports for each use of a protocol.
 
-The catalogue is package data (``catalogue.json``), read at the first question.
+The catalogue is package data (``catalogue.json``), read on first use.
 """
 
 from segctl.protocols.catalogue import (

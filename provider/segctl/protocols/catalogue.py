@@ -1,6 +1,6 @@
-"""What is known about industrial protocols, with how sure we are of each fact.
+"""The catalogue of industrial protocols: facts, each with our confidence in it.
 
-Values and lookups; what a flow may use of a protocol is decided in `segctl.protocols.uses`.
+Values and lookups; `segctl.protocols.uses` decides what a flow may use of a protocol.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Transport = Literal["tcp", "udp"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
-    """One application firewalls tell apart: a function of a protocol, its base, or all of it.
+    """One application that firewalls recognise: a function of a protocol, its base, or all of it.
 
-    `confidence` is of the name, `class_confidence` of the access class.
-    A `single` application stands for a whole protocol or tool: its functions cannot be
-    told apart. An application to `avoid` exists and is never compiled.
-    `since` is the first release of the platform that has it, where that matters.
+    `confidence` is our confidence in the name, `class_confidence` that in the access class.
+    A `single` application stands for a whole protocol or tool, whose functions firewalls cannot
+    tell apart. An application to `avoid` exists but is never compiled.
+    `since` is the first release of the platform that has it, if that matters.
     `default_ports` are ``tcp/502`` or ``tcp/dynamic``, as the vendor lists them.
     """
 
@@ -49,7 +49,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Port:
-    """An inclusive range of ports; `main` where the server listens unless told otherwise."""
+    """An inclusive range of ports; `main` ports are those on which a server listens by default."""
 
     protocol: Transport
     first: int
@@ -67,7 +67,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusablePort:
-    """Words where a port should be (``dynamic``, ``site-specific``): no rule comes of them."""
+    """Text in place of a port (``dynamic``, ``site-specific``): no rule can use it."""
 
     protocol: Transport
     words: str
@@ -82,10 +82,9 @@ class UnusablePort:
 class Protocol:
     """One industrial protocol.
 
-    `must_also_allow` are applications that every use needs, `implicit` those the firewall
-    allows by itself. `caveat` is the hole or the surprise to know before using it.
-    `dynamic` says why the ports of a session cannot be known beforehand, `no_app_id` why
-    there is no application.
+    `must_also_allow` are applications that every use needs; `implicit` are those that the firewall
+    allows by itself. `caveat` warns of a hole or a surprise. `dynamic` says why the ports of a
+    session cannot be known beforehand; `no_app_id` says why there is no application.
     """
 
     id: str
@@ -119,7 +118,7 @@ class Protocol:
 
     @property
     def single(self) -> Application | None:
-        """The one application that stands for the whole protocol, if that is how it is."""
+        """The application that stands for the whole protocol, if there is one."""
         usable = self.usable
         return usable[0] if len(usable) == 1 and usable[0].single else None
 
@@ -132,7 +131,7 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trap:
-    """An application name that is not what it seems, with the right one."""
+    """An application name that is not what it seems, with the right name."""
 
     wrong: str
     right: str
@@ -141,15 +140,16 @@ class Trap:
     prefix: bool = False
 
     def catches(self, name: str) -> bool:
-        """Whether `name` falls into this trap."""
+        """Whether `name` is such a name."""
         return name == self.wrong or (self.prefix and name.startswith(self.wrong))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A name for a set of applications, also for those that later content adds.
+    """A name for a set of applications, including those that later content adds.
 
-    `passed` containers hold variants of one service (``ntp``): a caution, not an error.
+    `passed` containers hold variants of one service (``ntp``): using one is a caution, not an
+    error.
     """
 
     name: str
@@ -160,7 +160,7 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """All protocols by id, and every application name that is known, theirs or not."""
+    """All protocols by id, and all known application names, of a protocol or not."""
 
     protocols: Mapping[str, Protocol]
     applications: Mapping[str, Application]
@@ -175,11 +175,11 @@ class Catalogue:
         return tuple(sorted(self.protocols))
 
     def __contains__(self, protocol_id: object) -> bool:
-        """Whether there is a protocol of this id."""
+        """Whether there is a protocol with this id."""
         return protocol_id in self.protocols
 
     def get(self, protocol_id: str) -> Protocol:
-        """Return the protocol of this id, or raise `UsageError` that names the nearest."""
+        """Return the protocol with this id, or raise a `UsageError` that names the nearest."""
         found = self.protocols.get(protocol_id)
         if found is None:
             nearest = self.nearest(protocol_id)
@@ -189,14 +189,14 @@ class Catalogue:
         return found
 
     def nearest(self, protocol_id: str) -> str | None:
-        """Return the id that was probably meant: another name of it, or a near spelling."""
+        """Return the id that was probably meant: from an alias or a similar spelling."""
         word = protocol_id.strip().lower().replace("_", "-").replace(" ", "-")
         names = {**self.aliases, **{one: one for one in self.ids}}
         close = [word] if word in names else get_close_matches(word, names, n=1)
         return names[close[0]] if close else None
 
     def application(self, name: str) -> Application | None:
-        """Return what is known of an application name, whichever protocol it belongs to."""
+        """Return what is known about an application name, whatever its protocol."""
         return self.applications.get(name)
 
     def protocol_of(self, application_name: str) -> Protocol | None:
@@ -205,7 +205,7 @@ class Catalogue:
         return self.protocols[owner] if owner else None
 
     def trap(self, application_name: str) -> str | None:
-        """Say why a rule must not name this application, and what to name instead."""
+        """Return why a rule must not use this application, and what to use instead."""
         caught = [one for one in self.traps if one.catches(application_name)]
         if caught:
             return _trap_hint(max(caught, key=lambda one: len(one.wrong)))
@@ -215,21 +215,21 @@ class Catalogue:
         return None
 
     def caution(self, application_name: str) -> str | None:
-        """Say what to know about a name that may be used."""
+        """Return a caution about a name that may be used."""
         container = self.containers.get(application_name)
         if container and container.passed:
             members = ", ".join(container.members)
             return (
-                f"{application_name} is a container ({members}) and takes in whatever later "
+                f"{application_name} is a container ({members}) and will include whatever later "
                 f"content adds; {container.members[0]} is the usual member"
             )
         known = self.application(application_name)
         if known and known.avoid:
-            return f"{application_name} is better left out: {known.note or 'see the catalogue'}"
+            return f"{application_name} is best avoided: {known.note or 'see the catalogue'}"
         return None
 
     def requires(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return `names` with everything they need in the same policy, sorted."""
+        """Return `names` and everything they need in the same policy, sorted."""
         done: set[str] = set()
         waiting = list(names)
         while waiting:
@@ -431,5 +431,5 @@ def _parse(text: str) -> Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """Return the catalogue; it is read once, at the first call."""
+    """Return the catalogue; it is read once, on the first call."""
     return _parse((files("segctl.protocols") / "catalogue.json").read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
-"""What a flow's use of a protocol comes to: words of its functions, or plain ports.
+"""What a flow's use of a protocol means: names of functions, or plain ports.
 
-Which applications of a platform those are, the platform says (`segctl.providers`).
+The platform maps these to its applications (`segctl.providers`).
 
-Fails closed: what cannot be told apart is refused, never widened.
+Fails closed: a use that cannot be distinguished is refused, never widened.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _LAST_PORT = 65535
 class Applications:
     """The application names that a use of a protocol needs, sorted, and no others.
 
-    `own` are those that stand for the use itself: where none of them passes, nothing of it does.
-    `warnings` are doubts about a name or its class; `notes` are what to know about the
-    protocol. `since` holds the names that do not exist before a release of the platform.
+    `own` are those for the use itself: if none of them is allowed, nothing of the use passes.
+    `warnings` are doubts about a name or its class; `notes` are facts about the protocol. `since`
+    holds the names that older releases of the platform do not have.
     """
 
     names: tuple[str, ...]
@@ -34,12 +34,12 @@ class Applications:
     since: tuple[tuple[str, str], ...] = ()
 
 
-#: How a platform says which of its applications a use of a protocol needs.
+#: A platform's function from a use of a protocol to the applications it needs.
 Naming = Callable[[Protocol, Sequence[str]], Applications]
 
 
 def by_function(protocol: Protocol, classes: Sequence[str]) -> Applications:
-    """Return a use by its own words, such as ``modbus.read``, for platforms without names.
+    """Return a use under names such as ``modbus.read``, for platforms without applications.
 
     Raise `UnsupportedError` when an access class is unknown.
     """
@@ -48,9 +48,9 @@ def by_function(protocol: Protocol, classes: Sequence[str]) -> Applications:
 
 
 def asked_classes(protocol: Protocol, classes: Sequence[str]) -> tuple[str, ...]:
-    """Return access classes in their usual order.
+    """Return the access classes in their usual order.
 
-    Raise `UnsupportedError` when one is unknown, or there are none.
+    Raise `UnsupportedError` if one is unknown, or there are none.
     """
     unknown = sorted(set(classes) - set(ACCESS_CLASSES))
     if unknown or not classes:
@@ -63,8 +63,8 @@ def asked_classes(protocol: Protocol, classes: Sequence[str]) -> tuple[str, ...]
 def layer4_ports(protocol: Protocol) -> tuple[PortRange, ...]:
     """Return the ports its servers listen on, for firewalls that know only ports.
 
-    Raise `UnsupportedError` when there are none to rely on: words instead of ports, ports
-    known from memory only, sessions that move to another port, or no IP at all.
+    Raise `UnsupportedError` if no port is reliable: the catalogue has text instead of ports, or
+    ports of low confidence; sessions move to another port; or the protocol is not IP.
     """
     if not protocol.routable:
         raise UnsupportedError(not_routable(protocol))
@@ -84,10 +84,10 @@ def layer4_ports(protocol: Protocol) -> tuple[PortRange, ...]:
 
 
 def default_ports(application_name: str) -> tuple[PortRange, ...]:
-    """Return the ports that ``application-default`` holds an application to.
+    """Return the ports to which ``application-default`` restricts an application.
 
-    The vendor's list where it was read, otherwise the ports of the protocol; empty when
-    nothing is known, which permits no port. ``dynamic`` is every port.
+    The vendor's list if we have it, otherwise the ports of the protocol; empty if nothing is
+    known, which permits no port. ``dynamic`` means every port.
     """
     known = catalogue()
     entry = known.application(application_name)
@@ -103,9 +103,9 @@ def default_ports(application_name: str) -> tuple[PortRange, ...]:
 
 
 def rows(protocol: Protocol | None = None, platform: str = "") -> tuple[tuple[str, ...], ...]:
-    """Return a table: a header, then one row a protocol, or one an application of `protocol`.
+    """Return a table: a header, then one row per protocol, or per application of `protocol`.
 
-    `platform` heads the column of releases from which an application exists.
+    `platform` is the header of the column with the first release that has an application.
     """
     if protocol is None:
         header = ("id", "protocol", "ports", "classes", "applications", "confidence")
@@ -120,7 +120,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def not_routable(protocol: Protocol) -> str:
-    """Say why a protocol that is not IP is none for a firewall."""
+    """Return why firewall rules cannot handle a protocol that is not IP."""
     return (
         f"{protocol.id}: {protocol.name} is not IP and never reaches a security rule; "
         "keep it inside one zone"
@@ -131,7 +131,7 @@ def _no_ports(protocol: Protocol) -> str:
     words = _listed([str(one) for one in protocol.unusable_ports])
     doubtful = _listed([str(one) for one in protocol.ports if one.confidence == "low"])
     known = f"only {words}" if words else f"only from memory: {doubtful}" if doubtful else "none"
-    return f"{protocol.id}: no port to rely on ({known}); declare the ports as services"
+    return f"{protocol.id}: no reliable port ({known}); declare the ports as services"
 
 
 def _port_key(ports: PortRange) -> tuple[str, int, int]:

@@ -94,10 +94,11 @@ def test_a_name_is_a_zone_an_asset_or_an_address() -> None:
 
 def test_names_that_mean_nothing_or_too_much() -> None:
     assert refusal("scada2", "control") == (
-        "'scada2' is no zone, asset or address (did you mean scada1?)"
+        "'scada2' is not a zone, asset or address (did you mean scada1?)"
     )
     assert refusal("plc1", "dmz") == (
-        "'plc1' may be in plant/control, plant/supervisory (write zone/asset or site/zone)"
+        "'plc1' is ambiguous, it may be in plant/control, plant/supervisory "
+        "(write zone/asset or site/zone)"
     )
     assert refusal("scada1", "lone") == (
         "no firewall stands between its ends (no firewall is attached to zone plant/lone)"
@@ -230,8 +231,7 @@ def test_a_question_that_no_selected_firewall_can_answer_is_a_problem() -> None:
     assert unanswerable([asked], [FW1]) == ()
     (problem,) = unanswerable([asked], [FW2])
     assert str(problem) == (
-        "check scada1 → plc2 tcp: no firewall that stands between its ends is selected "
-        "(widen -l to fw1)"
+        "check scada1 → plc2 tcp: no selected firewall stands between its ends (include fw1 in -l)"
     )
 
 

@@ -42,7 +42,7 @@ def test_via_makes_traffic_take_the_detour() -> None:
 def test_no_path_is_explained() -> None:
     graph = make_topology([("edge", ["office", "dmz"]), ("plant", ["control", "safety"])])
     assert graph.hops("office", "control") == ()
-    assert graph.gap("office", "control") == "from office the firewalls reach only dmz, office"
+    assert graph.gap("office", "control") == "the firewalls connect office only to dmz, office"
     assert graph.gap("office", "lab") == "no firewall is attached to zone lab"
 
 

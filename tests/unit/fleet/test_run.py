@@ -252,5 +252,5 @@ def test_the_members_of_a_cluster_come_along(monkeypatch: pytest.MonkeyPatch) ->
     assert target("fw1", ACCOUNT, DEFAULT_SCOPE).members == ()
     # the password goes to them as well
     monkeypatch.setenv("SEGCTL_MANAGEMENT", "10.8.0.7/32 10.8.0.1/32")
-    with pytest.raises(ConnectError, match=r"is at 10\.8\.0\.2, which SEGCTL_MANAGEMENT"):
+    with pytest.raises(ConnectError, match=r"its address is 10\.8\.0\.2, which SEGCTL_MANAGEMENT"):
         target("fw1", connection, DEFAULT_SCOPE)

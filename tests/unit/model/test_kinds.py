@@ -94,7 +94,7 @@ def test_an_item_of_another_kind_is_refused() -> None:
 
 def test_without_its_row_there_is_no_such_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(items, "KINDS", KINDS)
-    with pytest.raises(TypeError, match="a policy holds no DynamicGroup"):
+    with pytest.raises(TypeError, match="a policy cannot hold DynamicGroup"):
         Policy.of([GROUP])
     with pytest.raises(KeyError):
         Policy()[DynamicGroup]

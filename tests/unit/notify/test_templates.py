@@ -120,10 +120,10 @@ def test_a_template_of_the_users_own_stays_json_whatever_names_hold(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"a": "$nothing"}', r"unknown \$nothing; there are \$headline"),
-        ('{"a": "5 $"}', "begins no name"),
-        ('{"a": $headline}', "does not make JSON"),
-        ("<b>$headline</b>", "does not make JSON"),
+        ('{"a": "$nothing"}', r"unknown \$nothing; the known names are \$headline"),
+        ('{"a": "5 $"}', "without a name after it"),
+        ('{"a": $headline}', "its output is not JSON"),
+        ("<b>$headline</b>", "its output is not JSON"),
     ],
 )
 def test_a_template_that_cannot_work_is_refused_at_once(

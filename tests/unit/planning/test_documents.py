@@ -106,7 +106,7 @@ def bare(serial: str) -> Live:
 def test_a_plan_of_an_earlier_version_is_stale_where_its_device_has_moved() -> None:
     device = load_plan(RECORDED).devices[0]
     live = bare("008")
-    told = r"the serial number was 007, is 008; .*rule polling\.gone is gone"
+    told = r"the serial number was 007 and is now 008; .*rule polling\.gone is gone"
     with pytest.raises(StalePlanError, match=told):
         check_fresh(device, live)
 
@@ -133,9 +133,13 @@ def _sealed(tmp_path: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
 @pytest.mark.parametrize(
     ("edit", "item", "message"),
     [
-        ({"kind": "qos"}, {}, "a plan of this segctl changes no 'qos'"),
-        ({}, {"colour": "red"}, "a rule of this segctl has no 'colour'"),
-        ({}, {"protocols": ["modbus"]}, "a rule of this segctl has no 'protocols'"),
+        ({"kind": "qos"}, {}, "this segctl does not know the kind of item 'qos'"),
+        ({}, {"colour": "red"}, "this segctl does not know the field 'colour' of a rule"),
+        (
+            {},
+            {"protocols": ["modbus"]},
+            ("this segctl does not know the field 'protocols' of a rule"),
+        ),
         ({}, {"type": "any"}, "type of a rule cannot be 'any'"),
     ],
 )

@@ -218,9 +218,9 @@ def test_a_plan_is_applied_once_whatever_machine_asks() -> None:
     apply(wall, made, once)
     assert apply(wall, made, once).status == "unchanged"
     converge(wall, OLD)
-    with pytest.raises(StalePlanError, match="was applied to it before"):
+    with pytest.raises(StalePlanError, match="was applied before"):
         apply(wall, made, once)
-    with pytest.raises(StalePlanError, match="was applied to it before"):
+    with pytest.raises(StalePlanError, match="was applied before"):
         check_device(made, RememberingProvider(wall), TARGET, order=once, progress=print)
     assert wall.rules == OLD
 

@@ -163,8 +163,8 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
             "(did you mean segctl_unmanaged?)"
         ),
         (
-            "7:5: [0].vars.segctl_soak: stands beside the play's own soak (keep one: the play's "
-            "for segctl alone, the variable for Ansible too)"
+            "7:5: [0].vars.segctl_soak: is also set by the play's own soak (keep the play's "
+            "key for segctl only, or the variable for Ansible too)"
         ),
         "8:23: [0].vars.segctl_unmanaged: 'destroy' is not one of report, purge",
         (
@@ -195,7 +195,7 @@ def test_all_problems_at_once_with_their_places(tmp_path: Path) -> None:
         (
             "16:7: [0].tasks[0]: has none of segctl.segctl.segctl_plan, segctl_plan, "
             "segctl.segctl.segctl_apply, segctl_apply, segctl.segctl.segctl_drift, segctl_drift "
-            "(a playbook with other modules is run with ansible-playbook)"
+            "(use ansible-playbook to run a playbook with other modules)"
         ),
         "17:22: [0].tasks[1].segctl_apply.purge: unknown key 'purge' (did you mean allow_purge?)",
     ]

@@ -1,4 +1,4 @@
-"""The history of drift in a database: what is open, since when, and who did it."""
+"""The history of drift in a database: what is open, since when, and who caused it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who was told what: a change is told once, by one runner, and again until it has arrived."""
+"""Deliveries of notices: one runner sends each change once, and retries until it arrives."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-#: A claim that has not been delivered after so long is of a runner that died.
+#: If a claim is older than this and not delivered, its runner has died.
 ABANDONED = timedelta(minutes=10)
 
 
 def claim(engine: Engine, recipient: str, digest: str, now: datetime) -> str | None:
-    """Take on to tell a recipient of a state of affairs; return the one it was told of before.
+    """Claim the delivery of a state to a recipient; return the state it was sent before.
 
-    None where it knows this one already, or another runner is telling it.
+    Returns None if the recipient has this state already, or another runner is sending it.
     """
     dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
     first = dialect.insert(deliveries).values(
@@ -49,7 +49,7 @@ def claim(engine: Engine, recipient: str, digest: str, now: datetime) -> str | N
 def give_back(
     engine: Engine, recipient: str, digest: str, now: datetime, *, delivered: bool, before: str
 ) -> None:
-    """End a claim: the recipient knows the state now, or still only the one before."""
+    """End a claim: the recipient now has the new state, or still has the previous one."""
     with engine.begin() as connection:
         connection.execute(
             update(deliveries)

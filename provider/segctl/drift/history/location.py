@@ -1,4 +1,4 @@
-"""Where the history is: an option, the environment, a file, or the user's own state folder."""
+"""Where the history is: from an option, the environment, a file, or the user's state folder."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 def locate(option: str | None = None, environment: Mapping[str, str] | None = None) -> Secret:
     """Return the database's URL: ``--history``, SEGCTL_HISTORY, SEGCTL_HISTORY_FILE, or SQLite.
 
-    It may hold a password, so it is a secret.
+    It may contain a password, so it is a secret.
 
     Raises:
-        UsageError: the file that should hold it cannot be used, or it is neither URL nor path.
+        UsageError: the file that holds it cannot be used, or it is neither a URL nor a path.
     """
     env = os.environ if environment is None else environment
     if given := option or env.get("SEGCTL_HISTORY"):
@@ -40,25 +40,25 @@ def locate(option: str | None = None, environment: Mapping[str, str] | None = No
         return Secret(f"sqlite:///{state_folder(env) / 'history.db'}")
     if not (_URL.match(found.reveal()) or is_file(found.reveal())):
         raise UsageError(
-            "the history's address is neither a URL nor a plain path, and is not repeated here "
-            "because it may hold a password: write postgresql://USER@HOST/DATABASE, "
+            "the history's address is neither a URL nor a plain path (it is not shown, because it "
+            "may contain a password): use postgresql://USER@HOST/DATABASE, "
             "sqlite:////path/history.db, or a path without any of @ : = ?"
         )
     return found
 
 
 def is_file(address: str) -> bool:
-    """Tell whether an address is a file's path.
+    """Return whether an address is the path of a file.
 
-    One that could be a URL with a part missing is none: a password in it would become a file name.
+    An address that could be an incomplete URL is not: a password in it would become a file name.
     """
     return bool(address) and not _DOUBTFUL.search(address)
 
 
 def shown(url: Secret) -> str:
-    """Return a URL as it may be printed: without user, password and parameters.
+    """Return a URL that is safe to print: without user, password and parameters.
 
-    Where these cannot be told from the rest, only the scheme is shown.
+    If these cannot be separated from the rest, only the scheme is returned.
     """
     address = url.reveal()
     if is_file(address):

@@ -1,4 +1,4 @@
-"""What a run saw and what the history tells, as values."""
+"""What a run saw, and what the history holds, as values."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One device as a run saw it; of one that could not be read nothing but the error is known."""
+    """One device as a run saw it; for a device that could not be read, only the error."""
 
     environment: str
     device: str
@@ -62,7 +62,7 @@ class Recorded:
     new: tuple[tuple[str, str, str], ...] = ()
     changed: tuple[tuple[str, str, str], ...] = ()
     resolved: tuple[tuple[str, str, str], ...] = ()
-    #: devices of which a later run is on record already
+    #: devices for which a later run is on record already
     outdated: tuple[str, ...] = ()
     #: devices that answered with another serial number than before
     replaced: tuple[str, ...] = ()
@@ -101,14 +101,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What stands in an environment: its open items, and the devices that could not be read."""
+    """The state of an environment: its open items, and the devices that could not be read."""
 
     items: tuple[Entry, ...] = ()
     failed: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
-        """The same text for the same state of affairs; accepted items do not count."""
+        """A digest of the state; accepted items do not count."""
         lines = sorted(
             f"{item.environment}\0{item.device}\0{item.kind}\0{item.name}\0"
             f"{item.state}\0{item.fingerprint}"
@@ -119,7 +119,7 @@ class Standing:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-#: Digest of nothing wrong anywhere.
+#: The digest when nothing is wrong anywhere.
 CALM = Standing().digest
 
 
@@ -132,15 +132,15 @@ def run_of(
     runner: str,
     commit: str = "",
 ) -> Run:
-    """Return a run from its drift.
+    """Return the record of a run from its drift report.
 
     Args:
         report: what the run found.
-        environments: of each device, by name.
+        environments: the environment of each device, by name.
         started: when the first device was read.
-        finished: when the last one was.
-        runner: the machine.
-        commit: the inventory's.
+        finished: when the last device was read.
+        runner: the machine that ran it.
+        commit: the commit of the inventory.
     """
     return Run(
         started=started,
@@ -169,7 +169,7 @@ def _observation(device: DeviceDrift | Unchecked, environment: str) -> Observati
 
 
 def _distinct(device: DeviceDrift) -> Iterable[Seen]:
-    """Return an item a kind and name: of a rule that is drifted in two ways, the first."""
+    """Yield one item per kind and name: the first, if a rule has drifted in two ways."""
     found: dict[tuple[str, str], Seen] = {}
     for item in device.items:
         found.setdefault((item.kind, item.name), _seen(item))

@@ -1,8 +1,8 @@
-"""Work with the history that is given up where the database stops answering.
+"""Work with the history that is abandoned if the database stops answering.
 
-A database can stall where no timeout of its client applies: behind a connection that is open, in a
-look-up of its name, on a disk that hangs. So the work has a thread of its own that nobody waits for
-longer than he said he would.
+A database can stall where none of its client's timeouts applies: on an open connection, in a name
+look-up, on a disk that hangs. So the work has its own thread, and the caller waits for it only for
+a limited time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
-#: Seconds for all of one piece of work, however slowly it moves on.
+#: Seconds for all of the work, even if it makes slow progress.
 MOST: Final = 600.0
 _VARIABLE: Final = "SEGCTL_HISTORY_TIMEOUT"
 
@@ -42,7 +42,7 @@ class _Ended(Generic[Result]):
 
 
 def patience(environment: Mapping[str, str] | None = None) -> float:
-    """Return how many seconds the database may take for one step: SEGCTL_HISTORY_TIMEOUT, or 30.
+    """Return the seconds the database may take for one step: SEGCTL_HISTORY_TIMEOUT, or 30.
 
     Raises:
         UsageError: the variable is not a duration from 1s to 10m.
@@ -69,12 +69,12 @@ def consult(
     Args:
         url: where the history is.
         work: called in another thread, with the engine.
-        seconds: for opening, and from one committed transaction to the next.
-        most: for everything.
+        seconds: limit for opening, and from one committed transaction to the next.
+        most: limit for everything.
 
     Raises:
-        HistoryError: it cannot be opened or used, or did not answer in time. What was committed
-            until then stays.
+        HistoryError: the history cannot be opened or used, or did not answer in time. What was
+            committed before stays.
     """
     steps: SimpleQueue[_Ended[Result] | None] = SimpleQueue()
 
@@ -82,7 +82,7 @@ def consult(
         try:
             with opened(url, patience=seconds, committed=lambda: steps.put(None)) as engine:
                 result = work(engine)
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised again in the waiting thread
             steps.put(_Ended(error=error))
         else:
             steps.put(_Ended(result=result))
@@ -95,7 +95,7 @@ def consult(
             step = steps.get(timeout=max(0.0, min(seconds, left)))
         except Empty:
             waited = (
-                f"not done within {most:g} s" if left < seconds else f"silent for {seconds:g} s"
+                f"not finished within {most:g} s" if left < seconds else f"silent for {seconds:g} s"
             )
             raise HistoryError(f"history {shown(url)}: {waited}: given up") from None
         if step is None:

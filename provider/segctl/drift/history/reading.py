@@ -1,4 +1,4 @@
-"""Reading the history: which items are open or were, and what stands now."""
+"""Read the history: which items are or were open, and the present state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def entries(engine: Engine, wanted: Filter | None = None) -> tuple[Entry, ...]:
-    """Return the items asked for: by device, open ones first, the oldest first."""
+    """Return the selected items: by device, open ones first, then the oldest first."""
     wanted = wanted or Filter()
     query = (
         select(items, devices.c.environment, devices.c.name.label("device"))
@@ -62,16 +62,16 @@ def entries(engine: Engine, wanted: Filter | None = None) -> tuple[Entry, ...]:
 
 @contextmanager
 def _understood(engine: Engine) -> Generator[None]:
-    """Take rows that no segctl has written for what they are."""
+    """Report rows that segctl cannot have written as damaged."""
     try:
         yield
     except (ValueError, TypeError, OverflowError) as error:
         where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.host
-        raise HistoryError(f"history {where}: a row of it is damaged: {error}") from error
+        raise HistoryError(f"history {where}: a row is damaged: {error}") from error
 
 
 def standing(engine: Engine, environments: Iterable[str]) -> Standing:
-    """Return what stands in some environments."""
+    """Return the state of some environments."""
     chosen = set(environments)
     with _understood(engine), engine.begin() as connection:
         failed = connection.execute(

@@ -1,4 +1,4 @@
-"""Writing a run into the history: items are opened, seen again, resolved."""
+"""Record a run in the history: items are opened, seen again or resolved."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _Key = tuple[str, str, str]
 
 
 def record(engine: Engine, run: Run, *, keep_days: int | None = None) -> Recorded:
-    """Write a run, each device in a transaction of its own; drop what is older than `keep_days`.
+    """Record a run, each device in its own transaction; delete what is older than `keep_days`.
 
-    Of a device that could not be read nothing is resolved, and neither by a run that began before
-    the newest one on record.
+    Nothing is resolved for a device that could not be read, or by a run that began before the
+    newest run on record.
     """
     tallies = [_Tally() for _ in run.observations]
     with engine.connect() as connection:
@@ -70,7 +70,7 @@ def _run(connection: Connection, run: Run) -> None:
 
 
 class _Tally:
-    """What became of one device's items."""
+    """Counts what happened to one device's items."""
 
     def __init__(self) -> None:
         self.new: list[_Key] = []
@@ -104,7 +104,7 @@ def _device(connection: Connection, started: datetime, seen: Observation, tally:
 
 
 def _hold(connection: Connection, started: datetime, seen: Observation) -> Row[Any]:
-    """Return the device's row, made if it is new, and keep other runners from it meanwhile."""
+    """Return the device's row, created if it is new, and lock it against other runners."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     made = dialect.insert(devices).values(
         environment=seen.environment,
@@ -146,7 +146,7 @@ def _items(
         if not same:
             tally.changed.append(key)
         values = _values(item)
-        if same and not item.changed_by:  # the device does not tell any more
+        if same and not item.changed_by:  # the device no longer says who changed it
             values |= {"changed_by": row.changed_by, "changed_at": row.changed_at}
         connection.execute(
             update(items).where(items.c.id == row.id).values(**values, last_seen=started)
@@ -169,6 +169,6 @@ def _values(item: Seen) -> dict[str, str]:
 
 
 def _drop(connection: Connection, before: datetime) -> None:
-    """Forget runs, and items that were resolved, before a day; what is open stays."""
+    """Delete runs, and resolved items, from before a day; open items stay."""
     connection.execute(delete(items).where(items.c.resolved < before))
     connection.execute(delete(runs).where(runs.c.started < before))

@@ -1,4 +1,4 @@
-"""The database itself: opened, brought to today's schema, its errors in our words."""
+"""The database: open it, upgrade its schema, and translate its errors."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
     from segctl.transports.credentials import Secret
 
-#: Seconds that the database may take for one step, such as another runner's transaction to end.
+#: Seconds the database may take for one step, such as waiting for another runner's transaction.
 PATIENCE = 30.0
-#: Names the lock under which PostgreSQL lets one runner at a time make or change tables.
+#: The PostgreSQL lock that lets one runner at a time create or change tables.
 _MAKING = 0x5E6C71
 
 _POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
-#: What stands in a URL of a server, and not in the path of a file.
+#: Parts that a server's URL may have and the path of a file may not.
 _CREDENTIALS = re.compile(r":[^/]*@|^file:")
-#: What SQLite adds to the name of a database for files of its own.
+#: Suffixes that SQLite adds to the name of a database for its own files.
 _BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -44,7 +44,7 @@ def opened(
     patience: float = PATIENCE,
     committed: Callable[[], None] | None = None,
 ) -> Generator[Engine]:
-    """Open the history, made or brought to today's schema where needed.
+    """Open the history; create it or upgrade its schema if necessary.
 
     Args:
         url: where it is.
@@ -52,10 +52,10 @@ def opened(
         committed: called after each transaction.
 
     Raises:
-        HistoryError: it cannot be opened, or was made by a newer segctl.
+        HistoryError: the history cannot be opened, or a newer segctl created it.
     """
-    with _told(url):
-        # the client gives up before whoever waits for it: it knows better what it waits for
+    with _translated_errors(url):
+        # the client gives up before the waiting thread, because its error says more
         engine = _engine(url, max(1, int(patience * 0.8)))
         if committed is not None:
             event.listen(engine, "commit", _calling(committed))
@@ -67,18 +67,18 @@ def opened(
             engine.dispose()
 
 
-def _calling(told: Callable[[], None]) -> Callable[[Connection], None]:
-    """Return a listener that says only that something happened."""
+def _calling(callback: Callable[[], None]) -> Callable[[Connection], None]:
+    """Return a listener that calls `callback` without the connection."""
 
     def listener(_connection: Connection) -> None:
-        told()
+        callback()
 
     return listener
 
 
 @contextmanager
-def _told(url: Secret) -> Generator[None]:
-    """Put the library's errors into our words, with no part of the URL that could be secret."""
+def _translated_errors(url: Secret) -> Generator[None]:
+    """Raise the library's errors as ours, without any part of the URL that may be secret."""
     try:
         yield
     except DBAPIError as error:
@@ -125,7 +125,7 @@ def _parsed(url: Secret) -> URL:
         parsed = make_url(given)
     except (ArgumentError, ValueError):
         raise HistoryError(
-            "the history's address is no URL: write sqlite:////path/history.db or "
+            "the history's address is not a URL: use sqlite:////path/history.db or "
             "postgresql://user@host/database"
         ) from None
     if parsed.drivername not in _SQLITE | _POSTGRESQL:
@@ -133,12 +133,12 @@ def _parsed(url: Secret) -> URL:
     if parsed.drivername in _SQLITE and (
         parsed.host or parsed.username or parsed.query or _CREDENTIALS.search(parsed.database or "")
     ):
-        raise HistoryError("a history in SQLite is a file: write sqlite:////path/history.db")
+        raise HistoryError("a history in SQLite must be a file: use sqlite:////path/history.db")
     return parsed
 
 
 def _sqlite(url: URL, seconds: int) -> Engine:
-    """Return an engine whose transactions take the write lock at once, and wait for it."""
+    """Return an engine whose transactions take the write lock at their start, and wait for it."""
     if url.database and url.database != ":memory:":
         url = url.set(database=str(_make_file(Path(url.database).expanduser())))
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": seconds})
@@ -158,7 +158,7 @@ def _sqlite(url: URL, seconds: int) -> Engine:
 
 
 def _make_file(path: Path) -> Path:
-    """Make the database's file and folder, for nobody but its owner; return it without links."""
+    """Create the database's file and folder, private to their owner; return its real path."""
     try:
         return storage.prepare(path, _BESIDE)
     except OSError as error:
@@ -166,10 +166,10 @@ def _make_file(path: Path) -> Path:
 
 
 def _prepare(connection: Connection) -> None:
-    """Make what tables are missing.
+    """Create missing tables.
 
     Raises:
-        HistoryError: a newer segctl made it.
+        HistoryError: a newer segctl created the history.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MAKING})
@@ -178,8 +178,8 @@ def _prepare(connection: Connection) -> None:
         version = connection.execute(select(schema.c.version)).scalar_one_or_none() or 0
     if version > VERSION:
         raise HistoryError(
-            f"the history was made by a newer segctl (schema {version}, this one knows "
-            f"{VERSION}): update segctl, or give another one with --history"
+            f"a newer segctl created this history (schema {version}; this segctl knows "
+            f"{VERSION}): update segctl, or use another history with --history"
         )
     if version == VERSION:
         return

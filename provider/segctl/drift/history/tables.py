@@ -1,4 +1,4 @@
-"""The history's tables, and the steps by which a database comes to have them."""
+"""The tables of the history, and the migrations that create them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 class Moment(TypeDecorator[datetime]):
-    """A point in time; SQLite, which knows no zones, keeps it in UTC."""
+    """A point in time; SQLite has no time zones, so it stores UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Bring a value into UTC."""
+        """Convert a value to UTC."""
         del dialect
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give a value its zone back."""
+        """Restore the time zone of a value."""
         del dialect
         if value is None:
             return None
@@ -99,7 +99,7 @@ items: Final = Table(
     Column("owner", Text, nullable=False),
     Column("expires", String(16), nullable=False),
 )
-#: An item is open once, whatever the number of runners that see it at the same time.
+#: An item is open only once, however many runners see it at the same time.
 Index(
     "segctl_open_once",
     items.c.device_id,
@@ -112,19 +112,19 @@ Index(
 deliveries: Final = Table(
     "segctl_deliveries",
     METADATA,
-    #: a hash of whom the notice is for and of the environment it is about
+    #: a hash of the notice's recipient and its environment
     Column("recipient", String(64), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("sent", Boolean, nullable=False),
     Column("since", Moment, nullable=False),
 )
 
-#: What each version of the schema added. A release that changes a table adds a step here.
+#: What each version of the schema added. A release that changes a table adds a migration here.
 STEPS: Final[Sequence[Sequence[Table]]] = ((runs, devices, items), (deliveries,))
 VERSION: Final = len(STEPS)
 
 
 def take_steps(connection: Connection, version: int) -> None:
-    """Bring a database from a version to the newest."""
+    """Migrate a database from a version to the newest."""
     for tables in STEPS[version:]:
         METADATA.create_all(connection, tables=tables)

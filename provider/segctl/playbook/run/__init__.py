@@ -1,1 +1,1 @@
-"""Running a playbook: waves, their verification, and the state file that resumes them."""
+"""Run a playbook: its waves, their verification, and the state file to resume from."""

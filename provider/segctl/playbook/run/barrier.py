@@ -1,8 +1,8 @@
-"""A wave that is kept or taken back as a whole: its devices wait for each other before confirming.
+"""A barrier: the devices of a wave wait for each other, and all confirm or all revert.
 
-Every device of the wave is announced before it begins. Each either arrives, holding a change that
-is not yet kept, or leaves. When all have done one or the other, each that arrived is judged; when
-all of these are judged, the wave's verdict is known.
+The devices are named before the wave starts. Each device either arrives with an unconfirmed change
+or leaves. Once every device has arrived or left, those that arrived are judged. Once all of them
+have been judged, the verdict on the wave is known.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    State = Literal["coming", "holding", "judged", "gone"]
+    State = Literal["coming", "waiting", "judged", "gone"]
 
 
-class Hold:
-    """The meeting point of one wave's devices."""
+class Barrier:
+    """Where the devices of one wave wait for each other."""
 
     def __init__(self, devices: Iterable[str], verdict: Callable[[Mapping[str, str]], str]) -> None:
-        """Announce the devices.
+        """Set the devices of the wave.
 
         Args:
-            devices: their names.
-            verdict: given why each that failed did, returns why all go back, or nothing.
+            devices: names of all the devices.
+            verdict: takes the reason of each failure by device; returns why the wave must be
+                reverted, or an empty string.
         """
         self._changed = threading.Condition()
         self._states: dict[str, State] = dict.fromkeys(devices, "coming")
@@ -33,46 +34,46 @@ class Hold:
         self._released = False
 
     def leave(self, device: str, why: str = "") -> None:
-        """Say that a device holds no change that could be taken back; and why, where it failed."""
+        """Leave without an unconfirmed change; `why` is the reason if the device failed."""
         self._become(device, "gone", why)
 
     def arrive(self, device: str) -> None:
-        """Wait, holding a change, until every other device has arrived or left.
+        """Wait with an unconfirmed change until every other device has arrived or left.
 
         Raises:
-            KeyboardInterrupt: waiting was given up.
+            KeyboardInterrupt: the barrier was released.
         """
-        self._become(device, "holding")
+        self._become(device, "waiting")
         self._wait(lambda: not self._any(self._states, "coming"))
 
     def judged(self, device: str, why: str = "") -> str:
-        """Say why a device failed its probes, or nothing; return why the wave goes back.
+        """Record why a device failed its probes, if it did, and wait for all the others.
 
-        Waits until all have been judged.
+        Returns the reason why the wave must be reverted, or an empty string.
 
         Raises:
-            KeyboardInterrupt: waiting was given up.
+            KeyboardInterrupt: the barrier was released.
         """
         self._become(device, "judged", why)
-        self._wait(lambda: not self._any(self._states, "coming", "holding"))
+        self._wait(lambda: not self._any(self._states, "coming", "waiting"))
         return self.verdict()
 
     def past(self, devices: Iterable[str], *states: State) -> None:
-        """Wait until none of these devices is in one of the states.
+        """Wait until none of the devices is in any of the states.
 
         Raises:
-            KeyboardInterrupt: waiting was given up.
+            KeyboardInterrupt: the barrier was released.
         """
         awaited = tuple(devices)
         self._wait(lambda: not self._any(awaited, *states))
 
     def verdict(self) -> str:
-        """Return why the wave goes back, or nothing, as far as is known."""
+        """Return why the wave must be reverted, as far as is known; empty if nothing says so."""
         with self._changed:
             return self._verdict(dict(self._failed))
 
     def release(self) -> None:
-        """Give up waiting: every device that holds a change goes back."""
+        """Stop waiting: every device with an unconfirmed change reverts it."""
         with self._changed:
             self._released = True
             self._changed.notify_all()

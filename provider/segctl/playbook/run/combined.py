@@ -1,4 +1,4 @@
-"""A playbook as one plan: what all of its waves change, and whether that is what was reviewed."""
+"""A playbook as one plan: everything its waves change, compared with what was reviewed."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whole:
-    """What the plays that apply would change, once a device.
+class Combined:
+    """What the plays that apply would change: one plan per device.
 
-    `failures` could not be planned; `waves` says of each device when its turn comes.
+    `failures` are the devices that could not be planned. `waves` says in which waves each device
+    is changed.
     """
 
     plans: tuple[DevicePlan, ...]
@@ -31,11 +32,11 @@ class Whole:
     waves: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Whole:
-    """Return what a playbook would change, from what each of its waves would.
+def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Combined:
+    """Return what a playbook would change, combined from its waves.
 
     Raises:
-        PlanError: no play applies, or two plan a device differently.
+        PlanError: no play applies anything, or two plays plan a device differently.
     """
     plans: dict[str, DevicePlan] = {}
     failures: dict[str, Failure] = {}
@@ -48,12 +49,12 @@ def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Whole:
         before = plans.setdefault(one.device, one.plan)
         if found := tuple(of_device(before, one.plan)):
             raise PlanError(
-                f"{one.device} is planned differently by two plays ({found[0].what}): "
-                "a saved plan and a report have one plan a device; choose a play with --tags"
+                f"two plays plan {one.device} differently ({found[0].what}): a saved plan or "
+                "report holds one plan per device; choose a play with --tags"
             )
     if not waves:
-        raise PlanError("no play of it applies anything: there is no plan to save or to report")
-    return Whole(
+        raise PlanError("the playbook applies nothing, so there is no plan to save")
+    return Combined(
         plans=tuple(plan for name, plan in plans.items() if name not in failures),
         failures=tuple(failures.values()),
         waves={name: ", ".join(found) for name, found in waves.items()},
@@ -70,7 +71,7 @@ def _applied(
 
 
 def left_out(plays: Sequence[Prepared], reviewed: Plan) -> tuple[str, ...]:
-    """Return the devices that the reviewed plan changes and no play applies to."""
+    """Return the devices that the reviewed plan changes but no play applies to."""
     reached = {
         one.device.name for play in plays if play.applies for wave in play.waves for one in wave
     }
@@ -83,10 +84,10 @@ def not_reviewed(
     reviewed: Plan,
     done: Mapping[int, frozenset[str]],
 ) -> RolloutResult | None:
-    """Return the rollout that is not begun, if a device would be changed otherwise than reviewed.
+    """Return a refused rollout if the change to any device differs from the reviewed one.
 
-    `done` are the devices that an earlier run brought to an end, by play. A device that cannot be
-    planned now is left to its wave, where it fails unless it can be planned then.
+    `done` are the devices that an earlier run completed, by play. A device that cannot be planned
+    now is planned again in its wave, and fails there if it still cannot be.
     """
     differing: dict[str, tuple[Difference, ...]] = {}
     for play, _, one in _applied(plays, seen):
@@ -122,13 +123,13 @@ def not_reviewed(
     more = f" and {len(names) - 12} more" if len(names) > 12 else ""
     message = (
         f"{', '.join(names[:12])}{more} would be changed otherwise than reviewed: "
-        "nothing was changed; have a new plan reviewed"
+        "no device was changed; have a new plan reviewed"
     )
     return RolloutResult(plays=stopped, stop=Stop(code="not_reviewed", message=message))
 
 
 def refused(device: str, found: Sequence[Difference]) -> DeviceResult:
-    """Return the result of a device whose plan is not the reviewed one."""
+    """Return the result for a device whose plan is not the reviewed one."""
     count = f"{len(found)} difference{'' if len(found) == 1 else 's'}"
     return DeviceResult(
         device=device,

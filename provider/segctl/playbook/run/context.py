@@ -1,4 +1,4 @@
-"""What holds for all of a rollout, and who is told how it goes."""
+"""The settings of a rollout, and where its progress is shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from segctl.planning.apply import Order
-from segctl.playbook.run.barrier import Hold
+from segctl.playbook.run.barrier import Barrier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,27 +21,26 @@ if TYPE_CHECKING:
 
 
 class Screen(Protocol):
-    """Who is told how a rollout goes."""
+    """Shows the progress of a rollout."""
 
     def devices(self, names: Sequence[str]) -> AbstractContextManager[Callable[[str, str], None]]:
-        """Show what each of these devices is doing."""
+        """Show what each device is doing."""
         ...
 
     def tell(self, event: str, **facts: object) -> None:
-        """Tell that a play, a wave or a soak time begins or ends."""
+        """Report that a play, a wave or a soak time begins or ends."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What holds for all of a rollout.
+    """The settings of one rollout.
 
-    `approved` says, for plays and devices, what of their plans a person agreed to; nothing but
-    what `reviewed` holds of a device is applied to it, if that is given. `done` are the
-    devices that an earlier run brought to an end, by play, `begun` those that it began. `begin` is
-    called before every wave, `keep` after it.
-    `executor` is where devices are read, and changed where none has to wait for another; where
-    each goes on by itself, it does so in a thread of this process.
+    `approved` holds what a person agreed to, by play and device. If `reviewed` is given, only the
+    changes in it are applied. `done` are the devices that an earlier run completed, by play;
+    `begun` are those that it started. `begin` is called before every wave, `keep` after it.
+    Devices are read on `executor`, and changed there unless they have to wait for each other.
+    With a strategy in which each device proceeds on its own, each has a thread of this process.
     """
 
     forks: int
@@ -61,10 +60,10 @@ class Run:
     begun: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     rollout_id: str = ""
     journal: Journal | None = None
-    holds: list[Hold] = field(default_factory=list[Hold])
+    barriers: list[Barrier] = field(default_factory=list[Barrier])
 
     def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:
-        """Return how a device's plan is applied, with what a task allows besides."""
+        """Return how a device's plan is applied, with what the task allows in addition."""
         return Order(
             allow_purge=self.allow_purge or allow_purge,
             allow_mass_delete=self.allow_mass_delete or allow_mass_delete,
@@ -74,7 +73,7 @@ class Run:
         )
 
     def press(self) -> None:
-        """Take back what runs."""
+        """Stop the devices at work and revert them."""
         self.brake.press()
-        for hold in list(self.holds):
-            hold.release()
+        for barrier in list(self.barriers):
+            barrier.release()

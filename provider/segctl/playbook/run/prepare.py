@@ -1,4 +1,4 @@
-"""A playbook and an inventory into what is to be rolled out: per play its tasks and its waves."""
+"""Combine a playbook and an inventory into a rollout: the tasks and the waves of each play."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A play with everything that it needs of the inventory; `number` counts from 1."""
+    """A play with everything it needs from the inventory; `number` counts from 1."""
 
     number: int
     play: Play
@@ -33,7 +33,7 @@ class Prepared:
 
     @property
     def applies(self) -> bool:
-        """Whether a task of it changes devices."""
+        """Whether any of its tasks changes devices."""
         return any(task.action == "apply" for task in self.tasks)
 
 
@@ -45,11 +45,11 @@ def prepare(
     only: Sequence[str] = (),
     skip: Sequence[str] = (),
 ) -> tuple[Prepared, ...]:
-    """Return the plays that `only` and `skip` (tags) leave something of.
+    """Return the plays of which the tags in `only` and `skip` select at least one task.
 
     Raises:
-        PlaybookError: a host pattern or a check means nothing here.
-        InventoryError: with a play's variables the inventory has problems.
+        PlaybookError: a host pattern or a check does not fit the inventory.
+        InventoryError: a play's variables cause problems in the inventory.
     """
     found: list[Prepared] = []
     problems: list[Problem] = []
@@ -98,12 +98,12 @@ def _prepared(
 
 
 def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
-    """Yield the commands that a device of the play would be asked for and does not run."""
+    """Yield a problem for each command that a platform in the play does not run."""
     for probe in play.verify:
         for platform in sorted(platforms):
             if not isinstance(probe, Ask) or probe.platform:
-                continue  # those of one platform were checked where the playbook was read
-            with suppress(UnsupportedError):  # whoever plans such a device says so
+                continue  # the reader has checked the probes that name a platform
+            with suppress(UnsupportedError):  # reported when the device is planned
                 if why := refusal(platform, probe.command):
                     yield Problem(
                         message=f"{platform}: {why}",
@@ -111,14 +111,14 @@ def _refused(play: Play, platforms: set[str]) -> Iterator[Problem]:
                         line=probe.declared.line,
                         column=probe.declared.column,
                         path="verify",
-                        hint="name the platform that is asked: platform: …"
+                        hint="name the platform that runs it: platform: …"
                         if len(platforms) > 1
                         else "",
                     )
 
 
 def _of_play(play: Play, error: FileError) -> FileError:
-    """Blame the play for a host pattern that is not valid; an inventory's own problems stay its."""
+    """Attribute an invalid host pattern to the play; leave the inventory's problems as they are."""
     if any(problem.file != "--limit" for problem in error.problems):
         return error
     where = play.declared

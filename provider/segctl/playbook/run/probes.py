@@ -1,4 +1,4 @@
-"""The ``tcp``, ``tls`` and ``icmp`` probes: whether something answers this machine."""
+"""The ``tcp``, ``tls`` and ``icmp`` probes: does a host answer this machine?"""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def tries(
     attempt: Callable[[], str], retries: int, *, stopped: Callable[[], bool], pause: float = PAUSE
 ) -> str:
-    """Call `attempt` until it finds nothing wrong; return what was wrong in the end.
+    """Call `attempt` until it succeeds; return the last problem, or an empty string.
 
     Raises:
-        KeyboardInterrupt: it was stopped between two tries.
+        KeyboardInterrupt: the run was stopped between two attempts.
     """
     wrong = ""
     for number in range(retries + 1):
@@ -43,24 +43,24 @@ def tries(
 
 
 def reach(probe: Reach, *, stopped: Callable[[], bool]) -> str:
-    """Say what is wrong with what a probe finds; nothing where it is as expected."""
+    """Run a probe and return what is wrong; empty if the result is as expected."""
 
     def attempt() -> str:
         try:
             refused = _ATTEMPTS[probe.kind](probe)
         except socket.gaierror:
-            return f"{probe}: the name {probe.host} does not resolve"
+            return f"{probe}: the host name {probe.host} does not resolve"
         except UnknowableError as error:
             return f"{probe}: {error}"
         if probe.open:
             return f"{probe}: {refused}" if refused else ""
-        return "" if refused else f"{probe}: answers, though it should be closed"
+        return "" if refused else f"{probe}: answers, but it should be closed"
 
     return tries(attempt, probe.retries, stopped=stopped)
 
 
 class UnknowableError(Exception):
-    """This machine cannot tell."""
+    """This machine cannot run the probe."""
 
 
 def _tcp(probe: Reach) -> str:
@@ -107,7 +107,7 @@ def _reason(error: OSError, probe: Reach) -> str:
 
 
 def _icmp(probe: Reach) -> str:
-    """Send an echo request: from a socket where the kernel lets us, else by the system's ping."""
+    """Send an echo request: from a socket if the kernel allows it, else with the system's ping."""
     family, _, _, _, address = socket.getaddrinfo(probe.host, None, type=socket.SOCK_DGRAM)[0]
     kinds = (socket.SOCK_DGRAM, socket.SOCK_RAW)
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
@@ -158,7 +158,7 @@ def _ping(probe: Reach) -> str:
         return f"no answer within {format_duration(probe.timeout)}"
     except ChildError as error:
         raise UnknowableError(
-            "this account may not send echo requests: install ping, or widen "
+            "this account may not send echo requests: install ping, or extend "
             "net.ipv4.ping_group_range"
         ) from error
     return "" if done.code == 0 else f"no answer within {format_duration(probe.timeout)}"

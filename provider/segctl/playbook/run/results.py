@@ -1,4 +1,4 @@
-"""What became of a rollout: devices in waves, waves in plays."""
+"""The results of a rollout: devices in waves, waves in plays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from segctl.planning.plan import DevicePlan
     from segctl.planning.review import Difference
 
-#: Those in `WELL` need nothing more to be done; the others went wrong, or are still to come.
+#: A status in `WELL` needs no further action; any other failed or is still to come.
 Status = Literal[
     "applied",
     "unchanged",
@@ -25,16 +25,16 @@ Status = Literal[
     "not_begun",
     "done_before",
 ]
-#: Whether the change is live on a device that is `unknown` could not be told.
+#: For an `unknown` device, segctl could not tell whether the change is live.
 BAD = ("failed", "unknown")
 WELL = ("applied", "unchanged", "in_sync", "drifted", "planned", "done_before")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceResult:
-    """What became of one device in one wave.
+    """The result of one device in one wave.
 
-    `differences` are those of its plan from the reviewed one, where that is why it failed.
+    `differences` from the reviewed plan are set if they are the reason why the device failed.
     """
 
     device: str
@@ -48,13 +48,13 @@ class DeviceResult:
 
     @property
     def well(self) -> bool:
-        """Whether nothing has to be done about it."""
+        """Whether the device needs no further action."""
         return self.status in WELL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaveResult:
-    """What became of one wave."""
+    """The result of one wave."""
 
     number: int
     status: Literal["done", "failed", "not_begun", "planned"]
@@ -63,13 +63,13 @@ class WaveResult:
 
     @property
     def changed(self) -> bool:
-        """Whether a device holds something else now."""
+        """Whether any device was changed."""
         return any(device.status == "applied" for device in self.devices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayResult:
-    """What became of one play."""
+    """The result of one play."""
 
     number: int
     name: str
@@ -78,7 +78,7 @@ class PlayResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """Why a rollout did not go on."""
+    """Why a rollout stopped."""
 
     code: str
     message: str
@@ -86,24 +86,24 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutResult:
-    """What became of a whole rollout."""
+    """The result of a rollout."""
 
     plays: tuple[PlayResult, ...]
     stop: Stop | None = None
 
     @property
     def devices(self) -> Iterator[DeviceResult]:
-        """Every device of every wave, once a play."""
+        """Every device of every wave, once per play."""
         for play in self.plays:
             for wave in play.waves:
                 yield from wave.devices
 
     @property
     def summary(self) -> Mapping[str, int]:
-        """How many devices of each status."""
+        """The number of devices by status."""
         return Counter(device.status for device in self.devices)
 
     @property
     def well(self) -> bool:
-        """Whether all that was asked for is done."""
+        """Whether everything that was asked for is done."""
         return self.stop is None and all(device.well for device in self.devices)

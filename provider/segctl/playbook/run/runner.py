@@ -1,6 +1,6 @@
-"""The waves of a playbook, one after the other, until all is done or a wave fails.
+"""The runner: the waves of a playbook, one after the other, until all are done or one fails.
 
-Between two waves stand the change window, the soak time and Ctrl-C.
+Between two waves it checks the change window, waits for the soak time and heeds Ctrl-C.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
-    """Roll the plays out, wave by wave, and return what became of all their devices."""
+    """Roll the plays out, wave by wave, and return the results of all devices."""
     results: list[PlayResult] = []
     stop = _rested(run, run.resting_until)
     left = [(one.number, number) for one in plays for number, _ in enumerate(one.waves, 1)]
@@ -70,9 +70,9 @@ def _play(prepared: Prepared, waves: Sequence[WaveResult]) -> PlayResult:
 
 
 def _may_begin(play: Play, run: Run) -> Stop | None:
-    """Say what is in the way of another wave."""
+    """Return why the next wave may not begin, or None."""
     if run.brake.eased:
-        return Stop(code="interrupted", message="interrupted: nothing more was begun")
+        return Stop(code="interrupted", message="interrupted: nothing more was started")
     now = run.today()
     if not play.windows or closes(play.windows, now) is not None:
         return None
@@ -85,11 +85,11 @@ def _may_begin(play: Play, run: Run) -> Stop | None:
 
 
 def _noted(prepared: Prepared, devices: Sequence[Desired], run: Run) -> Stop | None:
-    """Note a wave before it begins: one that a killed run began must be probed when resumed."""
+    """Record a wave before it begins: if the run is killed, resuming must probe that wave."""
     try:
         run.begin(prepared.number, [one.device.name for one in devices])
     except SegctlError as error:
-        return Stop(code=error.code, message=f"nothing more was begun: {error}")
+        return Stop(code=error.code, message=f"nothing more was started: {error}")
     return None
 
 
@@ -113,19 +113,19 @@ def _stop_of(prepared: Prepared, result: WaveResult, run: Run) -> Stop | None:
             message=f"wave {result.number} of play {prepared.play.name!r} failed: {result.message}",
         )
     if run.brake.eased:
-        return Stop(code="interrupted", message="interrupted: nothing more was begun")
+        return Stop(code="interrupted", message="interrupted: nothing more was started")
     return None
 
 
 def _soak_end(play: Play, result: WaveResult, run: Run, *, last: bool) -> datetime | None:
-    """Return until when to wait before the next wave."""
+    """Return the time to wait for before the next wave."""
     if last or not play.soak or not result.changed:
         return None
     return run.today() + timedelta(seconds=play.soak)
 
 
 def _rested(run: Run, until: datetime | None) -> Stop | None:
-    """Wait until a moment, unless somebody presses Ctrl-C."""
+    """Wait until the given time, or until somebody presses Ctrl-C."""
     left = (until - run.today()).total_seconds() if until else 0.0
     if until is None or left <= 0:
         return None
@@ -133,7 +133,7 @@ def _rested(run: Run, until: datetime | None) -> Stop | None:
     if run.brake.rest(left):
         run.screen.tell("soak_end")
         return None
-    return Stop(code="interrupted", message="interrupted while soaking: nothing more was begun")
+    return Stop(code="interrupted", message="interrupted while soaking: nothing more was started")
 
 
 def _wave(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
@@ -201,7 +201,7 @@ def look(
     cache: bool = False,
     allow_mass_delete: bool = False,
 ) -> RolloutResult:
-    """Return what each wave would change as the devices are now; none is written to."""
+    """Return what each wave would change on the devices as they are now; only read from them."""
 
     def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
         with screen.devices([one.device.name for one in devices]) as report:

@@ -1,4 +1,4 @@
-"""The file that a rollout is resumed from: what it was, and which devices it has done."""
+"""The state file of a rollout: what to resume, and which devices are done."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ KIND = "segctl rollout"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """How far a rollout is.
+    """How far a rollout has come.
 
-    `done` are the devices by play (from 1), `begun` those whose wave was begun: what a killed run
-    did to them was perhaps never probed. `tags` and `skip_tags` what it was begun with, and
-    `reviewed` id and digest of the plan that says what it may do, if one does.
+    `done` are the completed devices by play (from 1). `begun` are those whose wave was started; a
+    killed run may have changed them without probing them. The rollout was started with `tags` and
+    `skip_tags`. `reviewed` is the id and digest of the reviewed plan, if one was given.
     """
 
     rollout_id: str
@@ -41,7 +41,7 @@ class State:
     soak_until: datetime | None = None
 
     def after(self, plays: Iterable[PlayResult], soak_until: datetime | None) -> State:
-        """Return the state once these plays' waves have ended."""
+        """Return the state after these plays' waves have ended."""
         done = {number: set(names) for number, names in self.done.items()}
         for play in plays:
             for wave in play.waves:
@@ -54,12 +54,12 @@ class State:
         )
 
     def beginning(self, play: int, devices: Iterable[str]) -> State:
-        """Return the state once a wave of these devices is about to begin."""
+        """Return the state when a wave of these devices is about to begin."""
         found = self.begun.get(play, frozenset()) | frozenset(devices)
         return replace(self, begun={**self.begun, play: found})
 
     def dumps(self) -> str:
-        """Return the file's text."""
+        """Return the text of the state file."""
         document = {
             "format_version": FORMAT_VERSION,
             "kind": KIND,
@@ -80,25 +80,26 @@ def load_state(path: Path, playbook: Playbook) -> State:
     """Read a state file.
 
     Raises:
-        UsageError: it cannot be read, is none, or is of another playbook than this one.
+        UsageError: it cannot be read, is not a state file, or belongs to another playbook.
     """
     try:
         found = read_json(path.read_bytes())
     except OSError as error:
         raise UsageError(
-            f"{path}: {error.strerror}: without its state a rollout cannot be resumed; "
-            "run it without --resume, what is done is found to be so"
+            f"{path}: {error.strerror}: a rollout cannot be resumed without its state file; "
+            "run it without --resume: devices that are done are recognised and left alone"
         ) from error
     except ValueError as error:
-        raise UsageError(f"{path} is no state of a rollout: {error}") from error
+        raise UsageError(f"{path} is not the state file of a rollout: {error}") from error
     try:
         state = _state(cast("dict[str, Any]", found))
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UsageError(f"{path} is no state of a rollout, or a damaged one") from error
+        raise UsageError(f"{path} is not the state file of a rollout, or it is damaged") from error
     if state.digest != playbook.digest:
         raise UsageError(
-            f"{playbook.file} is not the playbook that {path} is of, or was changed since: "
-            "begin again without --resume, what is done is found to be so"
+            f"{path} belongs to another playbook than {playbook.file}, or {playbook.file} has "
+            "changed since: start again without --resume; devices that are done are recognised "
+            "and left alone"
         )
     return state
 

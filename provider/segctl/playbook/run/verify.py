@@ -1,4 +1,4 @@
-"""The end of a wave: its devices hold their changes until the probes have judged all of them."""
+"""The end of a wave: its devices wait with unconfirmed changes until all have been probed."""
 
 from __future__ import annotations
 
@@ -28,46 +28,46 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
     from segctl.planning.apply import Judge, Order
     from segctl.planning.plan import DevicePlan
-    from segctl.playbook.run.barrier import Hold
+    from segctl.playbook.run.barrier import Barrier
     from segctl.playbook.run.context import Run
     from segctl.playbook.run.prepare import Prepared
     from segctl.providers.base import Live, Session
 
-#: Seconds a push to a device with a timed revert is reckoned with, where others of its wave wait.
+#: Seconds allowed for a push to a device with a timed revert while others of its wave wait.
 _PUSH = 10.0
 
 
 class WaveFailedError(DeviceError):
-    """The device goes back because its wave failed."""
+    """The device is reverted because its wave failed."""
 
     code = "wave_failed"
 
 
 @dataclass(slots=True, kw_only=True)
-class Judging:
-    """The devices of a wave that hold a change until all are judged.
+class Verification:
+    """Applies the plans of a wave whose devices wait at a barrier until all have been judged.
 
-    Each has a thread of its own, at most `slots` of them at work; one that waits gives its slot up.
-    Devices that go back by themselves after a time are changed last and kept first.
+    Each device has its own thread, of which at most `slots` work at a time; a device that waits
+    gives up its slot. Devices with a timed revert are changed last and confirmed first.
     """
 
     prepared: Prepared
     run: Run
     report: Callable[[str, str], None]
-    hold: Hold
+    barrier: Barrier
     slots: Semaphore
     devices: Mapping[str, Device]
     lock: Lock = field(default_factory=Lock)
     reached: str | None = None
 
     def apply(self, plan: DevicePlan, order: Order) -> Outcome:
-        """Apply one device's plan, and keep it once the wave is judged."""
+        """Apply one device's plan, and confirm it once the wave has been judged."""
         speaks = provider(plan.platform)
         timed = speaks.capabilities.timed_revert
         why = ""
         try:
             if timed:
-                self.hold.past(self._timed(timed=False), "coming")
+                self.barrier.past(self._timed(timed=False), "coming")
             with self.slots:
                 self._refuse_late()
                 return apply_device(
@@ -90,12 +90,12 @@ class Judging:
             why = str(error).removeprefix(f"{plan.name}: ")
             raise
         except KeyboardInterrupt:
-            raise  # who was not begun, or stopped by hand, has not failed
+            raise  # a device that was not started, or was stopped by hand, has not failed
         except BaseException as error:
             why = internal(error)
             raise
         finally:
-            self.hold.leave(plan.name, why)
+            self.barrier.leave(plan.name, why)
             self.report(plan.name, "")
 
     @property
@@ -107,7 +107,7 @@ class Judging:
             raise KeyboardInterrupt
 
     def _guard(self) -> float:
-        """Return how long a device with a timed revert waits to be confirmed."""
+        """Return the seconds after which a device with a timed revert reverts unconfirmed."""
         play = self.prepared.play
         if play.revert_in:
             return float(play.revert_in)
@@ -115,7 +115,7 @@ class Judging:
         return REVERT_IN + play.verify_seconds + _PUSH * rounds
 
     def _timed(self, *, timed: bool) -> list[str]:
-        """Return the devices that go back by themselves, or those that do not."""
+        """Return the devices with a timed revert, or those without."""
         return [
             name
             for name, device in self.devices.items()
@@ -124,7 +124,7 @@ class Judging:
 
     def _judge(self, plan: DevicePlan, *, timed: bool) -> Judge:
         def waiting(wait: Callable[[], str | None]) -> str:
-            """Wait for others, meanwhile out of the slot."""
+            """Wait for other devices, and give up the slot meanwhile."""
             self.report(plan.name, "waiting for the wave")
             self.slots.release()
             try:
@@ -133,22 +133,22 @@ class Judging:
                 self.slots.acquire()
 
         def judge(session: Session, live: Live) -> None:
-            waiting(lambda: self.hold.arrive(plan.name))
+            waiting(lambda: self.barrier.arrive(plan.name))
             bad = self._wrong(plan, session, live)
-            verdict = waiting(lambda: self.hold.judged(plan.name, bad))
+            verdict = waiting(lambda: self.barrier.judged(plan.name, bad))
             if bad:
                 raise VerifyError(plan.name, f"{bad}: reverted")
             if not verdict and not timed:
                 others = self._timed(timed=True)
-                waiting(lambda: self.hold.past(others, "coming", "holding", "judged"))
-                verdict = self.hold.verdict()
+                waiting(lambda: self.barrier.past(others, "coming", "waiting", "judged"))
+                verdict = self.barrier.verdict()
             if verdict:
-                raise WaveFailedError(plan.name, f"taken back, the wave failed: {verdict}")
+                raise WaveFailedError(plan.name, f"taken back because the wave failed: {verdict}")
 
         return judge
 
     def _wrong(self, plan: DevicePlan, session: Session, live: Live) -> str:
-        """Say which probe finds what it should not."""
+        """Return which probe failed, and why; empty if all passed."""
         if not self.prepared.play.verify:
             return ""
         self.report(plan.name, "verifying")
@@ -158,7 +158,7 @@ class Judging:
         return self.run.brake.pressed
 
     def _reach(self) -> str:
-        """Run the probes that are of the wave, once."""
+        """Run the probes that are run once per wave."""
         with self.lock:
             if self.reached is None:
                 probes = (one for one in self.prepared.play.verify if isinstance(one, Reach))
@@ -180,7 +180,9 @@ class Judging:
             if not isinstance(probe, Ask) or probe.platform not in ("", plan.platform):
                 continue
             if not isinstance(session, Showing):
-                raise UnsupportedError(f"{plan.name}: {plan.platform} takes no command probes")
+                raise UnsupportedError(
+                    f"{plan.name}: {plan.platform} does not support command probes"
+                )
 
             def attempt(probe: Ask = probe, shown: Showing = session) -> str:
                 return _unexpected(probe, shown.show(probe.command))
@@ -196,4 +198,4 @@ def _unexpected(probe: Ask, answer: str) -> str:
         found = re.search(wanted[1:], answer, re.MULTILINE) is not None
     else:
         found = wanted in answer
-    return "" if found else f"its answer does not hold {wanted!r}"
+    return "" if found else f"its answer does not contain {wanted!r}"

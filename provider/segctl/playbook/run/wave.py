@@ -1,4 +1,4 @@
-"""One wave: its devices are planned afresh, changed, judged by the probes, kept or taken back."""
+"""One wave: plan its devices afresh, change them, probe them, and keep or revert the changes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
 from segctl.playbook import exceeds
-from segctl.playbook.run.barrier import Hold
+from segctl.playbook.run.barrier import Barrier
 from segctl.playbook.run.combined import refused
 from segctl.playbook.run.results import BAD, DeviceResult
-from segctl.playbook.run.verify import Judging
+from segctl.playbook.run.verify import Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -39,20 +39,21 @@ Report: TypeAlias = "Callable[[str, str], None]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lane:
-    """How a task goes about its devices: all of a wave together, or one of them by itself.
+    """How a task handles its devices: all of a wave together, or one on its own.
 
-    One by itself has the `report` of its wave, whose devices meet at `meetings` and share `slots`.
+    A device on its own uses the `report` of its wave; the devices of the wave wait for each other
+    at the barriers in `barriers` and share `slots`.
     """
 
     forks: int
     slots: Semaphore
     report: Report | None = None
-    meetings: Mapping[Task, Hold] = field(default_factory=dict["Task", "Hold"])
+    barriers: Mapping[Task, Barrier] = field(default_factory=dict["Task", "Barrier"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """One wave while it runs; what becomes of each device is in `results`."""
+    """One wave while it runs; `results` holds the result of each device."""
 
     prepared: Prepared
     run: Run
@@ -62,27 +63,27 @@ class Wave:
 
     @property
     def play(self) -> Play:
-        """The play it is of."""
+        """The play that the wave belongs to."""
         return self.prepared.play
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its devices' names."""
+        """The names of its devices."""
         return tuple(one.device.name for one in self.devices)
 
     @property
-    def held(self) -> bool:
-        """Whether its devices wait for each other before a change is kept."""
+    def together(self) -> bool:
+        """Whether its devices wait for each other before they confirm a change."""
         return bool(self.play.verify) or self.play.on_failure == "revert"
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be begun: too many have failed, or somebody said so."""
+        """Whether to start nothing more: too many devices failed, or somebody pressed Ctrl-C."""
         bad = sum(one.status in BAD for one in self.results.values())
         return exceeds(bad, len(self.devices), self.play.tolerated) or self.run.brake.eased
 
     def go(self) -> None:
-        """Do all tasks on all devices."""
+        """Run all tasks on all devices."""
         done = self._together() if self.play.strategy == "linear" else self._each_by_itself()
         for name in self.names:
             found = self.results.get(name)
@@ -92,7 +93,7 @@ class Wave:
                 self.results[name] = DeviceResult(device=name, status="not_begun")
 
     def _together(self) -> frozenset[str]:
-        """Do each task on all devices before the next; return those that have had all."""
+        """Run each task on all devices before the next; return the devices that completed all."""
         lane = _Lane(forks=self.run.forks, slots=Semaphore(self.run.forks))
         for task in self.prepared.tasks:
             if self.over:
@@ -102,21 +103,21 @@ class Wave:
         return frozenset(self.names)
 
     def _each_by_itself(self) -> frozenset[str]:
-        """Let each device go through the tasks alone; return those that have had all."""
-        meetings = {
-            task: self._meeting(self.names)
+        """Run the tasks on each device independently; return the devices that completed all."""
+        barriers = {
+            task: self._barrier(self.names)
             for task in self.prepared.tasks
-            if task.action == "apply" and self.held
+            if task.action == "apply" and self.together
         }
         done: set[str] = set()
         with self.run.screen.devices(self.names) as report:
-            lane = _Lane(forks=1, slots=Semaphore(self.run.forks), report=report, meetings=meetings)
+            lane = _Lane(forks=1, slots=Semaphore(self.run.forks), report=report, barriers=barriers)
 
             def one(device: Desired) -> None:
                 if self._alone(device, lane):
                     done.add(device.device.name)
 
-            forks = len(self.devices) if meetings else self.run.forks
+            forks = len(self.devices) if barriers else self.run.forks
             ended = each(one, self.devices, forks, Brake())
         for device, result in zip(self.devices, ended, strict=True):
             if isinstance(result, BaseException):
@@ -132,8 +133,8 @@ class Wave:
             )
         finally:
             bad = self.results.get(name)
-            for meeting in lane.meetings.values():
-                meeting.leave(name, bad.message if bad and bad.status in BAD else "")
+            for barrier in lane.barriers.values():
+                barrier.leave(name, bad.message if bad and bad.status in BAD else "")
             if lane.report is not None:
                 lane.report(name, "")
 
@@ -143,7 +144,7 @@ class Wave:
 
     @contextmanager
     def _reporting(self, lane: _Lane, names: Sequence[str]) -> Generator[Report]:
-        """Show what devices do, and remember which have begun."""
+        """Show what devices do, and remember which were started."""
         with ExitStack() as stack:
             shown = lane.report or stack.enter_context(self.run.screen.devices(names))
 
@@ -158,7 +159,7 @@ class Wave:
     # --- tasks -------------------------------------------------------------------------------
 
     def _task(self, task: Task, devices: Sequence[Desired], lane: _Lane) -> bool:
-        """Do one task; say whether it was done, be it that devices failed."""
+        """Run one task; return whether it ran, even if devices failed."""
         plans = self._plans(devices, lane)
         if task.action == "plan":
             for plan in plans:
@@ -199,7 +200,7 @@ class Wave:
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)
         if earlier is not None and status in ("planned", "in_sync", "drifted") and earlier.well:
-            return  # an apply before says more
+            return  # the result of an earlier apply says more
         self.results[plan.name] = DeviceResult(
             device=plan.name,
             status=status,
@@ -210,7 +211,7 @@ class Wave:
         )
 
     def _note(self, outcome: Outcome) -> None:
-        """Take over what became of a device."""
+        """Record the outcome of a device."""
         status: Status = outcome.status
         message = outcome.message
         if outcome.code == "wave_failed":
@@ -244,7 +245,7 @@ class Wave:
                 self._set(plan, "in_sync")
 
     def _reviewed(self, plan: DevicePlan) -> bool:
-        """Note a device that would be changed otherwise than reviewed."""
+        """Return whether a device's changes are the reviewed ones; record it as failed if not."""
         if self.run.reviewed is None:
             return True
         found = changed_otherwise(self.run.reviewed, plan)
@@ -253,7 +254,7 @@ class Wave:
         return not found
 
     def _agreed(self, plan: DevicePlan) -> bool:
-        """Note a device whose plan is not the one that a person said yes to."""
+        """Return whether a device's plan was approved; record it as stale if not."""
         approved = self.run.approved
         key = (self.prepared.number, plan.name)
         if approved is None or not plan.changes or approved.get(key) == agreed_on(plan):
@@ -271,9 +272,9 @@ class Wave:
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
         with self._reporting(lane, names) as report:
-            if self.held:
-                hold = lane.meetings.get(task) or self._meeting(names)
-                outcomes = self._apply_held(plans, hold, lane, report, order)
+            if self.together:
+                barrier = lane.barriers.get(task) or self._barrier(names)
+                outcomes = self._apply_together(plans, barrier, lane, report, order)
             else:
                 outcomes = apply_plans(
                     plans,
@@ -290,7 +291,7 @@ class Wave:
     def _settled(
         self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
     ) -> list[DevicePlan]:
-        """Take back what dead runs left before it is planned against; return the plans then."""
+        """Settle what dead runs left on the devices, then plan them again; return the plans."""
         pending = [plan for plan in plans if plan.state.unconfirmed and plan.changes]
         if not pending:
             return list(plans)
@@ -311,7 +312,7 @@ class Wave:
         again = self._plans([one for one in devices if one.device.name in left], lane)
         return [plan for plan in plans if plan.name not in names] + again
 
-    def _meeting(self, names: Sequence[str]) -> Hold:
+    def _barrier(self, names: Sequence[str]) -> Barrier:
         def verdict(reasons: Mapping[str, str]) -> str:
             listed = dict(self._failures()) | dict(reasons)
             if self.play.on_failure != "revert":
@@ -320,29 +321,29 @@ class Wave:
                 return ""
             return "; ".join(f"{name}: {why}" for name, why in sorted(listed.items())[:3])
 
-        hold = Hold(names, verdict)
-        self.run.holds.append(hold)
-        return hold
+        barrier = Barrier(names, verdict)
+        self.run.barriers.append(barrier)
+        return barrier
 
     def _failures(self) -> Iterator[tuple[str, str]]:
         for name, one in list(self.results.items()):
             if one.status in BAD:
                 yield name, one.message
 
-    def _apply_held(
+    def _apply_together(
         self,
         plans: Sequence[DevicePlan],
-        hold: Hold,
+        barrier: Barrier,
         lane: _Lane,
         report: Report,
         order: Order,
     ) -> tuple[Outcome, ...]:
-        judging = Judging(
+        verification = Verification(
             prepared=self.prepared,
             run=self.run,
             devices={one.device.name: one.device for one in self.devices},
             report=report,
-            hold=hold,
+            barrier=barrier,
             slots=lane.slots,
         )
 
@@ -350,9 +351,9 @@ class Wave:
 
         def one(plan: DevicePlan) -> Outcome:
             again = plan.name in unjudged
-            return judging.apply(plan, replace(order, judge_unchanged=again))
+            return verification.apply(plan, replace(order, judge_unchanged=again))
 
-        # a thread each, and none left out: those that wait must learn of every other
+        # one thread per device, without exception: those that wait must hear from every other
         ended = each(one, plans, len(plans), Brake())
         return tuple(
             result if isinstance(result, Outcome) else failed(plan.name, result)
@@ -361,5 +362,5 @@ class Wave:
 
 
 def agreed_on(plan: DevicePlan) -> str:
-    """Return what of a plan a person agrees to: what is sent and what comes of it."""
+    """Return the part of a plan that a person approves: what is sent, and the resulting policy."""
     return f"{plan.desired} {plan.purge} {plan.script}"

@@ -261,7 +261,7 @@ def test_an_older_schema_is_brought_up(url: Secret) -> None:
 def test_a_newer_schema_is_refused(url: Secret) -> None:
     with opened(url) as engine, engine.begin() as connection:
         connection.execute(update(schema).values(version=VERSION + 1))
-    with pytest.raises(HistoryError, match="made by a newer segctl"), opened(url):
+    with pytest.raises(HistoryError, match="a newer segctl created"), opened(url):
         pass
 
 
@@ -287,7 +287,7 @@ def test_sqlite_is_for_its_owner_only(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("mysql://root:geheim@db/x", "SQLite or PostgreSQL, not in mysql"),
-        ("postgresql://u:geheim@[::1/x", "no URL"),
+        ("postgresql://u:geheim@[::1/x", "not a URL"),
         ("postgresql://u:geheim@/x?host=/nowhere", "history postgresql:///x: "),
         ("sqlite:////proc/nowhere/h.db", "history /proc/nowhere"),
     ],

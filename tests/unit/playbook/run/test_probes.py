@@ -45,12 +45,12 @@ def test_tcp(device: PanosMock, closed: int) -> None:
     assert look(tcp(closed, expect_open=False)) == ""
     assert look(tcp(closed)) == f"tcp 127.0.0.1:{closed}: Connection refused"
     answered = look(tcp(device.port, expect_open=False))
-    assert answered == f"tcp 127.0.0.1:{device.port}: answers, though it should be closed"
+    assert answered == f"tcp 127.0.0.1:{device.port}: answers, but it should be closed"
 
 
 def test_a_name_that_does_not_resolve_is_not_closed() -> None:
     probe = Reach(kind="tcp", host="no.such.host.invalid", port=1, open=False, retries=0)
-    assert look(probe).endswith("the name no.such.host.invalid does not resolve")
+    assert look(probe).endswith("the host name no.such.host.invalid does not resolve")
 
 
 def test_tls_verifies(device: PanosMock, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def may_echo() -> bool:
 @pytest.mark.skipif(not may_echo(), reason="this account may not send echo requests")
 def test_icmp() -> None:
     assert look(Reach(kind="icmp", host="127.0.0.1", retries=0)) == ""
-    assert "answers, though" in look(Reach(kind="icmp", host="127.0.0.1", open=False, retries=0))
+    assert "answers, but" in look(Reach(kind="icmp", host="127.0.0.1", open=False, retries=0))
 
 
 def test_without_a_socket_the_systems_ping_is_asked(
