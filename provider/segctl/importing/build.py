@@ -158,7 +158,12 @@ def _bindings(
     seen: set[str] = set()
     for zone, name in suggested.attached:
         if not is_word(name) or not all(map(is_word, interfaces.get(name, ()))):
-            strange.append(_warning(f"zone {name!r} of the device has a name of odd characters"))
+            strange.append(
+                _warning(
+                    f"zone {name!r} of the device has characters in its name "
+                    "that the inventory does not take"
+                )
+            )
             continue
         own = () if name in seen else interfaces.get(name, ())
         seen.add(name)
@@ -266,8 +271,8 @@ def _differing(changes: tuple[Change, ...]) -> Iterator[Problem]:
         yield _warning(
             f"{change.kind} {change.name} carries our mark and cannot be read back exactly: "
             f"planning would {change.op} it{f' ({fields})' if fields else ''}",
-            "it was edited by hand, has expired, or the inventory cannot say it",
+            "it was edited by hand, has expired, or the inventory cannot express it",
             subject=change.name,
         )
     if len(changes) > _MOST_NAMED:
-        yield _warning(f"planning back finds {len(changes) - _MOST_NAMED} changes more")
+        yield _warning(f"planning back finds {len(changes) - _MOST_NAMED} more changes")

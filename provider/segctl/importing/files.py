@@ -54,7 +54,7 @@ def _hosts(device: Device, group: str, connection: Mapping[str, object]) -> list
         if isinstance(value, str | int)
     ]
     return [
-        f"# {device.name} as `segctl import` found it. There is no password here: give it as",
+        f"# {device.name} as found by `segctl import`. It holds no password: give it as",
         "# SEGCTL_PASSWORD, or as ansible_password in a file made with ansible-vault.",
         "all:",
         "  children:",
@@ -84,14 +84,14 @@ def _host_vars(device: Device, site: str) -> list[str]:
     ]
     if device.threat_profiles:
         profiles = [entry(2, level, name) for level, name in device.threat_profiles]
-        lines += ["", "# What strict and alert mean here: profile groups of the device."]
+        lines += ["", "# The device's profile groups for strict and alert."]
         lines += mapping(0, "segctl_threat_profiles", profiles)
     if device.log_forwarding:
         lines += ["", entry(0, "segctl_log_forwarding", device.log_forwarding)]
     if device.default_rules == "leave":
         lines += [
             "",
-            "# Traffic that no rule matches is not denied and logged here as segctl would have it.",
+            "# This firewall does not deny and log unmatched traffic as segctl would.",
             "# Delete this line to let segctl do so.",
             entry(0, "segctl_default_rules", "leave"),
         ]
@@ -100,7 +100,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
 
 
 def _position(position: Position) -> list[str]:
-    note = "# Where our rules stand among those of others."
+    note = "# The position of our rules among those of others."
     if position.where in {"first", "last"}:
         return [note, entry(0, "segctl_position", position.where)]
     return [note, "segctl_position:", entry(2, position.where, position.rule)]
@@ -131,8 +131,8 @@ def _zones(
     site: Site, device: Device, notes: Mapping[str, tuple[str, ...]], site_id: str
 ) -> list[str]:
     lines = [
-        f"# Zones as the rules and objects of {device.name} tell them.",
-        "# For you to add, as no firewall knows it: name, level, kind and security_level; networks",
+        f"# Zones, taken from the rules and objects of {device.name}.",
+        "# Please add what no firewall knows: name, level, kind and security_level; networks",
         "# and assets that no rule has named so far.",
     ]
     if site_id != DEFAULT_SITE:
@@ -184,7 +184,7 @@ def _conduits(
     if rest:
         rest = ["", "# Rules of others that suggest no conduit:", *comments(0, rest)]
     return [
-        f"# What may pass between zones, as the rules of {device.name} have it.",
+        f"# Permitted traffic between zones, taken from the rules of {device.name}.",
         *mapping(0, "segctl_conduits", body),
         *rest,
     ]

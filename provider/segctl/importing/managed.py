@@ -239,9 +239,7 @@ class _Reader:
             by_label.setdefault(rule.conduit, []).append(rule)
         for rule in self._policy.rules:
             if not rule.flow and rule.name != naming.CLOSING_RULE and rule.type != "intrazone":
-                self._warn(
-                    f"rule {rule.name} has our tag but does not say whose conduit it is", rule
-                )
+                self._warn(f"rule {rule.name} has our tag but does not name its conduit", rule)
         found = [self._conduit(label, rules) for label, rules in sorted(by_label.items())]
         return tuple(conduit for conduit in found if conduit.flows)
 
@@ -290,11 +288,11 @@ class _Reader:
         sources = self._endpoints([rule.sources for rule in rules])
         targets = self._endpoints([rule.destinations for rule in rules])
         if sources is None or targets is None:
-            self._warn(f"rule {first.name}: its addresses cannot be told", first)
+            self._warn(f"rule {first.name}: segctl cannot tell its addresses", first)
             return None
         services, unknown = port_ranges(first.services, self._services)
         if unknown:
-            self._warn(f"rule {first.name}: {', '.join(unknown)} is no service of ours", first)
+            self._warn(f"rule {first.name}: {', '.join(unknown)} is not a service of ours", first)
         uses, applications = self._permitted(first, services)
         if not (uses or applications or services):
             return None
@@ -312,7 +310,7 @@ class _Reader:
         )
 
     def _endpoints(self, sides: Iterable[Sequence[str]]) -> tuple[Endpoint, ...] | None:
-        """Return the endpoints of one side of a flow, () for whole zones, None for what is none."""
+        """Return the endpoints of one side of a flow: () is whole zones, None not endpoints."""
         found: dict[Endpoint, None] = {}
         for names in sides:
             label = self.labels.zone(names)
@@ -353,7 +351,8 @@ class _Reader:
         schedule = declared_schedule(rule.schedule, self._policy, self._live.others)
         if schedule is None:
             self._warn(
-                f"rule {rule.name}: schedule {rule.schedule} is none the inventory can say", rule
+                f"rule {rule.name}: the inventory cannot express schedule {rule.schedule}",
+                rule,
             )
             return ""
         self.schedules[schedule.name] = schedule

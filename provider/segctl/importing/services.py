@@ -32,7 +32,7 @@ def port_ranges(
 
 
 def _ports(service: Service) -> tuple[PortRange, ...]:
-    """Return the ports of a service; none when the inventory cannot say it."""
+    """Return the ports of a service; none when the inventory cannot express it."""
     if service.protocol not in {"tcp", "udp"} or _restricted(service):
         return ()
     protocol: Literal["tcp", "udp"] = "udp" if service.protocol == "udp" else "tcp"

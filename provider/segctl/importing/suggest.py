@@ -1,7 +1,7 @@
 """From rules of others to conduits that an operator can take over one by one.
 
 Every suggestion is `absent`: it compiles to nothing until somebody who knows the plant says
-otherwise. Nothing is guessed: what the inventory cannot say of a rule is noted beside it.
+otherwise. Nothing is guessed: what the inventory cannot express of a rule is noted beside it.
 """
 
 from __future__ import annotations
@@ -375,7 +375,7 @@ class _Suggester:
         if unsaid:
             text = ", ".join(unsaid)
             if not found:
-                raise _UnsaidError(f"the inventory cannot say {text}")
+                raise _UnsaidError(f"the inventory cannot express {text}")
             notes.lost.append(f"not taken over: {text}")
         if len(zones) > 1:
             notes.said.append(
@@ -414,7 +414,7 @@ class _Suggester:
     def _flow(self, rule: Rule, notes: _Notes) -> Flow:
         """Return what a rule permits, without endpoints."""
         if rule.negate_source or rule.negate_destination:
-            raise _UnsaidError("it means all addresses but those it names")
+            raise _UnsaidError("it applies to all addresses except those it names")
         services, unknown = port_ranges(rule.services, self._services)
         if unknown:
             notes.lost.append(f"not taken over: service {', '.join(map(one_line, unknown))}")
@@ -423,7 +423,7 @@ class _Suggester:
             if services:
                 applications = ()
             elif unknown:
-                raise _UnsaidError(f"the inventory cannot say service {', '.join(unknown)}")
+                raise _UnsaidError(f"the inventory cannot express service {', '.join(unknown)}")
             else:
                 notes.lost.append("permits every application: narrow it before it is enforced")
         elif not services and APPLICATION_DEFAULT not in rule.services and not unknown:
@@ -432,7 +432,7 @@ class _Suggester:
         users = tuple(user for user in rule.users if user != ANY)
         odd = [user for user in users if not is_word(user)]
         if odd:
-            raise _UnsaidError(f"the inventory cannot say user {', '.join(map(one_line, odd))}")
+            raise _UnsaidError(f"the inventory cannot express user {', '.join(map(one_line, odd))}")
         return Flow(
             id=FLOW,
             protocols=uses,
@@ -446,7 +446,9 @@ class _Suggester:
     def _limits(self, rule: Rule, notes: _Notes) -> None:
         if rule.extras:
             tags = sorted({text.split("=")[0].split("{")[0].split("[")[0] for text in rule.extras})
-            notes.lost.append(f"the rule also says {', '.join(tags)}, which the inventory does not")
+            notes.lost.append(
+                f"the rule also has {', '.join(tags)}, which the inventory cannot express"
+            )
         if rule.profile_group:
             notes.said.append(f"profile group {one_line(rule.profile_group)}")
 
@@ -474,7 +476,7 @@ class _Suggester:
         if lost:
             text = ", ".join(map(one_line, lost))
             if not names:
-                raise _UnsaidError(f"the inventory cannot say application {text}")
+                raise _UnsaidError(f"the inventory cannot express application {text}")
             notes.lost.append(f"not taken over: application {text}")
         return protocol_uses(names, self._naming)
 

@@ -80,7 +80,7 @@ def ask_ansible(paths: Sequence[str], wanted: str, *, allow_programs: bool) -> s
     try:
         return done.out.decode()
     except UnicodeDecodeError as error:
-        raise files.problem(wanted, "ansible-inventory printed no UTF-8") from error
+        raise files.problem(wanted, "ansible-inventory printed text that is not UTF-8") from error
 
 
 def _settings(*, allow_programs: bool) -> dict[str, str]:

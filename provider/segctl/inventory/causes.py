@@ -1,4 +1,4 @@
-"""Names that nothing defines, told by their cause: a file that is not read, a site without zones.
+"""Undefined names, reported by their cause: a file that is not read, a site without zones.
 
 A cause comes before what only follows from it, which is counted and not listed.
 """

@@ -46,7 +46,7 @@ class ConduitReader:
         self._schedules = frozenset[str]().union(*firewalls.values())
 
     def read(self, node: Node, site: str, conduit_id: str) -> Conduit | None:
-        """Return the conduit a node declares, or None when it is no mapping."""
+        """Return the conduit a node declares, or None when it is not a mapping."""
         found = self._checker.record(node, CONDUIT)
         if found is None:
             return None
@@ -249,7 +249,9 @@ class ConduitReader:
             known |= self._assets[zone]
         hint = nearest(text, known, f"declare it in {' or '.join(zones)}")
         self._checker.report(
-            reference.node, f"{text!r} is no asset of the {side} zones ({', '.join(zones)})", hint
+            reference.node,
+            f"{text!r} is not an asset of the {side} zones ({', '.join(zones)})",
+            hint,
         )
         return ()
 

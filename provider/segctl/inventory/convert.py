@@ -45,7 +45,9 @@ def identifier(text: str) -> str:
     """Return an id of a zone, conduit, flow, asset or site."""
     if not _ID.match(text) or text.endswith("\n"):
         msg = f"{text!r} is not a valid id"
-        hint = "letters, digits, dot, underscore and hyphen, at most 63, the first no sign"
+        hint = (
+            "use up to 63 letters, digits, dots, underscores, hyphens; begin with letter or digit"
+        )
         raise BadValueError(msg, hint)
     return text
 
@@ -113,7 +115,7 @@ def services(text: str) -> tuple[PortRange, ...]:
 def _port_range(protocol: Literal["tcp", "udp"], part: str, text: str) -> PortRange:
     match = _PORTS.match(part)
     if match is None:
-        msg = f"{text!r} is not a service: {part!r} is no port"
+        msg = f"{text!r} is not a service: {part!r} is not a port"
         raise BadValueError(msg, "write tcp/8443, udp/1000-2000 or tcp/80,443")
     first, last = int(match[1]), int(match[2] or match[1])
     if not 1 <= first <= _MAX_PORT or not 1 <= last <= _MAX_PORT:

@@ -193,7 +193,7 @@ class _Builder:
     def _document(self, event: Event) -> None:
         self._documents += 1
         if self._documents > 1:
-            self._problem(event, "a second document in the file", "keep one document a file")
+            self._problem(event, "a second document in the file", "keep one document per file")
             raise _StopReadingError
 
     # Scalars

@@ -270,4 +270,6 @@ def _run_password_script(path: Path, words: Sequence[str]) -> str:
     try:
         return done.out.decode().strip("\r\n")
     except UnicodeDecodeError as error:
-        raise problem(str(path), "the vault password script printed no UTF-8") from error
+        raise problem(
+            str(path), "the vault password script printed text that is not UTF-8"
+        ) from error

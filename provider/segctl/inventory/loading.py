@@ -251,7 +251,7 @@ def _unused(inventory: Inventory) -> Iterator[Problem]:
         if own and not inventory.hosts_of(name):
             place = origins[own[0]]
             yield Problem(
-                message=f"{own[0]} is read by nothing: group {name!r} has no hosts",
+                message=f"{own[0]} is not read: group {name!r} has no hosts",
                 file=place.file,
                 line=place.line,
                 column=place.column,

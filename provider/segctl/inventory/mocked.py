@@ -160,7 +160,7 @@ def not_mocked(inventory: Inventory, firewalls: list[str], hosts: tuple[str, ...
 
 
 def _leads_to_a_mock(address: str) -> bool:
-    """Whether an address is this machine's own, or none at all."""
+    """Whether an address belongs to this machine, or is not an address."""
     with suppress(ValueError):
         return ipaddress.ip_address(address).is_loopback
     return address == "localhost" or address.endswith(_NOWHERE)

@@ -43,7 +43,7 @@ class Silent:
     """A variable file that declares nothing to segctl, though it holds something or should.
 
     `problem` says why, `text` is what it holds, as far as that can be read, and `owner` the group
-    or host whose it is, empty where it is nobody's.
+    or host that it belongs to, empty if it belongs to none.
     """
 
     problem: Problem

@@ -58,7 +58,7 @@ class HostPatternError(ValueError):
 
 
 def split_port(pattern: str) -> tuple[str, int | None] | None:
-    """Return host pattern and port, or None when `pattern` is no address or host name."""
+    """Return host pattern and port, None when `pattern` is neither an address nor a name."""
     host, port = pattern, None
     for form in (_BRACKETED, _WITH_PORT):
         if match := form.match(host):

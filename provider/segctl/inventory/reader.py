@@ -345,7 +345,7 @@ class _Reader:
             if any(PREFIX in files.peek(one) for one in paths):
                 close = get_close_matches(name, list(names), n=1)
                 problem = Problem(
-                    message=f"is read by nothing: there is no group or host {name!r}",
+                    message=f"is not read: there is no group or host {name!r}",
                     file=path,
                     hint=f"did you mean {close[0]}?" if close else "rename or remove it",
                     severity="warning",

@@ -1,4 +1,4 @@
-"""What lies around an inventory and may mislead: looked at, told, never read as policy."""
+"""What lies around an inventory and may mislead: looked at and reported, never read as policy."""
 
 from __future__ import annotations
 

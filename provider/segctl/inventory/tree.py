@@ -60,7 +60,7 @@ class Tree:
     def add_group(self, name: object) -> Group:
         """Return the group of that name, new or not."""
         if not name:
-            msg = f"{name!r} is no group name"
+            msg = f"{name!r} is not a valid group name"
             raise TreeError(msg)
         if not isinstance(name, str):
             msg = f"a group name must be text, not {name!r}"

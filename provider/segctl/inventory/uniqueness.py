@@ -1,4 +1,4 @@
-"""What may be there only once in a site: the address of an asset, and a former id."""
+"""What must be unique in a site: the address of an asset, and a former id."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read_zone(checker: Checker, node: Node, site: str, zone_id: str) -> Zone | None:
-    """Return the zone a node declares, or None when it is no mapping."""
+    """Return the zone a node declares, or None when it is not a mapping."""
     found = checker.record(node, ZONE)
     if found is None:
         return None

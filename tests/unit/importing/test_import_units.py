@@ -335,14 +335,14 @@ def test_what_is_lost_is_said(changed: dict[str, object], said: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sources": ("range",)}, "cannot say range"),
-        ({"negate_source": True}, "all addresses but"),
+        ({"sources": ("range",)}, "cannot express range"),
+        ({"negate_source": True}, "all addresses except"),
         ({"from_zones": ("any",), "to_zones": ("any",)}, "any zone to any zone"),
         ({"from_zones": ("gone",)}, "no zone gone"),
         ({"type": "intrazone"}, "inside a zone"),
         ({"from_zones": ("CTRL",)}, "inside a zone"),
-        ({"applications": ("any",), "services": ("odd",)}, "cannot say service odd"),
-        ({"users": ('a"b',)}, "cannot say user"),
+        ({"applications": ("any",), "services": ("odd",)}, "cannot express service odd"),
+        ({"users": ('a"b',)}, "cannot express user"),
     ],
 )
 def test_what_cannot_be_said_is_only_listed(changed: dict[str, object], said: str) -> None:

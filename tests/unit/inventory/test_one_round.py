@@ -122,7 +122,7 @@ def test_a_renamed_group_folder(write: Write) -> None:
     del files["group_vars/plant.yml"]
     (problem,) = problems(write, files)
     assert problem.file == "group_vars/plnt"
-    assert "is read by nothing: there is no group or host 'plnt'; 2 references" in problem.message
+    assert "is not read: there is no group or host 'plnt'; 2 references" in problem.message
     assert "(control, supervisory) follow from it" in problem.message
     assert problem.hint == "did you mean plant?"
     assert problem.severity == "error"

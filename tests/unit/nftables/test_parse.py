@@ -149,7 +149,7 @@ def test_a_port_of_a_bridge_is_said() -> None:
 def test_an_interface_that_is_not_there_is_a_warning() -> None:
     links = [{"ifname": "e1"}, {"ifname": "e2"}]
     made = plan_device(desired(), live(links=links), PROVIDER)
-    (found,) = (one for one in made.findings if "no interface e3" in one.message)
+    (found,) = (one for one in made.findings if "does not have interface e3" in one.message)
     assert found.severity == "warning"
     assert made.applyable
     assert '"e3"' in made.script

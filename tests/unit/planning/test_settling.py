@@ -236,7 +236,7 @@ def test_pending_and_not_kept_are_drift_and_a_dead_lock_is_a_note() -> None:
     made = plan(killed(3), NEW)
     pending, lock = made.findings
     assert pending.message == (
-        "it holds a change that nobody has confirmed "
+        "the device holds a change that nobody has confirmed "
         "(run of ops1@runner, dead, goes back by itself in 18s)"
     )
     assert (lock.severity, lock.kind) == ("note", "lock")
