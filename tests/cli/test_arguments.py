@@ -9,6 +9,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 
 import segctl
@@ -17,6 +18,7 @@ from segctl.cli import run
 from segctl.cli.arguments import hoist
 from segctl.cli.commands import OVERVIEW, tree
 from segctl.cli.examples import EXAMPLES
+from segctl.planning.documents import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,7 +217,7 @@ def test_version_is_a_command_and_an_option(capsys: pytest.CaptureFixture[str]) 
     assert run(["version", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["version"] == segctl.__version__
-    assert document["format_version"] == "1.0"
+    jsonschema.validate(document, schema("version"))
 
 
 def test_the_overview_says_what_the_commands_say() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
+
+from segctl.planning.documents import schema
 
 if TYPE_CHECKING:
     from support.cells import Cells
@@ -56,19 +59,16 @@ def test_tasks_are_listed_with_their_tags(played: Cells, command: str) -> None:
 
 def test_the_lists_as_json(played: Cells) -> None:
     document = played("plan", "--json", "-p", "play.yml", "--list-tasks").json
-    assert document["format_version"] == "1.0"
+    jsonschema.validate(document, schema("listing"))
     (play,) = document["plays"]
     assert play["waves"] == [["fw1"], ["fw2", "fw3", "fw4"]]
     assert [(one["action"], one["tags"]) for one in play["tasks"]] == [
         ("apply", ["night", "write"]),
         ("drift", ["night"]),
     ]
-    assert played("apply", "--json", "--list-hosts").json["hosts"] == [
-        "fw1",
-        "fw2",
-        "fw3",
-        "fw4",
-    ]
+    hosts = played("apply", "--json", "--list-hosts").json
+    jsonschema.validate(hosts, schema("listing"))
+    assert hosts["hosts"] == ["fw1", "fw2", "fw3", "fw4"]
 
 
 def test_hosts_are_listed_without_a_playbook(played: Cells) -> None:

@@ -246,7 +246,9 @@ MISTAKES = (
         "is not an asset of the from",
         "did you mean scada1?",
     ),
-    Mistake("source: scada1", "source: plc1", "20:17", f"{F}.source", "is not an asset of the from"),
+    Mistake(
+        "source: scada1", "source: plc1", "20:17", f"{F}.source", "is not an asset of the from"
+    ),
     Mistake(
         "source: scada1",
         "source: any",
