@@ -220,6 +220,19 @@ def test_version_is_a_command_and_an_option(capsys: pytest.CaptureFixture[str]) 
     jsonschema.validate(document, schema("version"))
 
 
+def test_findings_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", "skips-level"]) == 0
+    told = capsys.readouterr().out
+    assert "A level is skipped" in told
+    assert "IEC 62443-3-3 SR 5.1" in told
+    assert run(["explain", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.validate(document, schema("explain"))
+    assert {"skips-level", "expired", "hole"} <= {one["id"] for one in document["rules"]}
+    assert run(["explain", "skip-level"]) == 1
+    assert "did you mean skips-level?" in capsys.readouterr().err
+
+
 def test_the_overview_says_what_the_commands_say() -> None:
     program: Any = tree()
     assert OVERVIEW.keys() == program.commands.keys()

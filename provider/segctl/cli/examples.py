@@ -35,6 +35,7 @@ EXAMPLES = {
     "mock": ("segctl mock serve --endpoints mocks.yml",),
     "mock serve": ("segctl mock serve --state mocks --endpoints mocks.yml",),
     "demo": ("segctl demo",),
+    "explain": ("segctl explain", "segctl explain skips-level"),
     "version": ("segctl version", "segctl version --json"),
 }
 

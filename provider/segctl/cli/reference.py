@@ -151,3 +151,25 @@ def version(context: typer.Context) -> None:
         print_json(document, lines=settings.json_lines)
     else:
         say(f"segctl {segctl.__version__} (Python {python})")
+
+
+@app.command(cls=Command, epilog=epilog("explain"))
+def explain(
+    context: typer.Context,
+    rule: Annotated[str | None, typer.Argument(metavar="[RULE]", help="Kind of a finding")] = None,
+) -> None:
+    """Explain a kind of finding: what it means, why it matters, what to do."""
+    from segctl.report.rules import explained
+
+    settings = settings_of(context)
+    found = explained(rule)
+    if settings.json:
+        rules = [{"id": one.id, **one.told} for one in found]
+        print_json({"format_version": "1.0", "rules": rules}, lines=settings.json_lines)
+    elif rule is None:
+        print_table([("rule", "what it finds"), *((one.id, one.told["title"]) for one in found)])
+    else:
+        width = max(len(name) for name in found[0].told)
+        say(found[0].id)
+        for name, text in found[0].told.items():
+            say(f"  {name:<{width}}  {text}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from segctl.inventory import convert
 from segctl.inventory.convert import BadValueError
 from segctl.inventory.schema import CONDUIT
+from segctl.inventory.segmentation import rules
 from segctl.inventory.zones import contains
 from segctl.model.errors import nearest
 from segctl.model.site import (
@@ -18,6 +19,7 @@ from segctl.model.site import (
     Network,
     PortRange,
     ProtocolUse,
+    RuleException,
     ThreatPrevention,
     Zone,
 )
@@ -73,8 +75,33 @@ class ConduitReader:
             threat_prevention=cast("ThreatPrevention | None", found.get("threat_prevention")),
             via=self._via(found.get("via")),
             renamed_from=cast("tuple[str, ...]", found.get("renamed_from") or ()),
+            exceptions=self._exceptions(node, found.get("exceptions")),
             declared=node.source,
         )
+
+    def _exceptions(self, node: Node, value: object) -> tuple[RuleException, ...]:
+        if not isinstance(value, dict):
+            return ()
+        known = [rule.id for rule in rules()]
+        nodes = dict(self._checker.children(self._checker.child(node, "exceptions")))
+        exceptions: list[RuleException] = []
+        for name, found in cast("dict[str, dict[str, object] | None]", value).items():
+            if name not in known:
+                self._checker.report_key(
+                    nodes[name],
+                    f"there is no segmentation rule {name!r}",
+                    nearest(name, known, "segctl explain lists them"),
+                )
+            elif found and {"reason", "owner", "expires"} <= found.keys():
+                exceptions.append(
+                    RuleException(
+                        rule=name,
+                        reason=str(found["reason"]),
+                        owner=str(found["owner"]),
+                        expires=cast("date", found["expires"]),
+                    )
+                )
+        return tuple(exceptions)
 
     # Zones and firewalls
 

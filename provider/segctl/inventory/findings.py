@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from segctl.inventory.segmentation import judge
 from segctl.model.errors import Problem
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def find(site: Site, today: date) -> tuple[Problem, ...]:
         found += _boundaries(conduit, zones)
         for flow in conduit.flows:
             found += _flow(conduit, flow)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *judge(site, today))))
 
 
 def _finding(kind: str, source: Source, subject: str, message: str, hint: str) -> Problem:

@@ -181,6 +181,14 @@ FLOW: Final = Record(
     )
 )
 
+_EXCEPTION: Final = Record(
+    fields=(
+        Field(name="reason", shape=_TEXT, doc="Why the rule is not kept.", required=True),
+        Field(name="owner", shape=_TEXT, doc="Who accepts the risk.", required=True),
+        Field(name="expires", shape=_DATE, doc="The last day it is accepted.", required=True),
+    )
+)
+
 CONDUIT: Final = Record(
     fields=(
         Field(
@@ -216,6 +224,11 @@ CONDUIT: Final = Record(
             doc="Firewalls that enforce it, instead of those computed.",
         ),
         _RENAMED,
+        Field(
+            name="exceptions",
+            shape=Table(key=_REFERENCE, item=_EXCEPTION),
+            doc="Segmentation rules it need not keep, by name (segctl explain).",
+        ),
         Field(
             name="flows",
             shape=Table(key=_ID, item=FLOW),

@@ -159,6 +159,16 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleException:
+    """A segmentation rule that a conduit need not keep until a day, and who answers for it."""
+
+    rule: str
+    reason: str
+    owner: str
+    expires: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conduit:
     """The communication permitted between zones, with its owner and expiry date."""
 
@@ -176,6 +186,7 @@ class Conduit:
     threat_prevention: ThreatPrevention | None = None
     via: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = ()
+    exceptions: tuple[RuleException, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.inventory import segmentation
+from segctl.model.errors import UsageError, nearest
 from segctl.planning.findings import DISPLACED, HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.plan_report import UNREADABLE
@@ -175,6 +177,10 @@ RULES: Mapping[str, Rule] = {
         help="Whoever answers at the device's address gets the password. Pin the certificate with "
         "segctl_tls_fingerprint, or name the authority in segctl_ca_file.",
     ),
+    "exception-not-needed": Rule(
+        title="An exception from a rule that the conduit keeps",
+        help="Remove it: it would hide what comes later.",
+    ),
     "import": Rule(
         title="What an import could not decide",
         help="Look at what was written and say what is meant.",
@@ -189,7 +195,41 @@ def rule_id(kind: str, severity: str) -> str:
 
 def rule(identifier: str) -> Rule:
     """Return a rule; words of providers of third parties explain themselves."""
-    return RULES.get(identifier) or Rule(
+    known = RULES.get(identifier)
+    if known is not None:
+        return known
+    for one in segmentation.rules():
+        if one.id == identifier:
+            return Rule(title=one.title, help=f"{one.why} {one.remedy}")
+    return Rule(
         title=identifier.replace("-", " ").replace("_", " ").capitalize(),
         help="The message says what to do.",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What `segctl explain` tells of one rule, by what each text is."""
+
+    id: str
+    told: Mapping[str, str]
+
+
+def explained(identifier: str | None) -> tuple[Explained, ...]:
+    """Return one rule with all that is known of it, or every rule.
+
+    Raises:
+        UsageError: there is no such rule.
+    """
+    found = {
+        name: Explained(id=name, told={"title": one.title, "help": one.help})
+        for name, one in RULES.items()
+    }
+    for each in segmentation.rules():
+        found[each.id] = Explained(id=each.id, told=each.explanation())
+    if identifier is None:
+        return tuple(found[name] for name in sorted(found))
+    if identifier not in found:
+        hint = nearest(identifier, found, "segctl explain lists all of them")
+        raise UsageError(f"there is no rule {identifier!r} ({hint})")
+    return (found[identifier],)
