@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "validate": (),
+    "explain": ("RULE",),
     "inventory": ("--list", "--host", "--graph", "--vars", "--playbook-dir"),
     "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
     "show": (
@@ -255,7 +256,7 @@ def test_the_overview_loads_no_command() -> None:
     [
         ([], "no command"),
         (["mock"], "no command"),
-        (["pln"], "Did you mean 'plan'?"),
+        (["pln"], "Did you mean 'plan'"),
         (["plan", "--nope"], "No such option: --nope"),
         (
             ["plan", "--limt", "fw1"],
