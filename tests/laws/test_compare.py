@@ -121,13 +121,13 @@ def test_whatever_unknown_words_stand_for_the_difference_holds(
 
 
 @settings(max_examples=8)
-@given(edited(), st.booleans())
+@given(edited(), st.data())
 def test_names_and_groups_of_objects_are_no_difference(
-    chain: tuple[tuple[Rule, ...], tuple[Rule, ...]], split: bool
+    chain: tuple[tuple[Rule, ...], tuple[Rule, ...]], data: st.DataObject
 ) -> None:
     """The same with every object renamed, and split in two or put in a group."""
     left, right = (OBJECTS.replace(rules=rules) for rules in chain)
-    found = difference(left, _renamed(right, split=split))
+    found = difference(left, _renamed(right, split=data.draw(st.booleans())))
     told(found, passing(left), passing(right))
 
 

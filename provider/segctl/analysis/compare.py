@@ -172,3 +172,36 @@ def _key(match: Match, alike: bool) -> Hashable:  # noqa: FBT001 - of `compare`
     if not alike or not match.basis:
         return object()
     return match.allows, match.can, match.sure, match.basis
+
+
+def equivalent(
+    left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
+) -> Told:
+    """Return whether two policies permit the same."""
+    found = list(compare(left, right, pairs))
+    if any(one.more or one.less for one in found):
+        return "no"
+    return "cannot tell" if found else "yes"
+
+
+def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None) -> Told:
+    """Return whether all that `left` permits is permitted by `right`."""
+    found = list(compare(left, right, pairs))
+    if any(one.less for one in found):
+        return "no"
+    return "cannot tell" if any(one.unknown for one in found) else "yes"
+
+
+def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Told:
+    """Return whether nothing is permitted by both of two policies between pairs of zones."""
+    answer: Told = "yes"
+    for enter, leave in pairs:
+        try:
+            one, other = (permitted(side.between(enter, leave)) for side in (left, right))
+            if one.sure & other.sure:
+                return "no"
+            if one.can & other.can:
+                answer = "cannot tell"
+        except TooComplexError:
+            answer = "cannot tell"
+    return answer
