@@ -7,6 +7,7 @@ A box is a set in each of six dimensions. `segctl.analysis.pieces` cuts boxes fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ ALL_ADDRESSES: Numbers = ((0, 2**32 - 1), (IPV6, IPV6 + 2**128 - 1))
 ALL_SERVICES: Numbers = ((0, (256 << 16) - 1),)
 #: Minutes of a week, from Monday 00:00, in the device's time.
 WEEK: Numbers = ((0, 7 * 24 * 60 - 1),)
+#: What sets of more ranges than these have in common is not kept.
+_SHORT = 64
 
 
 # --- one dimension -------------------------------------------------------------------------------
@@ -46,6 +49,12 @@ def common(left: Numbers, right: Numbers) -> Numbers:
     if len(left) == len(right) == 1:
         first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
         return ((first, last),) if first <= last else ()
+    if len(left) + len(right) <= _SHORT:
+        return _common_known(left, right)
+    return _common(left, right)
+
+
+def _common(left: Numbers, right: Numbers) -> Numbers:
     found: list[tuple[int, int]] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -57,6 +66,10 @@ def common(left: Numbers, right: Numbers) -> Numbers:
         else:
             j += 1
     return tuple(found)
+
+
+#: The same few sets of addresses and ports meet again and again.
+_common_known = lru_cache(maxsize=1 << 15)(_common)
 
 
 def without(left: Numbers, right: Numbers) -> Numbers:

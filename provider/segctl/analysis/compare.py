@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.analysis.doubts import Doubts
-from segctl.analysis.effective import Chain, permitted
+from segctl.analysis.effective import Chain, Permitted, permitted
 from segctl.analysis.pieces import TooComplexError
 from segctl.analysis.space import NOTHING, REAL, Space
 from segctl.analysis.unchanged import Unchanged
@@ -126,11 +126,20 @@ def between(
 
 def _bounds(left: Chain, right: Chain, asked: Space) -> tuple[Space, Space, Space]:
     """Return what is surely more, what is surely less, and what may be either."""
-    before, after = permitted(left, asked), permitted(right, asked)
+    before, after = _fewer(permitted(left, asked)), _fewer(permitted(right, asked))
     more, less = after.sure - before.can, before.sure - after.can
     if not any(match.doubtful for match in (*left, *right)):
         return more, less, NOTHING
     return more, less, (after.can - before.sure) - more | (before.can - after.sure) - less
+
+
+def _fewer(found: Permitted) -> Permitted:
+    """Return the same in fewer boxes where there are many: what they cost grows faster."""
+    if len(found.can.boxes) <= _MANY:
+        return found
+    can = found.can.least()
+    sure = can if found.sure == found.can else found.sure.least()
+    return Permitted(can=can, sure=sure, why=found.why)
 
 
 def _changed(left: Sequence[Match], right: Sequence[Match], alike: bool) -> Iterator[Match]:  # noqa: FBT001 - of `compare`

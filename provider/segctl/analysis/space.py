@@ -112,8 +112,11 @@ class Space:
         others = other.boxes
         many = len(self.boxes) > _FEW and len(others) > _FEW
         overlaps = Overlaps(others) if many else None
+        same = frozenset(others) if many else frozenset[Box]()
         found: list[Box] = []
         for box in self.boxes:
+            if box in same:
+                continue
             found += removed(box, [others[at] for at in overlaps.of(box)] if overlaps else others)
             bound(len(found) - len(self.boxes))
         return Space(tuple(found))
