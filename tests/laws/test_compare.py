@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.analysis.compare import Difference, compare
 from segctl.analysis.decide import decider
-from segctl.analysis.effective import Reading
 from segctl.model.policy import (
     Address,
     AddressGroup,
@@ -20,23 +18,15 @@ from segctl.model.policy import (
     Rule,
     Service,
 )
-from support.policies import OBJECTS, PACKETS, PLAIN, POINTS, VALUES, chains, edited
+from support.policies import OBJECTS, PACKETS, PLAIN, POINTS, VALUES, chains, difference, edited
 
 if TYPE_CHECKING:
+    from segctl.analysis.compare import Difference
     from segctl.analysis.decide import Packet
 
 defaults = st.sampled_from(
     [(), (DefaultRule(name="interzone-default", action="allow", log=False),)]
 )
-
-
-def read(policy: Policy) -> Reading:
-    return Reading(policy=policy, platform=PLAIN)
-
-
-def difference(left: Policy, right: Policy) -> Difference:
-    found = list(compare(read(left), read(right), [("it", "ot")]))
-    return found[0] if found else Difference(enter="it", leave="ot")
 
 
 def passing(policy: Policy) -> set[Packet]:
@@ -106,10 +96,8 @@ def test_whatever_unknown_words_stand_for_the_difference_holds(
         ),
     )
     platform = replace(PLAIN, filters=frozenset({"filter"}))
-    sides = [
-        Reading(policy=unsaid.replace(rules=rules), platform=platform) for rules in (said, then)
-    ]
-    found = next(compare(*sides, [("it", "ot")]), Difference(enter="it", leave="ot"))
+    left, right = (unsaid.replace(rules=rules) for rules in (said, then))
+    found = difference(left, right, platform)
     before, after = (passing(truth.replace(rules=rules)) for rules in (said, then))
     for packet in PACKETS:
         at = POINTS[packet]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
+from segctl.analysis.compare import Difference, compare
 from segctl.analysis.decide import Packet
+from segctl.analysis.effective import Reading
 from segctl.analysis.space import Point, addresses, host_of, service
 from segctl.model.addresses import interval
 from segctl.model.policy import (
@@ -105,6 +107,15 @@ def edited(draw: st.DrawFn) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
             elif kind == "change":
                 after.insert(at, replace(rule, destinations=draw(sides)))
     return named(before), tuple(replace(rule, name=f"s{n}") for n, rule in enumerate(after))
+
+
+def difference(
+    left: Policy, right: Policy, platform: Plain = PLAIN, *, alike: bool = True
+) -> Difference:
+    """Return what changes from one policy to another between ``it`` and ``ot``."""
+    before, after = (Reading(policy=policy, platform=platform) for policy in (left, right))
+    found = compare(before, after, [("it", "ot")], alike=alike)
+    return next(found, Difference(enter="it", leave="ot"))
 
 
 #: Both sides of every border.

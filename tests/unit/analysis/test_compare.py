@@ -197,7 +197,8 @@ def test_a_change_within_groups_of_groups_is_a_change() -> None:
         for value in ("10.0.0.1", "10.0.0.2")
     ]
     rule = replace(BASE, sources=("outer",))
-    found = changed(*(reading(rule, policy=policy) for policy in sides))
+    before, after = (reading(rule, policy=policy) for policy in sides)
+    found = changed(before, after)
     assert texts(found.more) == ["10.0.0.2 → 0.0.0.0 protocol 0"]
     assert texts(found.less) == ["10.0.0.1 → 0.0.0.0 protocol 0"]
 
@@ -220,10 +221,10 @@ def test_a_schedule_or_a_platform_that_is_another_is_looked_at() -> None:
 
 def test_what_a_name_is_said_to_be_counts() -> None:
     policy = OBJECTS.replace(rules=(REGION,))
-    sides = [
+    before, after = (
         Reading(policy=policy, platform=PLAIN, implied={"CN": said}) for said in ("a list", "a set")
-    ]
-    assert changed(*sides).unknown
+    )
+    assert changed(before, after).unknown
 
 
 def test_every_pair_of_zones_that_differs_is_told() -> None:
