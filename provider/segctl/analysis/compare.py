@@ -115,7 +115,7 @@ def between(
     if not changed:
         return Difference(enter=enter, leave=leave)
     asked = changed.least() & REAL if len(changed.boxes) <= _MANY else REAL
-    before, after = (one if isinstance(one, Chain) else Chain(one) for one in (left, right))
+    before, after = Chain.of(left), Chain.of(right)
     try:
         more, less, unsure = _bounds(before, after, asked)
         unknown, why = Doubts(before, after, alike=alike).told(unsure)

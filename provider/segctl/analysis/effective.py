@@ -19,9 +19,9 @@ from segctl.analysis.words import Words, users
 from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.space import Names, Numbers
+    from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
     from segctl.model.policy import Policy, Rule
 
@@ -49,6 +49,16 @@ class Match:
 
 class Chain(tuple[Match, ...]):  # noqa: SLOT001 - what it has worked out stays with it
     """The matches that packets from one zone to another meet, first to last."""
+
+    @classmethod
+    def of(cls, matches: Iterable[Match]) -> Chain:
+        """Return matches as a chain; one that is a chain already keeps what it has worked out."""
+        return matches if isinstance(matches, cls) else cls(matches)
+
+    def meeting(self, point: Point) -> Iterator[Match]:
+        """Yield the matches that can match a packet, first to last."""
+        found = self.reach.matches(Space((point.box,)))
+        return (self[at] for at in found if point in self[at].can)
 
     @cached_property
     def reach(self) -> Reach:
@@ -121,8 +131,7 @@ def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
     Raises:
         TooComplexError: the answer falls into too many pieces.
     """
-    if not isinstance(chain, Chain):
-        chain = Chain(chain)
+    chain = Chain.of(chain)
     can: list[Box] = []
     sure: list[Box] = []
     why: dict[str, None] = {}

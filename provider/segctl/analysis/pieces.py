@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from functools import reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from operator import or_
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from segctl.analysis.boxes import Box, Names, common, meet, ranges, without
 from segctl.model.errors import SegctlError
@@ -14,13 +16,14 @@ if TYPE_CHECKING:
 
     from segctl.analysis.boxes import Extent, Numbers
 
+_T = TypeVar("_T")
 #: So many boxes more than it was asked about an answer may take before nobody reads it.
 MAX_PIECES = 20_000
 #: So often one box may be compared with another while one question is answered.
 _MAX_LOOKS = 2_000_000
 #: Up to so many boxes are cut away one after the other; more in one sweep.
 _FEW = 4
-#: Into so many parts `Overlaps` divides a dimension.
+#: Into so many parts `Overlaps` divides a dimension; so many services it looks at each.
 _PARTS = 256
 
 
@@ -45,22 +48,38 @@ def bound(pieces: int) -> None:
 
 
 class Overlaps:
-    """Which of many boxes may overlap one, told by their sources, destinations and services.
+    """Which of many boxes may overlap one, told by all but their users and times.
 
-    Of each dimension it knows where a box begins and ends. Sets of boxes are the bits of a number.
+    Of sources and destinations it knows where they begin and end; services and applications are
+    looked at each, where there are few of them. Sets of boxes are the bits of a number.
     """
 
     def __init__(self, boxes: Sequence[Box]) -> None:
         self._all = (1 << len(boxes)) - 1
-        lines = [[_line(box)[at] for box in boxes] for at in range(3)]
+        lines = [[box.source for box in boxes], [box.destination for box in boxes]]
+        self._services = _alike([box.service for box in boxes])
+        self._applications = _alike([box.application for box in boxes])
+        if len(self._services) > _PARTS:
+            lines.append([box.service for box in boxes])
         self._begins = [_Sorted([numbers[0][0] for numbers in line]) for line in lines]
         self._ends = [_Sorted([numbers[-1][1] for numbers in line]) for line in lines]
 
     def mask(self, box: Box) -> int:
         """Return the boxes that may overlap `box`, as bits; all that do are among them."""
         found = self._all
-        for at, extent in enumerate(_line(box)):
-            found &= self._begins[at].up_to(extent[-1][1]) & ~self._ends[at].below(extent[0][0])
+        line = (box.source, box.destination, box.service)
+        for begins, ends, extent in zip(self._begins, self._ends, line, strict=False):
+            found &= begins.up_to(extent[-1][1]) & ~ends.below(extent[0][0])
+            if not found:
+                return 0
+        if len(self._services) <= _PARTS:
+            service = box.service
+            masks = (mask for held, mask in self._services.items() if common(held, service))
+            found &= reduce(or_, masks, 0)
+        if len(self._applications) <= _PARTS:
+            named = box.application
+            masks = (mask for held, mask in self._applications.items() if held & named)
+            found &= reduce(or_, masks, 0)
         return found
 
     def of(self, box: Box) -> list[int]:
@@ -68,8 +87,15 @@ class Overlaps:
         return list(bits(self.mask(box)))
 
 
-def _line(box: Box) -> tuple[Numbers, Numbers, Numbers]:
-    return box.source, box.destination, box.service
+def _alike(extents: Sequence[_T]) -> dict[_T, int]:
+    """Return each extent once, with the places it has as bits."""
+    places: dict[_T, list[int]] = {}
+    for at, extent in enumerate(extents):
+        places.setdefault(extent, []).append(at)
+    return {
+        extent: sum(1 << at for at in held) if len(places) <= _PARTS else 0
+        for extent, held in places.items()
+    }
 
 
 def bits(mask: int) -> Iterator[int]:
@@ -143,52 +169,65 @@ def partition(box: Box, others: Sequence[Box]) -> Iterator[tuple[Box, tuple[int,
 
 
 class _Sweep:
-    """Many boxes that cut one, dimension after dimension."""
+    """Many boxes that cut one, dimension after dimension, that with the fewest extents first."""
 
     def __init__(self, others: Sequence[Box]) -> None:
         self._others = others
         self._looks = 0
         self._found = 0
+        extents = [len({id(one[at]) for one in others}) for at in range(len(Box._fields))]
+        self._order = sorted(range(len(Box._fields)), key=extents.__getitem__)
 
     def outside(self, box: Box) -> list[Box]:
         """Return the pieces of `box` that no other box holds."""
-        covers = [_covers_from(one, box) for one in self._others]
+        covers = [self._covers_from(one, box) for one in self._others]
         return list(self._outside(box, 0, range(len(covers)), covers))
 
+    def _covers_from(self, one: Box, box: Box) -> int:
+        """Return from which step on `one` covers `box` in every dimension."""
+        step = len(self._order)
+        while step:
+            dimension = self._order[step - 1]
+            if _left_of(box[dimension], one[dimension]):
+                break
+            step -= 1
+        return step
+
     def _outside(
-        self, box: Box, dimension: int, holding: Sequence[int], covers: Sequence[int]
+        self, box: Box, step: int, holding: Sequence[int], covers: Sequence[int]
     ) -> Iterator[Box]:
         if not holding:
             self._count()
             yield box
             return
-        for piece, left in self._parts(box, dimension, holding):
-            if not any(covers[one] <= dimension + 1 for one in left):
-                yield from self._outside(piece, dimension + 1, left, covers)
+        for piece, left in self._parts(box, step, holding):
+            if not any(covers[one] <= step + 1 for one in left):
+                yield from self._outside(piece, step + 1, left, covers)
 
     def pieces(
-        self, box: Box, dimension: int, holding: tuple[int, ...]
+        self, box: Box, step: int, holding: tuple[int, ...]
     ) -> Iterator[tuple[Box, tuple[int, ...]]]:
         """Yield the pieces of `box`, each with the boxes that hold it."""
-        if not holding or dimension == len(Box._fields):
+        if not holding or step == len(self._order):
             self._count()
             yield box, holding
             return
-        for piece, left in self._parts(box, dimension, holding):
-            yield from self.pieces(piece, dimension + 1, tuple(sorted(left)))
+        for piece, left in self._parts(box, step, holding):
+            yield from self.pieces(piece, step + 1, tuple(sorted(left)))
 
     def _count(self) -> None:
         self._found += 1
         bound(self._found - len(self._others))
 
     def _parts(
-        self, box: Box, dimension: int, holding: Sequence[int]
+        self, box: Box, step: int, holding: Sequence[int]
     ) -> Iterator[tuple[Box, list[int]]]:
         """Divide a box along one dimension by what holds each part."""
         self._looks += len(holding)
         if self._looks > _MAX_LOOKS:
             message = f"the question takes more than {_MAX_LOOKS} comparisons"
             raise TooComplexError(message)
+        dimension = self._order[step]
         alike: dict[int, list[int]] = {}
         for one in holding:
             alike.setdefault(id(self._others[one][dimension]), []).append(one)
@@ -197,14 +236,6 @@ class _Sweep:
         for extent, mask in _divided(box[dimension], extents):
             piece = Box._make((*box[:dimension], extent, *box[dimension + 1 :]))
             yield piece, [one for at in bits(mask) for one in groups[at]]
-
-
-def _covers_from(one: Box, box: Box) -> int:
-    """Return from which dimension on `one` covers `box` in every dimension."""
-    dimension = len(Box._fields)
-    while dimension and not _left_of(box[dimension - 1], one[dimension - 1]):
-        dimension -= 1
-    return dimension
 
 
 def _divided(extent: Extent, others: Sequence[Extent]) -> Iterable[tuple[Extent, int]]:

@@ -192,6 +192,15 @@ class Point(NamedTuple):
     user: str = ""
     time: int = 0
 
+    @property
+    def box(self) -> Box:
+        """This packet alone."""
+        source, destination, service, time = (
+            ((number, number),) for number in (*self[:3], self.time)
+        )
+        named, who = (Names(frozenset({name})) for name in (self.application, self.user))
+        return Box(source, destination, service, named, who, time)
+
     def within(self, box: Box) -> bool:
         """Whether a box holds this packet."""
         return (
