@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.measure import Case, Claim, Runs, ratio, run
+from bench.measure import Case, Claim, Runs, run
 
 _CONTENDERS = Path(__file__).with_name("permits_contenders.py")
 
@@ -40,44 +40,57 @@ def permits(quick: bool) -> Case:  # noqa: FBT001 - every case has this one swit
     return case
 
 
+def _seconds(runs: Runs) -> float:
+    """Return the least processor seconds: what the noise of the machine added least to."""
+    return min(runs.of("cpu_seconds"))
+
+
 def _claims(found: dict[str, Runs], many: int) -> list[Claim]:
-    pairs, edit, large = found["all pairs"], found["one edit"], found["all pairs, large"]
-    one, questions = found["one question"], found["many questions"]
+    seconds = {name: _seconds(runs) for name, runs in found.items()}
+    pairs, one = seconds["all pairs"], seconds["one question"]
+    targets = {"all pairs": 3, "one edit": 0.5, "all pairs, large": 5, "one question": 0.5}
+    targets["one question, large"] = 0.5
     return [
-        Claim(text="all pairs: seconds", value=pairs.seconds, relation="<", target=3),
+        *(
+            Claim(
+                text=f"{name}: processor seconds", value=seconds[name], relation="<", target=target
+            )
+            for name, target in targets.items()
+        ),
         Claim(
             text="all pairs / each rule with each",
-            value=ratio(pairs, found["each rule with each"]),
+            value=pairs / seconds["each rule with each"],
             relation="<",
             target=1,
         ),
         Claim(
             text="all pairs / bare pass",
-            value=ratio(pairs, found["bare pass"]),
+            value=pairs / seconds["bare pass"],
             relation="<",
             target=200,
         ),
-        Claim(text="one edit: seconds", value=edit.seconds, relation="<", target=0.5),
+        Claim(
+            text="all pairs, large: growth in MB",
+            value=found["all pairs, large"].growth,
+            relation="<",
+            target=400,
+        ),
+        Claim(
+            text="many questions / one",
+            value=seconds["many questions"] / one,
+            relation="<",
+            target=3,
+        ),
         Claim(
             text="one edit: pairs of zones that differ",
-            value=edit.of("differences")[-1],
+            value=found["one edit"].of("differences")[-1],
             relation="==",
             target=1,
         ),
-        Claim(text="all pairs, large: seconds", value=large.seconds, relation="<", target=5),
-        Claim(text="all pairs, large: growth in MB", value=large.growth, relation="<", target=400),
-        Claim(text="one question: seconds", value=one.seconds, relation="<", target=0.5),
-        Claim(text="many questions / one", value=ratio(questions, one), relation="<", target=3),
         Claim(
             text="questions answered with what the policy denies",
-            value=questions.of("denied")[-1],
+            value=found["many questions"].of("denied")[-1],
             relation="==",
             target=many,
-        ),
-        Claim(
-            text="one question, large: seconds",
-            value=found["one question, large"].seconds,
-            relation="<",
-            target=0.5,
         ),
     ]

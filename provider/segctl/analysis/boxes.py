@@ -6,8 +6,10 @@ A box is a set in each of six dimensions. `segctl.analysis.pieces` cuts boxes fr
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -49,9 +51,28 @@ def common(left: Numbers, right: Numbers) -> Numbers:
     if len(left) == len(right) == 1:
         first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
         return ((first, last),) if first <= last else ()
+    if len(right) == 1:
+        return _clipped(left, *right[0])
+    if len(left) == 1:
+        return _clipped(right, *left[0])
     if len(left) + len(right) <= _SHORT:
         return _common_known(left, right)
     return _common(left, right)
+
+
+def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
+    """Return the numbers from `first` to `last`."""
+    begin = bisect_left(numbers, first, key=itemgetter(1))
+    end = bisect_right(numbers, last, begin, key=itemgetter(0))
+    if begin == end:
+        return ()
+    (low, upper), (lower, high) = numbers[begin], numbers[end - 1]
+    if low >= first and high <= last:
+        return numbers[begin:end]
+    if end - begin == 1:
+        return ((max(low, first), min(upper, last)),)
+    inner = numbers[begin + 1 : end - 1]
+    return ((max(low, first), upper), *inner, (lower, min(high, last)))
 
 
 def _common(left: Numbers, right: Numbers) -> Numbers:

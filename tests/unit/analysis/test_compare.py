@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -282,3 +283,46 @@ def test_verbs_of_two_policies() -> None:
     assert disjoint(one, web, PAIR) == "yes"
     assert disjoint(one, other, PAIR) == "no"
     assert disjoint(reading(REGION), one, PAIR) == "cannot tell"
+
+
+def test_a_group_of_a_hundred_thousand_members_is_compared_member_by_member() -> None:
+    held = tuple(
+        Address(name=f"h{n}", value=f"10.{n >> 15}.{n >> 7 & 255}.{n % 128 * 2}")
+        for n in range(100_000)
+    )
+    names = tuple(one.name for one in held)
+    before, after = (
+        OBJECTS.replace(addresses=held, address_groups=(AddressGroup(name="big", members=members),))
+        for members in (names, (*names[:500], *names[501:]))
+    )
+    rule = replace(OURS, sources=("big",), destinations=("10.9.0.0",))
+    found = changed(reading(rule, policy=before), reading(rule, policy=after))
+    assert not found.more
+    assert texts(found.less) == ["10.0.3.232 → 10.9.0.0 tcp/22"]
+
+
+def test_groups_that_hold_each_other_leave_it_open_and_are_named() -> None:
+    ring = tuple(
+        AddressGroup(name=f"g{n}", members=(f"g{(n + 1) % 20_000}",)) for n in range(20_000)
+    )
+    policy = OBJECTS.replace(address_groups=ring)
+    found = changed(reading(policy=policy), reading(replace(BASE, sources=("g0",)), policy=policy))
+    assert not found.more
+    assert found.unknown
+    (why,) = found.why
+    assert why.startswith("base: g")
+    assert "is a group within itself" in why
+
+
+def test_ten_thousand_pairs_of_zones_share_their_answers() -> None:
+    """Where rules name few of the pairs, all others are one and the same question."""
+    names = [f"z{n:03}" for n in range(100)]
+    rules = [
+        replace(OURS, name=one, from_zones=(one,), to_zones=(other,))
+        for one, other in pairwise(names)
+    ]
+    default = DefaultRule(name="interzone-default", action="allow", log=False)
+    opened = reading(*rules, policy=OBJECTS.replace(defaults=(default,)))
+    found = list(compare(reading(*rules), opened))
+    assert len(found) == 101 * 100
+    assert len({id(one.more) for one in found}) == 99 + 1  # those with a rule, and all others
