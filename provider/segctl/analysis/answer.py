@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from segctl.analysis.effective import permitted
+from segctl.analysis.effective import Chain, permitted
 from segctl.analysis.pairs import difference, intersection, pairs_of, union
 from segctl.analysis.space import (
     ALL_NAMES,
@@ -201,11 +201,10 @@ def _reasons(point: Point | None, chain: Iterable[Match]) -> tuple[str, ...]:
     if point is None:
         return ()
     found: list[str] = []
-    for match in chain:
+    for match in Chain.of(chain).meeting(point):
         if point in match.sure:
             break
-        if point in match.can:
-            found += match.why
+        found += match.why
     return tuple(dict.fromkeys(found))
 
 
@@ -216,7 +215,7 @@ def _told(point: Point | None, chain: Iterable[Match]) -> Example | None:
     return Example(
         source=host_of(point.source),
         destination=host_of(point.destination),
-        rule=next(match.rule for match in chain if point in match.can),
+        rule=next(match.rule for match in Chain.of(chain).meeting(point)),
         port=point.service & 0xFFFF,
         application=point.application,
     )

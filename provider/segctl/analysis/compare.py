@@ -1,25 +1,35 @@
 """What one policy permits that another does not, zone by zone.
 
 Both are asked whole: every rule in its order, the defaults last. What depends on something that
-only a device knows, and may make a difference, is told apart from what does.
+only a device knows, and may make a difference, is told apart from what does. Where both meet the
+same doubt and it leads both to the same end, nothing differs.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from segctl.analysis.effective import permitted
+from segctl.analysis.doubts import Doubts
+from segctl.analysis.effective import Chain, Permitted, permitted
+from segctl.analysis.pieces import TooComplexError
 from segctl.analysis.space import NOTHING, REAL, Space
+from segctl.analysis.unchanged import Unchanged
+from segctl.model.diff import longest_increasing
 from segctl.model.policy import ANY, FirewallZone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from segctl.analysis.effective import Match, Reading
 
 #: Stands for every zone that no policy of a comparison names.
 OTHER_ZONE = "any other zone"
+#: Of more boxes than these that changed, all packets are asked about instead.
+_MANY = 64
+#: An answer of which it may be that nobody can give it.
+Told: TypeAlias = Literal["yes", "no", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,70 +65,152 @@ def zones(*readings: Reading) -> tuple[str, ...]:
 
 
 def compare(
-    left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
+    left: Reading,
+    right: Reading,
+    pairs: Iterable[tuple[str, str]] | None = None,
+    *,
+    alike: bool = True,
 ) -> Iterator[Difference]:
     """Yield what changes from `left` to `right`, for pairs of zones, all of them by default.
 
-    Raises:
-        TooComplexError: an answer falls into too many pieces.
+    A difference that falls into too many pieces is `unknown` as a whole, with that reason.
+
+    Args:
+        left: the policy before.
+        right: the policy after.
+        pairs: the zones that packets enter from, and leave to.
+        alike: whether a word that only a device knows stands for the same on both sides, as it
+            does where both are policies of one device.
     """
+    unchanged = Unchanged(left, right) if alike else None
     if pairs is None:
         named = zones(left, right)
-        pairs = ((enter, leave) for enter in named for leave in named)
+        every = ((enter, leave) for enter in named for leave in named)
+        pairs = unchanged.pairs(named) if unchanged else every
+    elif unchanged:
+        pairs = (pair for pair in pairs if not unchanged.between(*pair))
+    known: dict[tuple[int, int], Difference] = {}
     for enter, leave in pairs:
-        found = between(enter, leave, left.between(enter, leave), right.between(enter, leave))
+        before, after = left.between(enter, leave), right.between(enter, leave)
+        found = known.get((id(before), id(after)))
+        if found is None:
+            found = between(enter, leave, before, after, alike=alike)
+            known[id(before), id(after)] = found
         if found:
-            yield found
+            yield Difference(
+                enter=enter,
+                leave=leave,
+                more=found.more,
+                less=found.less,
+                unknown=found.unknown,
+                why=found.why,
+            )
 
 
-def between(enter: str, leave: str, left: Sequence[Match], right: Sequence[Match]) -> Difference:
-    """Return what changes from one chain of matches to another.
-
-    A rule that both begin with decides alike in both, whatever its words stand for; so does one
-    that both end with, for packets that reach it in both.
-    """
-    head = _alike(left, right)
-    common, left, right = left[:head], left[head:], right[head:]
-    if not left and not right:
+def between(
+    enter: str, leave: str, left: Sequence[Match], right: Sequence[Match], *, alike: bool = True
+) -> Difference:
+    """Return what changes from one chain of matches to another."""
+    changed = Space(tuple(box for one in _changed(left, right, alike) for box in one.can.boxes))
+    if not changed:
         return Difference(enter=enter, leave=leave)
-    tail = _alike(left[::-1], right[::-1])
-    asked = Space(
-        tuple(
-            box
-            for chain in (left, right)
-            for match in chain[: len(chain) - tail]
-            for box in match.can.boxes
-        )
-    )
-    asked = asked & REAL
-    for match in common:
-        asked = asked - match.sure
-    before, after = permitted(left, asked), permitted(right, asked)
+    asked = changed.least() & REAL if len(changed.boxes) <= _MANY else REAL
+    before, after = Chain.of(left), Chain.of(right)
+    try:
+        more, less, unsure = _bounds(before, after, asked)
+        unknown, why = Doubts(before, after, alike=alike).told(unsure)
+    except TooComplexError as error:
+        more, less, unknown, why = NOTHING, NOTHING, asked, (f"too complex: {error}",)
+    return Difference(enter=enter, leave=leave, more=more, less=less, unknown=unknown, why=why)
+
+
+def _bounds(left: Chain, right: Chain, asked: Space) -> tuple[Space, Space, Space]:
+    """Return what is surely more, what is surely less, and what may be either."""
+    before, after = _fewer(permitted(left, asked)), _fewer(permitted(right, asked))
     more, less = after.sure - before.can, before.sure - after.can
-    unknown = Space(
-        (*(after.can - before.sure - more).boxes, *(before.can - after.sure - less).boxes)
-    )
-    why = (*before.why, *after.why) if unknown else ()
-    return Difference(
-        enter=enter,
-        leave=leave,
-        more=more,
-        less=less,
-        unknown=unknown,
-        why=tuple(dict.fromkeys(why)),
-    )
+    if not any(match.doubtful for match in (*left, *right)):
+        return more, less, NOTHING
+    return more, less, (after.can - before.sure) - more | (before.can - after.sure) - less
 
 
-def _alike(left: Sequence[Match], right: Sequence[Match]) -> int:
+def _fewer(found: Permitted) -> Permitted:
+    """Return the same in fewer boxes where there are many: what they cost grows faster."""
+    if len(found.can.boxes) <= _MANY:
+        return found
+    can = found.can.least()
+    sure = can if found.sure == found.can else found.sure.least()
+    return Permitted(can=can, sure=sure, why=found.why)
+
+
+def _changed(left: Sequence[Match], right: Sequence[Match], alike: bool) -> Iterator[Match]:  # noqa: FBT001 - of `compare`
+    """Yield the matches of two chains but those that both have in the same order.
+
+    A packet that none of these can match is decided alike by both.
+    """
+    head = _common(left, right, alike)
+    left, right = left[head:], right[head:]
+    tail = _common(left[::-1], right[::-1], alike)
+    left, right = left[: len(left) - tail], right[: len(right) - tail]
+    known: dict[Hashable, int] = {}
+    before, after = (
+        [known.setdefault(_key(one, alike), len(known)) for one in side] for side in (left, right)
+    )
+    once = {key for key, count in Counter(before).items() if count == 1}
+    once &= {key for key, count in Counter(after).items() if count == 1}
+    places = {key: at for at, key in enumerate(after) if key in once}
+    shared = [key for key in before if key in once]
+    kept = {shared[at] for at in longest_increasing([places[key] for key in shared])}
+    for side, keys in ((left, before), (right, after)):
+        yield from (match for match, key in zip(side, keys, strict=True) if key not in kept)
+
+
+def _common(left: Sequence[Match], right: Sequence[Match], alike: bool) -> int:  # noqa: FBT001 - of `compare`
     """Return how many matches two chains begin with in common, apart from their names."""
     count = 0
     for one, other in zip(left, right, strict=False):
-        if (one.allows, one.can, one.sure, one.why) != (
-            other.allows,
-            other.can,
-            other.sure,
-            other.why,
-        ):
+        if one is not other and _key(one, alike) != _key(other, alike):
             break
         count += 1
     return count
+
+
+def _key(match: Match, alike: bool) -> Hashable:  # noqa: FBT001 - of `compare`
+    """Return what two matches have in common where they match the same packets."""
+    if not match.doubtful:
+        return match.allows, match.can
+    if not alike or not match.basis:
+        return object()
+    return match.allows, match.can, match.sure, match.basis
+
+
+def equivalent(
+    left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
+) -> Told:
+    """Return whether two policies permit the same."""
+    found = list(compare(left, right, pairs))
+    if any(one.more or one.less for one in found):
+        return "no"
+    return "cannot tell" if found else "yes"
+
+
+def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None) -> Told:
+    """Return whether all that `left` permits is permitted by `right`."""
+    found = list(compare(left, right, pairs))
+    if any(one.less for one in found):
+        return "no"
+    return "cannot tell" if any(one.unknown for one in found) else "yes"
+
+
+def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Told:
+    """Return whether nothing is permitted by both of two policies between pairs of zones."""
+    answer: Told = "yes"
+    for enter, leave in pairs:
+        try:
+            one, other = (permitted(side.between(enter, leave)) for side in (left, right))
+            if one.sure & other.sure:
+                return "no"
+            if one.can & other.can:
+                answer = "cannot tell"
+        except TooComplexError:
+            answer = "cannot tell"
+    return answer

@@ -6,30 +6,109 @@ What lies between the two bounds of an answer is what cannot be told; it is neve
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING
 
+from segctl.analysis.causes import Causes
+from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
 from segctl.analysis.words import Words, users
 from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.space import Names, Numbers
+    from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
     from segctl.model.policy import Policy, Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What one rule matches between two zones."""
+    """What one rule matches between two zones.
+
+    Whether it matches what lies between the two bounds hangs on `basis`: of two matches with the
+    same basis both do or neither does. Without a basis nothing is known of that.
+    """
 
     rule: str
     allows: bool
     can: Space
     sure: Space
     why: tuple[str, ...] = ()
+    basis: tuple[Hashable, ...] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it can match more than it surely does."""
+        return self.can is not self.sure and self.can != self.sure
+
+
+class Chain(tuple[Match, ...]):  # noqa: SLOT001 - what it has worked out stays with it
+    """The matches that packets from one zone to another meet, first to last."""
+
+    @classmethod
+    def of(cls, matches: Iterable[Match]) -> Chain:
+        """Return matches as a chain; one that is a chain already keeps what it has worked out."""
+        return matches if isinstance(matches, cls) else cls(matches)
+
+    def meeting(self, point: Point) -> Iterator[Match]:
+        """Yield the matches that can match a packet, first to last."""
+        found = self.reach.matches(Space((point.box,)))
+        return (self[at] for at in found if point in self[at].can)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """What its matches can match."""
+        return Reach.of((at, match.can) for at, match in enumerate(self))
+
+    @cached_property
+    def hinders(self) -> Reach:
+        """What its matches can deny."""
+        return Reach.of((at, match.can) for at, match in enumerate(self) if not match.allows)
+
+    @cached_property
+    def stops(self) -> Reach:
+        """What its matches surely deny."""
+        return Reach.of((at, match.sure) for at, match in enumerate(self) if not match.allows)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The boxes of some matches of a chain, each with the place of its match."""
+
+    boxes: tuple[Box, ...]
+    places: tuple[int, ...]
+    overlaps: Overlaps
+
+    @classmethod
+    def of(cls, spaces: Iterable[tuple[int, Space]]) -> Reach:
+        """Return the boxes of sets of packets by place; places must ascend."""
+        pairs = [(box, at) for at, space in spaces for box in space.boxes]
+        boxes = tuple(box for box, _ in pairs)
+        return cls(boxes, tuple(at for _, at in pairs), Overlaps(boxes))
+
+    def matches(self, region: Space) -> Iterable[int]:
+        """Return the places of the matches that may have packets of `region`, in their order."""
+        mask = 0
+        for box in region.boxes:
+            mask |= self.overlaps.mask(box)
+        return dict.fromkeys(self.places[at] for at in bits(mask))
+
+    def before(self, place: int, space: Space) -> Space:
+        """Return what of a set of packets no match before a place has."""
+        earlier = (1 << bisect_left(self.places, place)) - 1
+        if not earlier:
+            return space
+        found: list[Box] = []
+        for box in space.boxes:
+            aways = bits(self.overlaps.mask(box) & earlier)
+            found += removed(box, (self.boxes[at] for at in aways))
+            bound(len(found))
+        return Space(tuple(found))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +122,7 @@ class Permitted:
     @property
     def unknown(self) -> Space:
         """What cannot be told."""
-        return self.can - self.sure
+        return NOTHING if self.can == self.sure else self.can - self.sure
 
 
 def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
@@ -52,24 +131,24 @@ def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
     Raises:
         TooComplexError: the answer falls into too many pieces.
     """
-    unstopped = unhindered = region  # not surely denied so far; surely not denied so far
+    chain = Chain.of(chain)
     can: list[Box] = []
     sure: list[Box] = []
-    why: list[str] = []
-    for match in chain:
-        if not unstopped:
-            break
-        reached = match.can & unstopped
+    why: dict[str, None] = {}
+    for at in chain.reach.matches(region):
+        match = chain[at]
+        if not match.allows and not match.why:
+            continue
+        reached = match.can & region
+        reached = chain.stops.before(at, reached)
         if not reached:
             continue
-        why += match.why
+        why |= dict.fromkeys(match.why)
         if match.allows:
             can += reached.boxes
-            sure += (match.sure & unhindered).boxes
-        else:
-            unhindered = unhindered - match.can
-            unstopped = unstopped - match.sure
-    return Permitted(can=Space(tuple(can)), sure=Space(tuple(sure)), why=tuple(dict.fromkeys(why)))
+            surely = reached if match.sure is match.can else match.sure & region
+            sure += chain.hinders.before(at, surely).boxes
+    return Permitted(can=Space(tuple(can)), sure=Space(tuple(sure)), why=tuple(why))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,60 +163,101 @@ class Reading:
     platform: Platform
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
     _words: Words = field(init=False, repr=False, compare=False)
-    _chains: dict[tuple[str, str], tuple[Match, ...]] = field(
+    _causes: Causes = field(init=False, repr=False, compare=False)
+    _rules: ByZones = field(init=False, repr=False, compare=False)
+    _matches: dict[int, Match] = field(
+        init=False, repr=False, compare=False, default_factory=dict[int, Match]
+    )
+    _chains: dict[tuple[bool, tuple[int, ...]], Chain] = field(
         init=False,
         repr=False,
         compare=False,
-        default_factory=dict[tuple[str, str], "tuple[Match, ...]"],
+        default_factory=dict[tuple[bool, tuple[int, ...]], Chain],
     )
 
     def __post_init__(self) -> None:
-        """Take the names of the policy's objects down."""
-        object.__setattr__(self, "_words", Words(self.policy, self.platform, self.implied))
+        """Take the names of the policy's objects down, and its rules by their zones."""
+        words = Words(self.policy, self.platform, self.implied)
+        object.__setattr__(self, "_words", words)
+        object.__setattr__(self, "_causes", Causes(self.policy, words, self.implied))
+        object.__setattr__(self, "_rules", ByZones(self.policy.rules))
 
     def application(self, name: str) -> Meaning[Names]:
         """Return the applications that a name in a rule stands for."""
         return self._words.application(name)
 
-    def between(self, enter: str, leave: str) -> tuple[Match, ...]:
+    def rules(self, enter: str, leave: str) -> tuple[int, ...]:
+        """Return the places of the rules for packets from one zone to another, in their order."""
+        return self._rules.between(enter, leave)
+
+    def named(self) -> Iterable[tuple[str, str]]:
+        """Return the pairs of zones that rules name, none of them ``any``."""
+        return self._rules.named
+
+    def wild(self) -> Sequence[int]:
+        """Return the places of the rules for packets of any zone, in their order."""
+        return self._rules.wild
+
+    def between(self, enter: str, leave: str) -> Chain:
         """Return what each rule matches from one zone to another, the default rule last.
 
         Where the device holds something there that is not understood, two matches are first: all
         may be allowed by it, and all may be denied.
         """
-        found = self._chains.get((enter, leave))
+        places = self.rules(enter, leave)
+        inside = enter == leave
+        found = self._chains.get((inside, places))
         if found is None:
-            found = self._chains[enter, leave] = self._chain(enter, leave)
+            found = self._chains[inside, places] = self._chain(places, inside=inside)
         return found
 
-    def _chain(self, enter: str, leave: str) -> tuple[Match, ...]:
-        rules = [
-            rule for rule in self.policy.rules if not rule.disabled and joins(rule, enter, leave)
-        ]
-        inside = enter == leave
+    def default(self, *, inside: bool) -> DefaultRule | None:
+        """Return the rule that decides where none matches; None where the device has only its own.
+
+        A device's own allows packets within a zone and denies all others.
+        """
         name = "intrazone-default" if inside else "interzone-default"
-        default = next((one for one in self.policy[DefaultRule] if one.name == name), None)
+        return next((one for one in self.policy[DefaultRule] if one.name == name), None)
+
+    def _chain(self, places: Sequence[int], *, inside: bool) -> Chain:
+        name = "intrazone-default" if inside else "interzone-default"
+        default = self.default(inside=inside)
         allows = inside if default is None else default.action == "allow"
         last = Match(rule=name, allows=allows, can=EVERYTHING, sure=EVERYTHING)
-        return (*self._doubts(rules, default), *map(self._match, rules), last)
+        rules = [self.policy.rules[at] for at in places]
+        return Chain((*self._doubts(rules, default), *map(self._match, places), last))
 
     def _doubts(self, rules: Iterable[Rule], default: DefaultRule | None) -> Iterable[Match]:
         """Yield matches for what may do anything between the zones."""
-        strange = [
-            (rule.name, texts)
+        strange: list[tuple[str, tuple[str, ...], tuple[Hashable, ...]]] = [
+            (rule.name, texts, self._causes.of(rule))
             for rule in rules
+            if rule.extras
             for effect, texts in [self._words.effects(rule)]
             if effect == "anything"
         ]
         if default is not None and (texts := self._words.deciding(default.extras)):
-            strange.append((default.name, texts))
-        for name, texts in strange:
+            strange.append((default.name, texts, (default.name, texts)))
+        for name, texts, cause in strange:
             why = (f"{name}: not understood: {', '.join(texts)}",)
             for allows in (True, False):
-                yield Match(rule=name, allows=allows, can=EVERYTHING, sure=NOTHING, why=why)
+                yield Match(
+                    rule=name,
+                    allows=allows,
+                    can=EVERYTHING,
+                    sure=NOTHING,
+                    why=why,
+                    basis=("anything", allows, *cause),
+                )
 
-    def _match(self, rule: Rule) -> Match:
+    def _match(self, place: int) -> Match:
         """Return what a rule matches, its zones apart."""
+        found = self._matches.get(place)
+        if found is None:
+            found = self._matches[place] = self._matched(self.policy.rules[place])
+        return found
+
+    def _matched(self, rule: Rule) -> Match:
         words = self._words
         source = words.side(rule.sources, negated=rule.negate_source)
         destination = words.side(rule.destinations, negated=rule.negate_destination)
@@ -147,15 +267,67 @@ class Reading:
         effect, texts = words.effects(rule)
         asked = tuple(f"it also asks for {text}" for text in texts)
         why = (*source.why, *destination.why, *spoken.why, *who.why, *time.why, *asked)
+        can = _product(source.can, destination.can, spoken.can, who.can, time.can)
+        sure = _product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
+        if effect != "none":
+            sure = NOTHING
+        elif sure == can:
+            return Match(rule=rule.name, allows=rule.action == "allow", can=can, sure=can)
         return Match(
             rule=rule.name,
             allows=rule.action == "allow",
-            can=_product(source.can, destination.can, spoken.can, who.can, time.can),
-            sure=_product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
-            if effect == "none"
-            else NOTHING,
+            can=can,
+            sure=sure,
             why=tuple(f"{rule.name}: {one}" for one in dict.fromkeys(why)),
+            basis=self._causes.of(rule),
         )
+
+
+#: A rule for packets between more pairs of zones than this is looked at for each pair.
+_WIDE = 256
+
+
+class ByZones:
+    """The rules that are in use, by the pairs of zones they are for."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._places: dict[tuple[str, str], list[int]] = {}
+        self._wide: list[int] = []
+        self.wild: list[int] = []
+        self._typed = any(rule.type != "universal" for rule in rules)
+        for place, rule in enumerate(rules):
+            if rule.disabled:
+                continue
+            enters = (ANY,) if ANY in rule.from_zones else tuple(dict.fromkeys(rule.from_zones))
+            leaves = (ANY,) if ANY in rule.to_zones else tuple(dict.fromkeys(rule.to_zones))
+            wide = len(enters) * len(leaves) > _WIDE
+            if wide or ANY in (*enters, *leaves):
+                self.wild.append(place)
+            if wide:
+                self._wide.append(place)
+                continue
+            for pair in product(enters, leaves):
+                self._places.setdefault(pair, []).append(place)
+
+    @property
+    def named(self) -> Iterable[tuple[str, str]]:
+        """The pairs of zones that rules name, none of them ``any``."""
+        return (pair for pair in self._places if ANY not in pair)
+
+    def between(self, enter: str, leave: str) -> tuple[int, ...]:
+        """Return the places of the rules for packets from one zone to another, in their order."""
+        keys = dict.fromkeys(((enter, leave), (enter, ANY), (ANY, leave), (ANY, ANY)))
+        found = [places for key in keys if (places := self._places.get(key))]
+        wide = [at for at in self._wide if joins(self._rules[at], enter, leave)]
+        if wide:
+            found.append(wide)
+        if not found:
+            return ()
+        every = found[0] if len(found) == 1 else sorted(at for places in found for at in places)
+        if self._typed:
+            return tuple(at for at in every if joins(self._rules[at], enter, leave))
+        return tuple(every)
 
 
 def joins(rule: Rule, enter: str, leave: str) -> bool:

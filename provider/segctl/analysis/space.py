@@ -10,215 +10,68 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from segctl.model.errors import SegctlError
+from segctl.analysis.boxes import (
+    ALL_ADDRESSES,
+    ALL_NAMES,
+    ALL_SERVICES,
+    IPV6,
+    NO_NAMES,
+    WEEK,
+    Box,
+    Extent,
+    Names,
+    Numbers,
+    common,
+    meet,
+    ranges,
+    without,
+)
+from segctl.analysis.pieces import MAX_PIECES, Overlaps, TooComplexError, bound, removed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
 
-#: Whole numbers as the fewest ranges, sorted, both ends included.
-Numbers: TypeAlias = tuple[tuple[int, int], ...]
+__all__ = [
+    "ALL_ADDRESSES",
+    "ALL_NAMES",
+    "ALL_SERVICES",
+    "EVERYTHING",
+    "MAX_PIECES",
+    "NOTHING",
+    "NO_NAMES",
+    "PROTOCOLS",
+    "REAL",
+    "WEEK",
+    "Box",
+    "Extent",
+    "Names",
+    "Numbers",
+    "Point",
+    "Space",
+    "TooComplexError",
+    "addresses",
+    "common",
+    "host_of",
+    "intervals",
+    "meet",
+    "ranges",
+    "service",
+    "service_text",
+    "services_text",
+    "without",
+]
 
-#: Where IPv6 begins on the line of addresses; IPv4 begins at 0.
-_IPV6 = 1 << 40
 _LAST_PORT = 0xFFFF
-#: Every address of both versions.
-ALL_ADDRESSES: Numbers = ((0, 2**32 - 1), (_IPV6, _IPV6 + 2**128 - 1))
 #: IP protocols with their numbers (IANA, Protocol Numbers); a port or ICMP type follows.
 PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
-ALL_SERVICES: Numbers = ((0, (256 << 16) - 1),)
-#: Minutes of a week, from Monday 00:00, in the device's time.
-WEEK: Numbers = ((0, 7 * 24 * 60 - 1),)
-#: So many boxes an answer may take before it is too complex to be worth reading.
-MAX_PIECES = 20_000
-
-
-class TooComplexError(SegctlError):
-    """A question falls into more pieces than it may."""
-
-    code = "too_complex"
-
-
-# --- one dimension -------------------------------------------------------------------------------
-
-
-def ranges(parts: Iterable[tuple[int, int]]) -> Numbers:
-    """Return the same numbers as the fewest ranges."""
-    merged: list[tuple[int, int]] = []
-    for first, last in sorted(parts):
-        if merged and first <= merged[-1][1] + 1:
-            if last > merged[-1][1]:
-                merged[-1] = merged[-1][0], last
-        else:
-            merged.append((first, last))
-    return tuple(merged)
-
-
-def common(left: Numbers, right: Numbers) -> Numbers:
-    """Return the numbers that are in both."""
-    if left == right:
-        return left
-    if len(left) == len(right) == 1:
-        first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
-        return ((first, last),) if first <= last else ()
-    found: list[tuple[int, int]] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if first <= last:
-            found.append((first, last))
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1
-    return tuple(found)
-
-
-def without(left: Numbers, right: Numbers) -> Numbers:
-    """Return the numbers of `left` that are not in `right`."""
-    if left == right:
-        return ()
-    found: list[tuple[int, int]] = []
-    j = 0
-    for first, last in left:
-        begin = first
-        while j < len(right) and right[j][1] < begin:
-            j += 1
-        at = j
-        while at < len(right) and right[at][0] <= last:
-            if right[at][0] > begin:
-                found.append((begin, right[at][0] - 1))
-            begin = right[at][1] + 1
-            at += 1
-        if begin <= last:
-            found.append((begin, last))
-    return tuple(found)
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Applications or users: those listed, or with `but` all except those listed."""
-
-    listed: frozenset[str] = frozenset()
-    but: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether any name is in it: there is always one more name than can be listed."""
-        return self.but or bool(self.listed)
-
-    def __contains__(self, name: str) -> bool:
-        """Whether a name is in it."""
-        return (name in self.listed) is not self.but
-
-    def __and__(self, other: Names) -> Names:
-        """Return the names that are in both."""
-        if not self.but and not other.but:
-            return Names(self.listed & other.listed)
-        if self.but and other.but:
-            return Names(self.listed | other.listed, but=True)
-        inside, outside = (other, self) if self.but else (self, other)
-        return Names(inside.listed - outside.listed)
-
-    def __or__(self, other: Names) -> Names:
-        """Return the names that are in one of them or both."""
-        return ~(~self & ~other)
-
-    def __sub__(self, other: Names) -> Names:
-        """Return the names of this that are not in the other."""
-        return self & ~other
-
-    def __invert__(self) -> Names:
-        """Return all other names."""
-        return Names(self.listed, but=not self.but)
-
-    def example(self) -> str:
-        """Return the first of its names; of those left when some are listed, one nobody has."""
-        if not self.but:
-            return min(self.listed)
-        name = ""
-        while name in self.listed:
-            name = f"other{name}"
-        return name
-
-
-#: Every name, and none.
-ALL_NAMES = Names(but=True)
-NO_NAMES = Names()
-
-
-# --- boxes ---------------------------------------------------------------------------------------
-
-Extent: TypeAlias = Numbers | Names
-
-
-class Box(NamedTuple):
-    """Packets with their source in one set, their destination in another, and so on.
-
-    Sources and destinations are on the line that `addresses` makes, services on that of
-    `service`, times minutes of a week.
-    """
-
-    source: Numbers = ALL_ADDRESSES
-    destination: Numbers = ALL_ADDRESSES
-    service: Numbers = ALL_SERVICES
-    application: Names = ALL_NAMES
-    user: Names = ALL_NAMES
-    time: Numbers = WEEK
-
-
-def _left_of(left: Extent, right: Extent) -> Extent:
-    if isinstance(left, Names):
-        return left - cast("Names", right)
-    return without(left, cast("Numbers", right))
-
-
-def _joined(left: Extent, right: Extent) -> Extent:
-    if isinstance(left, Names):
-        return left | cast("Names", right)
-    return ranges((*left, *cast("Numbers", right)))
-
-
-def meet(left: Box, right: Box) -> Box | None:
-    """Return the packets that are in both boxes, None where there are none."""
-    source = common(left.source, right.source)
-    if not source:
-        return None
-    destination = common(left.destination, right.destination)
-    if not destination:
-        return None
-    service = common(left.service, right.service)
-    if not service:
-        return None
-    application = left.application & right.application
-    if not application:
-        return None
-    user = left.user & right.user
-    if not user:
-        return None
-    time = common(left.time, right.time)
-    return Box(source, destination, service, application, user, time) if time else None
-
-
-def _cut(box: Box, away: Box) -> Iterator[Box]:
-    """Yield `box` without `away` as boxes that have nothing in common."""
-    inside = meet(box, away)
-    if inside is None:
-        yield box
-        return
-    left: list[Extent] = [*box]
-    shares: list[Extent] = [*inside]
-    for dimension, shared in enumerate(shares):
-        rest = _left_of(left[dimension], shared)
-        if rest:
-            pieces = [*left]
-            pieces[dimension] = rest
-            yield Box._make(pieces)
-        left[dimension] = shared
+#: So many boxes of two sets are looked at each with each; with more they are looked up.
+_FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,30 +92,33 @@ class Space:
         """Return the packets that are in both.
 
         Raises:
-            TooComplexError: they fall into more than `MAX_PIECES` boxes.
+            TooComplexError: they fall into `MAX_PIECES` boxes more than the sets have.
         """
+        few, many = sorted((self.boxes, other.boxes), key=len)
+        overlaps = Overlaps(many) if len(few) > _FEW else None
         found: list[Box] = []
-        for one in self.boxes:
-            found += [both for each in other.boxes if (both := meet(one, each))]
-            _bound(found)
+        for one in few:
+            others = map(many.__getitem__, overlaps.of(one)) if overlaps else many
+            found += [both for each in others if (both := meet(one, each))]
+            bound(len(found) - len(few) - len(many))
         return Space(tuple(found))
 
     def __sub__(self, other: Space) -> Space:
         """Return the packets of this that are not in the other.
 
         Raises:
-            TooComplexError: they fall into more than `MAX_PIECES` boxes.
+            TooComplexError: they fall into `MAX_PIECES` boxes more than the sets have.
         """
+        others = other.boxes
+        many = len(self.boxes) > _FEW and len(others) > _FEW
+        overlaps = Overlaps(others) if many else None
+        same = frozenset(others) if many else frozenset[Box]()
         found: list[Box] = []
         for box in self.boxes:
-            pieces = [box]
-            for away in other.boxes:
-                if not pieces:
-                    break
-                pieces = [piece for one in pieces for piece in _cut(one, away)]
-                _bound(pieces)
-            found += pieces
-            _bound(found)
+            if box in same:
+                continue
+            found += removed(box, [others[at] for at in overlaps.of(box)] if overlaps else others)
+            bound(len(found) - len(self.boxes))
         return Space(tuple(found))
 
     def __contains__(self, packet: Point) -> bool:
@@ -293,10 +149,10 @@ NOTHING = Space()
 EVERYTHING = Space((Box(),))
 
 
-def _bound(pieces: Sequence[Box]) -> None:
-    if len(pieces) > MAX_PIECES:
-        message = f"the question falls into more than {MAX_PIECES} pieces"
-        raise TooComplexError(message)
+def _joined(left: Extent, right: Extent) -> Extent:
+    if isinstance(left, Names):
+        return left | cast("Names", right)
+    return ranges((*left, *cast("Numbers", right)))
 
 
 def _merged(boxes: Sequence[Box]) -> list[Box]:
@@ -336,6 +192,15 @@ class Point(NamedTuple):
     user: str = ""
     time: int = 0
 
+    @property
+    def box(self) -> Box:
+        """This packet alone."""
+        source, destination, service, time = (
+            ((number, number),) for number in (*self[:3], self.time)
+        )
+        named, who = (Names(frozenset({name})) for name in (self.application, self.user))
+        return Box(source, destination, service, named, who, time)
+
     def within(self, box: Box) -> bool:
         """Whether a box holds this packet."""
         return (
@@ -364,7 +229,7 @@ def _holds(numbers: Numbers, value: int) -> bool:
 def _first(box: Box) -> Point:
     """Return the smallest packet of a box, its ends of one IP version where it has such."""
     source, destination = box.source[0][0], box.destination[0][0]
-    if (source < _IPV6) is not (destination < _IPV6):
+    if (source < IPV6) is not (destination < IPV6):
         source, destination = _of_one_version(box) or (source, destination)
     return Point(
         source,
@@ -391,7 +256,7 @@ REAL = Space(tuple(Box(source=(whole,), destination=(whole,)) for whole in ALL_A
 def addresses(parts: Iterable[Interval]) -> Numbers:
     """Return intervals of addresses as numbers on one line, IPv4 before IPv6."""
     return ranges(
-        (first + (_IPV6 if version == 6 else 0), last + (_IPV6 if version == 6 else 0))
+        (first + (IPV6 if version == 6 else 0), last + (IPV6 if version == 6 else 0))
         for version, first, last in parts
     )
 
@@ -399,14 +264,14 @@ def addresses(parts: Iterable[Interval]) -> Numbers:
 def intervals(numbers: Numbers) -> tuple[Interval, ...]:
     """Return numbers on the line of addresses as intervals."""
     return tuple(
-        (6, first - _IPV6, last - _IPV6) if first >= _IPV6 else (4, first, last)
+        (6, first - IPV6, last - IPV6) if first >= IPV6 else (4, first, last)
         for first, last in numbers
     )
 
 
 def host_of(number: int) -> Host:
     """Return the address at a place on the line."""
-    return IPv6Address(number - _IPV6) if number >= _IPV6 else IPv4Address(number)
+    return IPv6Address(number - IPV6) if number >= IPV6 else IPv4Address(number)
 
 
 def service(protocol: str | int, first: int = 0, last: int = _LAST_PORT) -> Numbers:

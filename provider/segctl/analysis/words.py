@@ -278,6 +278,7 @@ class Words:
         return tuple(text for text in extras if self._platform.effect(text) != "none")
 
 
+@dataclass(frozen=True, slots=True)
 class Literally:
     """The words of a platform of which nothing is known: every name stands for itself.
 

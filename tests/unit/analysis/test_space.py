@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.analysis import space
+from segctl.analysis import pieces, space
 from segctl.analysis.space import (
     EVERYTHING,
     NOTHING,
@@ -152,7 +152,7 @@ def test_an_example_is_of_one_ip_version_where_there_is_such() -> None:
 
 
 def test_a_question_that_is_too_complex_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space, "MAX_PIECES", 50)
+    monkeypatch.setattr(pieces, "MAX_PIECES", 50)
     holes = Space(
         tuple(
             Box(source=((n * 10, n * 10),), destination=((n * 7, n * 7 + 1),)) for n in range(100)

@@ -49,6 +49,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "inventory",
         "fleet",
         "growth",
+        "permits",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -94,6 +95,8 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("edit", "moves"),
         ("order", "moves beyond n less the LIS"),
         ("startup", "exit code"),
+        ("permits", "one edit: pairs of zones that differ"),
+        ("permits", "questions answered with what the policy denies"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:

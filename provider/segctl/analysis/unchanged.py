@@ -1,0 +1,132 @@
+"""Pairs of zones between which two policies hold the same rules, told without a look at packets."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from segctl.model.policy import (
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    Schedule,
+    Service,
+    ServiceGroup,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+    from segctl.analysis.effective import Reading
+    from segctl.model.policy import Item, Rule
+
+_KINDS: tuple[type[Item], ...] = (
+    Address,
+    AddressGroup,
+    Service,
+    ServiceGroup,
+    ApplicationGroup,
+    Schedule,
+)
+
+
+class Unchanged:
+    """The rules of two policies of one device, told apart by what decides about packets."""
+
+    def __init__(self, left: Reading, right: Reading) -> None:
+        self._sides = left, right
+        alike = left.platform is right.platform or left.platform == right.platform
+        differing = _differing(left, right) if alike else None
+        known: dict[Hashable, int] = {}
+        self._left = _numbered(left.policy.rules, differing, known)
+        self._right = _numbered(right.policy.rules, differing, known)
+        self._defaults = {
+            inside: alike and left.default(inside=inside) == right.default(inside=inside)
+            for inside in (True, False)
+        }
+
+    def between(self, enter: str, leave: str) -> bool:
+        """Whether both hold the same rules from one zone to another.
+
+        They may hold the same for packets where this says no.
+        """
+        if not self._defaults[enter == leave]:
+            return False
+        left, right = (side.rules(enter, leave) for side in self._sides)
+        return len(left) == len(right) and all(
+            self._left[one] == self._right[other] for one, other in zip(left, right, strict=True)
+        )
+
+    def pairs(self, zones: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield the pairs of some zones between which the rules may not be the same."""
+        left, right = self._sides
+        wild = [self._left[at] for at in left.wild()] == [self._right[at] for at in right.wild()]
+        if wild and all(self._defaults.values()):
+            held = frozenset(zones)
+            every = sorted({*left.named(), *right.named()})
+            pairs: Iterable[tuple[str, str]] = (one for one in every if held.issuperset(one))
+        else:
+            pairs = ((enter, leave) for enter in zones for leave in zones)
+        return (pair for pair in pairs if not self.between(*pair))
+
+
+def _numbered(
+    rules: Sequence[Rule], differing: frozenset[str] | None, known: dict[Hashable, int]
+) -> list[int]:
+    """Return a number for each rule, the same for rules that are the same for packets."""
+    found: list[int] = []
+    for rule in rules:
+        names = (rule.sources, rule.destinations, rule.applications, rule.services)
+        key: Hashable = (
+            *names,
+            rule.from_zones,
+            rule.to_zones,
+            rule.type,
+            rule.action,
+            rule.users,
+            rule.schedule,
+            rule.negate_source,
+            rule.negate_destination,
+            rule.disabled,
+            rule.extras,
+        )
+        if differing is None or not differing.isdisjoint(chain((rule.schedule,), *names)):
+            key = object()
+        found.append(known.setdefault(key, len(known)))
+    return found
+
+
+def _differing(left: Reading, right: Reading) -> frozenset[str]:
+    """Return the names that may not stand for the same in both."""
+    found = {
+        name
+        for name in {*left.implied, *right.implied}
+        if left.implied.get(name) != right.implied.get(name)
+    }
+    for kind in _KINDS:
+        one, other = ({item.name: item for item in of.policy[kind]} for of in (left, right))
+        found |= one.keys() ^ other.keys()
+        found |= {name for name in one.keys() & other.keys() if one[name] != other[name]}
+    return _with_groups(found, left, right) if found else frozenset()
+
+
+def _with_groups(names: set[str], *readings: Reading) -> frozenset[str]:
+    """Return names with those of the groups that they are in, however deep."""
+    within: dict[str, list[str]] = {}
+    for reading in readings:
+        policy = reading.policy
+        groups: tuple[AddressGroup | ServiceGroup | ApplicationGroup, ...] = (
+            *policy[AddressGroup],
+            *policy[ServiceGroup],
+            *policy[ApplicationGroup],
+        )
+        for group in groups:
+            for member in group.members:
+                within.setdefault(member, []).append(group.name)
+    found, waiting = set(names), list(names)
+    while waiting:
+        for name in within.get(waiting.pop(), ()):
+            if name not in found:
+                found.add(name)
+                waiting.append(name)
+    return frozenset(found)
