@@ -99,6 +99,10 @@ class Reading:
         """Return the applications that a name in a rule stands for."""
         return self._words.application(name)
 
+    def match(self, rule: Rule) -> Match:
+        """Return what a rule matches, its zones apart."""
+        return self._match(rule)
+
     def between(self, enter: str, leave: str) -> tuple[Match, ...]:
         """Return what each rule matches from one zone to another, the default rule last.
 

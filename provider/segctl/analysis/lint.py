@@ -1,0 +1,318 @@
+"""What is wrong with a policy by itself: rules without effect, in conflict, or too wide.
+
+Every finding is certain, whatever the names stand for that only the device knows. What cannot be
+told is a `Doubt`, and never a finding.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from segctl.analysis.chains import Chains
+from segctl.analysis.claims import (
+    about,
+    ground,
+    never_matches,
+    permits_everything,
+    unused_objects,
+)
+from segctl.analysis.finding import Doubt, Finding, Lint
+from segctl.analysis.overlaps import Values
+from segctl.analysis.relations import relations
+from segctl.analysis.space import REAL, TooComplexError
+from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standing
+from segctl.model.policy import DefaultRule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.analysis.chains import Chain
+    from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.finding import Kind
+    from segctl.analysis.overlaps import Part
+    from segctl.analysis.relations import Relation
+    from segctl.analysis.space import Point
+    from segctl.analysis.standing import Judged
+    from segctl.model.policy import FirewallZone, Rule
+
+#: So many names are listed in one message.
+_SHOWN = 3
+
+
+def lint(
+    reading: Reading,
+    *,
+    zones: Iterable[FirewallZone] = (),
+    referenced: Iterable[str] = (),
+) -> Lint:
+    """Return what is wrong with a policy by itself, and what cannot be told.
+
+    Args:
+        reading: everything that a device enforces, or that is declared for it.
+        zones: all zones that the device has, if they are known.
+        referenced: objects that something besides its rules is known to use.
+    """
+    seen = _Seen(reading)
+    _look(seen)
+    found: list[Finding] = []
+    known = ground(reading, zones)
+    for at, rule in enumerate(seen.rules):
+        match = seen.matches[at]
+        if match is None:
+            continue
+        never = [*never_matches(rule, match, known)]
+        without = [] if any(one.kind == "never_matches" for one in never) else [*_idle(seen, at)]
+        found += [*never, *without]
+        if not any(one.kind == "shadowed" for one in without):
+            found += permits_everything(rule, match)
+        found += _related(seen, at, "generalised", seen.exceptions)
+        found += _related(seen, at, "correlated", seen.conflicts)
+    found += _open_default(seen)
+    found += unused_objects(reading.policy, frozenset(referenced))
+    doubts = [doubt for at in range(len(seen.rules)) for doubt in _doubts(seen, at)]
+    return Lint(
+        findings=tuple(found),
+        doubts=(*seen.given_up, *doubts),
+        rules=sum(not rule.disabled for rule in seen.rules),
+        chains=seen.looked_at,
+    )
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fate:
+    """What became of a rule in the chains seen so far."""
+
+    states: set[str] = field(default_factory=set[str])
+    by: set[int] = field(default_factory=set[int])
+    whys: list[str] = field(default_factory=list[str])
+    unsure: set[int] = field(default_factory=set[int])
+    zones: tuple[str, str] = ("", "")
+
+    def add(self, found: Standing, chain: Chain) -> None:
+        """Take what became of it in one more chain."""
+        self.states.add(found.state)
+        self.by |= found.by
+        if found.why and found.why not in self.whys:
+            self.whys.append(found.why)
+        if not self.zones[0]:
+            self.zones = (chain.enter, chain.leave)
+
+
+class _Seen:
+    """One policy, and what was seen of it so far."""
+
+    def __init__(self, reading: Reading) -> None:
+        """Work out what each rule matches, once."""
+        effect = reading.platform.effect
+        self.reading = reading
+        self.rules: Sequence[Rule] = reading.policy.rules
+        self.values = Values()
+        self.matches: list[Match | None] = [
+            None if rule.disabled else reading.match(rule) for rule in self.rules
+        ]
+        self.parts: list[tuple[Part, ...]] = [
+            () if match is None else tuple(self.values.parts(at, match))
+            for at, match in enumerate(self.matches)
+        ]
+        self.strange = {
+            at
+            for at, rule in enumerate(self.rules)
+            if rule.extras and any(effect(text) == "anything" for text in rule.extras)
+        }
+        self.defaults: dict[bool, bool | None] = {True: True, False: False}
+        for one in reading.policy[DefaultRule]:
+            unclear = any(effect(text) != "none" for text in one.extras)
+            inside = one.name == "intrazone-default"
+            self.defaults[inside] = None if unclear else one.action == "allow"
+        self.fates: dict[int, _Fate] = defaultdict(_Fate)
+        self.exceptions: dict[int, dict[int, Relation]] = defaultdict(dict)
+        self.conflicts: dict[int, dict[int, Relation]] = defaultdict(dict)
+        self.where: dict[int, tuple[str, str]] = {}
+        self.given_up: list[Doubt] = []
+        self.looked_at = 0
+
+    def names(self, places: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of rules in their order, the default rule last."""
+        kept = sorted(places, key=lambda at: (at == DEFAULT, at))
+        return tuple("the default rule" if at == DEFAULT else self.rules[at].name for at in kept)
+
+    def common(self, one: int, other: int) -> Point | None:
+        """Return a packet that both of two rules match, if they may."""
+        for left in self.parts[one]:
+            for right in self.parts[other]:
+                both = left.space & right.space & REAL if right.sure else None
+                if both:
+                    return both.example()
+        return None
+
+
+def _look(seen: _Seen) -> None:
+    try:
+        for chain in Chains(seen.rules).distinct():
+            seen.looked_at += 1
+            _look_at(seen, chain)
+    except TooComplexError as error:
+        seen.given_up.append(Doubt(subject="all zones", why=(str(error),), kind="too_complex"))
+        for fate in seen.fates.values():
+            fate.states.add("unknown")
+
+
+def _look_at(seen: _Seen, chain: Chain) -> None:
+    if seen.strange.intersection(chain.rules):
+        _give_up(seen, chain, "a rule between its zones holds something that is not understood")
+        return
+    parts = [part for at in chain.rules for part in seen.parts[at]]
+    try:
+        view = judged(parts, seen.values, seen.defaults[chain.inside])
+        for at in chain.rules:
+            if seen.parts[at]:
+                _look_at_rule(seen, at, chain, view)
+    except TooComplexError as error:
+        where = f"{chain.enter} → {chain.leave}"
+        why = f"too complex to lint, {len(chain.rules)} rules: {error}"
+        seen.given_up.append(Doubt(subject=where, why=(why,), kind="too_complex"))
+        _give_up(seen, chain, f"{where} is too complex to lint")
+
+
+def _give_up(seen: _Seen, chain: Chain, why: str) -> None:
+    for at in chain.rules:
+        seen.fates[at].add(Standing(state="unknown", why=why), chain)
+
+
+def _look_at_rule(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
+    fate = seen.fates[at]
+    if "live" not in fate.states:
+        found = standing(view, at)
+        fate.add(found, chain)
+        if found.state != "covered":
+            fate.unsure |= may_be_covered(view, at)
+    for relation in relations(view, at, seen.rules):
+        held = seen.exceptions if relation.generalises else seen.conflicts
+        first = relation.later not in held
+        held[relation.later].setdefault(at, relation)
+        if first:
+            seen.where.setdefault(id(held[relation.later]), (chain.enter, chain.leave))
+
+
+# --- saying --------------------------------------------------------------------------------------
+
+
+def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
+    """Yield that a rule has no effect, if it has none in any chain."""
+    fate = seen.fates.get(at)
+    if fate is None or not fate.states or fate.states - {"covered", "replaced"}:
+        return
+    rule = seen.rules[at]
+    others = seen.names(fate.by)
+    by = sorted(fate.by - {DEFAULT})
+    example = next((found for other in by if (found := seen.common(at, other))), None)
+    if example is None:
+        example = next((found for one in seen.parts[at] if (found := _first(one))), None)
+    covered = fate.states == {"covered"}
+    unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
+    kind: Kind = "shadowed" if covered and unlike else "redundant"
+    if kind == "shadowed":
+        message = f"never applies: {_listed(others)} before it match all that it matches"
+        message += f", and {_listed(unlike)} decide otherwise"
+    elif covered:
+        message = f"never applies: {_listed(others)} before it match all that it matches, alike"
+    else:
+        message = f"not needed: without it {_listed(others)} decide the same"
+    differs = [one for one in by if _kept_besides(rule, seen.rules[one])]
+    if kind == "redundant" and differs:
+        message += "; they log or inspect otherwise"
+    light = kind == "redundant" and (DEFAULT in fate.by or bool(differs))
+    yield Finding(
+        kind=kind,
+        severity="note" if light else "warning",
+        message=message,
+        others=others,
+        zones=fate.zones,
+        example=example,
+        **about(rule),
+    )
+
+
+def _first(part: Part) -> Point | None:
+    both = part.space & REAL
+    return both.example() if both else None
+
+
+def _decide_alike(one: Rule, other: Rule) -> bool:
+    return (one.action == "allow") is (other.action == "allow")
+
+
+def _kept_besides(one: Rule, other: Rule) -> bool:
+    """Whether two rules treat otherwise what they decide alike."""
+    return (one.log, one.log_setting, one.profile_group) != (
+        other.log,
+        other.log_setting,
+        other.profile_group,
+    )
+
+
+def _related(
+    seen: _Seen, at: int, kind: Kind, held: Mapping[int, Mapping[int, Relation]]
+) -> Iterator[Finding]:
+    found = held.get(at)
+    if not found:
+        return
+    rule = seen.rules[at]
+    others = seen.names(found)
+    first = found[min(found)]
+    if kind == "generalised":
+        message = f"holds all of {_listed(others)} before it, which decide otherwise"
+    else:
+        message = f"matches some of what {_listed(others)} before it match and decides otherwise"
+    yield Finding(
+        kind=kind,
+        severity="note" if kind == "generalised" else "warning",
+        message=message,
+        others=others,
+        zones=seen.where[id(found)],
+        example=first.example,
+        **about(rule),
+    )
+
+
+def _open_default(seen: _Seen) -> Iterator[Finding]:
+    if seen.defaults[False]:
+        yield Finding(
+            kind="permits_everything",
+            severity="error",
+            subject="interzone-default",
+            message="permits everything between zones that no rule denies",
+        )
+
+
+def _doubts(seen: _Seen, at: int) -> Iterator[Doubt]:
+    """Yield what cannot be told of a rule."""
+    rule, match, fate = seen.rules[at], seen.matches[at], seen.fates.get(at)
+    if match is None:
+        return
+    if match.why:
+        yield Doubt(subject=rule.name, why=match.why)
+    if fate is None:
+        return
+    if fate.whys and "live" not in fate.states:
+        yield Doubt(subject=rule.name, why=tuple(fate.whys), kind="shadowed")
+    elif fate.unsure and fate.states == {"live"}:
+        why = tuple(
+            dict.fromkeys(
+                one
+                for other in sorted(fate.unsure)
+                if (known := seen.matches[other]) is not None
+                for one in known.why
+            )
+        )
+        yield Doubt(subject=rule.name, why=why, kind="shadowed")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,258 @@
+"""What becomes of each rule of one chain: whether packets reach it, and whether it is needed.
+
+All that is said is certain: of the rules that cover another counts what they surely match, of the
+covered one what it can match.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from segctl.analysis.coverage import Effort, uncovered
+from segctl.analysis.overlaps import overlaps, places
+from segctl.analysis.space import REAL, Space, TooComplexError, meet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segctl.analysis.overlaps import Overlaps, Part, Values
+    from segctl.analysis.space import Box
+
+#: Stands for the default rule among places of rules.
+DEFAULT = -1
+#: Steps that the question about one rule may take, and all those of one chain.
+STEPS_OF_RULE = 50_000
+STEPS_OF_CHAIN = 2_000_000
+#: Pieces in which what a rule decides may lie.
+MAX_PIECES = 200
+
+State = Literal["live", "covered", "replaced", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What becomes of a rule in a chain.
+
+    It is `covered` where the rules `by` before it match all that it can match, and `replaced`
+    where those after it, or the default rule, decide the same about all that reaches it. Of
+    `unknown` it cannot be told, for the reason `why`.
+    """
+
+    state: State
+    by: frozenset[int] = frozenset()
+    why: str = ""
+
+
+LIVE = Standing(state="live")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A chain with what is asked of it again and again.
+
+    `own` are the places of each rule's parts, as bits; `default` is whether the default rule
+    allows, None where that cannot be told.
+    """
+
+    overlaps: Overlaps
+    own: dict[int, int]
+    allows: int
+    sure: int
+    can: int
+    default: bool | None
+    effort: Effort
+    covered: set[int] = field(default_factory=set[int])
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """The parts of all rules, in order."""
+        return self.overlaps.parts
+
+    @property
+    def unclear(self) -> int:
+        """The places of what a rule only can match."""
+        return self.can & ~self.sure
+
+    def before(self, rule: int) -> int:
+        """Return the places before a rule."""
+        own = self.own[rule]
+        return (own & -own) - 1
+
+    def after(self, rule: int) -> int:
+        """Return the places after a rule."""
+        return -1 << self.own[rule].bit_length() & (self.can | self.sure)
+
+    def possible(self, rule: int) -> Iterator[int]:
+        """Yield the places of what a rule can match."""
+        return places(self.own[rule] & self.can)
+
+    def certain(self, rule: int) -> Iterator[int]:
+        """Yield the places of what a rule surely matches."""
+        return places(self.own[rule] & self.sure)
+
+    def opposite(self, rule: int) -> int:
+        """Return the places of rules that decide otherwise."""
+        return ~self.allows if self._allows(rule) else self.allows
+
+    def _allows(self, rule: int) -> bool:
+        return bool(self.own[rule] & self.allows)
+
+    def same(self, rule: int, other: int) -> bool:
+        """Whether two rules decide alike."""
+        return self._allows(rule) is self._allows(other)
+
+
+def judged(parts: Sequence[Part], values: Values, default: bool | None) -> Judged:  # noqa: FBT001
+    """Return the parts of a chain's rules, in order, ready to be asked about.
+
+    Raises:
+        TooComplexError: it would take too much memory.
+    """
+    own: dict[int, int] = {}
+    allows = sure = can = 0
+    for at, part in enumerate(parts):
+        bit = 1 << at
+        own[part.rule] = own.get(part.rule, 0) | bit
+        allows |= bit if part.allows else 0
+        sure |= bit if part.sure else 0
+        can |= bit if part.can else 0
+    return Judged(
+        overlaps=overlaps(parts, values),
+        own=own,
+        allows=allows,
+        sure=sure,
+        can=can,
+        default=default,
+        effort=Effort(STEPS_OF_CHAIN),
+    )
+
+
+def standing(chain: Judged, rule: int) -> Standing:
+    """Return what becomes of a rule; those before it have been asked about.
+
+    Raises:
+        TooComplexError: the chain takes too many steps.
+    """
+    effort = Effort(min(STEPS_OF_RULE, chain.effort.left))
+    allowed = effort.left
+    try:
+        by, reached = _covering(chain, rule, effort)
+        if reached is None:
+            chain.covered.add(rule)
+            return Standing(state="covered", by=by)
+        after = _replacing(chain, rule, reached, effort)
+        if after is not None:
+            return Standing(state="replaced", by=after)
+    except TooComplexError as error:
+        found = Standing(state="unknown", why=str(error))
+    else:
+        found = LIVE
+    finally:
+        chain.effort.spend(allowed - max(effort.left, 0))
+    return found
+
+
+def may_be_covered(chain: Judged, rule: int) -> frozenset[int]:
+    """Return the rules that keep every packet from a rule, if they match all they can match.
+
+    None are returned where they do not, or are as sure as they can be.
+    """
+    before = chain.before(rule)
+    unsure: set[int] = set()
+    for at in chain.possible(rule):
+        near = chain.overlaps.meeting(at, before & chain.can)
+        unsure |= {chain.parts[place].rule for place in places(near & chain.unclear)}
+    if not unsure:
+        return frozenset()
+    try:
+        _, reached = _covering(chain, rule, Effort(STEPS_OF_RULE), of=chain.can)
+    except TooComplexError:
+        return frozenset(unsure)
+    return frozenset(unsure) if reached is None else frozenset()
+
+
+def _covering(
+    chain: Judged, rule: int, effort: Effort, *, of: int | None = None
+) -> tuple[frozenset[int], Box | None]:
+    """Return the rules before it that match all it can match, and what they leave if not all."""
+    before = chain.before(rule) & (chain.sure if of is None else of)
+    by: set[int] = set()
+    for at in chain.possible(rule):
+        holders = chain.overlaps.holding(at, before)
+        if holders:
+            by.add(chain.parts[next(places(holders))].rule)
+            continue
+        near = [*places(chain.overlaps.meeting(at, before))]
+        boxes = (chain.parts[at].space & REAL).boxes
+        left, used = uncovered(boxes, [chain.parts[one].space for one in near], effort)
+        by |= {chain.parts[near[index]].rule for index in used}
+        if left is not None:
+            return frozenset(by), left
+    return frozenset(by), None
+
+
+def _replacing(
+    chain: Judged, rule: int, reached: Box, effort: Effort
+) -> frozenset[int] | None:
+    """Return the rules that decide the same once a rule is gone, None where others do not.
+
+    `reached` is something that reaches it. Rules that are themselves covered do not count: one
+    of the two is enough.
+    """
+    near = 0
+    for at in chain.possible(rule):
+        near |= chain.overlaps.meeting(at, chain.after(rule))
+    if _decided_otherwise(chain, rule, reached, near):
+        return None
+    rest = [box for at in chain.possible(rule) for box in (chain.parts[at].space & REAL).boxes]
+    used: set[int] = set()
+    for place in places(near):
+        part = chain.parts[place]
+        effort.spend(len(rest))
+        if chain.same(rule, part.rule):
+            if not part.sure or part.rule in chain.covered:
+                continue
+        elif not part.can:
+            continue
+        else:
+            hit = [both for box in rest for one in part.space.boxes if (both := meet(box, one))]
+            if _reaches(chain, rule, hit, effort):
+                return None
+        left = [*(Space(tuple(rest)) - part.space).boxes]
+        if chain.same(rule, part.rule) and left != rest:
+            used.add(part.rule)
+        rest = left
+        if not rest:
+            return frozenset(used)
+        if len(rest) > MAX_PIECES:
+            raise TooComplexError("what it decides falls into too many pieces")
+    if chain.default is None:
+        return None
+    if chain.default is bool(chain.own[rule] & chain.allows):
+        return frozenset({*used, DEFAULT})
+    return None if _reaches(chain, rule, rest, effort) else frozenset(used)
+
+
+def _decided_otherwise(chain: Judged, rule: int, reached: Box, near: int) -> bool:
+    """Whether one packet that reaches a rule is decided otherwise by the next that matches it."""
+    packet = Space((reached,)).example()
+    for place in places(near):
+        part = chain.parts[place]
+        if packet not in part.space:
+            continue
+        if not chain.same(rule, part.rule):
+            return True  # or may be: in both cases nothing is claimed
+        if part.sure:
+            return False
+    return chain.default is not None and chain.default is not bool(chain.own[rule] & chain.allows)
+
+
+def _reaches(chain: Judged, rule: int, boxes: Iterable[Box], effort: Effort) -> bool:
+    """Whether any of some packets may reach a rule."""
+    before = chain.before(rule) & chain.sure
+    near: set[int] = set()
+    for at in chain.possible(rule):
+        near |= {*places(chain.overlaps.meeting(at, before))}
+    covers = [chain.parts[place].space for place in sorted(near)]
+    return uncovered(boxes, covers, effort)[0] is not None
