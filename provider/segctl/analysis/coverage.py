@@ -77,5 +77,12 @@ def real(space: Space) -> Space:
     return space if len(found) == len(space.boxes) and found == [*space.boxes] else Space((*found,))
 
 
+def real_boxes(space: Space) -> tuple[Box, ...]:
+    """Return the boxes of a set that `real` made, those of both IP versions in two."""
+    if all(not all(_versions(box.source) + _versions(box.destination)) for box in space.boxes):
+        return space.boxes
+    return (space & REAL).boxes
+
+
 def _versions(numbers: tuple[tuple[int, int], ...]) -> tuple[bool, bool]:
     return bool(numbers) and numbers[0][0] < _IPV6, bool(numbers) and numbers[-1][1] >= _IPV6

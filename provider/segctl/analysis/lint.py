@@ -20,7 +20,7 @@ from segctl.analysis.claims import (
 )
 from segctl.analysis.finding import Doubt, Finding, Lint
 from segctl.analysis.overlaps import Values
-from segctl.analysis.relations import relations
+from segctl.analysis.relations import example, relations
 from segctl.analysis.space import REAL, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standing
 from segctl.model.policy import DefaultRule
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.finding import Kind
     from segctl.analysis.overlaps import Part
-    from segctl.analysis.relations import Relation
     from segctl.analysis.space import Point
     from segctl.analysis.standing import Judged
     from segctl.model.policy import FirewallZone, Rule
@@ -103,6 +102,15 @@ class _Fate:
             self.zones = (chain.enter, chain.leave)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """Rules before one that decide otherwise, and a packet that it and one of them match."""
+
+    zones: tuple[str, str]
+    example: Point | None
+    earlier: set[int] = field(default_factory=set[int])
+
+
 class _Seen:
     """One policy, and what was seen of it so far."""
 
@@ -130,9 +138,8 @@ class _Seen:
             inside = one.name == "intrazone-default"
             self.defaults[inside] = None if unclear else one.action == "allow"
         self.fates: dict[int, _Fate] = defaultdict(_Fate)
-        self.exceptions: dict[int, dict[int, Relation]] = defaultdict(dict)
-        self.conflicts: dict[int, dict[int, Relation]] = defaultdict(dict)
-        self.where: dict[int, tuple[str, str]] = {}
+        self.exceptions: dict[int, _Group] = {}
+        self.conflicts: dict[int, _Group] = {}
         self.given_up: list[Doubt] = []
         self.looked_at = 0
 
@@ -193,10 +200,11 @@ def _look_at_rule(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
             fate.unsure |= may_be_covered(view, at)
     for relation in relations(view, at, seen.rules):
         held = seen.exceptions if relation.generalises else seen.conflicts
-        first = relation.later not in held
-        held[relation.later].setdefault(at, relation)
-        if first:
-            seen.where.setdefault(id(held[relation.later]), (chain.enter, chain.leave))
+        group = held.get(relation.later)
+        if group is None:
+            shown = example(view, at, relation.later)
+            group = held[relation.later] = _Group(example=shown, zones=(chain.enter, chain.leave))
+        group.earlier.add(at)
 
 
 # --- saying --------------------------------------------------------------------------------------
@@ -210,9 +218,9 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
     rule = seen.rules[at]
     others = seen.names(fate.by)
     by = sorted(fate.by - {DEFAULT})
-    example = next((found for other in by if (found := seen.common(at, other))), None)
-    if example is None:
-        example = next((found for one in seen.parts[at] if (found := _first(one))), None)
+    packet = next((found for other in by if (found := seen.common(at, other))), None)
+    if packet is None:
+        packet = next((found for one in seen.parts[at] if (found := _first(one))), None)
     covered = fate.states == {"covered"}
     unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
     kind: Kind = "shadowed" if covered and unlike else "redundant"
@@ -233,7 +241,7 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         message=message,
         others=others,
         zones=fate.zones,
-        example=example,
+        example=packet,
         **about(rule),
     )
 
@@ -257,26 +265,25 @@ def _kept_besides(one: Rule, other: Rule) -> bool:
 
 
 def _related(
-    seen: _Seen, at: int, kind: Kind, held: Mapping[int, Mapping[int, Relation]]
+    seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]
 ) -> Iterator[Finding]:
-    found = held.get(at)
-    if not found:
+    group = groups.get(at)
+    if group is None:
         return
-    rule = seen.rules[at]
-    others = seen.names(found)
-    first = found[min(found)]
+    others = seen.names(group.earlier)
+    listed = _listed(others)
     if kind == "generalised":
-        message = f"holds all of {_listed(others)} before it, which decide otherwise"
+        message = f"matches all that {listed} before it match, and decides otherwise"
     else:
-        message = f"matches some of what {_listed(others)} before it match and decides otherwise"
+        message = f"matches some of what {listed} before it match, and decides otherwise"
     yield Finding(
         kind=kind,
         severity="note" if kind == "generalised" else "warning",
         message=message,
         others=others,
-        zones=seen.where[id(found)],
-        example=first.example,
-        **about(rule),
+        zones=group.zones,
+        example=group.example,
+        **about(seen.rules[at]),
     )
 
 

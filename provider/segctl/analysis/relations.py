@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from segctl.analysis.overlaps import places
-from segctl.analysis.space import REAL
+from segctl.analysis.space import REAL, Space
 from segctl.model.policy import ANY
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class Relation(NamedTuple):
     earlier: int
     later: int
     generalises: bool
-    example: Point
 
 
 def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relation]:
@@ -35,36 +34,77 @@ def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relat
     Raises:
         TooComplexError: the chain takes too many steps.
     """
-    parts = chain.parts
-    own = [*places(chain.own[rule])]
-    if not chain.own[rule] & chain.can or chain.own[rule] & (chain.can ^ chain.sure):
+    own = chain.own[rule]
+    if own & (chain.can ^ chain.sure):
         return
     later = chain.after(rule) & chain.opposite(rule) & chain.sure & chain.can
+    at = own.bit_length() - 1
+    if own & (own - 1):
+        yield from _of_several(chain, rule, rules, later)
+        return
+    meeting = chain.overlaps.meeting(at, later)
+    holding = chain.overlaps.holding(at, meeting)
+    chain.effort.spend()
+    for place in places(meeting):
+        chain.effort.spend()
+        other = chain.parts[place].rule
+        held = bool(holding >> place & 1)
+        found = _relation(chain, rule, other, rules, held=held)
+        if found is not None:
+            yield found
+
+
+def _of_several(
+    chain: Judged, rule: int, rules: Sequence[Rule], later: int
+) -> Iterator[Relation]:
+    """Yield how a rule stands to others that does not match one product of its fields."""
+    own = [*places(chain.own[rule])]
     meeting = [chain.overlaps.meeting(at, later) for at in own]
-    holding = [chain.overlaps.holding(at, later) for at in own]
-    met = {parts[place].rule: place for bits in meeting for place in places(bits)}
-    held = [{parts[place].rule for place in places(bits)} for bits in holding]
-    chain.effort.spend(1 + len(met))
-    for other, place in met.items():
-        zones = zones_within(rules[rule], rules[other])
-        inside = all(other in one for one in held)
-        if not (inside and zones) and _within(chain, other, rule):
-            if zones_within(rules[other], rules[rule]):
-                continue  # the earlier one keeps all packets from the later
-        at = next(at for at, bits in zip(own, meeting, strict=True) if bits >> place & 1)
-        both = parts[at].space & parts[place].space & REAL
-        if both:
-            yield Relation(rule, other, inside and zones, both.example())
+    for other in dict.fromkeys(chain.parts[at].rule for bits in meeting for at in places(bits)):
+        chain.effort.spend(len(own))
+        found = _relation(chain, rule, other, rules, held=_within(chain, rule, other))
+        if found is not None:
+            yield found
+
+
+def _relation(
+    chain: Judged, rule: int, other: int, rules: Sequence[Rule], *, held: bool
+) -> Relation | None:
+    if held and zones_within(rules[rule], rules[other]):
+        return Relation(rule, other, generalises=True)
+    if _within(chain, other, rule) and zones_within(rules[other], rules[rule]):
+        return None  # the earlier one keeps all packets from the later
+    return Relation(rule, other, generalises=False) if example(chain, rule, other) else None
+
+
+def example(chain: Judged, one: int, other: int) -> Point | None:
+    """Return a packet that two rules match, None if there is none."""
+    for left in places(chain.own[one]):
+        for right in places(chain.overlaps.meeting(left, chain.own[other])):
+            both = chain.parts[left].space & chain.parts[right].space & REAL
+            if both:
+                return both.example()
+    return None
 
 
 def _within(chain: Judged, inner: int, outer: int) -> bool:
-    """Whether each part of one rule is held by a part of another, their zones apart."""
+    """Whether one rule matches all that another matches, their zones apart."""
     among = chain.own[outer]
-    return all(chain.overlaps.holding(at, among) for at in places(chain.own[inner]))
+    if all(chain.overlaps.holding(at, among) for at in places(chain.own[inner])):
+        return True
+    if not chain.own[inner] & (chain.own[inner] - 1) and not among & (among - 1):
+        return False
+    space, cover = (
+        Space(tuple(box for at in places(chain.own[rule]) for box in chain.parts[at].space.boxes))
+        for rule in (inner, outer)
+    )
+    return (space & REAL).within(cover)
 
 
 def zones_within(inner: Rule, outer: Rule) -> bool:
     """Whether a rule joins all zones that another joins."""
+    if outer.type == "universal" and ANY in outer.from_zones and ANY in outer.to_zones:
+        return True
     enter, leave = set(inner.from_zones), set(inner.to_zones)
     if inner.type == "intrazone" and ANY not in enter and ANY not in leave:
         enter = leave = enter & leave

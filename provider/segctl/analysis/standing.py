@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from segctl.analysis.coverage import Effort, uncovered
+from segctl.analysis.coverage import Effort, real_boxes, uncovered
 from segctl.analysis.overlaps import overlaps, places
-from segctl.analysis.space import REAL, Space, TooComplexError, meet
+from segctl.analysis.space import Space, TooComplexError, meet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -183,8 +183,10 @@ def _covering(
         if holders:
             by.add(chain.parts[next(places(holders))].rule)
             continue
+        boxes = real_boxes(chain.parts[at].space)
         near = [*places(chain.overlaps.meeting(at, before))]
-        boxes = (chain.parts[at].space & REAL).boxes
+        if not near:
+            return frozenset(by), boxes[0]
         left, used = uncovered(boxes, [chain.parts[one].space for one in near], effort)
         by |= {chain.parts[near[index]].rule for index in used}
         if left is not None:
@@ -205,7 +207,7 @@ def _replacing(
         near |= chain.overlaps.meeting(at, chain.after(rule))
     if _decided_otherwise(chain, rule, reached, near):
         return None
-    rest = [box for at in chain.possible(rule) for box in (chain.parts[at].space & REAL).boxes]
+    rest = [box for at in chain.possible(rule) for box in real_boxes(chain.parts[at].space)]
     used: set[int] = set()
     for place in places(near):
         part = chain.parts[place]
