@@ -62,9 +62,7 @@ def ground(reading: Reading, zones: Iterable[FirewallZone]) -> Ground:
     return Ground(
         zones={zone.name: zone for zone in zones},
         multicast_zone=platform.multicast_zone if isinstance(platform, Multicasting) else "",
-        ports={
-            name: ports for ports, names in platform.default_ports().items() for name in names
-        },
+        ports={name: ports for ports, names in platform.default_ports().items() for name in names},
     )
 
 

@@ -91,6 +91,8 @@ class _Fate:
     whys: list[str] = field(default_factory=list[str])
     unsure: set[int] = field(default_factory=set[int])
     zones: tuple[str, str] = ("", "")
+    #: one of the rules it is so because of, between `zones`
+    shown: int = DEFAULT
 
     def add(self, found: Standing, chain: Chain) -> None:
         """Take what became of it in one more chain."""
@@ -98,8 +100,10 @@ class _Fate:
         self.by |= found.by
         if found.why and found.why not in self.whys:
             self.whys.append(found.why)
-        if not self.zones[0]:
+        rules = found.by - {DEFAULT}
+        if not self.zones[0] or (rules and self.shown == DEFAULT):
             self.zones = (chain.enter, chain.leave)
+            self.shown = min(rules, default=DEFAULT)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,14 +152,12 @@ class _Seen:
         kept = sorted(places, key=lambda at: (at == DEFAULT, at))
         return tuple("the default rule" if at == DEFAULT else self.rules[at].name for at in kept)
 
-    def common(self, one: int, other: int) -> Point | None:
-        """Return a packet that both of two rules match, if they may."""
-        for left in self.parts[one]:
-            for right in self.parts[other]:
-                both = left.space & right.space & REAL if right.sure else None
-                if both:
-                    return both.example()
-        return None
+    def example(self, at: int, other: int) -> Point | None:
+        """Return a packet that two rules match; the first only can where it is sure of none."""
+        own = [part.space for part in sorted(self.parts[at], key=lambda part: not part.sure)]
+        theirs = [part.space for part in self.parts[other] if part.sure] if other != DEFAULT else []
+        pairs = [space & cover for space in own for cover in theirs] or own
+        return next((both.example() for space in pairs if (both := space & REAL)), None)
 
 
 def _look(seen: _Seen) -> None:
@@ -218,9 +220,6 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
     rule = seen.rules[at]
     others = seen.names(fate.by)
     by = sorted(fate.by - {DEFAULT})
-    packet = next((found for other in by if (found := seen.common(at, other))), None)
-    if packet is None:
-        packet = next((found for one in seen.parts[at] if (found := _first(one))), None)
     covered = fate.states == {"covered"}
     unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
     kind: Kind = "shadowed" if covered and unlike else "redundant"
@@ -241,14 +240,9 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         message=message,
         others=others,
         zones=fate.zones,
-        example=packet,
+        example=seen.example(at, fate.shown),
         **about(rule),
     )
-
-
-def _first(part: Part) -> Point | None:
-    both = part.space & REAL
-    return both.example() if both else None
 
 
 def _decide_alike(one: Rule, other: Rule) -> bool:
@@ -264,9 +258,7 @@ def _kept_besides(one: Rule, other: Rule) -> bool:
     )
 
 
-def _related(
-    seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]
-) -> Iterator[Finding]:
+def _related(seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]) -> Iterator[Finding]:
     group = groups.get(at)
     if group is None:
         return

@@ -67,7 +67,13 @@ class Values:
             yield from self._parts(rule, match.allows, match.sure, can=False, sure=True)
 
     def _parts(
-        self, rule: int, allows: bool, space: Space, *, can: bool, sure: bool  # noqa: FBT001
+        self,
+        rule: int,
+        allows: bool,
+        space: Space,
+        *,
+        can: bool,
+        sure: bool,  # noqa: FBT001
     ) -> Iterator[Part]:
         boxes = real(space).boxes
         groups: Iterable[Sequence[Box]] = [boxes] if len(boxes) == 1 else _alike(boxes)
@@ -187,7 +193,7 @@ def overlaps(parts: Sequence[Part], values: Values) -> Overlaps:
         held: dict[int, int] = defaultdict(int)
         for at, part in enumerate(parts):
             held[part.values[dimension]] |= 1 << at
-        if len(held) == 1:
+        if len(held) <= 1:
             related.append(dict.fromkeys(held, (everything, everything)))
             continue
         extents = {number: values.extents[dimension][number] for number in held}
@@ -210,7 +216,12 @@ def _of_numbers(
 ) -> dict[int, Related]:
     """Relate sets of numbers: by segments, between whose borders nothing begins or ends."""
     borders = sorted(
-        {end for numbers in extents.values() for first, last in numbers for end in (first, last + 1)}
+        {
+            end
+            for numbers in extents.values()
+            for first, last in numbers
+            for end in (first, last + 1)
+        }
     )
     _bound(len(borders) * everything.bit_length())
     index = {border: at for at, border in enumerate(borders)}

@@ -54,9 +54,7 @@ def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relat
             yield found
 
 
-def _of_several(
-    chain: Judged, rule: int, rules: Sequence[Rule], later: int
-) -> Iterator[Relation]:
+def _of_several(chain: Judged, rule: int, rules: Sequence[Rule], later: int) -> Iterator[Relation]:
     """Yield how a rule stands to others that does not match one product of its fields."""
     own = [*places(chain.own[rule])]
     meeting = [chain.overlaps.meeting(at, later) for at in own]
@@ -112,8 +110,10 @@ def zones_within(inner: Rule, outer: Rule) -> bool:
         return len(enter) == 1 and enter == leave and ANY not in enter and _named(enter, outer)
     if outer.type == "interzone" and inner.type != "interzone":
         apart = not enter & leave and ANY not in enter | leave and inner.type == "universal"
-        return apart and _within_names(enter, outer.from_zones) and _within_names(
-            leave, outer.to_zones
+        return (
+            apart
+            and _within_names(enter, outer.from_zones)
+            and _within_names(leave, outer.to_zones)
         )
     return _within_names(enter, outer.from_zones) and _within_names(leave, outer.to_zones)
 

@@ -194,9 +194,7 @@ def _covering(
     return frozenset(by), None
 
 
-def _replacing(
-    chain: Judged, rule: int, reached: Box, effort: Effort
-) -> frozenset[int] | None:
+def _replacing(chain: Judged, rule: int, reached: Box, effort: Effort) -> frozenset[int] | None:
     """Return the rules that decide the same once a rule is gone, None where others do not.
 
     `reached` is something that reaches it. Rules that are themselves covered do not count: one
