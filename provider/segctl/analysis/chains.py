@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from heapq import merge
+from itertools import product
 from typing import TYPE_CHECKING
 
 from segctl.analysis.compare import OTHER_ZONE
 from segctl.analysis.effective import joins
 from segctl.analysis.space import TooComplexError
-from segctl.model.policy import ANY
+from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from segctl.analysis.effective import Reading
     from segctl.model.policy import Rule
 
 #: A second zone that no rule names, for packets from one such zone to another.
@@ -53,27 +55,28 @@ class Chains:
         self._from: dict[str, list[int]] = defaultdict(list)
         self._to: dict[str, list[int]] = defaultdict(list)
         self._all: list[int] = []
-        places = 0
+        self._places = 0
         for at, rule in enumerate(rules):
-            if rule.disabled:
-                continue
-            anywhere, everywhere = ANY in rule.from_zones, ANY in rule.to_zones
-            if anywhere and everywhere:
-                self._all.append(at)
-            elif everywhere:
-                for zone in set(rule.from_zones):
-                    self._from[zone].append(at)
-            elif anywhere:
-                for zone in set(rule.to_zones):
-                    self._to[zone].append(at)
-            else:
-                places += len(rule.from_zones) * len(rule.to_zones)
-                _bound(places, MAX_PLACES, "the rules join")
-                for enter in set(rule.from_zones):
-                    for leave in set(rule.to_zones):
-                        if joins(rule, enter, leave):
-                            self._named[enter, leave].append(at)
+            if not rule.disabled:
+                self._add(at, rule)
         _bound(len(self._from) * len(self._to) + len(self._named), MAX_PAIRS, "the rules join")
+
+    def _add(self, at: int, rule: Rule) -> None:
+        anywhere, everywhere = ANY in rule.from_zones, ANY in rule.to_zones
+        if anywhere and everywhere:
+            self._all.append(at)
+        elif everywhere:
+            for zone in set(rule.from_zones):
+                self._from[zone].append(at)
+        elif anywhere:
+            for zone in set(rule.to_zones):
+                self._to[zone].append(at)
+        else:
+            self._places += len(rule.from_zones) * len(rule.to_zones)
+            _bound(self._places, MAX_PLACES, "the rules join")
+            for enter, leave in product(set(rule.from_zones), set(rule.to_zones)):
+                if joins(rule, enter, leave):
+                    self._named[enter, leave].append(at)
 
     def between(self, enter: str, leave: str) -> tuple[int, ...]:
         """Return the rules for packets from one zone to another, first to last."""
@@ -114,6 +117,28 @@ class Chains:
             yield leave, leave
         yield OTHER_ZONE, OTHER_ZONE
         yield OTHER_ZONE, ANOTHER_ZONE
+
+
+def not_understood(reading: Reading) -> frozenset[int]:
+    """Return the places of rules that hold something by which they may match anything."""
+    effect = reading.platform.effect
+    return frozenset(
+        at
+        for at, rule in enumerate(reading.policy.rules)
+        if rule.extras and any(effect(text) == "anything" for text in rule.extras)
+    )
+
+
+def default_actions(reading: Reading) -> dict[bool, bool | None]:
+    """Return whether what no rule matches is allowed within a zone (True) and between zones.
+
+    None where that cannot be told.
+    """
+    found: dict[bool, bool | None] = {True: True, False: False}
+    for one in reading.policy[DefaultRule]:
+        unclear = any(reading.platform.effect(text) != "none" for text in one.extras)
+        found[one.name == "intrazone-default"] = None if unclear else one.action == "allow"
+    return found
 
 
 def _bound(count: int, most: int, what: str) -> None:

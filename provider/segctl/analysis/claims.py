@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from segctl.analysis.space import Numbers
     from segctl.model.policy import FirewallZone, Policy, Rule
 
-#: RFC 5771 and RFC 4291, section 2.7.
-_MULTICAST = addresses([interval("224.0.0.0/4"), interval("ff00::/8")])
+#: RFC 5771, section 3.
+_MULTICAST = addresses([interval("224.0.0.0/4")])
 _ROUTED = "layer3"
 
 

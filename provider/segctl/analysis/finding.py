@@ -44,7 +44,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """What cannot be told of a rule, or between two zones; `kind` is what may be so, if anything."""
+    """What cannot be told of a rule, or between two zones; `kind` says what may be so."""
 
     subject: str
     why: tuple[str, ...]

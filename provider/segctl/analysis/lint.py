@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl.analysis.chains import Chains
+from segctl.analysis.chains import Chains, default_actions, not_understood
 from segctl.analysis.claims import (
     about,
     ground,
@@ -23,7 +23,6 @@ from segctl.analysis.overlaps import Values
 from segctl.analysis.relations import example, relations
 from segctl.analysis.space import REAL, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standing
-from segctl.model.policy import DefaultRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -120,7 +119,6 @@ class _Seen:
 
     def __init__(self, reading: Reading) -> None:
         """Work out what each rule matches, once."""
-        effect = reading.platform.effect
         self.reading = reading
         self.rules: Sequence[Rule] = reading.policy.rules
         self.values = Values()
@@ -131,16 +129,8 @@ class _Seen:
             () if match is None else tuple(self.values.parts(at, match))
             for at, match in enumerate(self.matches)
         ]
-        self.strange = {
-            at
-            for at, rule in enumerate(self.rules)
-            if rule.extras and any(effect(text) == "anything" for text in rule.extras)
-        }
-        self.defaults: dict[bool, bool | None] = {True: True, False: False}
-        for one in reading.policy[DefaultRule]:
-            unclear = any(effect(text) != "none" for text in one.extras)
-            inside = one.name == "intrazone-default"
-            self.defaults[inside] = None if unclear else one.action == "allow"
+        self.strange = not_understood(reading)
+        self.defaults = default_actions(reading)
         self.fates: dict[int, _Fate] = defaultdict(_Fate)
         self.exceptions: dict[int, _Group] = {}
         self.conflicts: dict[int, _Group] = {}

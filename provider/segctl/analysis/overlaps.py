@@ -61,19 +61,13 @@ class Values:
     def parts(self, rule: int, match: Match) -> Iterator[Part]:
         """Yield what a rule can match and surely matches; once where these are the same."""
         if match.can == match.sure:
-            yield from self._parts(rule, match.allows, match.can, can=True, sure=True)
+            yield from self._parts(rule, match, match.can, can=True, sure=True)
         else:
-            yield from self._parts(rule, match.allows, match.can, can=True, sure=False)
-            yield from self._parts(rule, match.allows, match.sure, can=False, sure=True)
+            yield from self._parts(rule, match, match.can, can=True, sure=False)
+            yield from self._parts(rule, match, match.sure, can=False, sure=True)
 
     def _parts(
-        self,
-        rule: int,
-        allows: bool,
-        space: Space,
-        *,
-        can: bool,
-        sure: bool,  # noqa: FBT001
+        self, rule: int, match: Match, space: Space, *, can: bool, sure: bool
     ) -> Iterator[Part]:
         boxes = real(space).boxes
         groups: Iterable[Sequence[Box]] = [boxes] if len(boxes) == 1 else _alike(boxes)
@@ -90,7 +84,7 @@ class Values:
                 self._number(5, first.time),
             )
             space = Space(tuple(group))
-            yield Part(rule, allows, can, sure, space, values, spoken, len(group) > 1)
+            yield Part(rule, match.allows, can, sure, space, values, spoken, len(group) > 1)
 
     def _number(self, dimension: int, value: Numbers | Names) -> int:
         known = self._numbers[dimension]
@@ -258,22 +252,25 @@ def _of_names(
                 listed[name] |= held[number]
     found: dict[int, Related] = {}
     for number, names in extents.items():
-        meeting, holding = 0, everything
         if names.but:
-            for other, bits in held.items():
-                if names & extents[other]:
-                    meeting |= bits
-            holding = 0
-            for others, bits in but:
-                holding |= bits if others.listed <= names.listed else 0
-        else:
-            for name in names.listed:
-                on_it = listed[name]
-                for others, bits in but:
-                    on_it |= 0 if name in others.listed else bits
-                meeting |= on_it
-                holding &= on_it
+            found[number] = (
+                _any_of(bits for other, bits in held.items() if names & extents[other]),
+                _any_of(bits for others, bits in but if others.listed <= names.listed),
+            )
+            continue
+        meeting, holding = 0, everything
+        for name in names.listed:
+            on_it = listed[name] | _any_of(bits for others, bits in but if name in others)
+            meeting |= on_it
+            holding &= on_it
         found[number] = meeting, holding
+    return found
+
+
+def _any_of(sets: Iterable[int]) -> int:
+    found = 0
+    for bits in sets:
+        found |= bits
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.coverage import Effort, real_boxes, uncovered
 from segctl.analysis.overlaps import overlaps, places
-from segctl.analysis.space import Space, TooComplexError, meet
+from segctl.analysis.space import Space, TooComplexError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -209,24 +209,25 @@ def _replacing(chain: Judged, rule: int, reached: Box, effort: Effort) -> frozen
     used: set[int] = set()
     for place in places(near):
         part = chain.parts[place]
-        effort.spend(len(rest))
-        if chain.same(rule, part.rule):
-            if not part.sure or part.rule in chain.covered:
-                continue
-        elif not part.can:
+        alike = chain.same(rule, part.rule)
+        if not (part.sure if alike else part.can) or (alike and part.rule in chain.covered):
             continue
-        else:
-            hit = [both for box in rest for one in part.space.boxes if (both := meet(box, one))]
-            if _reaches(chain, rule, hit, effort):
-                return None
+        effort.spend(len(rest))
+        if not alike and _reaches(chain, rule, (Space(tuple(rest)) & part.space).boxes, effort):
+            return None
         left = [*(Space(tuple(rest)) - part.space).boxes]
-        if chain.same(rule, part.rule) and left != rest:
-            used.add(part.rule)
+        used |= {part.rule} if alike and left != rest else set()
         rest = left
-        if not rest:
-            return frozenset(used)
         if len(rest) > MAX_PIECES:
             raise TooComplexError("what it decides falls into too many pieces")
+    if not rest:
+        return frozenset(used)
+    return _replaced_by_default(chain, rule, rest, used, effort)
+
+
+def _replaced_by_default(
+    chain: Judged, rule: int, rest: Sequence[Box], used: set[int], effort: Effort
+) -> frozenset[int] | None:
     if chain.default is None:
         return None
     if chain.default is bool(chain.own[rule] & chain.allows):

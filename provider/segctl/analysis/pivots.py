@@ -1,0 +1,142 @@
+"""Which zones are reached by way of third ones, though nothing leads there directly."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from segctl.analysis.chains import Chains, default_actions, not_understood
+from segctl.analysis.coverage import Effort, real_boxes, uncovered
+from segctl.analysis.finding import Finding
+from segctl.analysis.space import EVERYTHING, REAL, Space, TooComplexError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.space import Point
+
+#: Steps that the question takes whether anything passes between two zones.
+_STEPS = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A packet that surely passes from one zone to another, and the rule that lets it."""
+
+    enter: str
+    leave: str
+    rule: str
+    example: Point
+    device: str = ""
+
+
+def edges(reading: Reading, zones: Mapping[str, str], device: str = "") -> Iterator[Edge]:
+    """Yield a packet for each two zones between which one surely passes.
+
+    Args:
+        reading: everything that the device enforces.
+        zones: the zones to ask about, by the device's names for them, with our own.
+        device: its name.
+    """
+    rules = reading.policy.rules
+    try:
+        chains = Chains(rules)
+    except TooComplexError:
+        return  # what lint says of the device begins with that
+    strange, open_default = not_understood(reading), default_actions(reading)[False]
+    matches: dict[int, Match] = {}
+    known: dict[tuple[int, ...], tuple[str, Point] | None] = {}
+    for enter in zones:
+        for leave in zones:
+            chain = chains.between(enter, leave)
+            if zones[enter] == zones[leave] or strange.intersection(chain):
+                continue
+            if chain not in known:
+                for at in chain:
+                    if at not in matches:
+                        matches[at] = reading.match(rules[at])
+                known[chain] = _passes([matches[at] for at in chain], open_default)
+            found = known[chain]
+            if found is not None:
+                yield Edge(
+                    enter=zones[enter],
+                    leave=zones[leave],
+                    rule=found[0],
+                    example=found[1],
+                    device=device,
+                )
+
+
+def _passes(chain: Sequence[Match], open_default: bool | None) -> tuple[str, Point] | None:  # noqa: FBT001
+    """Return the first rule that surely lets a packet pass, with the packet."""
+    denied: list[Space] = []
+    for match in chain:
+        if match.allows:
+            packet = _left(match.sure, denied)
+            if packet is not None:
+                return match.rule, packet
+        else:
+            denied.append(match.can)
+    packet = _left(EVERYTHING, denied) if open_default else None
+    return None if packet is None else ("interzone-default", packet)
+
+
+def _left(space: Space, denied: Sequence[Space]) -> Point | None:
+    try:
+        box, _ = uncovered(real_boxes(space & REAL), denied, Effort(_STEPS))
+    except TooComplexError:
+        return None
+    return None if box is None else Space((box,)).example()
+
+
+def indirect(found: Iterable[Edge], declared: Collection[tuple[str, str]]) -> Iterator[Finding]:
+    """Yield each two zones one of which is reached from the other only by way of third ones.
+
+    Whoever holds a host in the third zone gets there. Pairs that are declared, and those between
+    which something passes directly, are left out.
+
+    Args:
+        found: what passes directly.
+        declared: pairs of zones between which a conduit leads.
+    """
+    direct: dict[str, dict[str, Edge]] = defaultdict(dict)
+    for edge in found:
+        direct[edge.enter].setdefault(edge.leave, edge)
+    for start in sorted(direct):
+        for path in _paths(start, direct):
+            end = path[-1]
+            if end in direct[start] or (start, end) in declared:
+                continue
+            hops = [direct[enter][leave] for enter, leave in pairwise(path)]
+            undeclared = [hop for hop in hops if (hop.enter, hop.leave) not in declared]
+            said = ", ".join(f"{hop.enter} → {hop.leave} by {_rule(hop)}" for hop in hops)
+            yield Finding(
+                kind="indirect_reach",
+                severity="warning" if undeclared else "note",
+                subject=f"{start} → {end}",
+                message=f"no conduit leads there, and it is reached by way of "
+                f"{', '.join(path[1:-1])}: {said}",
+                others=tuple(_rule(hop) for hop in hops),
+                zones=(start, hops[0].leave),
+                example=hops[0].example,
+            )
+
+
+def _rule(edge: Edge) -> str:
+    return f"{edge.device}: {edge.rule}" if edge.device else edge.rule
+
+
+def _paths(start: str, direct: Mapping[str, Mapping[str, Edge]]) -> Iterator[tuple[str, ...]]:
+    """Yield a shortest path to every other zone that can be reached."""
+    waiting = deque([(start,)])
+    seen = {start}
+    while waiting:
+        path = waiting.popleft()
+        for after in direct.get(path[-1], {}):
+            if after not in seen:
+                seen.add(after)
+                waiting.append((*path, after))
+                yield (*path, after)
