@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING
 
 from segctl.analysis.chains import Chains, default_actions, not_understood
-from segctl.analysis.coverage import Effort, real_boxes, uncovered
+from segctl.analysis.coverage import Effort, uncovered
 from segctl.analysis.finding import Finding
-from segctl.analysis.space import EVERYTHING, REAL, Space, TooComplexError
+from segctl.analysis.space import REAL, Box, Space, TooComplexError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.effective import Match, Reading
-    from segctl.analysis.space import Point
+    from segctl.analysis.space import Numbers, Point
 
 #: Steps that the question takes whether anything passes between two zones.
 _STEPS = 50_000
@@ -33,12 +33,24 @@ class Edge:
     device: str = ""
 
 
-def edges(reading: Reading, zones: Mapping[str, str], device: str = "") -> Iterator[Edge]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A zone of ours as a device has it: its name there, and the addresses that are in it."""
+
+    zone: str
+    name: str
+    addresses: Numbers
+
+
+def edges(reading: Reading, zones: Sequence[Place], device: str = "") -> Iterator[Edge]:
     """Yield a packet for each two zones between which one surely passes.
+
+    It comes from an address of one zone and goes to one of the other: what only crosses a zone on
+    its way does not end there.
 
     Args:
         reading: everything that the device enforces.
-        zones: the zones to ask about, by the device's names for them, with our own.
+        zones: the zones that the device is attached to.
         device: its name.
     """
     rules = reading.policy.rules
@@ -48,45 +60,39 @@ def edges(reading: Reading, zones: Mapping[str, str], device: str = "") -> Itera
         return  # what lint says of the device begins with that
     strange, open_default = not_understood(reading), default_actions(reading)[False]
     matches: dict[int, Match] = {}
-    known: dict[tuple[int, ...], tuple[str, Point] | None] = {}
-    for enter in zones:
-        for leave in zones:
-            chain = chains.between(enter, leave)
-            if zones[enter] == zones[leave] or strange.intersection(chain):
-                continue
-            if chain not in known:
-                for at in chain:
-                    if at not in matches:
-                        matches[at] = reading.match(rules[at])
-                known[chain] = _passes([matches[at] for at in chain], open_default)
-            found = known[chain]
-            if found is not None:
-                yield Edge(
-                    enter=zones[enter],
-                    leave=zones[leave],
-                    rule=found[0],
-                    example=found[1],
-                    device=device,
-                )
+    for enter, leave in permutations(zones, 2):
+        chain = chains.between(enter.name, leave.name)
+        if strange.intersection(chain):
+            continue
+        for at in chain:
+            if at not in matches:
+                matches[at] = reading.match(rules[at])
+        region = Space((Box(source=enter.addresses, destination=leave.addresses),)) & REAL
+        found = _passes([matches[at] for at in chain], region, open_default=open_default is True)
+        if found is not None:
+            rule, packet = found
+            yield Edge(enter=enter.zone, leave=leave.zone, rule=rule, example=packet, device=device)
 
 
-def _passes(chain: Sequence[Match], open_default: bool | None) -> tuple[str, Point] | None:  # noqa: FBT001
+def _passes(
+    chain: Sequence[Match], region: Space, *, open_default: bool
+) -> tuple[str, Point] | None:
     """Return the first rule that surely lets a packet pass, with the packet."""
     denied: list[Space] = []
     for match in chain:
         if match.allows:
-            packet = _left(match.sure, denied)
+            packet = _left(match.sure & region, denied)
             if packet is not None:
                 return match.rule, packet
         else:
             denied.append(match.can)
-    packet = _left(EVERYTHING, denied) if open_default else None
+    packet = _left(region, denied) if open_default else None
     return None if packet is None else ("interzone-default", packet)
 
 
 def _left(space: Space, denied: Sequence[Space]) -> Point | None:
     try:
-        box, _ = uncovered(real_boxes(space & REAL), denied, Effort(_STEPS))
+        box, _ = uncovered(space.boxes, denied, Effort(_STEPS))
     except TooComplexError:
         return None
     return None if box is None else Space((box,)).example()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import segctl
 from segctl.analysis.lint import lint
-from segctl.analysis.pivots import edges
+from segctl.analysis.pivots import Place, edges
+from segctl.analysis.space import addresses
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
@@ -16,6 +17,7 @@ from segctl.fleet.run import connection_for, run_all
 from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
+from segctl.model.addresses import network_interval
 from segctl.model.policy import Rule, Schedule, Service
 from segctl.planning import findings
 from segctl.providers.base import declared_reading, provider, reading
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.fleet.tasks import Link
     from segctl.model.errors import Problem
+    from segctl.model.site import Device, Site
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live
 
@@ -56,12 +59,33 @@ class Linting:
     """Read a device and lint what it holds."""
 
     desired: Desired
+    places: tuple[Place, ...]
     connection: Mapping[str, object] = field(repr=False)
     version: str = segctl.__version__
 
 
+def places_of(device: Device, site: Site) -> tuple[Place, ...]:
+    """Return the zones that a device is attached to, with their networks and assets."""
+    zones = {zone.key: zone for zone in site.zones}
+    return tuple(
+        Place(
+            zone=binding.zone,
+            name=binding.name,
+            addresses=addresses(
+                network_interval(one)
+                for one in (
+                    *zones[binding.zone].networks,
+                    *(each for asset in zones[binding.zone].assets for each in asset.addresses),
+                )
+            ),
+        )
+        for binding in device.zones
+    )
+
+
 def lint_devices(
     desired: Sequence[Desired],
+    site: Site,
     connections: Mapping[str, Mapping[str, object]],
     *,
     forks: int,
@@ -73,6 +97,7 @@ def lint_devices(
         items = [
             Linting(
                 desired=item,
+                places=places_of(item.device, site),
                 connection=connection_for(workers, connections, item.device.name),
             )
             for item in desired
@@ -103,20 +128,19 @@ def lint_one(item: Linting, link: Link, compute: Compute = IN_TURN) -> Linted | 
         told = steps_of(device.name, link)
         document = document_of(device, item.connection, told)
         told("linting")
-        return compute(lint_document, item.desired, document)
+        return compute(lint_document, device, item.places, document)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
     finally:
         link.tell(device.name, "")
 
 
-def lint_document(desired: Desired, document: bytes) -> Linted:
+def lint_document(device: Device, places: Sequence[Place], document: bytes) -> Linted:
     """Return what is found in what a document says that a device holds; pure.
 
     Raises:
         ParseError: the document is not understood.
     """
-    device = desired.device
     speaks = provider(device.platform)
     live = speaks.parse(document)
     held = reading(speaks, _as_kept(live) if is_parsed(document) else live)
@@ -129,7 +153,7 @@ def lint_document(desired: Desired, document: bytes) -> Linted:
             zones=() if speaks.capabilities.owns_zones else live.zones,
             referenced=live.referenced,
         ),
-        edges=tuple(edges(held, _zones(desired), device.name)),
+        edges=tuple(edges(held, places, device.name)),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )
 
@@ -152,26 +176,27 @@ def _doubtful(item: Rule | Service | Schedule) -> Rule | Service | Schedule:
 
 
 def lint_snapshots(
-    desired: Sequence[Desired], snapshots: Mapping[str, Snapshot]
+    desired: Sequence[Desired], site: Site, snapshots: Mapping[str, Snapshot]
 ) -> tuple[Linted | Failure, ...]:
     """Return what is found in the snapshot of each device, or why it cannot be told."""
-    return tuple(_of_snapshot(item, snapshots) for item in desired)
+    return tuple(_of_snapshot(item.device, site, snapshots) for item in desired)
 
 
-def _of_snapshot(desired: Desired, snapshots: Mapping[str, Snapshot]) -> Linted | Failure:
-    device = desired.device
+def _of_snapshot(device: Device, site: Site, snapshots: Mapping[str, Snapshot]) -> Linted | Failure:
     try:
-        return lint_document(desired, fitting(device, snapshots).document.encode())
+        return lint_document(
+            device, places_of(device, site), fitting(device, snapshots).document.encode()
+        )
     except Exception as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
 
 
-def lint_declared(desired: Sequence[Desired]) -> tuple[Linted | Failure, ...]:
+def lint_declared(desired: Sequence[Desired], site: Site) -> tuple[Linted | Failure, ...]:
     """Return what is found in the policy that the inventory declares for each device."""
-    return tuple(map(_of_declared, desired))
+    return tuple(_of_declared(item, site) for item in desired)
 
 
-def _of_declared(desired: Desired) -> Linted | Failure:
+def _of_declared(desired: Desired, site: Site) -> Linted | Failure:
     device = desired.device
     speaks = provider(device.platform)
     try:
@@ -180,11 +205,7 @@ def _of_declared(desired: Desired) -> Linted | Failure:
         return Linted(
             device=device.name,
             lint=lint(held),
-            edges=tuple(edges(held, _zones(desired), device.name)),
+            edges=tuple(edges(held, places_of(device, site), device.name)),
         )
     except Exception as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
-
-
-def _zones(desired: Desired) -> dict[str, str]:
-    return {binding.name: binding.zone for binding in desired.device.zones}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import UsageError
-from segctl.operations.loading import desired_of, load_inventory
+from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
+    from segctl.planning.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +58,21 @@ def lint(common: CommonOptions, options: LintOptions, progress: Progress) -> Lin
     if options.declared and options.snapshot is not None:
         raise UsageError("give either --declared or --snapshot")
     loaded = load_inventory(common, progress)
+    snapshots = _snapshots(options.snapshot)
     chosen = _selected(loaded, options.pattern)
-    results = _results(common, options, loaded, chosen, progress)
+    if options.snapshot is not None and not options.snapshot.is_dir():
+        chosen = [item for item in chosen if item.device.name in snapshots]
+        if not chosen:
+            names = ", ".join(snapshots)
+            raise UsageError(f"{options.snapshot} is of {names}, which is not selected")
+    results = _results(
+        common, loaded, chosen, progress, snapshots=snapshots, declared=options.declared
+    )
     edges = [edge for one in results if isinstance(one, Linted) for edge in one.edges]
     declared = {
         (enter, leave)
         for conduit in loaded.site.conduits
+        if conduit.mode != "absent" and not conduit.expired(today())
         for enter in conduit.from_zones
         for leave in conduit.to_zones
     }
@@ -72,6 +82,12 @@ def lint(common: CommonOptions, options: LintOptions, progress: Progress) -> Lin
         between=tuple(indirect(edges, declared)),
         loaded=loaded,
     )
+
+
+def _snapshots(path: Path | None) -> Mapping[str, Snapshot]:
+    from segctl.planning.snapshot import load_snapshots
+
+    return {} if path is None else load_snapshots(path)
 
 
 def _selected(loaded: Loaded, pattern: str) -> list[Desired]:
@@ -90,21 +106,26 @@ def _selected(loaded: Loaded, pattern: str) -> list[Desired]:
 
 def _results(
     common: CommonOptions,
-    options: LintOptions,
     loaded: Loaded,
     chosen: Sequence[Desired],
     progress: Progress,
+    *,
+    snapshots: Mapping[str, Snapshot],
+    declared: bool,
 ) -> Sequence[Linted | Failure]:
     from segctl.fleet.lint import lint_declared, lint_devices, lint_snapshots
 
-    if options.declared:
-        return lint_declared(chosen)
-    if options.snapshot is not None:
-        from segctl.planning.snapshot import load_snapshots
-
-        return lint_snapshots(chosen, load_snapshots(options.snapshot))
+    if declared:
+        return lint_declared(chosen, loaded.site)
+    if snapshots:
+        return lint_snapshots(chosen, loaded.site, snapshots)
     names = [item.device.name for item in chosen]
     with at_work(common, names, progress) as (executor, report):
         return lint_devices(
-            chosen, loaded.connections, forks=common.forks, report=report, executor=executor
+            chosen,
+            loaded.site,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
         )
