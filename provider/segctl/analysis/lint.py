@@ -20,9 +20,9 @@ from segctl.analysis.claims import (
 )
 from segctl.analysis.finding import Doubt, Finding, Lint
 from segctl.analysis.overlaps import Values
-from segctl.analysis.relations import example, relations
-from segctl.analysis.space import REAL, TooComplexError
-from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standing
+from segctl.analysis.relations import example, relations, zones_within
+from segctl.analysis.space import REAL, Space, TooComplexError
+from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 #: So many names are listed in one message.
 _SHOWN = 3
+_DEFAULT_RULE = "the default rule"
 
 
 def lint(
@@ -140,12 +141,26 @@ class _Seen:
     def names(self, places: Iterable[int]) -> tuple[str, ...]:
         """Return the names of rules in their order, the default rule last."""
         kept = sorted(places, key=lambda at: (at == DEFAULT, at))
-        return tuple("the default rule" if at == DEFAULT else self.rules[at].name for at in kept)
+        return tuple(_DEFAULT_RULE if at == DEFAULT else self.rules[at].name for at in kept)
+
+    def alone(self, at: int, among: Iterable[int]) -> int | None:
+        """Return one of some rules that surely matches all that a rule can, in all its zones."""
+        for other in sorted(among):
+            if other <= at or not zones_within(self.rules[at], self.rules[other]):
+                continue
+            cover = Space(tuple(box for part in self.sure(other) for box in part.boxes))
+            if all((part.space & REAL).within(cover) for part in self.parts[at]):
+                return other
+        return None
+
+    def sure(self, at: int) -> list[Space]:
+        """Return what a rule surely matches."""
+        return [part.space for part in self.parts[at] if part.sure]
 
     def example(self, at: int, other: int) -> Point | None:
         """Return a packet that two rules match; the first only can where it is sure of none."""
         own = [part.space for part in sorted(self.parts[at], key=lambda part: not part.sure)]
-        theirs = [part.space for part in self.parts[other] if part.sure] if other != DEFAULT else []
+        theirs = self.sure(other) if other != DEFAULT else []
         pairs = [space & cover for space in own for cover in theirs] or own
         return next((both.example() for space in pairs if (both := space & REAL)), None)
 
@@ -168,9 +183,14 @@ def _look_at(seen: _Seen, chain: Chain) -> None:
     parts = [part for at in chain.rules for part in seen.parts[at]]
     try:
         view = judged(parts, seen.values, seen.defaults[chain.inside])
-        for at in chain.rules:
-            if seen.parts[at]:
-                _look_at_rule(seen, at, chain, view)
+        matching = [at for at in chain.rules if seen.parts[at]]
+        open_rules = [at for at in matching if "live" not in seen.fates[at].states]
+        for at, found in standings(view, open_rules).items():
+            seen.fates[at].add(found, chain)
+            if found.state != "covered":
+                seen.fates[at].unsure |= may_be_covered(view, at)
+        for at in matching:
+            _relate(seen, at, chain, view)
     except TooComplexError as error:
         where = f"{chain.enter} → {chain.leave}"
         why = f"too complex to lint, {len(chain.rules)} rules: {error}"
@@ -183,13 +203,7 @@ def _give_up(seen: _Seen, chain: Chain, why: str) -> None:
         seen.fates[at].add(Standing(state="unknown", why=why), chain)
 
 
-def _look_at_rule(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
-    fate = seen.fates[at]
-    if "live" not in fate.states:
-        found = standing(view, at)
-        fate.add(found, chain)
-        if found.state != "covered":
-            fate.unsure |= may_be_covered(view, at)
+def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
     for relation in relations(view, at, seen.rules):
         held = seen.exceptions if relation.generalises else seen.conflicts
         group = held.get(relation.later)
@@ -208,29 +222,31 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
     if fate is None or not fate.states or fate.states - {"covered", "replaced"}:
         return
     rule = seen.rules[at]
-    others = seen.names(fate.by)
-    by = sorted(fate.by - {DEFAULT})
     covered = fate.states == {"covered"}
+    alone = None if covered else seen.alone(at, fate.by)
+    others = seen.names(fate.by if alone is None else {alone})
+    by = sorted((fate.by if alone is None else {alone}) - {DEFAULT})
     unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
     kind: Kind = "shadowed" if covered and unlike else "redundant"
-    if kind == "shadowed":
-        message = f"never applies: {_listed(others)} before it match all that it matches"
-        message += f", and {_listed(unlike)} decide otherwise"
-    elif covered:
-        message = f"never applies: {_listed(others)} before it match all that it matches, alike"
+    if covered:
+        verb = "matches" if len(others) == 1 else "match"
+        message = f"never applies: {_listed(others)} before it {verb} all that it matches"
+        verb = "decides" if len(unlike) == 1 else "decide"
+        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else ", and decide alike"
     else:
-        message = f"not needed: without it {_listed(others)} decide the same"
+        verb = "decides" if len(others) == 1 else "decide"
+        message = f"not needed: without it {_listed(others)} {verb} the same"
     differs = [one for one in by if _kept_besides(rule, seen.rules[one])]
     if kind == "redundant" and differs:
         message += "; they log or inspect otherwise"
-    light = kind == "redundant" and (DEFAULT in fate.by or bool(differs))
+    light = kind == "redundant" and (others[-1:] == (_DEFAULT_RULE,) or bool(differs))
     yield Finding(
         kind=kind,
         severity="note" if light else "warning",
         message=message,
         others=others,
         zones=fate.zones,
-        example=seen.example(at, fate.shown),
+        example=seen.example(at, fate.shown if alone is None else alone),
         **about(rule),
     )
 
@@ -290,7 +306,7 @@ def _doubts(seen: _Seen, at: int) -> Iterator[Doubt]:
         return
     if fate.whys and "live" not in fate.states:
         yield Doubt(subject=rule.name, why=tuple(fate.whys), kind="shadowed")
-    elif fate.unsure and fate.states == {"live"}:
+    elif fate.unsure and "live" in fate.states:
         why = tuple(
             dict.fromkeys(
                 one

@@ -7,18 +7,20 @@ covered one what it can match.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from segctl.analysis.coverage import Effort, real_boxes, uncovered
 from segctl.analysis.overlaps import overlaps, places
 from segctl.analysis.space import Space, TooComplexError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segctl.analysis.overlaps import Overlaps, Part, Values
     from segctl.analysis.space import Box
 
+_Asked = TypeVar("_Asked")
+_Answer = TypeVar("_Answer")
 #: Stands for the default rule among places of rules.
 DEFAULT = -1
 #: Steps that the question about one rule may take, and all those of one chain.
@@ -128,29 +130,49 @@ def judged(parts: Sequence[Part], values: Values, default: bool | None) -> Judge
     )
 
 
-def standing(chain: Judged, rule: int) -> Standing:
-    """Return what becomes of a rule; those before it have been asked about.
+def standings(chain: Judged, rules: Iterable[int]) -> dict[int, Standing]:
+    """Return what becomes of rules, by their places.
 
     Raises:
         TooComplexError: the chain takes too many steps.
     """
+    found: dict[int, Standing] = {}
+    reached: dict[int, Box] = {}
+    for rule in rules:
+        answer = _bounded(chain, _covering, rule, chain.sure)
+        if isinstance(answer, Standing):
+            found[rule] = answer
+            continue
+        by, left = answer
+        if left is None:
+            chain.covered.add(rule)
+            found[rule] = Standing(state="covered", by=by)
+        else:
+            reached[rule] = left
+    for rule, left in reached.items():  # what is covered is known by now
+        after = _bounded(chain, _replacing, rule, left)
+        if isinstance(after, Standing):
+            found[rule] = after
+        else:
+            found[rule] = LIVE if after is None else Standing(state="replaced", by=after)
+    return found
+
+
+def _bounded(
+    chain: Judged,
+    asked: Callable[[Judged, int, _Asked, Effort], _Answer],
+    rule: int,
+    about: _Asked,
+) -> _Answer | Standing:
+    """Return an answer, or that it takes too many steps; those of the chain are counted down."""
     effort = Effort(min(STEPS_OF_RULE, chain.effort.left))
     allowed = effort.left
     try:
-        by, reached = _covering(chain, rule, effort)
-        if reached is None:
-            chain.covered.add(rule)
-            return Standing(state="covered", by=by)
-        after = _replacing(chain, rule, reached, effort)
-        if after is not None:
-            return Standing(state="replaced", by=after)
+        return asked(chain, rule, about, effort)
     except TooComplexError as error:
-        found = Standing(state="unknown", why=str(error))
-    else:
-        found = LIVE
+        return Standing(state="unknown", why=str(error))
     finally:
         chain.effort.spend(allowed - max(effort.left, 0))
-    return found
 
 
 def may_be_covered(chain: Judged, rule: int) -> frozenset[int]:
@@ -166,17 +188,20 @@ def may_be_covered(chain: Judged, rule: int) -> frozenset[int]:
     if not unsure:
         return frozenset()
     try:
-        _, reached = _covering(chain, rule, Effort(STEPS_OF_RULE), of=chain.can)
+        _, reached = _covering(chain, rule, chain.can, Effort(STEPS_OF_RULE))
     except TooComplexError:
         return frozenset(unsure)
     return frozenset(unsure) if reached is None else frozenset()
 
 
 def _covering(
-    chain: Judged, rule: int, effort: Effort, *, of: int | None = None
+    chain: Judged, rule: int, of: int, effort: Effort
 ) -> tuple[frozenset[int], Box | None]:
-    """Return the rules before it that match all it can match, and what they leave if not all."""
-    before = chain.before(rule) & (chain.sure if of is None else of)
+    """Return the rules before it that match all it can match, and what they leave if not all.
+
+    They match what `of` them is asked about.
+    """
+    before = chain.before(rule) & of
     by: set[int] = set()
     for at in chain.possible(rule):
         holders = chain.overlaps.holding(at, before)
