@@ -80,7 +80,7 @@ def never_matches(rule: Rule, match: Match, known: Ground) -> Iterator[Finding]:
     if not why and (said := _misfit(rule, match, known)):
         why, apart = said
         if not apart:
-            yield Finding(kind="application_port", severity="warning", message=why, **about(rule))
+            yield Finding(kind="application_port", severity="note", message=why, **about(rule))
             return
     if why:
         message = f"never matches: {why}"

@@ -88,6 +88,9 @@ class _Fate:
 
     states: set[str] = field(default_factory=set[str])
     by: set[int] = field(default_factory=set[int])
+    leaning: set[int] = field(default_factory=set[int])
+    others: set[int] = field(default_factory=set[int])
+    leans: bool = False
     whys: list[str] = field(default_factory=list[str])
     unsure: set[int] = field(default_factory=set[int])
     zones: tuple[str, str] = ("", "")
@@ -98,6 +101,9 @@ class _Fate:
         """Take what became of it in one more chain."""
         self.states.add(found.state)
         self.by |= found.by
+        self.leaning |= found.leaning
+        self.leans = self.leans or found.others is None
+        self.others |= found.others or frozenset()
         if found.why and found.why not in self.whys:
             self.whys.append(found.why)
         rules = found.by - {DEFAULT}
@@ -223,9 +229,16 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         return
     rule = seen.rules[at]
     covered = fate.states == {"covered"}
-    alone = None if covered else seen.alone(at, fate.by)
-    others = seen.names(fate.by if alone is None else {alone})
-    by = sorted((fate.by if alone is None else {alone}) - {DEFAULT})
+    because = fate.by
+    if any(seen.fates[one].states == {"covered"} for one in fate.leaning):
+        if fate.leans:
+            return  # it is needed once the rule that it leans on is gone, which is told of that
+        because = fate.others
+    alone = None if covered else seen.alone(at, because)
+    because = because if alone is None else {alone}
+    others = seen.names(because)
+    shown = alone if alone is not None else fate.shown if fate.shown in because else None
+    by = sorted(because - {DEFAULT})
     unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
     kind: Kind = "shadowed" if covered and unlike else "redundant"
     if covered:
@@ -245,8 +258,8 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         severity="note" if light else "warning",
         message=message,
         others=others,
-        zones=fate.zones,
-        example=seen.example(at, fate.shown if alone is None else alone),
+        zones=fate.zones if shown is not None else ("", ""),
+        example=None if shown is None else seen.example(at, shown),
         **about(rule),
     )
 

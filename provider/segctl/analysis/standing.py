@@ -38,11 +38,14 @@ class Standing:
 
     It is `covered` where the rules `by` before it match all that it can match, and `replaced`
     where those after it, or the default rule, decide the same about all that reaches it. Of
-    `unknown` it cannot be told, for the reason `why`.
+    `unknown` it cannot be told, for the reason `why`. Those `leaning` are themselves covered in
+    this chain; without them it would be replaced by others, if by any.
     """
 
     state: State
     by: frozenset[int] = frozenset()
+    leaning: frozenset[int] = frozenset()
+    others: frozenset[int] | None = None
     why: str = ""
 
 
@@ -146,16 +149,25 @@ def standings(chain: Judged, rules: Iterable[int]) -> dict[int, Standing]:
         by, left = answer
         if left is None:
             chain.covered.add(rule)
-            found[rule] = Standing(state="covered", by=by)
+            found[rule] = Standing(state="covered", by=by, others=by)
         else:
             reached[rule] = left
     for rule, left in reached.items():  # what is covered is known by now
-        after = _bounded(chain, _replacing, rule, left)
-        if isinstance(after, Standing):
-            found[rule] = after
-        else:
-            found[rule] = LIVE if after is None else Standing(state="replaced", by=after)
+        after = _bounded(chain, _standing, rule, left)
+        found[rule] = LIVE if after is None else after
     return found
+
+
+def _standing(chain: Judged, rule: int, reached: Box, effort: Effort) -> Standing | None:
+    """Return by what a rule is replaced, None where it is not."""
+    by = _replacing(chain, rule, reached, effort, frozenset())
+    if by is None:
+        return None
+    leaning = by & chain.covered
+    others: frozenset[int] | None = by
+    if leaning:
+        others = _replacing(chain, rule, reached, effort, frozenset(chain.covered))
+    return Standing(state="replaced", by=by, leaning=leaning, others=others)
 
 
 def _bounded(
@@ -219,11 +231,12 @@ def _covering(
     return frozenset(by), None
 
 
-def _replacing(chain: Judged, rule: int, reached: Box, effort: Effort) -> frozenset[int] | None:
+def _replacing(
+    chain: Judged, rule: int, reached: Box, effort: Effort, leaving_out: frozenset[int]
+) -> frozenset[int] | None:
     """Return the rules that decide the same once a rule is gone, None where others do not.
 
-    `reached` is something that reaches it. Rules that are themselves covered do not count: one
-    of the two is enough.
+    `reached` is something that reaches it.
     """
     near = 0
     for at in chain.possible(rule):
@@ -235,7 +248,7 @@ def _replacing(chain: Judged, rule: int, reached: Box, effort: Effort) -> frozen
     for place in places(near):
         part = chain.parts[place]
         alike = chain.same(rule, part.rule)
-        if not (part.sure if alike else part.can) or (alike and part.rule in chain.covered):
+        if not (part.sure if alike else part.can) or (alike and part.rule in leaving_out):
             continue
         effort.spend(len(rest))
         if not alike and _reaches(chain, rule, (Space(tuple(rest)) & part.space).boxes, effort):

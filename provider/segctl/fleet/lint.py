@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from segctl.providers.base import Live
 
 #: What stands at what others own in a snapshot: it may ask for more than its fields say.
-_NOT_KEPT = "something-that-the-snapshot-does-not-keep"
+_NOT_KEPT = "unknown{member=what a snapshot does not keep}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,7 +166,7 @@ def test_shadowed_by_one_rule() -> None:
     finding = one(found, "shadowed")
     assert (finding.subject, finding.others, finding.severity) == ("let", ("stop",), "warning")
     assert str(finding.example).startswith("10.1.0.0 → 0.0.0.0 ")
-    assert "decide otherwise" in finding.message
+    assert "and stop decides otherwise" in finding.message
 
 
 def test_shadowed_by_several_together_and_only_by_those_needed() -> None:
@@ -194,7 +194,7 @@ def test_rules_that_together_decide_both_ways_shadow() -> None:
         rule("again", sources="10.0.0.0/24"),
     )
     assert told(found, "shadowed") == {"again": ("let", "stop")}
-    assert "and stop decide" in one(found, "shadowed").message
+    assert "and stop decides otherwise" in one(found, "shadowed").message
 
 
 def test_a_rule_is_shadowed_only_if_it_is_between_all_of_its_zones() -> None:
@@ -342,10 +342,11 @@ def test_multicast_within_layer_2_leaves_by_its_zone() -> None:
     assert not told(found, "never_matches")
 
 
-def test_an_application_on_ports_that_it_does_not_use_is_a_warning_of_its_own() -> None:
+def test_an_application_on_ports_that_it_does_not_use_is_a_note() -> None:
     tls = Service(name="s443", protocol="tcp", ports="443")
     found = linted(rule("r", applications="modbus", services="s443"), services=[tls])
     finding = one(found, "application_port")
+    assert finding.severity == "note"
     assert "modbus is spoken on tcp/502, and the rule has tcp/443" in finding.message
     fits = linted(rule("r", applications=("modbus", "unknown"), services="s443"), services=[tls])
     assert not told(fits, "application_port")
