@@ -35,7 +35,7 @@ def _memory(field: str) -> float:
 
 
 @contextmanager
-def _measured(result: dict[str, Any]) -> Generator[None]:
+def measured(result: dict[str, Any]) -> Generator[None]:
     result["base_mb"] = _memory("VmRSS")
     begin, cpu = time.perf_counter(), time.process_time()
     yield
@@ -52,7 +52,7 @@ def stream(port: str, ca_file: str) -> dict[str, Any]:
     from lxml import etree
 
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         context = ssl.create_default_context(cafile=ca_file)
         connection = http.client.HTTPSConnection("127.0.0.1", int(port), context=context)
         key = etree.fromstring(
@@ -104,7 +104,7 @@ def segctl(port: str, ca_file: str) -> dict[str, Any]:
         max_answer=_MAX_ANSWER,
     )
     result: dict[str, Any] = {}
-    with _measured(result), provider.connect(target, read_only=True) as opened:
+    with measured(result), provider.connect(target, read_only=True) as opened:
         live = provider.parse(opened.read())
     return result | {"entries": sum(live.counts.values())}
 
@@ -132,7 +132,7 @@ def plan(port: str, ca_file: str, rules: str) -> dict[str, Any]:
         max_answer=_MAX_ANSWER,
     )
     result: dict[str, Any] = {}
-    with _measured(result), provider.connect(target, read_only=True) as opened:
+    with measured(result), provider.connect(target, read_only=True) as opened:
         made = plan_device(wanted, provider.parse(opened.read()), provider)
     return result | {"changes": len(made.changes), "rules": made.rule_count}
 
@@ -146,7 +146,7 @@ def pan_os_python(port: str, _ca_file: str) -> dict[str, Any]:
     objects, policies = import_module("panos.objects"), import_module("panos.policies")
     vsys, rulebase = _tree(port)
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         found = [
             *policies.SecurityRule.refreshall(rulebase),
             *objects.AddressObject.refreshall(vsys),
@@ -175,7 +175,7 @@ def create_each(port: str, count: str) -> dict[str, Any]:
     make = import_module("panos.policies").SecurityRule
     _, rulebase = _tree(port)
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         for number in range(int(count)):
             rule = make(f"created-{number:06}", fromzone=["any"], tozone=["any"])
             rulebase.add(rule)
@@ -197,7 +197,7 @@ def validate(folder: str) -> dict[str, Any]:
 
     _ = provider("panos"), catalogue()
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         site = load([Path(folder)], today=date(2027, 1, 1)).site
         compiled = compile_site(site, date(2027, 1, 1))
         rules = 0
@@ -220,7 +220,7 @@ def judge(rules: str, document: str) -> dict[str, Any]:
     data = Path(document).read_bytes()
     speaks = PanosProvider()
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         made = plan_device(wanted, speaks.parse(data), speaks)
     return result | {"changes": len(made.changes), "findings": len(made.findings)}
 
@@ -238,7 +238,7 @@ def read_back(document: str) -> dict[str, Any]:
     data = Path(document).read_bytes()
     speaks = PanosProvider()
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         made = import_device(
             speaks.parse(data),
             speaks,
@@ -268,7 +268,7 @@ def show(file: str) -> dict[str, Any]:
     with (
         Path(os.devnull).open("w", encoding="utf-8") as nowhere,
         redirect_stdout(nowhere),
-        _measured(result),
+        measured(result),
     ):
         made = load_plan(Path(file))
         print_lines(plan_text(made))
@@ -284,7 +284,7 @@ def report(file: str) -> dict[str, Any]:
     _ = provider("panos")
     made = load_plan(Path(file))
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         found = plan_report(made, (), environment="bench", places=Places())
         size = len(markdown(found)) + len(webpage(found)) + len(junit(found))
     return result | {"changes": made.changes, "characters": size}
@@ -308,7 +308,7 @@ def known_plan(rules: str, document: str, folder: str, expected: str) -> dict[st
             entry.unlink()
     speaks = provider("panos")
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         cache = PlanCache(Path(folder))
         key = key_of(wanted, data, speaks)
         known = cache.get(key) if key else None
@@ -330,7 +330,7 @@ def inventory(folder: str) -> dict[str, Any]:
     from segctl.inventory import list_json, read_inventory
 
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         text = list_json(read_inventory([Path(folder)]))
     return result | {"size": len(json.dumps(text))}
 
@@ -345,7 +345,7 @@ def bare_yaml(folder: str) -> dict[str, Any]:
 
     root = Path(folder)
     result: dict[str, Any] = {}
-    with _measured(result):
+    with measured(result):
         groups: dict[str, Any] = load(root / "hosts.yml")["all"]["children"]
         everything = load(root / "group_vars/all.yml")
         merged: dict[str, dict[str, Any]] = {}

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import applying, fleet, growth, inventory, nftables, ordering, reading, startup
+from bench import applying, fleet, growth, inventory, linting, nftables, ordering, reading, startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +32,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "inventory": inventory.inventory,
     "fleet": fleet.fleet,
     "growth": growth.growth,
+    "lint": linting.linting,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

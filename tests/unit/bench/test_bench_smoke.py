@@ -49,6 +49,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "inventory",
         "fleet",
         "growth",
+        "lint",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -94,6 +95,7 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("edit", "moves"),
         ("order", "moves beyond n less the LIS"),
         ("startup", "exit code"),
+        ("lint", "rules that pairwise finds covered and lint does not"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:
