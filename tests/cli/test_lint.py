@@ -186,7 +186,7 @@ def test_sarif_tells_rules_of_ours_at_their_conduit(applied: Plant) -> None:
     (place,) = result["locations"]
     where = place["physicalLocation"]
     assert where["artifactLocation"]["uri"].endswith("group_vars/plant.yml")
-    line = where["region"]["startLine"]
+    line: int = where["region"]["startLine"]
     lines = (applied.folder / "group_vars/plant.yml").read_text(encoding="utf-8").splitlines()
     assert lines[line - 1].strip().startswith("polling:")
     assert result["level"] == "warning"

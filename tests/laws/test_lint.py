@@ -20,6 +20,7 @@ from segctl.model.policy import (
     APPLICATION_DEFAULT,
     Address,
     AddressGroup,
+    AddressKind,
     DefaultRule,
     Policy,
     Rule,
@@ -206,7 +207,7 @@ def test_whatever_unknown_words_stand_for_the_claims_are_true(
     policy = OBJECTS.replace(addresses=(*OBJECTS[Address], fqdn), rules=said, defaults=default)
     found = _linted(policy)
     for value in VALUES:
-        kind = "range" if "-" in value else "network"
+        kind: AddressKind = "range" if "-" in value else "network"
         truth = policy.replace(
             addresses=(*OBJECTS[Address], Address(name="www", value=value, type=kind))
         )

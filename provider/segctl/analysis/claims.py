@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypedDict, runtime_checkable
 
 from segctl.analysis.finding import Finding
 from segctl.analysis.space import REAL, WEEK, Box, Space, addresses, common, ranges, services_text
@@ -66,17 +66,32 @@ def ground(reading: Reading, zones: Iterable[FirewallZone]) -> Ground:
     )
 
 
-def about(rule: Rule) -> dict[str, str]:
+class About(TypedDict):
+    """What a finding says of the rule it is about."""
+
+    subject: str
+    conduit: str
+    flow: str
+
+
+def about(rule: Rule) -> About:
     """Return what a finding says of the rule it is about."""
-    return {"subject": rule.name, "conduit": rule.conduit, "flow": rule.flow}
+    return About(subject=rule.name, conduit=rule.conduit, flow=rule.flow)
 
 
 # --- never matching ------------------------------------------------------------------------------
 
 
-def never_matches(rule: Rule, match: Match, known: Ground) -> Iterator[Finding]:
-    """Yield why no packet can match a rule, and where its application and ports do not fit."""
-    why = _no_pair(rule, known) or _nothing(match) or _multicast(rule, match, known)
+def never_matches(rule: Rule, match: Match, known: Ground, *, real: bool) -> Iterator[Finding]:
+    """Yield why no packet can match a rule, and where its application and ports do not fit.
+
+    `real` says whether packets of one IP version are among those that it can match.
+    """
+    why = _no_pair(rule, known)
+    if not why and not real:
+        why = "its source and destination have no IP version in common"
+        why = why if match.can else "its fields leave nothing to match"
+    why = why or _multicast(rule, match, known)
     if not why and (said := _misfit(rule, match, known)):
         why, apart = said
         if not apart:
@@ -108,14 +123,6 @@ def _no_pair(rule: Rule, known: Ground) -> str:
 
 def _unbound(zone: FirewallZone) -> bool:
     return zone.type == _ROUTED and not zone.interfaces and not zone.extras
-
-
-def _nothing(match: Match) -> str:
-    if not match.can:
-        return "its fields leave nothing to match"
-    if not match.can & REAL:
-        return "its source and destination have no IP version in common"
-    return ""
 
 
 def _multicast(rule: Rule, match: Match, known: Ground) -> str:

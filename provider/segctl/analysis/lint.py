@@ -61,7 +61,7 @@ def lint(
         match = seen.matches[at]
         if match is None:
             continue
-        never = [*never_matches(rule, match, known)]
+        never = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
         without = [] if any(one.kind == "never_matches" for one in never) else [*_idle(seen, at)]
         found += [*never, *without]
         if not any(one.kind == "shadowed" for one in without):

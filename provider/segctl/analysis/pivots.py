@@ -137,7 +137,7 @@ def _rule(edge: Edge) -> str:
 
 def _paths(start: str, direct: Mapping[str, Mapping[str, Edge]]) -> Iterator[tuple[str, ...]]:
     """Yield a shortest path to every other zone that can be reached."""
-    waiting = deque([(start,)])
+    waiting: deque[tuple[str, ...]] = deque([(start,)])
     seen = {start}
     while waiting:
         path = waiting.popleft()

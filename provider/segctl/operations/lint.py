@@ -61,10 +61,7 @@ def lint(common: CommonOptions, options: LintOptions, progress: Progress) -> Lin
     snapshots = _snapshots(options.snapshot)
     chosen = _selected(loaded, options.pattern)
     if options.snapshot is not None and not options.snapshot.is_dir():
-        chosen = [item for item in chosen if item.device.name in snapshots]
-        if not chosen:
-            names = ", ".join(snapshots)
-            raise UsageError(f"{options.snapshot} is of {names}, which is not selected")
+        chosen = _kept(chosen, options.snapshot, snapshots)
     results = _results(
         common, loaded, chosen, progress, snapshots=snapshots, declared=options.declared
     )
@@ -88,6 +85,16 @@ def _snapshots(path: Path | None) -> Mapping[str, Snapshot]:
     from segctl.planning.snapshot import load_snapshots
 
     return {} if path is None else load_snapshots(path)
+
+
+def _kept(
+    chosen: Sequence[Desired], path: Path, snapshots: Mapping[str, Snapshot]
+) -> list[Desired]:
+    """Return the firewall that a file is of."""
+    kept = [item for item in chosen if item.device.name in snapshots]
+    if not kept:
+        raise UsageError(f"{path} is of {', '.join(snapshots)}, which is not selected")
+    return kept
 
 
 def _selected(loaded: Loaded, pattern: str) -> list[Desired]:
