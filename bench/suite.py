@@ -12,7 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import applying, fleet, growth, inventory, nftables, ordering, permits, reading, startup
+from bench import (
+    applying,
+    fleet,
+    growth,
+    inventory,
+    linting,
+    nftables,
+    ordering,
+    permits,
+    reading,
+    startup,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +44,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "fleet": fleet.fleet,
     "growth": growth.growth,
     "permits": permits.permits,
+    "lint": linting.linting,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

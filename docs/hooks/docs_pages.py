@@ -234,6 +234,7 @@ _OTHERS = {
     "internal": "A defect in segctl; `SEGCTL_TRACEBACK=1` shows where it happened.",
     "interrupted": "Ctrl-C, or a pipeline's cancel.",
     "io": "A file or standard output cannot be read or written.",
+    "lint_found": "Lint found something worth a look.",
     "wave_failed": "More devices of a wave failed than the playbook tolerates.",
     "window_closed": "A wave was due outside the playbook's change window.",
 }

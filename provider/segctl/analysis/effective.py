@@ -198,6 +198,10 @@ class Reading:
         """Return the places of the rules for packets of any zone, in their order."""
         return self._rules.wild
 
+    def match(self, rule: Rule) -> Match:
+        """Return what a rule matches, its zones apart."""
+        return self._matched(rule)
+
     def between(self, enter: str, leave: str) -> Chain:
         """Return what each rule matches from one zone to another, the default rule last.
 

@@ -54,7 +54,13 @@ code { font-family: ui-monospace, monospace }
   summary, h2 { break-after: avoid }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact } }
 """
-_TITLES = {"plan": "Plan", "drift": "Drift", "validate": "Validation", "review": "Review"}
+_TITLES = {
+    "plan": "Plan",
+    "drift": "Drift",
+    "validate": "Validation",
+    "review": "Review",
+    "lint": "Lint",
+}
 _CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
 
 

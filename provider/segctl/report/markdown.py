@@ -22,6 +22,7 @@ _TITLES = {
     "drift": "segctl drift",
     "validate": "segctl validate",
     "review": "segctl plan, compared with the reviewed one",
+    "lint": "segctl lint",
 }
 #: How a report is read as a whole where a comment has no room for it.
 _WHOLE = {
@@ -29,6 +30,7 @@ _WHOLE = {
     "review": "both plan files of this run (`segctl show FILE --same-as REVIEWED`)",
     "drift": "the HTML or JSON report of this run",
     "validate": "the HTML or SARIF report of this run",
+    "lint": "the SARIF or JSON report of this run",
 }
 
 

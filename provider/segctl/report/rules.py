@@ -181,6 +181,52 @@ RULES: Mapping[str, Rule] = {
         title="An exception from a rule that the conduit keeps",
         help="Remove it: it would hide what comes later.",
     ),
+    "shadowed": Rule(
+        title="A rule never applies, and rules before it decide otherwise",
+        help="Rules before it match every packet that it matches. Move it up if it is meant to "
+        "decide, or remove it.",
+    ),
+    "redundant": Rule(
+        title="A rule is not needed",
+        help="Without it every packet is decided as it is with it. Remove it, one rule at a time, "
+        "unless it is there for its log.",
+    ),
+    "generalised": Rule(
+        title="A rule matches all that rules before it match, and decides otherwise",
+        help="The rules before it are exceptions to it. That is usual; see that they are meant.",
+    ),
+    "correlated": Rule(
+        title="Two rules decide otherwise about packets of both",
+        help="Only their order says which of them decides. Narrow one of them so that they have "
+        "nothing in common.",
+    ),
+    "never_matches": Rule(
+        title="A rule never matches",
+        help="The message says why no packet can match it. Correct it, or remove it.",
+    ),
+    "application_port": Rule(
+        title="An application on ports that it does not use",
+        help="The rule matches only where somebody runs the application on another port. Use "
+        "application-default, or correct the port.",
+    ),
+    "permits_everything": Rule(
+        title="A rule permits everything between zones",
+        help="Whatever reaches it passes. Declare what is needed as conduits, then remove it.",
+    ),
+    "unused_object": Rule(
+        title="An object that no rule uses",
+        help="Remove it, unless something besides rules of security uses it, such as NAT.",
+    ),
+    "indirect_reach": Rule(
+        title="A zone is reached by way of third zones",
+        help="Whoever holds a host in between gets there. End sessions in the third zone, and see "
+        "that what leads on from there is needed.",
+    ),
+    "lint_cannot_tell": Rule(
+        title="What lint cannot tell",
+        help="A rule is written in words whose meaning only the device knows, or is too complex. "
+        "Nothing is claimed of it.",
+    ),
     "import": Rule(
         title="What an import could not decide",
         help="Look at what was written and say what is meant.",

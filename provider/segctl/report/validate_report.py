@@ -22,6 +22,7 @@ _TITLES: Mapping[Kind, str] = {
     "drift": "Drift: could not tell",
     "validate": "Validation",
     "review": "No plan",
+    "lint": "Lint: could not tell",
 }
 _RANKS = ("error", "warning", "note")
 

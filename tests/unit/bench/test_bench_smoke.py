@@ -50,6 +50,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "fleet",
         "growth",
         "permits",
+        "lint",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -97,6 +98,7 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("startup", "exit code"),
         ("permits", "one edit: pairs of zones that differ"),
         ("permits", "questions answered with what the policy denies"),
+        ("lint", "rules that pairwise finds covered and lint does not"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:

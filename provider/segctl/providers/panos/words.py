@@ -96,6 +96,14 @@ class PanosWords:
             return None
         return ranges(part for port in ports for part in service("tcp", port, port))
 
+    @property
+    def multicast_zone(self) -> str:
+        """The predefined zone that routed multicast leaves by.
+
+        Source: vendor's networking guide, Configure IPv4 Multicast, on security policy rules.
+        """
+        return "multicast"
+
     def effect(self, extra: str) -> Effect:
         """Return whether a rule or a service is narrower for it; nothing makes one wider."""
         tag = _TAG.match(extra)

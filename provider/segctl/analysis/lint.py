@@ -1,0 +1,336 @@
+"""What is wrong with a policy by itself: rules without effect, in conflict, or too wide.
+
+Every finding is certain, whatever the names stand for that only the device knows. What cannot be
+told is a `Doubt`, and never a finding.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from segctl.analysis.chains import Chains, default_actions, not_understood
+from segctl.analysis.claims import (
+    about,
+    ground,
+    never_matches,
+    permits_everything,
+    unused_objects,
+)
+from segctl.analysis.finding import Doubt, Finding, Lint
+from segctl.analysis.overlaps import Values
+from segctl.analysis.relations import example, relations, zones_within
+from segctl.analysis.space import REAL, Space, TooComplexError
+from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.analysis.chains import Chain
+    from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.finding import Kind
+    from segctl.analysis.overlaps import Part
+    from segctl.analysis.space import Point
+    from segctl.analysis.standing import Judged
+    from segctl.model.policy import FirewallZone, Rule
+
+#: So many names are listed in one message.
+_SHOWN = 3
+_DEFAULT_RULE = "the default rule"
+
+
+def lint(
+    reading: Reading,
+    *,
+    zones: Iterable[FirewallZone] = (),
+    referenced: Iterable[str] = (),
+) -> Lint:
+    """Return what is wrong with a policy by itself, and what cannot be told.
+
+    Args:
+        reading: everything that a device enforces, or that is declared for it.
+        zones: all zones that the device has, if they are known.
+        referenced: objects that something besides its rules is known to use.
+    """
+    seen = _Seen(reading)
+    _look(seen)
+    found: list[Finding] = []
+    known = ground(reading, zones)
+    for at, rule in enumerate(seen.rules):
+        match = seen.matches[at]
+        if match is None:
+            continue
+        never = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
+        without = [] if any(one.kind == "never_matches" for one in never) else [*_idle(seen, at)]
+        found += [*never, *without]
+        if not any(one.kind == "shadowed" for one in without):
+            found += permits_everything(rule, match)
+        found += _related(seen, at, "generalised", seen.exceptions)
+        found += _related(seen, at, "correlated", seen.conflicts)
+    found += _open_default(seen)
+    found += unused_objects(reading.policy, frozenset(referenced))
+    doubts = [doubt for at in range(len(seen.rules)) for doubt in _doubts(seen, at)]
+    return Lint(
+        findings=tuple(found),
+        doubts=(*seen.given_up, *doubts),
+        rules=sum(not rule.disabled for rule in seen.rules),
+        chains=seen.looked_at,
+    )
+
+
+# --- looking -------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fate:
+    """What became of a rule in the chains seen so far."""
+
+    states: set[str] = field(default_factory=set[str])
+    by: set[int] = field(default_factory=set[int])
+    leaning: set[int] = field(default_factory=set[int])
+    others: set[int] = field(default_factory=set[int])
+    leans: bool = False
+    whys: list[str] = field(default_factory=list[str])
+    unsure: set[int] = field(default_factory=set[int])
+    zones: tuple[str, str] = ("", "")
+    #: one of the rules it is so because of, between `zones`
+    shown: int = DEFAULT
+
+    def add(self, found: Standing, chain: Chain) -> None:
+        """Take what became of it in one more chain."""
+        self.states.add(found.state)
+        self.by |= found.by
+        self.leaning |= found.leaning
+        self.leans = self.leans or found.others is None
+        self.others |= found.others or frozenset()
+        if found.why and found.why not in self.whys:
+            self.whys.append(found.why)
+        rules = found.by - {DEFAULT}
+        if not self.zones[0] or (rules and self.shown == DEFAULT):
+            self.zones = (chain.enter, chain.leave)
+            self.shown = min(rules, default=DEFAULT)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Group:
+    """Rules before one that decide otherwise, and a packet that it and one of them match."""
+
+    zones: tuple[str, str]
+    example: Point | None
+    earlier: set[int] = field(default_factory=set[int])
+
+
+class _Seen:
+    """One policy, and what was seen of it so far."""
+
+    def __init__(self, reading: Reading) -> None:
+        """Work out what each rule matches, once."""
+        self.reading = reading
+        self.rules: Sequence[Rule] = reading.policy.rules
+        self.values = Values()
+        self.matches: list[Match | None] = [
+            None if rule.disabled else reading.match(rule) for rule in self.rules
+        ]
+        self.parts: list[tuple[Part, ...]] = [
+            () if match is None else tuple(self.values.parts(at, match))
+            for at, match in enumerate(self.matches)
+        ]
+        self.strange = not_understood(reading)
+        self.defaults = default_actions(reading)
+        self.fates: dict[int, _Fate] = defaultdict(_Fate)
+        self.exceptions: dict[int, _Group] = {}
+        self.conflicts: dict[int, _Group] = {}
+        self.given_up: list[Doubt] = []
+        self.looked_at = 0
+
+    def names(self, places: Iterable[int]) -> tuple[str, ...]:
+        """Return the names of rules in their order, the default rule last."""
+        kept = sorted(places, key=lambda at: (at == DEFAULT, at))
+        return tuple(_DEFAULT_RULE if at == DEFAULT else self.rules[at].name for at in kept)
+
+    def alone(self, at: int, among: Iterable[int]) -> int | None:
+        """Return one of some rules that surely matches all that a rule can, in all its zones."""
+        for other in sorted(among):
+            if other <= at or not zones_within(self.rules[at], self.rules[other]):
+                continue
+            cover = Space(tuple(box for part in self.sure(other) for box in part.boxes))
+            if all((part.space & REAL).within(cover) for part in self.parts[at]):
+                return other
+        return None
+
+    def sure(self, at: int) -> list[Space]:
+        """Return what a rule surely matches."""
+        return [part.space for part in self.parts[at] if part.sure]
+
+    def example(self, at: int, other: int) -> Point | None:
+        """Return a packet that two rules match; the first only can where it is sure of none."""
+        own = [part.space for part in sorted(self.parts[at], key=lambda part: not part.sure)]
+        theirs = self.sure(other) if other != DEFAULT else []
+        pairs = [space & cover for space in own for cover in theirs] or own
+        return next((both.example() for space in pairs if (both := space & REAL)), None)
+
+
+def _look(seen: _Seen) -> None:
+    try:
+        for chain in Chains(seen.rules).distinct():
+            seen.looked_at += 1
+            _look_at(seen, chain)
+    except TooComplexError as error:
+        seen.given_up.append(Doubt(subject="all zones", why=(str(error),), kind="too_complex"))
+        for fate in seen.fates.values():
+            fate.states.add("unknown")
+
+
+def _look_at(seen: _Seen, chain: Chain) -> None:
+    if seen.strange.intersection(chain.rules):
+        _give_up(seen, chain, "a rule between its zones holds something that is not understood")
+        return
+    parts = [part for at in chain.rules for part in seen.parts[at]]
+    try:
+        view = judged(parts, seen.values, seen.defaults[chain.inside])
+        matching = [at for at in chain.rules if seen.parts[at]]
+        open_rules = [at for at in matching if "live" not in seen.fates[at].states]
+        for at, found in standings(view, open_rules).items():
+            seen.fates[at].add(found, chain)
+            if found.state != "covered":
+                seen.fates[at].unsure |= may_be_covered(view, at)
+        for at in matching:
+            _relate(seen, at, chain, view)
+    except TooComplexError as error:
+        where = f"{chain.enter} → {chain.leave}"
+        why = f"too complex to lint, {len(chain.rules)} rules: {error}"
+        seen.given_up.append(Doubt(subject=where, why=(why,), kind="too_complex"))
+        _give_up(seen, chain, f"{where} is too complex to lint")
+
+
+def _give_up(seen: _Seen, chain: Chain, why: str) -> None:
+    for at in chain.rules:
+        seen.fates[at].add(Standing(state="unknown", why=why), chain)
+
+
+def _relate(seen: _Seen, at: int, chain: Chain, view: Judged) -> None:
+    for relation in relations(view, at, seen.rules):
+        held = seen.exceptions if relation.generalises else seen.conflicts
+        group = held.get(relation.later)
+        if group is None:
+            shown = example(view, at, relation.later)
+            group = held[relation.later] = _Group(example=shown, zones=(chain.enter, chain.leave))
+        group.earlier.add(at)
+
+
+# --- saying --------------------------------------------------------------------------------------
+
+
+def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
+    """Yield that a rule has no effect, if it has none in any chain."""
+    fate = seen.fates.get(at)
+    if fate is None or not fate.states or fate.states - {"covered", "replaced"}:
+        return
+    rule = seen.rules[at]
+    covered = fate.states == {"covered"}
+    because = fate.by
+    if any(seen.fates[one].states == {"covered"} for one in fate.leaning):
+        if fate.leans:
+            return  # it is needed once the rule that it leans on is gone, which is told of that
+        because = fate.others
+    alone = None if covered else seen.alone(at, because)
+    because = because if alone is None else {alone}
+    others = seen.names(because)
+    shown = alone if alone is not None else fate.shown if fate.shown in because else None
+    by = sorted(because - {DEFAULT})
+    unlike = [seen.rules[one].name for one in by if not _decide_alike(rule, seen.rules[one])]
+    kind: Kind = "shadowed" if covered and unlike else "redundant"
+    if covered:
+        verb = "matches" if len(others) == 1 else "match"
+        message = f"never applies: {_listed(others)} before it {verb} all that it matches"
+        verb = "decides" if len(unlike) == 1 else "decide"
+        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else ", and decide alike"
+    else:
+        verb = "decides" if len(others) == 1 else "decide"
+        message = f"not needed: without it {_listed(others)} {verb} the same"
+    differs = [one for one in by if _kept_besides(rule, seen.rules[one])]
+    if kind == "redundant" and differs:
+        message += "; they log or inspect otherwise"
+    light = kind == "redundant" and (others[-1:] == (_DEFAULT_RULE,) or bool(differs))
+    yield Finding(
+        kind=kind,
+        severity="note" if light else "warning",
+        message=message,
+        others=others,
+        zones=fate.zones if shown is not None else ("", ""),
+        example=None if shown is None else seen.example(at, shown),
+        **about(rule),
+    )
+
+
+def _decide_alike(one: Rule, other: Rule) -> bool:
+    return (one.action == "allow") is (other.action == "allow")
+
+
+def _kept_besides(one: Rule, other: Rule) -> bool:
+    """Whether two rules treat otherwise what they decide alike."""
+    return (one.log, one.log_setting, one.profile_group) != (
+        other.log,
+        other.log_setting,
+        other.profile_group,
+    )
+
+
+def _related(seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]) -> Iterator[Finding]:
+    group = groups.get(at)
+    if group is None:
+        return
+    others = seen.names(group.earlier)
+    listed = _listed(others)
+    if kind == "generalised":
+        message = f"matches all that {listed} before it match, and decides otherwise"
+    else:
+        message = f"matches some of what {listed} before it match, and decides otherwise"
+    yield Finding(
+        kind=kind,
+        severity="note" if kind == "generalised" else "warning",
+        message=message,
+        others=others,
+        zones=group.zones,
+        example=group.example,
+        **about(seen.rules[at]),
+    )
+
+
+def _open_default(seen: _Seen) -> Iterator[Finding]:
+    if seen.defaults[False]:
+        yield Finding(
+            kind="permits_everything",
+            severity="error",
+            subject="interzone-default",
+            message="permits everything between zones that no rule denies",
+        )
+
+
+def _doubts(seen: _Seen, at: int) -> Iterator[Doubt]:
+    """Yield what cannot be told of a rule."""
+    rule, match, fate = seen.rules[at], seen.matches[at], seen.fates.get(at)
+    if match is None:
+        return
+    if match.why:
+        yield Doubt(subject=rule.name, why=match.why)
+    if fate is None:
+        return
+    if fate.whys and "live" not in fate.states:
+        yield Doubt(subject=rule.name, why=tuple(fate.whys), kind="shadowed")
+    elif fate.unsure and "live" in fate.states:
+        why = tuple(
+            dict.fromkeys(
+                one
+                for other in sorted(fate.unsure)
+                if (known := seen.matches[other]) is not None
+                for one in known.why
+            )
+        )
+        yield Doubt(subject=rule.name, why=why, kind="shadowed")
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -1,0 +1,211 @@
+"""Policies of many devices linted: as the devices hold them, as kept, or as declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import segctl
+from segctl.analysis.lint import lint
+from segctl.analysis.pivots import Place, edges
+from segctl.analysis.space import addresses
+from segctl.fleet.cancel import Brake
+from segctl.fleet.connections import unverified
+from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.pool import IN_TURN, Compute
+from segctl.fleet.run import connection_for, run_all
+from segctl.fleet.snapshots import fitting
+from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
+from segctl.fleet.workers import Workers, as_workers
+from segctl.model.addresses import network_interval
+from segctl.model.policy import Rule, Schedule, Service
+from segctl.planning import findings
+from segctl.providers.base import declared_reading, provider, reading
+from segctl.providers.parsed import is_parsed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from segctl.analysis.finding import Lint
+    from segctl.analysis.pivots import Edge
+    from segctl.compiler.build import Desired
+    from segctl.fleet.tasks import Link
+    from segctl.model.errors import Problem
+    from segctl.model.site import Device, Site
+    from segctl.planning.snapshot import Snapshot
+    from segctl.providers.base import Live
+
+#: What stands at what others own in a snapshot: it may ask for more than its fields say.
+_NOT_KEPT = "unknown{member=what a snapshot does not keep}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linted:
+    """What there is to say of one device's policy.
+
+    `edges` are the zones of ours between which it surely lets something pass; `findings` what else
+    there is to know of the device.
+    """
+
+    device: str
+    lint: Lint
+    edges: tuple[Edge, ...] = ()
+    findings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linting:
+    """Read a device and lint what it holds."""
+
+    desired: Desired
+    places: tuple[Place, ...]
+    connection: Mapping[str, object] = field(repr=False)
+    version: str = segctl.__version__
+
+
+def places_of(device: Device, site: Site) -> tuple[Place, ...]:
+    """Return the zones that a device is attached to, with their networks and assets."""
+    zones = {zone.key: zone for zone in site.zones}
+    return tuple(
+        Place(
+            zone=binding.zone,
+            name=binding.name,
+            addresses=addresses(
+                network_interval(one)
+                for one in (
+                    *zones[binding.zone].networks,
+                    *(each for asset in zones[binding.zone].assets for each in asset.addresses),
+                )
+            ),
+        )
+        for binding in device.zones
+    )
+
+
+def lint_devices(
+    desired: Sequence[Desired],
+    site: Site,
+    connections: Mapping[str, Mapping[str, object]],
+    *,
+    forks: int,
+    report: Callable[[str, str], None],
+    executor: Workers | Executor | None = None,
+) -> tuple[Linted | Failure, ...]:
+    """Read every device, write to none, and return what is found or a failure for each."""
+    with as_workers(executor, forks) as workers:
+        items = [
+            Linting(
+                desired=item,
+                places=places_of(item.device, site),
+                connection=connection_for(workers, connections, item.device.name),
+            )
+            for item in desired
+        ]
+        results = run_all(lint_one, items, workers, Brake(), report)
+    return tuple(
+        _warned(result, connections)
+        if isinstance(result, Linted | Failure)
+        else failure_of(item.desired.device.name, result)
+        for item, result in zip(items, results, strict=True)
+    )
+
+
+def _warned(
+    result: Linted | Failure, connections: Mapping[str, Mapping[str, object]]
+) -> Linted | Failure:
+    if isinstance(result, Failure):
+        return result
+    return replace(result, findings=(*unverified(result.device, connections), *result.findings))
+
+
+def lint_one(item: Linting, link: Link, compute: Compute = IN_TURN) -> Linted | Failure:
+    """Return what is found on one device, or why it could not be linted."""
+    device = item.desired.device
+    try:
+        same_version(item.version)
+        may_begin(link)
+        told = steps_of(device.name, link)
+        document = document_of(device, item.connection, told)
+        told("linting")
+        return compute(lint_document, device, item.places, document)
+    except BaseException as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(device.name, error)
+    finally:
+        link.tell(device.name, "")
+
+
+def lint_document(device: Device, places: Sequence[Place], document: bytes) -> Linted:
+    """Return what is found in what a document says that a device holds; pure.
+
+    Raises:
+        ParseError: the document is not understood.
+    """
+    speaks = provider(device.platform)
+    live = speaks.parse(document)
+    held = reading(speaks, _as_kept(live) if is_parsed(document) else live)
+    doubts = (*live.findings, *findings.pending(live))
+    return Linted(
+        device=device.name,
+        lint=lint(
+            held,
+            # where segctl makes the zones, those of others may be written in other ways
+            zones=() if speaks.capabilities.owns_zones else live.zones,
+            referenced=live.referenced,
+        ),
+        edges=tuple(edges(held, places, device.name)),
+        findings=tuple(one for one in doubts if one.severity != "note"),
+    )
+
+
+def _as_kept(live: Live) -> Live:
+    """Return what a snapshot says, with what it does not keep of others' rules as a doubt."""
+    others = live.others
+    return replace(
+        live,
+        others=others.replace(
+            rules=[_doubtful(one) for one in others[Rule]],
+            services=[_doubtful(one) for one in others[Service]],
+            schedules=[_doubtful(one) for one in others[Schedule]],
+        ),
+    )
+
+
+def _doubtful(item: Rule | Service | Schedule) -> Rule | Service | Schedule:
+    return item if item.extras else replace(item, extras=(_NOT_KEPT,))
+
+
+def lint_snapshots(
+    desired: Sequence[Desired], site: Site, snapshots: Mapping[str, Snapshot]
+) -> tuple[Linted | Failure, ...]:
+    """Return what is found in the snapshot of each device, or why it cannot be told."""
+    return tuple(_of_snapshot(item.device, site, snapshots) for item in desired)
+
+
+def _of_snapshot(device: Device, site: Site, snapshots: Mapping[str, Snapshot]) -> Linted | Failure:
+    try:
+        return lint_document(
+            device, places_of(device, site), fitting(device, snapshots).document.encode()
+        )
+    except Exception as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(device.name, error)
+
+
+def lint_declared(desired: Sequence[Desired], site: Site) -> tuple[Linted | Failure, ...]:
+    """Return what is found in the policy that the inventory declares for each device."""
+    return tuple(_of_declared(item, site) for item in desired)
+
+
+def _of_declared(desired: Desired, site: Site) -> Linted | Failure:
+    device = desired.device
+    speaks = provider(device.platform)
+    try:
+        policy, _ = speaks.fit(desired.policy, device)
+        held = declared_reading(speaks, policy)
+        return Linted(
+            device=device.name,
+            lint=lint(held),
+            edges=tuple(edges(held, places_of(device, site), device.name)),
+        )
+    except Exception as error:  # noqa: BLE001 - it is this device's result
+        return failure_of(device.name, error)

@@ -1,0 +1,273 @@
+"""What lint finds on live firewalls, in snapshots and in the inventory; the exit status."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from cli_support import POLL, RULES, VSYS, Plant
+from support.cells import serve_cells, write_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+@pytest.fixture
+def gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Generator[Plant]:
+    """A cell behind a Linux gateway that holds what is declared."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    write_cells(tmp_path, ["gw1"])
+    with serve_cells(tmp_path, ["gw1"]) as fleet:
+        plant = Plant(tmp_path, fleet, capsys)
+        assert plant("apply", "--auto-approve").code == 0
+        yield plant
+
+
+def linted(plant: Plant, *words: str, code: int = 0) -> Any:
+    """The document of lint, which reads devices and leaves them alone."""
+    with plant.untouched():
+        done = plant("lint", *words, "--json")
+    assert done.code == code, done.out
+    jsonschema.validate(done.json, plant("schema", "lint").json)
+    return done.json
+
+
+def theirs(
+    plant: Plant,
+    name: str,
+    action: str = "allow",
+    *,
+    where: str = "top",
+    more: str = "",
+    **said: str,
+) -> None:
+    """Have another administrator write a rule on fw1, from SUPV to CTRL unless it says more."""
+    fields = {
+        "from": "SUPV",
+        "to": "CTRL",
+        "source": "any",
+        "destination": "any",
+        "application": "any",
+        "service": "any",
+    }
+    fields |= {key.rstrip("_"): value for key, value in said.items()}
+    lists = "".join(f"<{tag}><member>{value}</member></{tag}>" for tag, value in fields.items())
+    rule = f'<entry name="{name}">{lists}<action>{action}</action>{more}</entry>'
+    plant.fleet["fw1"].edit("set", RULES, rule, commit=where == "bottom")
+    if where != "bottom":
+        path = f"{RULES}/entry[@name='{name}']"
+        plant.fleet["fw1"].edit("move", path, where=where, commit=True)
+
+
+def of(document: Any, device: str) -> dict[tuple[str, str], Any]:
+    (found,) = [one for one in document["devices"] if one["name"] == device]
+    return {(row["kind"], row["subject"]): row for row in found["findings"]}
+
+
+def test_what_segctl_provisions_has_nothing_worth_a_warning(applied: Plant) -> None:
+    for mock in applied.fleet.mocks.values():
+        mock.reject_writes = True
+    document = linted(applied)
+    assert (document["format_version"], document["source"]) == ("1.0", "live")
+    assert [device["name"] for device in document["devices"]] == ["fw1", "fw2"]
+    assert all(device["rules"] for device in document["devices"])
+    assert document["summary"]["error"] == document["summary"]["warning"] == 0
+    assert linted(applied, "--declared")["source"] == "declared"
+
+
+def test_a_rule_of_ours_below_one_of_others_is_shadowed(applied: Plant) -> None:
+    theirs(applied, "stop", "deny", destination="10.20.1.0/24")
+    document = linted(applied, "-l", "fw1", code=1)
+    assert document["error"] == {"code": "lint_found", "message": "lint found 1 thing"}
+    found = of(document, "fw1")["shadowed", POLL]
+    assert (found["others"], found["conduit"]) == (["stop"], "plant.polling")
+    assert found["example"]["source"] == "10.20.2.5"
+    assert found["example"]["service"] == "tcp/502"
+    assert (found["from_zone"], found["to_zone"]) == ("SUPV", "CTRL")
+    out = applied("lint", "fw1").out
+    assert f"  warning: {POLL}: shadowed: never applies: stop before it matches all" in out
+    assert "    example  10.20.2.5 → 10.20.1.11 tcp/502 modbus-" in out
+    assert out.endswith("cannot tell\n")
+
+
+def test_a_rule_that_permits_everything_is_an_error(applied: Plant) -> None:
+    theirs(applied, "all", from_="any", to="any", where="bottom")
+    found = of(linted(applied, code=1), "fw1")
+    assert found["permits_everything", "all"]["severity"] == "error"
+
+
+def test_an_interzone_default_that_allows_is_an_error(applied: Plant) -> None:
+    applied.fleet["fw1"].edit(
+        "set",
+        f"{VSYS}/rulebase/default-security-rules/rules/entry[@name='interzone-default']",
+        "<action>allow</action>",
+        commit=True,
+    )
+    found = of(linted(applied, code=1), "fw1")
+    assert found["permits_everything", "interzone-default"]["severity"] == "error"
+
+
+def test_never_matching_on_a_device_that_tells_its_zones(applied: Plant) -> None:
+    bare = '<entry name="BARE"><network><layer3/></network></entry>'
+    applied.fleet["fw1"].edit("set", f"{VSYS}/zone", bare)
+    theirs(applied, "nowhere", to="BARE", where="bottom")
+    theirs(applied, "group", destination="239.1.1.1", where="bottom")
+    found = of(linted(applied, code=1), "fw1")
+    assert (
+        "no interface is in the zone it is to: BARE" in found["never_matches", "nowhere"]["message"]
+    )
+    assert "leaves by the zone multicast" in found["never_matches", "group"]["message"]
+
+
+def test_what_only_the_device_knows_is_listed_and_not_claimed(applied: Plant) -> None:
+    theirs(applied, "country", "deny", destination="CN")
+    document = linted(applied, "-l", "fw1")
+    assert document["summary"]["cannot_tell"] == 2
+    (device,) = document["devices"]
+    rows = {(row["kind"], row["subject"]): row["why"] for row in device["cannot_tell"]}
+    assert rows.keys() == {("unknown_words", "country"), ("shadowed", POLL)}
+    assert "country: CN is known to the device only" in rows["shadowed", POLL]
+    assert "of 2 rules not everything can be told: -v shows why" in applied("lint", "fw1").out
+    assert "cannot tell: country: words that only the device" in applied("lint", "fw1", "-v").out
+
+
+def test_a_snapshot_is_linted_without_its_device(applied: Plant) -> None:
+    theirs(applied, "stop", "deny", destination="10.20.1.0/24")
+    assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
+    for mock in applied.fleet.mocks.values():
+        mock.stop()
+    document = linted_offline(applied, "--snapshot", "fw1.json")
+    assert document["source"] == "snapshot"
+    assert [device["name"] for device in document["devices"]] == ["fw1"]
+    # what others wrote beside the fields of a rule is not in it: the rule may ask for more
+    assert ("shadowed", POLL) not in of(document, "fw1")
+    (device,) = document["devices"]
+    rows = {(row["kind"], row["subject"]): row["why"] for row in device["cannot_tell"]}
+    assert "what a snapshot does not keep" in rows["shadowed", POLL][0]
+
+
+def linted_offline(plant: Plant, *words: str) -> Any:
+    done = plant("lint", *words, "--json")
+    assert done.code == 0, done.out
+    jsonschema.validate(done.json, plant("schema", "lint").json)
+    return done.json
+
+
+def test_a_rule_of_ours_in_a_snapshot_is_certain(applied: Plant) -> None:
+    """Rules of ours hold nothing besides their fields, so that two of them can be compared."""
+    applied.edit(
+        "group_vars/plant.yml",
+        "  replication:\n",
+        "  again:\n    from: supervisory\n    to: control\n    reason: Twice\n    owner: me\n"
+        "    flows:\n      modbus:\n        source: [scada1]\n        destination: [plc1]\n"
+        "        protocols: {modbus: [read]}\n  replication:\n",
+    )
+    assert applied("apply", "--auto-approve").code == 0
+    assert applied("snapshot", "-o", "kept").code == 0
+    for words in ((), ("--declared",), ("--snapshot", "kept")):
+        document = linted(applied, *words, code=1)
+        kinds = {kind for kind, subject in of(document, "fw1") if "again" in subject}
+        assert kinds == {"redundant"}
+
+
+def test_sarif_tells_rules_of_ours_at_their_conduit(applied: Plant) -> None:
+    theirs(applied, "stop", "deny", destination="10.20.1.0/24")
+    assert applied("lint", "--sarif", "lint.sarif", "--markdown", "lint.md").code == 1
+    found = json.loads((applied.folder / "lint.sarif").read_text(encoding="utf-8"))
+    (run,) = found["runs"]
+    (result,) = [one for one in run["results"] if one["ruleId"] == "shadowed"]
+    (place,) = result["locations"]
+    where = place["physicalLocation"]
+    assert where["artifactLocation"]["uri"].endswith("group_vars/plant.yml")
+    line: int = where["region"]["startLine"]
+    lines = (applied.folder / "group_vars/plant.yml").read_text(encoding="utf-8").splitlines()
+    assert lines[line - 1].strip().startswith("polling:")
+    assert result["level"] == "warning"
+    assert {rule["id"] for rule in run["tool"]["driver"]["rules"]} >= {"shadowed"}
+    assert "never applies" in (applied.folder / "lint.md").read_text(encoding="utf-8")
+
+
+def test_a_zone_reached_by_way_of_a_third_one(applied: Plant) -> None:
+    """Each firewall alone lets nothing pass that the other would not: together they do."""
+    edge = "<from><member>DMZ</member></from><to><member>SUPV</member></to>"
+    rest = "".join(
+        f"<{tag}><member>any</member></{tag}>"
+        for tag in ("source", "destination", "application", "service")
+    )
+    rule = f'<entry name="back">{edge}{rest}<action>allow</action></entry>'
+    applied.fleet["fw2"].edit("set", RULES, rule)
+    path = f"{RULES}/entry[@name='back']"
+    applied.fleet["fw2"].edit("move", path, where="top", commit=True)
+    rows = {row["subject"]: row for row in linted(applied, code=1)["between_zones"]}
+    found = rows["plant/dmz → plant/control"]
+    assert (found["severity"], found["others"]) == ("warning", ["fw2: back", f"fw1: {POLL}"])
+
+
+def test_a_gateway(gateway: Plant) -> None:
+    document = linted(gateway)
+    (device,) = document["devices"]
+    assert device["rules"]
+    assert document["summary"]["error"] == document["summary"]["warning"] == 0
+    assert linted(gateway, "--declared")["devices"][0]["findings"] == device["findings"]
+    assert gateway("snapshot", "-o", "kept").code == 0
+    assert linted(gateway, "--snapshot", "kept")["devices"][0]["findings"] == device["findings"]
+
+
+def test_a_gateway_whose_inventory_says_the_same_twice(gateway: Plant) -> None:
+    gateway.edit(
+        "hosts.yml",
+        "          poll-1:\n",
+        "          again: {from: supervisory, to: cell-1, reason: twice, owner: me, "
+        "threat_prevention: none, flows: {modbus: {source: scada1, destination: plc1, "
+        "protocols: {modbus: read}}}}\n          poll-1:\n",
+    )
+    assert gateway("apply", "--auto-approve").code == 0
+    (device,) = linted(gateway, code=1)["devices"]
+    assert {row["kind"] for row in device["findings"] if row["severity"] == "warning"} == {
+        "redundant"
+    }
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_where_devices_are_worked_on_makes_no_difference(applied: Plant, executor: str) -> None:
+    theirs(applied, "all", from_="any", to="any", where="bottom")
+    document = linted(applied, "--executor", executor, code=1)
+    assert ("permits_everything", "all") in of(document, "fw1")
+
+
+def test_a_device_that_cannot_be_read_is_told_beside_the_others(applied: Plant) -> None:
+    applied.fleet["fw2"].stop()
+    done = applied("lint", "--json")
+    assert done.code == 1
+    jsonschema.validate(done.json, applied("schema", "lint").json)
+    assert done.json["error"]["code"] == "unreachable"
+    assert "error" not in done.json["devices"][0]
+    assert "  ! unreachable:" in applied("lint").out.replace("fw2", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--declared", "--snapshot", "x"), "give either --declared or --snapshot"),
+        (("nobody",), "nobody"),
+        (("--snapshot", "absent.json"), "absent.json"),
+    ],
+)
+def test_bad_input(plant: Plant, words: tuple[str, ...], message: str) -> None:
+    done = plant("lint", *words, "--json")
+    assert done.code == 1
+    jsonschema.validate(done.json, plant("schema", "error").json)
+    assert message in done.json["error"]["message"]
+
+
+def test_a_snapshot_of_a_device_that_is_not_selected(applied: Plant) -> None:
+    assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
+    done = applied("lint", "fw2", "--snapshot", "fw1.json", "--json")
+    assert done.json["error"]["message"] == "fw1.json is of fw1, which is not selected"
