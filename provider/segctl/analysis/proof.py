@@ -78,7 +78,7 @@ class Between:
 class Proof:
     """What was found on one firewall; without `examples` it is as declared.
 
-    ``pairs`` is how many pairs of zones were compared; `between` has those with conduits.
+    ``pairs`` is how many pairs of zones were compared; `between` has those that could be.
     """
 
     pairs: int
@@ -159,7 +159,7 @@ class _Prover:
                     Counterexample(direction="unknown", enter=enter, leave=leave, why=why)
                 ]
             else:
-                between |= {pair: found} if found.permits else {}
+                between[pair] = found
                 widenings |= dict.fromkeys(_widenings(found.permits))
             examples += shown[:MAX_EXAMPLES]
             more += len(shown[MAX_EXAMPLES:])
