@@ -40,7 +40,9 @@ class Mutant:
         return self.what
 
 
-def mutants(policy: Policy, zones: Iterable[str], *, applications: Iterable[str]) -> Iterator[Mutant]:
+def mutants(
+    policy: Policy, zones: Iterable[str], *, applications: Iterable[str]
+) -> Iterator[Mutant]:
     """Yield a policy's mutants: every rule and field, then every object.
 
     Args:
@@ -142,7 +144,7 @@ def _of_object(item: Any) -> Iterator[dict[str, Any]]:
             yield {"ports": "9"}
             yield {"protocol": "udp" if item.protocol == "tcp" else "tcp", "ports": item.ports}
         case Schedule():
-            for at, (day, times) in enumerate(item.windows):
+            for at, (day, _) in enumerate(item.windows):
                 rest = (*item.windows[:at], *item.windows[at + 1 :])
                 if rest:
                     yield {"windows": rest}

@@ -152,9 +152,7 @@ def _in_functions(names: Names, known: _Functions) -> Names:
     """Return the functions whose applications are all there, beside those of no function."""
     if names.but:
         return names
-    passing = {
-        word: needed for word, needed in known.items() if needed and needed <= names.listed
-    }
+    passing = {word: needed for word, needed in known.items() if needed and needed <= names.listed}
     # what sets a session up comes with every function
     functions = {word for word in passing if not word.endswith(".session")}
     alone = {

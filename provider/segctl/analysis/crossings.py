@@ -71,9 +71,7 @@ class Crossings:
     ) -> frozenset[Crossing]:
         """Return the firewalls on any way, each with the zones on its sides."""
         if via:
-            return frozenset(
-                one for name in via for one in self._beside(name, source, destination)
-            )
+            return frozenset(one for name in via for one in self._beside(name, source, destination))
         found: set[Crossing] = set()
         seen: set[str] = set()
         waiting = [source] if source != destination else []

@@ -113,9 +113,7 @@ class Intent:
         needs: dict[str, list[Need]] = {name: [] for name in self._devices}
         for conduit in self._conduits:
             for source, destination in _pairs(conduit):
-                for crossing in sorted(
-                    self._crossings.crossed(source, destination, conduit.via)
-                ):
+                for crossing in sorted(self._crossings.crossed(source, destination, conduit.via)):
                     device = self._devices[crossing.device]
                     needs[device.name] += self._needs(
                         conduit, source, destination, (crossing.enter, crossing.leave), device
@@ -147,9 +145,7 @@ class Intent:
             )
 
     def _free(self, device: Device) -> frozenset[str]:
-        denied = {
-            one.name for one in device.zones if self._zones[one.zone].intrazone == "deny"
-        }
+        denied = {one.name for one in device.zones if self._zones[one.zone].intrazone == "deny"}
         return frozenset(one.name for one in device.zones) - denied
 
     def _needs(
@@ -232,9 +228,7 @@ def _time(name: str, schedules: Iterable[Schedule]) -> Numbers | None:
     if declared is None:
         return None
     daily = [(day, hours) for day in range(7) for hours in declared.daily]
-    weekly = [
-        (_DAYS.index(day), hours) for day, listed in declared.weekly for hours in listed
-    ]
+    weekly = [(_DAYS.index(day), hours) for day, listed in declared.weekly for hours in listed]
     return ranges(part for day, hours in daily or weekly for part in _minutes(day, hours))
 
 

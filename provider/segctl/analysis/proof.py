@@ -155,9 +155,7 @@ class _Prover:
             except (TooComplexError, UnsupportedError) as error:
                 enter, leave = pair
                 why = (str(error),)
-                shown = [
-                    Counterexample(direction="unknown", enter=enter, leave=leave, why=why)
-                ]
+                shown = [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)]
             else:
                 between[pair] = found
                 widenings |= dict.fromkeys(_widenings(found.permits))
@@ -295,9 +293,7 @@ def _widenings(permits: Iterable[Permit]) -> Iterator[Widening]:
 
 
 def _widening(need: Need, limit: Limit) -> Widening:
-    return Widening(
-        conduit=need.conduit, flow=need.flow, protocol=limit.protocol, text=limit.text
-    )
+    return Widening(conduit=need.conduit, flow=need.flow, protocol=limit.protocol, text=limit.text)
 
 
 def _applications(needs: Iterable[Need], speech: Speech) -> frozenset[str]:
@@ -314,6 +310,4 @@ def _applications(needs: Iterable[Need], speech: Speech) -> frozenset[str]:
 
 
 def _users(wanted: Wanted) -> frozenset[str]:
-    return frozenset[str]().union(
-        *(one.users.listed for one in wanted.needs if not one.users.but)
-    )
+    return frozenset[str]().union(*(one.users.listed for one in wanted.needs if not one.users.but))

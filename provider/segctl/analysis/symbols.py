@@ -160,7 +160,7 @@ class Symbolic:
         why: list[str] = []
         for box in match.can.boxes:
             found = box
-            if self._open and not (box.application & self._open) == self._open:
+            if self._open and box.application & self._open != self._open:
                 found = found._replace(application=box.application | self._open)
                 why.append(f"{match.rule}: whether it means {_list(self._open)}, too")
             if self.symbols.without_ports() and not common(box.service, DEFAULT_PORTS):

@@ -30,6 +30,8 @@ OVERVIEW = {
     "one.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
     "device.",
+    "prove": "Prove that firewalls permit exactly what the conduits declare; never writes to a "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -48,6 +50,7 @@ _MODULES = (
     "apply",
     "drift",
     "check",
+    "prove",
     "history",
     "snapshot",
     "importing",

@@ -87,7 +87,8 @@ class Firewall:
 
     def mutants(self) -> list[Mutant]:
         """Every mutant of the policy."""
-        others = ("ssh",) if self.speaks.capabilities.applications else ("modbus.write", "s7comm.read")
+        named = self.speaks.capabilities.applications
+        others = ("ssh",) if named else ("modbus.write", "s7comm.read")
         return list(mutants(self.policy, self.names.values(), applications=others))
 
 
@@ -129,4 +130,3 @@ def test_every_mutant_is_refused_with_a_packet_or_is_the_same(
             assert (after.action == "allow") is (one.direction == "permitted"), (mutant, one)
         refused += 1
     assert refused > len(tried) / 2, (refused, same)
-    print(name, len(tried), refused, same)
