@@ -174,8 +174,8 @@ def _compare(pair: _Pair) -> tuple[list[tuple[str, Counterexample]], bool]:
         here, there = pair.between(one), pair.between(other)
         if here is None or there is None:
             missing = one if here is None else other
-            why = f"what {missing.name} permits between them is not known"
-            return [(missing.name, _unknown(pair.pair, why))], False
+            reason = f"what {missing.name} permits between them is not known"
+            return [(missing.name, _unknown(pair.pair, reason))], False
         mine = _in_common(pair, one, here.held)
         others = _in_common(pair, other, there.held)
         more = minus(mine.sure, others.can)

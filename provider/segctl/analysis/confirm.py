@@ -44,9 +44,10 @@ class Judge:
         found = self._deciders.get(idle)
         if found is None:
             found = self._deciders[idle] = decider(_without(self._policy, idle))
-        return found(self._packet(point, enter, leave))
+        return found(self.packet(point, enter, leave))
 
-    def _packet(self, point: Point, enter: str, leave: str) -> Packet:
+    def packet(self, point: Point, enter: str, leave: str) -> Packet:
+        """Return a packet between two zones of the device, as it is decided about."""
         own = self._ports.get(point.application, DEFAULT_PORTS)
         return Packet(
             from_zone=enter,

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import segctl
+from segctl.analysis.confirm import Judge
 from segctl.analysis.proof import Counterexample, Speech, prove
 from segctl.analysis.series import Proved
+from segctl.analysis.space import PROTOCOLS
 from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import unverified
+from segctl.fleet.connections import target, unverified
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
@@ -19,7 +21,13 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError
 from segctl.planning import findings
-from segctl.providers.base import application_names, declared_reading, provider, reading
+from segctl.providers.base import (
+    Deciding,
+    application_names,
+    declared_reading,
+    provider,
+    reading,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Reading
     from segctl.analysis.intended import Wanted
     from segctl.analysis.proof import Proof
+    from segctl.analysis.space import Point
     from segctl.compiler.build import Desired
     from segctl.fleet.tasks import Link
     from segctl.planning.snapshot import Snapshot
@@ -35,6 +44,8 @@ if TYPE_CHECKING:
 
 #: Kinds of what a device says of itself that have no part in what passes now.
 _LATER = frozenset({"boot"})
+#: So many packets a device is asked about.
+_SAMPLE = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +133,55 @@ def prove_one(item: Proving, link: Link, compute: Compute = IN_TURN) -> DevicePr
         told = steps_of(device.name, link)
         document = document_of(device, item.connection, told)
         told("comparing")
-        return compute(prove_document, item.asked, document)
+        found = compute(prove_document, item.asked, document)
+        return _with_sample(found, item, told)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
     finally:
         link.tell(device.name, "")
+
+
+def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None]) -> DeviceProof:
+    """Ask the device itself about some of the packets that show a difference, if it can be asked.
+
+    Only packets of nobody known, at the beginning of the week: of others it depends on more than
+    the question holds.
+    """
+    asked = [one for one in found.proof.examples if one.packet and _askable(one, one.packet)]
+    if not asked:
+        return found
+    device = item.asked.desired.device
+    where = target(device.name, item.connection, device.scope)
+    judge = Judge(found.proved.policy, found.proved.words)
+    heard: dict[Counterexample, str] = {}
+    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
+        if not isinstance(session, Deciding):
+            return replace(found, asked="no, the platform has no question for it")
+        for one in asked[:_SAMPLE]:
+            if one.packet is not None:
+                packet = judge.packet(one.packet, one.enter, one.leave)
+                heard[one] = session.decided_by(packet) or _default(one)
+    wrong = {one: rule for one, rule in heard.items() if rule != one.rule}
+    examples = tuple(_contradicted(one, wrong.get(one)) for one in found.proof.examples)
+    proof = replace(found.proof, examples=examples)
+    text = f"about {len(heard)} of these packets; of {len(wrong)} it names another rule"
+    return replace(found, proved=replace(found.proved, proof=proof), asked=text)
+
+
+def _askable(one: Counterexample, packet: Point) -> bool:
+    known = packet.service >> 16 in PROTOCOLS.values() and packet.service & 0xFFFF
+    return bool(known and one.direction != "unknown" and not packet.user and not packet.time)
+
+
+def _default(one: Counterexample) -> str:
+    return "intrazone-default" if one.enter == one.leave else "interzone-default"
+
+
+def _contradicted(one: Counterexample, rule: str | None) -> Counterexample:
+    if rule is None:
+        return one
+    said = f"the device decides about it by {rule}"
+    return replace(one, disagreement="; ".join(filter(None, (one.disagreement, said))))
 
 
 def prove_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DeviceProof | Failure:

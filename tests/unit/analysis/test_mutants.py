@@ -74,7 +74,7 @@ class Firewall:
         """
         other = Judge(reading.policy, reading.platform)
         users = sorted({"", *(one for rule in self.policy.rules for one in rule.users)} - {"any"})
-        zones = list(product(self.names.values(), repeat=2))
+        zones = [(a, b) for a in self.names.values() for b in self.names.values()]
         for found in compare(self.reading, reading, zones):
             for box in (*found.more.boxes, *found.less.boxes):
                 yield str(Space((box,)).example())
