@@ -235,6 +235,7 @@ _OTHERS = {
     "interrupted": "Ctrl-C, or a pipeline's cancel.",
     "io": "A file or standard output cannot be read or written.",
     "wave_failed": "More devices of a wave failed than the playbook tolerates.",
+    "not_proved": "A firewall does not permit exactly what the conduits declare.",
     "window_closed": "A wave was due outside the playbook's change window.",
 }
 #: Codes of classes that only others are made from.

@@ -72,6 +72,7 @@ COMMANDS = {
         "--expect",
         "--declared",
     ),
+    "prove": ("--declared", "--snapshot", "--same"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),

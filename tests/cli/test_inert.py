@@ -66,6 +66,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     ],
     "drift history": [["drift", "history", "--all"]],
     "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
+    "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],
