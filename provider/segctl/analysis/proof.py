@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 #: What shows that a firewall is not as declared: it permits more, or less.
 Direction = Literal["permitted", "denied", "unknown"]
 Verdict = Literal["proved", "not_proved", "cannot_tell"]
-#: So many examples are kept of one pair of zones and one direction.
+#: So many examples are kept of one pair of zones, and of all pairs together.
 MAX_EXAMPLES = 20
+MAX_TOTAL = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,8 @@ class Between:
 class Proof:
     """What was found on one firewall; without `examples` it is as declared.
 
-    ``pairs`` is how many pairs of zones were compared; `between` has those that could be.
+    ``pairs`` is how many pairs of zones were compared, `more` how many examples were left out;
+    `between` has those of the pairs that were to be kept.
     """
 
     pairs: int
@@ -104,7 +106,14 @@ class Speech:
     naming: Naming
 
 
-def prove(wanted: Wanted, names: Mapping[str, str], reading: Reading, speech: Speech) -> Proof:
+def prove(
+    wanted: Wanted,
+    names: Mapping[str, str],
+    reading: Reading,
+    speech: Speech,
+    *,
+    keep: frozenset[tuple[str, str]] = frozenset(),
+) -> Proof:
     """Compare everything that a firewall permits between our zones with what is declared.
 
     Args:
@@ -112,8 +121,9 @@ def prove(wanted: Wanted, names: Mapping[str, str], reading: Reading, speech: Sp
         names: its own names of our zones, by key.
         reading: everything it enforces.
         speech: how its rules name applications.
+        keep: the pairs of its zones, by its names, of which what it permits is wanted, too.
     """
-    return _Prover(wanted, names, reading, speech).proof()
+    return _Prover(wanted, names, reading, speech).proof(keep)
 
 
 class _Prover:
@@ -137,30 +147,27 @@ class _Prover:
         )
         self._judge = Judge(reading.policy, symbols)
 
-    def proof(self) -> Proof:
+    def proof(self, keep: frozenset[tuple[str, str]]) -> Proof:
         """Return what there is to say."""
         needs: dict[tuple[str, str], list[Need]] = {}
         for need in self._wanted.needs:
             pair = self._names[need.enter], self._names[need.leave]
             needs.setdefault(pair, []).append(need)
         zones = sorted({*self._names.values()})
+        busy = self._symbolic.busy(zones, closed=self._closed)
         examples: list[Counterexample] = []
         between: dict[tuple[str, str], Between] = {}
         widenings: dict[Widening, None] = {}
         more = 0
-        for pair in ((enter, leave) for enter in zones for leave in zones):
-            try:
-                found = self._between(pair, needs.get(pair, ()))
-                shown = list(self._examples(pair, found))
-            except (TooComplexError, UnsupportedError) as error:
-                enter, leave = pair
-                why = (str(error),)
-                shown = [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)]
-            else:
-                between[pair] = found
+        for pair in sorted({*needs, *busy, *keep}):
+            shown, found = self._pair(pair, needs.get(pair, ()))
+            if found is not None:
                 widenings |= dict.fromkeys(_widenings(found.permits))
-            examples += shown[:MAX_EXAMPLES]
-            more += len(shown[MAX_EXAMPLES:])
+                if pair in keep:
+                    between[pair] = found
+            kept = shown[: min(MAX_EXAMPLES, max(0, MAX_TOTAL - len(examples)))]
+            examples += kept
+            more += len(shown) - len(kept)
         return Proof(
             pairs=len(zones) ** 2,
             examples=tuple(examples),
@@ -168,6 +175,23 @@ class _Prover:
             widenings=tuple(widenings),
             between=between,
         )
+
+    def _closed(self, enter: str, leave: str) -> bool:
+        """Whether nothing is to be said of a pair of zones that only the default rules decide."""
+        free = enter == leave and enter in self._wanted.free
+        return self._symbolic.default_allows(inside=enter == leave) is free
+
+    def _pair(
+        self, pair: tuple[str, str], needs: Iterable[Need]
+    ) -> tuple[list[Counterexample], Between | None]:
+        """Return what shows a difference between two zones, and what was compared."""
+        try:
+            found = self._between(pair, needs)
+            return list(self._examples(pair, found)), found
+        except (TooComplexError, UnsupportedError) as error:
+            enter, leave = pair
+            why = (str(error),)
+            return [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)], None
 
     def _between(self, pair: tuple[str, str], needs: Iterable[Need]) -> Between:
         permits = tuple(permit(need, self._words) for need in needs)

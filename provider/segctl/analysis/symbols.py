@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from segctl.analysis.effective import Match, Reading, joins
+from segctl.analysis.effective import Match, Reading
 from segctl.analysis.space import (
     ALL_SERVICES,
     EVERYTHING,
@@ -22,10 +22,10 @@ from segctl.analysis.space import (
     ranges,
 )
 from segctl.analysis.words import Meaning, exact, users
-from segctl.model.policy import ANY
+from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from segctl.analysis.space import Box, Numbers
     from segctl.analysis.words import Effect, Platform
@@ -121,10 +121,36 @@ class Symbolic:
         """Return a rule by its name, None where there is none or several."""
         return self._rules.get(name)
 
-    def named(self, enter: str, leave: str) -> tuple[Rule, ...]:
-        """Return the rules in force between two zones."""
-        rules = self.reading.policy.rules
-        return tuple(one for one in rules if not one.disabled and joins(one, enter, leave))
+    def default_allows(self, *, inside: bool) -> bool | None:
+        """Return what is done where no rule decides, None where it is not understood."""
+        name = "intrazone-default" if inside else "interzone-default"
+        found = next((one for one in self.reading.policy[DefaultRule] if one.name == name), None)
+        if found is None:
+            return inside
+        return None if found.extras else found.action == "allow"
+
+    def busy(
+        self, zones: Iterable[str], *, closed: Callable[[str, str], bool]
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the pairs of zones about which there may be something to say.
+
+        Between different zones those are the ones for which a rule may allow anything; where
+        the default rules alone decide, `closed` says whether they do as they should.
+        """
+        listed = tuple(zones)
+        allowing = [
+            rule
+            for rule in self.reading.policy.rules
+            if not rule.disabled and (rule.action == "allow" or rule.extras)
+        ]
+        entering, leaving = _by_zone(allowing, listed)
+        for enter in listed:
+            yield enter, enter
+            for leave in listed:
+                if enter != leave and not (
+                    entering[enter].isdisjoint(leaving[leave]) and closed(enter, leave)
+                ):
+                    yield enter, leave
 
     def between(self, enter: str, leave: str) -> tuple[Match, ...]:
         """Return what each rule matches from one zone to another, as `Reading.between` does."""
@@ -176,6 +202,20 @@ class Symbolic:
             sure=match.sure,
             why=(*match.why, *dict.fromkeys(why)),
         )
+
+
+def _by_zone(
+    rules: Iterable[Rule], zones: Iterable[str]
+) -> tuple[dict[str, set[int]], dict[str, set[int]]]:
+    """Return the places of rules by the zones they are from, and to."""
+    entering: dict[str, set[int]] = {zone: set() for zone in zones}
+    leaving: dict[str, set[int]] = {zone: set() for zone in zones}
+    for place, rule in enumerate(rules):
+        for held, sides in ((entering, rule.from_zones), (leaving, rule.to_zones)):
+            for zone in zones if ANY in sides else sides:
+                if zone in held:
+                    held[zone].add(place)
+    return entering, leaving
 
 
 def _list(names: Names) -> str:

@@ -27,11 +27,7 @@ EXAMPLES = {
         "segctl check --from scada1 --to plc1 --application modbus.read --port 502",
         "segctl check checks.yml --declared",
     ),
-    "prove": (
-        "segctl prove --declared",
-        "segctl prove -l fw-cell1 --snapshot snapshots",
-        "segctl prove --same fw-old,fw-new",
-    ),
+    "prove": ("segctl prove --declared", "segctl prove --same fw-old,fw-new"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),

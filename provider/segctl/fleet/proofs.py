@@ -256,13 +256,13 @@ def _proved(asked: Asked, held: Reading, told: Iterable[Problem]) -> DeviceProof
     device = asked.desired.device
     speaks = provider(device.platform)
     names = {one.zone: one.name for one in device.zones}
-    found = prove(asked.wanted, names, held, speech_of(speaks))
-    kept = {(names[a], names[b]) for a, b in asked.pairs if a in names and b in names}
-    proof = replace(
-        found,
-        examples=(*found.examples, *_unreported(found, told)),
-        between={pair: one for pair, one in found.between.items() if pair in kept},
+    keep = frozenset(
+        (names[enter], names[leave])
+        for enter, leave in asked.pairs
+        if enter in names and leave in names
     )
+    found = prove(asked.wanted, names, held, speech_of(speaks), keep=keep)
+    proof = replace(found, examples=(*found.examples, *_unreported(found, told)))
     return DeviceProof(
         device=device.name,
         proved=Proved(
