@@ -100,7 +100,9 @@ def test_a_firewall_that_holds_nothing_lacks_what_is_declared(plant: Plant) -> N
     assert example["packet"]["source"] == "10.20.2.5"
     assert example["packet"]["destination"] == "10.20.1.11"
     assert example["packet"]["service"] == "tcp/502"
-    assert device(document)["device_asked"] == "about 1 of these packets; of 0 it names another rule"
+    assert (
+        device(document)["device_asked"] == "about 1 of these packets; of 0 it names another rule"
+    )
     out = plant("prove", "-l", "fw1").out
     assert "declared but not permitted (SUPV → CTRL): 10.20.2.5 → 10.20.1.11 tcp/502" in out
 
@@ -154,7 +156,9 @@ def test_a_rule_that_denies_before_ours_is_found(applied: Plant) -> None:
 def test_a_gateway_without_a_rule_is_not_proved(gateway: Cells) -> None:
     assert gateway("apply", "--auto-approve").code == 0
     assert proved(gateway, "-l", "gw2")["summary"]["proved"] == 1
-    gateway.edit("hosts.yml", "plc2, protocols: {modbus: read}", "plc2, protocols: {modbus: [read, write]}")
+    gateway.edit(
+        "hosts.yml", "plc2, protocols: {modbus: read}", "plc2, protocols: {modbus: [read, write]}"
+    )
     (example,) = device(proved(gateway, "-l", "gw2", code=1), "gw2")["examples"]
     assert (example["kind"], example["conduit"]) == ("denied", "plant/poll-2")
     assert example["packet"]["application"] == "modbus.write"

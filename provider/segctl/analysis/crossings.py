@@ -46,6 +46,7 @@ class Crossings:
             for zone in zones:
                 self._devices.setdefault(zone, []).append(name)
         self._known: dict[tuple[str, str], Mapping[str, int]] = {}
+        self._crossed: dict[tuple[str, str, tuple[str, ...]], frozenset[Crossing]] = {}
 
     def joined(self, zone: str) -> frozenset[str]:
         """Return the zones that firewalls join with one, itself among them."""
@@ -70,6 +71,14 @@ class Crossings:
         self, source: str, destination: str, via: tuple[str, ...] = ()
     ) -> frozenset[Crossing]:
         """Return the firewalls on any way, each with the zones on its sides."""
+        key = source, destination, via
+        if key not in self._crossed:
+            self._crossed[key] = self._find_crossed(*key)
+        return self._crossed[key]
+
+    def _find_crossed(
+        self, source: str, destination: str, via: tuple[str, ...]
+    ) -> frozenset[Crossing]:
         if via:
             return frozenset(one for name in via for one in self._beside(name, source, destination))
         found: set[Crossing] = set()
@@ -126,11 +135,13 @@ class Crossings:
             return known
         found = {start: 0}
         waiting = deque([start])
+        crossed = {without}
         while waiting:
             zone = waiting.popleft()
             for device in self._devices.get(zone, ()):
-                if device == without:
+                if device in crossed:
                     continue
+                crossed.add(device)
                 for other in self._zones[device]:
                     if other not in found:
                         found[other] = found[zone] + 1
