@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def test_paths_and_crossings_are_those_of_the_compiler(
     assert {one for path in paths for one in path} == expected
     for path in paths:
         assert (path[0].enter, path[-1].leave) == (source, destination)
-        assert all(one.leave == other.enter for one, other in zip(path, path[1:], strict=False))
+        assert all(one.leave == other.enter for one, other in pairwise(path))
     for name in attached:
         through = {
             Crossing(one.device, one.enter, one.leave)

@@ -134,7 +134,7 @@ class _Prover:
     ) -> None:
         self._wanted = wanted
         self._names = names
-        self._symbolic = Symbolic(reading, _applications(wanted.needs, speech), _users(wanted))
+        self._symbolic = Symbolic(reading, _applications(wanted.needs, speech))
         symbols = self._symbolic.symbols
         self._words = Vocabulary(
             title=speech.title,
@@ -331,7 +331,3 @@ def _applications(needs: Iterable[Need], speech: Speech) -> frozenset[str]:
             except UnsupportedError:
                 continue  # told where the flow is compared
     return frozenset(found)
-
-
-def _users(wanted: Wanted) -> frozenset[str]:
-    return frozenset[str]().union(*(one.users.listed for one in wanted.needs if not one.users.but))

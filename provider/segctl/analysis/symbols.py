@@ -1,8 +1,9 @@
-"""A policy whose unknown names are taken as themselves, where the inventory uses them, too.
+"""A policy whose unknown names are taken as themselves, so that it can be compared with a conduit.
 
 Who is in a group of users, or what an application that the catalogue does not know takes in, only
 the device can say. Where a flow and a rule that allows name the same, it does not matter: whatever
-it is, it is the same. A rule that denies may meet it under another name, so there it stays open.
+it is, it is the same, and what passes for somebody passes by one of the names that he has. A rule
+that denies may meet it under another name, so there it stays open.
 """
 
 from __future__ import annotations
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 DEFAULT_PORTS: Final[Numbers] = ((255 << 16, 255 << 16),)
 _NOBODY = ""
 _KNOWN = Names(frozenset({_NOBODY}), but=True)
-#: Words in the place of users that are not the name of one.
-_WORDS = frozenset({ANY, "known-user", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +96,15 @@ class Symbols:
 
 
 class Symbolic:
-    """A reading whose rules that allow take some applications and users as themselves."""
+    """A reading whose rules that allow take users, and some applications, as themselves."""
 
-    def __init__(
-        self, reading: Reading, applications: Iterable[str], named_users: Iterable[str]
-    ) -> None:
-        """Take the names of the inventory: of applications, and of users."""
+    def __init__(self, reading: Reading, applications: Iterable[str]) -> None:
+        """Take the names of applications that the inventory has."""
         self.reading = reading
         self.symbols = Symbols(reading.platform, frozenset(applications))
         self._literal = Reading(
             policy=reading.policy, platform=self.symbols, implied=reading.implied
         )
-        self._users = frozenset(named_users)
         self._open = self.symbols.open()
         names = Counter(rule.name for rule in reading.policy.rules)
         self._rules = {rule.name: rule for rule in reading.policy.rules if names[rule.name] == 1}
@@ -164,11 +160,11 @@ class Symbolic:
         )
 
     def _allowing(self, match: Match) -> Match:
-        """Take the users of a rule as themselves, if the inventory names them, too."""
+        """Take the users of a rule as themselves."""
         rule = self._rules.get(match.rule)
         if rule is None or match.can == EVERYTHING:  # what is not understood may match anything
             return match
-        if ANY in rule.users or not _WORDS | self._users >= {*rule.users}:
+        if ANY in rule.users:
             return match
         who = _literal_users(rule.users)
         reasons = {f"{rule.name}: {why}" for why in users(rule.users).why}

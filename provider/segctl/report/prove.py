@@ -137,7 +137,7 @@ def _likeness_json(found: Likeness) -> dict[str, Any]:
         "status": found.verdict,
         "pairs": found.pairs,
         "examples": [{"firewall": name} | _example(one) for name, one in found.examples],
-        "widened": [{"from": enter, "to": leave} for enter, leave in found.widened],
+        "widened": [{"firewall": name} | _example(one) for name, one in found.widened],
     }
 
 
@@ -284,6 +284,8 @@ def _same_text(same: Mapping[str, Any]) -> Iterator[Line]:
     )
     for one in same["examples"]:
         yield from _example_text(one)
-    for pair in same["widened"]:
-        text = f"{pair['from']} → {pair['to']}: they differ by what a platform cannot express"
-        yield Line(lead="  not told apart: ", text=text, style="dim")
+    for one in same["widened"]:
+        packet = _packet_text(one["packet"])
+        zones = f"{one['from_zone']} → {one['to_zone']}"
+        text = f"of a flow that both pass, {one['firewall']} also passes {packet} ({zones})"
+        yield Line(lead="  not expressed alike: ", text=text, style="dim")
