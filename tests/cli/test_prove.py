@@ -185,6 +185,44 @@ def test_a_firewall_without_a_snapshot_is_not_compared(applied: Plant) -> None:
     assert "fw2  ! snapshot" in applied("prove", "--snapshot", "fw1.snapshot.json").out
 
 
+# --- two side by side ----------------------------------------------------------------------------
+
+
+def beside(plant: Plant) -> None:
+    """Attach the second firewall to the control zone, too."""
+    plant.edit(
+        "host_vars/fw2.yml",
+        "segctl_zone_map:",
+        "segctl_zone_map:\n  control: {zone: CELL, interfaces: [ethernet1/4]}",
+    )
+
+
+def test_two_firewalls_permit_the_same(plant: Plant) -> None:
+    beside(plant)
+    same = proved(plant, "--declared", "--same", "fw1,fw2")["same"]
+    assert (same["left"], same["right"], same["status"]) == ("fw1", "fw2", "proved")
+    assert same["pairs"] == 4
+    out = plant("prove", "--declared", "--same", "fw1,fw2").out
+    assert "fw1 and fw2  permit the same  (4 pairs of zones)" in out
+
+
+def test_two_firewalls_that_differ_are_told_apart(applied: Plant) -> None:
+    assert applied("snapshot", "-o", "snapshots").code == 0
+    beside(applied)
+    done = applied("prove", "--same", "fw1,fw2", "--snapshot", "snapshots", "--json")
+    assert done.code == 1
+    assert done.json["error"]["code"] == "inventory"  # fw2 has no such zone yet
+    with applied.unchanged():
+        refused = applied("prove", "--declared", "--same", "fw1,fw2", "-l", "fw1")
+    assert "needs two of the firewalls that are selected: fw1" in refused.err
+
+
+def test_firewalls_without_common_zones_are_not_compared(plant: Plant) -> None:
+    done = plant("prove", "--declared", "--same", "fw1,fw2")
+    assert done.code == 1
+    assert "no two zones in common" in done.err
+
+
 # --- wrong use -----------------------------------------------------------------------------------
 
 

@@ -97,7 +97,7 @@ def test_paths_and_crossings_are_those_of_the_compiler(
 
 def test_nothing_of_the_compiler_is_behind_what_is_intended() -> None:
     for module in (paths_module, declared, intended, symbols):
-        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 assert not (node.module or "").startswith(

@@ -50,8 +50,8 @@ class Firewall:
     def proof(self, policy: Policy | None = None) -> Proof:
         """What is proved of a policy, the firewall's own unless another is given."""
         held = self.reading if policy is None else declared_reading(self.speaks, policy)
-        zones = product(self.names.values(), repeat=2)
-        return prove(self.wanted, self.names, held, self.speech, keep=frozenset(zones))
+        zones = frozenset((a, b) for a in self.names.values() for b in self.names.values())
+        return prove(self.wanted, self.names, held, self.speech, keep=zones)
 
     def proved(self, policy: Policy | None = None) -> Proved:
         """What is found on the firewall if it holds a policy."""

@@ -313,11 +313,12 @@ def test_a_firewall_that_stops_a_conduit_is_named(platforms: tuple[str, str]) ->
 @pytest.mark.parametrize("platforms", PLATFORMS)
 def test_a_hole_in_one_firewall_is_shut_by_the_next(platforms: tuple[str, str]) -> None:
     fws, site = row(*platforms)
-    hole = {"applications": ("any",), "services": ("any",)}
 
     def opened(name: str) -> Policy:
         policy = fws[name].policy
-        return policy.replace(rules=[replace(one, **hole) for one in policy.rules])
+        return policy.replace(
+            rules=[replace(one, applications=("any",), services=("any",)) for one in policy.rules]
+        )
 
     (path,) = ways(fws, site, fw1=opened("fw1"))
     assert path.verdict == "proved"
@@ -378,14 +379,16 @@ def test_two_platforms_permit_the_same(
     platforms: tuple[str, str], classes: tuple[str, ...]
 ) -> None:
     flow = Flow(id="poll", protocols=(ProtocolUse(protocol="modbus", classes=classes),))
-    found = compared(*twins(flow, *platforms))
+    left, right = twins(flow, *platforms)
+    found = compared(left, right)
     assert found.verdict == "proved", found.examples
     assert found.pairs == 4
 
 
 def test_what_a_platform_cannot_express_is_told_apart_from_a_difference() -> None:
     flow = replace(MODBUS, functions="not-enforced")
-    found = compared(*twins(flow, "panos", "nftables"))
+    left, right = twins(flow, "panos", "nftables")
+    found = compared(left, right)
     assert found.verdict == "proved"
     assert {name for name, _ in found.widened} == {"fw1", "fw2"}  # ports of one, functions of two
     assert not any(one.disagreement for _, one in found.widened)
