@@ -9,7 +9,7 @@ from segctl.analysis.compare import compare
 from segctl.analysis.confirm import Judge
 from segctl.analysis.intended import Intent
 from segctl.analysis.proof import Speech, prove
-from segctl.analysis.series import Proved
+from segctl.analysis.path_proofs import Proved
 from segctl.analysis.space import Point, Space
 from segctl.compiler.build import compile_site
 from segctl.providers.base import application_names, declared_reading, provider

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.intended import Need
     from segctl.analysis.proof import Between, Speech, Verdict
-    from segctl.analysis.series import Proved
+    from segctl.analysis.path_proofs import Proved
     from segctl.analysis.space import Point
     from segctl.protocols import Naming
 

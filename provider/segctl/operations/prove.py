@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segctl.analysis.alike import Likeness
     from segctl.analysis.crossings import Path
     from segctl.analysis.intended import Intent, Series
-    from segctl.analysis.series import PathProof
+    from segctl.analysis.path_proofs import PathProof
     from segctl.fleet import Failure
     from segctl.fleet.proofs import Asked, DeviceProof
     from segctl.inventory import Loaded
@@ -62,7 +62,7 @@ def prove(common: CommonOptions, options: ProveOptions, progress: Progress) -> P
         UsageError: no firewall is selected, or one of `same` is not.
     """
     from segctl.analysis.intended import Intent
-    from segctl.analysis.series import end_to_end
+    from segctl.analysis.path_proofs import end_to_end
     from segctl.fleet.proofs import DeviceProof
 
     if options.declared and options.snapshot is not None:

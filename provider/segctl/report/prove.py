@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segctl.analysis.alike import Likeness
     from segctl.analysis.crossings import Path
     from segctl.analysis.proof import Counterexample, Proof
-    from segctl.analysis.series import PathProof
+    from segctl.analysis.path_proofs import PathProof
     from segctl.analysis.space import Point
     from segctl.fleet.proofs import DeviceProof
 

@@ -12,7 +12,7 @@ import pytest
 from segctl.analysis.alike import Firewall as Side
 from segctl.analysis.alike import alike
 from segctl.analysis.intended import Intent
-from segctl.analysis.series import end_to_end
+from segctl.analysis.path_proofs import end_to_end
 from segctl.compiler.build import compile_site
 from segctl.model.errors import UnsupportedError
 from segctl.model.policy import Address, ApplicationGroup, DefaultRule, Policy, Rule, Service
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.alike import Likeness
     from segctl.analysis.proof import Counterexample
-    from segctl.analysis.series import PathProof
+    from segctl.analysis.path_proofs import PathProof
 
 TODAY = date(2027, 1, 4)
 MODBUS = Flow(id="poll", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),))
