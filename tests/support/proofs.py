@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from segctl.analysis.compare import compare
 from segctl.analysis.confirm import Judge
 from segctl.analysis.intended import Intent
-from segctl.analysis.proof import Speech, prove
 from segctl.analysis.path_proofs import Proved
+from segctl.analysis.proof import Speech, prove
 from segctl.analysis.space import Point, Space
 from segctl.compiler.build import compile_site
 from segctl.providers.base import application_names, declared_reading, provider

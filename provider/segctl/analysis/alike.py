@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from segctl.analysis.intended import Need
-    from segctl.analysis.proof import Between, Speech, Verdict
     from segctl.analysis.path_proofs import Proved
+    from segctl.analysis.proof import Between, Speech, Verdict
     from segctl.analysis.space import Point
     from segctl.protocols import Naming
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import segctl
 from segctl.analysis.confirm import Judge
-from segctl.analysis.proof import Counterexample, Speech, prove
 from segctl.analysis.path_proofs import Proved
+from segctl.analysis.proof import Counterexample, Speech, prove
 from segctl.analysis.space import PROTOCOLS
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import target, unverified

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from segctl.analysis.alike import Likeness
     from segctl.analysis.crossings import Path
-    from segctl.analysis.proof import Counterexample, Proof
     from segctl.analysis.path_proofs import PathProof
+    from segctl.analysis.proof import Counterexample, Proof
     from segctl.analysis.space import Point
     from segctl.fleet.proofs import DeviceProof
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from segctl.analysis.alike import Likeness
-    from segctl.analysis.proof import Counterexample
     from segctl.analysis.path_proofs import PathProof
+    from segctl.analysis.proof import Counterexample
 
 TODAY = date(2027, 1, 4)
 MODBUS = Flow(id="poll", protocols=(ProtocolUse(protocol="modbus", classes=("read",)),))
