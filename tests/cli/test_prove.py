@@ -159,9 +159,43 @@ def test_a_gateway_without_a_rule_is_not_proved(gateway: Cells) -> None:
     gateway.edit(
         "hosts.yml", "plc2, protocols: {modbus: read}", "plc2, protocols: {modbus: [read, write]}"
     )
-    (example,) = device(proved(gateway, "-l", "gw2", code=1), "gw2")["examples"]
+    document_of_gateway = device(proved(gateway, "-l", "gw2", code=1), "gw2")
+    (example,) = document_of_gateway["examples"]
     assert (example["kind"], example["conduit"]) == ("denied", "plant/poll-2")
     assert example["packet"]["application"] == "modbus.write"
+    assert document_of_gateway["device_asked"] == "no: the platform has no question for it"
+
+
+# --- the device is asked -------------------------------------------------------------------------
+
+
+def test_a_device_that_decides_otherwise_is_believed_no_more_than_we_are(applied: Plant) -> None:
+    deny = fields(source="10.20.2.5", application="modbus").replace("allow", "deny")
+    add(applied, deny)
+    applied.fleet["fw1"].edit("move", f"{RULES}/entry[@name='theirs']", where="top", commit=True)
+    document = proved(applied, "-l", "fw1", code=1)  # the mock's question knows no containers
+    (example,) = device(document)["examples"]
+    assert (example["kind"], example["rule"]) == ("denied", "theirs")
+    assert example["disagreement"] == f"the device decides about it by {POLL}"
+    assert device(document)["device_asked"].endswith("of 1 it names another rule")
+    out = applied("prove", "-l", "fw1").out
+    assert f"! the device decides about it by {POLL}: a defect in segctl, please report it" in out
+
+
+def test_a_device_that_refuses_the_question_is_judged_without(plant: Plant) -> None:
+    plant.fleet["fw1"].fail("error", contains="security-policy-match", message="not today", code=22)
+    document = proved(plant, "-l", "fw1", code=1)
+    assert device(document)["device_asked"].startswith("no: ")
+    assert document["error"]["code"] == "not_proved"
+
+
+def test_what_depends_on_more_is_not_asked(applied: Plant) -> None:
+    more = fields() + "<source-user><member>s\\ops</member></source-user>"
+    add(applied, more)
+    document = proved(applied, "-l", "fw1", code=1)
+    (example,) = device(document)["examples"]
+    assert (example["kind"], example["packet"]["user"]) == ("permitted", "s\\ops")
+    assert device(document)["device_asked"].startswith("about none of these packets")
 
 
 # --- snapshots -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from segctl.fleet.run import connection_for, run_all
 from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
-from segctl.model.errors import InventoryError, Problem, SegctlError
+from segctl.model.errors import DeviceError, InventoryError, Problem, SegctlError
 from segctl.model.policy import DefaultRule, Policy, Rule, Service
 from segctl.planning import findings
 from segctl.providers.base import (
@@ -150,20 +150,18 @@ def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None])
     Only packets of nobody known, at the beginning of the week: of others it depends on more than
     the question holds.
     """
-    asked = [one for one in found.proof.examples if one.packet and _askable(one, one.packet)]
-    if not asked:
+    shown = [one for one in found.proof.examples if one.direction != "unknown"]
+    asked = [one for one in shown if one.packet and _askable(one.packet)]
+    if not shown:
         return found
-    device = item.asked.desired.device
-    where = target(device.name, item.connection, device.scope)
-    judge = Judge(found.proved.policy, found.proved.words)
-    heard: dict[Counterexample, str] = {}
-    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
-        if not isinstance(session, Deciding):
-            return replace(found, asked="no, the platform has no question for it")
-        for one in asked[:_SAMPLE]:
-            if one.packet is not None:
-                packet = judge.packet(one.packet, one.enter, one.leave)
-                heard[one] = session.decided_by(packet) or _default(one)
+    if not asked:
+        return replace(found, asked="about none of these packets: more than the question decides")
+    try:
+        heard = _heard(found, item, asked[:_SAMPLE], told)
+    except DeviceError as error:
+        return replace(found, asked=f"no: {error.message}")
+    if heard is None:
+        return replace(found, asked="no: the platform has no question for it")
     wrong = {one: rule for one, rule in heard.items() if rule != one.rule}
     examples = tuple(_contradicted(one, wrong.get(one)) for one in found.proof.examples)
     proof = replace(found.proof, examples=examples)
@@ -171,9 +169,30 @@ def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None])
     return replace(found, proved=replace(found.proved, proof=proof), asked=text)
 
 
-def _askable(one: Counterexample, packet: Point) -> bool:
+def _heard(
+    found: DeviceProof,
+    item: Proving,
+    asked: Sequence[Counterexample],
+    told: Callable[[str], None],
+) -> dict[Counterexample, str] | None:
+    """Return the rule that the device names for each packet, None where it cannot be asked."""
+    device = item.asked.desired.device
+    where = target(device.name, item.connection, device.scope)
+    judge = Judge(found.proved.policy, found.proved.words)
+    heard: dict[Counterexample, str] = {}
+    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
+        if not isinstance(session, Deciding):
+            return None
+        for one in asked:
+            if one.packet is not None:
+                packet = judge.packet(one.packet, one.enter, one.leave)
+                heard[one] = session.decided_by(packet) or _default(one)
+    return heard
+
+
+def _askable(packet: Point) -> bool:
     known = packet.service >> 16 in PROTOCOLS.values() and packet.service & 0xFFFF
-    return bool(known and one.direction != "unknown" and not packet.user and not packet.time)
+    return bool(known and not packet.user and not packet.time)
 
 
 def _default(one: Counterexample) -> str:
