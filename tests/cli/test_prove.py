@@ -183,7 +183,7 @@ def test_a_device_that_decides_otherwise_is_believed_no_more_than_we_are(applied
 
 
 def test_a_device_that_refuses_the_question_is_judged_without(plant: Plant) -> None:
-    plant.fleet["fw1"].fail("error", contains="security-policy-match", message="not today", code=22)
+    plant.fleet["fw1"].fail("error", contains="security-policy-match", message="not today", code=17)
     document = proved(plant, "-l", "fw1", code=1)
     assert device(document)["device_asked"].startswith("no: ")
     assert document["error"]["code"] == "not_proved"
