@@ -301,7 +301,7 @@ def _proved(asked: Asked, held: Reading, told: Iterable[Problem]) -> DeviceProof
         if enter in names and leave in names
     )
     found = prove(asked.wanted, names, held, speech_of(speaks), keep=keep)
-    proof = replace(found, examples=(*found.examples, *_unreported(found, told)))
+    proof = replace(found, examples=(*found.examples, *unreported(found, told)))
     return DeviceProof(
         device=device.name,
         proved=Proved(
@@ -324,7 +324,7 @@ def speech_of(speaks: Provider) -> Speech:
     )
 
 
-def _unreported(found: Proof, told: Iterable[Problem]) -> Iterator[Counterexample]:
+def unreported(found: Proof, told: Iterable[Problem]) -> Iterator[Counterexample]:
     """Yield what the platform cannot tell apart although a plan would not say so."""
     texts = [one.message for one in told]
     for one in found.widenings:

@@ -29,6 +29,7 @@ from segctl.model.site import (
     Zone,
     ZoneBinding,
 )
+from segctl.protocols import catalogue
 from support.proofs import Firewall, firewalls
 
 if TYPE_CHECKING:
@@ -429,3 +430,28 @@ def test_groups_of_applications_are_compared_by_what_is_in_them() -> None:
     listed = tuple(name for one in members for name in held.get(one, (one,)))
     spelled = right.policy.replace(rules=(replace(rule, applications=listed),))
     assert compared(left, right, None, spelled).verdict == "proved"
+
+
+# --- the whole catalogue -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("platform", ["panos", "nftables"])
+def test_every_protocol_that_a_platform_takes_is_proved(platform: str) -> None:
+    taken = 0
+    for protocol in catalogue().protocols.values():
+        classes = protocol.classes or ("read",)
+        for words in {*((word,) for word in classes), classes}:
+            for functions in ("enforced", "not-enforced"):
+                flow = Flow(
+                    id="f",
+                    protocols=(ProtocolUse(protocol=protocol.id, classes=words),),
+                    functions="enforced" if functions == "enforced" else "not-enforced",
+                )
+                try:
+                    fw = built(conduit(flow), devices=[device("fw1", "a", "b", platform=platform)])
+                except UnsupportedError:
+                    continue
+                proof = fw["fw1"].proof()
+                assert proof.verdict == "proved", (protocol.id, words, functions, proof.examples)
+                taken += 1
+    assert taken > 50
