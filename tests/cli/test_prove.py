@@ -166,6 +166,25 @@ def test_a_gateway_without_a_rule_is_not_proved(gateway: Cells) -> None:
     assert document_of_gateway["device_asked"] == "no: the platform has no question for it"
 
 
+def test_a_table_of_others_that_may_drop_leaves_it_open(gateway: Cells) -> None:
+    assert gateway("apply", "--auto-approve").code == 0
+    gateway.fleet.linux["gw2"].load(
+        "table inet filter { chain c { type filter hook forward priority 10; policy drop; }; }\n"
+    )
+    found = device(proved(gateway, "-l", "gw2", code=1), "gw2")
+    assert found["status"] == "cannot_tell"
+    (example,) = found["examples"]
+    assert (example["kind"], example["packet"]) == ("cannot_tell", None)
+    assert "can drop" in example["why"][0]
+
+
+def test_a_zone_with_another_interface_is_not_compared(applied: Plant) -> None:
+    applied.edit("host_vars/fw1.yml", "ethernet1/2", "ethernet1/7")
+    document = proved(applied, "-l", "fw1", code=1)
+    assert document["error"]["code"] == "inventory"
+    assert "zone CTRL is bound to ethernet1/2" in device(document)["error"]["message"]
+
+
 # --- the device is asked -------------------------------------------------------------------------
 
 
@@ -227,6 +246,57 @@ def test_a_firewall_without_a_snapshot_is_not_compared(applied: Plant) -> None:
     assert document["error"]["code"] == "snapshot"
     assert device(document, "fw2")["status"] == "error"
     assert "fw2  ! snapshot" in applied("prove", "--snapshot", "fw1.snapshot.json").out
+
+
+# --- end to end ----------------------------------------------------------------------------------
+
+
+def deepen(plant: Plant) -> None:
+    """Let the controllers' logs cross both firewalls."""
+    plant.edit(
+        "group_vars/plant.yml",
+        "segctl_conduits:\n",
+        "segctl_conduits:\n"
+        "  logs:\n"
+        "    {from: control, to: dmz, reason: logs, owner: o, flows: {syslog: {source: [plc1],\n"
+        "    destination: [replica], services: [udp/514], applications: [syslog]}}}\n",
+    )
+
+
+def test_a_conduit_through_two_firewalls_is_proved_as_a_whole(plant: Plant) -> None:
+    deepen(plant)
+    assert plant("apply", "--auto-approve").code == 0
+    (path,) = proved(plant)["paths"]
+    assert (path["from"], path["to"], path["firewalls"]) == (
+        "plant/control",
+        "plant/dmz",
+        ["fw1", "fw2"],
+    )
+    assert path["status"] == "proved"
+    rule = f"{RULES}/entry[@name='plant.logs.syslog']"
+    plant.fleet["fw2"].edit("set", rule, "<disabled>yes</disabled>", commit=True)
+    document = proved(plant, code=1)
+    (path,) = document["paths"]
+    (example,) = path["examples"]
+    assert (example["firewall"], example["kind"], example["flow"]) == ("fw2", "denied", "syslog")
+    assert device(document)["status"] == "proved"
+    out = plant("prove").out
+    assert "plant/control → plant/dmz through fw1, fw2  not proved" in out
+    assert "  fw2: declared but not permitted (SUPV → DMZ): 10.20.1.11 → 10.20.35.10" in out
+
+
+def test_a_path_that_is_left_out_is_named_and_one_that_cannot_be_read_is_open(plant: Plant) -> None:
+    deepen(plant)
+    assert plant("apply", "--auto-approve").code == 0
+    document = proved(plant, "-l", "fw1")
+    assert document["paths"] == []
+    assert [one["firewalls"] for one in document["left_out"]] == [["fw1", "fw2"]]
+    assert "through fw1, fw2 (left out by -l)" in plant("prove", "-l", "fw1").out
+    plant.fleet["fw2"].fail("error", message="not now", code=13, times=1000)
+    document = proved(plant, code=1)
+    (path,) = document["paths"]
+    assert path["status"] == "cannot_tell"
+    assert path["examples"][0]["why"] == ["what fw2 permits is not known"]
 
 
 # --- two side by side ----------------------------------------------------------------------------
