@@ -187,11 +187,12 @@ class _Prover:
         """Return what shows a difference between two zones, and what was compared."""
         try:
             found = self._between(pair, needs)
-            return list(self._examples(pair, found)), found
+            shown = sorted(self._examples(pair, found), key=lambda one: one.direction == "unknown")
         except (TooComplexError, UnsupportedError) as error:
             enter, leave = pair
             why = (str(error),)
             return [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)], None
+        return shown, found
 
     def _between(self, pair: tuple[str, str], needs: Iterable[Need]) -> Between:
         permits = tuple(permit(need, self._words) for need in needs)

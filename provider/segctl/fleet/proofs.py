@@ -16,7 +16,7 @@ from segctl.fleet.connections import target, unverified
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
-from segctl.fleet.snapshots import fitting
+from segctl.fleet.snapshots import OFFLINE, fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import DeviceError, InventoryError, Problem, SegctlError
@@ -147,8 +147,8 @@ def prove_one(item: Proving, link: Link, compute: Compute = IN_TURN) -> DevicePr
 def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None]) -> DeviceProof:
     """Ask the device itself about some of the packets that show a difference, if it can be asked.
 
-    Only packets of nobody known, at the beginning of the week: of others it depends on more than
-    the question holds.
+    Only packets of a named application, of nobody known, at the beginning of the week: of others it
+    depends on more than the question holds.
     """
     shown = [one for one in found.proof.examples if one.direction != "unknown"]
     asked = [one for one in shown if one.packet and _askable(one.packet)]
@@ -192,7 +192,7 @@ def _heard(
 
 def _askable(packet: Point) -> bool:
     known = packet.service >> 16 in PROTOCOLS.values() and packet.service & 0xFFFF
-    return bool(known and not packet.user and not packet.time)
+    return bool(known and packet.application and not packet.user and not packet.time)
 
 
 def _default(one: Counterexample) -> str:
@@ -216,7 +216,7 @@ def prove_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DevicePro
     note = Problem(
         message=f"proved from a snapshot taken {snapshot.taken}, not from the device",
         severity="warning",
-        kind="offline",
+        kind=OFFLINE,
     )
     return replace(found, findings=(note, *found.findings))
 
