@@ -236,6 +236,7 @@ _OTHERS = {
     "io": "A file or standard output cannot be read or written.",
     "lint_found": "Lint found something worth a look.",
     "wave_failed": "More devices of a wave failed than the playbook tolerates.",
+    "not_proved": "A firewall does not permit exactly what the conduits declare.",
     "window_closed": "A wave was due outside the playbook's change window.",
 }
 #: Codes of classes that only others are made from.

@@ -86,6 +86,7 @@ COMMANDS = {
         "--html",
         "--env",
     ),
+    "prove": ("--declared", "--snapshot", "--same"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),

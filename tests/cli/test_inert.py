@@ -67,6 +67,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     "drift history": [["drift", "history", "--all"]],
     "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--snapshot", FOLDERS]],
+    "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],

@@ -58,9 +58,19 @@ def _matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
         if not _address_matches(tree, rule, query, tag, vsys):
             return False
     application = text_of(query.find("application"))
-    if application and not {application, "any"} & set(members(rule, "application")):
+    names = members(rule, "application")
+    if application and not any(_speaks(tree, name, application, vsys) for name in names):
         return False
     return _service_matches(tree, rule, query, vsys)
+
+
+def _speaks(tree: Tree, name: str, application: str, vsys: str) -> bool:
+    if name in (application, "any"):
+        return True
+    for group in _objects(tree, "application-group", name, vsys):
+        inner = members(group, "members")
+        return any(_speaks(tree, each, application, vsys) for each in inner)
+    return False
 
 
 def _address_matches(tree: Tree, rule: Element, query: Element, tag: str, vsys: str) -> bool:

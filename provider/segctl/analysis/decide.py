@@ -72,7 +72,7 @@ def decider(policy: Policy) -> Callable[[Packet], Decision]:
             and _holds(networks(rule.sources), packet.source) is not rule.negate_source
             and _holds(networks(rule.destinations), packet.destination)
             is not rule.negate_destination
-            and (ANY in rule.users or packet.user in rule.users)
+            and _user_matches(rule.users, packet.user)
             and _application_matches(rule.applications, packet.application, groups)
             and _service_matches(rule.services, packet, ports)
         )
@@ -105,6 +105,12 @@ def _zones_match(rule: Rule, packet: Packet) -> bool:
     return (ANY in rule.from_zones or packet.from_zone in rule.from_zones) and (
         ANY in rule.to_zones or packet.to_zone in rule.to_zones
     )
+
+
+def _user_matches(names: tuple[str, ...], user: str) -> bool:
+    if ANY in names or user in names:
+        return True
+    return "known-user" in names if user else "unknown" in names
 
 
 def _application_matches(

@@ -31,6 +31,8 @@ OVERVIEW = {
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
     "device.",
     "lint": "Find rules without effect, in conflict, or too wide; never writes to a device.",
+    "prove": "Prove that firewalls permit exactly what the conduits declare; never writes to a "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -51,6 +53,7 @@ _MODULES = (
     "drift",
     "check",
     "lint",
+    "prove",
     "history",
     "snapshot",
     "importing",

@@ -108,7 +108,7 @@ def _offline(
 
 
 def fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
-    """Return a device\'s snapshot, if it fits the device in the inventory."""
+    """Return a device's snapshot, if it fits the device in the inventory."""
     found = snapshots.get(device.name)
     if found is None:
         raise SnapshotError(f"it has no snapshot: segctl snapshot {device.name} takes one")

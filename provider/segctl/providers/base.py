@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from segctl.analysis.decide import Packet
     from segctl.analysis.words import Platform
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone
@@ -178,6 +179,21 @@ class Showing(Protocol):
 
         Raises:
             UnsupportedError: the command is not known to be harmless.
+        """
+        ...
+
+
+@runtime_checkable
+class Deciding(Protocol):
+    """An additional capability of sessions whose device can be asked about a packet."""
+
+    def decided_by(self, packet: Packet) -> str:
+        """Return the rule that the device says decides about a packet; read-only.
+
+        Empty where no rule does, so that the default decides.
+
+        Raises:
+            UnsupportedError: the device has no words for the packet.
         """
         ...
 

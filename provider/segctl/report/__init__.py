@@ -26,6 +26,7 @@ from segctl.report.markdown import BUDGET, markdown, marker
 from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.plan_report import plan_report
 from segctl.report.plan_text import DOUBT, device_text, pending_text, plan_text, summary_text
+from segctl.report.prove import prove_json, prove_text
 from segctl.report.provenance import Provenance, provenance_json
 from segctl.report.review import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
@@ -70,6 +71,8 @@ __all__ = [
     "plan_text",
     "printable",
     "problems_json",
+    "prove_json",
+    "prove_text",
     "provenance_json",
     "refusal_report",
     "review_json",

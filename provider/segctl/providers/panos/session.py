@@ -27,6 +27,7 @@ from segctl.providers.panos import (
     commands,
     configlog,
     locks,
+    matching,
     names,
     record,
     references,
@@ -49,6 +50,7 @@ from segctl.transports import lock_owner
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
+    from segctl.analysis.decide import Packet
     from segctl.providers.base import Author
     from segctl.providers.panos.record import Record
     from segctl.providers.state import Unconfirmed
@@ -212,6 +214,16 @@ class PanosSession:
             raise UnsupportedError(f"{self._target.name}: {why}")
         self._progress("asking")
         return text_of(self._client.op(commands.bare(command)))
+
+    def decided_by(self, packet: Packet) -> str:
+        """Return the rule that the device says decides about a packet, empty for the default.
+
+        Raises:
+            UnsupportedError: the device has no words for the packet.
+        """
+        command = matching.question(packet)
+        self._progress("asking")
+        return matching.rule(self._client.op(command, vsys=self._vsys))
 
     # --- locking -----------------------------------------------------------------------------
 
