@@ -30,6 +30,8 @@ OVERVIEW = {
     "one.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
     "device.",
+    "query": "List everything that firewalls permit between two zones; never writes to a device.",
+    "matrix": "List what firewalls permit between all zones, declared and live side by side.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -48,6 +50,7 @@ _MODULES = (
     "apply",
     "drift",
     "check",
+    "query",
     "history",
     "snapshot",
     "importing",

@@ -20,7 +20,7 @@ from segctl.planning import findings
 from segctl.providers.base import application_names, declared_reading, provider, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
     from segctl.analysis.effective import Reading
@@ -129,17 +129,26 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
     device = desired.device
     speaks = provider(device.platform)
     live = speaks.parse(document)
-    doubts = _doubts(desired, questions, live)
-    if wrong := tuple(one for one in doubts if one.severity == "error"):
-        message = "; ".join(one.message for one in wrong)
-        hint = "what the device does with them is unknown: see segctl plan"
-        raise InventoryError((Problem(message=message, hint=hint),))
+    doubts = doubts_about(desired, _zones(desired, questions), live)
+    refuse_errors(doubts)
     known = live.known.get("application")
     return Checked(
         device=device.name,
         answers=_answers(device, questions, reading(speaks, live), known),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )
+
+
+def refuse_errors(doubts: Iterable[Problem]) -> None:
+    """Refuse to answer where a device's zones are not those of the inventory.
+
+    Raises:
+        InventoryError: they are not.
+    """
+    if wrong := tuple(one for one in doubts if one.severity == "error"):
+        message = "; ".join(one.message for one in wrong)
+        hint = "what the device does with them is unknown: see segctl plan"
+        raise InventoryError((Problem(message=message, hint=hint),))
 
 
 def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked | Failure:
@@ -156,15 +165,15 @@ def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked |
     )
 
 
-def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tuple[Problem, ...]:
-    """Return reasons why the answers of the device may be incomplete."""
-    bound = {one.zone: one.name for one in desired.device.zones}
-    used = {
-        bound[zone]
-        for question in questions
-        for hop in question.on(desired.device)
-        for zone in (hop.enter, hop.leave)
-    }
+def _zones(desired: Desired, questions: Iterable[Question]) -> set[str]:
+    """Return the zones that questions are about, by key."""
+    hops = (hop for question in questions for hop in question.on(desired.device))
+    return {zone for hop in hops for zone in (hop.enter, hop.leave)}
+
+
+def doubts_about(desired: Desired, asked: Collection[str], live: Live) -> tuple[Problem, ...]:
+    """Return reasons why what a device answers about zones (keys) may be incomplete."""
+    used = {one.name for one in desired.device.zones if one.zone in asked}
     zones = [zone for zone in desired.bindings if zone.name in used]
     return (
         # a zone that segctl would create counts as missing: nothing is enforced for it until then

@@ -92,7 +92,7 @@ def _offline(
     name = item.device.name
     report(name, "comparing")
     try:
-        snapshot = _fitting(item.device, snapshots)
+        snapshot = fitting(item.device, snapshots)
         made = judge(item, snapshot.document.encode())
     except Exception as error:  # noqa: BLE001 - it is this device's result
         return failure_of(name, error)
@@ -107,7 +107,7 @@ def _offline(
     return replace(made, findings=(note, *made.findings))
 
 
-def _fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
+def fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
     """Return a device's snapshot, if it fits the device in the inventory."""
     found = snapshots.get(device.name)
     if found is None:

@@ -67,7 +67,8 @@ def _questions(
     checks: Sequence[Check], loaded: Loaded, chosen: Sequence[Desired]
 ) -> tuple[Question, ...]:
     """Resolve the checks, and refuse those that no chosen firewall can answer."""
-    from segctl.analysis.query import questions, sites_of, unanswerable
+    from segctl.analysis.ends import sites_of
+    from segctl.analysis.query import questions, unanswerable
     from segctl.model.errors import ChecksError
 
     devices = [item.device for item in chosen]

@@ -27,6 +27,7 @@ from segctl.report.outcomes import done_text, outcomes_json, outcomes_text
 from segctl.report.plan_report import plan_report
 from segctl.report.plan_text import DOUBT, device_text, pending_text, plan_text, summary_text
 from segctl.report.provenance import Provenance, provenance_json
+from segctl.report.query import csv_text, matrix_json, matrix_text, query_json, query_text
 from segctl.report.review import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
 from segctl.report.validate_report import refusal_report, validation_report
@@ -49,6 +50,7 @@ __all__ = [
     "author_text",
     "check_json",
     "check_text",
+    "csv_text",
     "device_text",
     "difference_text",
     "done_text",
@@ -62,6 +64,8 @@ __all__ = [
     "list_changes",
     "markdown",
     "marker",
+    "matrix_json",
+    "matrix_text",
     "outcomes_json",
     "outcomes_text",
     "pending_text",
@@ -71,6 +75,8 @@ __all__ = [
     "printable",
     "problems_json",
     "provenance_json",
+    "query_json",
+    "query_text",
     "refusal_report",
     "review_json",
     "review_report",

@@ -1,0 +1,133 @@
+"""``segctl query`` and ``segctl matrix``: what is permitted between zones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.options import OfflineOption, given_to
+from segctl.cli.screen import print_json, print_lines, say, tell_failures
+from segctl.model.errors import UsageError
+from segctl.operations import query as querying
+from segctl.operations.query import QueryOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    from segctl.cli.arguments import Settings
+    from segctl.fleet.listing import Side
+    from segctl.report import Line
+
+DeclaredOption = Annotated[
+    bool, typer.Option("--declared", help="List the policy of the inventory, without any device")
+]
+LiveOption = Annotated[bool, typer.Option("--live", help="List what the devices enforce")]
+BothOption = Annotated[
+    bool, typer.Option("--both", help="Compare what is declared with what is enforced")
+]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout")]
+
+
+@app.command(cls=Command, epilog=epilog("query"))
+def query(
+    context: typer.Context,
+    *,
+    source: Annotated[
+        str, typer.Option("--from", help="Zone, asset or address where traffic begins")
+    ] = "",
+    destination: Annotated[
+        str, typer.Option("--to", help="Zone, asset or address where traffic ends")
+    ] = "",
+    declared: DeclaredOption = False,
+    live: LiveOption = False,
+    both: BothOption = False,
+    offline: OfflineOption = None,
+    pivot: Annotated[
+        int, typer.Option("--pivot", min=0, max=5, help="Also through so many third zones")
+    ] = 0,
+    as_csv: CsvOption = False,
+) -> int:
+    """List everything that firewalls permit between two zones; never writes to a device."""
+    from segctl.report import query_json, query_text
+
+    if not source or not destination:
+        raise UsageError("give --from and --to: zones, assets or addresses")
+    settings, display = given_to(context)
+    options = QueryOptions(
+        side=_side("live", declared=declared, live=live, both=both, offline=offline),
+        offline=offline,
+    )
+    if pivot and options.side == "both":
+        raise UsageError("--pivot follows one policy: use it with --declared or --live")
+    _only_one(settings, as_csv=as_csv)
+    result = querying.query(settings, source, destination, options, display, pivot=pivot)
+    document = query_json(result, source, destination)
+    steps = [step for way in document["ways"] for step in way["steps"]]
+    return _shown(settings, document, [document, *steps], query_text, as_csv=as_csv)
+
+
+@app.command(cls=Command, epilog=epilog("matrix"))
+def matrix(
+    context: typer.Context,
+    *,
+    declared: DeclaredOption = False,
+    live: LiveOption = False,
+    both: BothOption = False,
+    offline: OfflineOption = None,
+    as_csv: CsvOption = False,
+) -> int:
+    """List what firewalls permit between all zones, declared and live side by side."""
+    from segctl.report import matrix_json, matrix_text
+
+    settings, display = given_to(context)
+    options = QueryOptions(
+        side=_side("both", declared=declared, live=live, both=both, offline=offline),
+        offline=offline,
+    )
+    _only_one(settings, as_csv=as_csv)
+    document = matrix_json(querying.matrix(settings, options, display))
+    return _shown(settings, document, document["cells"], matrix_text, as_csv=as_csv)
+
+
+def _side(default: Side, *, declared: bool, live: bool, both: bool, offline: Path | None) -> Side:
+    chosen: list[Side] = [
+        side for side, given in (("declared", declared), ("live", live), ("both", both)) if given
+    ]
+    if len(chosen) > 1:
+        raise UsageError("--declared, --live and --both exclude each other")
+    side = chosen[0] if chosen else default
+    if side == "declared" and offline is not None:
+        raise UsageError("--declared asks no device: leave out --offline, or use --both")
+    return side
+
+
+def _only_one(settings: Settings, *, as_csv: bool) -> None:
+    if as_csv and settings.json:
+        raise UsageError("--csv and --json exclude each other")
+
+
+def _shown(
+    settings: Settings,
+    document: Mapping[str, Any],
+    pairs: Iterable[Mapping[str, Any]],
+    text: Callable[[Mapping[str, Any]], Iterable[Line]],
+    *,
+    as_csv: bool,
+) -> int:
+    from segctl.report import csv_text
+
+    failed = (one for one in document["devices"] if "error" in one)
+    tell_failures((one["name"], one["error"]["message"]) for one in failed)
+    if settings.json:
+        print_json(document, lines=settings.json_lines)
+    elif as_csv:
+        say(csv_text(pairs).rstrip("\n"))
+    else:
+        print_lines(text(document))
+    return ERROR if "error" in document else OK
