@@ -66,6 +66,11 @@ TRIED: dict[str, list[list[str]] | str] = {
     ],
     "drift history": [["drift", "history", "--all"]],
     "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
+    "query": [
+        ["query", "--from", "supervisory", "--to", "control", "--both"],
+        ["query", "--from", "supervisory", "--to", "control", "--pivot=1", "--csv"],
+    ],
+    "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],

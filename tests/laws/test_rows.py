@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.analysis.decide import Packet, decide
 from segctl.analysis.effective import Reading, permitted
-from segctl.analysis.rows import all_of, compared, rows
+from segctl.analysis.rows import compared, rows, space_of
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     EVERYTHING,
@@ -35,9 +34,6 @@ from segctl.model.policy import (
     Service,
 )
 from support.words import Plain
-
-if TYPE_CHECKING:
-    from segctl.analysis.rows import Row
 
 PORTS = {"modbus-read": 502, "ssh": 22, "web": 80}
 PLAIN = Plain(ports=PORTS, filters=frozenset({"filter"}))
@@ -96,8 +92,8 @@ def test_rows_are_what_is_permitted_and_nothing_twice(policy: Policy, region: Sp
     chain = Reading(policy=policy, platform=PLAIN).between("it", "ot")
     found = rows(chain, region)
     bounds = permitted(chain, region & REAL)
-    assert _same(all_of(found), bounds.can)
-    assert _same(all_of(found, sure=True), bounds.sure)
+    assert _same(space_of(found), bounds.can)
+    assert _same(space_of(row for row in found if row.state == "permitted"), bounds.sure)
     for row, following in pairwise(found):
         assert not row.space & following.space & REAL
     assert all(bool(row.why) is (row.state == "cannot_tell") for row in found)
@@ -151,8 +147,7 @@ def test_two_policies_side_by_side(declared: Policy, live: Policy) -> None:
     found = compared(*(rows(chain, EVERYTHING) for chain in sides))
 
     def of(state: str) -> Space:
-        listed: list[Row] = [row for row in found if row.state == state]
-        return Space(tuple(box for row in listed for box in row.space.boxes))
+        return space_of(row for row in found if row.state == state)
 
     assert _same(of("permitted"), ours.sure & theirs.sure)
     assert _same(of("only_declared"), ours.sure - theirs.can)

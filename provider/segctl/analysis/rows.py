@@ -84,10 +84,9 @@ def compared(declared: Sequence[Row], live: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def all_of(found: Iterable[Row], *, sure: bool = False) -> Space:
-    """Return the packets of rows; with `sure` only those that surely pass."""
-    wanted = [row for row in found if not sure or row.state == "permitted"]
-    return Space(tuple(box for row in wanted for box in row.space.boxes))
+def space_of(found: Iterable[Row]) -> Space:
+    """Return the packets of rows."""
+    return Space(tuple(box for row in found for box in row.space.boxes))
 
 
 def _row(row: Row) -> Iterator[Row]:

@@ -31,7 +31,7 @@ EXAMPLES = {
         "segctl query --from enterprise --to control --both",
         "segctl query --from vendor --to plc1 --declared --pivot 1",
     ),
-    "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv > matrix.csv"),
+    "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),

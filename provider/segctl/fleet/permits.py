@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from segctl.analysis.rows import all_of
+from segctl.analysis.rows import space_of
 from segctl.analysis.series import Span, along
 from segctl.analysis.space import Space, TooComplexError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from segctl.analysis.ends import End
-    from segctl.analysis.rows import Row
+    from segctl.analysis.rows import Row, State
     from segctl.compiler.topology import Hop
     from segctl.fleet.failures import Failure
     from segctl.fleet.listing import Listed, Side
@@ -37,13 +37,15 @@ class Pair:
 class Permits:
     """What each firewall between two ends permits, or why it cannot be told.
 
-    `passes` is what gets through all of them, None where policies are compared.
+    `passes` is what gets through all of them, `declared` what would by the inventory where two
+    policies are compared.
     """
 
     pair: Pair
     legs: Mapping[Hop, Rows]
     platforms: Mapping[str, str]
-    passes: Span | None
+    passes: Span
+    declared: Span | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,11 @@ class QueryResult:
     devices: Mapping[str, Listed | Failure]
 
 
+#: Rows of what is enforced, or of the one policy that was asked; and of what is declared.
+_ENFORCED: frozenset[State] = frozenset({"permitted", "only_live"})
+_DECLARED: frozenset[State] = frozenset({"permitted", "only_declared"})
+
+
 def permits(
     pair: Pair, legs: Mapping[Hop, Rows], platforms: Mapping[str, str], side: Side
 ) -> Permits:
@@ -71,17 +78,29 @@ def permits(
         platforms: the platform of each firewall.
         side: whose rows they are.
     """
-    passes = None
-    if side != "both":
-        spans = {
-            hop: Span(
-                can=all_of(rows), sure=all_of(rows, sure=True), platform=platforms[hop.device]
-            )
-            for hop, rows in legs.items()
-            if isinstance(rows, tuple)
-        }
-        try:
-            passes = along(pair.hops, spans, pair.source.zone, pair.destination.zone, pair.region)
-        except TooComplexError:
-            passes = Span.unknown(pair.region)
-    return Permits(pair=pair, legs=legs, platforms=platforms, passes=passes)
+    return Permits(
+        pair=pair,
+        legs=legs,
+        platforms=platforms,
+        passes=_passes(pair, legs, platforms, _ENFORCED),
+        declared=_passes(pair, legs, platforms, _DECLARED) if side == "both" else None,
+    )
+
+
+def _passes(
+    pair: Pair, legs: Mapping[Hop, Rows], platforms: Mapping[str, str], states: frozenset[State]
+) -> Span:
+    """Return what gets through all firewalls by rows of these states."""
+    spans = {
+        hop: Span(
+            can=space_of(row for row in rows if row.state in {*states, "cannot_tell"}),
+            sure=space_of(row for row in rows if row.state in states),
+            platform=platforms[hop.device],
+        )
+        for hop, rows in legs.items()
+        if isinstance(rows, tuple)
+    }
+    try:
+        return along(pair.hops, spans, pair.source.zone, pair.destination.zone, pair.region)
+    except TooComplexError:
+        return Span.unknown(pair.region)

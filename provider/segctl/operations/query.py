@@ -241,7 +241,7 @@ def _ways(
     """
     onward: dict[str, list[Permits]] = {}
     for one in found:
-        if one.pair.hops and one.passes is not None and one.passes.can:
+        if one.pair.hops and one.passes.can:
             onward.setdefault(one.pair.source.zone, []).append(one)
     count = 0
     waiting: list[tuple[Permits, ...]] = [(one,) for one in onward.get(source.zone, ())]

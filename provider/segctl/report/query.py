@@ -128,7 +128,11 @@ def _pair_json(found: Permits) -> dict[str, Any]:
             errors.append(_failure(listed) | {"firewall": hop.device})
             continue
         rows += [_row_json(row, box, hop, found) for row in listed for box in row.space.boxes]
-    states = {row["state"] for row in rows if row["end_to_end"] != "no"}
+    states = {
+        UNKNOWN if row["end_to_end"] == UNKNOWN else row["state"]
+        for row in rows
+        if row["end_to_end"] != "no"
+    }
     if errors or pair.missing:
         states.add(UNKNOWN)
     return {
@@ -159,7 +163,7 @@ def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
         "firewall": hop.device,
         "enter": hop.enter,
         "leave": hop.leave,
-        "end_to_end": _end_to_end(box, hop, found),
+        "end_to_end": _end_to_end(row, box, hop, found),
         "why": list(row.why),
     }
 
@@ -168,11 +172,12 @@ def _names_json(names: Names) -> dict[str, Any]:
     return {"all_but": names.but, "names": sorted(names.listed)}
 
 
-def _end_to_end(box: Box, hop: Hop, found: Permits) -> str | None:
-    """Return whether such packets get through all firewalls; None where that was not asked."""
-    if found.passes is None:
-        return None
-    return gets_through(box, found.passes, found.platforms[hop.device])
+def _end_to_end(row: Row, box: Box, hop: Hop, found: Permits) -> str:
+    """Return whether such packets get through all firewalls."""
+    passes = found.passes
+    if row.state == "only_declared" and found.declared is not None:
+        passes = found.declared
+    return gets_through(box, passes, found.platforms[hop.device])
 
 
 def _failure(failure: Failure) -> dict[str, str]:
@@ -180,7 +185,7 @@ def _failure(failure: Failure) -> dict[str, str]:
 
 
 def _way_state(way: Iterable[Permits]) -> str:
-    sure = all(step.passes is not None and step.passes.sure for step in way)
+    sure = all(step.passes.sure for step in way)
     return "permitted" if sure else UNKNOWN
 
 
@@ -219,7 +224,7 @@ def _csv_row(pair: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         ", ".join(row.get("times", ())),
         row.get("rule", ""),
         row["firewall"],
-        row.get("end_to_end") or "",
+        row.get("end_to_end", ""),
         "; ".join(row["why"]),
     ]
 
@@ -244,7 +249,7 @@ def matrix_text(document: Mapping[str, Any]) -> Iterator[Line]:
     if len(document["zones"]) <= _MOST_ZONES:
         yield from _grid(document)
     for pair in document["cells"]:
-        if pair["states"]:
+        if pair["states"] or pair["rows"]:
             yield from _pair_text(pair, f"{pair['from_zone']} → {pair['to_zone']}")
             yield Line()
     summary = document["summary"]
@@ -320,7 +325,7 @@ def _row_text(row: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(lead=f"  {WORDS[row['state']]:<15}", text=f"{'  '.join(said)}  {by}", style=style)
     for why in row["why"]:
         yield Line(lead=" " * 17, text=f"because {why}", style="yellow")
-    if row["state"] != UNKNOWN and (text := _THROUGH.get(row["end_to_end"] or "")):
+    if row["state"] != UNKNOWN and (text := _THROUGH.get(row["end_to_end"])):
         yield Line(lead=" " * 17, text=text, style="dim")
 
 

@@ -171,6 +171,7 @@ READERS = {
     "planning/documents.py": "plans, from files to values",
     "cli/fmt.py": "how many files are changed",
     "compiler/naming/marks.py": "parts of a mark",
+    "report/query.py": "rows of segctl query",
 }
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {
@@ -184,6 +185,7 @@ DOCUMENTS = {
     "report/gitlab.py": "what GitLab reads",
     "report/outcomes.py": "the document of segctl apply",
     "report/provenance.py": "what documents are evidence of",
+    "report/query.py": "the documents of segctl query and segctl matrix",
     "report/review.py": "the document of segctl show --same-as",
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",
