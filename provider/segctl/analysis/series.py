@@ -9,12 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from segctl.analysis.space import ALL_NAMES, NOTHING, REAL, Box, Space, TooComplexError, meet
+from segctl.analysis.functions import common_names, covers
+from segctl.analysis.space import (
+    ALL_NAMES,
+    NOTHING,
+    REAL,
+    Box,
+    Names,
+    Space,
+    TooComplexError,
+    meet,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from segctl.analysis.space import Names
     from segctl.compiler.topology import Hop
 
 #: Whether packets get through all firewalls.
@@ -66,25 +75,16 @@ def _alike(first: Span, second: Span) -> bool:
 def _translated(first: Space, second: Space, *, known: bool) -> Space:
     """Return what two spaces have in common whose applications go by other names.
 
-    Only "any" means the same to both. Other names may or may not mean the same: with `known` such
-    packets are left out, otherwise they are in.
+    With `known` it is what they surely have in common, otherwise what they can have.
     """
     found: list[Box] = []
     for one in first.boxes:
         for other in second.boxes:
-            names = _named_by_one(one.application, other.application)
-            if names is None and known:
-                continue
+            names = common_names(one.application, other.application)[known]
             both = meet(one._replace(application=ALL_NAMES), other._replace(application=ALL_NAMES))
-            if both is not None:
-                found.append(both._replace(application=names or ALL_NAMES))
+            if names and both is not None:
+                found.append(both._replace(application=names))
     return Space(tuple(dict.fromkeys(found)))
-
-
-def _named_by_one(one: Names, other: Names) -> Names | None:
-    if one == ALL_NAMES:
-        return other
-    return one if other == ALL_NAMES else None
 
 
 def along(
@@ -155,7 +155,27 @@ def gets_through(box: Box, passes: Span, platform: str) -> Through:
             return "partly" if sure and space - passes.can else "cannot_tell"
         if not _translated(space, passes.can, known=False):
             return "no"
-        whole = Space(tuple(one for one in passes.sure.boxes if one.application == ALL_NAMES))
+        whole = all(_covered(each, passes.sure) for each in space.boxes)
     except TooComplexError:
         return "cannot_tell"
-    return "yes" if space.within(whole) else "cannot_tell"
+    return "yes" if whole else "cannot_tell"
+
+
+def _covered(box: Box, sure: Space) -> bool:
+    """Whether all packets of a box are surely in a space of another platform's names."""
+    named = box.application
+    single = [Names(frozenset({name})) for name in named.listed] if not named.but else [named]
+    bare = Space((box._replace(application=ALL_NAMES),))
+    return all(
+        bare.within(
+            Space(
+                tuple(
+                    held._replace(application=ALL_NAMES)
+                    for held in sure.boxes
+                    if held.application == ALL_NAMES
+                    or (not one.but and covers(held.application, *one.listed))
+                )
+            )
+        )
+        for one in single
+    )
