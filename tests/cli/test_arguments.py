@@ -71,6 +71,7 @@ COMMANDS = {
         "--user",
         "--expect",
         "--declared",
+        "--offline",
     ),
     "query": (
         "--from",

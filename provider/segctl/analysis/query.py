@@ -144,12 +144,21 @@ def answer(question: Question, device: Device, reading: Reading, *, applications
         UnsupportedError: the vendor's applications cannot tell the access class apart.
         TooComplexError: the answer falls into too many pieces.
     """
+    return answer_flow(flow_of(question, device, reading, applications=applications), reading)
+
+
+def flow_of(question: Question, device: Device, reading: Reading, *, applications: Naming) -> Flow:
+    """Return a question as a flow through one device, in the device's words.
+
+    Raises:
+        UnsupportedError: the vendor's applications cannot tell the access class apart.
+    """
     names = {binding.zone: binding.name for binding in device.zones}
     check = question.check
     spoken = Spoken()
     if check.application:
         spoken = _spoken(check, reading, applications=applications)
-    flow = Flow(
+    return Flow(
         zones=tuple((names[hop.enter], names[hop.leave]) for hop in question.on(device)),
         sources=question.source.addresses,
         destinations=question.destination.addresses,
@@ -158,7 +167,6 @@ def answer(question: Question, device: Device, reading: Reading, *, applications
         user=check.user,
         spoken=spoken,
     )
-    return answer_flow(flow, reading)
 
 
 def wrong(question: Question, device: Device, reading: Reading, *, applications: Naming) -> str:

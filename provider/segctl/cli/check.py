@@ -12,7 +12,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to
+from segctl.cli.options import OfflineOption, given_to
 from segctl.cli.screen import print_json, print_lines, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import check as checking
@@ -77,6 +77,7 @@ def check(
     declared: Annotated[
         bool, typer.Option("--declared", help="Ask the policy of the inventory, not the devices")
     ] = False,
+    offline: OfflineOption = None,
 ) -> int:
     """Ask firewalls whether they allow a flow, and by which rule; never writes to a device."""
     from segctl.fleet import Failure
@@ -100,15 +101,19 @@ def check(
         raise UsageError(
             "the file already says what to ask: give either a file or options such as --from"
         )
-    options = CheckOptions(file=file, checks=checks, declared=declared)
+    if declared and offline is not None:
+        raise UsageError("--declared asks no device: leave out --offline")
+    options = CheckOptions(file=file, checks=checks, declared=declared, offline=offline)
     result = checking.check(settings, options, display)
     asked = result.answers.items()
     tell_failures((name, one.message) for name, one in asked if isinstance(one, Failure))
     document = check_json(
         result.questions,
         result.answers,
+        verdicts=result.verdicts,
         expecting=file is not None or expect is not None,
         declared=declared,
+        offline=offline is not None,
     )
     if settings.json:
         print_json(document, lines=settings.json_lines)

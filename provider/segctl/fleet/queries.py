@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import segctl
-from segctl.analysis.answer import Answer
-from segctl.analysis.query import answer, answers_by_user, stands_for, vendor_applications
+from segctl.analysis.answer import Answer, judged
+from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
+from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
 from segctl.providers.base import application_names, declared_reading, provider, reading
+from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.analysis.answer import Passage
     from segctl.analysis.effective import Reading
     from segctl.analysis.query import Question
     from segctl.compiler.build import Desired
+    from segctl.compiler.topology import Hop
     from segctl.fleet.tasks import Link
     from segctl.model.site import Device
+    from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One device's answer to a question; `users` are users to whom the device allows more."""
+    """One device's answer to a question; `users` are users to whom the device allows more.
+
+    `passages` are what it lets through, by the way through it.
+    """
 
     answer: Answer
     users: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A device's answers, in the order of the questions, and findings about the device."""
+    """A device's answers, in the order of the questions, and findings about the device.
+
+    `digest` is the SHA-256 of what was read of it, empty where nothing was.
+    """
 
     device: str
     answers: tuple[Answered | Failure, ...]
     findings: tuple[Problem, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +114,7 @@ def _warned(
     if isinstance(result, Failure):
         return result
     doubts = (*unverified(result.device, connections), *result.findings)
-    return Checked(device=result.device, answers=result.answers, findings=doubts)
+    return replace(result, findings=doubts)
 
 
 def check_one(item: Checking, link: Link, compute: Compute = IN_TURN) -> Checked | Failure:
@@ -129,6 +143,8 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
     device = desired.device
     speaks = provider(device.platform)
     live = speaks.parse(document)
+    if is_parsed(document):
+        live = with_doubts(live)
     doubts = doubts_about(desired, _zones(desired, questions), live)
     refuse_errors(doubts)
     known = live.known.get("application")
@@ -136,6 +152,7 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
         device=device.name,
         answers=_answers(device, questions, reading(speaks, live), known),
         findings=tuple(one for one in doubts if one.severity != "note"),
+        digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
     )
 
 
@@ -149,6 +166,17 @@ def refuse_errors(doubts: Iterable[Problem]) -> None:
         message = "; ".join(one.message for one in wrong)
         hint = "what the device does with them is unknown: see segctl plan"
         raise InventoryError((Problem(message=message, hint=hint),))
+
+
+def check_snapshot(
+    desired: Desired, questions: Sequence[Question], snapshots: Mapping[str, Snapshot]
+) -> Checked | Failure:
+    """Return a device's answers according to its snapshot."""
+    try:
+        kept = fitting(desired.device, snapshots)
+        return check_document(desired, questions, kept.document.encode())
+    except SegctlError as error:
+        return failure_of(desired.device.name, error)
 
 
 def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked | Failure:
@@ -203,11 +231,13 @@ def _answer(
         if platform.capabilities.applications and known is not None:
             named = vendor_applications(question.check, words)
             _refuse_unknown((each for one in named for each in stands_for(one, held)), known)
-        found = answer(question, device, held, applications=words)
+        flow = flow_of(question, device, held, applications=words)
+        found, passages = judged(flow, held)
         theirs = answers_by_user(question, device, held, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
-    return Answered(answer=found, users=theirs)
+    ways = dict(zip(question.on(device), passages, strict=True))
+    return Answered(answer=found, users=theirs, passages=ways)
 
 
 def _refuse_unknown(named: Iterable[str], known: frozenset[str]) -> None:

@@ -10,10 +10,11 @@ from segctl.operations.loading import desired_of, load_inventory, vault
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from segctl.analysis.query import Check, Question
+    from segctl.analysis.verdict import Verdict
     from segctl.compiler.build import Desired
     from segctl.fleet import Failure
     from segctl.fleet.queries import Checked
@@ -24,19 +25,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What is asked: the checks of a file, or `checks`; with `declared` of no device."""
+    """What is asked: the checks of a file, or `checks`.
+
+    With `declared` no device is asked, with `offline` their snapshots are.
+    """
 
     file: Path | None = None
     checks: tuple[Check, ...] = ()
     declared: bool = False
+    offline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The questions, and each asked firewall's answers or why it gave none."""
+    """The questions, and each asked firewall's answers or why it gave none.
+
+    `verdicts` are what becomes of each flow end to end, None where that is too complex to tell.
+    """
 
     questions: tuple[Question, ...]
     answers: Mapping[str, Checked | Failure]
+    verdicts: tuple[Verdict | None, ...]
 
 
 def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> CheckResult:
@@ -52,9 +61,33 @@ def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> C
     chosen = desired_of(loaded)
     questions = _questions(checks, loaded, chosen)
     asked = [item for item in chosen if any(item.device.name in one.devices for one in questions)]
-    answers = _answers(common, loaded, asked, questions, progress, declared=options.declared)
-    names = (item.device.name for item in asked)
-    return CheckResult(questions=questions, answers=dict(zip(names, answers, strict=True)))
+    given = _answers(common, loaded, asked, questions, progress, options=options)
+    answers = {item.device.name: one for item, one in zip(asked, given, strict=True)}
+    platforms = {item.device.name: item.device.platform for item in asked}
+    verdicts = tuple(_verdicts(questions, answers, platforms))
+    return CheckResult(questions=questions, answers=answers, verdicts=verdicts)
+
+
+def _verdicts(
+    questions: Sequence[Question],
+    answers: Mapping[str, Checked | Failure],
+    platforms: Mapping[str, str],
+) -> Iterator[Verdict | None]:
+    """Yield what becomes of each flow on its whole way."""
+    from segctl.analysis.space import TooComplexError
+    from segctl.analysis.verdict import end_to_end
+    from segctl.fleet.queries import Answered, Checked
+
+    own = {name: iter(one.answers) for name, one in answers.items() if isinstance(one, Checked)}
+    for question in questions:
+        given = [next(own[name]) for name in own if name in question.devices]
+        known = [one for one in given if isinstance(one, Answered)]
+        passages = {hop: passage for one in known for hop, passage in one.passages.items()}
+        reasons = [why for one in known for why in one.answer.why]
+        try:
+            yield end_to_end(question, passages, platforms, reasons)
+        except TooComplexError:
+            yield None
 
 
 def _read(common: CommonOptions, file: Path) -> tuple[Check, ...]:
@@ -88,12 +121,17 @@ def _answers(
     questions: Sequence[Question],
     progress: Progress,
     *,
-    declared: bool,
+    options: CheckOptions,
 ) -> Sequence[Checked | Failure]:
-    from segctl.fleet.queries import asked_of, check_declared, check_devices
+    from segctl.fleet.queries import asked_of, check_declared, check_devices, check_snapshot
 
-    if declared:
+    if options.declared:
         return [check_declared(item, asked_of(item.device, questions)) for item in asked]
+    if options.offline is not None:
+        from segctl.planning.snapshot import load_snapshots
+
+        kept = load_snapshots(options.offline)
+        return [check_snapshot(item, asked_of(item.device, questions), kept) for item in asked]
     names = [item.device.name for item in asked]
     with at_work(common, names, progress) as (executor, report):
         return check_devices(
