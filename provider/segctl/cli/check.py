@@ -114,6 +114,7 @@ def check(
         expecting=file is not None or expect is not None,
         declared=declared,
         offline=offline is not None,
+        policies=result.policies,
     )
     if settings.json:
         print_json(document, lines=settings.json_lines)

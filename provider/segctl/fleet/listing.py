@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import segctl
-from segctl.analysis.rows import compared, rows
-from segctl.analysis.space import Box, Space
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.queries import doubts_about, refuse_errors
 from segctl.fleet.run import connection_for, run_all
@@ -19,38 +18,21 @@ from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import Problem, SegctlError
-from segctl.providers.base import declared_reading, provider, reading
+from segctl.providers.base import provider, reading
 from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from segctl.analysis.effective import Reading
     from segctl.analysis.rows import Row
-    from segctl.analysis.space import Numbers
     from segctl.compiler.build import Desired
-    from segctl.compiler.topology import Hop
+    from segctl.fleet.legs import Leg
     from segctl.fleet.tasks import Link
     from segctl.planning.snapshot import Snapshot
-    from segctl.providers.base import Live, Provider
 
 #: Whose rules are listed: the inventory's, the devices', or both side by side.
 Side: TypeAlias = Literal["declared", "live", "both"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leg:
-    """A way through one firewall, and between which addresses it is asked about."""
-
-    hop: Hop
-    source: Numbers
-    destination: Numbers
-
-    @property
-    def region(self) -> Space:
-        """All packets between its ends."""
-        return Space((Box(source=self.source, destination=self.destination),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +129,11 @@ def list_snapshot(
 
 def list_declared(desired: Desired, legs: Sequence[Leg]) -> Listed | Failure:
     """Return what the policy permits that the inventory declares for a device."""
-    speaks = provider(desired.device.platform)
     try:
-        held = _declared(speaks, desired, None)
+        held = declared_of(desired, None)
     except SegctlError as error:
         return failure_of(desired.device.name, error)
-    return _listed(desired, legs, (held,))
+    return Listed(device=desired.device.name, legs=list_legs(desired, legs, (held,)))
 
 
 def list_document(desired: Desired, legs: Sequence[Leg], document: bytes, side: Side) -> Listed:
@@ -171,32 +152,10 @@ def list_document(desired: Desired, legs: Sequence[Leg], document: bytes, side: 
     doubts = doubts_about(desired, zones, live)
     refuse_errors(doubts)
     held = reading(speaks, live)
-    sides = (held,) if side == "live" else (_declared(speaks, desired, live), held)
-    found = _listed(desired, legs, sides)
+    sides = (declared_of(desired, live), held) if side == "both" else (held,)
     return Listed(
-        device=found.device,
-        legs=found.legs,
+        device=desired.device.name,
+        legs=list_legs(desired, legs, sides),
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
     )
-
-
-def _declared(speaks: Provider, desired: Desired, live: Live | None) -> Reading:
-    policy, _ = speaks.fit(desired.policy, desired.device)
-    return declared_reading(speaks, policy, live)
-
-
-def _listed(desired: Desired, legs: Sequence[Leg], sides: Sequence[Reading]) -> Listed:
-    """Return the rows of one policy, or of two policies side by side."""
-    device = desired.device
-    return Listed(device=device.name, legs=tuple(_leg(desired, leg, sides) for leg in legs))
-
-
-def _leg(desired: Desired, leg: Leg, sides: Sequence[Reading]) -> tuple[Row, ...] | Failure:
-    names = {binding.zone: binding.name for binding in desired.device.zones}
-    enter, leave = names[leg.hop.enter], names[leg.hop.leave]
-    try:
-        found = [rows(side.between(enter, leave), leg.region) for side in sides]
-        return found[0] if len(found) == 1 else compared(*found)
-    except SegctlError as error:
-        return failure_of(desired.device.name, error)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from segctl.analysis.rows import space_of
 from segctl.analysis.series import Span, along
 from segctl.analysis.space import Space, TooComplexError
+from segctl.fleet.failures import Failure
+from segctl.fleet.legs import Leg
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.ends import End
+    from segctl.analysis.policies import PolicyTest, Statement
     from segctl.analysis.rows import Row, State
     from segctl.compiler.topology import Hop
-    from segctl.fleet.failures import Failure
     from segctl.fleet.listing import Listed, Side
 
 #: What a firewall permits on one way through it, or why it cannot be told.
@@ -24,13 +26,17 @@ Rows: TypeAlias = "tuple[Row, ...] | Failure"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two ends, and the firewalls between them; `missing` are those that -l leaves out."""
+    """Two ends, and the firewalls between them; `missing` are those that -l leaves out.
+
+    With a `statement` of a policy test, only what goes beyond it is asked for.
+    """
 
     source: End
     destination: End
     region: Space
     hops: tuple[Hop, ...]
     missing: tuple[str, ...] = ()
+    statement: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,58 @@ class QueryResult:
     found: tuple[Permits, ...]
     ways: tuple[tuple[Permits, ...], ...]
     devices: Mapping[str, Listed | Failure]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyResult:
+    """A policy test, and what passes beyond it between each pair of its ends."""
+
+    test: PolicyTest
+    found: tuple[Permits, ...]
+
+
+class Answering(Protocol):
+    """A device's answer that holds the rows of its legs."""
+
+    @property
+    def legs(self) -> tuple[Rows, ...]:
+        """The rows of each leg, in the order in which they were asked for."""
+        ...
+
+
+def legs_by_device(
+    pairs: Sequence[Pair], names: Iterable[str]
+) -> dict[str, dict[tuple[int, Hop], Leg]]:
+    """Return what each device is to be asked, by the number of the pair and the way through it."""
+    legs: dict[str, dict[tuple[int, Hop], Leg]] = {name: {} for name in names}
+    for number, pair in enumerate(pairs):
+        (region,) = pair.region.boxes
+        for hop in pair.hops:
+            if hop.device in legs:
+                legs[hop.device][number, hop] = Leg(
+                    hop=hop,
+                    source=region.source,
+                    destination=region.destination,
+                    statement=pair.statement,
+                )
+    return legs
+
+
+def joined_answers(
+    pairs: Sequence[Pair],
+    legs: Mapping[str, Mapping[tuple[int, Hop], Leg]],
+    devices: Mapping[str, Answering | Failure],
+    platforms: Mapping[str, str],
+    side: Side,
+) -> Iterator[Permits]:
+    """Yield what is permitted between each pair of ends, from the answers of all devices."""
+    answers: dict[tuple[int, Hop], Rows] = {}
+    for name, one in devices.items():
+        given: Sequence[Rows] = [one] * len(legs[name]) if isinstance(one, Failure) else one.legs
+        answers |= zip(legs[name], given, strict=True)
+    for number, pair in enumerate(pairs):
+        held = {hop: answers[number, hop] for hop in pair.hops if (number, hop) in answers}
+        yield permits(pair, held, platforms, side)
 
 
 #: Rows of what is enforced, or of the one policy that was asked; and of what is declared.

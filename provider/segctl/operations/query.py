@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from segctl.analysis.ends import End, Extents, end_of, hops_between, sites_of
 from segctl.analysis.space import Box, Space
 from segctl.compiler.topology import topology
-from segctl.fleet.listing import Leg, Listed
-from segctl.fleet.permits import Pair, QueryResult, permits
+from segctl.fleet.permits import Pair, QueryResult, joined_answers, legs_by_device
 from segctl.model.errors import Problem, UsageError
 from segctl.operations.loading import desired_of, load_inventory
 from segctl.operations.workers import at_work
@@ -18,11 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from segctl.analysis.rows import Row
     from segctl.compiler.build import Desired
-    from segctl.compiler.topology import Hop
     from segctl.fleet import Failure
-    from segctl.fleet.listing import Side
+    from segctl.fleet.legs import Leg
+    from segctl.fleet.listing import Listed, Side
     from segctl.fleet.permits import Permits
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
@@ -173,34 +171,14 @@ def _answered(
     progress: Progress,
 ) -> tuple[dict[str, Listed | Failure], tuple[Permits, ...]]:
     chosen = asked.chosen
-    legs: dict[str, dict[tuple[int, Hop], Leg]] = {item.device.name: {} for item in chosen}
-    for number, pair in enumerate(pairs):
-        (region,) = pair.region.boxes
-        for hop in pair.hops:
-            if hop.device in legs:
-                leg = Leg(hop=hop, source=region.source, destination=region.destination)
-                legs[hop.device][number, hop] = leg
+    legs = legs_by_device(pairs, [item.device.name for item in chosen])
     work = [
         (item, tuple(legs[item.device.name].values())) for item in chosen if legs[item.device.name]
     ]
     listed = _listed(common, asked.loaded, work, options, progress)
     devices = {item.device.name: one for (item, _), one in zip(work, listed, strict=True)}
-    answers: dict[tuple[int, Hop], tuple[Row, ...] | Failure] = {}
-    for name, one in devices.items():
-        keys = legs[name]
-        given = [one] * len(keys) if not isinstance(one, Listed) else one.legs
-        answers |= zip(keys, given, strict=True)
     platforms = {item.device.name: item.device.platform for item in chosen}
-    found = tuple(
-        permits(
-            pair,
-            {hop: answers[number, hop] for hop in pair.hops if (number, hop) in answers},
-            platforms,
-            options.side,
-        )
-        for number, pair in enumerate(pairs)
-    )
-    return devices, found
+    return devices, tuple(joined_answers(pairs, legs, devices, platforms, options.side))
 
 
 def _listed(

@@ -12,6 +12,7 @@ from segctl.fleet import Failure
 from segctl.report.extents import joined, names_text, service_list, time_list
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.policies import policy_json, policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.analysis.answer import Example
     from segctl.analysis.query import Question
     from segctl.analysis.verdict import Open, Verdict
+    from segctl.fleet.permits import PolicyResult
     from segctl.fleet.queries import Answered, Checked
 
 #: Why a check that is answered otherwise than expected makes the exit status 1.
@@ -38,6 +40,7 @@ def check_json(
     expecting: bool,
     declared: bool,
     offline: bool = False,
+    policies: Sequence[PolicyResult] = (),
 ) -> dict[str, Any]:
     """Return the document of answers.
 
@@ -48,6 +51,7 @@ def check_json(
         expecting: whether the answers are held against what the checks expect.
         declared: whether they are of the inventory rather than of devices.
         offline: whether they are of snapshots.
+        policies: what policy tests found.
     """
     answers = {
         name: repeat(found) if isinstance(found, Failure) else iter(found.answers)
@@ -57,12 +61,14 @@ def check_json(
     for question, verdict in zip(questions, verdicts, strict=True):
         given = {name: next(own) for name, own in answers.items() if name in question.devices}
         checks.append(_check_json(question, given, verdict, expecting=expecting))
-    states = Counter(check["status"] for check in checks)
+    tests = [policy_json(one) for one in policies]
+    states = Counter(one["status"] for one in (*checks, *tests))
     document: dict[str, Any] = {
         "format_version": "1.0",
         "declared": declared,
         "offline": offline,
         "checks": checks,
+        "policies": tests,
         "devices": [_device_json(name, found) for name, found in results.items()],
         "summary": {state: states[state] for state in _STATES},
     }
@@ -72,9 +78,11 @@ def check_json(
 def _error(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return why the exit status is 1, if it is: first that something could not be told."""
     rows = [row for check in document["checks"] for row in check["devices"]]
-    failed = next((row["error"] for row in rows if "error" in row), None)
-    if failed is not None:
-        return {"error": failed}
+    failed = [row["error"] for row in rows if "error" in row]
+    pairs = [pair for policy in document["policies"] for pair in policy["pairs"]]
+    failed += [error for pair in pairs for error in pair["errors"]]
+    if failed:
+        return {"error": {name: failed[0][name] for name in ("code", "message")}}
     otherwise, unknown = (document["summary"][state] for state in ("otherwise", UNKNOWN))
     if otherwise:
         message = f"{counted(otherwise, 'check')} answered otherwise than expected"
@@ -228,6 +236,9 @@ def check_text(document: Mapping[str, Any]) -> Iterator[Line]:
             yield Line(lead=f"! {finding['severity']}: ", text=text, style="yellow")
     for check in document["checks"]:
         yield from _check_text(check)
+        yield Line()
+    for policy in document["policies"]:
+        yield from policy_text(policy)
         yield Line()
     totals = document["summary"]
     parts = [f"{totals[state]} {word}" for state, word in _TOTALS.items() if totals[state]]

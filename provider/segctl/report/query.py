@@ -70,9 +70,9 @@ def query_json(result: QueryResult, source: str, destination: str) -> dict[str, 
         "offline": result.offline,
         "from": source,
         "to": destination,
-        **_pair_json(found),
+        **pair_json(found),
         "ways": [
-            {"state": _way_state(way), "steps": [_pair_json(step) for step in way]}
+            {"state": _way_state(way), "steps": [pair_json(step) for step in way]}
             for way in result.ways
         ],
         "devices": _devices_json(result.devices),
@@ -82,7 +82,7 @@ def query_json(result: QueryResult, source: str, destination: str) -> dict[str, 
 
 def matrix_json(result: QueryResult) -> dict[str, Any]:
     """Return the document of what is permitted between all zones."""
-    cells = [_pair_json(found) for found in result.found]
+    cells = [pair_json(found) for found in result.found]
     document: dict[str, Any] = {
         "format_version": "1.0",
         "side": result.side,
@@ -119,7 +119,8 @@ def _error(cells: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> d
     return {}
 
 
-def _pair_json(found: Permits) -> dict[str, Any]:
+def pair_json(found: Permits) -> dict[str, Any]:
+    """Return what is permitted between two ends."""
     pair = found.pair
     rows: list[dict[str, Any]] = []
     errors: list[dict[str, str]] = []
@@ -296,7 +297,7 @@ def _pair_text(pair: Mapping[str, Any], title: str) -> Iterator[Line]:
     zones = f"{pair['from_zone']} → {pair['to_zone']}"
     yield Line(lead=title, text="" if title == zones else f"  ({zones})", lead_style="bold")
     for row in pair["rows"]:
-        yield from _row_text(row)
+        yield from row_text(row)
     for row in _unanswered(pair):
         text = f"{row['firewall']}: {'; '.join(row['why'])}"
         yield Line(lead="  cannot tell    ", text=text, style="bold red")
@@ -312,7 +313,8 @@ _THROUGH = {
 }
 
 
-def _row_text(row: Mapping[str, Any]) -> Iterator[Line]:
+def row_text(row: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of a row."""
     what = f"{_shortened(row['application_text'])} on {joined(row['services'])}"
     said = [f"{row['source_text']} → {row['destination_text']}", what]
     if row["user_text"] != "any":
