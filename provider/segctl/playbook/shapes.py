@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from segctl.inventory.schema import schema_of, variables_schema
+from segctl.inventory.schema import LEVELS, schema_of, variables_schema
 from segctl.inventory.shapes import Cases, Either, Field, Free, Many, Record, Scalar
 from segctl.model.site import ZONE_KINDS
 from segctl.playbook.model import DAYS
@@ -118,7 +118,7 @@ _ENDS: Final = Either(
             ),
             Field(
                 name="level",
-                shape=Many(item=Scalar(kind="number", minimum=0), or_one=True, not_empty=True),
+                shape=Many(item=Scalar(kind="number", choices=LEVELS), or_one=True, not_empty=True),
                 doc="All zones of these levels.",
             ),
             Field(name="except", shape=_NAMES, doc="Zones that are left out."),
