@@ -72,6 +72,12 @@ COMMANDS = {
         "--expect",
         "--declared",
         "--offline",
+        "--env",
+        "--markdown",
+        "--sarif",
+        "--junit",
+        "--gitlab",
+        "--html",
     ),
     "query": (
         "--from",

@@ -65,7 +65,10 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["drift", "--baseline=odd.yml"],
     ],
     "drift history": [["drift", "history", "--all"]],
-    "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
+    "check": [
+        ["check", "--from", "supervisory", "--to", "control", *FORM],
+        ["check", "checks.yml", *FORM],
+    ],
     "query": [
         ["query", "--from", "supervisory", "--to", "control", "--both"],
         ["query", "--from", "supervisory", "--to", "control", "--pivot=1", "--csv"],

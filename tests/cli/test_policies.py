@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import json
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -251,3 +254,49 @@ def test_a_limit_leaves_out_pairs_of_others(applied: Plant) -> None:
     lone = "- policy: {from: supervisory, to: control, permits: []}\n"
     error = asked(applied, lone, "-l", "fw2", code=1)["error"]
     assert "include fw1 in -l" in error["message"]
+
+
+# --- reports -------------------------------------------------------------------------------------
+
+MIXED = (
+    CONDUITS
+    + """\
+    - check: {from: scada1, to: plc1, application: modbus.read}
+    - check: {from: scada1, to: plc1, application: modbus.write}
+    """
+)
+
+
+def test_an_acceptance_protocol(applied: Plant) -> None:
+    add_rule(applied, source="CN")
+    forms = ("junit", "markdown", "html", "sarif", "gitlab")
+    words = [word for form in forms for word in (f"--{form}", f"{form}.out")]
+    document = asked(applied, MIXED, *words, "--env", "site-a", code=1)
+    texts = {form: (applied.folder / f"{form}.out").read_text("utf-8") for form in forms}
+    digest = document["devices"][0]["digest"]
+    assert document["provenance"]["devices"] == ["fw1", "fw2"]
+    for form in ("markdown", "html"):
+        page = html.unescape(texts[form])
+        assert digest in page
+        assert "cannot tell" in page
+        assert "nothing but conduits reaches a controller" in page
+        assert POLL in page
+        assert document["provenance"]["date"][:10] in page
+    assert "Acceptance protocol" in texts["html"]
+    top = ElementTree.fromstring(texts["junit"])
+    cases = {case.get("name"): [child.tag for child in case] for case in top.iter("testcase")}
+    assert len(cases) == 3
+    statuses = [one["status"] for one in (*document["checks"], *document["policies"])]
+    wanted = {"as_expected": ["system-out"], "otherwise": ["failure"], "cannot_tell": ["error"]}
+    assert list(cases.values()) == [wanted[status] for status in statuses]
+    results = json.loads(texts["sarif"])["runs"][0]["results"]
+    assert {one["ruleId"] for one in results} <= {"check_failed", "cannot_tell"}
+    lines = {one["locations"][0]["physicalLocation"]["region"]["startLine"] for one in results}
+    assert lines
+    assert len(json.loads(texts["gitlab"])) == len(results)
+
+
+def test_a_report_is_written_when_nothing_could_be_asked(plant: Plant) -> None:
+    (plant.folder / "checks.yml").write_text("- check: {from: nobody, to: plc1}\n", "utf-8")
+    assert plant("check", "checks.yml", "--junit", "report.xml").code == 1
+    assert "is not a zone, asset or address" in (plant.folder / "report.xml").read_text("utf-8")

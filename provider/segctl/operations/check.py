@@ -49,6 +49,7 @@ class CheckResult:
     `policies` are the policy tests with what they found.
     """
 
+    loaded: Loaded
     questions: tuple[Question, ...]
     answers: Mapping[str, Checked | Failure]
     verdicts: tuple[Verdict | None, ...]
@@ -80,6 +81,7 @@ def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> C
     platforms = {item.device.name: item.device.platform for item in chosen}
     found = iter(joined_answers(pairs, legs, answers, platforms, "live"))
     return CheckResult(
+        loaded=loaded,
         questions=questions,
         answers=answers,
         verdicts=tuple(_verdicts(questions, answers, platforms)),

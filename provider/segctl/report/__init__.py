@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from segctl.report.changes import row
 from segctl.report.check import check_json, check_text
+from segctl.report.check_report import check_report
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -49,6 +50,7 @@ __all__ = [
     "accepted_text",
     "author_text",
     "check_json",
+    "check_report",
     "check_text",
     "csv_text",
     "device_text",

@@ -235,19 +235,25 @@ def check_text(document: Mapping[str, Any]) -> Iterator[Line]:
             text = f"{device['name']}: {finding['message']}{hint}"
             yield Line(lead=f"! {finding['severity']}: ", text=text, style="yellow")
     for check in document["checks"]:
-        yield from _check_text(check)
+        yield from check_text_of(check)
         yield Line()
     for policy in document["policies"]:
         yield from policy_text(policy)
         yield Line()
+    yield Line(text=total_text(document), style="bold")
+
+
+def total_text(document: Mapping[str, Any]) -> str:
+    """Say how many questions were answered how, and by what."""
     totals = document["summary"]
     parts = [f"{totals[state]} {word}" for state, word in _TOTALS.items() if totals[state]]
     of = "as declared, no device was asked" if document["declared"] else ""
     of = "from snapshots" if document["offline"] else of
-    yield Line(text=", ".join(parts) + (f" ({of})" if of else ""), style="bold")
+    return ", ".join(parts) + (f" ({of})" if of else "")
 
 
-def _check_text(check: Mapping[str, Any]) -> Iterator[Line]:
+def check_text_of(check: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of one question and its answers."""
     what = check["protocol"] + (f"/{check['port']}" if check["port"] else "")
     what += f" {check['application']}" if check["application"] else ""
     what += f" by {check['user']}" if check["user"] else ""

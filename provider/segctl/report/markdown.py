@@ -21,6 +21,7 @@ _TITLES = {
     "plan": "segctl plan",
     "drift": "segctl drift",
     "validate": "segctl validate",
+    "check": "segctl check",
     "review": "segctl plan, compared with the reviewed one",
 }
 #: How a report is read as a whole where a comment has no room for it.
@@ -29,6 +30,7 @@ _WHOLE = {
     "review": "both plan files of this run (`segctl show FILE --same-as REVIEWED`)",
     "drift": "the HTML or JSON report of this run",
     "validate": "the HTML or SARIF report of this run",
+    "check": "the HTML or JSON report of this run",
 }
 
 

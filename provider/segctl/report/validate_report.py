@@ -21,6 +21,7 @@ _TITLES: Mapping[Kind, str] = {
     "plan": "No plan",
     "drift": "Drift: could not tell",
     "validate": "Validation",
+    "check": "Checks: not answered",
     "review": "No plan",
 }
 _RANKS = ("error", "warning", "note")

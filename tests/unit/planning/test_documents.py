@@ -181,6 +181,8 @@ DOCUMENTS = {
     "planning/snapshot.py": "snapshots",
     "drift/baseline.py": "entries of a baseline",
     "report/check.py": "the document of segctl check",
+    "report/check_report.py": "reports of it",
+    "report/policies.py": "its policy tests",
     "report/drift_document.py": "the document of segctl drift",
     "report/gitlab.py": "what GitLab reads",
     "report/outcomes.py": "the document of segctl apply",
