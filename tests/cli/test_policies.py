@@ -6,7 +6,7 @@ import html
 import json
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -258,12 +258,9 @@ def test_a_limit_leaves_out_pairs_of_others(applied: Plant) -> None:
 
 # --- reports -------------------------------------------------------------------------------------
 
-MIXED = (
-    CONDUITS
-    + """\
-    - check: {from: scada1, to: plc1, application: modbus.read}
-    - check: {from: scada1, to: plc1, application: modbus.write}
-    """
+MIXED = dedent(CONDUITS) + (
+    "- check: {from: scada1, to: plc1, application: modbus.read}\n"
+    "- check: {from: scada1, to: plc1, application: modbus.write}\n"
 )
 
 
@@ -283,7 +280,7 @@ def test_an_acceptance_protocol(applied: Plant) -> None:
         assert POLL in page
         assert document["provenance"]["date"][:10] in page
     assert "Acceptance protocol" in texts["html"]
-    top = ElementTree.fromstring(texts["junit"])
+    top = ET.fromstring(texts["junit"])
     cases = {case.get("name"): [child.tag for child in case] for case in top.iter("testcase")}
     assert len(cases) == 3
     statuses = [one["status"] for one in (*document["checks"], *document["policies"])]

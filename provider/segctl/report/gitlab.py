@@ -1,6 +1,4 @@
-"""What GitLab shows in a merge request: the changes of a plan, or the findings of a validation
-or of checks.
-"""
+"""What GitLab shows in a merge request: changes of a plan, findings of a validation or checks."""
 
 from __future__ import annotations
 

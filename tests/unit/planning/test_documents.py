@@ -171,6 +171,8 @@ READERS = {
     "planning/documents.py": "plans, from files to values",
     "cli/fmt.py": "how many files are changed",
     "compiler/naming/marks.py": "parts of a mark",
+    "report/check.py": "errors of pairs of zones, of policy tests",
+    "report/policies.py": "policy tests",
     "report/query.py": "rows of segctl query",
 }
 #: Modules of these rooms that make JSON, or read it.
