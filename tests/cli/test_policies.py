@@ -265,7 +265,7 @@ MIXED = dedent(CONDUITS) + (
 
 
 def test_an_acceptance_protocol(applied: Plant) -> None:
-    add_rule(applied, source="CN")
+    add_rule(applied, source="CN", destination="10.20.1.12")
     forms = ("junit", "markdown", "html", "sarif", "gitlab")
     words = [word for form in forms for word in (f"--{form}", f"{form}.out")]
     document = asked(applied, MIXED, *words, "--env", "site-a", code=1)
