@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
+from segctl.analysis.by_rule import Row, rows
 from segctl.analysis.ends import End, end_of, hops_between
-from segctl.analysis.rows import Row, rows
 from segctl.analysis.space import NOTHING, Box, Names, Space
 from segctl.compiler.naming import label
 from segctl.compiler.topology import topology

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.analysis.by_rule import compared, rows
 from segctl.analysis.policies import CONDUITS, excess, names_of
-from segctl.analysis.rows import compared, rows
 from segctl.analysis.space import Box, Space
 from segctl.fleet.failures import failure_of
 from segctl.model.errors import SegctlError
@@ -15,9 +15,9 @@ from segctl.providers.base import application_names, declared_reading, provider
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from segctl.analysis.by_rule import Row
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.policies import Statement
-    from segctl.analysis.rows import Row
     from segctl.analysis.space import Numbers
     from segctl.compiler.build import Desired
     from segctl.compiler.topology import Hop

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from segctl.analysis.rows import Row
+    from segctl.analysis.by_rule import Row
     from segctl.compiler.build import Desired
     from segctl.fleet.legs import Leg
     from segctl.fleet.tasks import Link

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from segctl.analysis.rows import space_of
+from segctl.analysis.by_rule import space_of
 from segctl.analysis.series import Span, along
 from segctl.analysis.space import Space, TooComplexError
 from segctl.fleet.failures import Failure
@@ -14,9 +14,9 @@ from segctl.fleet.legs import Leg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from segctl.analysis.by_rule import Row, State
     from segctl.analysis.ends import End
     from segctl.analysis.policies import PolicyTest, Statement
-    from segctl.analysis.rows import Row, State
     from segctl.compiler.topology import Hop
     from segctl.fleet.listing import Listed, Side
 

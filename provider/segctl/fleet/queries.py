@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from segctl.analysis.answer import Passage
+    from segctl.analysis.by_rule import Row
     from segctl.analysis.effective import Reading
     from segctl.analysis.query import Question
-    from segctl.analysis.rows import Row
     from segctl.compiler.build import Desired
     from segctl.compiler.topology import Hop
     from segctl.fleet.legs import Leg

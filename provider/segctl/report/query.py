@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segctl.analysis.rows import STATES
+from segctl.analysis.by_rule import STATES
 from segctl.analysis.series import gets_through
 from segctl.fleet import Failure
 from segctl.report.extents import (
@@ -25,7 +25,7 @@ from segctl.system.inert import cell
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.rows import Row
+    from segctl.analysis.by_rule import Row
     from segctl.analysis.space import Box, Names
     from segctl.compiler.topology import Hop
     from segctl.fleet.listing import Listed

@@ -9,9 +9,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segctl.analysis.by_rule import compared, rows, space_of
 from segctl.analysis.decide import Packet, decide
 from segctl.analysis.effective import Reading, permitted
-from segctl.analysis.rows import compared, rows, space_of
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     EVERYTHING,
