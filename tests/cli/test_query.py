@@ -283,3 +283,102 @@ def test_a_zone_of_two_names_at_one_binding_keeps_its_addresses(applied: Plant) 
     assert "theirs" not in {row["rule"] for row in rows}
     rows = asked(applied, "query", "--from", "supervisory", "--to", "spare")["rows"]
     assert {row["rule"] for row in rows} == {"theirs"}
+
+
+# --- claims --------------------------------------------------------------------------------------
+
+
+def claimed(plant: Plant, *words: str, code: int = 0) -> Any:
+    with plant.untouched():
+        done = plant("query", *words, "--json")
+    assert done.code == code, (done.err, done.out[-2000:])
+    jsonschema.validate(done.json, plant("schema", "claim").json)
+    return done.json
+
+
+def test_claims_hold_or_have_an_example(applied: Plant) -> None:
+    assert claimed(applied, "live", "equivalent", "declared")["holds"] == "yes"
+    add_rule(applied, destination="10.20.1.12", service="service-https")
+    document = claimed(applied, "live", "implies", "declared", code=1)
+    assert (document["holds"], document["error"]["code"]) == ("no", "check_failed")
+    (exception,) = document["exceptions"]
+    assert exception["rules"] == ["theirs", "interzone-default"]
+    assert "→ 10.20.1.12 tcp/443" in exception["example"]
+    assert claimed(applied, "declared", "implies", "live")["holds"] == "yes"
+    out = applied("query", "live", "implies", "declared").out
+    assert "    live: decided by theirs\n    declared: decided by interzone-default\n" in out
+    assert out.endswith("live implies declared: does not hold (7 places asked)\n")
+
+
+def test_a_plan_is_what_the_device_will_enforce(plant: Plant) -> None:
+    assert claimed(plant, "live", "implies", "plan")["holds"] == "yes"
+    assert claimed(plant, "plan", "equivalent", "declared")["holds"] == "yes"
+    assert claimed(plant, "plan", "implies", "live", code=1)["holds"] == "no"
+    add_rule(plant, destination="10.20.1.12")
+    assert claimed(plant, "plan", "implies", "declared", code=1)["holds"] == "no"
+
+
+def test_snapshots_are_held_against_devices(applied: Plant) -> None:
+    assert applied("snapshot", "-o", "kept").code == 0
+    words = ("snapshot", "equivalent", "live", "--offline", "kept")
+    assert claimed(applied, *words)["holds"] == "yes"
+    assert claimed(applied, "plan", "equivalent", "snapshot", "--offline", "kept")["holds"] == "yes"
+    add_rule(applied)
+    assert claimed(applied, *words, code=1)["holds"] == "no"
+
+
+def test_a_claim_that_cannot_be_told_is_not_said_to_hold(applied: Plant) -> None:
+    add_rule(applied, source="CN")
+    document = claimed(applied, "live", "implies", "declared", code=1)
+    assert (document["holds"], document["error"]["code"]) == ("cannot_tell", "cannot_tell")
+    assert any("CN is known" in why for why in document["exceptions"][0]["why"])
+
+
+def test_claims_about_the_packets_between_two_ends(applied: Plant) -> None:
+    ends = ("--from", "dmz", "--to", "control")
+    assert claimed(applied, "live", "never-matches", *ends)["holds"] == "yes"
+    assert claimed(applied, "live", "never-matches", *BETWEEN, code=1)["holds"] == "no"
+    assert claimed(applied, "live", "always-matches", *BETWEEN, code=1)["holds"] == "no"
+    applied.fleet["fw1"].stop()
+    document = claimed(applied, "live", "never-matches", *BETWEEN, code=1)
+    assert (document["holds"], document["error"]["code"]) == ("cannot_tell", "unreachable")
+
+
+def test_a_claim_of_the_inventory_asks_no_device(plant: Plant) -> None:
+    words = ("declared", "never-matches", "--from", "control", "--to", "dmz")
+    assert claimed(plant, *words)["holds"] == "yes"
+    assert not any(mock.requests for mock in plant.fleet.mocks.values())
+
+
+def test_claims_of_a_linux_gateway(gateways: Plant) -> None:
+    assert claimed(gateways, "live", "equivalent", "declared")["holds"] == "yes"
+    gateways.edit(
+        "hosts.yml",
+        "destination: plc2, protocols: {modbus: read}",
+        "destination: plc2, protocols: {modbus: [read, write]}",
+    )
+    document = claimed(gateways, "live", "equivalent", "declared", code=1)
+    assert {one["firewall"] for one in document["exceptions"]} == {"gw2"}
+    assert "modbus.write" in document["exceptions"][0]["example"]
+    assert claimed(gateways, "plan", "equivalent", "declared")["holds"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("live", "implies"), "name the second one"),
+        (("live", "covers", "declared"), "verbs are implies, equivalent, disjoint"),
+        (("alive", "implies", "declared"), "'alive' is not a policy: use declared, live"),
+        (("live", "implies", "snapshot"), "needs --offline FILE"),
+        (("live", "implies", "declared", "--offline", "x"), "--offline goes with a claim about"),
+        (("live", "never-matches"), "say of what"),
+        (("live", "implies", "declared", "--both"), "names its policies itself"),
+        (("live", "implies", "declared", "--from", "control"), "both --from and --to"),
+    ],
+)
+def test_claims_that_mean_nothing_are_refused(
+    plant: Plant, words: tuple[str, ...], text: str
+) -> None:
+    done = plant("query", *words)
+    assert done.code == 1
+    assert text in done.err

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from segctl.analysis.verbs import Verb
     from segctl.cli.arguments import Settings
     from segctl.fleet.listing import Side
+    from segctl.fleet.relations import Claim, Policies
     from segctl.report import Line
 
 DeclaredOption = Annotated[
@@ -37,6 +39,15 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV on stdout")]
 @app.command(cls=Command, epilog=epilog("query"))
 def query(
     context: typer.Context,
+    claim: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[LEFT VERB [RIGHT]]",
+            help="Instead of a list: whether a verb holds, such as `live implies declared`. "
+            "Policies: declared, live, snapshot, plan. Verbs: implies, equivalent, disjoint, "
+            "never-matches, always-matches",
+        ),
+    ] = None,
     *,
     source: Annotated[
         str, typer.Option("--from", help="Zone, asset or address where traffic begins")
@@ -56,6 +67,13 @@ def query(
     """List everything that firewalls permit between two zones; never writes to a device."""
     from segctl.report import query_json, query_text
 
+    if claim:
+        if declared or live or both or pivot or as_csv:
+            raise UsageError(
+                "a claim names its policies itself: leave out --declared, --live, --both, "
+                "--pivot and --csv"
+            )
+        return _claimed(context, claim, source, destination, offline)
     if not source or not destination:
         raise UsageError("give --from and --to: zones, assets or addresses")
     settings, display = given_to(context)
@@ -130,3 +148,52 @@ def _shown(
     else:
         print_lines(text(document))
     return ERROR if "error" in document else OK
+
+
+def _claimed(
+    context: typer.Context, words: list[str], source: str, destination: str, offline: Path | None
+) -> int:
+    from segctl.report import claim_json, claim_text
+
+    settings, display = given_to(context)
+    claim = _claim(words, offline)
+    if bool(source) is not bool(destination):
+        raise UsageError("give both --from and --to, or neither for all zones")
+    if claim.right is None and not source:
+        raise UsageError(f"{claim}: say of what, with --from and --to or a second policy")
+    ends = (source, destination) if source else None
+    result = querying.claim(settings, claim, ends, offline, display)
+    document = claim_json(result.claim, result.devices, result.legs)
+    failed = (one for one in document["devices"] if "error" in one)
+    tell_failures((one["name"], one["error"]["message"]) for one in failed)
+    if settings.json:
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(claim_text(document))
+    return ERROR if "error" in document else OK
+
+
+def _claim(words: list[str], offline: Path | None) -> Claim:
+    from segctl.analysis.verbs import ALONE, VERBS
+    from segctl.fleet.relations import POLICIES, Claim
+
+    policies: dict[str, Policies] = {name: name for name in POLICIES}
+    verbs: dict[str, Verb] = {name: name for name in VERBS}
+    if len(words) not in {2, 3} or words[1] not in verbs:
+        raise UsageError(f"a claim is LEFT VERB [RIGHT]; verbs are {', '.join(VERBS)}")
+    for word in (words[0], *words[2:]):
+        if word not in policies:
+            raise UsageError(f"{word!r} is not a policy: use {', '.join(POLICIES)}")
+    verb = verbs[words[1]]
+    if len(words) == 2 and verb not in ALONE:
+        raise UsageError(f"{verb} holds between two policies: name the second one")
+    claim = Claim(
+        left=policies[words[0]],
+        verb=verb,
+        right=policies[words[2]] if len(words) == 3 else None,
+    )
+    if "snapshot" in claim.of and offline is None:
+        raise UsageError("a claim about a snapshot needs --offline FILE")
+    if offline is not None and not claim.of & {"snapshot", "plan"}:
+        raise UsageError("--offline goes with a claim about snapshot or plan")
+    return claim

@@ -14,7 +14,7 @@ from segctl.operations.loading import desired_of, load_inventory
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from segctl.compiler.build import Desired
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segctl.fleet.legs import Leg
     from segctl.fleet.listing import Listed, Side
     from segctl.fleet.permits import Permits
+    from segctl.fleet.relations import Claim, Related
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
@@ -93,6 +94,81 @@ def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> 
         ways=(),
         devices=devices,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimResult:
+    """A claim, the pairs of ends it is about, and each device's answer on its ways."""
+
+    claim: Claim
+    pairs: tuple[Pair, ...]
+    devices: Mapping[str, Related | Failure]
+    legs: Mapping[str, tuple[Leg, ...]]
+
+
+def claim(
+    common: CommonOptions,
+    claimed: Claim,
+    ends: tuple[str, str] | None,
+    offline: Path | None,
+    progress: Progress,
+) -> ClaimResult:
+    """Return whether a claim about policies holds; never writes to a device.
+
+    Args:
+        common: the inventory and its options.
+        claimed: what is claimed.
+        ends: between which two ends; None for all zones.
+        offline: a snapshot or a folder of them.
+        progress: who is told.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        SnapshotError: a snapshot cannot be used.
+        UsageError: an end is unknown, or no firewall is between them.
+    """
+    loaded = load_inventory(common, progress)
+    chosen = desired_of(loaded)
+    asked = _Asked(loaded, chosen)
+    names = [item.device.name for item in chosen]
+    if ends is None:
+        every = asked.everywhere()
+        pairs = tuple(pair for pair in every if {hop.device for hop in pair.hops} & {*names})
+    else:
+        pairs = (asked.pair(asked.end(ends[0]), asked.end(ends[1])),)
+    legs = {name: tuple(held.values()) for name, held in legs_by_device(pairs, names).items()}
+    work = [(item, legs[item.device.name]) for item in chosen if legs[item.device.name]]
+    found = _claimed(common, loaded, work, claimed, offline, progress)
+    devices = {item.device.name: one for (item, _), one in zip(work, found, strict=True)}
+    return ClaimResult(claim=claimed, pairs=pairs, devices=devices, legs=legs)
+
+
+def _claimed(  # noqa: PLR0917 - all that a claim stands on
+    common: CommonOptions,
+    loaded: Loaded,
+    work: Sequence[tuple[Desired, tuple[Leg, ...]]],
+    claimed: Claim,
+    offline: Path | None,
+    progress: Progress,
+) -> Sequence[Related | Failure]:
+    from segctl.fleet.relations import relate_devices, relate_offline
+    from segctl.planning.snapshot import load_snapshots
+
+    snapshots = {} if offline is None else load_snapshots(offline)
+    asks = "live" in claimed.of or ("plan" in claimed.of and offline is None)
+    if not asks:
+        return [relate_offline(item, legs, claimed, snapshots) for item, legs in work]
+    names = [item.device.name for item, _ in work]
+    with at_work(common, names, progress) as (executor, report):
+        return relate_devices(
+            work,
+            claimed,
+            snapshots,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+        )
 
 
 class _Asked:

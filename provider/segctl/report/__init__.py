@@ -5,6 +5,7 @@ from __future__ import annotations
 from segctl.report.changes import row
 from segctl.report.check import check_json, check_text
 from segctl.report.check_report import check_report
+from segctl.report.claim import claim_json, claim_text
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -52,6 +53,8 @@ __all__ = [
     "check_json",
     "check_report",
     "check_text",
+    "claim_json",
+    "claim_text",
     "csv_text",
     "device_text",
     "difference_text",
