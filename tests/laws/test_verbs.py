@@ -105,7 +105,7 @@ def test_the_same_words_are_the_same_whatever_they_stand_for(verb: Verb) -> None
     odd = Rule(name="odd", from_zones=("it",), to_zones=("ot",), sources=("CN",))
     left = OBJECTS.replace(rules=(odd,))
     assert asked(verb, left, left).holds == "yes"
-    moved = OBJECTS.replace(rules=(replace(odd, name="odd2"), replace(odd, sources=("a0",))))
+    moved = OBJECTS.replace(rules=(odd, replace(odd, name="more", sources=("a0",))))
     assert asked("implies", left, moved).holds == "yes"
     found = asked("implies", left, OBJECTS)
     assert found.holds == "cannot_tell"

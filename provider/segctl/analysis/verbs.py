@@ -1,4 +1,4 @@
-"""What one policy has to do with another, or with the packets asked about: a closed set of verbs."""
+"""What one policy has to do with another, or with the packets asked about: the verbs."""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import segctl
-from segctl.analysis.effective import Reading
 from segctl.analysis.verbs import relation
 from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import Failure, failure_of
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.analysis.effective import Reading
     from segctl.analysis.verbs import Relation, Verb
     from segctl.compiler.build import Desired
     from segctl.fleet.legs import Leg

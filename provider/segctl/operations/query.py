@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 from segctl.analysis.ends import End, Extents, end_of, hops_between, sites_of
-from segctl.analysis.space import Box, Space
-from segctl.compiler.topology import topology
+from segctl.analysis.space import ALL_ADDRESSES, Box, Space
+from segctl.compiler.topology import Hop, topology
+from segctl.fleet.legs import Leg
 from segctl.fleet.permits import Pair, QueryResult, joined_answers, legs_by_device
 from segctl.model.errors import Problem, UsageError
 from segctl.operations.loading import desired_of, load_inventory
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.fleet import Failure
-    from segctl.fleet.legs import Leg
     from segctl.fleet.listing import Listed, Side
     from segctl.fleet.permits import Permits
     from segctl.fleet.relations import Claim, Related
@@ -98,10 +99,9 @@ def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimResult:
-    """A claim, the pairs of ends it is about, and each device's answer on its ways."""
+    """A claim, and each device's answer on its ways."""
 
     claim: Claim
-    pairs: tuple[Pair, ...]
     devices: Mapping[str, Related | Failure]
     legs: Mapping[str, tuple[Leg, ...]]
 
@@ -130,17 +130,24 @@ def claim(
     loaded = load_inventory(common, progress)
     chosen = desired_of(loaded)
     asked = _Asked(loaded, chosen)
-    names = [item.device.name for item in chosen]
     if ends is None:
-        every = asked.everywhere()
-        pairs = tuple(pair for pair in every if {hop.device for hop in pair.hops} & {*names})
+        legs = {item.device.name: tuple(_everywhere(item)) for item in chosen}
     else:
-        pairs = (asked.pair(asked.end(ends[0]), asked.end(ends[1])),)
-    legs = {name: tuple(held.values()) for name, held in legs_by_device(pairs, names).items()}
+        pair = asked.pair(asked.end(ends[0]), asked.end(ends[1]))
+        found = legs_by_device([pair], [item.device.name for item in chosen])
+        legs = {name: tuple(held.values()) for name, held in found.items()}
     work = [(item, legs[item.device.name]) for item in chosen if legs[item.device.name]]
-    found = _claimed(common, loaded, work, claimed, offline, progress)
-    devices = {item.device.name: one for (item, _), one in zip(work, found, strict=True)}
-    return ClaimResult(claim=claimed, pairs=pairs, devices=devices, legs=legs)
+    given = _claimed(common, loaded, work, claimed, offline, progress)
+    devices = {item.device.name: one for (item, _), one in zip(work, given, strict=True)}
+    return ClaimResult(claim=claimed, devices=devices, legs=legs)
+
+
+def _everywhere(item: Desired) -> Iterator[Leg]:
+    """Yield the ways between all zones of a firewall, for all addresses."""
+    name, zones = item.device.name, [binding.zone for binding in item.device.zones]
+    for enter, leave in product(zones, zones):
+        hop = Hop(device=name, enter=enter, leave=leave)
+        yield Leg(hop=hop, source=ALL_ADDRESSES, destination=ALL_ADDRESSES)
 
 
 def _claimed(  # noqa: PLR0917 - all that a claim stands on
