@@ -72,6 +72,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     "query": [
         ["query", "--from", "supervisory", "--to", "control", "--both"],
         ["query", "--from", "supervisory", "--to", "control", "--pivot=1", "--csv"],
+        ["query", "live", "implies", "declared"],
     ],
     "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],

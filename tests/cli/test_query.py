@@ -203,7 +203,7 @@ def test_the_matrix_has_every_pair_of_zones(applied: Plant) -> None:
     assert states["plant/dmz", "plant/control"] == ["cannot_tell"]  # through both new rules
     assert (document["summary"]["only_live"], document["summary"]["cannot_tell"]) == (1, 2)
     out = applied("matrix").out
-    assert " 3 plant/supervisory      =+    =    =\n" in out
+    assert " 3 plant/supervisory    =+    =    =\n" in out
     assert "= permitted, - only declared, + only live, ? cannot tell, · nothing\n" in out
 
 

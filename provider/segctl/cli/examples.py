@@ -29,7 +29,7 @@ EXAMPLES = {
     ),
     "query": (
         "segctl query --from enterprise --to control --both",
-        "segctl query --from vendor --to plc1 --declared --pivot 1",
+        "segctl query live implies declared",
     ),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
