@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from cli_support import POLL, RULES, Plant
+from cli_support import POLL, RULES, VSYS, Plant
 from support.cells import serve_cells, write_cells
 
 if TYPE_CHECKING:
@@ -277,7 +277,7 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
     [
         (("--from", "scada1"), "give --from and --to"),
         ((), "give --from and --to"),
-        (("--from", "scada9", "--to", "plc1"), "'scada9' is no zone, asset or address"),
+        (("--from", "scada9", "--to", "plc1"), "'scada9' is not a zone, asset or address"),
         (("--from", "scada1", "--to", "192.0.2.1"), "192.0.2.1 is in no zone"),
         ((*POLLING, "-l", "fw2"), "no selected firewall stands between its ends"),
         ((*POLLING, "--protocol", "icmp", "--port", "1"), "icmp has no port"),
@@ -379,3 +379,83 @@ def test_the_document_is_the_last_of_the_lines(applied: Plant) -> None:
     *events, last = done.out.splitlines()
     assert events
     assert '"event"' not in last
+
+
+# --- end to end ----------------------------------------------------------------------------------
+
+OVER = ("--from", "plc1", "--to", "replica")
+
+
+def opened(plant: Plant, host: str, enter: str, leave: str, service: str) -> None:
+    """Somebody opens a firewall for one service."""
+    lists = {"from": enter, "to": leave, "source": "any", "destination": "any"}
+    lists |= {"application": "any", "service": service}
+    text = "".join(f"<{tag}><member>{one}</member></{tag}>" for tag, one in lists.items())
+    rule = f"<entry name='open-{service}'>{text}<action>allow</action></entry>"
+    plant.fleet[host].edit("set", RULES, rule, commit=True)
+    move = f"{RULES}/entry[@name='open-{service}']"
+    plant.fleet[host].edit("move", move, where="top", commit=True)
+
+
+def test_firewalls_in_series_have_one_verdict(applied: Plant) -> None:
+    opened(applied, "fw1", "CTRL", "SUPV", "service-http")
+    (check,) = asked(applied, *OVER)["checks"]
+    assert [row["answer"] for row in check["devices"]] == ["allow", "deny"]
+    assert check["end_to_end"]["answer"] == "deny"
+    out = applied("check", *OVER).out
+    assert "  end to end  denied\n" in out
+    # each of them permits something, but nothing passes both
+    opened(applied, "fw2", "SUPV", "DMZ", "service-https")
+    document = asked(applied, *OVER, "--expect", "allow", code=1)
+    (check,) = document["checks"]
+    assert [row["answer"] for row in check["devices"]] == ["allow", "allow"]
+    assert (check["end_to_end"]["answer"], check["status"]) == ("deny", "otherwise")
+    opened(applied, "fw2", "SUPV", "DMZ", "service-http")
+    (check,) = asked(applied, *OVER, "--expect", "allow")["checks"]
+    whole = check["end_to_end"]
+    assert (whole["answer"], whole["allowed"]["port"]) == ("allow", 80)
+    assert whole["depends_on"] == [{"field": "port", "allowed": ["tcp/80,8080"]}]
+    assert "    only      on port tcp/80,8080\n" in applied("check", *OVER).out
+
+
+def test_a_firewall_left_out_leaves_the_expectation_open(applied: Plant) -> None:
+    opened(applied, "fw1", "CTRL", "SUPV", "service-http")
+    document = asked(applied, *OVER, "-l", "fw1", "--expect", "allow", code=1)
+    assert document["error"]["code"] == "cannot_tell"
+    (check,) = document["checks"]
+    assert (check["status"], check["end_to_end"]["answer"]) == ("cannot_tell", "cannot_tell")
+    assert check["end_to_end"]["why"] == ["fw2 was not asked"]
+    assert asked(applied, *OVER, "-l", "fw1")["summary"]["answered"] == 1
+
+
+def test_a_schedule_is_named(applied: Plant) -> None:
+    schedule = (
+        "<schedule-type><recurring><weekly><monday><member>07:00-17:00</member></monday>"
+        "</weekly></recurring></schedule-type>"
+    )
+    mock = applied.fleet["fw1"]
+    mock.edit("set", f"{VSYS}/schedule", f"<entry name='shift'>{schedule}</entry>")
+    mock.edit("set", f"{RULES}/entry[@name='{POLL}']", "<schedule>shift</schedule>", commit=True)
+    (check,) = asked(applied, *POLLING)["checks"]
+    assert {"field": "time", "allowed": ["Mon 07:00-17:00"]} in check["end_to_end"]["depends_on"]
+    assert "    only      at Mon 07:00-17:00\n" in applied("check", *POLLING).out
+
+
+def test_what_passes_although_it_is_denied_is_named(applied: Plant) -> None:
+    words = ("--from", "scada1", "--to", "plc1", "--application", "modbus.write", "--port", "502")
+    (fw1,) = asked(applied, *words, "--expect", "deny")["checks"][0]["devices"]
+    assert any("sessions may begin" in note for note in fw1["notes"])
+    shut = (*words[:-1], "503")
+    (fw1,) = asked(applied, *shut, "--expect", "deny")["checks"][0]["devices"]
+    assert fw1["notes"] == []
+
+
+def test_snapshots_are_asked_instead_of_devices(applied: Plant) -> None:
+    assert applied("snapshot", "-o", "kept").code == 0
+    opened(applied, "fw1", "SUPV", "CTRL", "service-http")
+    words = ("--from", "scada1", "--to", "plc1", "--port", "80", "--offline", "kept")
+    document = asked(applied, *words, "--expect", "deny")
+    assert document["offline"]
+    assert document["devices"][0]["digest"].startswith("sha256:")
+    assert applied("snapshot", "-o", "kept").code == 0
+    assert asked(applied, *words, "--expect", "deny", code=1)["error"]["code"] == "cannot_tell"

@@ -65,7 +65,16 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["drift", "--baseline=odd.yml"],
     ],
     "drift history": [["drift", "history", "--all"]],
-    "check": [["check", "--from", "supervisory", "--to", "control"], ["check", "checks.yml"]],
+    "check": [
+        ["check", "--from", "supervisory", "--to", "control", *FORM],
+        ["check", "checks.yml", *FORM],
+    ],
+    "query": [
+        ["query", "--from", "supervisory", "--to", "control", "--both"],
+        ["query", "--from", "supervisory", "--to", "control", "--pivot=1", "--csv"],
+        ["query", "live", "implies", "declared"],
+    ],
+    "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--snapshot", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],

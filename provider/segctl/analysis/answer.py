@@ -19,6 +19,7 @@ from segctl.analysis.space import (
     host_of,
     service,
 )
+from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,6 +100,21 @@ class Answer:
         return "allow" if self.denied is None else "deny"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """What passes of a flow between two zones of one firewall.
+
+    `can` and `sure` are packets of the applications themselves, `whole_can` and `whole_sure` the
+    pairs of addresses between which everything passes that a use needs.
+    """
+
+    can: Space
+    sure: Space
+    whole_can: Pairs
+    whole_sure: Pairs
+    notes: tuple[str, ...] = ()
+
+
 def answer(flow: Flow, reading: Reading) -> Answer:
     """Return what a policy does with a flow.
 
@@ -108,21 +124,32 @@ def answer(flow: Flow, reading: Reading) -> Answer:
     Raises:
         TooComplexError: the answer falls into too many pieces.
     """
+    return judged(flow, reading)[0]
+
+
+def judged(flow: Flow, reading: Reading) -> tuple[Answer, tuple[Passage, ...]]:
+    """Return what a policy does with a flow, and what passes between each of its pairs of zones.
+
+    Raises:
+        TooComplexError: the answer falls into too many pieces.
+    """
     found = Answer()
+    passages: list[Passage] = []
     for enter, leave in flow.zones:
-        part = _between(flow, reading.between(enter, leave))
+        part, passage = _between(flow, reading.between(enter, leave))
+        passages.append(passage)
         found = Answer(
             allowed=found.allowed or part.allowed,
             denied=found.denied or part.denied,
             unknown=found.unknown or part.unknown,
             why=tuple(dict.fromkeys((*found.why, *part.why))),
         )
-    return found
+    return found, tuple(passages)
 
 
-def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
-    pairs = pairs_of([_ends(flow) & REAL])
-    asked = {name: _region(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
+def _between(flow: Flow, chain: Sequence[Match]) -> tuple[Answer, Passage]:
+    pairs = pairs_of([ends_of(flow) & REAL])
+    asked = {name: region_of(flow, names) & REAL for name, names in _asked(flow.spoken).items()}
     results = {name: permitted(chain, region) for name, region in asked.items()}
     can = {name: pairs_of([found.can]) for name, found in results.items()}
     sure = {name: pairs_of([found.sure]) for name, found in results.items()}
@@ -141,12 +168,65 @@ def _between(flow: Flow, chain: Sequence[Match]) -> Answer:
         _at(difference(intersection(unknown, can[name]), sure[name]), found.can) - found.sure
         for name, found in results.items()
     )
-    return Answer(
+    found = Answer(
         allowed=_told(_smallest(surely), chain),
         denied=_told(_smallest(refused), chain),
         unknown=_told(doubt, chain),
         why=_reasons(doubt, chain),
     )
+    passage = Passage(
+        can=_together(results[name].can for name in own),
+        sure=_together(results[name].sure for name in own),
+        whole_can=difference(pairs, denied_sure),
+        whole_sure=difference(pairs, denied_can),
+        notes=_notes(flow, chain, denied_sure),
+    )
+    return found, passage
+
+
+def _together(parts: Iterable[Space]) -> Space:
+    return Space(tuple(dict.fromkeys(box for part in parts for box in part.boxes)))
+
+
+def _notes(flow: Flow, chain: Sequence[Match], denied: Pairs) -> tuple[str, ...]:
+    """Return what passes of a flow although its applications are denied, as far as is known.
+
+    A firewall that identifies applications has to let a session begin before it can tell; some
+    applications bring others along, which no rule names.
+    """
+    if not flow.spoken.needed or not denied:
+        return ()
+    begins = Space(tuple(stripe.box for stripe in denied)) & region_of(flow, ALL_NAMES) & REAL
+    passing = permitted(chain, begins).can
+    if not passing:
+        return ()
+    asked = {*flow.spoken.own}
+    named = sorted({one for box in passing.boxes for one in _listed(box.application)})
+    implied = {name: _implied(name) & asked for name in named}
+    return (
+        _UNIDENTIFIED,
+        *(
+            f"{name}, which is permitted, brings {', '.join(sorted(brought))} along"
+            for name, brought in implied.items()
+            if brought
+        ),
+    )
+
+
+_UNIDENTIFIED = (
+    "sessions may begin, since rules permit other applications here: how much passes until the "
+    "application is identified is not known"
+)
+
+
+def _implied(name: str) -> frozenset[str]:
+    """Return the applications that a firewall allows by itself where it allows this one."""
+    protocol = catalogue().protocol_of(name)
+    return frozenset(protocol.implicit if protocol else ())
+
+
+def _listed(names: Names) -> frozenset[str]:
+    return frozenset() if names.but else names.listed
 
 
 def _at(pairs: Pairs, region: Space) -> Space:
@@ -171,11 +251,13 @@ def _asked(spoken: Spoken) -> dict[str, Names]:
     return {name: Names(frozenset({name})) for name in names} or {_ANYTHING: ALL_NAMES}
 
 
-def _ends(flow: Flow) -> Space:
+def ends_of(flow: Flow) -> Space:
+    """Return all packets between the ends of a flow."""
     return Space((Box(source=addresses(flow.sources), destination=addresses(flow.destinations)),))
 
 
-def _region(flow: Flow, applications: Names) -> Space:
+def region_of(flow: Flow, applications: Names) -> Space:
+    """Return the packets that a flow is about, of these applications."""
     first, last = (flow.port, flow.port) if flow.port else (0, 0xFFFF)
     protocol: str | int = flow.protocol if flow.protocol in PROTOCOLS else int(flow.protocol)
     return Space(

@@ -6,27 +6,26 @@ A zone stands for all of its addresses.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from segctl.analysis.answer import Flow, Spoken
 from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
+from segctl.analysis.ends import end_of, hops_between
 from segctl.compiler.topology import topology
-from segctl.model.addresses import merge, network_interval
-from segctl.model.errors import Problem, nearest
+from segctl.model.errors import Problem
 from segctl.model.policy import ANY
 from segctl.model.site import ACCESS_CLASSES, Source
 from segctl.protocols import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from segctl.analysis.answer import Answer
     from segctl.analysis.effective import Reading
+    from segctl.analysis.ends import End
     from segctl.compiler.topology import Hop
-    from segctl.model.addresses import Interval
-    from segctl.model.site import Device, Host, Site, Zone
+    from segctl.model.site import Device, Site
     from segctl.protocols import Naming
 
 
@@ -50,14 +49,6 @@ class Check:
         what = self.protocol + (f"/{self.port}" if self.port else "")
         what += f" {self.application}" if self.application else ""
         return f"check {self.source} → {self.destination} {what}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """One end of a flow: a zone and some of its addresses."""
-
-    zone: str
-    addresses: tuple[Interval, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,83 +118,14 @@ def _question(check: Check, site: Site, near: frozenset[str]) -> Question:
     if protocol and word not in ACCESS_CLASSES:
         known = ", ".join(ACCESS_CLASSES)
         raise LookupError(f"{protocol} has no access class {word!r}", f"use one of {known}")
-    source, destination = _end(check.source, site, near), _end(check.destination, site, near)
+    source, destination = end_of(check.source, site, near), end_of(check.destination, site, near)
     if not {part[0] for part in source.addresses} & {part[0] for part in destination.addresses}:
         raise LookupError("its ends have no IP version in common", "use addresses of one version")
-    hops = _hops(site.devices, source.zone, destination.zone)
+    hops = hops_between(site.devices, source.zone, destination.zone)
     if not hops:
         gap = topology(site.devices).gap(source.zone, destination.zone)
         raise LookupError("no firewall stands between its ends", gap)
     return Question(check=check, source=source, destination=destination, hops=hops)
-
-
-def _hops(devices: Sequence[Device], source: str, destination: str) -> tuple[Hop, ...]:
-    from segctl.compiler.topology import Hop
-
-    if source != destination:
-        return topology(devices).hops(source, destination)
-    return tuple(
-        Hop(device=device.name, enter=source, leave=source)
-        for device in devices
-        if any(binding.zone == source for binding in device.zones)
-    )
-
-
-def sites_of(devices: Iterable[Device]) -> frozenset[str]:
-    """Return the sites whose zones the firewalls are attached to."""
-    return frozenset(binding.zone.partition("/")[0] for one in devices for binding in one.zones)
-
-
-# --- names ---------------------------------------------------------------------------------------
-
-
-def _end(word: str, site: Site, near: frozenset[str]) -> End:
-    try:
-        return _at(ip_address(word), site)
-    except ValueError:
-        pass
-    named = list(_named(word, site))
-    close = [(zone, end) for zone, end in named if zone.site in near] or named
-    if not close:
-        known = {name for zone in site.zones for name in (zone.id, *(a.name for a in zone.assets))}
-        raise LookupError(f"{word!r} is not a zone, asset or address", nearest(word, known))
-    if len(close) > 1:
-        listed = ", ".join(sorted({zone.key for zone, _ in close}))
-        hint = "write zone/asset or site/zone"
-        raise LookupError(f"{word!r} is ambiguous, it may be in {listed}", hint)
-    return close[0][1]
-
-
-def _named(word: str, site: Site) -> Iterator[tuple[Zone, End]]:
-    first, _, last = word.rpartition("/")
-    for zone in site.zones:
-        if word in (zone.id, zone.key):
-            yield zone, End(zone=zone.key, addresses=_all_of(zone))
-        for asset in zone.assets:
-            if asset.name == last and first in ("", zone.id, zone.key):
-                parts = merge(network_interval(one) for one in asset.addresses)
-                yield zone, End(zone=zone.key, addresses=parts)
-
-
-def _at(host: Host, site: Site) -> End:
-    """Return the zone of an address: the zone of its asset, else that of the smallest network."""
-    part = (host.version, int(host), int(host))
-    best: tuple[int, str] | None = None
-    for zone in site.zones:
-        owned = [address for asset in zone.assets for address in asset.addresses]
-        for number, networks in ((1, owned), (0, zone.networks)):
-            for network in networks:
-                if network.version == host.version and host in network:
-                    rank = (number * 1000 + network.prefixlen, zone.key)
-                    best = max(best or rank, rank)
-    if best is None:
-        raise LookupError(f"{host} is in no zone", "add it to a zone of the inventory")
-    return End(zone=best[1], addresses=(part,))
-
-
-def _all_of(zone: Zone) -> tuple[Interval, ...]:
-    owned = (address for asset in zone.assets for address in asset.addresses)
-    return merge(network_interval(one) for one in (*zone.networks, *owned))
 
 
 # --- answers -------------------------------------------------------------------------------------
@@ -222,12 +144,21 @@ def answer(question: Question, device: Device, reading: Reading, *, applications
         UnsupportedError: the vendor's applications cannot tell the access class apart.
         TooComplexError: the answer falls into too many pieces.
     """
+    return answer_flow(flow_of(question, device, reading, applications=applications), reading)
+
+
+def flow_of(question: Question, device: Device, reading: Reading, *, applications: Naming) -> Flow:
+    """Return a question as a flow through one device, in the device's words.
+
+    Raises:
+        UnsupportedError: the vendor's applications cannot tell the access class apart.
+    """
     names = {binding.zone: binding.name for binding in device.zones}
     check = question.check
     spoken = Spoken()
     if check.application:
         spoken = _spoken(check, reading, applications=applications)
-    flow = Flow(
+    return Flow(
         zones=tuple((names[hop.enter], names[hop.leave]) for hop in question.on(device)),
         sources=question.source.addresses,
         destinations=question.destination.addresses,
@@ -236,7 +167,6 @@ def answer(question: Question, device: Device, reading: Reading, *, applications
         user=check.user,
         spoken=spoken,
     )
-    return answer_flow(flow, reading)
 
 
 def wrong(question: Question, device: Device, reading: Reading, *, applications: Naming) -> str:

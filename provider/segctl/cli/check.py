@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,13 +12,17 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to
+from segctl.cli.options import OfflineOption, given_to
+from segctl.cli.reports import ReportFiles, reporting
 from segctl.cli.screen import print_json, print_lines, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import check as checking
 from segctl.operations.check import CheckOptions
+from segctl.operations.loading import provenance
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segctl.analysis.query import Check
 
 
@@ -38,6 +42,7 @@ class Expected(StrEnum):
 
 
 @app.command(cls=Command, epilog=epilog("check"))
+@reporting
 def check(
     context: typer.Context,
     file: Annotated[
@@ -77,10 +82,12 @@ def check(
     declared: Annotated[
         bool, typer.Option("--declared", help="Ask the policy of the inventory, not the devices")
     ] = False,
+    offline: OfflineOption = None,
+    files: ReportFiles,
 ) -> int:
     """Ask firewalls whether they allow a flow, and by which rule; never writes to a device."""
     from segctl.fleet import Failure
-    from segctl.report import check_json, check_text
+    from segctl.report import check_json, check_report, check_text, provenance_json
 
     settings, display = given_to(context)
     given = bool(source or destination or application or port or user or expect)
@@ -100,21 +107,37 @@ def check(
         raise UsageError(
             "the file already says what to ask: give either a file or options such as --from"
         )
-    options = CheckOptions(file=file, checks=checks, declared=declared)
-    result = checking.check(settings, options, display)
+    if declared and offline is not None:
+        raise UsageError("--declared asks no device: leave out --offline")
+    options = CheckOptions(file=file, checks=checks, declared=declared, offline=offline)
+    with files.refusals("check", settings):
+        result = checking.check(settings, options, display)
     asked = result.answers.items()
     tell_failures((name, one.message) for name, one in asked if isinstance(one, Failure))
     document = check_json(
         result.questions,
         result.answers,
+        verdicts=result.verdicts,
         expecting=file is not None or expect is not None,
         declared=declared,
+        offline=offline is not None,
+        policies=result.policies,
     )
+    evidence = provenance(settings, result.loaded, (one["name"] for one in _read(document)))
+    document["provenance"] = provenance_json(evidence)
+    if files.wanted:
+        report = check_report(document, environment=files.environment, provenance=evidence)
+        files.write(report)
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(check_text(document))
     return ERROR if "error" in document else OK
+
+
+def _read(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the devices that were read."""
+    return [one for one in document["devices"] if one["digest"]]
 
 
 def _check(

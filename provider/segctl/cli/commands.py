@@ -33,6 +33,8 @@ OVERVIEW = {
     "lint": "Find rules without effect, in conflict, or too wide; never writes to a device.",
     "prove": "Prove that firewalls permit exactly what the conduits declare; never writes to a "
     "device.",
+    "query": "List everything that firewalls permit between two zones; never writes to a device.",
+    "matrix": "List what firewalls permit between all zones, declared and live side by side.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -54,6 +56,7 @@ _MODULES = (
     "check",
     "lint",
     "prove",
+    "query",
     "history",
     "snapshot",
     "importing",

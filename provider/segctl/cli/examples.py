@@ -29,6 +29,11 @@ EXAMPLES = {
     ),
     "lint": ("segctl lint fw-cell1", "segctl lint --declared --sarif findings.sarif"),
     "prove": ("segctl prove --declared", "segctl prove --same fw-old,fw-new"),
+    "query": (
+        "segctl query --from enterprise --to control --both",
+        "segctl query live implies declared",
+    ),
+    "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),

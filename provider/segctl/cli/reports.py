@@ -132,7 +132,7 @@ class ReportFiles:
                 from segctl.report import Places, refusal_report
 
                 places = Places(anywhere=str(settings.sources[0]))
-                evidence = provenance(settings) if kind in {"drift", "validate"} else None
+                evidence = provenance(settings) if kind in {"drift", "validate", "check"} else None
                 report = refusal_report(
                     kind,
                     error,

@@ -2,58 +2,79 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import segctl
-from segctl.analysis.answer import Answer
-from segctl.analysis.query import answer, answers_by_user, stands_for, vendor_applications
+from segctl.analysis.answer import Answer, judged
+from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.legs import declared_of, list_legs
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
+from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
-from segctl.providers.base import application_names, declared_reading, provider, reading
+from segctl.providers.base import application_names, provider, reading
+from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from segctl.analysis.answer import Passage
+    from segctl.analysis.by_rule import Row
     from segctl.analysis.effective import Reading
     from segctl.analysis.query import Question
     from segctl.compiler.build import Desired
+    from segctl.compiler.topology import Hop
+    from segctl.fleet.legs import Leg
     from segctl.fleet.tasks import Link
     from segctl.model.site import Device
+    from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """One device's answer to a question; `users` are users to whom the device allows more."""
+    """One device's answer to a question; `users` are users to whom the device allows more.
+
+    `passages` are what it lets through, by the way through it.
+    """
 
     answer: Answer
     users: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
+    passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A device's answers, in the order of the questions, and findings about the device."""
+    """A device's answers, in the order of the questions, and findings about the device.
+
+    `legs` are the rows of its legs, in their order.
+    `digest` is the SHA-256 of what was read of it, empty where nothing was.
+    """
 
     device: str
     answers: tuple[Answered | Failure, ...]
+    legs: tuple[tuple[Row, ...] | Failure, ...] = ()
     findings: tuple[Problem, ...] = ()
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checking:
-    """Work: read a device and answer questions from what it holds."""
+    """Work: read a device, answer questions from what it holds, list what legs ask for."""
 
     desired: Desired
     questions: tuple[Question, ...]
+    legs: tuple[Leg, ...]
     connection: Mapping[str, object] = field(repr=False)
     version: str = segctl.__version__
 
@@ -66,16 +87,18 @@ def check_devices(
     forks: int,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    legs: Mapping[str, tuple[Leg, ...]] = MappingProxyType({}),
 ) -> tuple[Checked | Failure, ...]:
     """Read every device, write to none, and return answers or a failure for each, in order.
 
-    Each device answers the questions that it can.
+    Each device answers the questions that it can, and lists the rows of its `legs`.
     """
     with as_workers(executor, forks) as workers:
         items = [
             Checking(
                 desired=item,
                 questions=asked_of(item.device, questions),
+                legs=legs.get(item.device.name, ()),
                 connection=connection_for(workers, connections, item.device.name),
             )
             for item in desired
@@ -100,7 +123,7 @@ def _warned(
     if isinstance(result, Failure):
         return result
     doubts = (*unverified(result.device, connections), *result.findings)
-    return Checked(device=result.device, answers=result.answers, findings=doubts)
+    return replace(result, findings=doubts)
 
 
 def check_one(item: Checking, link: Link, compute: Compute = IN_TURN) -> Checked | Failure:
@@ -112,14 +135,16 @@ def check_one(item: Checking, link: Link, compute: Compute = IN_TURN) -> Checked
         told = steps_of(device.name, link)
         document = document_of(device, item.connection, told)
         told("answering")
-        return compute(check_document, item.desired, item.questions, document)
+        return compute(check_document, item.desired, item.questions, document, item.legs)
     except BaseException as error:  # noqa: BLE001 - it is this device's result
         return failure_of(device.name, error)
     finally:
         link.tell(device.name, "")
 
 
-def check_document(desired: Desired, questions: Sequence[Question], document: bytes) -> Checked:
+def check_document(
+    desired: Desired, questions: Sequence[Question], document: bytes, legs: Sequence[Leg] = ()
+) -> Checked:
     """Return a device's answers according to its document; pure.
 
     Raises:
@@ -129,42 +154,74 @@ def check_document(desired: Desired, questions: Sequence[Question], document: by
     device = desired.device
     speaks = provider(device.platform)
     live = speaks.parse(document)
-    doubts = _doubts(desired, questions, live)
+    if is_parsed(document):
+        live = with_doubts(live)
+    zones = _zones(desired, questions)
+    zones |= {zone for leg in legs for zone in (leg.hop.enter, leg.hop.leave)}
+    doubts = doubts_about(desired, zones, live)
+    refuse_errors(doubts)
+    known = live.known.get("application")
+    held = reading(speaks, live)
+    return Checked(
+        device=device.name,
+        answers=_answers(device, questions, held, known),
+        legs=list_legs(desired, legs, (held,), declared_of(desired, live)) if legs else (),
+        findings=tuple(one for one in doubts if one.severity != "note"),
+        digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
+    )
+
+
+def refuse_errors(doubts: Iterable[Problem]) -> None:
+    """Refuse to answer where a device's zones are not those of the inventory.
+
+    Raises:
+        InventoryError: they are not.
+    """
     if wrong := tuple(one for one in doubts if one.severity == "error"):
         message = "; ".join(one.message for one in wrong)
         hint = "what the device does with them is unknown: see segctl plan"
         raise InventoryError((Problem(message=message, hint=hint),))
-    known = live.known.get("application")
-    return Checked(
-        device=device.name,
-        answers=_answers(device, questions, reading(speaks, live), known),
-        findings=tuple(one for one in doubts if one.severity != "note"),
-    )
 
 
-def check_declared(desired: Desired, questions: Sequence[Question]) -> Checked | Failure:
+def check_snapshot(
+    desired: Desired,
+    questions: Sequence[Question],
+    legs: Sequence[Leg],
+    snapshots: Mapping[str, Snapshot],
+) -> Checked | Failure:
+    """Return a device's answers according to its snapshot."""
+    try:
+        kept = fitting(desired.device, snapshots)
+        return check_document(desired, questions, kept.document.encode(), legs)
+    except SegctlError as error:
+        return failure_of(desired.device.name, error)
+
+
+def check_declared(
+    desired: Desired, questions: Sequence[Question], legs: Sequence[Leg]
+) -> Checked | Failure:
     """Return a device's answers according to the policy that the inventory declares for it."""
     device = desired.device
-    speaks = provider(device.platform)
     try:
-        policy, _ = speaks.fit(desired.policy, device)
+        held = declared_of(desired, None)
     except SegctlError as error:
         return failure_of(device.name, error)
     return Checked(
         device=device.name,
-        answers=_answers(device, questions, declared_reading(speaks, policy), None),
+        answers=_answers(device, questions, held, None),
+        legs=list_legs(desired, legs, (held,), held),
     )
 
 
-def _doubts(desired: Desired, questions: Iterable[Question], live: Live) -> tuple[Problem, ...]:
-    """Return reasons why the answers of the device may be incomplete."""
-    bound = {one.zone: one.name for one in desired.device.zones}
-    used = {
-        bound[zone]
-        for question in questions
-        for hop in question.on(desired.device)
-        for zone in (hop.enter, hop.leave)
-    }
+def _zones(desired: Desired, questions: Iterable[Question]) -> set[str]:
+    """Return the zones that questions are about, by key."""
+    hops = (hop for question in questions for hop in question.on(desired.device))
+    return {zone for hop in hops for zone in (hop.enter, hop.leave)}
+
+
+def doubts_about(desired: Desired, asked: Collection[str], live: Live) -> tuple[Problem, ...]:
+    """Return reasons why what a device answers about zones (keys) may be incomplete."""
+    used = {one.name for one in desired.device.zones if one.zone in asked}
     zones = [zone for zone in desired.bindings if zone.name in used]
     return (
         # a zone that segctl would create counts as missing: nothing is enforced for it until then
@@ -194,11 +251,13 @@ def _answer(
         if platform.capabilities.applications and known is not None:
             named = vendor_applications(question.check, words)
             _refuse_unknown((each for one in named for each in stands_for(one, held)), known)
-        found = answer(question, device, held, applications=words)
+        flow = flow_of(question, device, held, applications=words)
+        found, passages = judged(flow, held)
         theirs = answers_by_user(question, device, held, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
-    return Answered(answer=found, users=theirs)
+    ways = dict(zip(question.on(device), passages, strict=True))
+    return Answered(answer=found, users=theirs, passages=ways)
 
 
 def _refuse_unknown(named: Iterable[str], known: frozenset[str]) -> None:

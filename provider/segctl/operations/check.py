@@ -5,38 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from segctl.analysis.space import Box, Space
+from segctl.fleet.permits import Pair, PolicyResult, joined_answers, legs_by_device
 from segctl.model.errors import UsageError
 from segctl.operations.loading import desired_of, load_inventory, vault
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from segctl.analysis.policies import PolicyTest, Tested
     from segctl.analysis.query import Check, Question
+    from segctl.analysis.verdict import Verdict
     from segctl.compiler.build import Desired
     from segctl.fleet import Failure
+    from segctl.fleet.legs import Leg
     from segctl.fleet.queries import Checked
     from segctl.inventory import Loaded
+    from segctl.model.errors import Problem
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """What is asked: the checks of a file, or `checks`; with `declared` of no device."""
+    """What is asked: the checks of a file, or `checks`.
+
+    With `declared` no device is asked, with `offline` their snapshots are.
+    """
 
     file: Path | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check | PolicyTest, ...] = ()
     declared: bool = False
+    offline: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """The questions, and each asked firewall's answers or why it gave none."""
+    """The questions, and each asked firewall's answers or why it gave none.
 
+    `verdicts` are what becomes of each flow end to end, None where that is too complex to tell.
+    `policies` are the policy tests with what they found.
+    """
+
+    loaded: Loaded
     questions: tuple[Question, ...]
     answers: Mapping[str, Checked | Failure]
+    verdicts: tuple[Verdict | None, ...]
+    policies: tuple[PolicyResult, ...] = ()
 
 
 def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> CheckResult:
@@ -47,37 +64,108 @@ def check(common: CommonOptions, options: CheckOptions, progress: Progress) -> C
         InventoryError: the inventory cannot be used.
         UsageError: a check asks what no firewall can answer.
     """
-    checks = _read(common, options.file) if options.file is not None else options.checks
+    asked = _read(common, options.file) if options.file is not None else options.checks
     loaded = load_inventory(common, progress)
     chosen = desired_of(loaded)
-    questions = _questions(checks, loaded, chosen)
-    asked = [item for item in chosen if any(item.device.name in one.devices for one in questions)]
-    answers = _answers(common, loaded, asked, questions, progress, declared=options.declared)
-    names = (item.device.name for item in asked)
-    return CheckResult(questions=questions, answers=dict(zip(names, answers, strict=True)))
+    questions, tests = _resolved(asked, loaded, chosen)
+    pairs = _pairs(tests, loaded, chosen)
+    legs = legs_by_device(pairs, [item.device.name for item in chosen])
+    work = [
+        item
+        for item in chosen
+        if legs[item.device.name] or any(item.device.name in one.devices for one in questions)
+    ]
+    wanted = {name: tuple(held.values()) for name, held in legs.items()}
+    given = _answers(common, loaded, work, questions, progress, options=options, legs=wanted)
+    answers = {item.device.name: one for item, one in zip(work, given, strict=True)}
+    platforms = {item.device.name: item.device.platform for item in chosen}
+    found = iter(joined_answers(pairs, legs, answers, platforms, "live"))
+    return CheckResult(
+        loaded=loaded,
+        questions=questions,
+        answers=answers,
+        verdicts=tuple(_verdicts(questions, answers, platforms)),
+        policies=tuple(
+            PolicyResult(test=one.test, found=tuple(next(found) for _ in one.pairs))
+            for one in tests
+        ),
+    )
 
 
-def _read(common: CommonOptions, file: Path) -> tuple[Check, ...]:
+def _pairs(tests: Sequence[Tested], loaded: Loaded, chosen: Sequence[Desired]) -> list[Pair]:
+    """Return every pair of ends that the tests are about, in their order."""
+    from segctl.analysis.ends import Extents
+
+    extents, names = Extents(loaded.site), {item.device.name for item in chosen}
+    return [
+        Pair(
+            source=source,
+            destination=destination,
+            region=Space((Box(source=extents.of(source), destination=extents.of(destination)),)),
+            hops=hops,
+            missing=tuple(sorted({hop.device for hop in hops} - names)),
+            statement=statement,
+        )
+        for test in tests
+        for source, destination, hops, statement in test.pairs
+    ]
+
+
+def _verdicts(
+    questions: Sequence[Question],
+    answers: Mapping[str, Checked | Failure],
+    platforms: Mapping[str, str],
+) -> Iterator[Verdict | None]:
+    """Yield what becomes of each flow on its whole way."""
+    from segctl.analysis.space import TooComplexError
+    from segctl.analysis.verdict import end_to_end
+    from segctl.fleet.queries import Answered, Checked
+
+    own = {name: iter(one.answers) for name, one in answers.items() if isinstance(one, Checked)}
+    for question in questions:
+        given = [next(own[name]) for name in own if name in question.devices]
+        known = [one for one in given if isinstance(one, Answered)]
+        passages = {hop: passage for one in known for hop, passage in one.passages.items()}
+        reasons = [why for one in known for why in one.answer.why]
+        try:
+            yield end_to_end(question, passages, platforms, reasons)
+        except TooComplexError:
+            yield None
+
+
+def _read(common: CommonOptions, file: Path) -> tuple[Check | PolicyTest, ...]:
     from segctl.playbook import read_checks
 
     return read_checks(file, vault=vault(common))
 
 
-def _questions(
-    checks: Sequence[Check], loaded: Loaded, chosen: Sequence[Desired]
-) -> tuple[Question, ...]:
-    """Resolve the checks, and refuse those that no chosen firewall can answer."""
-    from segctl.analysis.query import questions, sites_of, unanswerable
+def _resolved(
+    asked: Sequence[Check | PolicyTest], loaded: Loaded, chosen: Sequence[Desired]
+) -> tuple[tuple[Question, ...], tuple[Tested, ...]]:
+    """Resolve what is asked, and refuse what no chosen firewall can answer."""
+    from segctl.analysis.ends import sites_of
+    from segctl.analysis.policies import PolicyTest, resolved
+    from segctl.analysis.query import questions, unanswerable
     from segctl.model.errors import ChecksError
 
     devices = [item.device for item in chosen]
-    resolved, problems = questions(checks, loaded.site, sites_of(devices))
-    problems += unanswerable(resolved, devices)
+    near = sites_of(devices)
+    checks = [one for one in asked if not isinstance(one, PolicyTest)]
+    tests = [one for one in asked if isinstance(one, PolicyTest)]
+    found, problems = questions(checks, loaded.site, near)
+    names = frozenset(device.name for device in devices)
+    tested, more = resolved(tests, loaded.site, near, names)
+    problems += (*unanswerable(found, devices), *more)
     if not problems:
-        return resolved
+        return found, tested
     if any(problem.file for problem in problems):
-        raise ChecksError(problems)
+        raise ChecksError(sorted_by_place(problems))
     raise UsageError("\n".join(str(problem) for problem in problems))
+
+
+def sorted_by_place(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return problems in the order of their lines."""
+    return tuple(sorted(problems, key=lambda one: (one.file, one.line, one.column)))
 
 
 def _answers(
@@ -87,12 +175,24 @@ def _answers(
     questions: Sequence[Question],
     progress: Progress,
     *,
-    declared: bool,
+    options: CheckOptions,
+    legs: Mapping[str, tuple[Leg, ...]],
 ) -> Sequence[Checked | Failure]:
-    from segctl.fleet.queries import asked_of, check_declared, check_devices
+    from segctl.fleet.queries import asked_of, check_declared, check_devices, check_snapshot
 
-    if declared:
-        return [check_declared(item, asked_of(item.device, questions)) for item in asked]
+    if options.declared:
+        return [
+            check_declared(item, asked_of(item.device, questions), legs[item.device.name])
+            for item in asked
+        ]
+    if options.offline is not None:
+        from segctl.planning.snapshot import load_snapshots
+
+        kept = load_snapshots(options.offline)
+        return [
+            check_snapshot(item, asked_of(item.device, questions), legs[item.device.name], kept)
+            for item in asked
+        ]
     names = [item.device.name for item in asked]
     with at_work(common, names, progress) as (executor, report):
         return check_devices(
@@ -102,4 +202,5 @@ def _answers(
             forks=common.forks,
             report=report,
             executor=executor,
+            legs=legs,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from segctl.analysis.policies import PolicyTest, Selection
 from segctl.analysis.query import Check
 from segctl.inventory import files
 from segctl.inventory.check import Checker, Node
@@ -15,7 +16,7 @@ from segctl.inventory.values import Place
 from segctl.model.durations import format_duration
 from segctl.model.errors import ChecksError, FileError, PlaybookError, UnsupportedError, nearest
 from segctl.playbook.model import DAYS, Ask, Play, Playbook, Reach, Task, Window
-from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, PREFIX
+from segctl.playbook.shapes import ACTIONS, CHECK, COLLECTION, OWN, PLAY, POLICY, PREFIX
 from segctl.providers.base import refusal
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def read_playbook(path: Path, *, vault: VaultSecrets | None = None) -> Playbook:
     )
 
 
-def read_checks(path: Path, *, vault: VaultSecrets | None = None) -> tuple[Check, ...]:
-    """Read a file of checks, written as in a play's ``verify``.
+def read_checks(path: Path, *, vault: VaultSecrets | None = None) -> tuple[Check | PolicyTest, ...]:
+    """Read a file of checks, written as in a play's ``verify``, and of policy tests.
 
     Raises:
         ChecksError: the file has problems; the error lists all of them.
@@ -101,18 +102,24 @@ class _Reader:
         found = [self._play(node) for node in plays]
         return tuple(play for play in found if play is not None)
 
-    def checks(self, root: Node) -> tuple[Check, ...]:
+    def checks(self, root: Node) -> tuple[Check | PolicyTest, ...]:
         children = [node for _, node in self.checker.children(root)]
         if isinstance(root.value, dict) or not children:
             hint = "begin with `- check: {from: …, to: …}`"
             self.checker.report(root, "a checks file must be a list of checks", hint)
             return ()
-        found = [(self.checker.record(node, CHECK), node) for node in children]
-        return tuple(
-            self._flow(value.get("check") or {}, value.get("expect"), node)
-            for value, node in cast("list[tuple[Found | None, Node]]", found)
-            if value is not None
-        )
+        found = [self._asked(node) for node in children]
+        return tuple(one for one in found if one is not None)
+
+    def _asked(self, node: Node) -> Check | PolicyTest | None:
+        held: object = node.value
+        if isinstance(held, dict) and "policy" in held and "check" not in held:
+            value = cast("Found | None", self.checker.record(node, POLICY))
+            return None if value is None else _policy(value.get("policy") or {}, node)
+        value = cast("Found | None", self.checker.record(node, CHECK))
+        if value is None:
+            return None
+        return self._flow(value.get("check") or {}, value.get("expect"), node)
 
     def _play(self, node: Node) -> Play | None:
         found = self.checker.record(node, PLAY)
@@ -301,6 +308,29 @@ def _place(problem: Problem) -> tuple[int, int]:
 
 def _listed(value: object) -> tuple[Found, ...]:
     return cast("tuple[Found, ...]", value or ())
+
+
+def _policy(value: Found, node: Node) -> PolicyTest:
+    return PolicyTest(
+        source=_selection(value.get("from")),
+        destination=_selection(value.get("to")),
+        permits=cast("tuple[str, ...]", value.get("permits") or ()),
+        of=cast("tuple[str, ...]", value.get("of") or ()),
+        name=cast("str", value.get("name") or ""),
+        declared=node.source,
+    )
+
+
+def _selection(value: object) -> Selection:
+    if not isinstance(value, dict):
+        return Selection(names=cast("tuple[str, ...]", value or ()))
+    found = cast("Found", value)
+    return Selection(
+        names=found.get("zone") or (),
+        kinds=found.get("kind") or (),
+        levels=tuple(map(float, found.get("level") or ())),
+        without=found.get("except") or (),
+    )
 
 
 def _tags(found: Found) -> tuple[str, ...]:

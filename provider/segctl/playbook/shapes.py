@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from segctl.inventory.schema import schema_of, variables_schema
+from segctl.inventory.schema import LEVELS, schema_of, variables_schema
 from segctl.inventory.shapes import Cases, Either, Field, Free, Many, Record, Scalar
+from segctl.model.site import ZONE_KINDS
 from segctl.playbook.model import DAYS
 
 #: Prefix of segctl's own keywords where they stand in ``vars``.
@@ -100,6 +101,68 @@ CHECK: Final = Record(
             name="expect",
             shape=_choice("allow", "deny"),
             doc="The expected result (default allow).",
+        ),
+    )
+)
+
+_NAMES: Final = Many(item=_TEXT, or_one=True, not_empty=True)
+_ENDS: Final = Either(
+    plain=_NAMES,
+    mapping=Record(
+        fields=(
+            Field(name="zone", shape=_NAMES, doc="Zones, assets or addresses by name."),
+            Field(
+                name="kind",
+                shape=Many(item=_choice(*ZONE_KINDS), or_one=True, not_empty=True),
+                doc="All zones of these kinds.",
+            ),
+            Field(
+                name="level",
+                shape=Many(item=Scalar(kind="number", choices=LEVELS), or_one=True, not_empty=True),
+                doc="All zones of these levels.",
+            ),
+            Field(name="except", shape=_NAMES, doc="Zones that are left out."),
+        )
+    ),
+)
+
+#: A statement about sets of zones, in a file for ``segctl check``.
+POLICY: Final = Record(
+    fields=(
+        Field(
+            name="policy",
+            shape=Record(
+                fields=(
+                    Field(
+                        name="from",
+                        shape=_ENDS,
+                        doc="Sources: names, `any`, or zones by kind, level and except.",
+                        required=True,
+                    ),
+                    Field(
+                        name="to",
+                        shape=_ENDS,
+                        doc="Destinations: names, `any`, or zones by kind, level and except.",
+                        required=True,
+                    ),
+                    Field(
+                        name="permits",
+                        shape=Many(item=_TEXT, or_one=True),
+                        doc="All that may pass: [] for nothing, `conduits`, uses such as "
+                        "modbus.read, protocols, applications.",
+                        required=True,
+                    ),
+                    Field(
+                        name="of",
+                        shape=_NAMES,
+                        doc="What is looked at (default everything): access classes such as "
+                        "program, uses, protocols, applications.",
+                    ),
+                    Field(name="name", shape=_TEXT, doc="What the statement says, in words."),
+                )
+            ),
+            doc="What may pass between sets of zones; anything else fails the check.",
+            required=True,
         ),
     )
 )
@@ -291,7 +354,7 @@ def checks_schema() -> dict[str, object]:
         "title": "segctl checks",
         "type": "array",
         "minItems": 1,
-        "items": schema_of(CHECK),
+        "items": schema_of(Cases(records=(CHECK, POLICY))),
     }
 
 

@@ -310,9 +310,12 @@ def reading(found: Provider, live: Live) -> Reading:
     return Reading(policy=live.effective(), platform=_words(found, live), implied=live.implied)
 
 
-def declared_reading(found: Provider, policy: Policy) -> Reading:
-    """Return a policy that is declared, fitted to its platform, with the meanings of its names."""
-    return Reading(policy=policy, platform=_words(found, None))
+def declared_reading(found: Provider, policy: Policy, live: Live | None = None) -> Reading:
+    """Return a policy that is declared, fitted to its platform, with the meanings of its names.
+
+    With `live` they are what that device takes them for.
+    """
+    return Reading(policy=policy, platform=_words(found, live))
 
 
 def _words(found: Provider, live: Live | None) -> Platform:

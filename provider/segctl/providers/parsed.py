@@ -74,6 +74,25 @@ def without_note(item: Item) -> Item:
     return replace(item, **notes) if notes else item
 
 
+def with_doubts(live: LiveT) -> LiveT:
+    """Return what a snapshot holds for questions about what passes.
+
+    Of the rules, services and default rules of others it keeps no field that segctl does not know.
+    Whether there was any, and what it did, cannot be told.
+    """
+    held = [
+        replace(item, extras=(*item.extras, _NOT_KEPT)) if type(item) in _DECIDING else item
+        for every in live.others.by_kind.values()
+        for item in every
+    ]
+    return replace(live, others=Policy.of(held))
+
+
+#: What stands for fields that a snapshot does not keep; no platform knows such a one.
+_NOT_KEPT = "fields that a snapshot does not keep"
+_DECIDING = (items.Rule, items.Service, items.DefaultRule)
+
+
 def dump(live: Live) -> bytes:
     """Return the parsed state as a document, without others' notes."""
     return MAGIC + json.dumps(_plain(without_notes(live)), separators=(",", ":")).encode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from segctl.report.changes import row
 from segctl.report.check import check_json, check_text
+from segctl.report.check_report import check_report
+from segctl.report.claim import claim_json, claim_text
 from segctl.report.document import (
     DEFAULT_ENVIRONMENT,
     Check,
@@ -28,6 +30,7 @@ from segctl.report.plan_report import plan_report
 from segctl.report.plan_text import DOUBT, device_text, pending_text, plan_text, summary_text
 from segctl.report.prove import prove_json, prove_text
 from segctl.report.provenance import Provenance, provenance_json
+from segctl.report.query import csv_text, matrix_json, matrix_text, query_json, query_text
 from segctl.report.review import difference_text, review_json, review_report, review_text
 from segctl.report.sarif import sarif
 from segctl.report.validate_report import refusal_report, validation_report
@@ -49,7 +52,11 @@ __all__ = [
     "accepted_text",
     "author_text",
     "check_json",
+    "check_report",
     "check_text",
+    "claim_json",
+    "claim_text",
+    "csv_text",
     "device_text",
     "difference_text",
     "done_text",
@@ -63,6 +70,8 @@ __all__ = [
     "list_changes",
     "markdown",
     "marker",
+    "matrix_json",
+    "matrix_text",
     "outcomes_json",
     "outcomes_text",
     "pending_text",
@@ -74,6 +83,8 @@ __all__ = [
     "prove_json",
     "prove_text",
     "provenance_json",
+    "query_json",
+    "query_text",
     "refusal_report",
     "review_json",
     "review_report",

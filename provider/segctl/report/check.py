@@ -7,15 +7,20 @@ from dataclasses import asdict
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
+from segctl.analysis.answer import Answer
 from segctl.fleet import Failure
+from segctl.report.extents import joined, names_text, service_list, time_list
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.policies import policy_json, policy_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from segctl.analysis.answer import Answer, Example
+    from segctl.analysis.answer import Example
     from segctl.analysis.query import Question
+    from segctl.analysis.verdict import Open, Verdict
+    from segctl.fleet.permits import PolicyResult
     from segctl.fleet.queries import Answered, Checked
 
 #: Why a check that is answered otherwise than expected makes the exit status 1.
@@ -31,30 +36,39 @@ def check_json(
     questions: Sequence[Question],
     results: Mapping[str, Checked | Failure],
     *,
+    verdicts: Sequence[Verdict | None],
     expecting: bool,
     declared: bool,
+    offline: bool = False,
+    policies: Sequence[PolicyResult] = (),
 ) -> dict[str, Any]:
     """Return the document of answers.
 
     Args:
         questions: what was asked.
         results: answers by device, in the order of those of the questions that it can answer.
+        verdicts: what becomes of each flow end to end, None where that cannot be told.
         expecting: whether the answers are held against what the checks expect.
         declared: whether they are of the inventory rather than of devices.
+        offline: whether they are of snapshots.
+        policies: what policy tests found.
     """
     answers = {
         name: repeat(found) if isinstance(found, Failure) else iter(found.answers)
         for name, found in results.items()
     }
     checks: list[dict[str, Any]] = []
-    for question in questions:
+    for question, verdict in zip(questions, verdicts, strict=True):
         given = {name: next(own) for name, own in answers.items() if name in question.devices}
-        checks.append(_check_json(question, given, expecting=expecting))
-    states = Counter(check["status"] for check in checks)
+        checks.append(_check_json(question, given, verdict, expecting=expecting))
+    tests = [policy_json(one) for one in policies]
+    states = Counter(one["status"] for one in (*checks, *tests))
     document: dict[str, Any] = {
         "format_version": "1.0",
         "declared": declared,
+        "offline": offline,
         "checks": checks,
+        "policies": tests,
         "devices": [_device_json(name, found) for name, found in results.items()],
         "summary": {state: states[state] for state in _STATES},
     }
@@ -64,9 +78,11 @@ def check_json(
 def _error(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return why the exit status is 1, if it is: first that something could not be told."""
     rows = [row for check in document["checks"] for row in check["devices"]]
-    failed = next((row["error"] for row in rows if "error" in row), None)
-    if failed is not None:
-        return {"error": failed}
+    failed = [row["error"] for row in rows if "error" in row]
+    pairs = [pair for policy in document["policies"] for pair in policy["pairs"]]
+    failed += [error for pair in pairs for error in pair["errors"]]
+    if failed:
+        return {"error": {name: failed[0][name] for name in ("code", "message")}}
     otherwise, unknown = (document["summary"][state] for state in ("otherwise", UNKNOWN))
     if otherwise:
         message = f"{counted(otherwise, 'check')} answered otherwise than expected"
@@ -79,17 +95,25 @@ def _error(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _device_json(name: str, found: Checked | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
-        return {"name": name, "findings": [], "error": _failure_json(found)}
-    return {"name": name, "findings": [asdict(one) for one in found.findings]}
+        return {"name": name, "digest": "", "findings": [], "error": _failure_json(found)}
+    findings = [asdict(one) for one in found.findings]
+    return {"name": name, "digest": found.digest, "findings": findings}
 
 
 def _check_json(
-    question: Question, given: Mapping[str, Answered | Failure], *, expecting: bool
+    question: Question,
+    given: Mapping[str, Answered | Failure],
+    verdict: Verdict | None,
+    *,
+    expecting: bool,
 ) -> dict[str, Any]:
     check = question.check
     rows = [_row(name, found, question) for name, found in given.items()]
     expected = ("allow" if check.allow else "deny") if expecting else None
-    answers = {row["answer"] for row in rows}
+    whole = _end_to_end(question, verdict, rows)
+    left_out = question.devices - given.keys()
+    sure = not expecting and left_out  # each firewall answers for itself where -l leaves some out
+    answers = {row["answer"] for row in (rows if sure else (*rows, whole))}
     if "error" in answers:
         status = "error"
     elif expected is None:
@@ -97,7 +121,7 @@ def _check_json(
     elif answers == {expected}:
         status = "as_expected"
     else:
-        refuted = any(row[_REFUTES[expected]] for row in rows)
+        refuted = any(row[_REFUTES[expected]] for row in (*rows, whole))
         status = "otherwise" if refuted else UNKNOWN
     return {
         "status": status,
@@ -113,15 +137,45 @@ def _check_json(
         "user": check.user,
         "expect": expected,
         "devices": rows,
-        "not_asked": sorted(question.devices - given.keys()),
+        "end_to_end": whole,
+        "not_asked": sorted(left_out),
     }
+
+
+def _end_to_end(
+    question: Question, verdict: Verdict | None, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what becomes of the flow on its whole way, and on what that depends."""
+    if verdict is None:
+        unknown = Answer(why=("the paths fall into too many pieces",))
+        return _answer(unknown, question) | {"answer": UNKNOWN, "depends_on": []}
+    users = sorted({one["user"] for row in rows for one in row.get("users", ())})
+    depends = [{"field": one.field, "allowed": _allowed(one)} for one in verdict.open]
+    if users:
+        depends.append({"field": "user", "allowed": users})
+    return _answer(verdict.answer, question) | {"depends_on": depends}
+
+
+def _allowed(one: Open) -> list[str]:
+    if one.field == "time":
+        return time_list(one.numbers)
+    if one.names is None:
+        return service_list(one.numbers)
+    if one.names.but:
+        return [names_text(one.names, "not identified")]
+    return [name or "not identified" for name in sorted(one.names.listed)]
 
 
 def _row(name: str, found: Answered | Failure, question: Question) -> dict[str, Any]:
     if isinstance(found, Failure):
         return {"name": name, "answer": "error", "error": _failure_json(found)}
     users = [{"user": user} | _answer(one, question) for user, one in found.users.items()]
-    return {"name": name} | _answer(found.answer, question) | {"users": users}
+    notes = [note for one in found.passages.values() for note in one.notes]
+    return (
+        {"name": name}
+        | _answer(found.answer, question)
+        | {"users": users, "notes": list(dict.fromkeys(notes))}
+    )
 
 
 def _answer(answer: Answer, question: Question) -> dict[str, Any]:
@@ -181,15 +235,25 @@ def check_text(document: Mapping[str, Any]) -> Iterator[Line]:
             text = f"{device['name']}: {finding['message']}{hint}"
             yield Line(lead=f"! {finding['severity']}: ", text=text, style="yellow")
     for check in document["checks"]:
-        yield from _check_text(check)
+        yield from check_text_of(check)
         yield Line()
+    for policy in document["policies"]:
+        yield from policy_text(policy)
+        yield Line()
+    yield Line(text=total_text(document), style="bold")
+
+
+def total_text(document: Mapping[str, Any]) -> str:
+    """Say how many questions were answered how, and by what."""
     totals = document["summary"]
     parts = [f"{totals[state]} {word}" for state, word in _TOTALS.items() if totals[state]]
     of = "as declared, no device was asked" if document["declared"] else ""
-    yield Line(text=", ".join(parts) + (f" ({of})" if of else ""), style="bold")
+    of = "from snapshots" if document["offline"] else of
+    return ", ".join(parts) + (f" ({of})" if of else "")
 
 
-def _check_text(check: Mapping[str, Any]) -> Iterator[Line]:
+def check_text_of(check: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of one question and its answers."""
     what = check["protocol"] + (f"/{check['port']}" if check["port"] else "")
     what += f" {check['application']}" if check["application"] else ""
     what += f" by {check['user']}" if check["user"] else ""
@@ -199,9 +263,28 @@ def _check_text(check: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(lead=lead, text=zones, lead_style="bold")
     for row in check["devices"]:
         yield from _row_text(row, check["expect"])
+    yield from _whole_text(check)
     if check["not_asked"]:
         names = ", ".join(check["not_asked"])
         yield Line(lead="  not asked: ", text=f"{names} (left out by -l)", style="yellow")
+
+
+_FIELDS = {"port": "on port", "application": "as", "time": "at", "user": "for user"}
+
+
+def _whole_text(check: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield what becomes of the flow on its way, where that says more than the firewalls do."""
+    whole, rows = check["end_to_end"], check["devices"]
+    if len(rows) + len(check["not_asked"]) > 1:
+        text = _WORDS[whole["answer"]]
+        yield Line(lead="  end to end  ", text=text, style="bold")
+        if whole["answer"] not in {row["answer"] for row in rows}:
+            yield from _examples(whole)
+    for one in whole["depends_on"]:
+        # the port follows from the application, and users are listed with each firewall
+        if one["field"] != "user" and not (one["field"] == "port" and check["application"]):
+            text = f"{_FIELDS[one['field']]} {joined(one['allowed'])}"
+            yield Line(lead="    only      ", text=text, style="yellow")
 
 
 def _row_text(row: Mapping[str, Any], expected: str | None) -> Iterator[Line]:
@@ -217,6 +300,8 @@ def _row_text(row: Mapping[str, Any], expected: str | None) -> Iterator[Line]:
     style = "" if expected is None else "green" if fits else "bold red"
     yield Line(lead=f"  {row['name']}  ", text=text, style=style)
     yield from _examples(row)
+    for note in row["notes"]:
+        yield Line(lead="    but      ", text=note, style="yellow")
     for one in row["users"]:
         text = f"{one['user']}: {_WORDS[one['answer']]}"
         yield Line(lead="    for user ", text=text, style="yellow")
@@ -229,7 +314,8 @@ def _examples(row: Mapping[str, Any], indent: int = 4) -> Iterator[Line]:
             port = f"/{one['port']}" if one["port"] else ""
             spoken = f" {one['application']}" if one["application"] else ""
             text = f"{one['source']} → {one['destination']} {one['protocol']}{port}{spoken}"
-            by = f"by {one['rule']}" if kind != UNKNOWN else f"perhaps by {one['rule']}"
+            by = f"by {one['rule']}" if one["rule"] else ""
+            by = f"perhaps {by}" if by and kind == UNKNOWN else by
             lead = f"{' ' * indent}{_SAID.get(kind, kind):<9}"
             yield Line(lead=lead, text=f"{text} {by}", style="dim")
     for why in row["why"]:

@@ -1,4 +1,4 @@
-"""What GitLab shows in a merge request: the changes of a plan, or the findings of a validation."""
+"""What GitLab shows in a merge request: changes of a plan, findings of a validation or checks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def gitlab(report: Report, root: Path) -> dict[str, int] | list[dict[str, Any]]:
 
     A rule that moves or is renamed counts as updated: the widget has no words for them.
     """
-    if report.kind == "validate":
+    if report.kind in {"validate", "check"}:
         return code_quality(report.problems, root)
     counts = report.counts or {}
     return {

@@ -60,7 +60,10 @@ _TITLES = {
     "validate": "Validation",
     "review": "Review",
     "lint": "Lint",
+    "check": "Acceptance protocol",
 }
+#: What sections are of, where not of devices.
+_OF = {"check": ("Questions", "Question")}
 _CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
 
 
@@ -84,8 +87,9 @@ def _page(report: Report) -> Iterator[str]:
     yield from _listed("Newly permitted", report.opened)
     yield from _listed("No longer permitted", report.closed)
     if report.sections:
-        yield "<h2>Devices</h2>"
-        yield from _table(report.sections)
+        title, head = _OF.get(report.kind, ("Devices", "Device"))
+        yield f"<h2>{title}</h2>"
+        yield from _table(report.sections, head)
         for number, section in enumerate(report.sections, 1):
             yield from _section(number, section)
     if report.facts:
@@ -106,8 +110,8 @@ def _item(remark: Remark) -> str:
     return f'<li class="{html_text(remark.severity)}">{subject}{html_text(remark.text)}</li>'
 
 
-def _table(sections: Sequence[Section]) -> Iterator[str]:
-    yield "<table><thead><tr><th>Device</th><th>State</th><th></th></tr></thead><tbody>"
+def _table(sections: Sequence[Section], head: str) -> Iterator[str]:
+    yield f"<table><thead><tr><th>{head}</th><th>State</th><th></th></tr></thead><tbody>"
     for number, section in enumerate(sections, 1):
         yield (
             f'<tr><td><a href="#d{number}">{html_text(section.name)}</a></td>'

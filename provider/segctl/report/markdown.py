@@ -21,6 +21,7 @@ _TITLES = {
     "plan": "segctl plan",
     "drift": "segctl drift",
     "validate": "segctl validate",
+    "check": "segctl check",
     "review": "segctl plan, compared with the reviewed one",
     "lint": "segctl lint",
 }
@@ -31,6 +32,7 @@ _WHOLE = {
     "drift": "the HTML or JSON report of this run",
     "validate": "the HTML or SARIF report of this run",
     "lint": "the SARIF or JSON report of this run",
+    "check": "the HTML or JSON report of this run",
 }
 
 

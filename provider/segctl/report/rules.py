@@ -9,6 +9,7 @@ from segctl.inventory import segmentation
 from segctl.model.errors import UsageError, nearest
 from segctl.planning.findings import DISPLACED, HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
+from segctl.report.check import FAILED, UNKNOWN
 from segctl.report.plan_report import UNREADABLE
 from segctl.report.plan_text import DOUBT
 
@@ -230,6 +231,16 @@ RULES: Mapping[str, Rule] = {
     "import": Rule(
         title="What an import could not decide",
         help="Look at what was written and say what is meant.",
+    ),
+    FAILED: Rule(
+        title="A check is answered otherwise than expected",
+        help="The firewalls permit what the check forbids, or forbid what it asks for. The rule "
+        "that decides is named: correct the conduit, the rule on the device, or the check.",
+    ),
+    UNKNOWN: Rule(
+        title="It cannot be told what a firewall permits",
+        help="A rule uses a word whose meaning only the device knows. Ask about what the rule does "
+        "not touch, or write the rule in addresses, ports and applications.",
     ),
 }
 

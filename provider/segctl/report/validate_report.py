@@ -21,6 +21,7 @@ _TITLES: Mapping[Kind, str] = {
     "plan": "No plan",
     "drift": "Drift: could not tell",
     "validate": "Validation",
+    "check": "Checks: not answered",
     "review": "No plan",
     "lint": "Lint: could not tell",
 }

@@ -66,6 +66,15 @@ def json_text(document: object, *, indent: int | None = 1) -> str:
     return inert_json(json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False))
 
 
+def cell(text: str) -> str:
+    """Return a text as a cell of CSV: on one line, and nothing that a spreadsheet calculates.
+
+    Source: OWASP, CSV Injection.
+    """
+    shown = printable(text)
+    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+
+
 def yaml_text(text: str) -> str:
     """Return a text as a double-quoted scalar of YAML, on one line."""
     quoted = json.dumps(text, ensure_ascii=False)

@@ -171,6 +171,9 @@ READERS = {
     "planning/documents.py": "plans, from files to values",
     "cli/fmt.py": "how many files are changed",
     "compiler/naming/marks.py": "parts of a mark",
+    "report/check.py": "errors of pairs of zones, of policy tests",
+    "report/policies.py": "policy tests",
+    "report/query.py": "rows of segctl query",
 }
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {
@@ -180,10 +183,14 @@ DOCUMENTS = {
     "planning/snapshot.py": "snapshots",
     "drift/baseline.py": "entries of a baseline",
     "report/check.py": "the document of segctl check",
+    "report/check_report.py": "reports of it",
+    "report/policies.py": "its policy tests",
+    "report/claim.py": "the document of a claim of segctl query",
     "report/drift_document.py": "the document of segctl drift",
     "report/gitlab.py": "what GitLab reads",
     "report/outcomes.py": "the document of segctl apply",
     "report/provenance.py": "what documents are evidence of",
+    "report/query.py": "the documents of segctl query and segctl matrix",
     "report/review.py": "the document of segctl show --same-as",
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",

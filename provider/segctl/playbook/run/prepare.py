@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from segctl.analysis.query import Check, Question, questions, sites_of
+from segctl.analysis.ends import sites_of
+from segctl.analysis.query import Check, Question, questions
 from segctl.compiler.build import Desired, compile_site
 from segctl.inventory.loading import Loaded, of_play
 from segctl.model.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError

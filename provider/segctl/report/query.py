@@ -1,0 +1,335 @@
+"""What is permitted between zones: as documents, tables and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from segctl.analysis.by_rule import STATES
+from segctl.analysis.series import gets_through
+from segctl.fleet import Failure
+from segctl.report.extents import (
+    address_list,
+    address_text,
+    joined,
+    names_text,
+    service_list,
+    time_list,
+)
+from segctl.report.labels import counted
+from segctl.report.lines import Line
+from segctl.system.inert import cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.analysis.by_rule import Row
+    from segctl.analysis.space import Box, Names
+    from segctl.compiler.topology import Hop
+    from segctl.fleet.listing import Listed
+    from segctl.fleet.permits import Permits, QueryResult
+
+#: Why the exit status is 1 where it cannot be told what is permitted.
+UNKNOWN = "cannot_tell"
+#: What each state is called.
+WORDS = {
+    "permitted": "permitted",
+    "only_declared": "only declared",
+    "only_live": "only live",
+    "cannot_tell": "cannot tell",
+}
+_MARKS = {"permitted": "=", "only_declared": "-", "only_live": "+", "cannot_tell": "?"}
+#: The columns of CSV, in their order.
+COLUMNS = (
+    "from_zone",
+    "to_zone",
+    "state",
+    "source",
+    "destination",
+    "application",
+    "ports",
+    "users",
+    "times",
+    "rule",
+    "firewall",
+    "end_to_end",
+    "why",
+)
+#: So many zones are drawn as a grid.
+_MOST_ZONES = 40
+
+
+def query_json(result: QueryResult, source: str, destination: str) -> dict[str, Any]:
+    """Return the document of what is permitted between two ends."""
+    (found,) = result.found
+    document: dict[str, Any] = {
+        "format_version": "1.0",
+        "side": result.side,
+        "offline": result.offline,
+        "from": source,
+        "to": destination,
+        **pair_json(found),
+        "ways": [
+            {"state": _way_state(way), "steps": [pair_json(step) for step in way]}
+            for way in result.ways
+        ],
+        "devices": _devices_json(result.devices),
+    }
+    return document | _error([document], document)
+
+
+def matrix_json(result: QueryResult) -> dict[str, Any]:
+    """Return the document of what is permitted between all zones."""
+    cells = [pair_json(found) for found in result.found]
+    document: dict[str, Any] = {
+        "format_version": "1.0",
+        "side": result.side,
+        "offline": result.offline,
+        "zones": sorted({cell[end] for cell in cells for end in ("from_zone", "to_zone")}),
+        "cells": cells,
+        "summary": {state: sum(state in cell["states"] for cell in cells) for state in STATES},
+        "devices": _devices_json(result.devices),
+    }
+    return document | _error(cells, document)
+
+
+def _devices_json(devices: Mapping[str, Listed | Failure]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name, one in devices.items():
+        if isinstance(one, Failure):
+            found.append({"name": name, "digest": "", "findings": [], "error": _failure(one)})
+        else:
+            findings = [asdict(each) for each in one.findings]
+            found.append({"name": name, "digest": one.digest, "findings": findings})
+    return found
+
+
+def _error(cells: Sequence[Mapping[str, Any]], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return why the exit status is 1, if it is."""
+    failed = [one["error"] for one in document["devices"] if "error" in one]
+    failed += [one for cell in cells for one in cell["errors"]]
+    if failed:
+        return {"error": {name: failed[0][name] for name in ("code", "message")}}
+    unknown = sum(UNKNOWN in cell["states"] for cell in cells)
+    if unknown:
+        message = f"of {counted(unknown, 'pair')} of zones it cannot be told what is permitted"
+        return {"error": {"code": UNKNOWN, "message": message}}
+    return {}
+
+
+def pair_json(found: Permits) -> dict[str, Any]:
+    """Return what is permitted between two ends."""
+    pair = found.pair
+    rows: list[dict[str, Any]] = []
+    errors: list[dict[str, str]] = []
+    for hop, listed in found.legs.items():
+        if isinstance(listed, Failure):
+            errors.append(_failure(listed) | {"firewall": hop.device})
+            continue
+        rows += [_row_json(row, box, hop, found) for row in listed for box in row.space.boxes]
+    states = {
+        UNKNOWN if row["end_to_end"] == UNKNOWN else row["state"]
+        for row in rows
+        if row["end_to_end"] != "no"
+    }
+    if errors or pair.missing:
+        states.add(UNKNOWN)
+    return {
+        "from_zone": pair.source.zone,
+        "to_zone": pair.destination.zone,
+        "states": [state for state in STATES if state in states],
+        "rows": rows,
+        "errors": errors,
+        "not_asked": list(pair.missing),
+    }
+
+
+def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
+    (region,) = found.pair.region.boxes
+    return {
+        "state": row.state,
+        "source": address_list(box.source, region.source),
+        "destination": address_list(box.destination, region.destination),
+        "source_text": address_text(box.source, region.source),
+        "destination_text": address_text(box.destination, region.destination),
+        "applications": _names_json(box.application),
+        "application_text": names_text(box.application, "not identified"),
+        "services": service_list(box.service),
+        "users": _names_json(box.user),
+        "user_text": names_text(box.user, "unknown"),
+        "times": time_list(box.time),
+        "rule": row.rule,
+        "firewall": hop.device,
+        "enter": hop.enter,
+        "leave": hop.leave,
+        "end_to_end": _end_to_end(row, box, hop, found),
+        "why": list(row.why),
+    }
+
+
+def _names_json(names: Names) -> dict[str, Any]:
+    return {"all_but": names.but, "names": sorted(names.listed)}
+
+
+def _end_to_end(row: Row, box: Box, hop: Hop, found: Permits) -> str:
+    """Return whether such packets get through all firewalls."""
+    passes = found.passes
+    if row.state == "only_declared" and found.declared is not None:
+        passes = found.declared
+    return gets_through(box, passes, found.platforms[hop.device])
+
+
+def _failure(failure: Failure) -> dict[str, str]:
+    return {"code": failure.code, "message": failure.message}
+
+
+def _way_state(way: Iterable[Permits]) -> str:
+    sure = all(step.passes.sure for step in way)
+    return "permitted" if sure else UNKNOWN
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def csv_text(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows of pairs of zones as CSV; no cell is a formula to who opens it."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for pair in cells:
+        for row in (*pair["rows"], *_unanswered(pair)):
+            writer.writerow([cell(text) for text in _csv_row(pair, row)])
+    return written.getvalue()
+
+
+def _unanswered(pair: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each firewall that gave no answer."""
+    for error in pair["errors"]:
+        yield {"state": UNKNOWN, "firewall": error["firewall"], "why": [error["message"]]}
+    for name in pair["not_asked"]:
+        yield {"state": UNKNOWN, "firewall": name, "why": ["left out by -l"]}
+
+
+def _csv_row(pair: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    return [
+        pair["from_zone"],
+        pair["to_zone"],
+        row["state"],
+        row.get("source_text", ""),
+        row.get("destination_text", ""),
+        row.get("application_text", ""),
+        ", ".join(row.get("services", ())),
+        row.get("user_text", ""),
+        ", ".join(row.get("times", ())),
+        row.get("rule", ""),
+        row["firewall"],
+        row.get("end_to_end", ""),
+        "; ".join(row["why"]),
+    ]
+
+
+def query_text(document: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of a document of what is permitted between two ends."""
+    yield from _findings(document)
+    yield from _pair_text(document, f"{document['from']} → {document['to']}")
+    for way in document["ways"]:
+        zones = [way["steps"][0]["from_zone"], *(step["to_zone"] for step in way["steps"])]
+        yield Line()
+        yield Line(text=f"by way of {' → '.join(zones)}: {WORDS[way['state']]}", style="bold")
+        for step in way["steps"]:
+            yield from _pair_text(step, f"{step['from_zone']} → {step['to_zone']}")
+    yield Line()
+    yield Line(text=_total(document, counted(len(document["rows"]), "row")), style="bold")
+
+
+def matrix_text(document: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of a document of what is permitted between all zones."""
+    yield from _findings(document)
+    if len(document["zones"]) <= _MOST_ZONES:
+        yield from _grid(document)
+    for pair in document["cells"]:
+        if pair["states"] or pair["rows"]:
+            yield from _pair_text(pair, f"{pair['from_zone']} → {pair['to_zone']}")
+            yield Line()
+    summary = document["summary"]
+    said = [f"{summary[state]} {word}" for state, word in WORDS.items() if summary[state]]
+    text = f"{counted(len(document['cells']), 'pair')} of zones: {', '.join(said) or 'nothing'}"
+    yield Line(text=_total(document, text), style="bold")
+
+
+def _total(document: Mapping[str, Any], text: str) -> str:
+    if document["side"] == "declared":
+        return f"{text} (as declared, no device was asked)"
+    return f"{text} (from snapshots)" if document["offline"] else text
+
+
+def _findings(document: Mapping[str, Any]) -> Iterator[Line]:
+    for device in document["devices"]:
+        for finding in device["findings"]:
+            hint = f" — {finding['hint']}" if finding["hint"] else ""
+            text = f"{device['name']}: {finding['message']}{hint}"
+            yield Line(lead=f"! {finding['severity']}: ", text=text, style="yellow")
+
+
+def _grid(document: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the zones against each other: a number for each, and marks where they meet."""
+    zones: list[str] = document["zones"]
+    number = {zone: at for at, zone in enumerate(zones, 1)}
+    marks = {
+        (pair["from_zone"], pair["to_zone"]): "".join(_MARKS[state] for state in pair["states"])
+        for pair in document["cells"]
+    }
+    wide = max(len(zone) for zone in zones) + 4 if zones else 0
+    width = max(5, *(len(mark) + 1 for mark in marks.values())) if marks else 5
+    head = "".join(f"{at:>{width}}" for at in number.values())
+    yield Line(lead="from \\ to".ljust(wide) + head)
+    for zone, at in number.items():
+        cells = "".join(f"{marks.get((zone, other), '') or '·':>{width}}" for other in zones)
+        yield Line(lead=f"{at:>2} {zone}".ljust(wide) + cells)
+    said = ", ".join(f"{mark} {WORDS[state]}" for state, mark in _MARKS.items())
+    yield Line(text=f"{said}, · nothing", style="dim")
+    yield Line()
+
+
+def _pair_text(pair: Mapping[str, Any], title: str) -> Iterator[Line]:
+    zones = f"{pair['from_zone']} → {pair['to_zone']}"
+    yield Line(lead=title, text="" if title == zones else f"  ({zones})", lead_style="bold")
+    for row in pair["rows"]:
+        yield from row_text(row)
+    for row in _unanswered(pair):
+        text = f"{row['firewall']}: {'; '.join(row['why'])}"
+        yield Line(lead="  cannot tell    ", text=text, style="bold red")
+    if not pair["rows"] and not pair["errors"] and not pair["not_asked"]:
+        yield Line(text="  nothing is permitted", style="dim")
+
+
+_STYLES = {"permitted": "", "only_declared": "yellow", "only_live": "bold red"}
+_THROUGH = {
+    "no": "another firewall blocks it",
+    "partly": "another firewall blocks some of it",
+    "cannot_tell": "whether it passes the other firewalls cannot be told",
+}
+
+
+def row_text(row: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines of a row."""
+    what = f"{_shortened(row['application_text'])} on {joined(row['services'])}"
+    said = [f"{row['source_text']} → {row['destination_text']}", what]
+    if row["user_text"] != "any":
+        said.append(f"user {_shortened(row['user_text'])}")
+    if row["times"]:
+        said.append(joined(row["times"]))
+    style = _STYLES.get(row["state"], "yellow")
+    perhaps = "perhaps " if row["state"] == UNKNOWN else ""
+    by = f"{perhaps}by {row['rule']} on {row['firewall']}"
+    yield Line(lead=f"  {WORDS[row['state']]:<15}", text=f"{'  '.join(said)}  {by}", style=style)
+    for why in row["why"]:
+        yield Line(lead=" " * 17, text=f"because {why}", style="yellow")
+    if row["state"] != UNKNOWN and (text := _THROUGH.get(row["end_to_end"])):
+        yield Line(lead=" " * 17, text=text, style="dim")
+
+
+def _shortened(text: str) -> str:
+    return joined(text.split(", "))
