@@ -60,6 +60,7 @@ class PanosMock:
         ha_synchronized: bool = True,
         limits: Mapping[str, int] | None = None,
         removed_applications: Iterable[str] = (),
+        pushed: Iterable[bytes] = (),
         state_dir: Path | None = None,
         port: int = 0,
         authority: Authority | None = None,
@@ -83,7 +84,9 @@ class PanosMock:
             limits={**LIMITS, **(limits or {})},
             removed_applications=frozenset(removed_applications),
         )
-        self.device = PanosDevice(self.settings, users or {"admin": "pw"}, config)
+        self.device = PanosDevice(
+            self.settings, users or {"admin": "pw"}, config, pushed=tuple(pushed)
+        )
         self.settings = self.device.settings
         self._store = Store(state_dir / file_name(name)) if state_dir is not None else None
         self.restored = self._store is not None and self._store.restore(self.device)
