@@ -1,7 +1,7 @@
 """What a Panorama pushed to a firewall, and the answers in which the firewall shows it.
 
 Sources: an answer of ``show config pushed-shared-policy`` recorded on 11.1.6 (a ``policy`` with the
-children ``shared`` and ``panorama``, rules with ``panorama`` and ``loc``, which every child repeats);
+children ``shared`` and ``panorama``, rules with ``panorama``, and ``loc`` on everything in them);
 for devices with several virtual systems notes measured on 11.1 (the answer without a system has
 ``shared`` alone, a system without a device group has a sentence instead of a policy).
 """

@@ -51,6 +51,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
     for zone in expected:
         found = held.get(zone.name)
         former = next((name for name in zone.renamed_from if name in held), "")
+        own = managed and zone.name not in live.pushed.zones
         if found is None and former:
             yield Problem(
                 message=f"zone {zone.name} is called {former} on the device: segctl renames no "
@@ -65,7 +66,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
                 severity="error",
             )
-        elif found is not None and not managed and zone.interfaces not in ((), found.interfaces):
+        elif found is not None and not own and zone.interfaces not in ((), found.interfaces):
             yield Problem(
                 message=f"zone {zone.name} is bound to "
                 f"{', '.join(found.interfaces) or 'no interface'} on the device, "
@@ -197,7 +198,7 @@ def others_above(
     resolve = resolver(everything)
     resolve_desired = resolver(desired)
     permitting = _Permitting(desired.rules)
-    rules = {rule.name: rule for rule in live.others.rules}
+    rules = {rule.name: rule for rule in (*live.others.rules, *live.pushed.rules)}
     for name in above:
         rule = rules[name]
         if rule.disabled or not _crosses(rule, zones):
@@ -259,7 +260,7 @@ class _Permitting:
 
 def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
     """Name the rules of others that the end of our block keeps from matching."""
-    rules = {rule.name: rule for rule in live.others.rules}
+    rules = {rule.name: rule for rule in (*live.others.rules, *live.pushed.rules)}
     shut = [
         name
         for name in below

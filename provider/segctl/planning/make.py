@@ -77,7 +77,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
     place = _place(device.name, others, device.position)
-    closed = len(others) > place
+    closed = len(others) > place or live.pushed.follows
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     _check_known(device.name, wanted, live)
@@ -107,8 +107,12 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *live.findings,
         *findings.pending(live),
         *findings.state(live.state),
-        *findings.others_above(live, others[:place], wanted, zones),
-        *(findings.others_below(live, others[place:], zones) if closed else ()),
+        *findings.others_above(live, (*_names(live.pushed.before), *others[:place]), wanted, zones),
+        *(
+            findings.others_below(live, (*others[place:], *_names(live.pushed.after)), zones)
+            if closed
+            else ()
+        ),
         *findings.essential(changes, held, wanted),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
@@ -296,9 +300,13 @@ def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem
             )
 
 
+def _names(rules: Iterable[Rule]) -> Iterator[str]:
+    return (rule.name for rule in rules)
+
+
 def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[Unmanaged]:
-    over = set(above)
-    for rule in live.others.rules:
+    over = {*above, *_names(live.pushed.before)}
+    for rule in (*live.others.rules, *live.pushed.rules):
         yield Unmanaged(
             name=rule.name,
             action=rule.action,

@@ -29,6 +29,7 @@ from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
+from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
 
@@ -47,11 +48,13 @@ _NAMES = {
     "Policy": Policy,
     "Mapping": Mapping,
     "Problem": Problem,
+    "Pushed": Pushed,
     "Scope": Scope,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"
 LiveT = TypeVar("LiveT", bound=Live)
+ItemT = TypeVar("ItemT", bound=items.Item)
 
 
 def without_notes(live: Live) -> Live:
@@ -61,10 +64,14 @@ def without_notes(live: Live) -> Live:
     to them still show in the digests of `Live.other_rules` and `Live.other_objects`.
     """
     held = live.others.by_kind.values()
-    return replace(live, others=Policy.of(without_note(one) for every in held for one in every))
+    others = Policy.of(without_note(one) for every in held for one in every)
+    before, after = (
+        tuple(map(without_note, rules)) for rules in (live.pushed.before, live.pushed.after)
+    )
+    return replace(live, others=others, pushed=replace(live.pushed, before=before, after=after))
 
 
-def without_note(item: Item) -> Item:
+def without_note(item: ItemT) -> ItemT:
     """Return a rule or object without its description and without fields unknown to segctl."""
     notes: dict[str, Any] = {
         name: empty

@@ -64,6 +64,8 @@ class PanosWords:
 
     containers: Mapping[str, frozenset[str]] | None = None
     listed: frozenset[str] | None = None
+    #: what stands for rules that could not be read
+    unread: frozenset[str] = frozenset()
 
     def application(self, name: str) -> Meaning[Names] | None:
         """Return an application, or those of a container; None of a name the device has not."""
@@ -97,7 +99,12 @@ class PanosWords:
         return ranges(part for port in ports for part in service("tcp", port, port))
 
     def effect(self, extra: str) -> Effect:
-        """Return whether a rule or a service is narrower for it; nothing makes one wider."""
+        """Return whether a rule or a service is narrower for it; nothing makes one wider.
+
+        Of rules that could not be read nothing is known.
+        """
+        if extra in self.unread:
+            return "anything"
         tag = _TAG.match(extra)
         if _ANYTHING.fullmatch(extra) or (tag is not None and tag[0] in _HARMLESS):
             return "none"
@@ -112,6 +119,7 @@ def words(live: Live | None) -> PanosWords:
     return PanosWords(
         containers=None if told is None else {name: frozenset(of) for name, of in told.items()},
         listed=live.known.get("application", frozenset()) | frozenset(told or ()),
+        unread=frozenset(live.pushed.unread),
     )
 
 
