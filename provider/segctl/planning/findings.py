@@ -39,6 +39,8 @@ DISPLACED = "displaced"
 LOCKED = "lock"
 #: Kind of the one error that whoever applies may allow.
 MASS_DELETE = "mass_delete"
+#: What to do about a rule that a manager of the device pushed, where nothing can be moved above it.
+_PUSHED = "have it changed where it is managed, or declare what it permits as a conduit"
 #: More of our rules than this, and more than half of them, are not deleted unasked.
 _FEW = 5
 #: So many names are listed in one message.
@@ -198,6 +200,7 @@ def others_above(
     resolve = resolver(everything)
     resolve_desired = resolver(desired)
     permitting = _Permitting(desired.rules)
+    pushed = {rule.name for rule in live.pushed.rules}
     rules = {rule.name: rule for rule in (*live.others.rules, *live.pushed.rules)}
     for name in above:
         rule = rules[name]
@@ -211,7 +214,9 @@ def others_above(
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
                     f"{_words(rule)}, which no conduit declares",
-                    hint="declare it as a conduit, narrow it, or move it below our block",
+                    hint=_PUSHED
+                    if name in pushed
+                    else "declare it as a conduit, narrow it, or move it below our block",
                     kind=HOLE,
                     subject=name,
                     severity="warning",
@@ -226,7 +231,9 @@ def others_above(
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and denies "
                     f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
-                    hint="set segctl_position so that our block comes before it",
+                    hint=_PUSHED
+                    if name in pushed
+                    else "set segctl_position so that our block comes before it",
                     severity="warning",
                 )
 

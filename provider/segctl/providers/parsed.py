@@ -34,7 +34,7 @@ from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segctl.model.policy import Item
 
@@ -57,33 +57,43 @@ LiveT = TypeVar("LiveT", bound=Live)
 ItemT = TypeVar("ItemT", bound=items.Item)
 
 
-def without_notes(live: Live) -> Live:
+def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> Live:
     """Return `live` without the notes that others wrote into their rules and objects.
 
     Notes are descriptions and whatever segctl has no field for; no plan depends on them. Changes
     to them still show in the digests of `Live.other_rules` and `Live.other_objects`.
+
+    Args:
+        live: what a device holds.
+        kept: what stays of a text for which there is no field, since it decides what a rule does;
+            nothing if it returns none.
     """
     held = live.others.by_kind.values()
-    others = Policy.of(without_note(one) for every in held for one in every)
+    others = Policy.of(without_note(one, kept) for every in held for one in every)
     before, after = (
-        tuple(map(without_note, rules)) for rules in (live.pushed.before, live.pushed.after)
+        tuple(without_note(rule, kept) for rule in rules)
+        for rules in (live.pushed.before, live.pushed.after)
     )
     return replace(live, others=others, pushed=replace(live.pushed, before=before, after=after))
 
 
-def without_note(item: ItemT) -> ItemT:
-    """Return a rule or object without its description and without fields unknown to segctl."""
+def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> ItemT:
+    """Return a rule or object without its description and without fields unknown to segctl.
+
+    `kept` says what stays of each of these fields.
+    """
     notes: dict[str, Any] = {
-        name: empty
-        for name, empty in (("description", ""), ("comments", ""), ("extras", ()))
-        if getattr(item, name, empty) != empty
+        name: "" for name in ("description", "comments") if getattr(item, name, "") != ""
     }
+    if extras := getattr(item, "extras", ()):
+        notes["extras"] = tuple(filter(None, map(kept, extras)))
     return replace(item, **notes) if notes else item
 
 
-def dump(live: Live) -> bytes:
-    """Return the parsed state as a document, without others' notes."""
-    return MAGIC + json.dumps(_plain(without_notes(live)), separators=(",", ":")).encode()
+def dump(live: Live, kept: Callable[[str], str] = lambda _text: "") -> bytes:
+    """Return the parsed state as a document, without others' notes but for what is `kept`."""
+    plain = _plain(without_notes(live, kept))
+    return MAGIC + json.dumps(plain, separators=(",", ":")).encode()
 
 
 def is_parsed(document: bytes) -> bool:

@@ -49,6 +49,10 @@ _HARMLESS: Final = frozenset(
         "tag",
     }
 )
+#: Lists of names of objects: of web sites, and of what a host must be like.
+_NAMES: Final = re.compile(
+    r"(category|source-hip|destination-hip|hip-profiles)\{member=[^{}=]*( member=[^{}=]*)*\}"
+)
 _TAG: Final = re.compile("[a-z0-9-]+")
 #: A list that holds this word asks for nothing.
 _ANYTHING: Final = re.compile(r"[a-z0-9-]+(\{member=any\}|=any|\{negate=no\}|)")
@@ -121,6 +125,20 @@ def words(live: Live | None) -> PanosWords:
         listed=live.known.get("application", frozenset()) | frozenset(told or ()),
         unread=frozenset(live.pushed.unread),
     )
+
+
+def kept(extra: str) -> str:
+    """Return what a snapshot keeps of what stands at a rule or a service: what narrows it.
+
+    Of lists of names these stay; of everything else only what it is called, so that no secret of
+    a later release stays. Nothing of what has no part in what is matched.
+    """
+    if PanosWords().effect(extra) == "none":
+        return ""
+    if _NAMES.fullmatch(extra):
+        return extra
+    tag = _TAG.match(extra)
+    return f"{tag[0] if tag else ''}=…"
 
 
 @cache
