@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_DEFAULTS = "<default-security-rules><rules>{}</rules></default-security-rules>"
+
 
 def entry(name: str, inside: str, loc: str = "OT") -> str:
     """Return an entry that a device group pushed."""
@@ -53,8 +55,7 @@ class Policy:
                 (
                     "post-rulebase",
                     self.post,
-                    f"<default-security-rules><rules>{self.defaults}</rules>"
-                    "</default-security-rules>",
+                    _DEFAULTS.format(self.defaults),
                 ),
             )
         )

@@ -13,6 +13,7 @@ from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.locks import Lock
+from segctl_mocks.panos.pushed import Pushed, server
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.state import Store
@@ -273,6 +274,18 @@ class PanosMock:
             if commit:
                 self.device.commit_now(admin)
         self.save()
+
+    def push(self, *documents: bytes) -> None:
+        """Let a Panorama push this instead of what it pushed before: answers of such a firewall.
+
+        Raises:
+            ValueError: one is not such an answer.
+        """
+        found = Pushed.read(documents)
+        system = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/system"
+        self.edit("set", system, server(self.settings.release), admin="panorama", commit=True)
+        with self._lock:
+            self.device.pushed = found
 
     def tamper(self) -> str:
         """Open the first rule that allows something to any application, as a contractor; say so."""

@@ -222,18 +222,17 @@ def taken_from(root: Element, documents: Sequence[bytes], release: tuple[int, ..
         root.remove(node)
         found.add(node)
     system = root.find("devices/entry/deviceconfig/system")
-    if found and system is not None:
-        _name_server(system, release)
+    named = system is None or system.find("panorama-server") is not None
+    if found and system is not None and not named and system.find("panorama") is None:
+        system.append(parse(server(release).encode()))
     return found
 
 
-def _name_server(system: Element, release: tuple[int, ...]) -> None:
-    if system.find("panorama-server") is not None or system.find("panorama") is not None:
-        return
-    holder = system
-    if release >= _NESTED_SINCE:
-        holder = etree.SubElement(etree.SubElement(system, "panorama"), "local-panorama")
-    etree.SubElement(holder, "panorama-server").text = _SERVER
+def server(release: tuple[int, ...]) -> str:
+    """Return the setting in which a firewall names its Panorama."""
+    text = f"<panorama-server>{_SERVER}</panorama-server>"
+    nested = f"<panorama><local-panorama>{text}</local-panorama></panorama>"
+    return nested if release >= _NESTED_SINCE else text
 
 
 def object_of(tree: Tree, pushed: Pushed, vsys: str, kind: str, name: str) -> Element | None:

@@ -1,4 +1,4 @@
-"""What Panorama pushed is read on a managed firewall, judged in its place, or said to be unknown."""
+"""What Panorama pushed is read on a managed firewall, judged in its place, or said to be open."""
 
 from __future__ import annotations
 
@@ -326,7 +326,7 @@ UNREADABLE: Mapping[str, tuple[Answer, str]] = {
     ),
     "two policies": (
         answer('<response status="success"><result><policy/><policy/></result></response>'),
-        "more than one policy",
+        "has policy beside it",
     ),
 }  # fmt: skip
 

@@ -345,7 +345,8 @@ def _check(host: str, root: Element) -> None:
         return
     (policy, *more) = top
     scopes = list(policy) if policy.tag == "policy" else [policy]
-    strange = [one.tag for one in (*more, *scopes) if one.tag not in ("panorama", _SHARED)]
+    strange = [f"{one.tag} beside it" for one in more]
+    strange += [str(one.tag) for one in scopes if one.tag not in ("panorama", _SHARED)]
     for scope in scopes:
         bases = [child for child in scope if str(child.tag).endswith("rulebase")]
         strange += [base.tag for base in bases if base.tag not in _BASES]
@@ -363,8 +364,8 @@ def _check(host: str, root: Element) -> None:
             for child in rules
             if child.tag != "entry"
         ]
-    if strange or more:
-        listed = ", ".join(map(str, strange)) or "more than one policy"
+    if strange:
+        listed = ", ".join(map(str, strange))
         raise ParseError(host, f"the pushed policy has {listed}, which is not understood")
 
 
