@@ -77,7 +77,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
     place = _place(device.name, others, device.position)
-    closed = len(others) > place or live.pushed.follows
+    closed = len(others) > place or _may_follow(desired, live)
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     _check_known(device.name, wanted, live)
@@ -155,6 +155,17 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         purge=len(purged),
         state=live.state,
     )
+
+
+def _may_follow(desired: Desired, live: Live) -> bool:
+    """Whether rules that were pushed come after our block, or may.
+
+    Where that could not be read, a block that is there stays as it is: that the device refuses an
+    answer changes no policy.
+    """
+    ours = {rule.name for rule in live.policy.rules}
+    closing = desired.closing is not None and desired.closing.name in ours
+    return bool(live.pushed.after) or bool(live.pushed.unread and (closing or not ours))
 
 
 def _place(name: str, others: Sequence[str], position: Position) -> int:

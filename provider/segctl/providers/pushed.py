@@ -30,11 +30,6 @@ class Pushed:
         """All of them, first to last."""
         return (*self.before, *self.after)
 
-    @property
-    def follows(self) -> bool:
-        """Whether rules follow those of the device, as far as is known."""
-        return bool(self.after or self.unread)
-
     def around(self, own: tuple[Rule, ...]) -> tuple[Rule, ...]:
         """Return the device's own rules with these in their places.
 

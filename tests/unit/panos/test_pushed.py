@@ -446,3 +446,24 @@ def test_a_plan_judges_pushed_rules_as_those_of_others() -> None:
 def test_our_block_is_closed_only_where_something_may_follow_it() -> None:
     assert "segctl.deny" not in planned(live(Policy(pre=ALL).answer())).script
     assert "segctl.deny" in planned(live(Policy(post=ALL).answer())).script
+
+
+def test_a_refusal_closes_a_new_block_and_changes_none_that_is_there() -> None:
+    def script(*, closed: bool, ours: bool = True) -> str:
+        with managed(Policy().answer()) as mock:
+            if ours:
+                made = planned(PANOS.parse(document(mock)))
+                answering(mock, answer(Policy(post=ALL if closed else "").answer().decode()))
+                made = planned(PANOS.parse(document(mock)))
+                with PANOS.connect(target_of(mock), read_only=False) as session:
+                    session.read()
+                    with session.lock():
+                        session.read()
+                        session.push(made.script)
+                        session.confirm()
+            answering(mock, UNREADABLE["an error"][0])
+            return planned(PANOS.parse(document(mock))).script
+
+    assert "segctl.deny" in script(closed=False, ours=False)
+    for closed in (True, False):
+        assert "segctl.deny" not in script(closed=closed)
