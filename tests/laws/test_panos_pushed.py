@@ -23,21 +23,22 @@ from support.pushed import Policy, address, rule, template
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hypothesis.strategies import SearchStrategy
+
     from segctl_mocks import PanosMock
     from support.panos import PanosHarness
 
 HOSTS = ("10.2.0.1", "10.2.0.2", "10.2.0.3", "10.2.0.4")
 NAMES = ("n1", "n2", "10.2.0.3", "any")
 PORTS = (22, 502)
-#: Scopes in which a name may be defined: the virtual system's, and the one that is shared.
-LOCS = ("local", "OT", "local shared", "shared")
-RULE = st.builds(
-    dict,
-    enter=st.sampled_from(("any", *ZONES)),
-    leave=st.sampled_from(("any", *ZONES)),
-    destination=st.sampled_from(NAMES),
-    service=st.sampled_from(("any", "p22")),
-    action=st.sampled_from(("allow", "deny", "drop")),
+RULE: SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
+    {
+        "enter": st.sampled_from(("any", *ZONES)),
+        "leave": st.sampled_from(("any", *ZONES)),
+        "destination": st.sampled_from(NAMES),
+        "service": st.sampled_from(("any", "p22")),
+        "action": st.sampled_from(("allow", "deny", "drop")),
+    }
 )
 BASE = st.lists(RULE, max_size=3)
 #: Where each name is defined, with which value: in one place of each scope at most.

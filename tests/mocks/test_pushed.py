@@ -83,7 +83,8 @@ def test_what_an_export_has_of_panorama_was_pushed() -> None:
             "key": mock.key(),
         }
     )
-    assert etree.fromstring(got.content()).find("result/rules/entry").get("name") == "r"
+    root: Any = etree.fromstring(got.content())
+    assert root.find("result/rules/entry").get("name") == "r"
     assert b"pre-rulebase" not in mock.running()
 
 

@@ -213,8 +213,8 @@ def pushed_whole(birds: Canaries) -> tuple[Element, Element]:
                 panorama.append(held)
         else:
             panorama.append(child)
-    for place in birds.places:
-        birds.places[place] = birds.places[place].replace("/rulebase/", "/")
+    for bird, where in birds.places.items():
+        birds.places[bird] = where.replace("/rulebase/", "/")
     for kind in panorama.iter("rule-type"):
         kind.text = "interzone"
     policy = etree.Element("policy")

@@ -26,7 +26,7 @@ from support.plants import flow, plant
 from support.pushed import Policy, address, entry, rule, template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live
@@ -41,7 +41,7 @@ SERVER = "<panorama-server>x</panorama-server>"
 @contextmanager
 def managed(
     *pushed: bytes, own: Sequence[str] = (), multi: bool = False, more: str = ""
-) -> Iterator[PanosMock]:
+) -> Generator[PanosMock]:
     """A firewall to which this was pushed, with local rules and objects of its virtual system."""
     with PanosMock("fw1", job_seconds=0.0, multi_vsys=multi) as mock:
         boot(mock, pushed=pushed)
@@ -452,7 +452,6 @@ def test_a_refusal_closes_a_new_block_and_changes_none_that_is_there() -> None:
     def script(*, closed: bool, ours: bool = True) -> str:
         with managed(Policy().answer()) as mock:
             if ours:
-                made = planned(PANOS.parse(document(mock)))
                 answering(mock, answer(Policy(post=ALL if closed else "").answer().decode()))
                 made = planned(PANOS.parse(document(mock)))
                 with PANOS.connect(target_of(mock), read_only=False) as session:
