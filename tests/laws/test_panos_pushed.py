@@ -40,7 +40,7 @@ RULE: SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
         "action": st.sampled_from(("allow", "deny", "drop")),
     }
 )
-BASE = st.lists(RULE, max_size=3)
+BASE = st.lists(RULE, min_size=1, max_size=3)
 #: Where each name is defined, with which value: in one place of each scope at most.
 OBJECTS = st.fixed_dictionaries(
     {

@@ -85,7 +85,8 @@ def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> 
     notes: dict[str, Any] = {
         name: "" for name in ("description", "comments") if getattr(item, name, "") != ""
     }
-    if extras := getattr(item, "extras", ()):
+    extras: tuple[str, ...] = getattr(item, "extras", ())
+    if extras:
         notes["extras"] = tuple(filter(None, map(kept, extras)))
     return replace(item, **notes) if notes else item
 
