@@ -173,3 +173,12 @@ def test_what_was_pushed_survives_a_restart(tmp_path: Path) -> None:
     with serve_fleet({"fw1": HostSpec()}, state=tmp_path) as fleet:
         after = [etree.tostring(op(fleet["fw1"], cmd)) for cmd in commands]
     assert after == before
+    other = HostSpec(pushed=(Policy(pre=rule("another")).answer(),))
+    with serve_fleet({"fw1": other}, state=tmp_path) as fleet:
+        assert b'name="another"' in etree.tostring(op(fleet["fw1"], commands[0]))
+
+
+def test_one_that_was_not_managed_before_may_be_now(tmp_path: Path) -> None:
+    for pushed in ((), (Policy().answer(),)):
+        with serve_fleet({"fw1": HostSpec(pushed=pushed)}, state=tmp_path) as fleet:
+            assert (b"panorama-server" in fleet["fw1"].running()) is bool(pushed)

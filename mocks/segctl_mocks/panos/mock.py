@@ -281,11 +281,10 @@ class PanosMock:
         Raises:
             ValueError: one is not such an answer.
         """
-        found = Pushed.read(documents)
+        with self._lock:
+            self.device.pushed = Pushed.read(documents)
         system = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/system"
         self.edit("set", system, server(self.settings.release), admin="panorama", commit=True)
-        with self._lock:
-            self.device.pushed = found
 
     def tamper(self) -> str:
         """Open the first rule that allows something to any application, as a contractor; say so."""

@@ -87,4 +87,6 @@ class PanosMocks:
                 schedules=spec.schedules,
             )
             mock.save()
+        elif spec.pushed:
+            mock.push(*spec.pushed)
         return mock

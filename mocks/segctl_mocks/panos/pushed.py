@@ -167,9 +167,18 @@ class Pushed:
     # -- what it means ------------------------------------------------------------
 
     def rules(self, vsys: str, base: str) -> list[Element]:
-        """Return the rules of ``pre-rulebase`` or ``post-rulebase``, in order."""
+        """Return the rules of ``pre-rulebase`` or ``post-rulebase``, in order.
+
+        Shared ones are outermost.
+        """
         node = self.systems.get(vsys)
-        return [] if node is None else list(node.iterfind(f"{base}/security/rules/entry"))
+        if node is None:
+            return []
+        inner, *outer = (
+            list(root.iterfind(f"{base}/security/rules/entry")) for root in (node, *self.shared)
+        )
+        common = [rule for rules in outer for rule in rules]
+        return [*common, *inner] if base == "pre-rulebase" else [*inner, *common]
 
     def objects(self, vsys: str, kind: str, name: str) -> Iterator[tuple[bool, Element]]:
         """Yield the objects of a name, and whether each is of Panorama's shared location."""

@@ -87,7 +87,7 @@ def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> 
     }
     extras: tuple[str, ...] = getattr(item, "extras", ())
     if extras:
-        notes["extras"] = tuple(filter(None, map(kept, extras)))
+        notes["extras"] = tuple(text for one in extras if (text := kept(one)))
     return replace(item, **notes) if notes else item
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from lxml import etree
@@ -378,13 +379,15 @@ def _others(
     """
     walk, rest = own
     few = (item for item in _named(rest) if not _is_ours(item))
-    more, unclear = visible([(_scope(*own), put.own), (_scope(*shared), put.common)])
+    near = _scope(*own, compared=bool(put.own.items))
+    more, unclear = visible([(near, put.own), (_scope(*shared), put.common)])
     held = [*walk.others.all(), *few, *more, *put.defaults.values()]
     return Policy.of(held), unclear
 
 
-def _scope(walk: _Walk, rest: _Rest) -> Objects:
-    return Objects.of((*walk.ours.all(), *walk.others.all(), *_named(rest)), rest.names)
+def _scope(walk: _Walk, rest: _Rest, *, compared: bool = True) -> Objects:
+    items = chain(walk.ours.all(), walk.others.all(), _named(rest))
+    return Objects.of(items, rest.names, compared=compared)
 
 
 def _named(rest: _Rest) -> Iterator[Item]:

@@ -42,13 +42,19 @@ class Objects:
     names: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
 
     @classmethod
-    def of(cls, items: Iterable[Item], names: Mapping[str, frozenset[str]]) -> Objects:
-        """Return the scope of these items and of further names by kind."""
-        held = cls(
-            {(item.kind_name, item.name): item for item in items if not isinstance(item, Rule)}
-        )
-        for kind, name in held.items:
-            held.names.setdefault(kind, set()).add(name)
+    def of(
+        cls, items: Iterable[Item], names: Mapping[str, frozenset[str]], *, compared: bool = True
+    ) -> Objects:
+        """Return the scope of these items and of further names by kind.
+
+        Rules are none of its objects. Items that nothing is compared with are kept by name alone.
+        """
+        held = cls()
+        for item in items:
+            if not isinstance(item, Rule):
+                held.names.setdefault(item.kind_name, set()).add(item.name)
+                if compared:
+                    held.items[item.kind_name, item.name] = item
         for kind, more in names.items():
             held.names.setdefault(kind, set()).update(more)
         return held
