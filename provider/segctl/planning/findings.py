@@ -200,10 +200,10 @@ def others_above(
     resolve = resolver(everything)
     resolve_desired = resolver(desired)
     permitting = _Permitting(desired.rules)
-    pushed = {rule.name for rule in live.pushed.rules}
-    rules = {rule.name: rule for rule in (*live.others.rules, *live.pushed.rules)}
-    for name in above:
-        rule = rules[name]
+    rules = {rule.name: rule for rule in live.others.rules}
+    pushed = len(live.pushed.before)
+    for number, rule in enumerate((*live.pushed.before, *(rules[name] for name in above))):
+        name = rule.name
         if rule.disabled or not _crosses(rule, zones):
             continue
         if rule.action == "allow":
@@ -215,7 +215,7 @@ def others_above(
                     message=f"rule {name!r} of others stands above our block and permits "
                     f"{_words(rule)}, which no conduit declares",
                     hint=_PUSHED
-                    if name in pushed
+                    if number < pushed
                     else "declare it as a conduit, narrow it, or move it below our block",
                     kind=HOLE,
                     subject=name,
@@ -232,7 +232,7 @@ def others_above(
                     message=f"rule {name!r} of others stands above our block and denies "
                     f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
                     hint=_PUSHED
-                    if name in pushed
+                    if number < pushed
                     else "set segctl_position so that our block comes before it",
                     severity="warning",
                 )
@@ -267,13 +267,11 @@ class _Permitting:
 
 def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
     """Name the rules of others that the end of our block keeps from matching."""
-    rules = {rule.name: rule for rule in (*live.others.rules, *live.pushed.rules)}
+    rules = {rule.name: rule for rule in live.others.rules}
     shut = [
-        name
-        for name in below
-        if not rules[name].disabled
-        and rules[name].action == "allow"
-        and _crosses(rules[name], zones)
+        rule.name
+        for rule in (*(rules[name] for name in below), *live.pushed.after)
+        if not rule.disabled and rule.action == "allow" and _crosses(rule, zones)
     ]
     if shut:
         yield Problem(

@@ -107,12 +107,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *live.findings,
         *findings.pending(live),
         *findings.state(live.state),
-        *findings.others_above(live, (*_names(live.pushed.before), *others[:place]), wanted, zones),
-        *(
-            findings.others_below(live, (*others[place:], *_names(live.pushed.after)), zones)
-            if closed
-            else ()
-        ),
+        *findings.others_above(live, others[:place], wanted, zones),
+        *(findings.others_below(live, others[place:], zones) if closed else ()),
         *findings.essential(changes, held, wanted),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
@@ -311,19 +307,12 @@ def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem
             )
 
 
-def _names(rules: Iterable[Rule]) -> Iterator[str]:
-    return (rule.name for rule in rules)
-
-
 def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[Unmanaged]:
-    over = {*above, *_names(live.pushed.before)}
-    for rule in (*live.others.rules, *live.pushed.rules):
-        yield Unmanaged(
-            name=rule.name,
-            action=rule.action,
-            above=rule.name in over,
-            disabled=rule.disabled,
-        )
+    over = set(above)
+    first, last = live.pushed.before, live.pushed.after
+    local = ((rule, rule.name in over) for rule in live.others.rules)
+    for rule, met in (*((rule, True) for rule in first), *local, *((rule, False) for rule in last)):
+        yield Unmanaged(name=rule.name, action=rule.action, above=met, disabled=rule.disabled)
 
 
 def _without_origin(change: Change) -> Change:

@@ -443,6 +443,12 @@ def test_a_plan_judges_pushed_rules_as_those_of_others() -> None:
     assert "Panorama" not in made.script
 
 
+def test_a_local_rule_that_is_called_like_a_pushed_one_is_judged_itself() -> None:
+    pre = Policy(pre=rule("same", action="deny"))
+    found = live(pre.answer(), own=[other_rule(f"{PRE}same", action="allow")])
+    assert [one.subject for one in planned(found).findings if one.kind == HOLE] == [f"{PRE}same"]
+
+
 def test_our_block_is_closed_only_where_something_may_follow_it() -> None:
     assert "segctl.deny" not in planned(live(Policy(pre=ALL).answer())).script
     assert "segctl.deny" in planned(live(Policy(post=ALL).answer())).script

@@ -46,7 +46,7 @@ _REFUSED: Final = " refused"
 
 #: The settings that name a Panorama, also those of a cloud service that pushes as it does.
 _MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^>]*[^/])?>")
-_SEVERAL: Final = b"<multi-vsys>off</multi-vsys>"
+_ONE_SYSTEM: Final = b"<multi-vsys>off</multi-vsys>"
 _NOTHING: Final = "No shared policy pushed to device"
 _CHUNK: Final = 1 << 15
 _SHARED: Final = "shared"
@@ -54,7 +54,8 @@ _BASES: Final[Mapping[str, str]] = {
     "pre-rulebase": "Panorama pre-rule ",
     "post-rulebase": "Panorama post-rule ",
 }
-_DEFAULTS: Final = ("post-rulebase", "default-security-rules", "rules")
+_RULES: Final = ("security", "rules")
+_DEFAULTS: Final = ("default-security-rules", "rules")
 
 
 # --- asking --------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ def ask(
     if not is_managed(parts["deviceconfig"]):
         return {}
     asked = {POLICY: _policy(f"<vsys>{vsys}</vsys>")}
-    if _SEVERAL not in parts["system"]:
+    if _ONE_SYSTEM not in parts["system"]:
         asked[COMMON] = _policy("")
     asked[TEMPLATE] = "<show><config><pushed-template></pushed-template></config></show>"
     found: dict[str, bytes] = {}
@@ -155,7 +156,7 @@ def read(snapshot: Snapshot, budget: Budget, kinds: Mapping[str, Reader | None])
     if not is_managed(snapshot.parts.get("deviceconfig", b"")):
         return Found()
     found = _read(snapshot, POLICY, budget, kinds)
-    if _SEVERAL not in bytes(snapshot.parts["system"]):
+    if _ONE_SYSTEM not in bytes(snapshot.parts["system"]):
         _merge(found, _read(snapshot, COMMON, budget, kinds), snapshot.vsys)
     try:
         found.zones = tuple(_zones(snapshot))
@@ -170,7 +171,8 @@ def findings(pushed: Pushed, no_zones: str) -> Iterator[Problem]:
         yield Problem(
             message="cannot tell what the rules that Panorama pushed permit between our zones: "
             + "; ".join(pushed.unread),
-            hint="give the account the rights to show the pushed policy (docs/panos.md, Panorama)",
+            hint="give the account the rights to show the pushed policy, or resolve what is named "
+            "(docs/panos.md, Panorama)",
             severity="warning",
             kind=UNREAD,
             subject=UNREAD_RULES,
@@ -235,10 +237,10 @@ class _Taken:
         scope = 2 if path[:1] == ("policy",) else 1
         in_shared, inside = path[scope - 1 : scope] == (_SHARED,), path[scope:]
         common = entry.get("loc", _SHARED) == _SHARED
-        if inside[:1] and inside[0] in _BASES and inside[1:] == ("security", "rules"):
+        if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
             rule = _named(elements.parse_rule(entry), _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
-        elif inside == _DEFAULTS:
+        elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
         elif inside == ("log-settings", "profiles"):
@@ -253,8 +255,9 @@ class _Taken:
     def found(self) -> Found:
         """Return what was taken: shared rules are outermost, default rules of groups first."""
         panorama = {base: self.rules.get((base, False), []) for base in _BASES}
+        held = set(panorama["pre-rulebase"] + panorama["post-rulebase"])
         shared = {
-            base: [rule for rule in self.rules.get((base, True), []) if rule not in panorama[base]]
+            base: [rule for rule in self.rules.get((base, True), []) if rule not in held]
             for base in _BASES
         }
         defaults = sorted(self.defaults.items(), key=lambda one: one[0])  # False: of a group
