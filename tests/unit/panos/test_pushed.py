@@ -324,6 +324,14 @@ UNREADABLE: Mapping[str, tuple[Answer, str]] = {
         ),
         "has section among rules, which is not understood",
     ),
+    "something before a rule": (
+        answer(
+            '<response status="success"><result><policy><panorama><pre-rulebase><security><rules>'
+            f"<section/>{NONE}{ALL}</rules></security></pre-rulebase></panorama></policy></result>"
+            "</response>"
+        ),
+        "has section among rules, which is not understood",
+    ),
     "two policies": (
         answer('<response status="success"><result><policy/><policy/></result></response>'),
         "has policy beside it",

@@ -295,20 +295,22 @@ def _walk(host: str, part: Part, budget: Budget, taken: _Taken) -> None:
         ParseError: it is no complete answer of a form that is known.
     """
     refuse_dtd(host, part)
-    parser = etree.XMLPullParser(events=("end",), tag="entry", resolve_entities=False)
+    parser = etree.XMLPullParser(
+        events=("start", "end"), tag=("result", "entry"), resolve_entities=False
+    )
+    result: Element | None = None
     try:
         for start in range(0, len(part), _CHUNK):
             chunk = bytes(part[start : start + _CHUNK])
             budget.feed(chunk)
             parser.feed(chunk)
-            last: Element | None = None
-            for _, entry in cast("Iterable[tuple[str, Element]]", parser.read_events()):
-                last = entry
-                path = _path(entry)
-                if "entry" not in path:
-                    taken.take(path, entry)
-                    _free(entry)
-            budget.check(taken.count, None if last is None else last.getroottree().getroot())
+            for event, element in cast("Iterable[tuple[str, Element]]", parser.read_events()):
+                if event == "start":
+                    result = element if result is None else result
+                elif element.tag == "entry" and "entry" not in (path := _path(element)):
+                    taken.take(path, element)
+                    _free(element)
+            budget.check(taken.count, result)
         root = parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the pushed policy is not complete XML: {error}") from error
@@ -329,9 +331,9 @@ def _path(entry: Element) -> Path:
 def _free(entry: Element) -> None:
     """Free an entry that has been read; lxml forbids to take it away before its end is past."""
     entry.clear()
-    parent = entry.getparent()
-    while parent is not None and entry.getprevious() is not None:
-        del parent[0]
+    parent, previous = entry.getparent(), entry.getprevious()
+    if parent is not None and previous is not None and previous.tag == "entry":
+        parent.remove(previous)
 
 
 def _check(host: str, root: Element) -> None:
