@@ -14,13 +14,14 @@ class HostSpec:
     """One host of a fleet: what it is, and what its administrators prepared on it.
 
     A platform takes from it what its devices have. Of a host of platform ``nftables``, ``config``
-    is nft text that others loaded.
+    is nft text that others loaded. ``pushed`` are recorded answers about what a manager put on it.
     """
 
     platform: str = "panos"
     user: str = "admin"
     password: str = "mock"  # noqa: S105  # of a mock on loopback
     config: bytes | None = None
+    pushed: Sequence[bytes] = ()
     vsys: str = "vsys1"
     zones: Mapping[str, Sequence[str]] = field(default_factory=dict[str, tuple[str, ...]])
     profile_groups: Sequence[str] = ()

@@ -53,7 +53,9 @@ OBJECTS = {
     "service-group/members/member",
     "tag/@name",
 }
+#: What narrows a rule, lists of names, stays as the other lists do.
 RULE = {
+    *(f"{tag}/member" for tag in ("category", "destination-hip", "hip-profiles", "source-hip")),
     *("@name", "action", "log-setting", "schedule"),
     *(f"{tag}/member" for tag in ("application", "destination", "from", "service", "source")),
     *(f"{tag}/member" for tag in ("source-user", "tag", "to")),
@@ -190,3 +192,37 @@ def whole(birds: Canaries) -> tuple[Element, Element, dict[str, bytes]]:
     rest["systems other"] = answer(planted(device.children["vsys"], "other", birds))
     rest["network candidate"] = answer(planted(device.children["network"], "candidate", birds))
     return system, planted(root.children["shared"], "shared", birds), rest
+
+
+#: The rulebases of Panorama, around that of the device.
+BASES = ("pre-rulebase", "post-rulebase")
+
+
+def pushed_whole(birds: Canaries) -> tuple[Element, Element]:
+    """Return a pushed policy and a pushed template with a canary in every leaf of a system."""
+    device = schema.load().children["devices"].entry
+    (system,) = planted(device.children["vsys"], "pushed", birds)
+    panorama = etree.Element("panorama")
+    for child in list(system):
+        if child.tag == "rulebase":
+            for base in BASES:
+                (again,) = planted(device.children["vsys"], f"pushed/{base}", birds)
+                held = again.find("rulebase")
+                assert held is not None
+                held.tag = base
+                panorama.append(held)
+        else:
+            panorama.append(child)
+    for bird, where in birds.places.items():
+        birds.places[bird] = where.replace("/rulebase/", "/")
+    for kind in panorama.iter("rule-type"):
+        kind.text = "interzone"
+    policy = etree.Element("policy")
+    policy.append(panorama)
+    (given,) = planted(device.children["vsys"], "template", birds)
+    given.set("name", "vsys1")
+    config = etree.fromstring("<config><devices><entry><vsys/></entry></devices></config>")
+    place = config.find("devices/entry/vsys")
+    assert place is not None
+    place.append(given)
+    return policy, config

@@ -82,10 +82,13 @@ def target_of(mock: PanosMock, **values: object) -> Target:
 
 
 def boot(
-    mock: PanosMock, config: bytes | None = None, zones: Mapping[str, Sequence[str]] = ZONES
+    mock: PanosMock,
+    config: bytes | None = None,
+    zones: Mapping[str, Sequence[str]] = ZONES,
+    pushed: Sequence[bytes] = (),
 ) -> None:
     """Make a mock that is running a device fresh from the factory, prepared for segctl."""
-    mock.device = PanosDevice(mock.settings, {"admin": "pw"}, config)
+    mock.device = PanosDevice(mock.settings, {"admin": "pw"}, config, pushed=pushed)
     provision(mock.device, zones=zones, profile_groups=PROFILES, log_forwarding=("to-siem",))
     mock.device.locks.held.clear()  # where an edit takes the commit lock by itself
 

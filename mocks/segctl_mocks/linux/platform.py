@@ -22,6 +22,9 @@ class NftablesMocks:
 
     def make(self, name: str, spec: HostSpec, surroundings: Surroundings) -> LinuxMock:
         """Make a gateway with the interfaces of its host."""
+        if spec.pushed:
+            message = f"{name}: a Panorama pushes nothing to a Linux host"
+            raise ValueError(message)
         return LinuxMock(
             name,
             interfaces=spec.interfaces,

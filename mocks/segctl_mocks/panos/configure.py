@@ -105,6 +105,8 @@ class Configurator:
     def _find(self, path: str) -> list[Element]:
         if path.startswith("/config/predefined"):
             return xpath.select(self.device.predefined, path)
+        if path.startswith("/config/panorama"):
+            return xpath.select(self.device.pushed.tree(), path)
         found = xpath.select(self.device.candidate, path)
         return found or xpath.select(self.device.platform, path)
 

@@ -21,14 +21,16 @@ from segctl_mocks.panos.jobs import Clock, Jobs, stamp
 from segctl_mocks.panos.journal import Journal
 from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
+from segctl_mocks.panos.pushed import taken_from
 from segctl_mocks.panos.references import DEVICE, References, is_slot
 from segctl_mocks.panos.tree import Tree, parse, strip_attributes, text_of
 from segctl_mocks.panos.userid import UserId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from segctl_mocks.panos.settings import Settings
+    from segctl_mocks.panos.tree import Path
 
 KEPT = 1_000_000
 """So much of an element is kept in the list of requests."""
@@ -65,6 +67,8 @@ class PanosDevice:
         users: Mapping[str, str],
         config: bytes | None = None,
         clock: Clock = time.time,
+        *,
+        pushed: Sequence[bytes] = (),
     ) -> None:
         self.settings = settings
         self.users = dict(users)
@@ -75,6 +79,7 @@ class PanosDevice:
         document = config or baseline.factory(settings.hostname, settings.sw_version, names)
         root = parse(document)
         strip_attributes(root, DIRTY)
+        self.pushed = taken_from(root, pushed, settings.release)
         self.candidate = Tree(root, is_slot)
         self.predefined = content.adopted(
             content.predefined(settings.removed_applications),
@@ -100,13 +105,16 @@ class PanosDevice:
         self.reject_writes = False
         self.writes = 0
         self.requests: list[Request] = []
-        self.references = References(self.candidate, self.predefined)
+        self.references = References(self.candidate, self.predefined, self._pushed_names)
         self.checker = Checker(self.references, settings.release, settings.limits)
         self.configurator = Configurator(self)
         self.committer = Committer(self)
         self.operator = Operator(self)
         self.userid = UserId()
         self.remember("", "initial configuration")
+
+    def _pushed_names(self, scope: str, tags: Path) -> frozenset[str]:
+        return self.pushed.names(scope, tags)
 
     # -- state --------------------------------------------------------------------
 
@@ -126,7 +134,7 @@ class PanosDevice:
 
     def checker_for(self, tree: Tree) -> Checker:
         """Return a checker of another configuration of this device."""
-        references = References(tree, self.predefined)
+        references = References(tree, self.predefined, self._pushed_names)
         return Checker(references, self.settings.release, self.settings.limits)
 
     def start_over(self) -> None:

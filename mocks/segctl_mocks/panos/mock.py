@@ -13,6 +13,7 @@ from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.locks import Lock
+from segctl_mocks.panos.pushed import Pushed, server
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.settings import LIMITS, Settings
 from segctl_mocks.panos.state import Store
@@ -60,6 +61,7 @@ class PanosMock:
         ha_synchronized: bool = True,
         limits: Mapping[str, int] | None = None,
         removed_applications: Iterable[str] = (),
+        pushed: Iterable[bytes] = (),
         state_dir: Path | None = None,
         port: int = 0,
         authority: Authority | None = None,
@@ -83,7 +85,9 @@ class PanosMock:
             limits={**LIMITS, **(limits or {})},
             removed_applications=frozenset(removed_applications),
         )
-        self.device = PanosDevice(self.settings, users or {"admin": "pw"}, config)
+        self.device = PanosDevice(
+            self.settings, users or {"admin": "pw"}, config, pushed=tuple(pushed)
+        )
         self.settings = self.device.settings
         self._store = Store(state_dir / file_name(name)) if state_dir is not None else None
         self.restored = self._store is not None and self._store.restore(self.device)
@@ -270,6 +274,17 @@ class PanosMock:
             if commit:
                 self.device.commit_now(admin)
         self.save()
+
+    def push(self, *documents: bytes) -> None:
+        """Let a Panorama push this instead of what it pushed before: answers of such a firewall.
+
+        Raises:
+            ValueError: one is not such an answer.
+        """
+        with self._lock:
+            self.device.pushed = Pushed.read(documents)
+        system = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/system"
+        self.edit("set", system, server(self.settings.release), admin="panorama", commit=True)
 
     def tamper(self) -> str:
         """Open the first rule that allows something to any application, as a contractor; say so."""

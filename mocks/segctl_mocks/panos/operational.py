@@ -13,6 +13,7 @@ from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_resu
 from segctl_mocks.panos.commit import scope_of_command
 from segctl_mocks.panos.locks import SHARED, Lock
 from segctl_mocks.panos.policymatch import policy_match
+from segctl_mocks.panos.references import scope_path
 from segctl_mocks.panos.showings import Call
 from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
 
@@ -42,8 +43,8 @@ class Operator:
             ("show", "config", "candidate"): self._show_candidate,
             ("show", "config", "merged"): self._show_candidate,
             ("show", "config", "effective-running"): self._show_running,
-            ("show", "config", "pushed-shared-policy"): self._no_pushed_policy,
-            ("show", "config", "pushed-template"): self._nothing,
+            ("show", "config", "pushed-shared-policy"): self._pushed_policy,
+            ("show", "config", "pushed-template"): self._pushed_template,
             ("show", "config", "saved"): self._show_saved,
             ("show", "config", "diff"): self._cli_only,
             ("show", "config", "audit"): self._audit,
@@ -124,8 +125,17 @@ class Operator:
             raise ApiError("", f"{name} does not exist")
         return result(serialize(parse(self.device.saved[name])))
 
-    def _no_pushed_policy(self, _node: Element, _call: Call) -> Answer:
-        return result("No shared policy pushed to device")
+    def _pushed_policy(self, node: Element, _call: Call) -> Answer:
+        device = self.device
+        wanted = text_of(node.find("vsys"))
+        if wanted and device.running.at(scope_path(wanted)) is None:
+            raise ApiError("17", f"{wanted} is invalid vsys")
+        if not wanted and device.settings.multi_vsys:
+            return result(device.pushed.of_all())
+        return result(device.pushed.of_system(wanted or "vsys1", device.settings.sw_version))
+
+    def _pushed_template(self, _node: Element, _call: Call) -> Answer:
+        return result(self.device.pushed.of_template())
 
     def _cli_only(self, _node: Element, _call: Call) -> Answer:
         raise ApiError("", "invalid client cli")
@@ -235,7 +245,7 @@ class Operator:
         return message_result("Succeeded to reset rule hit count for specified rules")
 
     def _running_policy(self, _node: Element, call: Call) -> Answer:
-        rules = reports.rules_of(self.device.running, call.vsys or "vsys1")
+        rules = reports.enforced(self.device, call.vsys or "vsys1")
         return result(b"".join(serialize(rule) for rule in rules))
 
     def _policy_match(self, node: Element, call: Call) -> Answer:

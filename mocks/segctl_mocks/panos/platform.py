@@ -9,6 +9,7 @@ from lxml import etree
 
 from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.provision import provision
+from segctl_mocks.panos.pushed import Pushed
 from segctl_mocks.panos.server import Acceptor
 
 if TYPE_CHECKING:
@@ -56,9 +57,15 @@ class PanosMocks:
         """Make a firewall with the zones, profiles and schedules of its host."""
         if self._certificate is None:
             self._certificate = surroundings.authority.issue(["segctl-mocks"])
+        try:
+            Pushed.read(spec.pushed)
+        except ValueError as error:
+            message = f"{name}: what a Panorama pushed to it is not understood: {error}"
+            raise ValueError(message) from error
         mock = PanosMock(
             name,
             spec.config,
+            pushed=spec.pushed,
             serial=spec.serial,
             sw_version=spec.sw_version,
             content_version=spec.content_version,
@@ -80,4 +87,6 @@ class PanosMocks:
                 schedules=spec.schedules,
             )
             mock.save()
+        elif spec.pushed:
+            mock.push(*spec.pushed)
         return mock

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import ApiError
-from segctl_mocks.panos.references import SHARED, scope_path
-from segctl_mocks.panos.reports import rules_of
-from segctl_mocks.panos.tree import Element, Tree, text_of
+from segctl_mocks.panos.pushed import object_of
+from segctl_mocks.panos.reports import enforced
+from segctl_mocks.panos.tree import Element, text_of
 from segctl_mocks.panos.validate import members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from segctl_mocks.panos.device import PanosDevice
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -25,11 +23,11 @@ _PROTOCOLS = {"6": "tcp", "17": "udp"}
 def policy_match(device: PanosDevice, query: Element, vsys: str) -> str:
     """Return the matching rules as the device lists them (form of 9.0 and later)."""
     show_all = text_of(query.find("show-all")) == "yes"
-    rules = rules_of(device.running, vsys)
+    rules = enforced(device, vsys)
     hits = (
         _row(index, rule)
         for index, rule in enumerate(rules, start=1)
-        if _matches(device.running, rule, query, vsys)
+        if _matches(device, rule, query, vsys)
     )
     rows = list(hits) if show_all else [row for row in (next(hits, ""),) if row]
     return f"<rules>{''.join(rows)}</rules>" if rows else ""
@@ -47,7 +45,7 @@ def _row(index: int, rule: Element) -> str:
     )
 
 
-def _matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
+def _matches(device: PanosDevice, rule: Element, query: Element, vsys: str) -> bool:
     if text_of(rule.find("disabled")) == "yes":
         return False
     for tag in ("from", "to"):
@@ -55,25 +53,26 @@ def _matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
         if wanted and not {wanted, "any"} & set(members(rule, tag)):
             return False
     for tag in ("source", "destination"):
-        if not _address_matches(tree, rule, query, tag, vsys):
+        if not _address_matches(device, rule, query, tag, vsys):
             return False
     application = text_of(query.find("application"))
     names = members(rule, "application")
-    if application and not any(_speaks(tree, name, application, vsys) for name in names):
+    if application and not any(_speaks(device, name, application, vsys) for name in names):
         return False
-    return _service_matches(tree, rule, query, vsys)
+    return _service_matches(device, rule, query, vsys)
 
 
-def _speaks(tree: Tree, name: str, application: str, vsys: str) -> bool:
+def _speaks(device: PanosDevice, name: str, application: str, vsys: str) -> bool:
     if name in (application, "any"):
         return True
-    for group in _objects(tree, "application-group", name, vsys):
-        inner = members(group, "members")
-        return any(_speaks(tree, each, application, vsys) for each in inner)
-    return False
+    group = _object(device, "application-group", name, vsys)
+    inner = () if group is None else members(group, "members")
+    return any(_speaks(device, each, application, vsys) for each in inner)
 
 
-def _address_matches(tree: Tree, rule: Element, query: Element, tag: str, vsys: str) -> bool:
+def _address_matches(
+    device: PanosDevice, rule: Element, query: Element, tag: str, vsys: str
+) -> bool:
     text = text_of(query.find(tag))
     if not text:
         return True
@@ -81,26 +80,22 @@ def _address_matches(tree: Tree, rule: Element, query: Element, tag: str, vsys: 
         address = ipaddress.ip_address(text)
     except ValueError as error:
         raise ApiError("17", f" {tag} '{text}' is an invalid ipv4/v6 address") from error
-    found = any(_covers(tree, name, address, vsys) for name in members(rule, tag))
+    found = any(_covers(device, name, address, vsys) for name in members(rule, tag))
     return found != (text_of(rule.find(f"negate-{tag}")) == "yes")
 
 
-def _objects(tree: Tree, kind: str, name: str, vsys: str) -> Iterator[Element]:
-    for place in (scope_path(vsys), SHARED):
-        found = tree.at((*place, (kind, ""), ("entry", name)))
-        if found is not None:
-            yield found
-            return
+def _object(device: PanosDevice, kind: str, name: str, vsys: str) -> Element | None:
+    return object_of(device.running, device.pushed, vsys, kind, name)
 
 
-def _covers(tree: Tree, name: str, address: Address, vsys: str) -> bool:
+def _covers(device: PanosDevice, name: str, address: Address, vsys: str) -> bool:
     if name == "any":
         return True
-    for node in _objects(tree, "address", name, vsys):
+    if (node := _object(device, "address", name, vsys)) is not None:
         literal = text_of(node.find("ip-netmask")) or text_of(node.find("ip-range"))
         return _literal_covers(literal, address)
-    for group in _objects(tree, "address-group", name, vsys):
-        return any(_covers(tree, member, address, vsys) for member in members(group, "static"))
+    if (group := _object(device, "address-group", name, vsys)) is not None:
+        return any(_covers(device, member, address, vsys) for member in members(group, "static"))
     return _literal_covers(name, address)
 
 
@@ -114,21 +109,21 @@ def _literal_covers(text: str, address: Address) -> bool:
         return False
 
 
-def _service_matches(tree: Tree, rule: Element, query: Element, vsys: str) -> bool:
+def _service_matches(device: PanosDevice, rule: Element, query: Element, vsys: str) -> bool:
     port = text_of(query.find("destination-port"))
     protocol = _PROTOCOLS.get(text_of(query.find("protocol")), "")
     names = members(rule, "service")
     if not port or not protocol or {"any", "application-default"} & set(names):
         return True
-    return any(_service_covers(tree, name, protocol, int(port), vsys) for name in names)
+    return any(_service_covers(device, name, protocol, int(port), vsys) for name in names)
 
 
-def _service_covers(tree: Tree, name: str, protocol: str, port: int, vsys: str) -> bool:
-    for node in _objects(tree, "service", name, vsys):
+def _service_covers(device: PanosDevice, name: str, protocol: str, port: int, vsys: str) -> bool:
+    if (node := _object(device, "service", name, vsys)) is not None:
         return _in_ports(text_of(node.find(f"protocol/{protocol}/port")), port)
-    for group in _objects(tree, "service-group", name, vsys):
+    if (group := _object(device, "service-group", name, vsys)) is not None:
         inner = members(group, "members")
-        return any(_service_covers(tree, each, protocol, port, vsys) for each in inner)
+        return any(_service_covers(device, each, protocol, port, vsys) for each in inner)
     return protocol == "tcp" and port in {"service-http": {80, 8080}, "service-https": {443}}.get(
         name, set[int]()
     )

@@ -10,7 +10,7 @@ from segctl_mocks.panos import schema
 from segctl_mocks.panos.tree import Element, Path, Tree, arrow_path, path_of, tag_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
 Scope: TypeAlias = str
 """The name of a virtual system, or "" for shared."""
@@ -94,8 +94,14 @@ class Named:
 class References:
     """Resolves names in one configuration."""
 
-    def __init__(self, tree: Tree, predefined: Tree) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        predefined: Tree,
+        pushed: Callable[[Scope, Path], Container[str]] = lambda _scope, _tags: (),
+    ) -> None:
         self.tree = tree
+        self._pushed = pushed
         self.predefined = predefined
         self._cache: dict[Path, dict[str, Element]] = {}
         self._predefined: dict[Path, dict[str, Element]] = {}
@@ -117,7 +123,7 @@ class References:
             return True
         if name in self._names((*SHARED, *tags)):
             return True
-        return name in self._predefined_names(tags)
+        return name in self._predefined_names(tags) or name in self._pushed(scope, tags)
 
     def _names(self, path: Path) -> dict[str, Element]:
         if self._structure != self.tree.structure:

@@ -131,6 +131,12 @@ def rules_of(tree: Tree, vsys: str) -> list[Element]:
     return [] if container is None else list(container.iterchildren("entry"))
 
 
+def enforced(device: PanosDevice, vsys: str) -> list[Element]:
+    """Return the security rules in the order in which traffic meets them, Panorama's among them."""
+    before, after = (device.pushed.rules(vsys, base) for base in ("pre-rulebase", "post-rulebase"))
+    return [*before, *rules_of(device.running, vsys), *after]
+
+
 def hit_count(device: PanosDevice, command: Element) -> str:
     """Write ``show rule-hit-count`` of the running rules (recorded on 11.1.6)."""
     parts: list[str] = []
@@ -149,6 +155,8 @@ def _rule_base(device: PanosDevice, vsys: str, base: Element) -> str:
     place = (*DEVICE, ("vsys", ""), ("entry", vsys), ("rulebase", ""), (kind, ""), ("rules", ""))
     container = device.running.at(place)
     rules = [] if container is None else list(container.iterchildren("entry"))
+    if kind == "security":
+        rules = enforced(device, vsys)
     keys = [(rule.get("name") or "", rule.get("uuid") or "") for rule in rules]
     if kind == "security":
         keys += [(name, "") for name in ("intrazone-default", "interzone-default")]

@@ -11,6 +11,7 @@ from segctl_mocks import storage
 from segctl_mocks.panos.device import PanosDevice, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
+from segctl_mocks.panos.pushed import Pushed
 from segctl_mocks.panos.references import is_slot
 from segctl_mocks.panos.tree import Path as TreePath
 from segctl_mocks.panos.tree import Tree
@@ -58,6 +59,8 @@ class Store:
                 self._write(f"versions/{version.number}.xml", version.xml)
         for name, xml in device.saved.items():
             self._write(f"saved/{storage.file_name(name)}", xml)
+        if device.pushed:
+            self._write("pushed.xml", device.pushed.documents)
         self._write("state.json", json.dumps(_facts(device), indent=1).encode())
         self.saved = state
 
@@ -74,6 +77,9 @@ class Store:
         candidate = (self.folder / "candidate.xml").read_bytes()
         device.load_candidate(Tree.from_bytes(candidate, is_slot))
         found = json.loads(facts.read_text("utf-8"))
+        kept = self.folder / "pushed.xml"
+        if kept.exists() and not device.pushed:
+            device.pushed = Pushed.read([kept.read_bytes()])
         saved = self.folder / "saved"
         device.saved = {
             name: (saved / storage.file_name(name)).read_bytes() for name in found.get("saved", ())

@@ -47,6 +47,15 @@ def mock_serve(
             help="Start this host with an exported configuration; repeatable",
         ),
     ] = None,
+    pushed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pushed",
+            metavar="HOST=FILE",
+            help="Let a Panorama have pushed this to the host: an answer to show config "
+            "pushed-shared-policy or pushed-template; repeatable",
+        ),
+    ] = None,
 ) -> None:
     """Serve a mock device for every firewall of the inventory, until stopped."""
     from segctl.operations.demo import astray, fleet
@@ -54,15 +63,18 @@ def mock_serve(
     settings, display = given_to(context)
     kept = _state_folder(state) if state is not None else None
     written = check(endpoints, "") if endpoints is not None else None
-    configs = _configs(config or ())
+    configs = dict(_files(config or (), "--config"))
+    answers = _files(pushed or (), "--pushed")
     loaded = load_inventory(settings, display)
     with ExitStack() as stack:
         try:
             running = stack.enter_context(
-                fleet(loaded, today(), state=kept, overlay=written, configs=configs)
+                fleet(loaded, today(), state=kept, overlay=written, configs=configs, pushed=answers)
             )
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--config") from error
+            hint = "--config / --pushed" if configs and answers else "--config"
+            hint = "--pushed" if answers and not configs else hint
+            raise typer.BadParameter(str(error), param_hint=hint) from error
         overlay = endpoints or running.overlay
         settings_with = replace(settings, inventory=(*settings.sources, overlay))
         if wrong := list(astray(running, load_inventory(settings_with, display))):
@@ -95,16 +107,16 @@ def _state_folder(folder: Path) -> Path:
         raise UsageError(f"cannot keep state in {folder}: {error.strerror}") from error
 
 
-def _configs(given: Sequence[str]) -> dict[str, bytes]:
-    """Return the configurations given as ``HOST=FILE``."""
-    configs: dict[str, bytes] = {}
+def _files(given: Sequence[str], option: str) -> list[tuple[str, bytes]]:
+    """Return what is in files given as ``HOST=FILE``, with the host of each."""
+    found: list[tuple[str, bytes]] = []
     for text in given:
         host, equals, path = text.partition("=")
         if not (host and equals and path):
             message = f"{text!r} is not HOST=FILE"
-            raise typer.BadParameter(message, param_hint="--config")
-        configs[host] = Path(path).read_bytes()
-    return configs
+            raise typer.BadParameter(message, param_hint=option)
+        found.append((host, Path(path).read_bytes()))
+    return found
 
 
 def _until_stopped() -> None:

@@ -18,10 +18,8 @@ from segctl.fleet.snapshots import fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.addresses import network_interval
-from segctl.model.policy import Rule, Schedule, Service
 from segctl.planning import findings
 from segctl.providers.base import declared_reading, provider, reading
-from segctl.providers.parsed import is_parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,10 +32,6 @@ if TYPE_CHECKING:
     from segctl.model.errors import Problem
     from segctl.model.site import Device, Site
     from segctl.planning.snapshot import Snapshot
-    from segctl.providers.base import Live
-
-#: What stands at what others own in a snapshot: it may ask for more than its fields say.
-_NOT_KEPT = "unknown{member=what a snapshot does not keep}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +137,7 @@ def lint_document(device: Device, places: Sequence[Place], document: bytes) -> L
     """
     speaks = provider(device.platform)
     live = speaks.parse(document)
-    held = reading(speaks, _as_kept(live) if is_parsed(document) else live)
+    held = reading(speaks, live)
     doubts = (*live.findings, *findings.pending(live))
     return Linted(
         device=device.name,
@@ -156,23 +150,6 @@ def lint_document(device: Device, places: Sequence[Place], document: bytes) -> L
         edges=tuple(edges(held, places, device.name)),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )
-
-
-def _as_kept(live: Live) -> Live:
-    """Return what a snapshot says, with what it does not keep of others' rules as a doubt."""
-    others = live.others
-    return replace(
-        live,
-        others=others.replace(
-            rules=[_doubtful(one) for one in others[Rule]],
-            services=[_doubtful(one) for one in others[Service]],
-            schedules=[_doubtful(one) for one in others[Schedule]],
-        ),
-    )
-
-
-def _doubtful(item: Rule | Service | Schedule) -> Rule | Service | Schedule:
-    return item if item.extras else replace(item, extras=(_NOT_KEPT,))
 
 
 def lint_snapshots(

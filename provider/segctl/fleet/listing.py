@@ -19,7 +19,6 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import Problem, SegctlError
 from segctl.providers.base import provider, reading
-from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,8 +145,6 @@ def list_document(desired: Desired, legs: Sequence[Leg], document: bytes, side: 
     """
     speaks = provider(desired.device.platform)
     live = speaks.parse(document)
-    if is_parsed(document):
-        live = with_doubts(live)
     zones = {zone for leg in legs for zone in (leg.hop.enter, leg.hop.leave)}
     doubts = doubts_about(desired, zones, live)
     refuse_errors(doubts)

@@ -20,7 +20,6 @@ from segctl.fleet.snapshots import OFFLINE, fitting
 from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import DeviceError, InventoryError, Problem, SegctlError
-from segctl.model.policy import DefaultRule, Policy, Rule, Service
 from segctl.planning import findings
 from segctl.providers.base import (
     Deciding,
@@ -45,8 +44,6 @@ if TYPE_CHECKING:
 
 #: Kinds of what a device says of itself that have no part in what passes now.
 _LATER = frozenset({"boot"})
-#: What stands for fields that a snapshot does not keep; no platform knows such a one.
-_NOT_KEPT = "fields that a snapshot does not keep"
 #: So many packets a device is asked about.
 _SAMPLE = 5
 
@@ -210,7 +207,7 @@ def prove_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DevicePro
     """Return what is found on a device by what its snapshot says that it held."""
     try:
         snapshot = fitting(asked.desired.device, snapshots)
-        found = prove_document(asked, snapshot.document.encode(), kept=True)
+        found = prove_document(asked, snapshot.document.encode())
     except Exception as error:  # noqa: BLE001 - it is this device's result
         return failure_of(asked.name, error)
     note = Problem(
@@ -232,13 +229,12 @@ def prove_declared(asked: Asked) -> DeviceProof | Failure:
         return failure_of(asked.name, error)
 
 
-def prove_document(asked: Asked, document: bytes, *, kept: bool = False) -> DeviceProof:
+def prove_document(asked: Asked, document: bytes) -> DeviceProof:
     """Return what is found on a device by what a document says that it holds; pure.
 
     Args:
         asked: what is wanted.
         document: from a session, or from a snapshot.
-        kept: whether it is from a snapshot, which leaves out what segctl has no field for.
 
     Raises:
         ParseError: the document is not understood.
@@ -254,25 +250,13 @@ def prove_document(asked: Asked, document: bytes, *, kept: bool = False) -> Devi
         hint = "what it does with them is not known: see segctl plan"
         raise InventoryError((Problem(message=message, hint=hint),))
     _, told = speaks.fit(desired.policy, desired.device)
-    found = _proved(asked, reading(speaks, _in_doubt(live) if kept else live), told)
+    found = _proved(asked, reading(speaks, live), told)
     proof = replace(found.proof, examples=(*_doubts(desired, live), *found.proof.examples))
     return replace(
         found,
         proved=replace(found.proved, proof=proof),
         findings=tuple(one for one in said if one.severity != "note"),
     )
-
-
-def _in_doubt(live: Live) -> Live:
-    """Return what a snapshot holds, with a doubt in all of others that may have had more fields."""
-    held = [
-        replace(item, extras=(*item.extras, _NOT_KEPT))
-        if isinstance(item, Rule | Service | DefaultRule)
-        else item
-        for every in live.others.by_kind.values()
-        for item in every
-    ]
-    return replace(live, others=Policy.of(held))
 
 
 def _said(desired: Desired, live: Live) -> Iterator[Problem]:

@@ -22,7 +22,6 @@ from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
 from segctl.providers.base import application_names, provider, reading
-from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -154,8 +153,6 @@ def check_document(
     device = desired.device
     speaks = provider(device.platform)
     live = speaks.parse(document)
-    if is_parsed(document):
-        live = with_doubts(live)
     zones = _zones(desired, questions)
     zones |= {zone for leg in legs for zone in (leg.hop.enter, leg.hop.leave)}
     doubts = doubts_about(desired, zones, live)

@@ -21,7 +21,6 @@ from segctl.model.errors import PlanError, SegctlError
 from segctl.planning.make import plan_device
 from segctl.planning.outlook import outlook
 from segctl.providers.base import provider, reading
-from segctl.providers.parsed import is_parsed, with_doubts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -186,7 +185,7 @@ def _parsed(desired: Desired, legs: Sequence[Leg], document: bytes) -> Live | No
     live = provider(desired.device.platform).parse(document)
     zones = {zone for leg in legs for zone in (leg.hop.enter, leg.hop.leave)}
     refuse_errors(doubts_about(desired, zones, live))
-    return with_doubts(live) if is_parsed(document) else live
+    return live
 
 
 def _planned(desired: Desired, live: Live) -> Reading:

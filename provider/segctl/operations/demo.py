@@ -6,6 +6,7 @@ import os
 import shutil
 import zlib
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from segctl.inventory import load
 from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import date
 
     from segctl.compiler.build import Desired
@@ -43,15 +44,16 @@ def fleet(
     state: Path | None = None,
     overlay: Path | None = None,
     configs: Mapping[str, bytes] | None = None,
+    pushed: Iterable[tuple[str, bytes]] = (),
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
     Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
     without one is served none. A firewall of `configs` holds that configuration instead, as others
-    left it.
+    left it. `pushed` are answers of firewalls to what their Panorama put there.
 
     Raises:
-        ValueError: a configuration is of no firewall that is served, or is not one.
+        ValueError: a configuration or an answer is of no firewall that is served, or is not one.
 
     """
     from segctl_mocks import installed, platform, serve_fleet
@@ -73,6 +75,11 @@ def fleet(
         except ValueError as error:
             message = f"{name}: {error}"
             raise ValueError(message) from error
+    for name, answer in pushed:
+        if name not in specs:
+            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
+            raise ValueError(message)
+        specs[name] = replace(specs[name], pushed=(*specs[name].pushed, answer))
     with serve_fleet(specs, state=state, overlay=overlay, nowhere=nowhere) as running:
         yield running
 

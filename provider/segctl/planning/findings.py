@@ -39,6 +39,8 @@ DISPLACED = "displaced"
 LOCKED = "lock"
 #: Kind of the one error that a user may allow (`--allow-mass-delete`).
 MASS_DELETE = "mass_delete"
+#: What to do about a rule that a manager of the device pushed, where nothing can be moved above it.
+_PUSHED = "have it changed where it is managed, or declare what it permits as a conduit"
 #: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
 _FEW = 5
 #: The most names that one message lists.
@@ -51,6 +53,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
     for zone in expected:
         found = held.get(zone.name)
         former = next((name for name in zone.renamed_from if name in held), "")
+        own = managed and zone.name not in live.pushed.zones
         if found is None and former:
             yield Problem(
                 message=f"zone {zone.name} is called {former} on the device: segctl renames no "
@@ -65,7 +68,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
                 severity="error",
             )
-        elif found is not None and not managed and zone.interfaces not in ((), found.interfaces):
+        elif found is not None and not own and zone.interfaces not in ((), found.interfaces):
             yield Problem(
                 message=f"zone {zone.name} is bound to "
                 f"{', '.join(found.interfaces) or 'no interface'} on the device, "
@@ -199,8 +202,9 @@ def others_above(
     resolve_desired = resolver(desired)
     permitting = _Permitting(desired.rules)
     rules = {rule.name: rule for rule in live.others.rules}
-    for name in above:
-        rule = rules[name]
+    pushed = len(live.pushed.before)
+    for number, rule in enumerate((*live.pushed.before, *(rules[name] for name in above))):
+        name = rule.name
         if rule.disabled or not _crosses(rule, zones):
             continue
         if rule.action == "allow":
@@ -211,7 +215,9 @@ def others_above(
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
                     f"{_words(rule)}, which no conduit declares",
-                    hint="declare it as a conduit, narrow it, or move it below our block",
+                    hint=_PUSHED
+                    if number < pushed
+                    else "declare it as a conduit, narrow it, or move it below our block",
                     kind=HOLE,
                     subject=name,
                     severity="warning",
@@ -226,7 +232,9 @@ def others_above(
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and denies "
                     f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
-                    hint="set segctl_position so that our block comes first",
+                    hint=_PUSHED
+                    if number < pushed
+                    else "set segctl_position so that our block comes before it",
                     severity="warning",
                 )
 
@@ -262,11 +270,9 @@ def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[
     """Report the rules of others that the end of our block prevents from matching."""
     rules = {rule.name: rule for rule in live.others.rules}
     shut = [
-        name
-        for name in below
-        if not rules[name].disabled
-        and rules[name].action == "allow"
-        and _crosses(rules[name], zones)
+        rule.name
+        for rule in (*(rules[name] for name in below), *live.pushed.after)
+        if not rule.disabled and rule.action == "allow" and _crosses(rule, zones)
     ]
     if shut:
         yield Problem(

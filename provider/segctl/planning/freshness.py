@@ -67,7 +67,7 @@ def basis_of(
         above={name: live.other_rules.get(name, "")[:16] for name in above},
         above_order=tuple(above),
         inside=_inside(live.order, ours),
-        followed=place < len(others),
+        followed=place < len(others) or bool(live.pushed.after),
         references={key: live.other_objects.get(key, "")[:16] for key in references},
         deleted={name: name in live.referenced for name in sorted(deleted)},
     )

@@ -77,7 +77,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
     place = _place(device.name, others, device.position)
-    closed = len(others) > place
+    closed = len(others) > place or _may_follow(desired, live)
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     _check_known(device.name, wanted, live)
@@ -151,6 +151,17 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         purge=len(purged),
         state=live.state,
     )
+
+
+def _may_follow(desired: Desired, live: Live) -> bool:
+    """Whether rules that were pushed come after our block, or may.
+
+    Where that could not be read, a block that is there stays as it is: that the device refuses an
+    answer changes no policy.
+    """
+    ours = {rule.name for rule in live.policy.rules}
+    closing = desired.closing is not None and desired.closing.name in ours
+    return bool(live.pushed.after) or bool(live.pushed.unread and (closing or not ours))
 
 
 def _place(name: str, others: Sequence[str], position: Position) -> int:
@@ -298,13 +309,10 @@ def _staying(kept: Mapping[str, Sequence[Item]], live: Live) -> Iterator[Problem
 
 def _unmanaged(live: Live, above: Sequence[str]) -> Iterator[Unmanaged]:
     over = set(above)
-    for rule in live.others.rules:
-        yield Unmanaged(
-            name=rule.name,
-            action=rule.action,
-            above=rule.name in over,
-            disabled=rule.disabled,
-        )
+    first, last = live.pushed.before, live.pushed.after
+    local = ((rule, rule.name in over) for rule in live.others.rules)
+    for rule, met in (*((rule, True) for rule in first), *local, *((rule, False) for rule in last)):
+        yield Unmanaged(name=rule.name, action=rule.action, above=met, disabled=rule.disabled)
 
 
 def _without_origin(change: Change) -> Change:

@@ -19,6 +19,7 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.protocols import by_function
+from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
@@ -106,6 +107,8 @@ class Live:
     findings: tuple[Problem, ...] = ()
     #: everything besides the policy that decides how traffic is treated later
     state: DeviceState = field(default_factory=DeviceState)
+    #: rules of a management station, which are not in `others`
+    pushed: Pushed = field(default_factory=Pushed)
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""
@@ -113,9 +116,15 @@ class Live:
         both = self.policy.beside(self.others)
         return both.replace(
             zones=self.zones,
-            defaults=self.policy[DefaultRule] or self.others[DefaultRule],
-            rules=tuple(rules[name] for name in self.order),
+            defaults=self._defaults(),
+            rules=self.pushed.around(tuple(rules[name] for name in self.order)),
         )
+
+    def _defaults(self) -> tuple[DefaultRule, ...]:
+        """Return the default rules in force: what the device has itself comes before others'."""
+        own = self.policy[DefaultRule]
+        held = {rule.name for rule in own}
+        return (*own, *(rule for rule in self.others[DefaultRule] if rule.name not in held))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,16 +29,19 @@ from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
+from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from segctl.model.policy import Item
 
 #: The first bytes of such a document; no session's document begins with them.
-MAGIC = b"segctl-parsed 1\n"
+MAGIC = b"segctl-parsed 2\n"
+#: Those of an earlier version, which kept nothing of fields that segctl does not know.
+_EARLIER = b"segctl-parsed 1\n"
 #: Types that modules import only for type checkers.
 _NAMES = {
     **vars(items),
@@ -47,60 +50,79 @@ _NAMES = {
     "Policy": Policy,
     "Mapping": Mapping,
     "Problem": Problem,
+    "Pushed": Pushed,
     "Scope": Scope,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"
 LiveT = TypeVar("LiveT", bound=Live)
+ItemT = TypeVar("ItemT", bound=items.Item)
 
 
-def without_notes(live: Live) -> Live:
+def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> Live:
     """Return `live` without the notes that others wrote into their rules and objects.
 
     Notes are descriptions and whatever segctl has no field for; no plan depends on them. Changes
     to them still show in the digests of `Live.other_rules` and `Live.other_objects`.
+
+    Args:
+        live: what a device holds.
+        kept: what stays of a text for which there is no field, since it decides what a rule does;
+            nothing if it returns none.
     """
     held = live.others.by_kind.values()
-    return replace(live, others=Policy.of(without_note(one) for every in held for one in every))
+    others = Policy.of(without_note(one, kept) for every in held for one in every)
+    before, after = (
+        tuple(without_note(rule, kept) for rule in rules)
+        for rules in (live.pushed.before, live.pushed.after)
+    )
+    return replace(live, others=others, pushed=replace(live.pushed, before=before, after=after))
 
 
-def without_note(item: Item) -> Item:
-    """Return a rule or object without its description and without fields unknown to segctl."""
+def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> ItemT:
+    """Return a rule or object without its description and without fields unknown to segctl.
+
+    `kept` says what stays of each of these fields.
+    """
     notes: dict[str, Any] = {
-        name: empty
-        for name, empty in (("description", ""), ("comments", ""), ("extras", ()))
-        if getattr(item, name, empty) != empty
+        name: "" for name in ("description", "comments") if getattr(item, name, "") != ""
     }
+    extras: tuple[str, ...] = getattr(item, "extras", ())
+    if extras:
+        notes["extras"] = tuple(text for one in extras if (text := kept(one)))
     return replace(item, **notes) if notes else item
 
 
-def with_doubts(live: LiveT) -> LiveT:
-    """Return what a snapshot holds for questions about what passes.
+#: What stands for a field that a snapshot does not keep; no platform knows such a one.
+_NOT_KEPT = "fields that a snapshot does not keep"
+_DECIDING = (items.Rule, items.Service, items.Schedule, items.DefaultRule)
 
-    Of the rules, services and default rules of others it keeps no field that segctl does not know.
-    Whether there was any, and what it did, cannot be told.
+
+def _in_doubt(live: LiveT) -> LiveT:
+    """Return what a snapshot of an earlier version holds, with a doubt at all of others.
+
+    It kept no field that segctl does not know: whether there was any cannot be told.
     """
     held = [
-        replace(item, extras=(*item.extras, _NOT_KEPT)) if type(item) in _DECIDING else item
+        replace(item, extras=(*item.extras, _NOT_KEPT)) if isinstance(item, _DECIDING) else item
         for every in live.others.by_kind.values()
         for item in every
     ]
     return replace(live, others=Policy.of(held))
 
 
-#: What stands for fields that a snapshot does not keep; no platform knows such a one.
-_NOT_KEPT = "fields that a snapshot does not keep"
-_DECIDING = (items.Rule, items.Service, items.DefaultRule)
+def dump(live: Live, kept: Callable[[str], str] = lambda _text: _NOT_KEPT) -> bytes:
+    """Return the parsed state as a document, without others' notes but for what is `kept`.
 
-
-def dump(live: Live) -> bytes:
-    """Return the parsed state as a document, without others' notes."""
-    return MAGIC + json.dumps(_plain(without_notes(live)), separators=(",", ":")).encode()
+    By default each field for which there is none leaves a mark that it was there.
+    """
+    plain = _plain(without_notes(live, kept))
+    return MAGIC + json.dumps(plain, separators=(",", ":")).encode()
 
 
 def is_parsed(document: bytes) -> bool:
     """Whether a document comes from `dump` and not from a session."""
-    return document.startswith(MAGIC)
+    return document.startswith((MAGIC, _EARLIER))
 
 
 def load(document: bytes, kind: type[LiveT]) -> LiveT:
@@ -110,12 +132,13 @@ def load(document: bytes, kind: type[LiveT]) -> LiveT:
         ParseError: the document is damaged, or written by another version.
     """
     try:
-        return cast("LiveT", _read(kind, read_listing(document[len(MAGIC) :])))
+        live = cast("LiveT", _read(kind, read_listing(document[len(MAGIC) :])))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ParseError(
             "snapshot",
             "the snapshot is damaged, or another version of segctl wrote it: take it again",
         ) from error
+    return _in_doubt(live) if document.startswith(_EARLIER) else live
 
 
 def _plain(value: object) -> Any:

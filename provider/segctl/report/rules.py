@@ -51,9 +51,10 @@ RULES: Mapping[str, Rule] = {
         "it as a conduit, narrow it, or move it below.",
     ),
     UNREAD: Rule(
-        title="A table of others could not be read",
-        help="Whether it drops what conduits permit, or takes connections past segctl's rules, "
-        "cannot be told. Update nftables on the host, or have the table taken away.",
+        title="What others put on a device could not be read",
+        help="Whether it drops what conduits permit, or lets pass what none permits, cannot be "
+        "told. A table on a gateway: update nftables on the host, or have the table taken away. "
+        "What Panorama pushed to a firewall: give the account the right to show it.",
     ),
     PENDING: Rule(
         title="A change that nobody has confirmed",

@@ -16,6 +16,7 @@ from segctl.providers.panos.session import PanosSession
 from segctl.providers.panos.snapshot import Snapshot
 from segctl_mocks import Answer, PanosMock
 from support.panos import VSYS, boot, target_of
+from support.pushed import Policy
 from support.runs import silent
 from support.swarm import SWARMS, answer, read_by_another_process
 
@@ -59,6 +60,23 @@ def test_a_hostile_configuration_is_refused_before_it_takes_the_memory(
     answering(mock, hostile)
     done = read_by_another_process(mock)
     assert done["code"] == "parse", done
+    assert float(str(done["peak"])) < MOST
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
+@pytest.mark.parametrize("swarm", ["empty rules", "members of one rule"])
+def test_a_hostile_pushed_policy_is_not_read_before_it_takes_the_memory(
+    swarm: str, mock: PanosMock
+) -> None:
+    """It counts as one that could not be read; the firewall's own configuration is read."""
+    mock.push(Policy().answer())
+
+    def hostile(params: Mapping[str, str]) -> Answer | None:
+        return answer(swarm, LARGE) if "<pushed-shared-policy>" in params.get("cmd", "") else None
+
+    answering(mock, hostile)
+    done = read_by_another_process(mock)
+    assert (done["code"], done["read"]) == ("", 1), done
     assert float(str(done["peak"])) < MOST
 
 

@@ -33,13 +33,28 @@ from segctl.model.site import (
 )
 from segctl.planning.make import plan_device
 from segctl.planning.snapshot import snapshot_of
-from segctl.providers.base import Identity, Live
-from segctl.providers.panos import PanosProvider, elements
+from segctl.providers.base import Identity, Live, reading
+from segctl.providers.panos import PanosProvider, elements, words
 from segctl.providers.panos.snapshot import load
 from segctl.providers.parsed import MAGIC, dump, without_notes
 from segctl.providers.parsed import load as load_parsed
+from segctl.providers.state import UNREAD
 from segctl.testing import TODAY
-from support.canaries import ALLOWED, Canaries, Element, answer, document, of_list, whole
+from support.canaries import (
+    ALLOWED,
+    BASES,
+    OBJECTS,
+    RULE,
+    Canaries,
+    Element,
+    answer,
+    document,
+    of_list,
+    pushed_whole,
+    whole,
+)
+from support.pushed import Policy as Pushed
+from support.pushed import rule as pushed_rule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -242,7 +257,7 @@ def test_a_document_is_read_as_what_it_was_written_from() -> None:
     config = document(system, shared, more=rest)
     live = PANOS.parse(config)
     kept = PANOS.mask(config)
-    assert PANOS.parse(kept) == without_notes(live) != live
+    assert PANOS.parse(kept) == without_notes(live, words.kept) != live
     assert PANOS.mask(kept) == kept
 
 
@@ -346,3 +361,79 @@ def test_a_scope_stands_in_a_document_as_its_text() -> None:
     assert load_parsed(document, Live).identity == LIVE.identity
     with pytest.raises(ParseError):
         load_parsed(document.replace(b'"scope":"vsys1"', b'"scope":{"name":"vsys1"}'), Live)
+
+
+# --- what Panorama pushed ------------------------------------------------------------------------
+
+#: Where objects and rules that Panorama pushed are, and which of their leaves stay.
+PUSHED = {
+    *OBJECTS,
+    *(f"{base}/security/rules/{leaf}" for base in BASES for leaf in RULE),
+    *(f"post-rulebase/default-security-rules/rules/{leaf}" for leaf in ("action", "log-setting")),
+}
+SERVER = "<deviceconfig><system><panorama-server>x</panorama-server></system></deviceconfig>"
+
+
+def managed(policy: Element, template: Element, *, system: Element | None = None) -> bytes:
+    """Return what a session returns of a firewall to which this was pushed."""
+    bare = etree.fromstring("<entry name='vsys1'/>")
+    more = {
+        "deviceconfig": answer(etree.fromstring(SERVER)),
+        "pushed policy": answer(policy),
+        "pushed template": answer(template),
+    }
+    one_system = b"<response status='success'><result><system><multi-vsys>off</multi-vsys></system>"
+    more["system"] = one_system + b"</result></response>"
+    return document(bare if system is None else system, etree.Element("shared"), more=more)
+
+
+def test_of_what_panorama_pushed_only_what_is_judged_survives() -> None:
+    birds = Canaries()
+    policy, template = pushed_whole(birds)
+    assert len(birds.places) > 300
+    text = snapshot_of("fw1", "vsys1", managed(policy, template), PANOS).dumps()
+    seen = birds.seen_in(text)
+    assert {place for place in seen if place.startswith("pushed/")} == {
+        f"pushed/{place}" for place in PUSHED
+    }
+    assert {place for place in seen if place.startswith("template/")} == {
+        "template/zone/@name",
+        "template/zone/network/layer3/member",
+    }
+
+
+def test_a_snapshot_of_a_managed_firewall_is_judged_as_the_firewall() -> None:
+    narrow = (
+        "<category><member>games</member></category><source-imsi><member>secret</member>"
+        "</source-imsi><description>secret</description>"
+    )
+    policy = Pushed(pre=pushed_rule("r", more=narrow), post=pushed_rule("z"))
+    found = etree.fromstring(policy.answer()).find("result/policy")
+    assert found is not None
+    local = etree.fromstring(
+        "<entry name='vsys1'><rulebase><security><rules><entry name='l'><from><member>a</member>"
+        "</from><to><member>b</member></to><service><member>s</member></service>"
+        "<action>deny</action></entry></rules></security></rulebase><service><entry name='s'>"
+        "<protocol><tcp><port>22</port><source-port>1</source-port></tcp></protocol></entry>"
+        "</service></entry>"
+    )
+    config = managed(found, etree.Element("config"), system=local)
+    kept = snapshot_of("fw1", "vsys1", config, PANOS).document
+    assert "secret" not in kept
+    online, offline = PANOS.parse(config), PANOS.parse(kept.encode())
+    assert [one.name for one in offline.pushed.rules] == [one.name for one in online.pushed.rules]
+    there, here = (reading(PANOS, one).between("a", "b") for one in (online, offline))
+    assert [(one.rule, one.can, one.sure) for one in here] == [
+        (one.rule, one.can, one.sure) for one in there
+    ]
+    assert here[0].sure != here[0].can
+    assert "it also asks for category{member=games}" in here[0].why[0]
+    assert "it also asks for source-imsi=…" in here[0].why[1]
+    assert here[1].why == ("l: s also asks for source-port=…",)
+
+
+def test_a_snapshot_says_what_could_not_be_read() -> None:
+    config = managed(etree.Element("other"), etree.Element("config"))
+    live = PANOS.parse(snapshot_of("fw1", "vsys1", config, PANOS).document.encode())
+    assert live.pushed.unread == ("the pushed policy has other, which is not understood",)
+    assert UNREAD in {one.kind for one in live.findings}

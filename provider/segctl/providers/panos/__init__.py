@@ -76,9 +76,10 @@ class PanosProvider:
 
     def mask(self, config: bytes) -> bytes:
         """Return only what is parsed of a document."""
+        from segctl.providers.panos.words import kept
         from segctl.providers.parsed import dump
 
-        return dump(self.parse(config))
+        return dump(self.parse(config), kept)
 
     def refusal(self, command: str) -> str:
         """Return why a probe's `command` may not run; empty if it may."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 from lxml import etree
@@ -28,8 +29,9 @@ from segctl.model.policy import (
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
-from segctl.providers.panos import elements, locks, names, record, references, version
+from segctl.providers.panos import elements, locks, names, pushed, record, references, version
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 from segctl.system.loading import uncollected
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.scopes import Reader
 
     Events: TypeAlias = Iterable[tuple[str, Element]]
     Part: TypeAlias = bytes | memoryview
@@ -78,11 +81,14 @@ _IMPLIED: Mapping[str, str] = {
     "region": "a region, whose addresses only the device knows",
     "dynamic-user-group": "a group of users that the device fills in",
 }
-#: Kinds whose names are of one space: an entry of any of them hides a shared one of another.
-_NAMESPACES: Sequence[frozenset[str]] = (
-    frozenset({"address", "address-group", "external-list"}),
-    frozenset({"service", "service-group"}),
-)
+#: How objects that Panorama pushed are read; of some kinds only the names count.
+_PUSHED: Mapping[str, Reader | None] = {
+    **dict.fromkeys(_OTHER_KINDS),
+    **{kind: _FEW[kind] for kind in ("tag", "application-group", "service-group", "schedule")},
+    "address": lambda entry: elements.parse_address(entry)[0],
+    "address-group": lambda entry: elements.parse_address_group(entry)[0],
+    "service": lambda entry: elements.parse_service(entry)[0],
+}
 #: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
 #: holds a secret, of which even a digest would be too much.
 _REFERRED = frozenset(
@@ -177,8 +183,11 @@ def _parse(document: bytes) -> PanosLive:
     rest = _rest(own.rest)
     rest_shared = _rest(shared.rest)
     text = system.findtext
+    put = pushed.read(snapshot, budget, _PUSHED)
     ours = _ours(own.ours, rest)
-    others = _others(own, rest, shared, rest_shared)
+    others, unclear = _others((own, rest), (shared, rest_shared), put)
+    zones = rest.items[FirewallZone]
+    by_panorama = put.as_pushed(zones, unclear)
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     boxes = snapshot.parts.get("containers")  # likewise
     return PanosLive(
@@ -193,8 +202,8 @@ def _parse(document: bytes) -> PanosLive:
         policy=ours,
         others=others,
         order=tuple(own.order),
-        zones=rest.items[FirewallZone],
-        known=_known(own, rest, shared, rest_shared, applications),
+        zones=(*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones)),
+        known=put.beside(_known(own, rest, shared, rest_shared, applications)),
         taken=_taken(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
@@ -203,15 +212,21 @@ def _parse(document: bytes) -> PanosLive:
         implied={
             name: what
             for kind, what in _IMPLIED.items()
-            for found in (rest_shared, rest)
-            for name in sorted(found.names.get(kind, ()))
+            for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
+            for name in sorted({*found, *put.named(kind)})
         },
-        containers=None if boxes is None else _containers(host, boxes, (ours, others)),
+        containers=None
+        if boxes is None
+        else _containers(host, boxes, (ours, others, Policy(rules=put.rules))),
         counts=counts,
-        findings=version.warnings(text("result/system/sw-version") or ""),
+        findings=(
+            *version.warnings(text("result/system/sw-version") or ""),
+            *pushed.findings(by_panorama, put.no_zones),
+        ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_vsys(own.rest)
         ),
+        pushed=by_panorama,
     )
 
 
@@ -355,19 +370,24 @@ def _ours(items: _Items, rest: _Rest) -> Policy:
     )
 
 
-def _others(own: _Walk, rest: _Rest, shared: _Walk, rest_shared: _Rest) -> Policy:
-    """Return what others own; shared objects count unless the virtual system shadows them."""
+def _others(
+    own: tuple[_Walk, _Rest], shared: tuple[_Walk, _Rest], put: pushed.Found
+) -> tuple[Policy, list[str]]:
+    """Return what others own, as far as it is not hidden, and which names are not clear.
+
+    Of default rules those count that Panorama pushed: the device's own are ours.
+    """
+    walk, rest = own
     few = (item for item in _named(rest) if not _is_ours(item))
-    common = Policy.of([*shared.ours.all(), *shared.others.all(), *_named(rest_shared)])
-    more: list[Item] = []
-    for kind, items in common.objects():
-        shadowing: frozenset[str] = frozenset()
-        for one in next((space for space in _NAMESPACES if kind in space), (kind,)):
-            shadowing |= _names(rest.items.by_kind.get(one, ()))
-            shadowing |= rest.names.get(one, frozenset())
-            shadowing |= own.names(one) if one in _OBJECTS else frozenset()
-        more += (item for item in items if item.name not in shadowing)
-    return Policy.of([*own.others.all(), *few, *more])
+    near = _scope(*own, compared=bool(put.own.items))
+    more, unclear = visible([(near, put.own), (_scope(*shared), put.common)])
+    held = [*walk.others.all(), *few, *more, *put.defaults.values()]
+    return Policy.of(held), unclear
+
+
+def _scope(walk: _Walk, rest: _Rest, *, compared: bool = True) -> Objects:
+    items = chain(walk.ours.all(), walk.others.all(), _named(rest))
+    return Objects.of(items, rest.names, compared=compared)
 
 
 def _named(rest: _Rest) -> Iterator[Item]:

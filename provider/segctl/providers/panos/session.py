@@ -29,6 +29,7 @@ from segctl.providers.panos import (
     locks,
     matching,
     names,
+    pushed,
     record,
     references,
     refusals,
@@ -130,6 +131,7 @@ class PanosSession:
             "containers": self._config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
+        parts |= pushed.ask(self._get, parts, self._vsys)
         for kind in COUNTED_KINDS:
             counted = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
             parts[f"count {kind}"] = self._config("get", counted)

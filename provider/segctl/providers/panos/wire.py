@@ -47,6 +47,8 @@ _REFUSED_KEY = re.compile(
     re.DOTALL,
 )
 _UNAUTHORIZED = re.compile(rb"""\s*<response\s[^>]*status\s*=\s*["']unauth["']""")
+#: Commands that show a whole configuration.
+_WHOLE = re.compile("<saved>|<pushed-")
 _READ_ACTIONS = frozenset({"get", "show", "complete"})
 _READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
 
@@ -156,7 +158,7 @@ class Wire:
         if params.get("type") == "keygen":
             return min(most, _MAX_KEY)
         read = params.get("type") == "config" and params.get("action") in _READ_ACTIONS
-        whole = read or "<saved>" in params.get("cmd", "")
+        whole = read or _WHOLE.search(params.get("cmd", "")) is not None
         return most if whole else min(most, MAX_SMALL)
 
     def _checked(self, form: Form, params: Mapping[str, str]) -> Answer:

@@ -49,6 +49,10 @@ _HARMLESS: Final = frozenset(
         "tag",
     }
 )
+#: Lists of names of objects: of web sites, and of what a host must be like.
+_NAMES: Final = re.compile(
+    r"(category|source-hip|destination-hip|hip-profiles)\{member=[^{}=]*( member=[^{}=]*)*\}"
+)
 _TAG: Final = re.compile("[a-z0-9-]+")
 #: A list that holds this word asks for nothing.
 _ANYTHING: Final = re.compile(r"[a-z0-9-]+(\{member=any\}|=any|\{negate=no\}|)")
@@ -64,6 +68,8 @@ class PanosWords:
 
     containers: Mapping[str, frozenset[str]] | None = None
     listed: frozenset[str] | None = None
+    #: what stands for rules that could not be read
+    unread: frozenset[str] = frozenset()
 
     def application(self, name: str) -> Meaning[Names] | None:
         """Return an application, or those of a container; None of a name the device has not."""
@@ -105,7 +111,12 @@ class PanosWords:
         return "multicast"
 
     def effect(self, extra: str) -> Effect:
-        """Return whether a rule or a service is narrower for it; nothing makes one wider."""
+        """Return whether a rule or a service is narrower for it; nothing makes one wider.
+
+        Of rules that could not be read nothing is known.
+        """
+        if extra in self.unread:
+            return "anything"
         tag = _TAG.match(extra)
         if _ANYTHING.fullmatch(extra) or (tag is not None and tag[0] in _HARMLESS):
             return "none"
@@ -120,7 +131,22 @@ def words(live: Live | None) -> PanosWords:
     return PanosWords(
         containers=None if told is None else {name: frozenset(of) for name, of in told.items()},
         listed=live.known.get("application", frozenset()) | frozenset(told or ()),
+        unread=frozenset(live.pushed.unread),
     )
+
+
+def kept(extra: str) -> str:
+    """Return what a snapshot keeps of what stands at a rule or a service: what narrows it.
+
+    Of lists of names these stay; of everything else only what it is called, so that no secret of
+    a later release stays. Nothing of what has no part in what is matched.
+    """
+    if PanosWords().effect(extra) == "none":
+        return ""
+    if _NAMES.fullmatch(extra):
+        return extra
+    tag = _TAG.match(extra)
+    return f"{tag[0] if tag else ''}=…"
 
 
 @cache

@@ -1,0 +1,394 @@
+"""What Panorama pushed to a managed firewall: asked for only there, read, and put in its scope.
+
+Sources: notes measured on PAN-OS 11.1 and 11.2 (`show config pushed-shared-policy` has what device
+groups and shared pushed, under ``panorama`` and ``shared`` of a ``policy``, or ``shared`` alone
+where there are several virtual systems; ``loc`` of an entry is its device group or ``shared``; a
+name means what the virtual system has, its own or pushed to it, before what is shared, and the
+device refuses two of one scope); vendor's Panorama guide (order of evaluation: pre-rules of shared
+and device group, local rules, post-rules of device group and shared, default rules, of which the
+firewall's own come before those of its device group, these before shared ones).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
+
+from lxml import etree
+
+from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
+from segctl.model.policy import DefaultRule, Rule
+from segctl.providers.panos import elements, names
+from segctl.providers.panos.scopes import Objects
+from segctl.providers.panos.small import refuse_dtd, small
+from segctl.providers.pushed import UNREAD_RULES, Pushed
+from segctl.providers.state import UNREAD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from segctl.model.policy import FirewallZone
+    from segctl.providers.panos.budget import Budget
+    from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.scopes import Reader
+    from segctl.providers.panos.snapshot import Snapshot
+
+    Part: TypeAlias = bytes | memoryview
+    Path: TypeAlias = tuple[str, ...]
+
+#: Parts of a document: the policy of the virtual system, that of all, and what templates gave.
+POLICY: Final = "pushed policy"
+COMMON: Final = "pushed shared"
+TEMPLATE: Final = "pushed template"
+#: A part that has, instead of the answer, why there is none.
+_REFUSED: Final = " refused"
+
+#: The settings that name a Panorama, also those of a cloud service that pushes as it does.
+_MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^>]*[^/])?>")
+_ONE_SYSTEM: Final = b"<multi-vsys>off</multi-vsys>"
+_NOTHING: Final = "No shared policy pushed to device"
+_CHUNK: Final = 1 << 15
+_SHARED: Final = "shared"
+_BASES: Final[Mapping[str, str]] = {
+    "pre-rulebase": "Panorama pre-rule ",
+    "post-rulebase": "Panorama post-rule ",
+}
+_RULES: Final = ("security", "rules")
+_DEFAULTS: Final = ("default-security-rules", "rules")
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def is_managed(deviceconfig: Part) -> bool:
+    """Whether a device says, in its own settings, that a Panorama manages it."""
+    return _MANAGED.search(deviceconfig) is not None
+
+
+def ask(
+    get: Callable[[Mapping[str, str]], bytes], parts: Mapping[str, bytes], vsys: str
+) -> dict[str, bytes]:
+    """Return what Panorama pushed to a device that it manages, as parts of a document.
+
+    Two requests, one more on a device that may have several virtual systems; none where the
+    device does not say that it is managed. Where the account may not ask, a part says so.
+
+    Raises:
+        ConnectError: the connection is lost.
+    """
+    if not is_managed(parts["deviceconfig"]):
+        return {}
+    asked = {POLICY: _policy(f"<vsys>{vsys}</vsys>")}
+    if _ONE_SYSTEM not in parts["system"]:
+        asked[COMMON] = _policy("")
+    asked[TEMPLATE] = "<show><config><pushed-template></pushed-template></config></show>"
+    found: dict[str, bytes] = {}
+    for name, command in asked.items():
+        try:
+            found[name] = get({"type": "op", "cmd": command, "vsys": vsys})
+        except ConnectError:
+            raise
+        except DeviceError as error:
+            found[name + _REFUSED] = error.message.encode()
+    return found
+
+
+def _policy(scope: str) -> str:
+    command = f"<pushed-shared-policy>{scope}</pushed-shared-policy>"
+    return f"<show><config>{command}</config></show>"
+
+
+# --- what is found -------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Found:
+    """What was pushed: rules in order, and objects by the scope in which they are known.
+
+    `own` is that of the virtual system, `common` the one of all of them. `no_zones` says why the
+    zones of templates are not known.
+    """
+
+    before: list[Rule] = field(default_factory=list[Rule])
+    after: list[Rule] = field(default_factory=list[Rule])
+    defaults: dict[str, DefaultRule] = field(default_factory=dict[str, DefaultRule])
+    own: Objects = field(default_factory=Objects)
+    common: Objects = field(default_factory=Objects)
+    zones: tuple[FirewallZone, ...] = ()
+    unread: list[str] = field(default_factory=list[str])
+    no_zones: str = ""
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All rules, those before the device's own first."""
+        return (*self.before, *self.after)
+
+    def beside(self, known: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+        """Return these names by kind with those that are pushed."""
+        zones = frozenset(zone.name for zone in self.zones)
+        every = {kind: called | self.named(kind) for kind, called in known.items()}
+        return every | {"zone": known["zone"] | zones}
+
+    def named(self, kind: str) -> frozenset[str]:
+        """Return the names of a kind, in whichever scope."""
+        return self.own.called((kind,)) | self.common.called((kind,))
+
+    def as_pushed(self, local: Iterable[FirewallZone], doubts: Iterable[str]) -> Pushed:
+        """Return its rules beside a device that has these zones itself."""
+        held = {zone.name for zone in local}
+        return Pushed(
+            before=tuple(self.before),
+            after=tuple(self.after),
+            unread=tuple(dict.fromkeys((*self.unread, *doubts))),
+            zones=frozenset(zone.name for zone in self.zones) - held,
+        )
+
+
+def read(snapshot: Snapshot, budget: Budget, kinds: Mapping[str, Reader | None]) -> Found:
+    """Read what a document has of Panorama; what could not be read is told in `Found.unread`.
+
+    Args:
+        snapshot: the document.
+        budget: what memory may still be taken.
+        kinds: how an entry of each kind is read, None for those of which only the name counts.
+    """
+    if not is_managed(snapshot.parts.get("deviceconfig", b"")):
+        return Found()
+    found = _read(snapshot, POLICY, budget, kinds)
+    if _ONE_SYSTEM not in bytes(snapshot.parts["system"]):
+        _merge(found, _read(snapshot, COMMON, budget, kinds), snapshot.vsys)
+    try:
+        found.zones = tuple(_zones(snapshot))
+    except ParseError as error:
+        found.no_zones = error.message
+    return found
+
+
+def findings(pushed: Pushed, no_zones: str) -> Iterator[Problem]:
+    """Say what could not be read: it is drift, but keeps no change of ours from the device."""
+    if pushed.unread:
+        yield Problem(
+            message="cannot tell what the rules that Panorama pushed permit between our zones: "
+            + "; ".join(pushed.unread),
+            hint="give the account the rights to show the pushed policy, or resolve what is named "
+            "(docs/panos.md, Panorama)",
+            severity="warning",
+            kind=UNREAD,
+            subject=UNREAD_RULES,
+        )
+    if no_zones:
+        yield Problem(
+            message=f"the zones of Panorama's templates could not be read: {no_zones}",
+            hint="give the account the rights to show the pushed template (docs/panos.md, "
+            "Panorama)",
+            severity="warning",
+        )
+
+
+def _read(
+    snapshot: Snapshot, name: str, budget: Budget, kinds: Mapping[str, Reader | None]
+) -> Found:
+    parts = snapshot.parts
+    if name + _REFUSED in parts:
+        return Found(unread=[bytes(parts[name + _REFUSED]).decode(errors="replace")])
+    if name not in parts:
+        return Found(unread=["they were not asked for"])
+    taken = _Taken(kinds)
+    try:
+        _walk(snapshot.host, parts[name], budget, taken)
+    except ParseError as error:
+        return Found(unread=[error.message])
+    return taken.found()
+
+
+def _merge(found: Found, common: Found, vsys: str) -> None:
+    """Add what was pushed to all virtual systems to what was pushed to one of them."""
+    found.unread += common.unread
+    if not set(common.rules) <= set(found.rules):
+        found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
+    found.own.add(common.own)
+    found.common.add(common.common)
+    for name, rule in common.defaults.items():
+        found.defaults.setdefault(name, rule)
+
+
+# --- the policy ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Taken:
+    """The entries that a walk over one answer has taken so far."""
+
+    kinds: Mapping[str, Reader | None]
+    own: Objects = field(default_factory=Objects)
+    common: Objects = field(default_factory=Objects)
+    #: by rulebase, and whether they stand in the shared node of the answer
+    rules: dict[tuple[str, bool], list[Rule]] = field(
+        default_factory=dict[tuple[str, bool], list[Rule]]
+    )
+    defaults: dict[tuple[str, bool], DefaultRule] = field(
+        default_factory=dict[tuple[str, bool], DefaultRule]
+    )
+    count: int = 0
+
+    def take(self, path: Path, entry: Element) -> None:
+        """Take an entry of a container at `path`, below the answer's ``result``."""
+        scope = 2 if path[:1] == ("policy",) else 1
+        in_shared, inside = path[scope - 1 : scope] == (_SHARED,), path[scope:]
+        common = entry.get("loc", _SHARED) == _SHARED
+        if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
+            rule = _named(elements.parse_rule(entry), _BASES[inside[0]])
+            self.rules.setdefault((inside[0], in_shared), []).append(rule)
+        elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
+            default = elements.parse_default_rule(entry)
+            self.defaults[default.name, common] = default
+        elif inside == ("log-settings", "profiles"):
+            (self.common if common else self.own).take("log-setting", entry, None)
+        elif len(inside) == 1 and inside[0] in self.kinds:
+            scope_of = self.common if common else self.own
+            scope_of.take(inside[0], entry, self.kinds[inside[0]])
+        else:
+            return
+        self.count += 1
+
+    def found(self) -> Found:
+        """Return what was taken: shared rules are outermost, default rules of groups first."""
+        panorama = {base: self.rules.get((base, False), []) for base in _BASES}
+        held = set(panorama["pre-rulebase"] + panorama["post-rulebase"])
+        shared = {
+            base: [rule for rule in self.rules.get((base, True), []) if rule not in held]
+            for base in _BASES
+        }
+        defaults = sorted(self.defaults.items(), key=lambda one: one[0])  # False: of a group
+        nearest: dict[str, DefaultRule] = {}
+        for (name, _), default in defaults:
+            nearest.setdefault(name, default)
+        return Found(
+            before=[*shared["pre-rulebase"], *panorama["pre-rulebase"]],
+            after=[*panorama["post-rulebase"], *shared["post-rulebase"]],
+            defaults=nearest,
+            own=self.own,
+            common=self.common,
+        )
+
+
+def _named(rule: Rule, origin: str) -> Rule:
+    """Return a pushed rule with its origin in its name and without marks: it is none of ours."""
+    ours = names.read_mark(rule.description) is not None
+    return replace(
+        rule,
+        name=origin + rule.name,
+        conduit="",
+        flow="",
+        essential=False,
+        seal="",
+        tags=tuple(tag for tag in rule.tags if tag != names.TAG),
+        description="" if ours else rule.description,
+    )
+
+
+def _walk(host: str, part: Part, budget: Budget, taken: _Taken) -> None:
+    """Take the entries of an answer one by one, and check what is left of it.
+
+    Raises:
+        ParseError: it is no complete answer of a form that is known.
+    """
+    refuse_dtd(host, part)
+    parser = etree.XMLPullParser(
+        events=("start", "end"), tag=("result", "entry"), resolve_entities=False
+    )
+    result: Element | None = None
+    try:
+        for start in range(0, len(part), _CHUNK):
+            chunk = bytes(part[start : start + _CHUNK])
+            budget.feed(chunk)
+            parser.feed(chunk)
+            for event, element in cast("Iterable[tuple[str, Element]]", parser.read_events()):
+                if event == "start":
+                    result = element if result is None else result
+                elif element.tag == "entry" and "entry" not in (path := _path(element)):
+                    taken.take(path, element)
+                    _free(element)
+            budget.check(taken.count, result)
+        root = parser.close()
+    except etree.XMLSyntaxError as error:
+        raise ParseError(host, f"the pushed policy is not complete XML: {error}") from error
+    budget.close(taken.count, root)
+    _check(host, root)
+
+
+def _path(entry: Element) -> Path:
+    """Return the tags of the nodes in which an entry stands, below the answer's ``result``."""
+    tags: list[str] = []
+    node = entry.getparent()
+    while node is not None:
+        tags.append(str(node.tag))
+        node = node.getparent()
+    return tuple(reversed(tags))[2:]  # response -> result -> …
+
+
+def _free(entry: Element) -> None:
+    """Free an entry that has been read; lxml forbids to take it away before its end is past."""
+    entry.clear()
+    parent, previous = entry.getparent(), entry.getprevious()
+    if parent is not None and previous is not None and previous.tag == "entry":
+        parent.remove(previous)
+
+
+def _check(host: str, root: Element) -> None:
+    """Refuse an answer that has more, or other, than what is known of such answers."""
+    if root.get("status") != "success":
+        raise ParseError(host, f"refuses to show the pushed policy: {elements.reason(root)}")
+    result = root.find("result")
+    top = [] if result is None else list(result)
+    if not top:
+        said = "" if result is None else (result.text or "").strip()
+        if said != _NOTHING:
+            holds = repr(said[:80]) if said else "nothing"
+            raise ParseError(host, f"the answer about the pushed policy holds {holds}")
+        return
+    (policy, *more) = top
+    scopes = list(policy) if policy.tag == "policy" else [policy]
+    strange = [f"{one.tag} beside it" for one in more]
+    strange += [str(one.tag) for one in scopes if one.tag not in ("panorama", _SHARED)]
+    for scope in scopes:
+        bases = [child for child in scope if str(child.tag).endswith("rulebase")]
+        strange += [base.tag for base in bases if base.tag not in _BASES]
+        strange += [
+            f"{section.tag} of {base.tag}"
+            for base in bases
+            for section in base
+            if section.tag in ("security", "default-security-rules")
+            and any(str(child.tag) != "rules" for child in section)
+        ]
+        strange += [
+            f"{child.tag} among rules"
+            for base in bases
+            for rules in base.iterfind("*/rules")
+            for child in rules
+            if child.tag != "entry"
+        ]
+    if strange:
+        listed = ", ".join(map(str, strange))
+        raise ParseError(host, f"the pushed policy has {listed}, which is not understood")
+
+
+# --- templates -----------------------------------------------------------------------------------
+
+
+def _zones(snapshot: Snapshot) -> Iterator[FirewallZone]:
+    """Yield the zones that templates gave to the virtual system.
+
+    The answer has the shape of a configuration; it is empty where there is no template.
+    """
+    parts = snapshot.parts
+    if TEMPLATE + _REFUSED in parts:
+        refused = bytes(parts[TEMPLATE + _REFUSED]).decode(errors="replace")
+        raise ParseError(snapshot.host, refused)
+    if TEMPLATE not in parts:
+        return
+    root = small(snapshot.host, "the pushed template", parts[TEMPLATE])
+    for system in root.iterfind(".//vsys/entry"):
+        if system.get("name") == snapshot.vsys:
+            yield from map(elements.parse_zone, system.iterfind("zone/entry"))

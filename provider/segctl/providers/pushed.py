@@ -1,0 +1,44 @@
+"""What a management station put on a device beside the configuration that is the device's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from segctl.model.policy import ANY, Rule
+
+#: The rule that stands for those that could not be read.
+UNREAD_RULES: Final = "Panorama pushed rules that could not be read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """Rules that others push, named with their origin; segctl never writes or compares them.
+
+    `before` are enforced before all rules in `Live.order`, `after` after them. `unread` says why
+    there may be more of them, or others; it is empty where all are known. `zones` are the names of
+    the zones that the device has from there.
+    """
+
+    before: tuple[Rule, ...] = ()
+    after: tuple[Rule, ...] = ()
+    unread: tuple[str, ...] = ()
+    zones: frozenset[str] = frozenset()
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """All of them, first to last."""
+        return (*self.before, *self.after)
+
+    def around(self, own: tuple[Rule, ...]) -> tuple[Rule, ...]:
+        """Return the device's own rules with these in their places.
+
+        A rule of which nothing is known but why comes first where some could not be read: whatever
+        it holds may decide about any packet.
+        """
+        doubt = (
+            (Rule(name=UNREAD_RULES, from_zones=(ANY,), to_zones=(ANY,), extras=self.unread),)
+            if self.unread
+            else ()
+        )
+        return (*doubt, *self.before, *own, *self.after)
