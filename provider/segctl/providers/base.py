@@ -44,7 +44,8 @@ class Capabilities:
 
     `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
-    sessions are a `Witness`. `services` are the ones a device has without configuration.
+    sessions are a `Witness`. `services` are the ones a device has without configuration. With
+    `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
     """
 
     title: str = ""
@@ -58,6 +59,7 @@ class Capabilities:
     owns_zones: bool = False
     ordered: bool = True
     tells_authors: bool = False
+    passes_outside: bool = False
     services: tuple[Service, ...] = ()
 
 
