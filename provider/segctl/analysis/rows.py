@@ -40,7 +40,8 @@ class Row:
 
     Each field lists what it holds, as text; a field named in `negated` holds everything but that.
     `times` is empty where they pass at any time. `rule` decides about them, for `conduit`;
-    `example` is one of them. Where they are only said to be in question, `why` has the reasons.
+    `example` is one of them. Of packets in question, `why` has the reasons, and `may` says what
+    the question is: whether they ``widen`` what is permitted, whether they ``narrow`` it.
     """
 
     from_zones: tuple[str, ...]
@@ -56,6 +57,7 @@ class Row:
     conduit: str = ""
     example: str = ""
     why: tuple[str, ...] = ()
+    may: tuple[str, ...] = ()
 
 
 def rows_of(

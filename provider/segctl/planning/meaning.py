@@ -7,12 +7,12 @@ rules that change. A change is marked by the packets that its rules decide, befo
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from segctl.analysis.compare import OTHER_ZONE, between, zones
-from segctl.analysis.effective import Match, Reading, joins
+from segctl.analysis.effective import Match, Reading, joins, permitted
 from segctl.analysis.rows import Row, joined, rows_of
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Space, TooComplexError
 from segctl.model.diff import renamed
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Mark = Literal["widens", "narrows", "both", "neither", "cannot tell"]
 Pair: TypeAlias = tuple[str, str]
+#: What becomes of packets in question, as far as it can be told.
+WIDEN, NARROW = "widen", "narrow"
 
 #: How many boxes may be held against each other for one pair of zones, and for one device.
 _PAIR_EFFORT, _EFFORT = 3_000_000, 12_000_000
@@ -54,7 +56,7 @@ class Meaning:
     @property
     def may_widen(self) -> bool:
         """Whether anything is permitted that was not, or it cannot be told."""
-        return bool(self.more or self.unknown)
+        return bool(self.more) or any(WIDEN in row.may for row in self.unknown)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +201,9 @@ class _Work:
             if set(change.fields) - {"interfaces"}:
                 self.unsure.add(index)
                 why = f"{', '.join(change.fields)} of zone {change.name} changes"
-                self.unknown += _whole_zone(change.name, why)
+                self.unknown += (
+                    replace(row, may=(WIDEN, NARROW)) for row in _whole_zone(change.name, why)
+                )
 
     # --- one pair of zones -------------------------------------------------------------------
 
@@ -255,10 +259,26 @@ class _Work:
                         self._mark_rule(match.rule, share, left, right, marked)
         if found.unknown:
             self._mark_zones(pair, self.unsure)
-            self.unknown += rows_of(found.unknown, *pair, why=found.why)
             for name in rules:
                 self._mark_rule(name, found.unknown, left, right, self.unsure)
+            self._note_unknown(pair, found, left, right)
         self._guard(pair, left, right, found)
+
+    def _note_unknown(
+        self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
+    ) -> None:
+        """Note packets in question, each with what is known: permitted before, or afterwards."""
+        before = permitted(left, found.unknown).sure
+        after = permitted(right, found.unknown).sure
+        for space, may in (
+            (found.unknown & after, (WIDEN,)),
+            (found.unknown & before, (NARROW,)),
+            (found.unknown - after - before, (WIDEN, NARROW)),
+        ):
+            for name, share in _perhaps(space, (*right, *left)):
+                conduit = self.conduits.get(name, "")
+                rows = rows_of(share, *pair, rule=name, conduit=conduit, why=found.why)
+                self.unknown += (replace(row, may=may) for row in rows)
 
     def _mark_zones(self, pair: Pair, marked: set[int]) -> None:
         marked.update(self.zone_changes[zone] for zone in pair if zone in self.zone_changes)
@@ -304,7 +324,8 @@ class _Work:
         for match, share in deciders(found.less, left, allows=True):
             if match.rule == rule.rule:
                 self._cut(rule.rule, share, right, sure=True)
-        self._cut(rule.rule, found.unknown & rule.can, right, sure=False)
+        doubt = found.unknown & rule.can
+        self._cut(rule.rule, doubt - permitted(right, doubt).sure, right, sure=False)
 
     def _cut(self, rule: str, share: Space, right: Sequence[Match], *, sure: bool) -> None:
         if self.guarded[rule]:
@@ -341,7 +362,12 @@ class _Work:
     def _too_complex(self, pair: Pair, why: str) -> None:
         enter, leave = pair
         self.unknown.append(
-            Row(from_zones=(enter,), to_zones=(leave,), why=(f"too complex: {why}",))
+            Row(
+                from_zones=(enter,),
+                to_zones=(leave,),
+                may=(WIDEN, NARROW),
+                why=(f"too complex: {why}",),
+            )
         )
 
 
@@ -375,6 +401,16 @@ def deciders(
         if match.allows is allows and (share := match.can & left):
             yield match, share
         left = left - match.sure
+
+
+def _perhaps(space: Space, chain: Iterable[Match]) -> Iterator[tuple[str, Space]]:
+    """Yield packets by the first rule that may permit them; the rest by none."""
+    left = space
+    for match in chain:
+        if match.allows and (share := match.can & left):
+            yield match.rule, share
+            left = left - match.can
+    yield "", left
 
 
 def _joined(rule: Rule, named: Sequence[str]) -> Iterator[Pair]:

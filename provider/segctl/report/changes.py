@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from segctl.model.policy import ApplicationGroup, Rule
 from segctl.planning.plan import OPS
@@ -27,17 +27,24 @@ from segctl.report.labels import (
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.model.policy import Item
 
+Marks: TypeAlias = "Mapping[Change, str]"
+NO_MARKS: Final[Marks] = {}
 _LABEL_WIDTH = max(map(len, LABELS.values())) + 2
 
 
-def change_lines(changes: Iterable[Change], platform: str) -> Iterator[Line]:
-    """Yield changes by conduit, with what they set; places only where rules have some."""
+def change_lines(
+    changes: Iterable[Change], platform: str, marks: Marks = NO_MARKS
+) -> Iterator[Line]:
+    """Yield changes by conduit, with what they set; places only where rules have some.
+
+    `marks` says of changes whether they widen or narrow what is permitted.
+    """
     placed = has_order(platform)
     for conduit, group in by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
@@ -47,19 +54,19 @@ def change_lines(changes: Iterable[Change], platform: str) -> Iterator[Line]:
         names = min(max((len(change.name) for change in objects), default=0), 44)
         for change in group:
             if change.kind == "rule":
-                yield from _rule(change, placed=placed)
+                yield from _rule(change, marks, placed=placed)
             else:
-                yield from _object(change, kinds, names, platform)
+                yield from _object(change, kinds, names, platform, marks)
 
 
-def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
+def brief_lines(changes: Iterable[Change], marks: Marks = NO_MARKS) -> Iterator[Line]:
     """Yield a line a rule; objects are counted."""
     counts: Counter[tuple[str, str]] = Counter()
     for change in changes:
         if change.kind != "rule":
             counts[change.op, change.kind] += 1
             continue
-        yield _rule_head(change, "  ", f"  {gist_of(change.item)}")
+        yield _rule_head(change, "  ", f"  {gist_of(change.item)}{noted(change, marks)}")
     for op in OPS:
         found = [counted(number, kind) for (one, kind), number in counts.items() if one == op]
         if found:
@@ -77,8 +84,8 @@ def by_conduit(
     return dict(sorted(grouped.items(), key=lambda item: (not item[0], item[0])))
 
 
-def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
-    yield _rule_head(change, "    ")
+def _rule(change: Change, marks: Marks, *, placed: bool) -> Iterator[Line]:
+    yield _rule_head(change, "    ", noted(change, marks))
     if change.op == "create":
         if isinstance(change.after, Rule):
             yield from rule_rows(change.after)
@@ -99,22 +106,28 @@ def _rule_head(change: Change, indent: str, note: str = "") -> Line:
     return Line(lead=f"{indent}{sign} ", text=f"{name}{note}", style=style)
 
 
+def noted(change: Change, marks: Marks) -> str:
+    """Return the mark of a change as it stands behind its name, if it has one."""
+    mark = marks.get(change)
+    return f"  ({mark})" if mark else ""
+
+
 def renaming(change: Change) -> str:
     """Return what is renamed, and into what."""
     return f"{name_before(change)} → {change.name}"
 
 
-def _object(change: Change, kinds: int, names: int, platform: str) -> Iterator[Line]:
+def _object(change: Change, kinds: int, names: int, platform: str, marks: Marks) -> Iterator[Line]:
     sign, style = SIGNS[change.op]
     text = f"    {sign} {change.kind:<{kinds}}  {change.name:<{names}}"
     if change.op == "update":
-        yield Line(lead=text.rstrip(), style=style)
+        yield Line(lead=f"{text.rstrip()}{noted(change, marks)}", style=style)
         for field in change.fields:
             yield from field_lines(field, *change.values(field))
         return
     if change.op == "rename":
         text = f"    {sign} {change.kind:<{kinds}}  {renaming(change)}"
-    gist = object_gist(change.item, platform)
+    gist = f"{object_gist(change.item, platform)}{noted(change, marks)}"
     yield Line(lead=f"{text}  ", text=gist, style=style)
 
 

@@ -77,6 +77,7 @@ def _page(report: Report) -> Iterator[str]:
     yield from _listed("Findings", report.remarks)
     yield from _listed("Newly permitted", report.opened)
     yield from _listed("No longer permitted", report.closed)
+    yield from _listed("Cannot tell whether it stays permitted or denied", report.unclear)
     if report.sections:
         yield "<h2>Devices</h2>"
         yield from _table(report.sections)

@@ -144,7 +144,13 @@ def traffic_of(rule: Rule) -> Iterator[tuple[str, str]]:
         ("applications", rule.applications, False),
         ("services", rule.services, False),
     ):
-        yield field, f"{'not ' if negated else ''}{', '.join(values or (ANY,))}"
+        yield field, list_text(values, negated=negated)
+
+
+def list_text(values: Sequence[str], *, negated: bool = False) -> str:
+    """Write a list of a rule: ``any``, ``10.0.0.0/8, plc1``, ``everything but 10.0.0.0/8``."""
+    listed_values = ", ".join(values or (ANY,))
+    return f"everything but {listed_values}" if negated else listed_values
 
 
 _Windows: TypeAlias = "Sequence[tuple[str, Sequence[str]]]"

@@ -8,6 +8,7 @@ from segctl.planning.findings import PENDING
 from segctl.report.changes import brief_lines, change_lines, finding_line
 from segctl.report.labels import counted, platform_title, share, totals
 from segctl.report.lines import Line
+from segctl.report.meaning_text import marks_of, meaning_lines
 from segctl.report.script_text import script_lines
 
 if TYPE_CHECKING:
@@ -101,10 +102,12 @@ def device_text(
             text=f"deletes {counted(device.purge, 'rule')} of others (segctl_unmanaged: purge)",
             style="bold red",
         )
+    marks = marks_of(device)
     if brief:
-        yield from brief_lines(device.changes)
+        yield from brief_lines(device.changes, marks)
     else:
-        yield from change_lines(device.changes, device.platform)
+        yield from change_lines(device.changes, device.platform, marks)
+    yield from meaning_lines(device, brief=brief)
     if diff:
         yield Line(text="  script", style="bold")
         for line in script_lines(device.script):
