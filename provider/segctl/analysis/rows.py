@@ -123,24 +123,18 @@ def _products(
     for enter, leave in pairs:
         leaving[enter].add(leave)
     entering: dict[frozenset[str], list[str]] = defaultdict(list)
-    for enter, leaves in leaving.items():
-        entering[frozenset(leaves)].append(enter)
+    for enter, found in leaving.items():
+        entering[frozenset(found)].append(enter)
     for leaves, enters in entering.items():
         yield tuple(sorted(enters)), tuple(sorted(leaves))
 
 
 def _versions_together(boxes: Iterable[Box]) -> Iterator[Box]:
     """Join the IPv4 and the IPv6 part of the same: no packet goes from one to the other."""
-    waiting: dict[tuple[object, ...], dict[int, list[Box]]] = {}
-    order: list[tuple[object, ...]] = []
+    waiting: dict[object, dict[int, list[Box]]] = {}
     for box in boxes:
-        key = box[2:]
-        if key not in waiting:
-            waiting[key] = defaultdict(list)
-            order.append(key)
-        waiting[key][_version(box)].append(box)
-    for key in order:
-        by_version = waiting[key]
+        waiting.setdefault(box[2:], defaultdict(list))[_version(box)].append(box)
+    for by_version in waiting.values():
         yield from by_version[0]
         old, new = by_version[4], by_version[6]
         for index in range(max(len(old), len(new))):

@@ -323,12 +323,11 @@ def _meaning(document: Mapping[str, Any], marks: tuple[Mark, ...]) -> Meaning:
 
 
 def _row(document: Mapping[str, Any]) -> Row:
-    return Row(
-        **{
-            key: tuple(cast("list[str]", value)) if isinstance(value, list) else value
-            for key, value in document.items()
-        }
-    )
+    values: dict[str, Any] = {
+        key: tuple(cast("list[str]", value)) if isinstance(value, list) else value
+        for key, value in document.items()
+    }
+    return Row(**values)
 
 
 def change_of(document: Mapping[str, Any]) -> Change:

@@ -16,6 +16,7 @@ from segctl.analysis.effective import Match, Reading, joins, permitted
 from segctl.analysis.rows import Row, joined, rows_of
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Space, TooComplexError
 from segctl.model.diff import renamed
+from segctl.model.errors import WideningError
 from segctl.model.policy import ANY, FirewallZone
 from segctl.planning.outlook import outlook
 from segctl.planning.touched import Touched, touched
@@ -57,6 +58,40 @@ class Meaning:
     def may_widen(self) -> bool:
         """Whether anything is permitted that was not, or it cannot be told."""
         return bool(self.more) or any(WIDEN in row.may for row in self.unknown)
+
+
+def refuse_widening(name: str, found: Meaning | None) -> None:
+    """Refuse a plan that permits what was not permitted, or of which that cannot be told.
+
+    Args:
+        name: the device.
+        found: what its plan means; None where nobody has computed it.
+
+    Raises:
+        WideningError: it widens, or may.
+    """
+    if text := widening(name, found):
+        raise WideningError(text)
+
+
+def widening(name: str, found: Meaning | None) -> str:
+    """Return why a plan is refused by `refuse_widening`; nothing if it is not."""
+    refused = f"{name}: not applied (--no-widening)"
+    if found is None:
+        return (
+            f"{refused}: an older segctl made this plan, which does not say what it permits: "
+            "run segctl plan again"
+        )
+    if not found.may_widen:
+        return ""
+    rows = found.more or [row for row in found.unknown if WIDEN in row.may]
+    first = rows[0]
+    what = first.example or f"{', '.join(first.from_zones)} → {', '.join(first.to_zones)}"
+    what += f" by {first.rule}" if first.rule else ""
+    what += f", and {len(rows) - 1} more" if len(rows) > 1 else ""
+    if found.more:
+        return f"{refused}: it newly permits {what}"
+    return f"{refused}: it may newly permit {what}, which cannot be told: {'; '.join(first.why)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

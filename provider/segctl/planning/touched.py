@@ -64,7 +64,6 @@ _SPACES = {
     ApplicationGroup.kind_name: "application",
     Schedule.kind_name: "schedule",
 }
-_GROUPS = (AddressGroup, ServiceGroup, ApplicationGroup)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,10 +109,9 @@ class _Uses:
 
     def __init__(self, policy: Policy) -> None:
         self._groups: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for kind in _GROUPS:
-            for group in policy[kind]:
-                for member in group.members:
-                    self._groups[_SPACES[kind.kind_name], member].add(group.name)
+        for group in (*policy[AddressGroup], *policy[ServiceGroup], *policy[ApplicationGroup]):
+            for member in group.members:
+                self._groups[_SPACES[group.kind_name], member].add(group.name)
         self._rules: dict[tuple[str, str], set[str]] = defaultdict(set)
         for rule in policy.rules:
             for key in _named(rule):
