@@ -194,7 +194,7 @@ def _in_row(packet: Packet, row: Row) -> bool:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(plans(), st.data())
 def test_a_decision_changes_exactly_where_a_row_says_so(
     plan: tuple[tuple[Change, ...], Live], data: st.DataObject
@@ -241,7 +241,7 @@ def _marked(
             assert mark in right, (change, packet)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(plans())
 def test_a_plan_is_marked_as_it_is(plan: tuple[tuple[Change, ...], Live]) -> None:
     """It widens if and only if a change of it does; what only describes does neither."""
@@ -255,7 +255,7 @@ def test_a_plan_is_marked_as_it_is(plan: tuple[tuple[Change, ...], Live]) -> Non
             assert mark == "neither"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(plans(), st.data())
 def test_a_guarded_rule_loses_a_packet_if_and_only_if_that_is_said(
     plan: tuple[tuple[Change, ...], Live], data: st.DataObject

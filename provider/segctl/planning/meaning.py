@@ -302,13 +302,13 @@ class _Work:
     def _note_unknown(
         self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
     ) -> None:
-        """Note packets in question, each with what is known: permitted before, or afterwards."""
-        before = permitted(left, found.unknown).sure
-        after = permitted(right, found.unknown).sure
+        """Note packets in question, each with what the question is."""
+        before, after = permitted(left, found.unknown), permitted(right, found.unknown)
+        wider, narrower = after.can - before.sure, before.can - after.sure
         for space, may in (
-            (found.unknown & after, (WIDEN,)),
-            (found.unknown & before, (NARROW,)),
-            (found.unknown - after - before, (WIDEN, NARROW)),
+            (wider - narrower, (WIDEN,)),
+            (narrower - wider, (NARROW,)),
+            (wider & narrower, (WIDEN, NARROW)),
         ):
             for name, share in _perhaps(space, (*right, *left)):
                 conduit = self.conduits.get(name, "")

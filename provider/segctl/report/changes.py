@@ -54,19 +54,21 @@ def change_lines(
         names = min(max((len(change.name) for change in objects), default=0), 44)
         for change in group:
             if change.kind == "rule":
-                yield from _rule(change, marks, placed=placed)
+                yield from _rule(change, placed=placed)
+                if mark := marks.get(change):
+                    yield row("effect", mark)
             else:
                 yield from _object(change, kinds, names, platform, marks)
 
 
-def brief_lines(changes: Iterable[Change], marks: Marks = NO_MARKS) -> Iterator[Line]:
+def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
     """Yield a line a rule; objects are counted."""
     counts: Counter[tuple[str, str]] = Counter()
     for change in changes:
         if change.kind != "rule":
             counts[change.op, change.kind] += 1
             continue
-        yield _rule_head(change, "  ", f"  {gist_of(change.item)}{noted(change, marks)}")
+        yield _rule_head(change, "  ", f"  {gist_of(change.item)}")
     for op in OPS:
         found = [counted(number, kind) for (one, kind), number in counts.items() if one == op]
         if found:
@@ -84,8 +86,8 @@ def by_conduit(
     return dict(sorted(grouped.items(), key=lambda item: (not item[0], item[0])))
 
 
-def _rule(change: Change, marks: Marks, *, placed: bool) -> Iterator[Line]:
-    yield _rule_head(change, "    ", noted(change, marks))
+def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
+    yield _rule_head(change, "    ")
     if change.op == "create":
         if isinstance(change.after, Rule):
             yield from rule_rows(change.after)

@@ -102,11 +102,10 @@ def device_text(
             text=f"deletes {counted(device.purge, 'rule')} of others (segctl_unmanaged: purge)",
             style="bold red",
         )
-    marks = marks_of(device)
     if brief:
-        yield from brief_lines(device.changes, marks)
+        yield from brief_lines(device.changes)
     else:
-        yield from change_lines(device.changes, device.platform, marks)
+        yield from change_lines(device.changes, device.platform, marks_of(device))
     yield from meaning_lines(device, brief=brief)
     if diff:
         yield Line(text="  script", style="bold")
