@@ -16,6 +16,7 @@ from segctl.model.diff import gap
 from segctl.model.durations import format_duration
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+from segctl.model.wording import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -210,7 +211,7 @@ def others_above(
             ):
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
-                    f"{_words(rule)}, which no conduit declares",
+                    f"{sentence_of(rule)}, which no conduit declares",
                     hint="declare it as a conduit, narrow it, or move it below our block",
                     kind=HOLE,
                     subject=name,
@@ -457,13 +458,3 @@ def _denies(
 
 def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
     return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
-
-
-def _words(rule: Rule) -> str:
-    def some(names: tuple[str, ...]) -> str:
-        return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-
-    return (
-        f"{some(rule.applications)} from {some(rule.from_zones)} ({some(rule.sources)}) "
-        f"to {some(rule.to_zones)} ({some(rule.destinations)})"
-    )

@@ -293,15 +293,16 @@ class Wording(Protocol):
 
 def reading(found: Provider, live: Live) -> Reading:
     """Return everything that a device enforces, with the meanings of its names."""
-    return Reading(policy=live.effective(), platform=_words(found, live), implied=live.implied)
+    return Reading(policy=live.effective(), platform=words_of(found, live), implied=live.implied)
 
 
 def declared_reading(found: Provider, policy: Policy) -> Reading:
     """Return a policy that is declared, fitted to its platform, with the meanings of its names."""
-    return Reading(policy=policy, platform=_words(found, None))
+    return Reading(policy=policy, platform=words_of(found, None))
 
 
-def _words(found: Provider, live: Live | None) -> Platform:
+def words_of(found: Provider, live: Live | None) -> Platform:
+    """Return what a platform knows of the words in its rules."""
     return found.words(live) if isinstance(found, Wording) else Literally()
 
 

@@ -6,12 +6,14 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from segctl.model.policy import ApplicationGroup, Rule
+from segctl.model.wording import traffic_of
 from segctl.planning.plan import OPS
 from segctl.report.folding import applications_text
 from segctl.report.labels import (
     LABELS,
     SIGNS,
     counted,
+    fields_of,
     gist_of,
     has_order,
     label_of,
@@ -19,7 +21,6 @@ from segctl.report.labels import (
     listed,
     name_before,
     place_of,
-    traffic_of,
     value_text,
     value_texts,
     zones_of,
@@ -98,8 +99,8 @@ def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
     elif change.op == "delete":
         yield row("", gist_of(change.before))
     elif change.op == "update":
-        for field in change.fields:
-            yield from field_lines(field, *change.values(field))
+        for field, before, after in fields_of(change):
+            yield from field_lines(field, before, after)
 
 
 def _rule_head(change: Change, indent: str, note: str = "") -> Line:

@@ -14,6 +14,7 @@ from segctl.report.changes import (
     rule_rows,
 )
 from segctl.report.labels import (
+    fields_of,
     has_order,
     label_of,
     left_and_joined,
@@ -53,8 +54,8 @@ def _change(change: Change, platform: str, note: str) -> Iterator[str]:
         yield f"{_MARKS[op]} {kind} {change.name} moves {place_of(change)}{note}"
     elif op == "update":
         yield head
-        for field in change.fields:
-            yield from _field(field, *change.values(field))
+        for field, before, after in fields_of(change):
+            yield from _field(field, before, after)
     elif isinstance(change.after, Rule) and op == "create":
         yield head
         for line in rule_rows(change.after):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.model.policy import ANY
+from segctl.model.wording import list_text
 from segctl.planning.meaning import NARROW, WIDEN
 from segctl.report.folding import applications_text
-from segctl.report.labels import label_of, list_text
+from segctl.report.labels import label_of
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:

@@ -336,7 +336,7 @@ def test_what_is_lost_is_said(changed: dict[str, object], said: str) -> None:
     ("changed", "said"),
     [
         ({"sources": ("range",)}, "cannot say range"),
-        ({"negate_source": True}, "all addresses but"),
+        ({"negate_source": True}, "cannot say source everything but"),
         ({"from_zones": ("any",), "to_zones": ("any",)}, "any zone to any zone"),
         ({"from_zones": ("gone",)}, "no zone gone"),
         ({"type": "intrazone"}, "inside a zone"),
