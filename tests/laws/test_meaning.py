@@ -10,7 +10,6 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from segctl.analysis.decide import Packet, decide
-from segctl.analysis.rows import Row
 from segctl.model.addresses import interval
 from segctl.model.diff import diff
 from segctl.model.policy import (
@@ -35,6 +34,7 @@ from support.words import Plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from segctl.analysis.rows import Row
     from segctl.analysis.words import Platform
     from segctl.model.diff import Change
 
@@ -58,7 +58,10 @@ class Firewall:
         return PLAIN
 
 
-def objects(values: Sequence[str], group: tuple[str, ...], ports: str, known: tuple[str, ...]):
+def objects(
+    values: Sequence[str], group: tuple[str, ...], ports: str, known: tuple[str, ...]
+) -> Policy:
+    """The objects that rules name, in one of their forms."""
     return Policy(
         zones=tuple(FirewallZone(name=zone, interfaces=(f"e{zone}",)) for zone in ZONES),
         addresses=tuple(

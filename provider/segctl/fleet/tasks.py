@@ -18,7 +18,7 @@ from segctl.model.errors import ExecutorError, LostWorkerError
 from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
 from segctl.planning.make import plan_device
-from segctl.providers.base import Witness, provider
+from segctl.providers.base import Witness, provider, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
