@@ -182,7 +182,8 @@ def _services(numbers: Numbers) -> tuple[tuple[str, ...], bool]:
     outside = without(ALL_SERVICES, numbers)
     if not outside:
         return (ANY,), False
-    return _shorter(tuple(_service_words(numbers)), tuple(_service_words(outside)))
+    most = 2 * sum(last - first + 1 for first, last in numbers) > ALL_SERVICES[0][1]
+    return tuple(_service_words(outside if most else numbers)), most
 
 
 def _service_words(numbers: Numbers) -> Iterator[str]:

@@ -477,16 +477,7 @@ def _otherwise(was: Match | None, will: Match | None) -> Space:
 
 def _within(chain: Iterable[Match], region: Space) -> tuple[Match, ...]:
     """Return a chain as packets of a region meet it."""
-    parts = (
-        Match(
-            rule=match.rule,
-            allows=match.allows,
-            can=match.can & region,
-            sure=match.sure & region,
-            why=match.why,
-        )
-        for match in chain
-    )
+    parts = (replace(match, can=match.can & region, sure=match.sure & region) for match in chain)
     return tuple(match for match in parts if match.can)
 
 
