@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from segctl.analysis.rows import Row
     from segctl.analysis.words import Platform
     from segctl.model.diff import Change
+    from segctl.providers.base import Provider
 
 PORTS = {"modbus": 502, "ssh": 22}
 PLAIN = Plain(ports=PORTS, services={})
@@ -56,6 +57,9 @@ class Firewall:
     def words(self, live: Live | None) -> Platform:
         del live
         return PLAIN
+
+
+FIREWALL = cast("Provider", Firewall())
 
 
 def objects(
@@ -203,7 +207,7 @@ def test_a_decision_changes_exactly_where_a_row_says_so(
     plan: tuple[tuple[Change, ...], Live], data: st.DataObject
 ) -> None:
     changes, live = plan
-    found, _ = meaning(changes, live, Firewall())
+    found, _ = meaning(changes, live, FIREWALL)
     before, after = live.effective(), outlook(live.effective(), changes)
     assert not found.unknown
     for _ in range(20):
@@ -249,7 +253,7 @@ def _marked(
 def test_a_plan_is_marked_as_it_is(plan: tuple[tuple[Change, ...], Live]) -> None:
     """It widens if and only if a change of it does; what only describes does neither."""
     changes, live = plan
-    found, _ = meaning(changes, live, Firewall())
+    found, _ = meaning(changes, live, FIREWALL)
     assert bool(found.more) is any(mark in {"widens", "both"} for mark in found.marks)
     assert bool(found.less) is any(mark in {"narrows", "both"} for mark in found.marks)
     assert len(found.marks) == len(changes)
@@ -269,7 +273,7 @@ def test_a_guarded_rule_loses_a_packet_if_and_only_if_that_is_said(
         for rule in live.policy.rules
         if rule.action == "allow" and not rule.disabled
     }
-    _, cuts = meaning(changes, live, Firewall(), guarded)
+    _, cuts = meaning(changes, live, FIREWALL, guarded)
     before, after = live.effective(), outlook(live.effective(), changes)
     assert all(cut.sure for cut in cuts)
     lost = {cut.rule for cut in cuts}

@@ -109,7 +109,12 @@ class _Uses:
 
     def __init__(self, policy: Policy) -> None:
         self._groups: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for group in (*policy[AddressGroup], *policy[ServiceGroup], *policy[ApplicationGroup]):
+        groups: tuple[AddressGroup | ServiceGroup | ApplicationGroup, ...] = (
+            *policy[AddressGroup],
+            *policy[ServiceGroup],
+            *policy[ApplicationGroup],
+        )
+        for group in groups:
             for member in group.members:
                 self._groups[_SPACES[group.kind_name], member].add(group.name)
         self._rules: dict[tuple[str, str], set[str]] = defaultdict(set)

@@ -31,7 +31,7 @@ MARKS: Mapping[Mark, str] = {
     "neither": "neither widens nor narrows",
     "cannot tell": "cannot tell whether it widens or narrows",
 }
-_MAY = {
+_MAY: Mapping[tuple[str, ...], str] = {
     (WIDEN,): "may be newly permitted",
     (NARROW,): "may be no longer permitted",
     (WIDEN, NARROW): "may be newly permitted, or no longer",

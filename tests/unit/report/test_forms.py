@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -138,19 +139,16 @@ RULE = {
 }
 
 
-def row(rule: str, *, but: str = "", **values: Any) -> Row:
+def row(rule: str, *, source: str = "10.20.2.5", but: str = "") -> Row:
     return Row(
-        **{
-            "from_zones": ("SUPV",),
-            "to_zones": ("CTRL",),
-            "source": ("10.20.2.5",),
-            "applications": ("modbus",),
-            "services": ("tcp/502",),
-            "negated": (but,) if but else (),
-            "rule": rule,
-            "conduit": "polling",
-        }
-        | values
+        from_zones=("SUPV",),
+        to_zones=("CTRL",),
+        source=(source,),
+        applications=("modbus",),
+        services=("tcp/502",),
+        negated=(but,) if but else (),
+        rule=rule,
+        conduit="polling",
     )
 
 
@@ -180,9 +178,9 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
         change("create", "address", "plc1", conduit="", after={"value": "10.20.1.11"}),
         findings=(hole,),
         meaning=Meaning(
-            more=(row("polling.modbus"), row("polling.old", source=("10.0.0.0/8",), but="source")),
+            more=(row("polling.modbus"), row("polling.old", source="10.0.0.0/8", but="source")),
             less=(row("polling.old"),),
-            unknown=(row("polling.old", why=("www is a name",), may=("widen",)),),
+            unknown=(replace(row("polling.old"), why=("www is a name",), may=("widen",)),),
             marks=("widens", "both", "neither", "neither"),
         ),
     )
