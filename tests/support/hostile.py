@@ -8,12 +8,14 @@ from itertools import cycle
 
 from hypothesis import strategies as st
 
+from segctl.analysis.rows import Row
 from segctl.fleet import Failure
 from segctl.model.diff import Anchor, Change, Op
 from segctl.model.errors import Problem
 from segctl.model.policy import Address, Rule
 from segctl.planning.findings import HOLE
 from segctl.planning.make import make_plan
+from segctl.planning.meaning import Meaning
 from segctl.planning.plan import OPS, DevicePlan, Intent, Plan
 
 TOKENS = (
@@ -97,6 +99,22 @@ def _plan(words: list[str]) -> tuple[Plan, list[Failure]]:
             message=word(), hint=word(), subject=word(), severity=severity, kind=HOLE, path=word()
         )
 
+    def row() -> Row:
+        return Row(
+            from_zones=(word(),),
+            to_zones=(word(), word()),
+            source=(word(),),
+            destination=(word(),),
+            services=(word(),),
+            applications=(word(), word()),
+            users=(word(),),
+            negated=("source",),
+            rule=word(),
+            conduit=word(),
+            example=word(),
+            why=(word(),),
+        )
+
     device = DevicePlan(
         name=word(),
         platform=word(),
@@ -106,6 +124,12 @@ def _plan(words: list[str]) -> tuple[Plan, list[Failure]]:
         changes=tuple(change(op, kind) for op in OPS for kind in ("rule", "address")),
         findings=(problem("error"), problem("warning")),
         purge=1,
+        meaning=Meaning(
+            more=(row(),),
+            less=(row(),),
+            unknown=(row(),),
+            marks=("widens", "both", "neither", "narrows", "cannot tell") * 2,
+        ),
     )
     failed = Failure(device=word(), code="parse", message=word())
     return make_plan([device], INTENT), [failed]

@@ -26,7 +26,7 @@ from segctl.cli.plan import Shown, show_plan
 from segctl.cli.prompts import approved
 from segctl.cli.screen import print_json, print_lines, tell, tell_failures
 from segctl.cli.signatures import VerifyOption
-from segctl.model.errors import PlanError, UsageError
+from segctl.model.errors import PlanError, UsageError, WideningError
 from segctl.operations import apply as applying
 from segctl.operations.apply import Allowed, ApplyOptions, SavedPlanOptions, has_work
 from segctl.operations.plan import PlanOptions
@@ -64,6 +64,13 @@ def apply(
         bool,
         typer.Option(
             "--allow-mass-delete", help="Let most of segctl's own rules on a device be deleted"
+        ),
+    ] = False,
+    no_widening: Annotated[
+        bool,
+        typer.Option(
+            "--no-widening",
+            help="Refuse what newly permits any traffic, and what cannot be told",
         ),
     ] = False,
     verify: VerifyOption = None,
@@ -125,6 +132,7 @@ def apply(
             auto_approve=auto_approve,
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
+            no_widening=no_widening,
         )
         if listing:
             return listing.show(settings, options, display)
@@ -133,7 +141,7 @@ def apply(
         if file is not None:
             raise UsageError(f"--list-hosts does not list a saved plan: segctl show {file} does")
         return listing.show(settings, None, display)
-    allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete)
+    allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete, no_widening=no_widening)
     if check:
         return _check(settings, file, verify, shown, allowed)
     if file is not None:
@@ -159,8 +167,12 @@ def _check(
     else:
         result = plan_now(settings, PlanOptions(), Display(settings=settings))
         made, failures = result.plan, result.failures
-    show_plan(settings, made, failures, diff=shown.diff, brief=shown.brief)
-    return ERROR if failures or allowed.barred(made) else OK
+    widening = allowed.widening(made)
+    cause = WideningError("; ".join(widening)) if widening else None
+    show_plan(settings, made, failures, diff=shown.diff, brief=shown.brief, cause=cause)
+    if cause is not None:
+        tell(f"segctl: {cause}")
+    return ERROR if failures or widening or allowed.barred(made) else OK
 
 
 def _asking(
@@ -195,7 +207,7 @@ def _print(settings: Settings, result: ApplyResult) -> int:
         tell("Not applied: nothing was changed.")
         return ERROR
     if result.status == "refused":
-        refusal = PlanError(_why_not(result.failures, result.barred))
+        refusal = _why_not(result)
         show_plan(settings, result.plan, result.failures, brief=True, cause=refusal)
         tell(f"segctl: {refusal}")
         return ERROR
@@ -212,12 +224,18 @@ def _print(settings: Settings, result: ApplyResult) -> int:
     return OK if result.well else ERROR
 
 
-def _why_not(failures: Sequence[Failure], barred: Sequence[str]) -> str:
-    if failures:
-        names = ", ".join(failure.device for failure in failures)
-        return f"nothing was applied: {names} could not be planned (-l leaves a device out)"
-    names = ", ".join(barred)
-    return f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
+def _why_not(result: ApplyResult) -> PlanError:
+    if result.failures:
+        names = ", ".join(failure.device for failure in result.failures)
+        return PlanError(
+            f"nothing was applied: {names} could not be planned (-l leaves a device out)"
+        )
+    if result.barred:
+        names = ", ".join(result.barred)
+        return PlanError(
+            f"nothing was applied: the errors of {names} forbid it (-l leaves a device out)"
+        )
+    return WideningError(f"nothing was applied: {'; '.join(result.widening)}")
 
 
 def _refuse_silence(*, auto_approve: bool, as_json: bool) -> None:

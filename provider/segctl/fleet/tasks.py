@@ -18,12 +18,13 @@ from segctl.model.errors import ExecutorError, LostWorkerError
 from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
 from segctl.planning.make import plan_device
-from segctl.providers.base import Witness, provider
+from segctl.providers.base import Witness, provider, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from segctl.analysis.words import Platform
     from segctl.compiler.build import Desired
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
@@ -290,6 +291,10 @@ class Elsewhere:
     def fit(self, policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, ...]]:
         """As the platform does."""
         return self._speaks.fit(policy, device)
+
+    def words(self, live: Live | None) -> Platform:
+        """As the platform does."""
+        return words_of(self._speaks, live)
 
     def parse(self, config: bytes) -> Live:
         """Parse a document elsewhere."""

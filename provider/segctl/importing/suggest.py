@@ -28,6 +28,7 @@ from segctl.model.policy import (
     Service,
 )
 from segctl.model.site import Asset, Conduit, Endpoint, Flow, Zone
+from segctl.model.wording import NEGATED, side_text
 from segctl.protocols import catalogue
 from segctl.providers.base import application_names
 
@@ -413,8 +414,10 @@ class _Suggester:
 
     def _flow(self, rule: Rule, notes: _Notes) -> Flow:
         """Return what a rule permits, without endpoints."""
-        if rule.negate_source or rule.negate_destination:
-            raise _UnsaidError("it applies to all addresses except those it names")
+        for side, negated in NEGATED.items():
+            if getattr(rule, negated):
+                text = one_line(side_text(rule, side, few=5))
+                raise _UnsaidError(f"the inventory cannot express {side[:-1]} {text}")
         services, unknown = port_ranges(rule.services, self._services)
         if unknown:
             notes.lost.append(f"not taken over: service {', '.join(map(one_line, unknown))}")

@@ -133,6 +133,12 @@ class PlanError(SegctlError):
     code = "plan"
 
 
+class WideningError(PlanError):
+    """A plan permits more than was permitted, or may, and the user refuses that."""
+
+    code = "widens"
+
+
 class StalePlanError(PlanError):
     """The device has changed since the plan was made."""
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from segctl.model.errors import StalePlanError, UsageError
+from segctl.model.errors import StalePlanError, UsageError, WideningError
 from segctl.operations.loading import load_inventory, refuse_writable
 from segctl.operations.plan import plan_loaded
 from segctl.operations.plan_files import mark_used, read_plan, refuse_used
@@ -31,10 +31,14 @@ FAILED = ("failed", "unknown")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """What of a plan is done only where the user says that it is meant."""
+    """What of a plan is done only where the user says that it is meant.
+
+    With `no_widening` nothing is done that permits, or may permit, what was not permitted.
+    """
 
     purge: bool = False
     mass_delete: bool = False
+    no_widening: bool = False
 
     def barred(self, made: Plan) -> tuple[str, ...]:
         """Return the devices to which the plan may not be applied."""
@@ -42,6 +46,17 @@ class Allowed:
             device.name
             for device in made.devices
             if device.barring(allow_mass_delete=self.mass_delete)
+        )
+
+    def widening(self, made: Plan) -> tuple[str, ...]:
+        """Return why the plan is refused that widens what some devices permit."""
+        from segctl.planning.meaning import widening
+
+        return tuple(
+            text
+            for device in made.devices
+            if self.no_widening and device.changes
+            if (text := widening(device.name, device.meaning))
         )
 
 
@@ -73,8 +88,9 @@ class ApplyResult:
     """What became of a plan.
 
     `ended`: the devices are as `outcomes` says. `refused`: nothing was applied, because of
-    `failures` or because the plan's errors forbid it on the devices `barred`. `not_approved`:
-    nothing was applied, because the caller did not agree. `journal` is the file that says what was
+    `failures`, because the plan's errors forbid it on the devices `barred`, or because it would
+    permit more, as `widening` says. `not_approved`: nothing was applied, because the caller did
+    not agree. `journal` is the file that says what was
     done to which device last, if there is one.
     """
 
@@ -83,6 +99,7 @@ class ApplyResult:
     outcomes: tuple[Outcome, ...] = ()
     failures: tuple[Failure, ...] = ()
     barred: tuple[str, ...] = ()
+    widening: tuple[str, ...] = ()
     journal: Path | None = None
 
     @property
@@ -108,6 +125,8 @@ def apply_saved(
     refuse_used(options.file, made)
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
+    if widening := options.allowed.widening(made):
+        return ApplyResult(status="refused", plan=made, widening=widening)
     return _applied(common, loaded, made, options.allowed, progress, file=options.file)
 
 
@@ -128,14 +147,28 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
     if pending and not planned.failures:
         if not options.approve_settling(pending):
             return ApplyResult(status="not_approved", plan=planned.plan)
-        settled = _settled(common, loaded, planned.plan, pending, progress)
+        settled = _settled(
+            common,
+            loaded,
+            planned.plan,
+            pending,
+            progress,
+            no_widening=options.allowed.no_widening,
+        )
         if any(outcome.status in FAILED for outcome in settled.values()):
             return ApplyResult(status="ended", plan=planned.plan, outcomes=tuple(settled.values()))
         planned = plan_loaded(common, loaded, 24.0, progress)
     made = planned.plan
     barred = options.allowed.barred(made)
-    if planned.failures or barred:
-        return ApplyResult(status="refused", plan=made, failures=planned.failures, barred=barred)
+    widening = options.allowed.widening(made)
+    if planned.failures or barred or widening:
+        return ApplyResult(
+            status="refused",
+            plan=made,
+            failures=planned.failures,
+            barred=barred,
+            widening=widening,
+        )
     if not options.approve(made):
         return ApplyResult(status="not_approved", plan=made)
     return _applied(common, loaded, made, options.allowed, progress, settled=settled)
@@ -152,6 +185,8 @@ def _settled(
     made: Plan,
     pending: Sequence[DevicePlan],
     progress: Progress,
+    *,
+    no_widening: bool,
 ) -> dict[str, Outcome]:
     """Keep what dead runs left on devices if it is as declared, else take it back."""
     from segctl.fleet import Brake, apply_plans
@@ -168,7 +203,7 @@ def _settled(
             pending,
             loaded.connections,
             forks=common.forks,
-            order=Order(settle_only=True, journal=_journal(common, made)),
+            order=Order(settle_only=True, no_widening=no_widening, journal=_journal(common, made)),
             brake=brake,
             report=report,
             executor=executor,
@@ -212,16 +247,18 @@ def _stale(
             report=report,
             executor=executor,
         )
-    stale = {one.device: one.message for one in checked if one.code == StalePlanError.code}
+    refused = (StalePlanError.code, WideningError.code)
+    stale = {one.device: one for one in checked if one.code in refused}
     if not stale:
         return ()
-    beside = f"not begun: the plan is stale for {', '.join(sorted(stale))}"
+    what = "is stale" if any(one.code == refused[0] for one in stale.values()) else "widens"
+    beside = f"not begun: the plan {what} for {', '.join(sorted(stale))}"
     return tuple(
         Outcome(
             device=device.name,
             status="failed",
-            code=StalePlanError.code if device.name in stale else "not_begun",
-            message=stale.get(device.name, beside),
+            code=stale[device.name].code if device.name in stale else "not_begun",
+            message=stale[device.name].message if device.name in stale else beside,
         )
         for device in made.devices
     )
@@ -253,6 +290,7 @@ def _applied(
     order = Order(
         allow_purge=allowed.purge,
         allow_mass_delete=allowed.mass_delete,
+        no_widening=allowed.no_widening,
         plan_id=made.plan_id,
         once=file is not None,
         journal=journal,

@@ -18,12 +18,13 @@ from segctl.operations.workers import opened
 from segctl.planning.documents import digest_of, plan_json
 from segctl.planning.journal import journal_of
 from segctl.planning.make import make_plan
+from segctl.planning.meaning import refuse_widening
 from segctl.playbook.run.combined import left_out, not_reviewed, whole
 from segctl.playbook.run.context import Run
 from segctl.system import storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.plan import Plan
+    from segctl.planning.plan import DevicePlan, Plan
     from segctl.playbook import Playbook
     from segctl.playbook.run.prepare import Prepared
     from segctl.playbook.run.results import PlayResult, RolloutResult, WaveResult
@@ -46,6 +47,7 @@ class PlaybookOptions:
     tags: tuple[str, ...] = ()
     skip_tags: tuple[str, ...] = ()
     allow_mass_delete: bool = False
+    no_widening: bool = False
 
 
 def _refuse(_planned: PlaybookPlan) -> bool:
@@ -234,6 +236,7 @@ def _looked(
         executor=executor,
         cache=common.cache,
         allow_mass_delete=options.allow_mass_delete,
+        no_widening=options.no_widening,
     )
 
 
@@ -260,12 +263,13 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             seen = _looked(common, options, plays, executor, progress)
             if refusal := not_reviewed(plays, seen, reviewed, state.done):
                 return _not_begun("not_reviewed", refusal, options, playbook, reviewed)
-        elif not options.auto_approve:
+        elif not options.auto_approve or options.no_widening:
             seen = _looked(common, options, plays, executor, progress)
             planned = PlaybookPlan(playbook=playbook, loaded=loaded, plays=plays, result=seen)
-            if not options.approve(planned):
+            _refuse_widening(options, [one.plan for one in seen.devices if one.plan])
+            if not options.auto_approve and not options.approve(planned):
                 return _not_begun("not_approved", seen, options, playbook, reviewed)
-            agreed = _agreed(seen)
+            agreed = None if options.auto_approve else _agreed(seen)
         kept = _Kept(path=_path(options, state), state=state)
         run = Run(
             forks=common.forks,
@@ -274,6 +278,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             keep=_keeper(options, kept, progress),
             allow_purge=options.allow_purge,
             allow_mass_delete=options.allow_mass_delete,
+            no_widening=options.no_widening,
             executor=executor,
             cache=common.cache,
             approved=agreed,
@@ -339,6 +344,7 @@ def _reviewed(options: RolloutOptions, plays: Sequence[Prepared]) -> Plan | None
             f"{file} cannot be applied, the errors of {', '.join(barred)} forbid it: "
             "nothing was changed"
         )
+    _refuse_widening(options, made.devices)
     if beside := left_out(plays, made):
         more = f" and {len(beside) - 12} more" if len(beside) > 12 else ""
         raise UsageError(
@@ -347,6 +353,17 @@ def _reviewed(options: RolloutOptions, plays: Sequence[Prepared]) -> Plan | None
             f"review what this rollout does: segctl plan -p {options.file} -o PLAN"
         )
     return made
+
+
+def _refuse_widening(options: RolloutOptions, plans: Iterable[DevicePlan]) -> None:
+    """Refuse all waves where a device of one would permit more, or may.
+
+    Raises:
+        WideningError: one of them does, and the user refuses that.
+    """
+    for one in plans:
+        if options.no_widening and one.changes:
+            refuse_widening(one.name, one.meaning)
 
 
 def _agreed(seen: RolloutResult) -> dict[tuple[int, str], str]:
@@ -472,5 +489,6 @@ def _again(common: CommonOptions, options: RolloutOptions, path: Path) -> str:
     words += ["--on-interrupt", "revert"] if options.on_interrupt == "revert" else []
     words += ["--allow-purge"] if options.allow_purge else []
     words += ["--allow-mass-delete"] if options.allow_mass_delete else []
+    words += ["--no-widening"] if options.no_widening else []
     words += ["--auto-approve"] if options.auto_approve else []
     return shlex.join(words)

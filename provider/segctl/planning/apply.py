@@ -21,8 +21,10 @@ from segctl.model.errors import (
     StalePlanError,
     UnknownError,
     VerifyError,
+    WideningError,
 )
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
+from segctl.planning.meaning import meaning, refuse_widening
 from segctl.providers.state import Run, Settling
 
 if TYPE_CHECKING:
@@ -65,11 +67,13 @@ class Order:
     called after the device was read back and before the change is confirmed; if it raises, the
     change is taken back. `probes` is a digest of what it probes. With `judge_unchanged` it is also
     called for a device that already is as desired. With `settle_only` nothing is pushed. With
-    `once`, a plan that the device remembers as applied is refused.
+    `once`, a plan that the device remembers as applied is refused. With `no_widening`, a plan is
+    refused that permits what the device does not permit now, and so is one that may.
     """
 
     allow_purge: bool = False
     allow_mass_delete: bool = False
+    no_widening: bool = False
     revert_in: float | None = None
     judge: Judge | None = None
     probes: str = ""
@@ -104,6 +108,7 @@ def apply_device(
     Raises:
         StalePlanError: the device moved since the plan was made, or the plan was applied before.
         PlanError: findings forbid applying the plan, or a purge was not allowed.
+        WideningError: it permits more than the device permits now, and that is refused.
         DeviceError: the device cannot be reached, is locked, or refused; it is unchanged.
         VerifyError: the device did not match the plan after the commit, and was reverted.
         UnknownError: segctl cannot tell whether the change is live.
@@ -142,6 +147,7 @@ def check_device(
 
     Raises:
         StalePlanError: the device moved since the plan was made, or the plan was applied before.
+        WideningError: it permits more than the device permits now, and that is refused.
         DeviceError: the device cannot be read.
     """
     with provider.connect(target, read_only=True, progress=progress) as session:
@@ -149,6 +155,7 @@ def check_device(
         if not live.state.unsettled and not is_as_desired(plan, live):
             _refuse_used(plan, live, order)
             check_fresh(plan, live)
+            _refuse_widening(plan, live, provider, order)
 
 
 def _refuse_used(plan: DevicePlan, live: Live, order: Order) -> None:
@@ -170,6 +177,14 @@ def _refuse(plan: DevicePlan, order: Order) -> None:
             f"{plan.name}: the plan deletes {plan.purge} rules of others "
             "(segctl_unmanaged: purge): use --allow-purge if that is intended"
         )
+    if order.no_widening:
+        refuse_widening(plan.name, plan.meaning)
+
+
+def _refuse_widening(plan: DevicePlan, live: Live, provider: Provider, order: Order) -> None:
+    """Refuse what permits more than the device permits now, whatever the plan was made against."""
+    if order.no_widening and not order.settle_only:
+        refuse_widening(plan.name, meaning(plan.changes, live, provider)[0])
 
 
 class _Steps:
@@ -242,6 +257,7 @@ class _Work:
             return
         _refuse_used(self.plan, live, self.order)
         check_fresh(self.plan, live)
+        _refuse_widening(self.plan, live, self.provider, self.order)
 
     def under_lock(self) -> Outcome:
         live = self._settle(self.read())
@@ -272,6 +288,12 @@ class _Work:
         for change in live.state.unconfirmed:
             if not isinstance(self.session, Settling):
                 break
+            if self.order.no_widening:
+                raise WideningError(
+                    f"{self.plan.name}: not applied (--no-widening): the device holds a change "
+                    "that nobody has confirmed, and it cannot be told what that permits: settle "
+                    "it first, by segctl apply without --no-widening"
+                )
             self.session.adopt(change)
             who = f"the change of {change.run or 'a run'} that nobody had confirmed"
             if is_as_desired(self.plan, live) and change.probes == self.order.probes:

@@ -12,6 +12,7 @@ from dataclasses import MISSING, asdict, fields
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
+from itertools import zip_longest
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -23,11 +24,13 @@ from typing import (
     get_type_hints,
 )
 
+from segctl.analysis.rows import Row
 from segctl.model import items
 from segctl.model.diff import Anchor, Change
 from segctl.model.errors import PlanFormatError, Problem
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
+from segctl.planning.meaning import Meaning
 from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Unmanaged
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from segctl.planning.meaning import Mark
     from segctl.planning.review import Difference
 
 #: Longest excerpt of a faulty file in a message, in characters.
@@ -88,7 +92,9 @@ def _intent_json(intent: Intent) -> dict[str, Any]:
 
 def device_json(device: DevicePlan) -> dict[str, Any]:
     """Return one device's part of a plan document."""
-    return {
+    meant = device.meaning
+    marks = meant.marks if meant else ()
+    document: dict[str, Any] = {
         "name": device.name,
         "platform": device.platform,
         "serial": device.serial,
@@ -98,7 +104,10 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         "fingerprint": device.fingerprint,
         "desired": device.desired,
         "rule_count": device.rule_count,
-        "changes": [change_json(change) for change in device.changes],
+        "changes": [
+            change_json(change) | ({"effect": mark} if mark else {})
+            for change, mark in zip_longest(device.changes, marks)
+        ],
         "script": device.script,
         "unmanaged": [unmanaged_json(rule) for rule in device.unmanaged],
         "findings": [asdict(finding) for finding in device.findings],
@@ -107,6 +116,23 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         "basis": basis_json(device.basis) if device.basis else {},
         "purge": device.purge,
         "state": device.state.as_json(),
+    }
+    return document | ({"meaning": meaning_json(meant)} if meant else {})
+
+
+def meaning_json(meant: Meaning) -> dict[str, Any]:
+    """Return what a plan means as documents hold it; each of its changes has its mark."""
+    return {
+        "newly_permitted": [_row_json(row) for row in meant.more],
+        "no_longer_permitted": [_row_json(row) for row in meant.less],
+        "cannot_tell": [_row_json(row) for row in meant.unknown],
+    }
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    return {
+        key: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for key, value in asdict(row).items()
     }
 
 
@@ -281,7 +307,27 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     values["covers"] = {kind: tuple(names) for kind, names in values["covers"].items()}
     values["basis"] = _basis(values["basis"])
     values["state"] = read_state(values.get("state", {}))
+    if "meaning" in values:
+        marks = (change.get("effect", "cannot tell") for change in document["changes"])
+        values["meaning"] = _meaning(values["meaning"], tuple(marks))
     return DevicePlan(**values)
+
+
+def _meaning(document: Mapping[str, Any], marks: tuple[Mark, ...]) -> Meaning:
+    return Meaning(
+        more=tuple(map(_row, document["newly_permitted"])),
+        less=tuple(map(_row, document["no_longer_permitted"])),
+        unknown=tuple(map(_row, document["cannot_tell"])),
+        marks=marks,
+    )
+
+
+def _row(document: Mapping[str, Any]) -> Row:
+    values: dict[str, Any] = {
+        key: tuple(cast("list[str]", value)) if isinstance(value, list) else value
+        for key, value in document.items()
+    }
+    return Row(**values)
 
 
 def change_of(document: Mapping[str, Any]) -> Change:

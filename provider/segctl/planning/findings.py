@@ -8,7 +8,6 @@ it in another place, or it cannot be told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -16,15 +15,17 @@ from segctl.model.addresses import covers
 from segctl.model.diff import gap
 from segctl.model.durations import format_duration
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, ApplicationGroup, Service, resolver
+from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
+from segctl.model.wording import sentence_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from segctl.model.addresses import Interval
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone, Policy, Rule
     from segctl.model.site import Position
+    from segctl.planning.meaning import Cut
     from segctl.providers.base import Live
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
@@ -214,7 +215,7 @@ def others_above(
             ):
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
-                    f"{_words(rule)}, which no conduit declares",
+                    f"{sentence_of(rule)}, which no conduit declares",
                     hint=_PUSHED
                     if number < pushed
                     else "declare it as a conduit, narrow it, or move it below our block",
@@ -312,29 +313,50 @@ def displaced(order: Sequence[str], ours: set[str], position: Position) -> Itera
     )
 
 
-def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterator[Problem]:
-    """Refuse to cut a flow that the rule on the device marks as essential, by rule or object."""
-    renamed = {
+def guarded(changes: Iterable[Change], held: Policy, wanted: Policy) -> dict[str, bool]:
+    """Return the rules on the device that are marked as essential, by their names after renames.
+
+    True of one that goes back to what was pushed: only what that permits counts, since a repair of
+    drift cuts nothing that is declared.
+    """
+    new = _new_names(changes)
+    after = {rule.name: rule for rule in wanted.rules}
+    found: dict[str, bool] = {}
+    for rule in held.rules:
+        if rule.essential and not rule.disabled and rule.action == "allow":
+            name = new.get(rule.name, rule.name)
+            then = after.get(name)
+            found[name] = then is not None and bool(rule.seal) and rule.seal == then.seal
+    return found
+
+
+def essential(cuts: Iterable[Cut], held: Policy, changes: Iterable[Change]) -> Iterator[Problem]:
+    """Refuse to cut a flow that the rule on the device marks as essential, or to risk that.
+
+    Args:
+        cuts: the guarded rules that lose packets, or may.
+        held: what segctl manages on the device.
+        changes: those of the plan, which may rename rules.
+    """
+    new = _new_names(changes)
+    rules = {new.get(rule.name, rule.name): rule for rule in held.rules}
+    for cut in cuts:
+        rule = rules[cut.rule]
+        would = "would cut it" if cut.sure else "may cut it, which cannot be told"
+        yield Problem(
+            message=f"rule {rule.name!r} carries the essential flow {rule.conduit}."
+            f"{rule.flow}; this change {would}: {cut.example}",
+            hint="if it may be cut, first set `essential: false` on the flow and apply that",
+            severity="error",
+        )
+
+
+def _new_names(changes: Iterable[Change]) -> dict[str, str]:
+    return {
         change.before.name: change.name
         for change in changes
         if (change.op, change.kind) == ("rename", "rule") and change.before is not None
     }
-    after = {rule.name: rule for rule in wanted.rules}
-    wide_before, wide_after = _width(held), _width(wanted)
-    for rule in held.rules:
-        if not rule.essential or rule.disabled or rule.action != "allow":
-            continue
-        name = renamed.get(rule.name, rule.name)
-        found = after.get(name)
-        if found is not None and rule.seal and rule.seal == found.seal:
-            continue  # back to what was pushed: repairs drift, cuts nothing that is declared
-        if found is None or _narrower(rule, found, wide_before, wide_after):
-            yield Problem(
-                message=f"rule {name!r} carries the essential flow {rule.conduit}."
-                f"{rule.flow}; this change would cut it",
-                hint="if it may be cut, first set `essential: false` on the flow and apply that",
-                severity="error",
-            )
 
 
 def mass_delete(
@@ -378,59 +400,6 @@ def _listed(what: str, names: Iterable[str]) -> str:
     found = sorted(names)
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return f"{what}{'s' if len(found) > 1 else ''} {', '.join(found[:_SHOWN])}{more}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Width:
-    """What the names in the rules of one policy stand for."""
-
-    addresses: Callable[[Iterable[str]], tuple[Interval, ...]]
-    ports: Mapping[str, frozenset[str]]
-    applications: Mapping[str, frozenset[str]]
-
-
-def _width(policy: Policy) -> _Width:
-    return _Width(
-        addresses=resolver(policy),
-        ports={
-            service.name: frozenset(f"{service.protocol}/{p}" for p in service.ports.split(","))
-            for service in policy[Service]
-        },
-        applications={group.name: frozenset(group.members) for group in policy[ApplicationGroup]},
-    )
-
-
-def _narrower(before: Rule, after: Rule, wide_before: _Width, wide_after: _Width) -> bool:
-    if after.disabled or after.action != "allow" or after.type not in ("universal", before.type):
-        return True
-    if before.from_zones != after.from_zones or before.to_zones != after.to_zones:
-        return True
-    if after.schedule and after.schedule != before.schedule:
-        return True
-    if (before.negate_source, before.negate_destination) != (
-        after.negate_source,
-        after.negate_destination,
-    ):
-        return True
-    return not (
-        covers(wide_after.addresses(after.sources), wide_before.addresses(before.sources))
-        and covers(
-            wide_after.addresses(after.destinations), wide_before.addresses(before.destinations)
-        )
-        and _within(before.users, after.users)
-        and _within(
-            _spelled_out(before.applications, wide_before.applications),
-            _spelled_out(after.applications, wide_after.applications),
-        )
-        and _within(
-            _spelled_out(before.services, wide_before.ports),
-            _spelled_out(after.services, wide_after.ports),
-        )
-    )
-
-
-def _spelled_out(words: Iterable[str], known: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
-    return tuple(part for word in words for part in known.get(word, (word,)))
 
 
 def _crosses(rule: Rule, zones: set[str]) -> bool:
@@ -495,13 +464,3 @@ def _denies(
 
 def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
     return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
-
-
-def _words(rule: Rule) -> str:
-    def some(names: tuple[str, ...]) -> str:
-        return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
-
-    return (
-        f"{some(rule.applications)} from {some(rule.from_zones)} ({some(rule.sources)}) "
-        f"to {some(rule.to_zones)} ({some(rule.destinations)})"
-    )

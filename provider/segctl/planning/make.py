@@ -28,6 +28,7 @@ from segctl.planning import findings
 from segctl.planning.documents import digest_of
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
+from segctl.planning.meaning import meaning
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.providers.parsed import without_note
 from segctl.system.loading import uncollected
@@ -98,6 +99,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         wanted, held, order=order, position=position, ordered=provider.capabilities.ordered
     )
     purged = _purge(live) if purge else ()
+    every = (*purged, *changes)
+    meant, cuts = meaning(every, live, provider, findings.guarded(changes, held, wanted))
     zones = {binding.name for binding in device.zones}
     notes = (
         *desired.findings,
@@ -109,7 +112,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.state(live.state),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
-        *findings.essential(changes, held, wanted),
+        *findings.essential(cuts, held, changes),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
@@ -117,7 +120,6 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     if provider.capabilities.ordered:
         ours = {rule.name for rule in held.rules}
         notes = (*notes, *findings.displaced(order, ours, position))
-    every = (*purged, *changes)
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
     deleted = [
@@ -150,6 +152,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         basis=basis,
         purge=len(purged),
         state=live.state,
+        meaning=meant,
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
+    from segctl.planning.meaning import Meaning
 
 FORMAT_VERSION: Final = "1.0"
 OPS: Final[tuple[Op, ...]] = get_args(Op)
@@ -75,7 +76,8 @@ class DevicePlan:
 
     `covers` names the zones and default rules that segctl manages on this device. `basis` is the
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
-    its digest.
+    its digest. `meaning` says what is permitted after it and was not, and the other way round; a
+    plan of an older release has none.
     """
 
     name: str
@@ -96,6 +98,7 @@ class DevicePlan:
     basis: Basis | None = None
     purge: int = 0
     state: DeviceState = field(default_factory=DeviceState)
+    meaning: Meaning | None = None
 
     @property
     def applyable(self) -> bool:

@@ -46,7 +46,8 @@ class Capabilities:
 
     `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
-    sessions are a `Witness`. `services` are the ones a device has without configuration.
+    sessions are a `Witness`. `services` are the ones a device has without configuration. With
+    `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
     """
 
     title: str = ""
@@ -60,6 +61,7 @@ class Capabilities:
     owns_zones: bool = False
     ordered: bool = True
     tells_authors: bool = False
+    passes_outside: bool = False
     services: tuple[Service, ...] = ()
 
 
@@ -316,7 +318,7 @@ class Wording(Protocol):
 
 def reading(found: Provider, live: Live) -> Reading:
     """Return everything that a device enforces, with the meanings of its names."""
-    return Reading(policy=live.effective(), platform=_words(found, live), implied=live.implied)
+    return Reading(policy=live.effective(), platform=words_of(found, live), implied=live.implied)
 
 
 def declared_reading(found: Provider, policy: Policy, live: Live | None = None) -> Reading:
@@ -324,10 +326,11 @@ def declared_reading(found: Provider, policy: Policy, live: Live | None = None) 
 
     With `live` they are what that device takes them for.
     """
-    return Reading(policy=policy, platform=_words(found, live))
+    return Reading(policy=policy, platform=words_of(found, live))
 
 
-def _words(found: Provider, live: Live | None) -> Platform:
+def words_of(found: Provider, live: Live | None) -> Platform:
+    """Return what a platform knows of the words in its rules."""
     return found.words(live) if isinstance(found, Wording) else Literally()
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from segctl.model.policy import ApplicationGroup, Rule
+from segctl.model.wording import traffic_of
 from segctl.planning.plan import OPS
 from segctl.report.folding import applications_text
 from segctl.report.labels import (
     LABELS,
     SIGNS,
     counted,
+    fields_of,
     gist_of,
     has_order,
     label_of,
@@ -19,7 +21,6 @@ from segctl.report.labels import (
     listed,
     name_before,
     place_of,
-    traffic_of,
     value_text,
     value_texts,
     zones_of,
@@ -27,17 +28,24 @@ from segctl.report.labels import (
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.model.policy import Item
 
+Marks: TypeAlias = "Mapping[Change, str]"
+NO_MARKS: Final[Marks] = {}
 _LABEL_WIDTH = max(map(len, LABELS.values())) + 2
 
 
-def change_lines(changes: Iterable[Change], platform: str) -> Iterator[Line]:
-    """Yield changes by conduit, with what they set; places only where rules have some."""
+def change_lines(
+    changes: Iterable[Change], platform: str, marks: Marks = NO_MARKS
+) -> Iterator[Line]:
+    """Yield changes by conduit, with what they set; places only where rules have some.
+
+    `marks` says of changes whether they widen or narrow what is permitted.
+    """
     placed = has_order(platform)
     for conduit, group in by_conduit(changes).items():
         title = f"  conduit {conduit}" if conduit else "  zones, objects and default rules"
@@ -48,8 +56,10 @@ def change_lines(changes: Iterable[Change], platform: str) -> Iterator[Line]:
         for change in group:
             if change.kind == "rule":
                 yield from _rule(change, placed=placed)
+                if mark := marks.get(change):
+                    yield row("effect", mark)
             else:
-                yield from _object(change, kinds, names, platform)
+                yield from _object(change, kinds, names, platform, marks)
 
 
 def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
@@ -89,8 +99,8 @@ def _rule(change: Change, *, placed: bool) -> Iterator[Line]:
     elif change.op == "delete":
         yield row("", gist_of(change.before))
     elif change.op == "update":
-        for field in change.fields:
-            yield from field_lines(field, *change.values(field))
+        for field, before, after in fields_of(change):
+            yield from field_lines(field, before, after)
 
 
 def _rule_head(change: Change, indent: str, note: str = "") -> Line:
@@ -99,22 +109,28 @@ def _rule_head(change: Change, indent: str, note: str = "") -> Line:
     return Line(lead=f"{indent}{sign} ", text=f"{name}{note}", style=style)
 
 
+def noted(change: Change, marks: Marks) -> str:
+    """Return the mark of a change as it stands behind its name, if it has one."""
+    mark = marks.get(change)
+    return f"  ({mark})" if mark else ""
+
+
 def renaming(change: Change) -> str:
     """Return what is renamed, and into what."""
     return f"{name_before(change)} → {change.name}"
 
 
-def _object(change: Change, kinds: int, names: int, platform: str) -> Iterator[Line]:
+def _object(change: Change, kinds: int, names: int, platform: str, marks: Marks) -> Iterator[Line]:
     sign, style = SIGNS[change.op]
     text = f"    {sign} {change.kind:<{kinds}}  {change.name:<{names}}"
     if change.op == "update":
-        yield Line(lead=text.rstrip(), style=style)
+        yield Line(lead=f"{text.rstrip()}{noted(change, marks)}", style=style)
         for field in change.fields:
             yield from field_lines(field, *change.values(field))
         return
     if change.op == "rename":
         text = f"    {sign} {change.kind:<{kinds}}  {renaming(change)}"
-    gist = object_gist(change.item, platform)
+    gist = f"{object_gist(change.item, platform)}{noted(change, marks)}"
     yield Line(lead=f"{text}  ", text=gist, style=style)
 
 

@@ -87,10 +87,10 @@ class Places:
 class Report:
     """One run's report.
 
-    `blocking` keeps the run from being applied or trusted. `opened` and `closed` are the flows
-    a plan permits and cuts. `problems` are findings with their places, `suites` what was checked;
-    `counts` are changes by op, None where a report is not about changes. `provenance` says what the
-    report is evidence of.
+    `blocking` keeps the run from being applied or trusted. `opened` and `closed` are what a plan
+    newly permits and no longer permits, `unclear` what of it cannot be told. `problems` are
+    findings with their places, `suites` what was checked; `counts` are changes by op, None where a
+    report is not about changes. `provenance` says what the report is evidence of.
     """
 
     kind: Kind
@@ -100,6 +100,7 @@ class Report:
     remarks: tuple[Remark, ...] = ()
     opened: tuple[Remark, ...] = ()
     closed: tuple[Remark, ...] = ()
+    unclear: tuple[Remark, ...] = ()
     sections: tuple[Section, ...] = ()
     footer: tuple[tuple[str, str], ...] = ()
     problems: tuple[Problem, ...] = ()

@@ -9,7 +9,7 @@ from segctl.drift.report import BLOCK, DRIFT_KINDS, MOVED, Unchecked
 from segctl.planning.findings import HOLE
 from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
-from segctl.report.labels import gist_of, name_before, place_of
+from segctl.report.labels import fields_of, gist_of, name_before, place_of
 from segctl.report.lines import Line
 from segctl.report.plan_text import DOUBT
 from segctl.report.provenance import provenance_text
@@ -107,5 +107,5 @@ def _change(kind: str, change: Change) -> Iterator[Line]:
     elif change.op == "delete" and change.kind == "rule":
         yield row("", gist_of(change.before))
     elif change.op == "update":
-        for field in change.fields:
-            yield from held_lines(field, *change.values(field))
+        for field, before, after in fields_of(change):
+            yield from held_lines(field, before, after)

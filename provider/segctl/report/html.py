@@ -86,6 +86,7 @@ def _page(report: Report) -> Iterator[str]:
     yield from _listed("Findings", report.remarks)
     yield from _listed("Newly permitted", report.opened)
     yield from _listed("No longer permitted", report.closed)
+    yield from _listed("Cannot tell whether it stays permitted or denied", report.unclear)
     if report.sections:
         title, head = _OF.get(report.kind, ("Devices", "Device"))
         yield f"<h2>{title}</h2>"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from segctl.compiler import naming
 from segctl.model.errors import UnsupportedError
 from segctl.model.policy import (
-    ANY,
     Address,
     AddressGroup,
     ApplicationGroup,
@@ -18,6 +17,7 @@ from segctl.model.policy import (
     Service,
     Tag,
 )
+from segctl.model.wording import NEGATED, side_text
 from segctl.planning.plan import OPS
 from segctl.providers.base import provider
 
@@ -132,19 +132,25 @@ def zones_of(rule: Rule) -> str:
     return f"{', '.join(rule.from_zones)} → {', '.join(rule.to_zones)}"
 
 
-def traffic_of(rule: Rule) -> Iterator[tuple[str, str]]:
-    """Yield which traffic between its zones a rule is about, field by field.
+def fields_of(change: Change) -> Iterator[tuple[str, object, object]]:
+    """Yield each field that a change changes, with its values before and after.
 
-    A field that narrows nothing says `any`: the widest rule is not to read as the shortest.
+    Addresses are told together with whether they are negated: a list alone says the opposite.
     """
-    for field, values, negated in (
-        ("sources", rule.sources, rule.negate_source),
-        ("destinations", rule.destinations, rule.negate_destination),
-        ("users", rule.users, False),
-        ("applications", rule.applications, False),
-        ("services", rule.services, False),
-    ):
-        yield field, f"{'not ' if negated else ''}{', '.join(values or (ANY,))}"
+    before, after = change.before, change.after
+    sides: dict[str, str] = {}
+    if isinstance(before, Rule) and isinstance(after, Rule):
+        for field, negated in NEGATED.items():
+            if getattr(before, negated) or getattr(after, negated):
+                sides |= {field: field, negated: field}
+    told: set[str] = set()
+    for field in change.fields:
+        side = sides.get(field)
+        if side is None:
+            yield field, *change.values(field)
+        elif side not in told and isinstance(before, Rule) and isinstance(after, Rule):
+            told.add(side)
+            yield side, side_text(before, side), side_text(after, side)
 
 
 _Windows: TypeAlias = "Sequence[tuple[str, Sequence[str]]]"

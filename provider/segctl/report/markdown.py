@@ -91,6 +91,7 @@ def _findings(report: Report) -> Iterator[str]:
         ("Findings", report.remarks, _SENTENCE),
         ("Newly permitted", report.opened, _FLOW),
         ("No longer permitted", report.closed, _FLOW),
+        ("Cannot tell whether it stays permitted or denied", report.unclear, _SENTENCE),
     ):
         if remarks:
             yield from ("", f"#### {title}", "")

@@ -9,7 +9,7 @@ from segctl.model.errors import Problem
 from segctl.planning.findings import HOLE
 from segctl.planning.plan import OPS
 from segctl.providers.state import UNREAD
-from segctl.report.differences import diff_lines, flows
+from segctl.report.differences import diff_lines
 from segctl.report.document import (
     Check,
     Places,
@@ -20,6 +20,7 @@ from segctl.report.document import (
     remark_of,
 )
 from segctl.report.labels import counted, share, totals
+from segctl.report.meaning_text import LESS, MORE, UNKNOWN, marks_of, sentences
 from segctl.report.plan_text import DOUBT, device_facts, shared_findings
 
 if TYPE_CHECKING:
@@ -53,20 +54,15 @@ def plan_report(
         waves: when the turn of each device comes, where a playbook says it.
     """
     shared = shared_findings(plan.devices)
-    opened: list[Remark] = []
-    closed: list[Remark] = []
-    for device in plan.devices:
-        more, less = flows(device.name, device.changes)
-        opened += more
-        closed += less
     return Report(
         kind="plan",
         environment=environment,
         headline=_headline(plan, failures),
         blocking=tuple(_blocking(plan, failures)),
         remarks=tuple(remark_of(finding, ", ".join(names)) for finding, names in shared.items()),
-        opened=tuple(opened),
-        closed=tuple(closed),
+        opened=_flows(MORE, plan),
+        closed=_flows(LESS, plan),
+        unclear=_flows(UNKNOWN, plan, severity="warning"),
         sections=(
             *(
                 _section(device, (waves or {}).get(device.name, ""), shared)
@@ -78,6 +74,13 @@ def plan_report(
         problems=tuple(_problems(plan, failures, places or Places())),
         suites=(*map(_suite, plan.devices), *map(failed_suite, failures)),
         counts=plan.summary,
+    )
+
+
+def _flows(title: str, plan: Plan, severity: str = "note") -> tuple[Remark, ...]:
+    return tuple(
+        Remark(severity=severity, subject=name, text=text)
+        for name, text in sentences(title, plan.devices)
     )
 
 
@@ -154,7 +157,7 @@ def _section(device: DevicePlan, wave: str, told: Container[Problem]) -> Section
             for finding in device.findings
             if finding.kind != DOUBT and finding not in told
         ),
-        lines=tuple(diff_lines(device.changes, device.platform)),
+        lines=tuple(diff_lines(device.changes, device.platform, marks_of(device))),
     )
 
 

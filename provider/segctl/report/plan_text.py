@@ -8,6 +8,7 @@ from segctl.planning.findings import PENDING
 from segctl.report.changes import brief_lines, change_lines, finding_line
 from segctl.report.labels import counted, platform_title, share, totals
 from segctl.report.lines import Line
+from segctl.report.meaning_text import marks_of, meaning_lines
 from segctl.report.script_text import script_lines
 
 if TYPE_CHECKING:
@@ -104,7 +105,8 @@ def device_text(
     if brief:
         yield from brief_lines(device.changes)
     else:
-        yield from change_lines(device.changes, device.platform)
+        yield from change_lines(device.changes, device.platform, marks_of(device))
+    yield from meaning_lines(device, brief=brief)
     if diff:
         yield Line(text="  script", style="bold")
         for line in script_lines(device.script):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from pydantic_sarif import model
 
+from segctl.analysis.rows import Row
 from segctl.drift.report import Accepted, drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import InventoryError, Problem, UsageError
 from segctl.model.site import Source
 from segctl.planning.make import make_plan
+from segctl.planning.meaning import Meaning
 from segctl.planning.plan import DevicePlan, Plan
 from segctl.report import (
     BUDGET,
@@ -136,6 +139,19 @@ RULE = {
 }
 
 
+def row(rule: str, *, source: str = "10.20.2.5", but: str = "") -> Row:
+    return Row(
+        from_zones=("SUPV",),
+        to_zones=("CTRL",),
+        source=(source,),
+        applications=("modbus",),
+        services=("tcp/502",),
+        negated=(but,) if but else (),
+        rule=rule,
+        conduit="polling",
+    )
+
+
 def planned(*made: Change, **values: Any) -> Plan:
     device = DevicePlan(name="fw1", platform="panos", os_version="11", changes=made, **values)
     return make_plan([device], INTENT)
@@ -161,11 +177,18 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
         change("move", name="polling.moved", before=RULE, after=RULE),
         change("create", "address", "plc1", conduit="", after={"value": "10.20.1.11"}),
         findings=(hole,),
+        meaning=Meaning(
+            more=(row("polling.modbus"), row("polling.old", source="10.0.0.0/8", but="source")),
+            less=(row("polling.old"),),
+            unknown=(replace(row("polling.old"), why=("www is a name",), may=("widen",)),),
+            marks=("widens", "both", "neither", "neither"),
+        ),
     )
     failed = [Failure(device="fw2", code="unreachable", message="no answer")]
     state = "2 to create, 1 to change, 1 to move (PAN-OS 11, 0 rules)"
     name, expires = plan.plan_id, plan.expires
-    flow = "SUPV → CTRL; source scada1; destination plc1; user any; application modbus; service any"
+    end = "destination any; user any; application modbus; service tcp/502"
+    flow = f"SUPV → CTRL; source 10.20.2.5; {end}"
     assert (
         markdown(report(plan, failed))
         == f"""\
@@ -181,11 +204,15 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 #### Newly permitted
 
 - <code>fw1</code>: polling.modbus: {flow}
-- <code>fw1</code>: polling.old: source scada2
+- <code>fw1</code>: polling.old: SUPV → CTRL; source everything but 10.0.0.0/8; {end}
 
 #### No longer permitted
 
-- <code>fw1</code>: polling.old: source scada1
+- <code>fw1</code>: polling.old: {flow}
+
+#### Cannot tell whether it stays permitted or denied
+
+- <code>fw1</code>: polling.old: {flow} — may be newly permitted — www is a name
 
 <details><summary><code>fw1</code> — {state}</summary>
 
@@ -193,7 +220,7 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 
 ```diff
 @@ conduit polling @@
-+ rule polling.modbus
++ rule polling.modbus  (widens)
 +   allow        SUPV → CTRL
 +   source       scada1
 +   destination  plc1
@@ -201,10 +228,10 @@ def test_a_plan_in_a_pull_request_reads_like_this() -> None:
 +   application  modbus
 +   service      any
 +   place to the top
-! rule polling.old
+! rule polling.old  (widens and narrows)
 -   source  scada1
 +   source  scada2
-! rule polling.moved moves to the top
+! rule polling.moved moves to the top  (neither widens nor narrows)
 @@ zones, objects and default rules @@
 + address plc1  10.20.1.11
 ```

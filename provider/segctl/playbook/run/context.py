@@ -50,6 +50,7 @@ class Run:
     begin: Callable[[int, Sequence[str]], None] = lambda _play, _devices: None
     allow_purge: bool = False
     allow_mass_delete: bool = False
+    no_widening: bool = False
     executor: Workers | None = None
     cache: bool = False
     approved: Mapping[tuple[int, str], str] | None = None
@@ -67,6 +68,7 @@ class Run:
         return Order(
             allow_purge=self.allow_purge or allow_purge,
             allow_mass_delete=self.allow_mass_delete or allow_mass_delete,
+            no_widening=self.no_widening,
             plan_id=self.reviewed.plan_id if self.reviewed else self.rollout_id,
             once=self.reviewed is not None,
             journal=self.journal,

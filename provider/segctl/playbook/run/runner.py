@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from segctl.fleet.failures import Failure
 from segctl.fleet.run import plan_devices
-from segctl.model.errors import SegctlError
+from segctl.model.errors import PlanError, SegctlError, WideningError
+from segctl.planning.meaning import widening
 from segctl.playbook import closes, exceeds, opens
 from segctl.playbook.run.results import (
     BAD,
@@ -200,6 +201,7 @@ def look(
     executor: Workers | None = None,
     cache: bool = False,
     allow_mass_delete: bool = False,
+    no_widening: bool = False,
 ) -> RolloutResult:
     """Return what each wave would change on the devices as they are now; only read from them."""
 
@@ -221,7 +223,10 @@ def look(
         )
 
     return RolloutResult(
-        plays=tuple(_looked(one, planned, allow_mass_delete=allowed(one)) for one in plays)
+        plays=tuple(
+            _looked(one, planned, allow_mass_delete=allowed(one), no_widening=no_widening)
+            for one in plays
+        )
     )
 
 
@@ -230,11 +235,12 @@ def _looked(
     planned: Callable[[Prepared, Sequence[Desired]], Sequence[DevicePlan | Failure]],
     *,
     allow_mass_delete: bool,
+    no_widening: bool,
 ) -> PlayResult:
     every = [one for wave in prepared.waves for one in wave]
     made = planned(prepared, every)
     found = {
-        one.device.name: _seen(item, allow_mass_delete=allow_mass_delete)
+        one.device.name: _seen(item, allow_mass_delete=allow_mass_delete, no_widening=no_widening)
         for one, item in zip(every, made, strict=True)
     }
     waves = tuple(
@@ -248,17 +254,23 @@ def _looked(
     return _play(prepared, waves)
 
 
-def _seen(item: DevicePlan | Failure, *, allow_mass_delete: bool) -> DeviceResult:
+def _seen(
+    item: DevicePlan | Failure, *, allow_mass_delete: bool, no_widening: bool
+) -> DeviceResult:
     if isinstance(item, Failure):
         return DeviceResult(
             device=item.device, status="failed", code=item.code, message=item.message
         )
+    code, reasons = "", ""
     if barring := item.barring(allow_mass_delete=allow_mass_delete):
-        reasons = "; ".join(map(str, barring))
+        code, reasons = PlanError.code, "; ".join(map(str, barring))
+    elif no_widening and item.changes:
+        code, reasons = WideningError.code, widening(item.name, item.meaning)
+    if reasons:
         return DeviceResult(
             device=item.name,
             status="failed",
-            code="plan",
+            code=code,
             message=reasons,
             changes=len(item.changes),
             plan=item,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from segctl.providers.nftables.parse import NftLive
     from segctl.transports.target import Target
 
-CAPABILITIES = Capabilities(title="nftables", timed_revert=True, owns_zones=True, ordered=False)
+CAPABILITIES = Capabilities(
+    title="nftables", timed_revert=True, owns_zones=True, ordered=False, passes_outside=True
+)
 
 
 def _silent(_step: str) -> None:
