@@ -230,16 +230,6 @@ def test_a_snapshot_is_proved_as_its_device(applied: Plant) -> None:
     assert proved(applied, "--snapshot", "snapshots", code=1)["error"]["code"] == "not_proved"
 
 
-def test_what_a_snapshot_does_not_keep_of_others_leaves_it_open(applied: Plant) -> None:
-    add(applied, fields(source="10.20.2.20", service="service-https", application="ssh"))
-    assert applied("snapshot", "-o", "snapshots").code == 0
-    document = proved(applied, "--snapshot", "snapshots", code=1)
-    assert document["error"]["code"] == "cannot_tell"
-    (example,) = device(document)["examples"]
-    assert (example["kind"], example["rule"]) == ("cannot_tell", "theirs")
-    assert "fields that a snapshot does not keep" in example["why"][0]
-
-
 def test_a_firewall_without_a_snapshot_is_not_compared(applied: Plant) -> None:
     assert applied("snapshot", "fw1", "-o", "fw1.snapshot.json").code == 0
     document = proved(applied, "--snapshot", "fw1.snapshot.json", code=1)

@@ -173,6 +173,7 @@ READERS = {
     "compiler/naming/marks.py": "parts of a mark",
     "report/check.py": "errors of pairs of zones, of policy tests",
     "report/policies.py": "policy tests",
+    "report/prove.py": "examples of a proof",
     "report/query.py": "rows of segctl query",
 }
 #: Modules of these rooms that make JSON, or read it.
@@ -188,7 +189,9 @@ DOCUMENTS = {
     "report/claim.py": "the document of a claim of segctl query",
     "report/drift_document.py": "the document of segctl drift",
     "report/gitlab.py": "what GitLab reads",
+    "report/lint.py": "the document of segctl lint",
     "report/outcomes.py": "the document of segctl apply",
+    "report/prove.py": "the document of segctl prove",
     "report/provenance.py": "what documents are evidence of",
     "report/query.py": "the documents of segctl query and segctl matrix",
     "report/review.py": "the document of segctl show --same-as",
