@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from functools import reduce
 from itertools import pairwise
-from operator import or_
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from segctl.analysis.boxes import Box, Names, common, meet, ranges, without
@@ -72,14 +70,13 @@ class Overlaps:
             found &= begins.up_to(extent[-1][1]) & ~ends.below(extent[0][0])
             if not found:
                 return 0
+        # each box is in one of the masks, so that their sum is all of them
         if len(self._services) <= _PARTS:
             service = box.service
-            masks = (mask for held, mask in self._services.items() if common(held, service))
-            found &= reduce(or_, masks, 0)
+            found &= sum(mask for held, mask in self._services.items() if common(held, service))
         if len(self._applications) <= _PARTS:
             named = box.application
-            masks = (mask for held, mask in self._applications.items() if held & named)
-            found &= reduce(or_, masks, 0)
+            found &= sum(mask for held, mask in self._applications.items() if held & named)
         return found
 
     def of(self, box: Box) -> list[int]:

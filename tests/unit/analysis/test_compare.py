@@ -112,7 +112,8 @@ def test_the_order_of_rules_that_may_match_and_do_the_same_does_not_matter() -> 
     assert changed(reading(REGION, deny), reading(deny, REGION)).unknown
     assert not changed(reading(REGION, REGION, deny), reading(REGION, deny, REGION))
     refuse = replace(REGION, name="last", action="deny")
-    assert not changed(reading(refuse), reading())  # the default refuses it anyway
+    assert not changed(reading(REGION), reading(REGION, refuse))  # nothing is left to refuse
+    assert not changed(reading(other, refuse), reading(other))  # the default refuses it anyway
 
 
 @pytest.mark.parametrize(
@@ -270,6 +271,16 @@ def test_a_difference_that_is_too_complex_is_not_told(monkeypatch: pytest.Monkey
     assert found.unknown
     assert found.why == ("too complex: the question falls into more than 20 pieces",)
     assert equivalent(reading(*deny), reading(*deny, BASE)) == "cannot tell"
+
+
+def test_a_question_that_takes_too_many_comparisons_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pieces, "_MAX_LOOKS", 20)
+    deny = [replace(BASE, name=f"d{n}", action="deny", sources=(f"10.0.0.{n}",)) for n in range(9)]
+    (found,) = compare(reading(*deny), reading(*deny, BASE))
+    assert not found.more
+    assert found.why == ("too complex: the question takes more than 20 comparisons",)
 
 
 def test_verbs_of_two_policies() -> None:
