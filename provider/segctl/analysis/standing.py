@@ -25,7 +25,7 @@ _Answer = TypeVar("_Answer")
 DEFAULT = -1
 #: Steps that the question about one rule may take, and all those of one chain.
 STEPS_OF_RULE = 50_000
-STEPS_OF_CHAIN = 2_000_000
+STEPS_OF_CHAIN = 1_000_000
 #: Pieces in which what a rule decides may lie.
 MAX_PIECES = 200
 

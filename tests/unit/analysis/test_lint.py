@@ -13,6 +13,7 @@ from segctl.analysis import standing
 from segctl.analysis.effective import Reading
 from segctl.analysis.lint import lint
 from segctl.analysis.pivots import Place, edges, indirect
+from segctl.analysis.relations import zones_within
 from segctl.analysis.space import addresses
 from segctl.model.addresses import interval
 from segctl.model.policy import (
@@ -165,6 +166,7 @@ def test_shadowed_by_one_rule() -> None:
     assert (finding.subject, finding.others, finding.severity) == ("let", ("stop",), "warning")
     assert str(finding.example).startswith("10.1.0.0 → 0.0.0.0 ")
     assert "and stop decides otherwise" in finding.message
+    assert not told(found, "correlated")
 
 
 def test_shadowed_by_several_together_and_only_by_those_needed() -> None:
@@ -210,6 +212,44 @@ def test_rules_within_and_between_zones_are_told_apart() -> None:
     between = rule("between", "deny", type="interzone")
     assert not told(linted(inside, rule("all")), "shadowed")
     assert told(linted(inside, between, rule("all")), "shadowed") == {"all": ("inside", "between")}
+
+
+def test_a_rule_to_any_zone_is_also_within_its_own() -> None:
+    between = rule("between", "deny", from_zones="a", type="interzone")
+    assert not told(linted(between, rule("let", from_zones="a")), "shadowed")
+    into = rule("into", "deny", to_zones="a", type="interzone")
+    assert not told(linted(into, rule("let", to_zones="a")), "shadowed")
+
+
+ANYWHERE: dict[str, Any] = {}
+A_TO_B = {"from_zones": "a", "to_zones": "b"}
+A_TO_A = {"from_zones": "a", "to_zones": "a"}
+BOTH = {"from_zones": ("a", "b"), "to_zones": ("a", "b")}
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "within"),
+    [
+        (A_TO_B, ANYWHERE, True),
+        (ANYWHERE, A_TO_B, False),
+        (A_TO_B, BOTH, True),
+        (A_TO_B, {"from_zones": "a"}, True),
+        ({"from_zones": "a"}, A_TO_B, False),
+        (A_TO_B, {"type": "interzone"}, True),
+        (BOTH, {"type": "interzone"}, False),
+        (ANYWHERE, {"type": "interzone"}, False),
+        (A_TO_B, {"type": "intrazone"}, False),
+        (A_TO_A, {"type": "intrazone"}, True),
+        (BOTH, {"type": "intrazone"}, False),
+        (BOTH | {"type": "intrazone"}, BOTH, True),
+        ({"from_zones": "a", "to_zones": ("a", "b"), "type": "intrazone"}, A_TO_A, True),
+        ({"type": "intrazone"}, {"type": "interzone"}, False),
+    ],
+)
+def test_which_rules_join_all_zones_of_others(
+    inner: dict[str, Any], outer: dict[str, Any], *, within: bool
+) -> None:
+    assert zones_within(rule("inner", **inner), rule("outer", **outer)) is within
 
 
 def test_a_disabled_rule_shadows_nothing_and_is_not_told() -> None:
@@ -284,7 +324,9 @@ def test_applications_on_their_default_ports_meet_where_both_do() -> None:
     both = rule("both", applications=("modbus", "ssh"), services="application-default")
     crossed = Service(name="s502", protocol="tcp", ports="502")
     stop = rule("stop", "deny", applications="ssh", services="s502", sources="10.0.0.0/8")
-    assert not told(linted(both, stop, services=[crossed]), "correlated")
+    apart = linted(both, stop, services=[crossed])
+    assert not told(apart, "correlated")
+    assert not told(apart, "shadowed")
     meant = rule("stop", "deny", applications="modbus", services="s502", sources="10.0.0.0/8")
     found = linted(both, meant, services=[crossed])
     assert told(found, "shadowed") == {"stop": ("both",)}
