@@ -144,7 +144,7 @@ def _shown(
     if settings.json:
         print_json(document, lines=settings.json_lines)
     elif as_csv:
-        say(csv_text(pairs).rstrip("\n"))
+        say(csv_text(pairs))
     else:
         print_lines(text(document))
     return ERROR if "error" in document else OK
