@@ -169,7 +169,7 @@ def test_a_rule_of_ours_that_was_changed_is_no_conduit_any_more(applied: Plant) 
 
 def test_checks_and_statements_share_one_reading(applied: Plant) -> None:
     check = "- check: {from: scada1, to: plc1, application: modbus.read}\n"
-    counts = []
+    counts: list[int] = []
     for text in (check, check * 5 + dedent(CONDUITS) + WRITES * 5):
         before = applied.fleet["fw1"].requests
         assert asked(applied, text)["summary"]["otherwise"] == 0

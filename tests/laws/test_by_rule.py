@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,9 @@ from segctl.model.policy import (
     Service,
 )
 from support.words import Plain
+
+if TYPE_CHECKING:
+    from segctl.model.policy import Action
 
 PORTS = {"modbus-read": 502, "ssh": 22, "web": 80}
 PLAIN = Plain(ports=PORTS, filters=frozenset({"filter"}))
@@ -65,14 +69,17 @@ rules = st.builds(
     action=st.sampled_from(["allow", "allow", "deny"]),
     disabled=st.booleans(),
 )
-policies = st.builds(
-    lambda found, allow: OBJECTS.replace(
+
+
+def _policy(found: list[Rule], action: Action) -> Policy:
+    return OBJECTS.replace(
         rules=tuple(replace(rule, name=f"r{n}") for n, rule in enumerate(found)),
-        defaults=(DefaultRule(name="interzone-default", action=allow, log=False),),
-    ),
-    st.lists(rules, max_size=4),
-    st.sampled_from(["allow", "deny", "deny"]),
-)
+        defaults=(DefaultRule(name="interzone-default", action=action, log=False),),
+    )
+
+
+actions: st.SearchStrategy[Action] = st.sampled_from(("allow", "deny", "deny"))
+policies = st.builds(_policy, st.lists(rules, max_size=4), actions)
 regions = st.sampled_from(
     [
         EVERYTHING,

@@ -123,3 +123,13 @@ def test_of_one_policy_the_packets_asked_about_are_the_other_side() -> None:
     assert asked("never-matches", policy, None, outside).holds == "yes"
     found = asked("never-matches", policy, None, inside)
     assert (found.holds, found.rules[0]) == ("no", "web")
+
+
+def test_what_one_side_perhaps_permits_may_be_what_the_other_permits() -> None:
+    odd = Rule(name="odd", from_zones=("it",), to_zones=("ot",), sources=("CN",))
+    known = Rule(name="known", from_zones=("it",), to_zones=("ot",), sources=("a0",))
+    left, right = (OBJECTS.replace(rules=(one,)) for one in (odd, known))
+    for verb in ("disjoint", "never-matches"):
+        assert asked(verb, left, right).holds == "cannot_tell"
+        assert asked(verb, right, left).holds == "cannot_tell"
+    assert asked("never-matches", left, None).holds == "cannot_tell"

@@ -115,7 +115,7 @@ def matrix(
 
 def _side(default: Side, *, declared: bool, live: bool, both: bool, offline: Path | None) -> Side:
     given: dict[Side, bool] = {"declared": declared, "live": live, "both": both}
-    chosen = [side for side, wanted in given.items() if wanted]
+    chosen: list[Side] = [side for side, wanted in given.items() if wanted]
     if len(chosen) > 1:
         raise UsageError("--declared, --live and --both exclude each other")
     side = chosen[0] if chosen else default
@@ -144,7 +144,7 @@ def _shown(
     if settings.json:
         print_json(document, lines=settings.json_lines)
     elif as_csv:
-        say(csv_text(pairs).rstrip("\n"))
+        say(csv_text(pairs))
     else:
         print_lines(text(document))
     return ERROR if "error" in document else OK

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,7 @@ from segctl.report.extents import (
 )
 from segctl.report.labels import counted
 from segctl.report.lines import Line
-from segctl.system.inert import cell
+from segctl.system.inert import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -195,13 +193,10 @@ def _way_state(way: Iterable[Permits]) -> str:
 
 def csv_text(cells: Iterable[Mapping[str, Any]]) -> str:
     """Return rows of pairs of zones as CSV; no cell is a formula to who opens it."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    lines = [csv_line(COLUMNS)]
     for pair in cells:
-        for row in (*pair["rows"], *_unanswered(pair)):
-            writer.writerow([cell(text) for text in _csv_row(pair, row)])
-    return written.getvalue()
+        lines += [csv_line(_csv_row(pair, row)) for row in (*pair["rows"], *_unanswered(pair))]
+    return "\n".join(lines)
 
 
 def _unanswered(pair: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: Every character that is written as an escape, except for line ends between lines.
 _STEERS: Final = re.compile(
@@ -66,13 +69,21 @@ def json_text(document: object, *, indent: int | None = 1) -> str:
     return inert_json(json.dumps(document, indent=indent, sort_keys=True, ensure_ascii=False))
 
 
-def cell(text: str) -> str:
-    """Return a text as a cell of CSV: on one line, and nothing that a spreadsheet calculates.
+def csv_line(cells: Iterable[str]) -> str:
+    """Return a line of CSV (RFC 4180) in which nothing is a formula to who opens it.
 
     Source: OWASP, CSV Injection.
     """
+    return ",".join(map(_cell, cells))
+
+
+def _cell(text: str) -> str:
     shown = printable(text)
-    return f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    shown = f"'{shown}" if shown.startswith(("=", "+", "-", "@")) else shown
+    if "," in shown or '"' in shown:
+        quoted = shown.replace('"', '""')
+        return f'"{quoted}"'
+    return shown
 
 
 def yaml_text(text: str) -> str:

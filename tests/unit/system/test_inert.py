@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import pickle
 import sys
@@ -19,7 +20,7 @@ from segctl.importing.yaml import comments, scalar
 from segctl.inventory.document import parse
 from segctl.model.errors import ParseError
 from segctl.providers.panos.elements import reason
-from segctl.system.inert import inert_json, json_text, lines, printable, yaml_text
+from segctl.system.inert import csv_line, inert_json, json_text, lines, printable, yaml_text
 from support.hostile import MARKS, steering
 
 ROOT = Path(segctl.__file__).parent
@@ -118,8 +119,14 @@ def test_nothing_else_writes_to_a_screen_or_makes_json_of_its_own() -> None:
     assert found == WRITES.keys() | DIGESTED
 
 
+def test_a_line_of_csv_is_read_back_and_computes_nothing() -> None:
+    cells = ["a", "=1+1", "+1", "-1", "@x", "b,c", 'd"e', "f\ng", "\t=1", ""]
+    (read,) = csv.reader([csv_line(cells)])
+    assert read == ["a", "'=1+1", "'+1", "'-1", "'@x", "b,c", 'd"e', "f\\ng", "\\t=1", ""]
+
+
 def test_nothing_writes_a_form_that_a_spreadsheet_computes() -> None:
-    """No CSV is written. What begins to must defuse its formulas: see OWASP, CSV Injection."""
+    """CSV is written by `csv_line` only, which defuses formulas: see OWASP, CSV Injection."""
     names = {
         name
         for path in ROOT.rglob("*.py")
