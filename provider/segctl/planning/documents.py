@@ -28,7 +28,7 @@ from segctl.model.diff import Anchor, Change
 from segctl.model.errors import PlanFormatError, Problem
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
-from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Unmanaged
+from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Told, Unmanaged
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
@@ -107,7 +107,7 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         "basis": basis_json(device.basis) if device.basis else {},
         "purge": device.purge,
         "state": device.state.as_json(),
-    }
+    } | ({"enforced": [asdict(one) for one in device.enforced]} if device.enforced else {})
 
 
 def change_json(change: Change) -> dict[str, Any]:
@@ -281,7 +281,12 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     values["covers"] = {kind: tuple(names) for kind, names in values["covers"].items()}
     values["basis"] = _basis(values["basis"])
     values["state"] = read_state(values.get("state", {}))
+    values["enforced"] = tuple(map(_told, values.get("enforced", ())))
     return DevicePlan(**values)
+
+
+def _told(document: Mapping[str, Any]) -> Told:
+    return Told(**{**document, "finding": Problem(**document["finding"])})
 
 
 def change_of(document: Mapping[str, Any]) -> Change:

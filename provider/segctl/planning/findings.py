@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
+#: What is declared does not pass.
+BLOCKED = "blocked"
+#: Whether a rule does what is declared depends on what only the device knows.
+CANNOT_TELL = "cannot_tell"
+#: What `segctl plan` refuses to plan, where drift goes on.
+REFUSED = "refused"
+#: State of what is wrong with a device, or keeps it from being judged.
+ERROR = "error"
 #: An unconfirmed change.
 PENDING = "pending"
 #: The device would load another policy at boot than it enforces now.
@@ -210,7 +218,7 @@ def others_above(
             ):
                 yield Problem(
                     message=f"rule {name!r} of others stands above our block and permits "
-                    f"{_words(rule)}, which no conduit declares",
+                    f"{words_of(rule)}, which no conduit declares",
                     hint="declare it as a conduit, narrow it, or move it below our block",
                     kind=HOLE,
                     subject=name,
@@ -491,7 +499,9 @@ def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
     return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
 
 
-def _words(rule: Rule) -> str:
+def words_of(rule: Rule) -> str:
+    """Say what a rule is about, in its own words."""
+
     def some(names: tuple[str, ...]) -> str:
         return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 

@@ -33,6 +33,24 @@ class Unmanaged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something that a device enforces otherwise than declared, or that keeps it from being judged.
+
+    `kind` and `name` are those of the rule or object, `example` is a packet that shows it.
+    `content` is a digest of what the rule holds now, which an acceptance of it is bound to; `own`
+    says that the rule is ours.
+    """
+
+    kind: str
+    name: str
+    state: str
+    finding: Problem
+    example: str = ""
+    content: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """The state of a live device on which a plan is based, part by part.
 
@@ -75,7 +93,7 @@ class DevicePlan:
 
     `covers` names the zones and default rules that segctl manages on this device. `basis` is the
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
-    its digest.
+    its digest. `enforced` is what the device does otherwise than declared, where that was asked.
     """
 
     name: str
@@ -95,6 +113,7 @@ class DevicePlan:
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     basis: Basis | None = None
     purge: int = 0
+    enforced: tuple[Told, ...] = ()
     state: DeviceState = field(default_factory=DeviceState)
 
     @property

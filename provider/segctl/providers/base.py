@@ -299,6 +299,21 @@ def declared_reading(found: Provider, policy: Policy) -> Reading:
     return Reading(policy=policy, platform=_words(found, None))
 
 
+def declared_for(found: Provider, policy: Policy, live: Live) -> Reading:
+    """Return a policy that is declared for a device, with the meanings that names have there.
+
+    Names that the policy does not define are those of others' objects. Nothing passes between two
+    zones but what its rules permit.
+    """
+    closed = DefaultRule(name="interzone-default", action="deny", log=True)
+    there = live.others.replace(rules=(), defaults=(), zones=()).beside(policy)
+    return Reading(
+        policy=there.replace(defaults=(closed,)),
+        platform=_words(found, live),
+        implied=live.implied,
+    )
+
+
 def _words(found: Provider, live: Live | None) -> Platform:
     return found.words(live) if isinstance(found, Wording) else Literally()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl.drift.report import DRIFT_KINDS, ERROR, MOVED, Unchecked
 from segctl.model.errors import Problem
-from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
@@ -38,6 +38,8 @@ _TOLD = {
     ERROR: "wrong",
     PENDING: "not confirmed",
     NOT_KEPT: "not kept",
+    BLOCKED: "blocked",
+    CANNOT_TELL: "cannot tell",
     MOVED: "moved",
 }
 _NO_RULES: Mapping[str, Sequence[str]] = {}
