@@ -98,8 +98,13 @@ class DriftItem:
 
     @property
     def state(self) -> str:
-        """The most serious of its states."""
+        """The first of its states: how it differs, or what it does, the most serious first."""
         return self.states[0]
+
+    @property
+    def gravest(self) -> str:
+        """The most serious of its states."""
+        return min(self.states, key=STATES.index)
 
     @property
     def example(self) -> str:
@@ -373,12 +378,16 @@ def _carried(plan: DevicePlan) -> set[str]:
 
 
 def _item(kind: str, name: str, changes: Sequence[Change], told: Sequence[Told]) -> DriftItem:
-    states = {DRIFT_KINDS[change.op] for change in changes} | {one.state for one in told}
+    states = {DRIFT_KINDS[change.op] for change in changes}
+    does = {one.state for one in told}
     names = [name, *(change.before.name for change in changes if change.before is not None)]
     return DriftItem(
         kind=kind,
         name=name,
-        states=tuple(state for state in STATES if state in states),
+        states=(
+            *(state for state in STATES if state in states),
+            *(state for state in STATES if state in does),
+        ),
         fingerprint=fingerprint(list(map(change_json, changes))),
         names=tuple(dict.fromkeys(filter(None, names))),
         conduit=changes[0].conduit,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
     document: dict[str, Any] = {
-        "format_version": "1.3",
+        "format_version": "1.4",
         "in_sync": report.in_sync,
         "devices": [
             _unchecked_json(device) if isinstance(device, Unchecked) else _device_json(device)
