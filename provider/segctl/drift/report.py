@@ -349,7 +349,7 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
     for one in plan.enforced:
         told.setdefault((one.kind, one.name), []).append(one)
     changed = [
-        _item(kind, name, changes, told.pop((kind, name), []))
+        _item(kind, name, changes, [told.pop((kind, one), []) for one in _names(name, changes)])
         for (kind, name), changes in grouped.items()
     ]
     elsewhere = {one.finding for one in plan.enforced}
@@ -377,10 +377,18 @@ def _carried(plan: DevicePlan) -> set[str]:
     return {moves[index] for index in longest_increasing([place[name] for name in moves])}
 
 
-def _item(kind: str, name: str, changes: Sequence[Change], told: Sequence[Told]) -> DriftItem:
+def _names(name: str, changes: Iterable[Change]) -> tuple[str, ...]:
+    """Return the names that an item may have on the device, the declared one first."""
+    before = (change.before.name for change in changes if change.before is not None)
+    return tuple(dict.fromkeys(filter(None, (name, *before))))
+
+
+def _item(
+    kind: str, name: str, changes: Sequence[Change], by_name: Iterable[Sequence[Told]]
+) -> DriftItem:
+    told = [one for each in by_name for one in each]
     states = {DRIFT_KINDS[change.op] for change in changes}
     does = {one.state for one in told}
-    names = [name, *(change.before.name for change in changes if change.before is not None)]
     return DriftItem(
         kind=kind,
         name=name,
@@ -389,7 +397,7 @@ def _item(kind: str, name: str, changes: Sequence[Change], told: Sequence[Told])
             *(state for state in STATES if state in does),
         ),
         fingerprint=fingerprint(list(map(change_json, changes))),
-        names=tuple(dict.fromkeys(filter(None, names))),
+        names=_names(name, changes),
         conduit=changes[0].conduit,
         changes=tuple(changes),
         finding=next((one.finding for one in told if one.state == HOLE), None),
@@ -471,13 +479,19 @@ def judge(
             accepted.append(AcceptedItem(item=item, by=by))
             continue
         counted.append(item)
-        findings += [_no_longer(entry, today) for entry in about]
+        findings += [_no_longer(entry, item, today) for entry in about]
     findings += [_unmet(entry) for entry in entries if entry not in met]
     return Judged(counted=tuple(counted), accepted=tuple(accepted), findings=tuple(findings))
 
 
-def _no_longer(entry: Accepted, today: date) -> Problem:
-    if entry.expires < today:
+def _no_longer(entry: Accepted, item: DriftItem, today: date) -> Problem:
+    if entry.expires >= today and item.state == CANNOT_TELL and not entry.fingerprint:
+        message = f"{entry.kind} {entry.name}: {entry.owner} accepted it without its fingerprint"
+        hint = (
+            "what cannot be told is accepted only as it is now: write fingerprint: "
+            f"{item.fingerprint}"
+        )
+    elif entry.expires < today:
         message = f"{entry.kind} {entry.name}: {entry.owner} accepted it until {entry.expires}"
         hint = "repair it, or have its owner accept it again"
     else:
