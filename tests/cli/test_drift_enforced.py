@@ -111,7 +111,7 @@ def test_a_rule_below_a_block_that_ends_in_a_denial_is_shut(applied: Plant) -> N
     assert (code, device["items"]) == (0, [])
     # and open as soon as the denial is gone
     fw1 = applied.fleet["fw1"]
-    fw1.edit("delete", f"{RULES}/entry[@name='segctl-closing']", commit=True)
+    fw1.edit("delete", f"{RULES}/entry[@name='segctl.deny']", commit=True)
     code, device = drift(applied)
     assert code == 2
     assert items(device)["rule", "theirs"]["state"] == "hole"
