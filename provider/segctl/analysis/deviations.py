@@ -24,6 +24,7 @@ from segctl.analysis.space import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from segctl.analysis.compare import Difference
     from segctl.analysis.effective import Match, Reading
     from segctl.analysis.space import Numbers, Point
 
@@ -40,16 +41,22 @@ class Deviation:
 
     `rule` is the one that decides or, with `declared`, the declared one that should. `concerned`
     are the declared rules whose packets it denies or, with `declared`, what of ours denies them.
-    `example` is the smallest packet, with its zones; `why` says what is not known.
+    `packet` is a small packet between the first of the `pairs`; `why` says what is not known.
     """
 
     rule: str
     effect: Effect
     pairs: tuple[tuple[str, str], ...]
-    example: str
+    packet: Point
     declared: bool = False
     concerned: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
+
+    @property
+    def example(self) -> str:
+        """``IT → OT: 10.1.0.77 → 10.2.0.10 tcp/502 modbus-base``."""
+        enter, leave = self.pairs[0]
+        return f"{enter} → {leave}: {self.packet}"
 
 
 @dataclass(slots=True)
@@ -78,16 +85,16 @@ def deviations(
             the declared rule is told that permits it.
     """
     found: dict[_Key, _Found] = {}
-    for enter, leave in pairs:
-        wanted, held = declared.between(enter, leave), live.between(enter, leave)
+    for difference in compare(declared, live, pairs):
+        pair = difference.enter, difference.leave
+        wanted, held = declared.between(*pair), live.between(*pair)
+        hint = _usual(wanted, declared.between(*pair[::-1]))
         try:
-            parts = list(_between(declared, live, (enter, leave), ours))
+            parts = list(_traced(wanted, held, difference, ours))
         except TooComplexError as error:
             parts = [_too_complex(match, str(error)) for match in _unlike(held, wanted)]
-        hint = _usual(wanted, declared.between(leave, enter))
         for part in parts:
-            if part.packets:
-                _add(found, part, (enter, leave), hint)
+            _add(found, part, pair, hint)
     return tuple(_deviation(key, one) for key, one in found.items())
 
 
@@ -110,27 +117,25 @@ def _add(found: dict[_Key, _Found], part: _Part, pair: tuple[str, str], hint: Bo
 
 def _deviation(key: _Key, found: _Found) -> Deviation:
     rule, effect, declared = key
-    (enter, leave), packets = next(iter(found.pairs.items()))
     return Deviation(
         rule=rule,
         effect=effect,
         pairs=tuple(found.pairs),
-        example=f"{enter} → {leave}: {_example(packets, found.hint)}",
+        packet=_example(next(iter(found.pairs.values())), found.hint),
         declared=declared,
         concerned=tuple(found.concerned),
         why=tuple(found.why),
     )
 
 
-def _between(
-    declared: Reading, live: Reading, pair: tuple[str, str], ours: frozenset[str]
+def _traced(
+    wanted: Sequence[Match], held: Sequence[Match], difference: Difference, ours: frozenset[str]
 ) -> Iterator[_Part]:
-    wanted, held = declared.between(*pair), live.between(*pair)
-    for difference in compare(declared, live, [pair]):
-        for match, packets in _deciding(held, difference.more, allows=True):
-            yield _Part(key=(match.rule, "open", False), packets=packets)
-        yield from _blocked(wanted, held, difference.less, ours)
-        yield from _doubtful(wanted, held, difference.unknown, difference.why)
+    """Trace everything that differs between two zones to rules."""
+    for match, packets in _deciding(held, difference.more, allows=True):
+        yield _Part(key=(match.rule, "open", False), packets=packets)
+    yield from _blocked(wanted, held, difference.less, ours)
+    yield from _doubtful(wanted, held, difference.unknown, difference.why)
 
 
 def _deciding(

@@ -28,7 +28,7 @@ from segctl.planning.plan import Told
 from segctl.providers.base import declared_for, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.deviations import Deviation
     from segctl.model.policy import Item
@@ -78,6 +78,7 @@ class _Teller:
         self._held = live.effective()
         self._others = {rule.name: rule for rule in live.others.rules}
         self._conduits = {rule.name: rule.conduit for rule in wanted.rules}
+        self._objects = _by_name(self._held)
         self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
         self._place = {name: at for at, name in enumerate(live.order)}
         at = [self._place[rule.name] for rule in live.policy.rules if rule.name in self._place]
@@ -173,18 +174,22 @@ class _Teller:
         digest = hashlib.sha256(self._live.other_rules.get(name, "").encode())
         for item in items:
             digest.update(item_digest(item).encode())
-        for item in _named(items, self._held):
+        for item in _named(items, self._objects):
             digest.update(f"\n{item.kind_name} {item_digest(item)}".encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def _named(items: Sequence[Item], held: Policy) -> Iterator[Item]:
-    """Yield the objects that rules name, and those that these name, sorted by kind and name."""
-    kinds = (Address, AddressGroup, ApplicationGroup, Schedule, Service, ServiceGroup)
+def _by_name(held: Policy) -> Mapping[str, Sequence[Item]]:
+    """Return the objects that rules may name, of whatever kind, by name."""
     objects: dict[str, list[Item]] = {}
-    for kind in kinds:
+    for kind in (Address, AddressGroup, ApplicationGroup, Schedule, Service, ServiceGroup):
         for item in held[kind]:
             objects.setdefault(item.name, []).append(item)
+    return objects
+
+
+def _named(items: Sequence[Item], objects: Mapping[str, Sequence[Item]]) -> Iterator[Item]:
+    """Yield the objects that rules name, and those that these name, sorted by kind and name."""
     waiting = [
         name
         for rule in items
