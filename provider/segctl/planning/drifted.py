@@ -66,7 +66,7 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
     told = [
         one.finding
         for one in found
-        if one.state == findings.HOLE or (one.kind, one.name) not in changed
+        if one.state != findings.BLOCKED or (one.kind, one.name) not in changed
     ]
     return replace(made, enforced=found, findings=(*refused, *made.findings, *told))
 
