@@ -226,7 +226,7 @@ def test_what_a_rule_names_is_part_of_what_is_accepted(applied: Plant) -> None:
     fw1 = applied.fleet["fw1"]
     fw1.edit("set", ADDRESS, '<entry name="host"><fqdn>a.example</fqdn></entry>', commit=True)
     put(applied, theirs(source="host"))
-    marks = []
+    marks: list[str] = []
     for name in ("a.example", "b.example"):
         fw1.edit("edit", f"{ADDRESS}/entry[@name='host']/fqdn", f"<fqdn>{name}</fqdn>", commit=True)
         code, device = drift(applied)

@@ -150,8 +150,10 @@ def test_what_holds_what_is_declared_has_nothing_to_tell(
     data: st.DataObject, ours: list[Rule]
 ) -> None:
     """Users and lists of the device make no alarm where they stand as they are declared."""
-    words = st.sampled_from([{}, {"users": ("group",)}, {"sources": ("some-list",)}])
-    odd = [replace(rule, **data.draw(words)) for rule in ours]
+    users = st.sampled_from([(ANY,), ("group",)])
+    odd = [replace(rule, users=data.draw(users)) for rule in ours]
+    lists = st.sampled_from([("some-list",), ("10.0.0.1",)])
+    odd = [replace(rule, sources=data.draw(lists)) for rule in odd]
     wanted = Policy(rules=odd, services=SERVICES)
     last = DefaultRule(name="interzone-default", action="deny", log=True)
     live = device(odd, [], [rule.name for rule in odd], last)

@@ -286,7 +286,9 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
 
 
 def _told(document: Mapping[str, Any]) -> Told:
-    return Told(**{**document, "finding": Problem(**document["finding"])})
+    values = dict(document)
+    values["finding"] = Problem(**values["finding"])
+    return Told(**values)
 
 
 def change_of(document: Mapping[str, Any]) -> Change:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.drift.report import DRIFT_KINDS, Unchecked
 from segctl.planning.documents import change_json, unmanaged_json
-from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.provenance import provenance_json
 

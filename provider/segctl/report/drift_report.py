@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, MOVED, Unchecked
+from segctl.drift.report import DRIFT_KINDS, MOVED, Unchecked
 from segctl.model.errors import Problem
-from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
