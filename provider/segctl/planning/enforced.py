@@ -6,6 +6,7 @@ Pure, and independent of whether a plan can be made: two policies are asked what
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Final
 
@@ -68,6 +69,32 @@ def enforced(
     return tuple(
         teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
     )
+
+
+def foreseen(
+    wanted: Policy, live: Live, provider: Provider, zones: Iterable[str], place: int
+) -> tuple[Told, ...]:
+    """Return what rules of others and default rules will do otherwise than declared after an apply.
+
+    Args:
+        wanted: the policy that is declared for the device, fitted to its platform.
+        live: the device.
+        provider: its platform.
+        zones: the names of our zones there.
+        place: how many rules of others stand above our block then.
+    """
+    others = [rule.name for rule in live.others.rules]
+    mine = [rule.name for rule in wanted.rules]
+    kept = live.policy.replace(
+        rules=(), defaults=() if wanted[DefaultRule] else live.policy[DefaultRule]
+    )
+    after = replace(
+        live,
+        policy=kept.beside(wanted),
+        order=(*others[:place], *mine, *others[place:]),
+    )
+    theirs = {*others, *_DEFAULTS}
+    return tuple(one for one in enforced(wanted, after, provider, zones) if one.name in theirs)
 
 
 class _Teller:

@@ -26,6 +26,7 @@ from segctl.model.policy import (
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.documents import digest_of
+from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
@@ -83,8 +84,12 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     check_known(device.name, wanted, live)
     check_taken(device.name, wanted, live)
     zones = {binding.name for binding in device.zones}
+    above = tuple(findings.others_above(live, others[:place], wanted, zones))
+    exact = () if purge else foreseen(wanted, live, provider, zones, place)
+    known = {finding.message for finding in above}
     judged = (
-        *findings.others_above(live, others[:place], wanted, zones),
+        *above,
+        *(one.finding for one in exact if one.finding.message not in known),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
     )
     fitted = Fitted(wanted=wanted, warnings=warnings, others=judged, above=others[:place])

@@ -145,7 +145,14 @@ class DevicePlan:
     def in_sync(self) -> bool:
         """Whether the device is as desired and will stay so, and all of it could be judged."""
         kinds = {finding.kind for finding in self.findings}
-        doubts = {findings.HOLE, UNREAD, findings.NOT_KEPT, findings.PENDING}
+        doubts = {
+            findings.HOLE,
+            findings.BLOCKED,
+            findings.CANNOT_TELL,
+            UNREAD,
+            findings.NOT_KEPT,
+            findings.PENDING,
+        }
         return not self.changes and self.applyable and not kinds & doubts
 
 
