@@ -19,7 +19,7 @@ from segctl.analysis.deviations import deviations
 from segctl.analysis.space import host_of
 from segctl.model.policy import ANY, DefaultRule, Policy, Rule, Service
 from segctl.model.scope import DEFAULT_SCOPE
-from segctl.planning.enforced import enforced
+from segctl.planning.enforced import enforced, foreseen
 from segctl.providers.base import Identity, Live, declared_for, provider, reading
 
 if TYPE_CHECKING:
@@ -120,6 +120,28 @@ def test_there_is_something_to_tell_if_and_only_if_a_packet_shows_it(
         expected = ("allow", "deny") if effect == "open" else ("deny", "allow")
         assert (now(packet).action, declared(packet).action) == expected
         assert rule in (now(packet).rule, declared(packet).rule)
+
+
+@settings(max_examples=80)
+@given(st.data(), declared_rules, rules_of_others)
+def test_a_plan_foresees_what_rules_of_others_will_do(
+    data: st.DataObject, ours: list[Rule], theirs: list[Rule]
+) -> None:
+    """Nothing of ours is on the device yet; what passes once it is decides."""
+    wanted = Policy(rules=ours, services=SERVICES)
+    place = data.draw(st.integers(0, len(theirs)))
+    last = DefaultRule(name="interzone-default", action="deny", log=True)
+    live = device([], theirs, [rule.name for rule in theirs], last)
+    told = foreseen(wanted, live, PANOS, ZONES, place)
+    after = wanted.replace(rules=(*theirs[:place], *ours, *theirs[place:]), defaults=[last])
+    then, declared = decider(after), decider(wanted.replace(defaults=[last]))
+    decisions = [(then(packet), declared(packet).action) for packet in PACKETS]
+    assert {one.name for one in told if one.state == "hole"} == {
+        made.rule for made, should in decisions if (made.action, should) == ("allow", "deny")
+    }
+    assert {one.name for one in told if one.state == "blocked"} == {
+        made.rule for made, should in decisions if (made.action, should) == ("deny", "allow")
+    }
 
 
 def examples(wanted: Policy, live: Live) -> Iterator[tuple[Packet, str, str]]:

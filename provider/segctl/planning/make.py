@@ -84,12 +84,9 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     check_known(device.name, wanted, live)
     check_taken(device.name, wanted, live)
     zones = {binding.name for binding in device.zones}
-    above = tuple(findings.others_above(live, others[:place], wanted, zones))
     exact = () if purge else foreseen(wanted, live, provider, zones, place)
-    known = {finding.message for finding in above}
     judged = (
-        *above,
-        *(one.finding for one in exact if one.finding.message not in known),
+        *(one.finding for one in exact),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
     )
     fitted = Fitted(wanted=wanted, warnings=warnings, others=judged, above=others[:place])
