@@ -365,3 +365,22 @@ def test_a_zone_with_other_interfaces_is_never_in_sync(applied: Plant, found: li
     assert 'segctl_in_sync{device="fw1",environment="plant"} 0.0' in metrics
     assert 'segctl_drift_items{device="fw1",environment="plant",kind="error"} 1.0' in metrics
     assert "0 in sync" in applied("drift", "-l", "fw1").out
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+def test_a_plan_tells_of_rules_of_others_by_the_same_judgement(applied: Plant) -> None:
+    in_region(applied)
+    applied.fleet["fw1"].edit(
+        "set",
+        DEFAULTS,
+        '<entry name="interzone-default"><action>allow</action></entry>',
+        commit=True,
+    )
+    applied.edit(
+        "host_vars/fw1.yml", "segctl_zone_map", "segctl_default_rules: leave\nsegctl_zone_map"
+    )
+    found = applied("plan", "--json").json["devices"][0]["findings"]
+    kinds = {(one["kind"], one["subject"]) for one in found}
+    assert {("cannot_tell", "theirs"), ("hole", "interzone-default")} <= kinds
