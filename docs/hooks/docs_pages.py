@@ -229,8 +229,7 @@ With `--json` the cause is `error.code`; for one device of several it stands wit
 """
 #: Codes that are not of an error class.
 _OTHERS = {
-    "cannot_tell": "It cannot be told whether a firewall answers a check as expected, or permits "
-    "what is declared.",
+    "cannot_tell": "It cannot be told whether a firewall does what is expected or declared.",
     "check_failed": "A firewall answers a check otherwise than expected.",
     "internal": "A defect in segctl; `SEGCTL_TRACEBACK=1` shows where it happened.",
     "interrupted": "Ctrl-C, or a pipeline's cancel.",

@@ -23,8 +23,7 @@ from segctl.compiler.topology import Hop, Topology, make_topology
 from segctl.importing.networks import cover, inside, is_network, networks_of
 from segctl.model.addresses import covers, meeting, merge, network_interval, subtract
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY, Policy, Rule, resolver
-from segctl.model.scope import DEFAULT_SCOPE
+from segctl.model.policy import resolver
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -36,11 +35,9 @@ from segctl.model.site import (
     Zone,
     ZoneBinding,
 )
-from segctl.planning import findings
 from segctl.planning.documents import plan_json, schema
 from segctl.planning.make import make_plan
 from segctl.planning.plan import DevicePlan, Intent, Unmanaged
-from segctl.providers.base import Identity, Live
 from segctl.report import Line, laid_out, list_changes, plain_lines
 from segctl.system.inert import printable
 from segctl.system.json_schema import fault
@@ -424,60 +421,3 @@ def test_a_document_has_the_faults_that_jsonschema_finds(data: st.DataObject) ->
     assert (found and (found.message, found.absolute_path)) == (
         expected and (expected.message, expected.absolute_path)
     )
-
-
-# --- rules of others -----------------------------------------------------------------------------
-
-some_zones = st.sampled_from([("A",), ("A",), ("B",), ("A", "B"), ("B", "C"), (ANY,), ()])
-some_hosts = st.sampled_from([("10.0.0.0/30",), ("10.0.0.1",), ("10.0.0.1", "10.0.0.2"), (ANY,)])
-
-
-def rules(prefix: str) -> st.SearchStrategy[list[Rule]]:
-    """Rules between few zones and hosts, with names of their own."""
-    one = st.builds(
-        Rule,
-        name=st.just(prefix),
-        from_zones=some_zones,
-        to_zones=some_zones,
-        sources=some_hosts,
-        destinations=some_hosts,
-        applications=st.sampled_from([("ssl",), ("ssl",), (ANY,)]),
-        action=st.sampled_from(["allow", "allow", "deny"]),
-    )
-    return st.lists(one, max_size=5).map(
-        lambda found: [
-            replace(rule, name=f"{prefix}{at}", conduit=f"{prefix}c{at}")
-            for at, rule in enumerate(found)
-        ]
-    )
-
-
-@many
-@given(rules("ours"), rules("theirs"))
-def test_rules_of_others_are_judged_by_all_of_ours(ours: list[Rule], theirs: list[Rule]) -> None:
-    live = Live(
-        identity=Identity(serial="1", os_version="1", content_version="1", scope=DEFAULT_SCOPE),
-        policy=Policy(),
-        others=Policy(rules=tuple(theirs)),
-        order=tuple(rule.name for rule in theirs),
-    )
-    desired = Policy(rules=tuple(ours))
-    names = [rule.name for rule in theirs]
-    found = list(findings.others_above(live, names, desired, {"A", "B", "C"}))
-    one_by_one = {
-        (rule.name, mine.name): list(
-            findings.others_above(live, [rule.name], Policy(rules=(mine,)), {"A", "B", "C"})
-        )
-        for rule in theirs
-        for mine in ours
-    }
-    for rule in theirs:
-        told = [one_by_one[rule.name, mine.name] for mine in ours]
-        about = [one for one in found if repr(rule.name) in one.message]
-        if rule.action == "allow":  # a hole unless one of ours permits all of it
-            if ours:
-                assert bool(about) is all(told)
-        else:
-            denied = sorted(mine.conduit for mine, one in zip(ours, told, strict=True) if one)
-            expected = [f"traffic of {', '.join(denied)}"] if denied else []
-            assert [one.message.partition("denies ")[2] for one in about] == expected

@@ -168,7 +168,7 @@ def _told(
         drifting.accept(result, acceptance)
         tell(f"Written. To accept exactly this: segctl drift --baseline {acceptance.file}")
     remember(channels, found, settings, loaded, past, progress=display)
-    if result.failures:
+    if not result.told:
         return ERROR
     return OK if result.in_sync else DIFFERS
 

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 from segctl.model.diff import longest_increasing
 from segctl.model.errors import Problem
 from segctl.planning.documents import change_json
-from segctl.planning.findings import DISPLACED, HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import (
+    BLOCKED,
+    CANNOT_TELL,
+    DISPLACED,
+    ERROR,
+    HOLE,
+    NOT_KEPT,
+    PENDING,
+)
 from segctl.planning.plan import DevicePlan
 from segctl.providers.state import UNREAD, DeviceState
 
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.diff import Change, Op
-    from segctl.planning.plan import Unmanaged
+    from segctl.planning.plan import Told, Unmanaged
     from segctl.providers.base import Author
 
 #: The status of a device.
@@ -33,17 +41,27 @@ DRIFT_KINDS: Final[Mapping[Op, str]] = {
     "move": "moved",
     "delete": "unexpected",
 }
-#: Something is wrong with the device, or segctl could not judge it.
-ERROR = "error"
 #: Every state of an item, the most serious first.
-STATES = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, "unexpected", "missing", "changed", "moved")
+STATES = (
+    HOLE,
+    UNREAD,
+    ERROR,
+    PENDING,
+    NOT_KEPT,
+    "unexpected",
+    "missing",
+    "changed",
+    BLOCKED,
+    CANNOT_TELL,
+    "moved",
+)
 #: The state of a rule in another place than declared.
 MOVED = "moved"
 #: Kind of the item that tells of a rule of others between our block and its place; the rule, named
 #: alike, may be an item too.
 BLOCK = "block"
 #: States that a finding can tell, where a change does not.
-TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, MOVED)
+TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, BLOCKED, CANNOT_TELL, MOVED)
 #: Findings that are drift: what kind of item they are about, and whether their words change by
 #: themselves, as seconds do.
 _TELLING = {
@@ -61,7 +79,8 @@ BASELINE = "baseline"
 class DriftItem:
     """One rule or object that is not as declared, however many differences it has.
 
-    With `finding`, the item stands for that: a hole, an unconfirmed change, an error.
+    With `finding`, the item stands for that: a hole, an unconfirmed change, an error. `told` is
+    what the device enforces otherwise than declared because of it.
     """
 
     kind: str
@@ -73,13 +92,29 @@ class DriftItem:
     conduit: str = ""
     changes: tuple[Change, ...] = ()
     finding: Problem | None = None
+    told: tuple[Told, ...] = ()
     #: who changed it last, if the device says so
     changed_by: Author | None = None
 
     @property
     def state(self) -> str:
-        """The most serious of its states."""
+        """The first of its states: how it differs, or what it does, the most serious first."""
         return self.states[0]
+
+    @property
+    def gravest(self) -> str:
+        """The most serious of its states."""
+        return min(self.states, key=STATES.index)
+
+    @property
+    def example(self) -> str:
+        """A packet with its zones that passes or is denied otherwise than declared, if any is."""
+        return next((one.example for one in self.told if one.example), "")
+
+    def findings(self, state: str) -> tuple[Problem, ...]:
+        """Return the findings that tell one of its states."""
+        told = tuple(one.finding for one in self.told if one.state == state)
+        return told or ((self.finding,) if self.finding and self.state == state else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +137,12 @@ class Accepted:
         return (self.kind, self.name) == (item.kind, item.name)
 
     def accepts(self, item: DriftItem, today: date) -> bool:
-        """Whether the entry accepts the item as it is today."""
-        same = not self.fingerprint or self.fingerprint == item.fingerprint
+        """Whether the entry accepts the item as it is today.
+
+        What cannot be told is accepted only as it is: the entry needs its fingerprint.
+        """
+        bound = item.state == CANNOT_TELL
+        same = self.fingerprint == item.fingerprint or not (self.fingerprint or bound)
         return self.covers(item) and same and self.expires >= today
 
 
@@ -147,9 +186,7 @@ class DeviceDrift:
 
     def told(self, state: str) -> tuple[Problem, ...]:
         """Return the findings behind the items in one of the states of `TOLD`."""
-        return tuple(
-            item.finding for item in self.items if item.finding is not None and item.state == state
-        )
+        return tuple(finding for item in self.items for finding in item.findings(state))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +233,16 @@ class DriftReport:
     def in_sync(self) -> bool:
         """Whether every device could be read and no drift counts."""
         return all(device.status == "in_sync" for device in self.devices)
+
+    @property
+    def untold(self) -> tuple[tuple[DeviceDrift, DriftItem], ...]:
+        """What counts only because it cannot be told, with its device."""
+        return tuple(
+            (device, item)
+            for device in self.checked
+            for item in device.items
+            if item.state == CANNOT_TELL
+        )
 
     @property
     def checked(self) -> tuple[DeviceDrift, ...]:
@@ -298,9 +345,22 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
         if change.op == "move" and change.name in carried:
             continue
         grouped.setdefault((change.kind, change.name), []).append(change)
-    changed = [_item(kind, name, changes) for (kind, name), changes in grouped.items()]
-    states = [(_state_of(finding), finding) for finding in plan.findings]
-    return (*changed, *(_finding_item(state, finding) for state, finding in states if state))
+    told: dict[tuple[str, str], list[Told]] = {}
+    for one in plan.enforced:
+        told.setdefault((one.kind, one.name), []).append(one)
+    changed = [
+        _item(kind, name, changes, [told.pop((kind, one), []) for one in _names(name, changes)])
+        for (kind, name), changes in grouped.items()
+    ]
+    elsewhere = {one.finding for one in plan.enforced}
+    states = [
+        (_state_of(finding), finding) for finding in plan.findings if finding not in elsewhere
+    ]
+    return (
+        *changed,
+        *(_told_item(kind, name, found) for (kind, name), found in told.items()),
+        *(_finding_item(state, finding) for state, finding in states if state),
+    )
 
 
 def _carried(plan: DevicePlan) -> set[str]:
@@ -317,17 +377,51 @@ def _carried(plan: DevicePlan) -> set[str]:
     return {moves[index] for index in longest_increasing([place[name] for name in moves])}
 
 
-def _item(kind: str, name: str, changes: Sequence[Change]) -> DriftItem:
+def _names(name: str, changes: Iterable[Change]) -> tuple[str, ...]:
+    """Return the names that an item may have on the device, the declared one first."""
+    before = (change.before.name for change in changes if change.before is not None)
+    return tuple(dict.fromkeys(filter(None, (name, *before))))
+
+
+def _item(
+    kind: str, name: str, changes: Sequence[Change], by_name: Iterable[Sequence[Told]]
+) -> DriftItem:
+    told = [one for each in by_name for one in each]
     states = {DRIFT_KINDS[change.op] for change in changes}
-    names = [name, *(change.before.name for change in changes if change.before is not None)]
+    does = {one.state for one in told}
     return DriftItem(
         kind=kind,
         name=name,
-        states=tuple(state for state in STATES if state in states),
+        states=(
+            *(state for state in STATES if state in states),
+            *(state for state in STATES if state in does),
+        ),
         fingerprint=fingerprint(list(map(change_json, changes))),
-        names=tuple(dict.fromkeys(filter(None, names))),
+        names=_names(name, changes),
         conduit=changes[0].conduit,
         changes=tuple(changes),
+        finding=next((one.finding for one in told if one.state == HOLE), None),
+        told=tuple(told),
+    )
+
+
+def _told_item(kind: str, name: str, told: Sequence[Told]) -> DriftItem:
+    """Return the item of a rule or object that only does what it should not.
+
+    What made a rule of ours do so, which is as declared, is somewhere else: nobody is asked who
+    changed that rule.
+    """
+    found = sorted(told, key=lambda one: STATES.index(one.state))
+    first = found[0]
+    unknown = first.state == CANNOT_TELL
+    return DriftItem(
+        kind=kind,
+        name=name,
+        states=tuple(dict.fromkeys(one.state for one in found)),
+        fingerprint=first.content if unknown else fingerprint(first.finding.message),
+        names=() if first.own else (name,),
+        finding=first.finding,
+        told=tuple(found),
     )
 
 
@@ -385,13 +479,19 @@ def judge(
             accepted.append(AcceptedItem(item=item, by=by))
             continue
         counted.append(item)
-        findings += [_no_longer(entry, today) for entry in about]
+        findings += [_no_longer(entry, item, today) for entry in about]
     findings += [_unmet(entry) for entry in entries if entry not in met]
     return Judged(counted=tuple(counted), accepted=tuple(accepted), findings=tuple(findings))
 
 
-def _no_longer(entry: Accepted, today: date) -> Problem:
-    if entry.expires < today:
+def _no_longer(entry: Accepted, item: DriftItem, today: date) -> Problem:
+    if entry.expires >= today and item.state == CANNOT_TELL and not entry.fingerprint:
+        message = f"{entry.kind} {entry.name}: {entry.owner} accepted it without its fingerprint"
+        hint = (
+            "what cannot be told is accepted only as it is now: write fingerprint: "
+            f"{item.fingerprint}"
+        )
+    elif entry.expires < today:
         message = f"{entry.kind} {entry.name}: {entry.owner} accepted it until {entry.expires}"
         hint = "repair it, or have its owner accept it again"
     else:

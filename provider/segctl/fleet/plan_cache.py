@@ -59,8 +59,10 @@ class Key:
     exact: bool
 
 
-def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
-    """Return the key of a plan; None if it is unknown what the plan depends on."""
+def key_of(
+    desired: Desired, document: bytes, provider: Provider, purpose: str = "plan"
+) -> Key | None:
+    """Return the key of a plan for a purpose; None if it is unknown what the plan depends on."""
     with _HASHING:
         code = _code(desired.device.platform)
     exact = not isinstance(provider, Steady)
@@ -71,6 +73,7 @@ def key_of(desired: Desired, document: bytes, provider: Provider) -> Key | None:
         return None
     parts = (
         FORMAT,
+        purpose,
         code,
         hashlib.sha256(wanted.encode()).hexdigest(),
         hashlib.sha256(steady).hexdigest(),

@@ -52,6 +52,7 @@ def plan_devices(
     executor: Workers | Executor | None = None,
     cache: bool = False,
     brake: Brake | None = None,
+    drift: bool = False,
 ) -> tuple[DevicePlan | Failure, ...]:
     """Read every device, write to none, and return a plan or a failure for each, in order.
 
@@ -64,6 +65,7 @@ def plan_devices(
             work without secrets (`portable`).
         cache: whether to reuse the plan of a document seen before.
         brake: once pressed, stops the devices at their next step.
+        drift: whether the plans are only to say what differs (`drift_device`).
     """
     with as_workers(executor, forks) as workers:
         items = [
@@ -71,6 +73,7 @@ def plan_devices(
                 desired=item,
                 connection=connection_for(workers, connections, item.device.name),
                 cache=cache,
+                drift=drift,
             )
             for item in desired
         ]
@@ -101,7 +104,8 @@ def ask_authors(
     asked = [
         (plan, items)
         for plan in plans
-        if (items := items_of(plan)) and provider(plan.platform).capabilities.tells_authors
+        if (items := [item for item in items_of(plan) if item.names])
+        and provider(plan.platform).capabilities.tells_authors
     ]
     with as_workers(executor, forks) as workers:
         work = [

@@ -9,7 +9,7 @@ from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.run import connection_for, run_all
-from segctl.fleet.tasks import document_of, judge, steps_of
+from segctl.fleet.tasks import document_of, judge, judge_drift, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import Problem, SnapshotError
 from segctl.planning.snapshot import Snapshot, snapshot_of
@@ -81,19 +81,28 @@ def plan_offline(
     desired: Sequence[Desired],
     snapshots: Mapping[str, Snapshot],
     report: Callable[[str, str], None],
+    *,
+    drift: bool = False,
 ) -> tuple[DevicePlan | Failure, ...]:
-    """Return a plan or a failure for each device, from its snapshot."""
-    return tuple(_offline(item, snapshots, report) for item in desired)
+    """Return a plan or a failure for each device, from its snapshot.
+
+    With `drift`, the plans are only to say what differs.
+    """
+    judging = judge_drift if drift else judge
+    return tuple(_offline(item, snapshots, report, judging) for item in desired)
 
 
 def _offline(
-    item: Desired, snapshots: Mapping[str, Snapshot], report: Callable[[str, str], None]
+    item: Desired,
+    snapshots: Mapping[str, Snapshot],
+    report: Callable[[str, str], None],
+    judging: Callable[[Desired, bytes], DevicePlan],
 ) -> DevicePlan | Failure:
     name = item.device.name
     report(name, "comparing")
     try:
         snapshot = fitting(item.device, snapshots)
-        made = judge(item, snapshot.document.encode())
+        made = judging(item, snapshot.document.encode())
     except Exception as error:  # noqa: BLE001 - it is this device's result
         return failure_of(name, error)
     finally:

@@ -17,6 +17,7 @@ from segctl.fleet.pool import IN_TURN, Compute
 from segctl.model.errors import ExecutorError, LostWorkerError
 from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
+from segctl.planning.drifted import drift_device
 from segctl.planning.make import plan_device
 from segctl.providers.base import Witness, provider, words_of
 
@@ -78,11 +79,15 @@ class Silent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planning:
-    """Work: read a device and plan for it; with `cache`, reuse the plan of a known document."""
+    """Work: read a device and plan for it; with `cache`, reuse the plan of a known document.
+
+    With `drift`, the plan is only to say what differs.
+    """
 
     desired: Desired
     connection: Mapping[str, object]
     cache: bool = False
+    drift: bool = False
     version: str = segctl.__version__
 
     @property
@@ -135,13 +140,14 @@ def _plan(item: Planning, told: Callable[[str], None], compute: Compute) -> Devi
     document = document_of(device, item.connection, told)
     speaks = provider(device.platform)
     known = PlanCache.of_user() if item.cache else PlanCache(None)
-    key = key_of(item.desired, document, speaks) if item.cache else None
+    purpose = "drift" if item.drift else "plan"
+    key = key_of(item.desired, document, speaks, purpose) if item.cache else None
     made = known.get(key) if key else None
     if made is not None:
         told("unchanged since it was compared before")
         return made
     told("comparing")
-    made = compute(judge, item.desired, document)
+    made = compute(judge_drift if item.drift else judge, item.desired, document)
     if key:
         known.put(key, made)
     return made
@@ -161,6 +167,12 @@ def judge(desired: Desired, document: bytes) -> DevicePlan:
     """Return the plan for a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
     return plan_device(desired, speaks.parse(document), speaks)
+
+
+def judge_drift(desired: Desired, document: bytes) -> DevicePlan:
+    """Return what differs according to a document; pure, and all of the computing."""
+    speaks = provider(desired.device.platform)
+    return drift_device(desired, speaks.parse(document), speaks)
 
 
 def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:

@@ -39,7 +39,8 @@ class Note:
             return f"{self.device}: could not be checked: {self.name}"
         by = f", changed by {self.by}" if self.by else ""
         new = "new: " if self.new else ""
-        what = "open: rule" if self.state == "hole" else f"{self.state} {self.kind}"
+        state = "cannot tell:" if self.state == "cannot_tell" else self.state
+        what = f"open: {self.kind}" if self.state == "hole" else f"{state} {self.kind}"
         return f"{self.device}: {new}{what} {self.name}{by}"
 
 
@@ -79,7 +80,7 @@ def message_of(
     states: dict[str, int] = dict.fromkeys(STATES, 0)
     for device in report.checked:
         for item in device.items:
-            states[item.state] += 1
+            states[item.gravest] += 1
     notes = sorted(_notes(report, new), key=lambda note: (not note.new, note.device))
     return Message(
         environment=_shown(environment),
@@ -118,7 +119,7 @@ def _notes(report: DriftReport, new: Collection[tuple[str, str, str]]) -> Iterat
             by = item.changed_by
             yield Note(
                 device=name,
-                state=item.state,
+                state=item.gravest,
                 kind=item.kind,
                 name=_shown(item.name),
                 conduit=_shown(item.conduit),

@@ -105,7 +105,11 @@ def _devices(run: _Metrics, devices: Sequence[DeviceDrift | Unchecked]) -> None:
         if isinstance(device, Unchecked):
             continue
         in_sync(device.name, device.status == "in_sync")
-        states = Counter(item.state for item in device.items)
+        states = Counter(
+            state
+            for item in device.items
+            for state in {item.state, *(one.state for one in item.told)}
+        )
         for state in STATES:
             drifted(device.name, state, states[state])
         accepted(device.name, len(device.accepted))

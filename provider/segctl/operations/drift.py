@@ -52,6 +52,11 @@ class DriftResult:
         return not self.failures and self.report.in_sync
 
     @property
+    def told(self) -> bool:
+        """Whether of every device it could be told what it enforces."""
+        return not self.failures and not self.report.untold
+
+    @property
     def rules(self) -> dict[str, list[str]]:
         """The names of the rules that each device should hold."""
         return {
@@ -76,7 +81,7 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     loaded = load_inventory(common, progress)
     accepted = read_baseline(options.baseline) if options.baseline else ()
     _mention_strangers(accepted, loaded, progress)
-    plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline))
+    plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline), drift=True)
     asked = plans if options.offline is None else []
     authors, notes = _authors(common, loaded, asked, progress)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
@@ -97,9 +102,10 @@ def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: P
 def _authors(
     common: CommonOptions, loaded: Loaded, plans: list[DevicePlan], progress: Progress
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
+    from segctl.drift.report import items_of
     from segctl.fleet import ask_authors
 
-    names = [plan.name for plan in plans if plan.changes or plan.holes]
+    names = [plan.name for plan in plans if items_of(plan)]
     with at_work(common, names, progress) as (executor, report):
         return ask_authors(
             plans, loaded.connections, forks=common.forks, report=report, executor=executor

@@ -90,10 +90,13 @@ def plan_devices(
     loaded: Loaded,
     progress: Progress,
     offline: Mapping[str, Snapshot] | None = None,
+    *,
+    drift: bool = False,
 ) -> tuple[list[DevicePlan], list[Failure]]:
     """Read every selected device; return the plans, and the devices that have none.
 
-    With `offline` no device is read: its snapshot is.
+    With `offline` no device is read: its snapshot is. With `drift` the plans are only to say what
+    differs, and nothing but an unread device has none.
 
     Raises:
         UsageError: no firewall is selected.
@@ -106,7 +109,7 @@ def plan_devices(
         from segctl.fleet.snapshots import plan_offline
 
         with progress.devices(names) as report:
-            return _parted(plan_offline(chosen, offline, report))
+            return _parted(plan_offline(chosen, offline, report, drift=drift))
     with at_work(common, names, progress) as (executor, report):
         results = fleet.plan_devices(
             chosen,
@@ -115,6 +118,7 @@ def plan_devices(
             report=report,
             executor=executor,
             cache=common.cache,
+            drift=drift,
         )
     return _parted(results)
 

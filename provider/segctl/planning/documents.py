@@ -31,7 +31,7 @@ from segctl.model.errors import PlanFormatError, Problem
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
 from segctl.planning.meaning import Meaning
-from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Unmanaged
+from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Told, Unmanaged
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
@@ -117,7 +117,12 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         "purge": device.purge,
         "state": device.state.as_json(),
     }
-    return document | ({"meaning": meaning_json(meant)} if meant else {})
+    told = [asdict(one) for one in device.enforced]
+    return (
+        document
+        | ({"meaning": meaning_json(meant)} if meant else {})
+        | ({"enforced": told} if told else {})
+    )
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -310,6 +315,7 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     if "meaning" in values:
         marks = (change.get("effect", "cannot tell") for change in document["changes"])
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
+    values["enforced"] = tuple(map(_told, values.get("enforced", ())))
     return DevicePlan(**values)
 
 
@@ -328,6 +334,12 @@ def _row(document: Mapping[str, Any]) -> Row:
         for key, value in document.items()
     }
     return Row(**values)
+
+
+def _told(document: Mapping[str, Any]) -> Told:
+    values = dict(document)
+    values["finding"] = Problem(**values["finding"])
+    return Told(**values)
 
 
 def change_of(document: Mapping[str, Any]) -> Change:

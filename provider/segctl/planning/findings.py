@@ -8,20 +8,16 @@ it in another place, or it cannot be told.
 
 from __future__ import annotations
 
-from itertools import product
 from typing import TYPE_CHECKING
 
-from segctl.model.addresses import covers
 from segctl.model.diff import gap
 from segctl.model.durations import format_duration
 from segctl.model.errors import Problem
-from segctl.model.policy import ANY, APPLICATION_DEFAULT, resolver
-from segctl.model.wording import sentence_of
+from segctl.model.policy import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.model.addresses import Interval
     from segctl.model.diff import Change
     from segctl.model.policy import FirewallZone, Policy, Rule
     from segctl.model.site import Position
@@ -30,6 +26,14 @@ if TYPE_CHECKING:
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
 HOLE = "hole"
+#: What is declared does not pass.
+BLOCKED = "blocked"
+#: Whether a rule does what is declared depends on what only the device knows.
+CANNOT_TELL = "cannot_tell"
+#: What `segctl plan` refuses to plan, where drift goes on.
+REFUSED = "refused"
+#: State of what is wrong with a device, or keeps it from being judged.
+ERROR = "error"
 #: An unconfirmed change.
 PENDING = "pending"
 #: The device would load another policy at boot than it enforces now.
@@ -41,7 +45,7 @@ LOCKED = "lock"
 #: Kind of the one error that a user may allow (`--allow-mass-delete`).
 MASS_DELETE = "mass_delete"
 #: What to do about a rule that a manager of the device pushed, where nothing can be moved above it.
-_PUSHED = "have it changed where it is managed, or declare what it permits as a conduit"
+PUSHED = "have it changed where it is managed, or declare what it permits as a conduit"
 #: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
 _FEW = 5
 #: The most names that one message lists.
@@ -194,79 +198,6 @@ def _lock(lock: Lock) -> Problem:
     return Problem(message=message, hint=hint, severity="note", kind=LOCKED, subject=lock.scope)
 
 
-def others_above(
-    live: Live, above: Sequence[str], desired: Policy, zones: set[str]
-) -> Iterator[Problem]:
-    """Judge the rules of others that match traffic before our block does."""
-    everything = live.effective()
-    resolve = resolver(everything)
-    resolve_desired = resolver(desired)
-    permitting = _Permitting(desired.rules)
-    rules = {rule.name: rule for rule in live.others.rules}
-    pushed = len(live.pushed.before)
-    for number, rule in enumerate((*live.pushed.before, *(rules[name] for name in above))):
-        name = rule.name
-        if rule.disabled or not _crosses(rule, zones):
-            continue
-        if rule.action == "allow":
-            if not any(
-                _covers(ours, rule, resolve_desired, resolve)
-                for ours in permitting.between_all(rule)
-            ):
-                yield Problem(
-                    message=f"rule {name!r} of others stands above our block and permits "
-                    f"{sentence_of(rule)}, which no conduit declares",
-                    hint=_PUSHED
-                    if number < pushed
-                    else "declare it as a conduit, narrow it, or move it below our block",
-                    kind=HOLE,
-                    subject=name,
-                    severity="warning",
-                )
-        else:
-            hit = [
-                ours
-                for ours in permitting.between_any(rule)
-                if _denies(rule, ours, resolve, resolve_desired)
-            ]
-            if hit:
-                yield Problem(
-                    message=f"rule {name!r} of others stands above our block and denies "
-                    f"traffic of {', '.join(sorted({ours.conduit for ours in hit}))}",
-                    hint=_PUSHED
-                    if number < pushed
-                    else "set segctl_position so that our block comes before it",
-                    severity="warning",
-                )
-
-
-class _Permitting:
-    """Our rules that allow traffic, by the zones they join."""
-
-    def __init__(self, rules: Iterable[Rule]) -> None:
-        self._all = [rule for rule in rules if rule.action == "allow"]
-        self._between: dict[tuple[str, str], list[Rule]] = {}
-        for rule in self._all:
-            for pair in product(rule.from_zones, rule.to_zones):
-                self._between.setdefault(pair, []).append(rule)
-
-    def between_all(self, theirs: Rule) -> Sequence[Rule]:
-        """Return the rules that may join every pair of zones that a rule of others joins."""
-        pair = next(product(theirs.from_zones, theirs.to_zones), None)
-        return self._all if pair is None else self._between.get(pair, ())
-
-    def between_any(self, theirs: Rule) -> Sequence[Rule]:
-        """Return the rules that may join any pair of zones that a rule of others joins."""
-        many = len(theirs.from_zones) * len(theirs.to_zones) > len(self._all)
-        if many or ANY in theirs.from_zones or ANY in theirs.to_zones:
-            return self._all
-        return [
-            rule
-            for pair in product(theirs.from_zones, theirs.to_zones)
-            for rule in self._between.get(pair, ())
-        ]
-
-
 def others_below(live: Live, below: Sequence[str], zones: set[str]) -> Iterator[Problem]:
     """Report the rules of others that the end of our block prevents from matching."""
     rules = {rule.name: rule for rule in live.others.rules}
@@ -411,56 +342,5 @@ def _crosses(rule: Rule, zones: set[str]) -> bool:
     return len(sources | targets) > 1 and bool(sources) and bool(targets)
 
 
-def _covers(
-    ours: Rule,
-    theirs: Rule,
-    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
-    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
-) -> bool:
-    if ANY in theirs.from_zones or ANY in theirs.to_zones:
-        return False
-    if theirs.negate_source or theirs.negate_destination or theirs.type != "universal":
-        return False
-    sources, targets = resolve_theirs(theirs.sources), resolve_theirs(theirs.destinations)
-    return (
-        bool(sources and targets)
-        and set(theirs.from_zones) <= set(ours.from_zones)
-        and set(theirs.to_zones) <= set(ours.to_zones)
-        and _within(theirs.applications, ours.applications)
-        and _within(theirs.services, ours.services)
-        and _within(theirs.users, ours.users)
-        and covers(resolve_ours(ours.sources), sources)
-        and covers(resolve_ours(ours.destinations), targets)
-    )
-
-
 def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
     return ANY in outer or set(inner) <= set(outer)
-
-
-def _denies(
-    theirs: Rule,
-    ours: Rule,
-    resolve_theirs: Callable[[Iterable[str]], tuple[Interval, ...]],
-    resolve_ours: Callable[[Iterable[str]], tuple[Interval, ...]],
-) -> bool:
-    if ours.action != "allow" or theirs.type == "intrazone":
-        return False
-    if ANY not in theirs.from_zones and not set(ours.from_zones) & set(theirs.from_zones):
-        return False
-    if ANY not in theirs.to_zones and not set(ours.to_zones) & set(theirs.to_zones):
-        return False
-    if ANY not in theirs.applications and not set(theirs.applications) & set(ours.applications):
-        return False
-    same_service = {ANY, APPLICATION_DEFAULT} & set(theirs.services) or set(theirs.services) & set(
-        ours.services
-    )
-    return bool(
-        same_service
-        and _meet(resolve_theirs(theirs.sources), resolve_ours(ours.sources))
-        and _meet(resolve_theirs(theirs.destinations), resolve_ours(ours.destinations))
-    )
-
-
-def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
-    return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,7 @@ from segctl.model.policy import (
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.documents import digest_of
+from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
 from segctl.planning.meaning import meaning
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.model.policy import Rule
-    from segctl.planning.plan import Intent
+    from segctl.planning.plan import Basis, Intent
     from segctl.providers.base import Live, Provider
 
 ObjectT = TypeVar("ObjectT", Address, AddressGroup)
@@ -77,12 +78,51 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     device = desired.device
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
-    place = _place(device.name, others, device.position)
-    closed = len(others) > place or _may_follow(desired, live)
+    place = place_of(device.name, others, device.position)
+    closed = len(others) > place or may_follow(desired, live)
     wanted, warnings = provider.fit(with_closing(desired) if closed else desired.policy, device)
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
-    _check_known(device.name, wanted, live)
-    _check_taken(device.name, wanted, live)
+    check_known(device.name, wanted, live)
+    check_taken(device.name, wanted, live)
+    zones = {binding.name for binding in device.zones}
+    exact = () if purge else foreseen(wanted, live, provider, zones, place)
+    judged = (
+        *(one.finding for one in exact),
+        *(findings.others_below(live, others[place:], zones) if closed else ()),
+    )
+    fitted = Fitted(wanted=wanted, warnings=warnings, others=judged, above=others[:place])
+    position = Position() if purge else device.position
+    return compared(desired, live, provider, fitted, position)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A policy in the words of one device, with what there is to say about that.
+
+    `others` are findings about rules of others, `above` the names of those that belong above ours.
+    """
+
+    wanted: Policy
+    warnings: tuple[Problem, ...]
+    others: tuple[Problem, ...]
+    above: Sequence[str]
+
+
+def compared(
+    desired: Desired,
+    live: Live,
+    provider: Provider,
+    fitted: Fitted,
+    position: Position,
+    *,
+    to_apply: bool = True,
+) -> DevicePlan:
+    """Return the plan that leads from what a device holds to the fitted policy.
+
+    Without `to_apply` it has no script.
+    """
+    device, wanted = desired.device, fitted.wanted
+    purge = device.unmanaged == "purge"
     owns = provider.capabilities.owns_zones
     covers = {
         "zone": tuple(
@@ -91,7 +131,6 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
     }
     held = managed(live, covers)
-    position = Position() if purge else device.position
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
     kept = _kept(wanted, held, live)
     wanted, pinned = _without_pinned(_with(wanted, kept), live)
@@ -101,17 +140,15 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     purged = _purge(live) if purge else ()
     every = (*purged, *changes)
     meant, cuts = meaning(every, live, provider, findings.guarded(changes, held, wanted))
-    zones = {binding.name for binding in device.zones}
     notes = (
         *desired.findings,
-        *warnings,
+        *fitted.warnings,
         *findings.bindings(desired.bindings, live, managed=owns or device.manage_zones),
         *findings.interfaces(desired.bindings, live),
         *live.findings,
         *findings.pending(live),
         *findings.state(live.state),
-        *findings.others_above(live, others[:place], wanted, zones),
-        *(findings.others_below(live, others[place:], zones) if closed else ()),
+        *fitted.others,
         *findings.essential(cuts, held, changes),
         *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
@@ -120,18 +157,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     if provider.capabilities.ordered:
         ours = {rule.name for rule in held.rules}
         notes = (*notes, *findings.displaced(order, ours, position))
-    applications = any(rule.applications != ("any",) for rule in wanted.rules)
-    references = _references(wanted, live)
-    deleted = [
-        change.before.name
-        for change in changes
-        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
-    ]
-    basis = (
-        basis_of(live, covers, position, references, deleted, applications=applications)
-        if every
-        else None
-    )
+    basis = _basis(wanted, live, every, covers, position)
     digest = wanted.digest
     return DevicePlan(
         name=device.name,
@@ -144,8 +170,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         desired=digest,
         rule_count=len(live.order),
         changes=tuple(map(_without_origin, every)),
-        script=provider.render(every, live),
-        unmanaged=tuple(_unmanaged(live, others[:place])),
+        script=provider.render(every, live) if to_apply else "",
+        unmanaged=tuple(_unmanaged(live, fitted.above)),
         findings=notes,
         position=position,
         covers=covers,
@@ -156,7 +182,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     )
 
 
-def _may_follow(desired: Desired, live: Live) -> bool:
+def may_follow(desired: Desired, live: Live) -> bool:
     """Whether rules that were pushed come after our block, or may.
 
     Where that could not be read, a block that is there stays as it is: that the device refuses an
@@ -167,7 +193,32 @@ def _may_follow(desired: Desired, live: Live) -> bool:
     return bool(live.pushed.after) or bool(live.pushed.unread and (closing or not ours))
 
 
-def _place(name: str, others: Sequence[str], position: Position) -> int:
+def _basis(
+    wanted: Policy,
+    live: Live,
+    changes: Sequence[Change],
+    covers: Mapping[str, tuple[str, ...]],
+    position: Position,
+) -> Basis | None:
+    """Return what of the device a plan rests on; None where nothing changes."""
+    if not changes:
+        return None
+    deleted = [
+        change.before.name
+        for change in changes
+        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
+    ]
+    applications = any(rule.applications != ("any",) for rule in wanted.rules)
+    references = _references(wanted, live)
+    return basis_of(live, covers, position, references, deleted, applications=applications)
+
+
+def place_of(name: str, others: Sequence[str], position: Position) -> int:
+    """Return how many rules of others belong above our block.
+
+    Raises:
+        PlanError: the position names a rule that is not there.
+    """
     try:
         return gap(others, position)
     except LookupError:
@@ -178,8 +229,12 @@ def _place(name: str, others: Sequence[str], position: Position) -> int:
         ) from None
 
 
-def _check_known(name: str, wanted: Policy, live: Live) -> None:
-    """Refuse names that neither the policy nor the device defines."""
+def check_known(name: str, wanted: Policy, live: Live) -> None:
+    """Refuse names that neither the policy nor the device defines.
+
+    Raises:
+        UnsupportedError: there are such.
+    """
     known = live.known
     applications = (
         known.get("application", frozenset())
@@ -218,17 +273,26 @@ def _versions(live: Live) -> str:
     return f"version {identity.os_version or 'unknown'}{content}"
 
 
-def _check_taken(name: str, wanted: Policy, live: Live) -> None:
-    """Refuse names that an unmanaged object or rule already has."""
-    wished = [(kind, item.name) for kind, items in wanted.objects() for item in items]
-    wished += [("rule", rule.name) for rule in wanted.rules]
-    clash = sorted({f"{k} {n}" for k, n in wished if n in live.taken.get(k, frozenset())})
+def check_taken(name: str, wanted: Policy, live: Live) -> None:
+    """Refuse names that an unmanaged object or rule already has.
+
+    Raises:
+        PlanError: there are such.
+    """
+    clash = [f"{kind} {item}" for kind, item in taken(wanted, live)]
     if clash:
         raise PlanError(
             f"{name}: the device already has {', '.join(clash[:8])}, without segctl's mark: rename "
             f"{'it' if len(clash) == 1 else 'them'} there or in the inventory (segctl changes "
             "only what it manages)"
         )
+
+
+def taken(wanted: Policy, live: Live) -> list[tuple[str, str]]:
+    """Return the kinds and names that are wanted and that unmanaged objects or rules have."""
+    wished = [(kind, item.name) for kind, items in wanted.objects() for item in items]
+    wished += [("rule", rule.name) for rule in wanted.rules]
+    return sorted({(k, n) for k, n in wished if n in live.taken.get(k, frozenset())})
 
 
 def _purge(live: Live) -> tuple[Change, ...]:

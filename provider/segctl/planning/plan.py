@@ -34,6 +34,24 @@ class Unmanaged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something that a device enforces otherwise than declared, or that keeps it from being judged.
+
+    `kind` and `name` are those of the rule or object, `example` is a packet that shows it.
+    `content` is a digest of what the rule holds now, which an acceptance of it is bound to; `own`
+    says that the rule is ours.
+    """
+
+    kind: str
+    name: str
+    state: str
+    finding: Problem
+    example: str = ""
+    content: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """The state of a live device on which a plan is based, part by part.
 
@@ -77,7 +95,8 @@ class DevicePlan:
     `covers` names the zones and default rules that segctl manages on this device. `basis` is the
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
-    plan of an older release has none.
+    plan of an older release has none. `enforced` is what the device does otherwise than declared,
+    where that was asked.
     """
 
     name: str
@@ -97,6 +116,7 @@ class DevicePlan:
     covers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     basis: Basis | None = None
     purge: int = 0
+    enforced: tuple[Told, ...] = ()
     state: DeviceState = field(default_factory=DeviceState)
     meaning: Meaning | None = None
 
@@ -129,7 +149,14 @@ class DevicePlan:
     def in_sync(self) -> bool:
         """Whether the device is as desired and will stay so, and all of it could be judged."""
         kinds = {finding.kind for finding in self.findings}
-        doubts = {findings.HOLE, UNREAD, findings.NOT_KEPT, findings.PENDING}
+        doubts = {
+            findings.HOLE,
+            findings.BLOCKED,
+            findings.CANNOT_TELL,
+            UNREAD,
+            findings.NOT_KEPT,
+            findings.PENDING,
+        }
         return not self.changes and self.applyable and not kinds & doubts
 
 

@@ -329,6 +329,21 @@ def declared_reading(found: Provider, policy: Policy, live: Live | None = None) 
     return Reading(policy=policy, platform=words_of(found, live))
 
 
+def declared_for(found: Provider, policy: Policy, live: Live) -> Reading:
+    """Return a policy that is declared for a device, with the meanings that names have there.
+
+    Names that the policy does not define are those of others' objects. Nothing passes between two
+    zones but what its rules permit.
+    """
+    closed = DefaultRule(name="interzone-default", action="deny", log=True)
+    there = live.others.replace(rules=(), defaults=(), zones=()).beside(policy)
+    return Reading(
+        policy=there.replace(defaults=(closed,)),
+        platform=words_of(found, live),
+        implied=live.implied,
+    )
+
+
 def words_of(found: Provider, live: Live | None) -> Platform:
     """Return what a platform knows of the words in its rules."""
     return found.words(live) if isinstance(found, Wording) else Literally()

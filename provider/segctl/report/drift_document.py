@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.drift.report import DRIFT_KINDS, Unchecked
 from segctl.planning.documents import change_json, unmanaged_json
-from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.provenance import provenance_json
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
     document: dict[str, Any] = {
-        "format_version": "1.3",
+        "format_version": "1.4",
         "in_sync": report.in_sync,
         "devices": [
             _unchecked_json(device) if isinstance(device, Unchecked) else _device_json(device)
@@ -30,7 +30,10 @@ def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dic
     if provenance is not None:
         document["provenance"] = provenance_json(provenance)
     failed = next(iter(report.unchecked), None)
-    return document | ({"error": _error_json(failed)} if failed else {})
+    if failed:
+        return document | {"error": _error_json(failed)}
+    untold = next(iter(report.untold), None)
+    return document | ({"error": _untold_json(*untold)} if untold else {})
 
 
 def _unchecked_json(device: Unchecked) -> dict[str, Any]:
@@ -39,6 +42,11 @@ def _unchecked_json(device: Unchecked) -> dict[str, Any]:
 
 def _error_json(device: Unchecked) -> dict[str, Any]:
     return {"code": device.code, "message": device.message}
+
+
+def _untold_json(device: DeviceDrift, item: DriftItem) -> dict[str, Any]:
+    message = item.finding.message if item.finding else f"{item.kind} {item.name}"
+    return {"code": CANNOT_TELL, "message": f"{device.name}: {message}"}
 
 
 def _device_json(device: DeviceDrift) -> dict[str, Any]:
@@ -54,6 +62,8 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
             ("errors", ERROR),
             ("pending", PENDING),
             ("not_kept", NOT_KEPT),
+            ("blocked", BLOCKED),
+            ("cannot_tell", CANNOT_TELL),
         )
     }
     return {
@@ -76,6 +86,8 @@ def _item_json(item: DriftItem) -> dict[str, Any]:
         "kind": item.kind,
         "name": item.name,
         "state": item.state,
+        "states": list(item.states),
+        "example": item.example,
         "conduit": item.conduit,
         "fingerprint": item.fingerprint,
         "changed_by": asdict(item.changed_by) if item.changed_by else None,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, ERROR, MOVED, Unchecked
+from segctl.drift.report import DRIFT_KINDS, MOVED, Unchecked
 from segctl.model.errors import Problem
-from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
@@ -26,7 +26,7 @@ from segctl.report.plan_text import DOUBT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from segctl.drift.report import DeviceDrift, DriftReport
+    from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
     from segctl.model.diff import Change
     from segctl.report.provenance import Provenance
 
@@ -38,6 +38,8 @@ _TOLD = {
     ERROR: "wrong",
     PENDING: "not confirmed",
     NOT_KEPT: "not kept",
+    BLOCKED: "blocked",
+    CANNOT_TELL: "cannot tell",
     MOVED: "moved",
 }
 _NO_RULES: Mapping[str, Sequence[str]] = {}
@@ -162,9 +164,10 @@ def _suite(device: DeviceDrift | Unchecked, rules: Sequence[str]) -> Suite:
             checks=(Check(name="is read", verdict="error", text=_unchecked(device).text),),
         )
     drifted = {f"{change.kind} {change.name}": kind for kind, change in _changes(device)}
+    does = {f"{item.kind} {item.name}": _does(item) for item in device.items if item.changes}
     accepted = [f"{known.item.kind} {known.item.name}" for known in device.accepted]
     names = dict.fromkeys([*(f"rule {name}" for name in rules), *drifted, *accepted])
-    checks = [Check(name="is read"), *(_check(name, drifted, accepted) for name in names)]
+    checks = [Check(name="is read"), *(_check(name, drifted, accepted, does) for name in names)]
     checks += [
         Check(
             name=f"{word}: {finding.subject or finding.message}",
@@ -172,14 +175,24 @@ def _suite(device: DeviceDrift | Unchecked, rules: Sequence[str]) -> Suite:
             text=str(finding),
         )
         for state, word in _TOLD.items()
-        for finding in device.told(state)
+        for item in device.items
+        if not item.changes
+        for finding in item.findings(state)
     ]
     return Suite(name=device.name, checks=tuple(checks))
 
 
-def _check(name: str, drifted: Mapping[str, str], accepted: Sequence[str]) -> Check:
+def _does(item: DriftItem) -> str:
+    """Return what a changed item does otherwise than declared, for the end of a line."""
+    return "".join(f"; {_TOLD[one.state]}: {one.finding}" for one in item.told)
+
+
+def _check(
+    name: str, drifted: Mapping[str, str], accepted: Sequence[str], does: Mapping[str, str]
+) -> Check:
     if name in drifted:
-        return Check(name=name, verdict="failed", text=f"{drifted[name]} on the device")
+        text = f"{drifted[name]} on the device{does.get(name, '')}"
+        return Check(name=name, verdict="failed", text=text)
     if name in accepted:
         return Check(name=name, verdict="skipped", text="known drift, accepted by the baseline")
     return Check(name=name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl.compiler.naming import below
 from segctl.drift.report import BLOCK, DRIFT_KINDS, MOVED, Unchecked
-from segctl.planning.findings import HOLE
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE
 from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.labels import fields_of, gist_of, name_before, place_of
@@ -28,7 +28,7 @@ _STATES: dict[Status, tuple[str, str]] = {
     "error": ("could not be checked", "red"),
 }
 #: What a finding that counts as drift is called; any other by its severity.
-_WORDS = {HOLE: "open", UNREAD: "unread"}
+_WORDS = {HOLE: "open", UNREAD: "unread", BLOCKED: "blocked", CANNOT_TELL: "cannot tell"}
 
 
 def drift_text(report: DriftReport, provenance: Provenance | None = None) -> Iterator[Line]:
@@ -50,7 +50,7 @@ def drift_text(report: DriftReport, provenance: Provenance | None = None) -> Ite
 
 def _device(device: DeviceDrift) -> Iterator[Line]:
     authors = {(item.kind, item.name): item.changed_by for item in device.items}
-    told = {state: device.told(state) for state in (HOLE, UNREAD)}
+    told = {state: device.told(state) for state in _WORDS}
     for finding in device.findings:
         if finding.kind == DOUBT:
             continue

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 
 from segctl.inventory import segmentation
 from segctl.model.errors import UsageError, nearest
-from segctl.planning.findings import DISPLACED, HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
+from segctl.planning.findings import (
+    BLOCKED,
+    CANNOT_TELL,
+    DISPLACED,
+    HOLE,
+    LOCKED,
+    MASS_DELETE,
+    NOT_KEPT,
+    PENDING,
+    REFUSED,
+)
 from segctl.providers.state import UNREAD
 from segctl.report.check import FAILED, UNKNOWN
 from segctl.report.plan_report import UNREADABLE
@@ -49,6 +59,21 @@ RULES: Mapping[str, Rule] = {
         title="A device permits what no conduit declares",
         help="A rule of somebody else stands above segctl's rules and lets traffic pass. Declare "
         "it as a conduit, narrow it, or move it below.",
+    ),
+    BLOCKED: Rule(
+        title="A device denies what a conduit declares",
+        help="A rule of somebody else denies it, or ours is not as declared. The finding has a "
+        "packet that does not pass.",
+    ),
+    CANNOT_TELL: Rule(
+        title="Cannot tell what a rule permits",
+        help="The rule is written in words whose meaning only the device knows. Take it for a hole "
+        "until somebody who knows the device has looked, then accept it in a baseline.",
+    ),
+    REFUSED: Rule(
+        title="No plan can be made",
+        help="segctl plan refuses for this reason; what the device enforces is judged all the "
+        "same.",
     ),
     UNREAD: Rule(
         title="What others put on a device could not be read",

@@ -11,7 +11,8 @@ from segctl.fleet import Failure
 from segctl.model.diff import Anchor, Change
 from segctl.model.errors import Problem
 from segctl.model.policy import Rule
-from segctl.planning.plan import DevicePlan
+from segctl.planning.documents import device_json, device_of
+from segctl.planning.plan import DevicePlan, Told
 from segctl.providers.base import Author
 from support.changes import change
 
@@ -93,3 +94,64 @@ def test_a_device_that_could_not_be_read_is_never_in_sync() -> None:
     assert found.counts == Counts(in_sync=1, error=1)
     assert not found.in_sync
     assert drift_of([plan()]).in_sync
+
+
+# --- what is enforced ----------------------------------------------------------------------------
+
+
+def told(state: str, name: str = "a", kind: str = "rule", **values: Any) -> Told:
+    finding = Problem(message=f"{name} {state}", kind=state, subject=name, severity="warning")
+    return Told(
+        kind=kind, name=name, state=state, finding=finding, example=f"{state} packet", **values
+    )
+
+
+def test_what_a_changed_rule_does_is_told_with_its_change() -> None:
+    edited = change("update", before={"action": "deny"}, after={"action": "allow"})
+    alone = items_of(plan(edited))[0].fingerprint
+    made = plan(edited, enforced=(told("hole"), told("blocked"), told("hole", "b")))
+    one, other = items_of(made)
+    assert (one.state, one.states, one.gravest) == (
+        "changed",
+        ("changed", "hole", "blocked"),
+        "hole",
+    )
+    assert one.fingerprint == alone  # what a baseline accepts stays what it was
+    assert one.example == "hole packet"
+    assert (other.state, other.names) == ("hole", ("b",))
+    (device,) = drift_of([made]).checked
+    assert [finding.subject for finding in device.told("hole")] == ["a", "b"]
+    assert [finding.subject for finding in device.told("blocked")] == ["a"]
+
+
+def test_what_a_renamed_rule_does_is_told_with_its_renaming() -> None:
+    renamed = change("rename", before={"name": "old"})
+    (item,) = items_of(plan(renamed, enforced=(told("hole", "old"),)))
+    assert (item.name, item.states) == ("a", ("changed", "hole"))
+
+
+def test_nobody_is_asked_about_a_rule_of_ours_that_is_as_declared() -> None:
+    (item,) = items_of(plan(enforced=(told("hole", own=True),)))
+    assert item.names == ()
+
+
+def test_what_cannot_be_told_is_accepted_by_its_content_only() -> None:
+    made = plan(enforced=(told("cannot_tell", content="sha256:0123456789abcdef"),))
+    day = date(2026, 11, 22)
+    loose = Accepted(device="fw1", kind="rule", name="a", owner="ops", expires=day)
+    bound = replace(loose, fingerprint="sha256:0123456789abcdef")
+    other = replace(loose, fingerprint="sha256:0000000000000000")
+    assert [drift_of([made], [one], today=day).in_sync for one in (loose, bound, other)] == [
+        False,
+        True,
+        False,
+    ]
+    found = drift_of([made])
+    assert [item.name for _, item in found.untold] == ["a"]
+    assert drift_of([made], [bound], today=day).untold == ()
+
+
+def test_what_is_enforced_comes_back_from_its_document() -> None:
+    made = plan(enforced=(told("cannot_tell", content="sha256:0123456789abcdef"),))
+    assert device_of(device_json(made)) == made
+    assert "enforced" not in device_json(plan())

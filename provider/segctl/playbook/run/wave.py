@@ -160,7 +160,7 @@ class Wave:
 
     def _task(self, task: Task, devices: Sequence[Desired], lane: _Lane) -> bool:
         """Run one task; return whether it ran, even if devices failed."""
-        plans = self._plans(devices, lane)
+        plans = self._plans(devices, lane, drift=task.action == "drift")
         if task.action == "plan":
             for plan in plans:
                 self._set(plan, "planned" if plan.changes or plan.state.unsettled else "in_sync")
@@ -174,7 +174,9 @@ class Wave:
             self._apply([plan for plan in plans if self._agreed(plan)], task, lane)
         return not self.run.brake.eased or task.action == "apply"
 
-    def _plans(self, devices: Sequence[Desired], lane: _Lane) -> list[DevicePlan]:
+    def _plans(
+        self, devices: Sequence[Desired], lane: _Lane, *, drift: bool = False
+    ) -> list[DevicePlan]:
         names = [one.device.name for one in devices]
         with ExitStack() as stack:
             if lane.report is not None:
@@ -187,6 +189,7 @@ class Wave:
                 brake=self.run.brake,
                 executor=None if lane.report else self.run.executor,
                 cache=self.run.cache,
+                drift=drift,
             )
         for item in made:
             if not isinstance(item, DevicePlan):

@@ -1,0 +1,253 @@
+"""What a device enforces now, against what is declared: what is open, blocked, or not to be told.
+
+Pure, and independent of whether a plan can be made: two policies are asked what they permit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+from segctl.analysis.deviations import deviations
+from segctl.model.errors import Problem
+from segctl.model.policy import (
+    Address,
+    AddressGroup,
+    ApplicationGroup,
+    DefaultRule,
+    Policy,
+    Rule,
+    Schedule,
+    Service,
+    ServiceGroup,
+    item_digest,
+)
+from segctl.model.wording import sentence_of
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE
+from segctl.planning.plan import Told
+from segctl.providers.base import declared_for, reading
+from segctl.providers.pushed import UNREAD_RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.analysis.deviations import Deviation
+    from segctl.model.policy import Item
+    from segctl.providers.base import Live, Provider
+
+#: The most pairs of zones, or reasons, that one message lists.
+_SHOWN: Final = 3
+_DEFAULTS: Final = ("interzone-default", "intrazone-default")
+_STATES: Final = {"open": HOLE, "blocked": BLOCKED, "cannot tell": CANNOT_TELL}
+
+
+def enforced(
+    wanted: Policy, live: Live, provider: Provider, zones: Iterable[str]
+) -> tuple[Told, ...]:
+    """Return what a device does between our zones that is not declared, rule by rule.
+
+    Args:
+        wanted: the policy that is declared for the device, fitted to its platform.
+        live: the device.
+        provider: its platform.
+        zones: the names of our zones there.
+    """
+    mine = tuple(sorted(set(zones)))
+    closed = {
+        name
+        for rule in wanted.rules
+        if rule.type == "intrazone" and rule.action != "allow"
+        for name in rule.from_zones
+    }
+    pairs = [
+        (enter, leave) for enter, leave in product(mine, mine) if enter != leave or enter in closed
+    ]
+    ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
+    found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
+    surely = {one.rule for one in found if one.effect == "open"}
+    teller = _Teller(wanted, live)
+    return tuple(
+        teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
+    )
+
+
+def foreseen(
+    wanted: Policy, live: Live, provider: Provider, zones: Iterable[str], place: int
+) -> tuple[Told, ...]:
+    """Return what rules of others and default rules will do otherwise than declared after an apply.
+
+    Args:
+        wanted: the policy that is declared for the device, fitted to its platform.
+        live: the device.
+        provider: its platform.
+        zones: the names of our zones there.
+        place: how many rules of others stand above our block then.
+    """
+    others = [rule.name for rule in live.others.rules]
+    mine = [rule.name for rule in wanted.rules]
+    kept = live.policy.replace(
+        rules=(), defaults=() if wanted[DefaultRule] else live.policy[DefaultRule]
+    )
+    after = replace(
+        live,
+        policy=kept.beside(wanted),
+        order=(*others[:place], *mine, *others[place:]),
+    )
+    pushed = (*(rule.name for rule in live.pushed.rules), UNREAD_RULES)
+    theirs = {*others, *pushed, *_DEFAULTS}
+    return tuple(one for one in enforced(wanted, after, provider, zones) if one.name in theirs)
+
+
+class _Teller:
+    """Puts into words what rules of one device do."""
+
+    def __init__(self, wanted: Policy, live: Live) -> None:
+        self._live = live
+        self._held = live.effective()
+        self._pushed = {rule.name for rule in live.pushed.before}
+        self._others = {rule.name: rule for rule in (*live.pushed.rules, *live.others.rules)}
+        self._conduits = {rule.name: rule.conduit for rule in wanted.rules}
+        self._objects = _by_name(self._held)
+        self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
+        self._place = {rule.name: at for at, rule in enumerate(self._held.rules)}
+        at = [self._place[rule.name] for rule in live.policy.rules if rule.name in self._place]
+        self._block = (min(at), max(at)) if at else None
+
+    def told(self, found: Deviation) -> Told:
+        """Return what there is to tell of one rule."""
+        say = {"open": self._open, "blocked": self._blocked}.get(found.effect, self._doubtful)
+        name = found.rule
+        state = _STATES[found.effect]
+        return Told(
+            kind="default-rule" if name in _DEFAULTS else "rule",
+            name=name,
+            state=state,
+            finding=Problem(
+                message=say(found),
+                hint=f"for example {found.example}; {self._hint(found)}",
+                kind=state,
+                subject=name,
+                severity="warning",
+            ),
+            example=found.example,
+            content=self._content(name),
+            own=name not in self._others and name not in _DEFAULTS,
+        )
+
+    def _open(self, found: Deviation) -> str:
+        name = found.rule
+        if (rule := self._others.get(name)) is not None:
+            return (
+                f"rule {name!r} of others{self._stands(name)} permits {sentence_of(rule)}, "
+                "which no conduit declares"
+            )
+        which = f"the default rule {name}" if name in _DEFAULTS else f"rule {name!r}"
+        return f"{which} permits more than is declared, from {_zones(found.pairs)}"
+
+    def _blocked(self, found: Deviation) -> str:
+        name = found.rule
+        if not found.declared:
+            conduits = sorted({self._conduits.get(one) or one for one in found.concerned})
+            return (
+                f"rule {name!r} of others{self._stands(name)} denies "
+                f"traffic of {', '.join(conduits)}"
+            )
+        by = f"; {', '.join(found.concerned[:_SHOWN])} denies it" if found.concerned else ""
+        return f"what rule {name!r} is to permit does not pass, from {_zones(found.pairs)}{by}"
+
+    def _doubtful(self, found: Deviation) -> str:
+        name = found.rule
+        which = f"rule {name!r} of others" if name in self._others else f"rule {name!r}"
+        which = f"the default rule {name}" if name in _DEFAULTS else which
+        rest = len(found.why) - _SHOWN
+        why = "; ".join(found.why[:_SHOWN]) + (f"; and {rest} more reasons" if rest > 0 else "")
+        if found.declared:
+            doing = "may not be permitted as it is declared"
+        elif name in self._denying:
+            doing = "may deny what is declared"
+        else:
+            doing = "may permit more than is declared"
+        return f"{which} {doing}, from {_zones(found.pairs)}: {why}"
+
+    def _hint(self, found: Deviation) -> str:
+        if found.effect == "cannot tell":
+            return (
+                "ask the device, or have the rule written in addresses, ports and applications; "
+                "segctl drift --write-baseline accepts the rule as it is"
+            )
+        if found.rule in _DEFAULTS:
+            return "deny it there, or let segctl do so: segctl_default_rules: manage"
+        if found.rule not in self._others:
+            return "segctl plan shows what differs: the rule, or an object that it names"
+        if found.rule in self._pushed:
+            return PUSHED
+        if found.effect == "blocked":
+            return "set segctl_position so that our block comes first"
+        return "declare it as a conduit, narrow it, or move it below our block"
+
+    def _stands(self, name: str) -> str:
+        """Return where a rule of others stands, as the middle of a sentence."""
+        if name not in self._others:
+            return ""
+        if self._block is None:
+            return ""
+        first, last = self._block
+        place = self._place[name]
+        where = "above" if place < first else "below" if place > last else "inside"
+        return f" stands {where} our block and"
+
+    def _content(self, name: str) -> str:
+        """Return a digest of a rule with everything that it names on the device."""
+        items: list[Item] = [
+            *(rule for rule in self._held.rules if rule.name == name),
+            *(rule for rule in self._held[DefaultRule] if rule.name == name),
+        ]
+        digest = hashlib.sha256(self._live.other_rules.get(name, "").encode())
+        for item in items:
+            digest.update(item_digest(item).encode())
+        for item in _named(items, self._objects):
+            digest.update(f"\n{item.kind_name} {item_digest(item)}".encode())
+        return f"sha256:{digest.hexdigest()[:16]}"
+
+
+def _by_name(held: Policy) -> Mapping[str, Sequence[Item]]:
+    """Return the objects that rules may name, of whatever kind, by name."""
+    objects: dict[str, list[Item]] = {}
+    for kind in (Address, AddressGroup, ApplicationGroup, Schedule, Service, ServiceGroup):
+        for item in held[kind]:
+            objects.setdefault(item.name, []).append(item)
+    return objects
+
+
+def _named(items: Sequence[Item], objects: Mapping[str, Sequence[Item]]) -> Iterator[Item]:
+    """Yield the objects that rules name, and those that these name, sorted by kind and name."""
+    waiting = [
+        name
+        for rule in items
+        if isinstance(rule, Rule)
+        for name in (
+            *rule.sources,
+            *rule.destinations,
+            *rule.applications,
+            *rule.services,
+            rule.schedule,
+        )
+    ]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for item in objects.get(name, ()):
+            waiting += getattr(item, "members", ())
+    found = [item for name in seen for item in objects.get(name, ())]
+    yield from sorted(found, key=lambda item: (item.kind_name, item.name))
+
+
+def _zones(pairs: Sequence[tuple[str, str]]) -> str:
+    rest = len(pairs) - _SHOWN
+    more = f" and {rest} more pairs of zones" if rest > 0 else ""
+    return ", ".join(f"{enter} to {leave}" for enter, leave in pairs[:_SHOWN]) + more

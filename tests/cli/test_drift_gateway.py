@@ -1,0 +1,94 @@
+"""Drift on gateways: what stands in segctl's table and is not understood is never called shut."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from support.cells import RULE
+
+if TYPE_CHECKING:
+    from segctl_mocks import LinuxMock
+    from support.cells import Cells
+
+
+@pytest.fixture
+def gateway(mixed: Cells) -> LinuxMock:
+    """One gateway of four firewalls, provisioned."""
+    assert mixed("apply", "--auto-approve", "-l", "gw3").code == 0
+    return mixed.fleet.linux["gw3"]
+
+
+def drift(plant: Cells) -> tuple[int, Any]:
+    done = plant("drift", "--json", "-l", "gw3")
+    jsonschema.validate(done.json, plant("schema", "drift").json)
+    return done.code, done.json["devices"][0]
+
+
+def states(device: Any) -> dict[tuple[str, str], list[str]]:
+    return {(one["kind"], one["name"]): one["states"] for one in device["items"]}
+
+
+def test_a_provisioned_gateway_is_in_sync(mixed: Cells, gateway: LinuxMock) -> None:
+    assert gateway.config()
+    code, device = drift(mixed)
+    assert (code, device["items"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "accept",
+        'iifname "eth2" oifname "eth1" tcp dport 22 accept',
+    ],
+)
+def test_a_line_of_others_in_our_table_may_permit_more(
+    mixed: Cells, gateway: LinuxMock, rule: str
+) -> None:
+    assert gateway.edit(f"nft insert rule inet segctl forward {rule}").status == 0
+    code, device = drift(mixed)
+    assert code == 2
+    assert states(device)["default-rule", "interzone-default"] == ["changed", "cannot_tell"]
+    (finding,) = device["cannot_tell"]
+    assert "chain forward is not as segctl writes it" in finding["message"]
+    text = mixed("drift", "-l", "gw3").out
+    assert "! cannot tell: the default rule interzone-default may permit more" in text
+
+
+def test_an_address_that_is_added_to_a_set_of_ours_is_open(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    done = gateway.edit("nft add element inet segctl a4_plant.supervisory.scada1 { 10.1.0.77 }")
+    assert done.status == 0
+    code, device = drift(mixed)
+    assert code == 2
+    found = next(one for one in device["items"] if one["kind"] == "rule")
+    assert (found["name"], found["states"]) == (RULE.format(3), ["hole"])
+    assert "10.1.0.77 → 10.2.3.10 tcp/502" in found["example"]
+
+
+def test_an_address_that_is_exchanged_in_a_set_of_ours_opens_and_blocks(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    name = "inet segctl a4_plant.supervisory.scada1"
+    assert gateway.edit(f"nft flush set {name}").status == 0
+    code, device = drift(mixed)
+    assert code == 2  # what an empty set stands for is not guessed
+    assert gateway.edit(f"nft add element {name} {{ 10.1.0.6 }}").status == 0
+    code, device = drift(mixed)
+    assert code == 2
+    found = next(one for one in device["items"] if one["kind"] == "rule")
+    assert set(found["states"]) == {"hole", "blocked"}
+    assert "10.1.0.5 → 10.2.3.10 tcp/502" in str(device["blocked"])
+
+
+def test_an_interface_that_joins_a_zone_is_drift(mixed: Cells, gateway: LinuxMock) -> None:
+    done = gateway.edit(
+        'nft add element inet segctl pairs { "eth2" . "eth9" : goto pair_SUPV/CELL }'
+    )
+    assert done.status == 0
+    code, device = drift(mixed)
+    assert code == 2
+    assert device["items"]
