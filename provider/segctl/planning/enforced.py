@@ -25,7 +25,7 @@ from segctl.model.policy import (
     item_digest,
 )
 from segctl.model.wording import sentence_of
-from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE
+from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, PUSHED
 from segctl.planning.plan import Told
 from segctl.providers.base import declared_for, reading
 from segctl.providers.pushed import UNREAD_RULES
