@@ -59,13 +59,13 @@ def _claims(found: dict[str, Runs], many: int) -> list[Claim]:
         ),
         Claim(
             text="all pairs / each rule with each",
-            value=pairs / seconds["each rule with each"],
+            value=pairs / max(seconds["each rule with each"], 1e-9),
             relation="<",
             target=1,
         ),
         Claim(
             text="all pairs / bare pass",
-            value=pairs / seconds["bare pass"],
+            value=pairs / max(seconds["bare pass"], 1e-9),
             relation="<",
             target=200,
         ),

@@ -458,4 +458,4 @@ def test_snapshots_are_asked_instead_of_devices(applied: Plant) -> None:
     assert document["offline"]
     assert document["devices"][0]["digest"].startswith("sha256:")
     assert applied("snapshot", "-o", "kept").code == 0
-    assert asked(applied, *words, "--expect", "deny", code=1)["error"]["code"] == "cannot_tell"
+    assert asked(applied, *words, "--expect", "deny", code=1)["error"]["code"] == "check_failed"

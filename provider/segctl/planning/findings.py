@@ -340,7 +340,3 @@ def _crosses(rule: Rule, zones: set[str]) -> bool:
     sources = zones if ANY in rule.from_zones else zones & set(rule.from_zones)
     targets = zones if ANY in rule.to_zones else zones & set(rule.to_zones)
     return len(sources | targets) > 1 and bool(sources) and bool(targets)
-
-
-def _within(inner: tuple[str, ...], outer: tuple[str, ...]) -> bool:
-    return ANY in outer or set(inner) <= set(outer)

@@ -180,7 +180,7 @@ class _Work:
                 self._too_complex((ANY, ANY), f"{len(pairs)} pairs of zones are concerned")
                 break
             self._compare(pair, rules)
-        marks = tuple(self._mark(index) for index in range(len(self.changes)))
+        marks: tuple[Mark, ...] = tuple(map(self._mark, range(len(self.changes))))
         found = Meaning(
             more=joined(self.more),
             less=joined(self.less),
