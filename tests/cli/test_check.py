@@ -277,7 +277,7 @@ def test_editors_have_a_schema_of_the_file(plant: Plant) -> None:
     [
         (("--from", "scada1"), "give --from and --to"),
         ((), "give --from and --to"),
-        (("--from", "scada9", "--to", "plc1"), "'scada9' is no zone, asset or address"),
+        (("--from", "scada9", "--to", "plc1"), "'scada9' is not a zone, asset or address"),
         (("--from", "scada1", "--to", "192.0.2.1"), "192.0.2.1 is in no zone"),
         ((*POLLING, "-l", "fw2"), "no selected firewall stands between its ends"),
         ((*POLLING, "--protocol", "icmp", "--port", "1"), "icmp has no port"),
