@@ -80,6 +80,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],
+    "explain": "our own rules, of which a word that is not known is an error like others",
     "protocols": "our own catalogue, of which a word that is not known is an error like others",
     "schema": "our own documents",
     "mock": "its commands are those below",

@@ -207,7 +207,7 @@ def test_another_serial_or_script_differs(plant: Plant) -> None:
     (plant.folder / "other.json").write_text(json.dumps(document), encoding="utf-8")
     done = plant("show", "other.json", "--same-as", "plan.json")
     assert done.code == 2
-    assert "the serial number was 007000000001, is 007" in done.out
+    assert "the serial number was 007000000001 and is now 007" in done.out
     assert "the script that would be sent is another" in done.out
     assert re.search(r"^ +script\[\d+\] .* → .*<!-- more -->$", done.out, re.MULTILINE)
 
