@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from segctl.model.policy import Rule
     from segctl.providers.base import Live, Provider
 
-Mark = Literal["widens", "narrows", "both", "neither", "cannot tell"]
+Mark: TypeAlias = Literal["widens", "narrows", "both", "neither", "cannot tell"]
 Pair: TypeAlias = tuple[str, str]
 #: What becomes of packets in question, as far as it can be told.
 WIDEN, NARROW = "widen", "narrow"
@@ -180,12 +180,12 @@ class _Work:
                 self._too_complex((ANY, ANY), f"{len(pairs)} pairs of zones are concerned")
                 break
             self._compare(pair, rules)
-        marks: tuple[Mark, ...] = tuple(map(self._mark, range(len(self.changes))))
+        marks: list[Mark] = [self._mark(index) for index in range(len(self.changes))]
         found = Meaning(
             more=joined(self.more),
             less=joined(self.less),
             unknown=joined(self.unknown),
-            marks=marks,
+            marks=tuple(marks),
         )
         return found, tuple(self.cuts[name] for name in sorted(self.cuts))
 
