@@ -83,7 +83,9 @@ def steps_of(xpath: str) -> Steps:
 
 
 def wanted(vsys: str, kind: str, called: Iterable[str]) -> Wanted:
-    """Return the places of an item, for each of its names."""
+    """Return the places of an item, for each of its names; none where it is of another kind."""
+    if kind not in CONTAINERS:
+        return Wanted(steps=(), words=())
     container = f"{names.vsys_path(vsys)}/{CONTAINERS[kind]}"
     words = f"vsys {vsys} {CONTAINERS[kind].replace('/', ' ')}"
     return Wanted(
