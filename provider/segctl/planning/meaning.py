@@ -256,6 +256,7 @@ class _Work:
             difference = between(*pair, left, right)
             if difference:
                 self._note(pair, rules, difference, left, right)
+            self._guard_behind(pair, left, right)
         except TooComplexError as error:
             self._not_compared(pair, rules, left, right, str(error))
 
@@ -349,6 +350,24 @@ class _Work:
         for match in left if found.unknown else ():
             if match.rule in self.guarded and match.allows and match.can & found.unknown:
                 self._guard_one(pair, match, left, right)
+
+    def _guard_behind(self, pair: Pair, left: Sequence[Match], right: Sequence[Match]) -> None:
+        """Ask about guarded rules as if rules that deny above them, before and after, were not.
+
+        Such a rule may go as it came; that a flow does not pass now is no leave to cut it.
+        """
+        still = {match.rule for match in right if not match.allows}
+        above: set[str] = set()
+        for match in left:
+            if not match.allows and match.rule in still:
+                above.add(match.rule)
+            elif above and match.allows and match.rule in self.guarded:
+                self._guard_one(
+                    pair,
+                    match,
+                    [one for one in left if one.rule not in above],
+                    [one for one in right if one.rule not in above],
+                )
 
     def _guard_one(
         self, pair: Pair, rule: Match, left: Sequence[Match], right: Sequence[Match]
