@@ -121,9 +121,13 @@ def meaning(
     if not changes:
         return Meaning(), ()
     held = reading(provider, live)
-    policy = renamed(held.policy, changes)
-    before = Reading(policy=policy, platform=held.platform, implied=held.implied)
-    after = Reading(policy=outlook(policy, changes), platform=held.platform, implied=held.implied)
+    around = live.pushed.around  # rules that others push may have names of the device's own
+    first, last = len(around(())) - len(live.pushed.after), len(live.pushed.after)
+    rules = held.policy.rules
+    own = renamed(held.policy.replace(rules=rules[first : len(rules) - last]), changes)
+    then = outlook(own, changes)
+    before = replace(held, policy=own.replace(rules=around(own.rules)))
+    after = replace(held, policy=then.replace(rules=around(then.rules)))
     work = _Work(
         before=before,
         after=after,

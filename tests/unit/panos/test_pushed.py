@@ -440,8 +440,7 @@ def test_a_plan_judges_pushed_rules_as_those_of_others() -> None:
     assert [one.subject for one in holes] == [f"{PRE}all"]
     assert "where it is managed" in holes[0].hint
     messages = " ".join(one.message for one in made.findings)
-    assert f"rule '{PRE}no' of others stands above our block and denies" in messages
-    assert f"do not match any more: {POST}late" in messages
+    assert f"will no longer match between our zones: {POST}late" in messages
     assert [(one.name, one.above) for one in made.unmanaged] == [
         (f"{PRE}all", True),
         (f"{PRE}no", True),
@@ -449,10 +448,14 @@ def test_a_plan_judges_pushed_rules_as_those_of_others() -> None:
     ]
     assert "segctl.deny" in made.script
     assert "Panorama" not in made.script
+    denied = planned(live(Policy(pre=rule("no", action="deny")).answer()))
+    (told,) = (one for one in denied.findings if one.subject == f"{PRE}no")
+    assert f"rule '{PRE}no' of others stands above our block and denies" in told.message
+    assert "where it is managed" in told.hint
 
 
 def test_a_local_rule_that_is_called_like_a_pushed_one_is_judged_itself() -> None:
-    pre = Policy(pre=rule("same", action="deny"))
+    pre = Policy(pre=rule("same", action="deny", service="service-https"))
     found = live(pre.answer(), own=[other_rule(f"{PRE}same", action="allow")])
     assert [one.subject for one in planned(found).findings if one.kind == HOLE] == [f"{PRE}same"]
 

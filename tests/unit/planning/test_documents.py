@@ -172,6 +172,8 @@ READERS = {
     "cli/fmt.py": "how many files are changed",
     "compiler/naming/marks.py": "parts of a mark",
     "report/check.py": "errors of pairs of zones, of policy tests",
+    "report/claim.py": "counter-examples of a claim",
+    "report/lint.py": "places of findings",
     "report/policies.py": "policy tests",
     "report/prove.py": "examples of a proof",
     "report/query.py": "rows of segctl query",
