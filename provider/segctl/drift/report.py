@@ -14,6 +14,7 @@ from segctl.model.errors import Problem
 from segctl.planning.documents import change_json
 from segctl.planning.findings import DISPLACED, HOLE, NOT_KEPT, PENDING
 from segctl.planning.plan import DevicePlan
+from segctl.providers.base import without_wording
 from segctl.providers.state import UNREAD, DeviceState
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class DriftItem:
     """One rule or object that is not as declared, whatever the number of its differences.
 
     With `finding` it is what that says: a hole, a change nobody has confirmed, an error.
+    `fingerprint` is of the words it is told in, `key` of the facts behind them.
     """
 
     kind: str
@@ -73,6 +75,7 @@ class DriftItem:
     conduit: str = ""
     changes: tuple[Change, ...] = ()
     finding: Problem | None = None
+    key: str = ""
     #: who changed it last, where the device tells
     changed_by: Author | None = None
 
@@ -84,7 +87,11 @@ class DriftItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """One entry of a baseline: known drift, who answers for it, and until when."""
+    """One entry of a baseline: known drift, who answers for it, and until when.
+
+    `key` binds it to the facts, and counts alone where there is one. Entries of segctl 0.1 have a
+    `fingerprint` only, of the words of then.
+    """
 
     device: str
     kind: str
@@ -93,17 +100,22 @@ class Accepted:
     expires: date
     reason: str = ""
     fingerprint: str = ""
+    key: str = ""
     file: str = ""
     line: int = 0
     column: int = 0
 
     def covers(self, item: DriftItem) -> bool:
         """Whether it is about this item, expired or not."""
-        return (self.kind, self.name) == (item.kind, item.name)
+        same = bool(self.key) and self.key == item.key  # a name may be a message, reworded since
+        return same or (self.kind, self.name) == (item.kind, item.name)
 
     def accepts(self, item: DriftItem, today: date) -> bool:
         """Whether it covers the item as it is today."""
-        same = not self.fingerprint or self.fingerprint == item.fingerprint
+        if self.key:
+            same = self.key == item.key
+        else:
+            same = not self.fingerprint or self.fingerprint == item.fingerprint
         return self.covers(item) and same and self.expires >= today
 
 
@@ -298,7 +310,9 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
         if change.op == "move" and change.name in carried:
             continue
         grouped.setdefault((change.kind, change.name), []).append(change)
-    changed = [_item(kind, name, changes) for (kind, name), changes in grouped.items()]
+    changed = [
+        _item(kind, name, changes, plan.platform) for (kind, name), changes in grouped.items()
+    ]
     told = [(_state_of(finding), finding) for finding in plan.findings]
     return (*changed, *(_told(state, finding) for state, finding in told if state))
 
@@ -317,7 +331,7 @@ def _carried(plan: DevicePlan) -> set[str]:
     return {moves[index] for index in longest_increasing([place[name] for name in moves])}
 
 
-def _item(kind: str, name: str, changes: Sequence[Change]) -> DriftItem:
+def _item(kind: str, name: str, changes: Sequence[Change], platform: str) -> DriftItem:
     states = {DRIFT_KINDS[change.op] for change in changes}
     names = [name, *(change.before.name for change in changes if change.before is not None)]
     return DriftItem(
@@ -325,10 +339,18 @@ def _item(kind: str, name: str, changes: Sequence[Change]) -> DriftItem:
         name=name,
         states=tuple(state for state in STATES if state in states),
         fingerprint=fingerprint(list(map(change_json, changes))),
+        key=fingerprint([change_json(_bare(change, platform)) for change in changes]),
         names=tuple(dict.fromkeys(filter(None, names))),
         conduit=changes[0].conduit,
         changes=tuple(changes),
     )
+
+
+def _bare(change: Change, platform: str) -> Change:
+    """Return a change without the wording of what the provider noted beside its items."""
+    before = change.before and without_wording(platform, change.before)
+    after = change.after and without_wording(platform, change.after)
+    return replace(change, before=before, after=after)
 
 
 def _state_of(finding: Problem) -> str:
@@ -348,6 +370,9 @@ def _told(state: str, finding: Problem) -> DriftItem:
         name=name,
         states=(state,),
         fingerprint=fingerprint(name if changing else finding.message),
+        key=fingerprint(
+            [finding.kind, *(finding.about or (name if changing else finding.message,))]
+        ),
         names=(name,),
         finding=finding,
     )

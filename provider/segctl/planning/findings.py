@@ -41,6 +41,20 @@ LOCKED = "lock"
 MASS_DELETE = "mass_delete"
 #: More of our rules than this, and more than half of them, are not deleted unasked.
 _FEW = 5
+#: What a rule permits, field by field.
+_DECIDING = (
+    "from_zones",
+    "to_zones",
+    "sources",
+    "negate_source",
+    "destinations",
+    "negate_destination",
+    "users",
+    "applications",
+    "services",
+    "schedule",
+    "type",
+)
 #: So many names are listed in one message.
 _SHOWN = 12
 
@@ -58,12 +72,14 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 hint=f"keep its name: write {{zone: {former}}} in segctl_zone_map; or rename it "
                 "on the device first",
                 severity="error",
+                about=("zone is called", zone.name, former),
             )
         elif found is None and not managed:
             yield Problem(
                 message=f"zone {zone.name} does not exist on the device",
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
                 severity="error",
+                about=("zone is missing", zone.name),
             )
         elif found is not None and not managed and zone.interfaces not in ((), found.interfaces):
             yield Problem(
@@ -72,6 +88,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 f"to {', '.join(zone.interfaces)} in the inventory",
                 hint="rules would apply to other cables than meant: correct one of the two",
                 severity="error",
+                about=("zone is bound", zone.name, *found.interfaces, "not", *zone.interfaces),
             )
 
 
@@ -141,6 +158,7 @@ def state(found: DeviceState) -> Iterator[Problem]:
             severity="warning",
             kind=PENDING,
             subject=change.push,
+            about=(change.push,),
         )
     if found.kept != "same":
         where = f" ({found.kept_where})" if found.kept_where else ""
@@ -155,6 +173,7 @@ def state(found: DeviceState) -> Iterator[Problem]:
             severity="warning",
             kind=NOT_KEPT,
             subject=found.kept_where or "boot",
+            about=(found.kept, found.kept_where, found.cause),
         )
     for lock in found.locks:
         yield _lock(lock)
@@ -214,6 +233,7 @@ def others_above(
                     kind=HOLE,
                     subject=name,
                     severity="warning",
+                    about=(name, *_permits(rule)),
                 )
         else:
             hit = [
@@ -302,6 +322,7 @@ def displaced(order: Sequence[str], ours: set[str], position: Position) -> Itera
         severity="warning",
         kind=DISPLACED,
         subject=between[0],
+        about=(side, position.where, position.rule, *between),
     )
 
 
@@ -327,6 +348,7 @@ def essential(changes: Iterable[Change], held: Policy, wanted: Policy) -> Iterat
                 f"{rule.flow}; this change would cut it",
                 hint="set `essential: false` on the flow and apply that first, if it may be cut",
                 severity="error",
+                about=("cut", rule.name, rule.conduit, rule.flow),
             )
 
 
@@ -350,6 +372,7 @@ def mass_delete(
             "retired: segctl apply --allow-mass-delete",
             severity="error",
             kind=MASS_DELETE,
+            about=(str(len(marked)), *sorted(rule.name for rule in gone)),
         )
 
 
@@ -488,6 +511,13 @@ def _denies(
 
 def _meet(left: tuple[Interval, ...], right: tuple[Interval, ...]) -> bool:
     return any(v == w and a <= d and c <= b for v, a, b in left for w, c, d in right)
+
+
+def _permits(rule: Rule) -> Iterator[str]:
+    """Yield every field that decides what a rule of others permits, one text each."""
+    for name in _DECIDING:
+        held: str | bool | tuple[str, ...] = getattr(rule, name)
+        yield f"{name}={','.join(held) if isinstance(held, tuple) else held}"
 
 
 def _words(rule: Rule) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from segctl.fleet import Failure
+from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 
@@ -80,7 +80,7 @@ def _error(document: Mapping[str, Any]) -> dict[str, Any]:
 def _device_json(name: str, found: Checked | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
         return {"name": name, "findings": [], "error": _failure_json(found)}
-    return {"name": name, "findings": [asdict(one) for one in found.findings]}
+    return {"name": name, "findings": [problem_json(one) for one in found.findings]}
 
 
 def _check_json(

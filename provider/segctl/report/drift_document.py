@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segctl.drift.report import DRIFT_KINDS, ERROR, Unchecked
+from segctl.model.errors import problem_json
 from segctl.planning.documents import change_json, unmanaged_json
 from segctl.planning.findings import HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dict[str, Any]:
     """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
     document: dict[str, Any] = {
-        "format_version": "1.3",
+        "format_version": "1.4",
         "in_sync": report.in_sync,
         "devices": [
             _unchecked_json(device) if isinstance(device, Unchecked) else _device_json(device)
@@ -47,7 +48,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
         for kind in dict.fromkeys(DRIFT_KINDS.values())
     }
     told = {
-        key: [asdict(finding) for finding in device.told(state)]
+        key: [problem_json(finding) for finding in device.told(state)]
         for key, state in (
             ("holes", HOLE),
             ("unread", UNREAD),
@@ -67,7 +68,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
         "state": device.state.as_json(),
         "items": [_item_json(item) for item in device.items],
         "accepted": [_accepted_json(known) for known in device.accepted],
-        "findings": [asdict(finding) for finding in device.findings],
+        "findings": [problem_json(finding) for finding in device.findings],
     }
 
 
@@ -78,6 +79,7 @@ def _item_json(item: DriftItem) -> dict[str, Any]:
         "state": item.state,
         "conduit": item.conduit,
         "fingerprint": item.fingerprint,
+        "key": item.key,
         "changed_by": asdict(item.changed_by) if item.changed_by else None,
     }
 
