@@ -144,7 +144,9 @@ def _holds(condition: str, names: Mapping[str, str], *, ok: bool) -> bool:
 
 
 def _term(term: str, names: Mapping[str, str]) -> bool:
-    left, operator, right = re.fullmatch(r"(\S+) (==|!=) (\S+)", term).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(\S+) (==|!=) (\S+)", term)
+    assert found, f"the runner does not understand {term}"
+    left, operator, right = found.groups()
     was = names.get(left, "") if left.startswith("steps.") else names[left]
     other = right[1:-1] if right.startswith("'") else names[right]
     return (was == other) is (operator == "==")
