@@ -8,6 +8,7 @@ its exit status; only signals do not reach it. The installed command is tested w
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import json
 import os
@@ -78,6 +79,8 @@ def serve(place: str) -> None:
     import signal
 
     load()
+    gc.collect()
+    gc.freeze()  # a fork whose collector looks at these would copy them all
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # whoever has ended is gone
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{place}.new")

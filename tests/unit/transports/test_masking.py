@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from typing import TYPE_CHECKING
 from urllib.parse import quote_plus
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.fleet import internal
 from segctl.transports.credentials import Secret
 from segctl.transports.masking import masked
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 URL = "https://robot:p%40ss-4711@chat.invalid/hooks/T0-B1?token=4712-x"
 
 
-@pytest.fixture
-def few_objects() -> Iterator[None]:
-    """Hide the objects of all other tests from the collector: each example looks at all it has."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.mark.usefixtures("few_objects")
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, deadline=None)  # each looks at all objects made since collection
 @given(st.text(min_size=6).filter(lambda text: not set(text) <= set("* ")))
 def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
     held = Secret(text)
