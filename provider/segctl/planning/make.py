@@ -24,7 +24,7 @@ from segctl.model.policy import (
     compared_fields,
 )
 from segctl.model.site import Position
-from segctl.planning import findings
+from segctl.planning import findings, losses
 from segctl.planning.documents import digest_of
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
@@ -109,8 +109,8 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         *findings.state(live.state),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
-        *findings.essential(changes, held, wanted),
-        *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
+        *losses.essential(changes, held, wanted),
+        *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.planning.findings import DISPLACED, HOLE, LOCKED, MASS_DELETE, NOT_KEPT, PENDING
+from segctl.planning.findings import DISPLACED, HOLE, LOCKED, NOT_KEPT, PENDING
+from segctl.planning.losses import MASS_DELETE
 from segctl.providers.state import UNREAD
 from segctl.report.plan_report import UNREADABLE
 from segctl.report.plan_text import DOUBT
