@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.model.policy import Rule
-    from segctl.planning.plan import Intent
+    from segctl.planning.plan import Basis, Intent
     from segctl.providers.base import Live, Provider
 
 ObjectT = TypeVar("ObjectT", Address, AddressGroup)
@@ -83,12 +83,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     _check_known(device.name, wanted, live)
     _check_taken(device.name, wanted, live)
     owns = provider.capabilities.owns_zones
-    covers = {
-        "zone": tuple(
-            sorted({zone.name for zone in (*wanted[FirewallZone], *(live.zones if owns else ()))})
-        ),
-        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
-    }
+    covers = _covered(wanted, live.zones if owns else ())
     held = managed(live, covers)
     position = Position() if purge else device.position
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
@@ -102,11 +97,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     notes = (
         *desired.findings,
         *warnings,
-        *findings.bindings(desired.bindings, live, managed=owns or device.manage_zones),
-        *findings.interfaces(desired.bindings, live),
-        *live.findings,
-        *findings.pending(live),
-        *findings.state(live.state),
+        *_of_the_device(desired, live, managed=owns or device.manage_zones),
         *findings.others_above(live, others[:place], wanted, zones),
         *(findings.others_below(live, others[place:], zones) if closed else ()),
         *losses.essential(changes, held, wanted),
@@ -118,18 +109,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         ours = {rule.name for rule in held.rules}
         notes = (*notes, *findings.displaced(order, ours, position))
     every = (*purged, *changes)
-    applications = any(rule.applications != ("any",) for rule in wanted.rules)
-    references = _references(wanted, live)
-    deleted = [
-        change.before.name
-        for change in changes
-        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
-    ]
-    basis = (
-        basis_of(live, covers, position, references, deleted, applications=applications)
-        if every
-        else None
-    )
+    basis = _basis(live, covers, position, wanted, changes) if every else None
     digest = wanted.digest
     return DevicePlan(
         name=device.name,
@@ -151,6 +131,41 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         purge=len(purged),
         state=live.state,
     )
+
+
+def _covered(wanted: Policy, zones: Iterable[FirewallZone]) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of what is compared although it bears no mark of ours, by kind."""
+    return {
+        "zone": tuple(sorted({zone.name for zone in (*wanted[FirewallZone], *zones)})),
+        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
+    }
+
+
+def _of_the_device(desired: Desired, live: Live, *, managed: bool) -> Iterator[Problem]:
+    """Yield what is to be known of the device, whatever becomes of its rules."""
+    yield from findings.bindings(desired.bindings, live, managed=managed)
+    yield from findings.interfaces(desired.bindings, live)
+    yield from live.findings
+    yield from findings.pending(live)
+    yield from findings.state(live.state)
+
+
+def _basis(
+    live: Live,
+    covers: Mapping[str, tuple[str, ...]],
+    position: Position,
+    wanted: Policy,
+    changes: Iterable[Change],
+) -> Basis:
+    """Return what of the live device these changes rest on."""
+    applications = any(rule.applications != ("any",) for rule in wanted.rules)
+    deleted = [
+        change.before.name
+        for change in changes
+        if change.op in ("delete", "rename") and change.kind != "rule" and change.before is not None
+    ]
+    references = _references(wanted, live)
+    return basis_of(live, covers, position, references, deleted, applications=applications)
 
 
 def _place(name: str, others: Sequence[str], position: Position) -> int:
