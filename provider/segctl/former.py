@@ -23,7 +23,7 @@ FORMER = {
     "segctl.credentials": ("segctl.transports.credentials",),
     "segctl.diff": ("segctl.model.diff",),
     "segctl.errors": ("segctl.model.errors",),
-    "segctl.findings": ("segctl.planning.findings",),
+    "segctl.findings": ("segctl.planning.findings", "segctl.planning.losses"),
     "segctl.intent": ("segctl.model.site",),
     "segctl.naming": ("segctl.compiler.naming",),
     "segctl.plan": (

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from support.warm import warm_folder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -40,11 +42,16 @@ def read(path: Path) -> dict[str, Any]:
 
 def _run(ran: Ran, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    folders = (warm_folder(), Path(sys.executable).parent, os.environ["PATH"])
     done = subprocess.run(
         words,
         cwd=folder,
-        env={"PATH": path, "HOME": str(folder.parent), "LANG": "C.UTF-8", **environment},
+        env={
+            "PATH": os.pathsep.join(map(str, folders)),
+            "HOME": str(folder.parent),
+            "LANG": "C.UTF-8",
+            **environment,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -144,7 +151,9 @@ def _holds(condition: str, names: Mapping[str, str], *, ok: bool) -> bool:
 
 
 def _term(term: str, names: Mapping[str, str]) -> bool:
-    left, operator, right = re.fullmatch(r"(\S+) (==|!=) (\S+)", term).groups()  # type: ignore[union-attr]
+    found = re.fullmatch(r"(\S+) (==|!=) (\S+)", term)
+    assert found, f"the runner does not understand {term}"
+    left, operator, right = found.groups()
     was = names.get(left, "") if left.startswith("steps.") else names[left]
     other = right[1:-1] if right.startswith("'") else names[right]
     return (was == other) is (operator == "==")

@@ -108,7 +108,7 @@ class Judged:
         return self._allows(rule) is self._allows(other)
 
 
-def judged(parts: Sequence[Part], values: Values, default: bool | None) -> Judged:  # noqa: FBT001
+def judged(parts: Sequence[Part], values: Values, default: bool | None) -> Judged:  # noqa: FBT001 - what falls through
     """Return the parts of a chain's rules, in order, ready to be asked about.
 
     Raises:

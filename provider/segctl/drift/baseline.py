@@ -4,7 +4,8 @@ A baseline is a YAML list; every entry names what is accepted, by whom and until
 
     - {device: core-fw, kind: rule, name: allow-mgmt, owner: it-ops, expires: 2027-01-31}
 
-An entry with a `fingerprint` accepts only the difference that was seen.
+With a `key` an entry accepts the difference as it was seen, and no other, however it is worded.
+The `fingerprint` is of the wording; it counts where there is no key, as segctl 0.1 wrote entries.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from segctl.drift.report import DriftItem, DriftReport
 
 _NEEDED = ("device", "kind", "name", "owner", "expires")
-_ALLOWED = (*_NEEDED, "reason", "fingerprint")
+_ALLOWED = (*_NEEDED, "reason", "fingerprint", "key")
 _FINGERPRINT = re.compile(r"sha256:[0-9a-f]{16}")
 
 
@@ -88,13 +89,14 @@ def _problems(entry: object, at: Place, inside: Mapping[object, Place]) -> Itera
         yield _problem(
             inside.get("expires", at), f"expires must be a date like 2027-01-31, not {shown!r}", ""
         )
-    mark = values.get("fingerprint")
-    if mark is not None and not _FINGERPRINT.fullmatch(str(mark)):
-        yield _problem(
-            inside.get("fingerprint", at),
-            f"fingerprint must be like sha256:0123456789abcdef, not {str(mark)!r}",
-            "copy it from `segctl drift --json`, or remove it",
-        )
+    for key in ("fingerprint", "key"):
+        mark = values.get(key)
+        if mark is not None and not _FINGERPRINT.fullmatch(str(mark)):
+            yield _problem(
+                inside.get(key, at),
+                f"{key} must be like sha256:0123456789abcdef, not {str(mark)!r}",
+                "copy it from `segctl drift --json`, or remove it",
+            )
 
 
 def _problem(at: Place, message: str, hint: str) -> Problem:
@@ -120,6 +122,7 @@ def _entry(values: Mapping[str, Any], at: Place) -> Accepted:
         expires=_day(values["expires"]) or date.min,
         reason=str(values.get("reason") or ""),
         fingerprint=str(values.get("fingerprint") or ""),
+        key=str(values.get("key") or ""),
         file=at.file,
         line=at.line,
         column=at.column,
@@ -151,5 +154,6 @@ def _line(device: str, item: DriftItem, owner: str, expires: date, reason: str =
     values = {"device": device, "kind": item.kind, "name": item.name, "owner": owner}
     values |= {"reason": reason} if reason else {}
     values |= {"fingerprint": item.fingerprint} if item.fingerprint else {}
+    values |= {"key": item.key} if item.key else {}
     written = [f"{key}: {yaml_text(value)}" for key, value in values.items()]
     return f"- {{{', '.join([*written, f'expires: {expires.isoformat()}'])}}}"

@@ -22,6 +22,7 @@ from segctl.planning.findings import (
     PENDING,
 )
 from segctl.planning.plan import DevicePlan
+from segctl.providers.base import without_wording
 from segctl.providers.state import UNREAD, DeviceState
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class DriftItem:
     """One rule or object that is not as declared, however many differences it has.
 
     With `finding`, the item stands for that: a hole, an unconfirmed change, an error. `told` is
-    what the device enforces otherwise than declared because of it.
+    what the device enforces otherwise than declared because of it. `fingerprint` is of the words
+    it is told in, `key` of the facts behind them.
     """
 
     kind: str
@@ -92,6 +94,7 @@ class DriftItem:
     conduit: str = ""
     changes: tuple[Change, ...] = ()
     finding: Problem | None = None
+    key: str = ""
     told: tuple[Told, ...] = ()
     #: who changed it last, if the device says so
     changed_by: Author | None = None
@@ -119,7 +122,11 @@ class DriftItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """One entry of a baseline: known drift, its owner, and when its acceptance expires."""
+    """One entry of a baseline: known drift, its owner, and when its acceptance expires.
+
+    `key` binds it to the facts, and counts alone where there is one. Entries of segctl 0.1 have a
+    `fingerprint` only, of the words of then.
+    """
 
     device: str
     kind: str
@@ -128,21 +135,26 @@ class Accepted:
     expires: date
     reason: str = ""
     fingerprint: str = ""
+    key: str = ""
     file: str = ""
     line: int = 0
     column: int = 0
 
     def covers(self, item: DriftItem) -> bool:
         """Whether the entry is about this item, expired or not."""
-        return (self.kind, self.name) == (item.kind, item.name)
+        same = bool(self.key) and self.key == item.key  # a name may be a message, reworded since
+        return same or (self.kind, self.name) == (item.kind, item.name)
 
     def accepts(self, item: DriftItem, today: date) -> bool:
         """Whether the entry accepts the item as it is today.
 
-        What cannot be told is accepted only as it is: the entry needs its fingerprint.
+        What cannot be told is accepted only as it is: the entry needs its key or fingerprint.
         """
-        bound = item.state == CANNOT_TELL
-        same = self.fingerprint == item.fingerprint or not (self.fingerprint or bound)
+        if self.key:
+            same = self.key == item.key
+        else:
+            bound = item.state == CANNOT_TELL
+            same = self.fingerprint == item.fingerprint or not (self.fingerprint or bound)
         return self.covers(item) and same and self.expires >= today
 
 
@@ -349,7 +361,13 @@ def items_of(plan: DevicePlan) -> tuple[DriftItem, ...]:
     for one in plan.enforced:
         told.setdefault((one.kind, one.name), []).append(one)
     changed = [
-        _item(kind, name, changes, [told.pop((kind, one), []) for one in _names(name, changes)])
+        _item(
+            kind,
+            name,
+            changes,
+            [told.pop((kind, one), []) for one in _names(name, changes)],
+            plan.platform,
+        )
         for (kind, name), changes in grouped.items()
     ]
     elsewhere = {one.finding for one in plan.enforced}
@@ -384,7 +402,11 @@ def _names(name: str, changes: Iterable[Change]) -> tuple[str, ...]:
 
 
 def _item(
-    kind: str, name: str, changes: Sequence[Change], by_name: Iterable[Sequence[Told]]
+    kind: str,
+    name: str,
+    changes: Sequence[Change],
+    by_name: Iterable[Sequence[Told]],
+    platform: str,
 ) -> DriftItem:
     told = [one for each in by_name for one in each]
     states = {DRIFT_KINDS[change.op] for change in changes}
@@ -397,6 +419,7 @@ def _item(
             *(state for state in STATES if state in does),
         ),
         fingerprint=fingerprint(list(map(change_json, changes))),
+        key=fingerprint([change_json(_bare(change, platform)) for change in changes]),
         names=_names(name, changes),
         conduit=changes[0].conduit,
         changes=tuple(changes),
@@ -419,10 +442,18 @@ def _told_item(kind: str, name: str, told: Sequence[Told]) -> DriftItem:
         name=name,
         states=tuple(dict.fromkeys(one.state for one in found)),
         fingerprint=first.content if unknown else fingerprint(first.finding.message),
+        key=fingerprint([first.state, first.content]),
         names=() if first.own else (name,),
         finding=first.finding,
         told=tuple(found),
     )
+
+
+def _bare(change: Change, platform: str) -> Change:
+    """Return a change without the wording of what the provider noted beside its items."""
+    before = change.before and without_wording(platform, change.before)
+    after = change.after and without_wording(platform, change.after)
+    return replace(change, before=before, after=after)
 
 
 def _state_of(finding: Problem) -> str:
@@ -442,6 +473,9 @@ def _finding_item(state: str, finding: Problem) -> DriftItem:
         name=name,
         states=(state,),
         fingerprint=fingerprint(name if changing else finding.message),
+        key=fingerprint(
+            [finding.kind, *(finding.about or (name if changing else finding.message,))]
+        ),
         names=(name,),
         finding=finding,
     )

@@ -15,12 +15,12 @@ import stat
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import UnsupportedError
 from segctl.planning.documents import device_json, device_of
@@ -186,7 +186,8 @@ class PlanCache:
         """Store a plan, if it depends only on its key and reads back unchanged."""
         if self._folder is None or (plan.changes and not key.exact):
             return
-        body = json.dumps(device_json(plan), separators=(",", ":")).encode()
+        document = device_json(plan) | {"about": [list(one.about) for one in plan.findings]}
+        body = json.dumps(document, separators=(",", ":")).encode()
         if len(body) > MAX_ENTRY or _back(body) != plan:
             return
         with suppress(OSError):
@@ -214,7 +215,11 @@ class PlanCache:
 def _back(body: bytes) -> DevicePlan | None:
     """Return the plan of an entry; None if this version did not write it."""
     try:
-        return device_of(json.loads(body))
+        document: dict[str, Any] = json.loads(body)
+        facts = document.pop("about")
+        plan = device_of(document)
+        told = zip(plan.findings, facts, strict=True)
+        return replace(plan, findings=tuple(replace(one, about=tuple(of)) for one, of in told))
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

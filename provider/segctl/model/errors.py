@@ -35,9 +35,9 @@ Every error can be pickled: its arguments are in ``args``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,9 @@ class UsageError(SegctlError):
 class Problem:
     """One problem in an inventory or on a device: where, what, and what to do about it.
 
-    `kind` is for programs; `subject` is the name of the rule or object concerned.
+    `kind` is for programs; `subject` is the name of the rule or object concerned. `about` holds the
+    facts behind the message: a baseline that accepts a finding is bound to them, and still holds
+    when the message is reworded. Documents do not show it.
     """
 
     message: str
@@ -71,6 +73,7 @@ class Problem:
     severity: str = "error"
     kind: str = ""
     subject: str = ""
+    about: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:
@@ -83,6 +86,13 @@ class Problem:
         """One line: place, key path, message, hint."""
         head = ": ".join(part for part in (self.where, self.path, self.message) if part)
         return f"{head} ({self.hint})" if self.hint else head
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """Return a problem as it stands in documents."""
+    document = asdict(problem)
+    del document["about"]
+    return document
 
 
 class FileError(SegctlError):

@@ -27,7 +27,7 @@ from typing import (
 from segctl.analysis.rows import Row
 from segctl.model import items
 from segctl.model.diff import Anchor, Change
-from segctl.model.errors import PlanFormatError, Problem
+from segctl.model.errors import PlanFormatError, Problem, problem_json
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
 from segctl.planning.meaning import Meaning
@@ -110,7 +110,7 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         ],
         "script": device.script,
         "unmanaged": [unmanaged_json(rule) for rule in device.unmanaged],
-        "findings": [asdict(finding) for finding in device.findings],
+        "findings": [problem_json(finding) for finding in device.findings],
         "position": asdict(device.position),
         "covers": {kind: list(names) for kind, names in device.covers.items()},
         "basis": basis_json(device.basis) if device.basis else {},

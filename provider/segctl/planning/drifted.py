@@ -76,6 +76,7 @@ def _refused(device: Device, error: SegctlError) -> Problem:
         message=str(error).removeprefix(f"{device.name}: "),
         hint="segctl plan refuses to plan until then",
         kind=findings.REFUSED,
+        about=("refused", error.code, str(error)),  # a refusal has no facts but its words
     )
 
 
@@ -126,6 +127,7 @@ def _unmarked(kind: str, name: str) -> Told:
         "the inventory",
         kind=findings.REFUSED,
         subject=name,
+        about=("unmarked", kind, name),
     )
     return Told(kind=kind, name=name, state=findings.ERROR, finding=finding)
 

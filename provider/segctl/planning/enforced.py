@@ -130,6 +130,7 @@ class _Teller:
                 kind=state,
                 subject=name,
                 severity="warning",
+                about=(state, name, self._content(name)),
             ),
             example=found.example,
             content=self._content(name),

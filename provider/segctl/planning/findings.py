@@ -18,10 +18,8 @@ from segctl.model.policy import ANY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.model.diff import Change
-    from segctl.model.policy import FirewallZone, Policy, Rule
+    from segctl.model.policy import FirewallZone, Rule
     from segctl.model.site import Position
-    from segctl.planning.meaning import Cut
     from segctl.providers.base import Live
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
@@ -42,14 +40,8 @@ NOT_KEPT = "not_kept"
 DISPLACED = "displaced"
 #: A lock that is held.
 LOCKED = "lock"
-#: Kind of the one error that a user may allow (`--allow-mass-delete`).
-MASS_DELETE = "mass_delete"
 #: What to do about a rule that a manager of the device pushed, where nothing can be moved above it.
 PUSHED = "have it changed where it is managed, or declare what it permits as a conduit"
-#: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
-_FEW = 5
-#: The most names that one message lists.
-_SHOWN = 12
 
 
 def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> Iterator[Problem]:
@@ -66,12 +58,14 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 hint=f"keep its name: write {{zone: {former}}} in segctl_zone_map; or rename it "
                 "on the device first",
                 severity="error",
+                about=("zone is called", zone.name, former),
             )
         elif found is None and not managed:
             yield Problem(
                 message=f"zone {zone.name} does not exist on the device",
                 hint="correct segctl_zone_map, or set segctl_manage_zones: true",
                 severity="error",
+                about=("zone is missing", zone.name),
             )
         elif found is not None and not own and zone.interfaces not in ((), found.interfaces):
             yield Problem(
@@ -80,6 +74,7 @@ def bindings(expected: Iterable[FirewallZone], live: Live, *, managed: bool) -> 
                 f"to {', '.join(zone.interfaces)} in the inventory",
                 hint="rules would apply to the wrong interfaces: correct one of the two",
                 severity="error",
+                about=("zone is bound", zone.name, *found.interfaces, "not", *zone.interfaces),
             )
 
 
@@ -150,6 +145,7 @@ def state(found: DeviceState) -> Iterator[Problem]:
             severity="warning",
             kind=PENDING,
             subject=change.push,
+            about=(change.push,),
         )
     if found.kept != "same":
         where = f" ({found.kept_where})" if found.kept_where else ""
@@ -164,6 +160,7 @@ def state(found: DeviceState) -> Iterator[Problem]:
             severity="warning",
             kind=NOT_KEPT,
             subject=found.kept_where or "boot",
+            about=(found.kept, found.kept_where, found.cause),
         )
     for lock in found.locks:
         yield _lock(lock)
@@ -241,96 +238,8 @@ def displaced(order: Sequence[str], ours: set[str], position: Position) -> Itera
         severity="warning",
         kind=DISPLACED,
         subject=between[0],
+        about=(side, position.where, position.rule, *between),
     )
-
-
-def guarded(changes: Iterable[Change], held: Policy, wanted: Policy) -> dict[str, bool]:
-    """Return the rules on the device that are marked as essential, by their names after renames.
-
-    True of one that goes back to what was pushed: only what that permits counts, since a repair of
-    drift cuts nothing that is declared.
-    """
-    new = _new_names(changes)
-    after = {rule.name: rule for rule in wanted.rules}
-    found: dict[str, bool] = {}
-    for rule in held.rules:
-        if rule.essential and not rule.disabled and rule.action == "allow":
-            name = new.get(rule.name, rule.name)
-            then = after.get(name)
-            found[name] = then is not None and bool(rule.seal) and rule.seal == then.seal
-    return found
-
-
-def essential(cuts: Iterable[Cut], held: Policy, changes: Iterable[Change]) -> Iterator[Problem]:
-    """Refuse to cut a flow that the rule on the device marks as essential, or to risk that.
-
-    Args:
-        cuts: the guarded rules that lose packets, or may.
-        held: what segctl manages on the device.
-        changes: those of the plan, which may rename rules.
-    """
-    new = _new_names(changes)
-    rules = {new.get(rule.name, rule.name): rule for rule in held.rules}
-    for cut in cuts:
-        rule = rules[cut.rule]
-        would = "would cut it" if cut.sure else "may cut it, which cannot be told"
-        yield Problem(
-            message=f"rule {rule.name!r} carries the essential flow {rule.conduit}."
-            f"{rule.flow}; this change {would}: {cut.example}",
-            hint="if it may be cut, first set `essential: false` on the flow and apply that",
-            severity="error",
-        )
-
-
-def _new_names(changes: Iterable[Change]) -> dict[str, str]:
-    return {
-        change.before.name: change.name
-        for change in changes
-        if (change.op, change.kind) == ("rename", "rule") and change.before is not None
-    }
-
-
-def mass_delete(
-    changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
-) -> Iterator[Problem]:
-    """Refuse to delete most of our rules unasked, or all rules of a device without zones.
-
-    `attached` says whether the inventory attaches the device to any zone.
-    """
-    marked = {rule.name: rule for rule in held.rules}
-    deleted = {one.name for one in changes if (one.op, one.kind) == ("delete", "rule")}
-    gone = [rule for name, rule in marked.items() if name in deleted]
-    most = len(gone) > _FEW and 2 * len(gone) > len(marked)
-    retired = not attached and bool(gone) and len(gone) == len(marked)
-    if most or retired:
-        yield Problem(
-            message=f"this would delete {len(gone)} of the {len(marked)} rules that segctl keeps "
-            f"on the device; {_lacking(gone, wanted)}",
-            hint="restore what the inventory has lost; if the deletion is intended, or the "
-            "firewall is being retired: segctl apply --allow-mass-delete",
-            severity="error",
-            kind=MASS_DELETE,
-        )
-
-
-def _lacking(gone: Sequence[Rule], wanted: Policy) -> str:
-    """Return what the marks of the rules name that the inventory lacks for this device."""
-    conduits = {rule.conduit for rule in gone} - {rule.conduit for rule in wanted.rules} - {""}
-    if conduits:
-        return (
-            f"by their marks the inventory lacks, for this device, {_listed('conduit', conduits)}"
-        )
-    flows = {f"{rule.conduit}.{rule.flow}" for rule in gone if rule.flow}
-    flows -= {f"{rule.conduit}.{rule.flow}" for rule in wanted.rules}
-    if flows:
-        return f"by their marks the inventory lacks, for this device, {_listed('flow', flows)}"
-    return "by their marks it has their conduits and flows, but makes other rules of them"
-
-
-def _listed(what: str, names: Iterable[str]) -> str:
-    found = sorted(names)
-    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(found[:_SHOWN])}{more}"
 
 
 def _crosses(rule: Rule, zones: set[str]) -> bool:

@@ -24,7 +24,7 @@ from segctl.model.policy import (
     compared_fields,
 )
 from segctl.model.site import Position
-from segctl.planning import findings
+from segctl.planning import findings, losses
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
@@ -124,12 +124,7 @@ def compared(
     device, wanted = desired.device, fitted.wanted
     purge = device.unmanaged == "purge"
     owns = provider.capabilities.owns_zones
-    covers = {
-        "zone": tuple(
-            sorted({zone.name for zone in (*wanted[FirewallZone], *(live.zones if owns else ()))})
-        ),
-        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
-    }
+    covers = _covered(wanted, live.zones if owns else ())
     held = managed(live, covers)
     order = [name for name in live.order if name not in live.other_rules] if purge else live.order
     kept = _kept(wanted, held, live)
@@ -139,18 +134,14 @@ def compared(
     )
     purged = _purge(live) if purge else ()
     every = (*purged, *changes)
-    meant, cuts = meaning(every, live, provider, findings.guarded(changes, held, wanted))
+    meant, cuts = meaning(every, live, provider, losses.guarded(changes, held, wanted))
     notes = (
         *desired.findings,
         *fitted.warnings,
-        *findings.bindings(desired.bindings, live, managed=owns or device.manage_zones),
-        *findings.interfaces(desired.bindings, live),
-        *live.findings,
-        *findings.pending(live),
-        *findings.state(live.state),
+        *_of_the_device(desired, live, managed=owns or device.manage_zones),
         *fitted.others,
-        *findings.essential(cuts, held, changes),
-        *findings.mass_delete(changes, held, wanted, attached=bool(device.zones)),
+        *losses.essential(cuts, held, changes),
+        *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
         *pinned,
     )
@@ -191,6 +182,23 @@ def may_follow(desired: Desired, live: Live) -> bool:
     ours = {rule.name for rule in live.policy.rules}
     closing = desired.closing is not None and desired.closing.name in ours
     return bool(live.pushed.after) or bool(live.pushed.unread and (closing or not ours))
+
+
+def _covered(wanted: Policy, zones: Iterable[FirewallZone]) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of what is compared although it bears no mark of ours, by kind."""
+    return {
+        "zone": tuple(sorted({zone.name for zone in (*wanted[FirewallZone], *zones)})),
+        "default-rule": tuple(rule.name for rule in wanted[DefaultRule]),
+    }
+
+
+def _of_the_device(desired: Desired, live: Live, *, managed: bool) -> Iterator[Problem]:
+    """Yield what is to be known of the device, whatever becomes of its rules."""
+    yield from findings.bindings(desired.bindings, live, managed=managed)
+    yield from findings.interfaces(desired.bindings, live)
+    yield from live.findings
+    yield from findings.pending(live)
+    yield from findings.state(live.state)
 
 
 def _basis(

@@ -10,6 +10,7 @@ import segctl
 from segctl.model.diff import Op
 from segctl.model.site import Position
 from segctl.planning import findings
+from segctl.planning.losses import MASS_DELETE
 from segctl.providers.state import UNREAD, DeviceState
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class DevicePlan:
             finding
             for finding in self.findings
             if finding.severity == "error"
-            and not (allow_mass_delete and finding.kind == findings.MASS_DELETE)
+            and not (allow_mass_delete and finding.kind == MASS_DELETE)
         )
 
     @property

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from segctl.analysis.effective import Reading
 from segctl.analysis.words import Literally
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.analysis.decide import Packet
     from segctl.analysis.words import Platform
     from segctl.model.diff import Change
+    from segctl.model.items import Item
     from segctl.model.policy import FirewallZone
     from segctl.model.site import Device
     from segctl.protocols import Applications, Naming
@@ -314,6 +315,36 @@ class Wording(Protocol):
     def words(self, live: Live | None) -> Platform:
         """Return what is known of a device's words; without one, of what is declared. Pure."""
         ...
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A provider that notes in words, in ``extras``, what its items have no field for.
+
+    Without it the text of an extra is what it says.
+    """
+
+    def essence(self, extra: str) -> str:
+        """Return what an extra says, alike whatever its wording. Pure."""
+        ...
+
+
+def essence(platform: str, extra: str) -> str:
+    """Return what an extra says; of a platform that is not installed, the extra itself."""
+    try:
+        found = provider(platform)
+    except UnsupportedError:
+        return extra
+    return found.essence(extra) if isinstance(found, Noting) else extra
+
+
+def without_wording(platform: str, item: Item) -> Item:
+    """Return an item with the essences of its ``extras`` in place of their words."""
+    noted: tuple[str, ...] = getattr(item, "extras", ())
+    if not noted:
+        return item
+    values: dict[str, Any] = {"extras": tuple(sorted(essence(platform, one) for one in noted))}
+    return replace(item, **values)
 
 
 def reading(found: Provider, live: Live) -> Reading:

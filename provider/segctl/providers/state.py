@@ -6,7 +6,7 @@ out. All of this is read together with the policy and belongs to `Live`.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class DeviceState:
     """Everything besides the policy that decides how a device treats traffic later.
 
     `kept` says whether the device would load at boot what it enforces now, and `kept_where` from
-    where; `why_not_kept` explains what is wrong. `applied` holds the ids of plans that were
-    confirmed on it, latest first.
+    where; `why_not_kept` explains what is wrong, and `cause` is the provider's word for that, which
+    documents do not show. `applied` holds the ids of plans that were confirmed on it, latest first.
     """
 
     unconfirmed: tuple[Unconfirmed, ...] = ()
@@ -90,6 +90,7 @@ class DeviceState:
     kept_where: str = ""
     why_not_kept: str = ""
     applied: tuple[str, ...] = ()
+    cause: str = field(default="", compare=False)
 
     @property
     def unsettled(self) -> bool:
@@ -103,11 +104,13 @@ class DeviceState:
 
     def as_json(self) -> dict[str, Any]:
         """Return its form in documents; `read_state` is the inverse."""
-        return asdict(self) | {
+        document = asdict(self) | {
             "unconfirmed": [asdict(change) for change in self.unconfirmed],
             "locks": [asdict(lock) for lock in self.locks],
             "applied": list(self.applied),
         }
+        del document["cause"]
+        return document
 
 
 def read_state(document: Mapping[str, Any]) -> DeviceState:
@@ -116,7 +119,7 @@ def read_state(document: Mapping[str, Any]) -> DeviceState:
     Raises:
         TypeError: it has a key that a state does not have.
     """
-    if strange := sorted(set(document) - {one.name for one in fields(DeviceState)}):
+    if strange := sorted(set(document) - {one.name for one in fields(DeviceState) if one.compare}):
         message = f"a state has no {', '.join(strange)}"
         raise TypeError(message)
     changes: list[dict[str, Any]] = list(document.get("unconfirmed", ()))

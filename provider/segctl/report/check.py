@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.answer import Answer
 from segctl.fleet import Failure
+from segctl.model.errors import problem_json
 from segctl.report.extents import joined, names_text, service_list, time_list
 from segctl.report.labels import counted
 from segctl.report.lines import Line
@@ -96,7 +96,7 @@ def _error(document: Mapping[str, Any]) -> dict[str, Any]:
 def _device_json(name: str, found: Checked | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
         return {"name": name, "digest": "", "findings": [], "error": _failure_json(found)}
-    findings = [asdict(one) for one in found.findings]
+    findings = [problem_json(one) for one in found.findings]
     return {"name": name, "digest": found.digest, "findings": findings}
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segctl.drift.report import DRIFT_KINDS, Unchecked
+from segctl.model.errors import problem_json
 from segctl.planning.documents import change_json, unmanaged_json
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
 from segctl.providers.state import UNREAD
@@ -55,7 +56,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
         for kind in dict.fromkeys(DRIFT_KINDS.values())
     }
     told = {
-        key: [asdict(finding) for finding in device.told(state)]
+        key: [problem_json(finding) for finding in device.told(state)]
         for key, state in (
             ("holes", HOLE),
             ("unread", UNREAD),
@@ -77,7 +78,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
         "state": device.state.as_json(),
         "items": [_item_json(item) for item in device.items],
         "accepted": [_accepted_json(known) for known in device.accepted],
-        "findings": [asdict(finding) for finding in device.findings],
+        "findings": [problem_json(finding) for finding in device.findings],
     }
 
 
@@ -90,6 +91,7 @@ def _item_json(item: DriftItem) -> dict[str, Any]:
         "example": item.example,
         "conduit": item.conduit,
         "fingerprint": item.fingerprint,
+        "key": item.key,
         "changed_by": asdict(item.changed_by) if item.changed_by else None,
     }
 

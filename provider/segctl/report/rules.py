@@ -13,11 +13,11 @@ from segctl.planning.findings import (
     DISPLACED,
     HOLE,
     LOCKED,
-    MASS_DELETE,
     NOT_KEPT,
     PENDING,
     REFUSED,
 )
+from segctl.planning.losses import MASS_DELETE
 from segctl.providers.state import UNREAD
 from segctl.report.check import FAILED, UNKNOWN
 from segctl.report.plan_report import UNREADABLE

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.provenance import provenance_text
@@ -53,4 +53,4 @@ _SEVERITIES = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 def problems_json(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Return problems as JSON values."""
-    return [asdict(problem) for problem in problems]
+    return [problem_json(problem) for problem in problems]

@@ -13,6 +13,7 @@ import socket
 import stat
 import threading
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -96,7 +97,7 @@ class _OtherKeyError(Exception):
     """The device has no key of this family, or not the pinned one."""
 
 
-class _Proof:
+class _Proof(ABC):
     """The proof required of a host in one session, and its outcome."""
 
     def __init__(self, wanted: Sequence[str]) -> None:
@@ -124,8 +125,9 @@ class _Proof:
             raise paramiko.SSHException(self.refusal)
         self._accepted = blob
 
+    @abstractmethod
     def _objection(self, blob: bytes) -> str:
-        raise NotImplementedError
+        """Return why the required key is not this one; empty if it is."""
 
 
 class _Pinned(_Proof):

@@ -68,7 +68,7 @@ SITE = Site(
 
 
 def question(source: str, destination: str, **more: object) -> Question:
-    check = Check(source=source, destination=destination, **more)  # type: ignore[arg-type]
+    check = Check(source=source, destination=destination, **more)  # type: ignore[arg-type] # fields by name
     found, problems = questions([check], SITE, {"plant"})
     assert problems == ()
     (one,) = found
@@ -116,7 +116,7 @@ def policy(*rules: Rule) -> Policy:
 
 def rule(name: str = "r", **more: object) -> Rule:
     values = {"from_zones": ("SUPV",), "to_zones": ("CTRL",), "action": "allow"} | more
-    return Rule(name=name, **values)  # type: ignore[arg-type]
+    return Rule(name=name, **values)  # type: ignore[arg-type] # fields by name
 
 
 def read(held: Policy, *, platform: Platform | None = None) -> Reading:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
 
@@ -13,12 +14,9 @@ from segctl.cli.arguments import Settings
 from segctl.cli.device_progress import DeviceProgress
 from segctl.model.durations import format_duration
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# how often it beats is not for users to say
-tell_line: Callable[[DeviceProgress], None] = screen._tell_line  # pyright: ignore[reportPrivateUsage]
-beating = screen._beating  # pyright: ignore[reportPrivateUsage]
+TellLine: TypeAlias = Callable[[DeviceProgress], None]
+tell_line: TellLine = screen._tell_line  # pyright: ignore[reportPrivateUsage] - when is its matter
+beating = screen._beating  # pyright: ignore[reportPrivateUsage] - how often is not for users to say
 
 
 class Clock:

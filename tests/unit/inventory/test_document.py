@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def parse_events(text: str) -> Iterator[object]:
-    return cast("Any", yaml).parse(text)  # type: ignore[no-any-return]
+    return cast("Any", yaml).parse(text)  # type: ignore[no-any-return] # untyped there
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12)
@@ -44,7 +44,7 @@ TRICKY = st.text("0123456789+-.:_eExXboyYnNtTrRuUeEsSfFaAlLiInN~ =<TZ", min_size
 
 @given(VALUES, st.booleans())
 @settings(max_examples=200)
-def test_reads_what_the_safe_loader_reads(value: object, flow: bool) -> None:  # noqa: FBT001
+def test_reads_what_the_safe_loader_reads(value: object, flow: bool) -> None:  # noqa: FBT001 - drawn
     text = yaml.safe_dump(value, default_flow_style=flow, allow_unicode=True)
     for places in (False, True):
         document = parse(text, "f", places=places)
@@ -63,7 +63,7 @@ def test_plain_scalars_resolve_as_in_yaml_1_1(text: str) -> None:
     if len(events) != 1 or not events[0].implicit[0] or isinstance(expected, (list, dict)):
         return
     found = resolve(events[0].value)
-    assert (found, type(found)) == (expected, type(expected)) or found != found  # noqa: PLR0124
+    assert (found, type(found)) == (expected, type(expected)) or found != found  # noqa: PLR0124 - NaN
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_plain_scalars_resolve_as_in_yaml_1_1(text: str) -> None:
         (".5", 0.5),
         ("2027-03-31", date(2027, 3, 31)),
         ("2027-3-1", "2027-3-1"),
-        ("2001-12-14 21:59:43", datetime(2001, 12, 14, 21, 59, 43)),  # noqa: DTZ001
+        ("2001-12-14 21:59:43", datetime(2001, 12, 14, 21, 59, 43)),  # noqa: DTZ001 - without a zone
         ("y", "y"),
         ("~", None),
         ("", None),
@@ -130,7 +130,7 @@ def test_tags_of_ansible() -> None:
 def test_merge_keys_as_yaml_1_1_has_them() -> None:
     text = "x: &x {a: 1, b: 2}\ny: &y {a: 3, c: 4}\nz: {<<: [*x, *y], b: 9}\n"
     assert parse(text, "f").value == yaml.safe_load(text)
-    assert list(parse(text, "f").value["z"]) == list(yaml.safe_load(text)["z"])  # type: ignore[index]
+    assert list(parse(text, "f").value["z"]) == list(yaml.safe_load(text)["z"])  # type: ignore[index] # a mapping
 
 
 @given(VALUES)

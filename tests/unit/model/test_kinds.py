@@ -130,12 +130,12 @@ def test_a_platform_written_before_goes_on_working() -> None:
     """It made fitted rules of declared ones with `replace`, and read objects by attribute."""
     declared = DeclaredPolicy(addresses=(ADDRESS,), rules=(DECLARED,))
     with pytest.warns(DeprecationWarning, match=r"policy\.addresses is now policy\[Address\]"):
-        held = declared.addresses  # type: ignore[attr-defined] # pyright: ignore - the former way
+        held = declared.addresses  # type: ignore[attr-defined] # pyright: ignore[reportUnknownVariableType, reportAttributeAccessIssue, reportUnknownMemberType] - the former way
     assert held == (ADDRESS,)
     with pytest.warns(DeprecationWarning, match="holds Rule, not DeclaredRule"):
         fitted = Policy(rules=[replace(rule, name="n") for rule in declared.rules])
     assert fitted.rules == (replace(RULE, name="n"),)
-    again = replace(fitted, rules=(RULE,))  # type: ignore[call-arg] # pyright: ignore - as above
+    again = replace(fitted, rules=(RULE,))  # type: ignore[call-arg] # pyright: ignore[reportCallIssue] - as above
     assert again == Policy(rules=(RULE,))
     with pytest.raises(TypeError, match="no applications are given"):
         Policy(rules=[replace(DECLARED, protocols=(USE,))])

@@ -45,7 +45,7 @@ def answering(mock: PanosMock, made: Callable[[Mapping[str, str]], Answer | None
     def instead(params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
         return made(params) or handle(params, size, basic)
 
-    mock.device.handle = instead  # type: ignore[method-assign]
+    mock.device.handle = instead  # type: ignore[method-assign] # the device at the far end of the wire
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")

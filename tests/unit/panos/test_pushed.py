@@ -345,7 +345,7 @@ def answering(mock: PanosMock, said: Answer, command: str = "<pushed-shared-poli
     def instead(params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
         return said if command in params.get("cmd", "") else handle(params, size, basic)
 
-    mock.device.handle = instead  # type: ignore[method-assign]
+    mock.device.handle = instead  # type: ignore[method-assign] # this device answers otherwise
 
 
 @pytest.mark.parametrize("case", UNREADABLE)

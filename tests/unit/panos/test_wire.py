@@ -337,7 +337,7 @@ def test_one_connection_carries_a_read(mock: PanosMock) -> None:
         opened.append(1)
         return accept()
 
-    server.get_request = count  # type: ignore[method-assign]
+    server.get_request = count  # type: ignore[method-assign] # the server counts
     read(target_of(mock))
     assert len(opened) == 1
 

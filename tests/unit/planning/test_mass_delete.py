@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from segctl.model.diff import diff
 from segctl.model.policy import Policy, Rule
 from segctl.model.site import Position
-from segctl.planning.findings import MASS_DELETE, mass_delete
+from segctl.planning.losses import MASS_DELETE, mass_delete
 from segctl.planning.plan import DevicePlan
 
 

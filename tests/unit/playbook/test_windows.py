@@ -89,7 +89,7 @@ WINDOWS = st.builds(
 ).filter(lambda window: window.start != window.end)
 MOMENTS = st.datetimes(
     min_value=datetime(2026, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
-    max_value=datetime(2027, 12, 31),  # noqa: DTZ001
+    max_value=datetime(2027, 12, 31),  # noqa: DTZ001 - as above
     timezones=st.just(UTC),
 )
 

@@ -73,7 +73,7 @@ def test_the_search_finds_what_starts_a_process(tmp_path: Path) -> None:
 
 
 def python(code: str, **more: object) -> bytes:
-    found = run_child([sys.executable, "-c", code], timeout=60, **more)  # type: ignore[arg-type]
+    found = run_child([sys.executable, "-c", code], timeout=60, **more)  # type: ignore[arg-type] # options by name
     assert found.code == 0, found.errors
     return found.out
 

@@ -16,7 +16,7 @@ from segctl.transports.masking import masked
 URL = "https://robot:p%40ss-4711@chat.invalid/hooks/T0-B1?token=4712-x"
 
 
-@settings(max_examples=25, deadline=None)  # each looks at all objects of the process
+@settings(max_examples=25, deadline=None)  # each looks at all objects made since collection
 @given(st.text(min_size=6).filter(lambda text: not set(text) <= set("* ")))
 def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
     held = Secret(text)

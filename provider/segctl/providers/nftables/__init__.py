@@ -71,6 +71,12 @@ class NftablesProvider:
 
         return dump(self.parse(config))
 
+    def essence(self, extra: str) -> str:
+        """Return what an extra says, alike however it is worded."""
+        from segctl.providers.nftables.noted import essence
+
+        return essence(extra)
+
     def refusal(self, command: str) -> str:
         """Return why a probe's `command` may not run; empty if it may."""
         from segctl.providers.nftables.commands import refusal

@@ -67,6 +67,7 @@ def _unread(table: str, reason: str) -> Problem:
         severity="warning",
         kind=UNREAD,
         subject=table,
+        about=(table,),
     )
 
 
@@ -122,6 +123,7 @@ def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Probl
                 "a VALUE below 0x10000",
                 severity="error",
                 subject=f"{table} {chain}",
+                about=("mark", table, chain),
             )
     statements = (one for rules in lines.values() for rule in rules for one in rule)
     if any("xt" in one and not one["xt"] for one in statements):

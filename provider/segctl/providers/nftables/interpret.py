@@ -23,7 +23,7 @@ from segctl.model.policy import (
     Rule,
     Service,
 )
-from segctl.providers.nftables import former, names
+from segctl.providers.nftables import former, names, noted
 from segctl.providers.nftables.build import Former, Names, build
 from segctl.providers.nftables.table import Chain
 
@@ -309,18 +309,18 @@ def _with_extras(
                 name, wanted or none, held or none, of_rules, pair=pair, owner=owner
             )
         elif kind == "rule" and rest in of_rules:
-            of_rules[rest].append(f"chain {name} is not as segctl writes it")
+            of_rules[rest].append(noted.thing("chain", name, "differs"))
         else:
-            general.append(f"chain {name} is {_state(wanted, held)}")
+            general.append(noted.thing("chain", name, _state(wanted, held)))
     for name in sorted({*expected.sets, *sets}):
         wanted_set, held_set = expected.sets.get(name), table.sets.get(name)
         if wanted_set != held_set:
-            general.append(f"set {name} is {_state(wanted_set, held_set)}")
+            general.append(noted.thing("set", name, _state(wanted_set, held_set)))
     for name in sorted(expected.counters):
         if expected.counters[name] != table.counters.get(name):
             rule = name.removeprefix("rule_")
             place = of_rules[rule] if rule in of_rules and rule != name else general
-            place.append(f"counter {name} is not as segctl writes it")
+            place.append(noted.thing("counter", name, "differs"))
     rules = [
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
@@ -341,10 +341,10 @@ def _missing_default() -> DefaultRule:
     return DefaultRule(name="interzone-default", action="allow", log=False)
 
 
-def _state(wanted: object, held: object) -> str:
+def _state(wanted: object, held: object) -> noted.State:
     if wanted is None:
-        return "not segctl's"
-    return "missing" if held is None else "not as segctl writes it"
+        return "strange"
+    return "missing" if held is None else "differs"
 
 
 def _compare_lines(
@@ -364,13 +364,13 @@ def _compare_lines(
     missing.subtract(Tally(held.lines))
     for line, count in missing.items():
         if count > 0:
-            of_rules[owner or _owner(line)].append(f"{chain} lacks: {line}")
+            of_rules[owner or _owner(line)].append(noted.line(chain, "lacks", str(line)))
     for line in held.lines:
         if missing[line] < 0:
             missing[line] += 1
             of = _owner(line)
             if of in of_rules:
-                of_rules[of].append(f"{chain} also has: {line}")
+                of_rules[of].append(noted.line(chain, "has", str(line)))
             else:
                 yield _stray(chain, pair, line)
 

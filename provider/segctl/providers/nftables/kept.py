@@ -12,7 +12,7 @@ import hashlib
 import json
 import posixpath
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from segctl.model.errors import Problem
 from segctl.providers.nftables import agent, names
@@ -63,28 +63,37 @@ def table_digest(listing: str) -> str:
     return digest(read_table(listing) if listing else Table())
 
 
-def kept(document: Document, table: Table) -> tuple[Kept, str]:
-    """Return whether the boot file holds what the host enforces, and a text why it does not."""
+class Boot(NamedTuple):
+    """Whether the boot file holds what the host enforces; why it does not, in words and as one."""
+
+    kept: Kept
+    why: str = ""
+    cause: str = ""
+
+
+def kept(document: Document, table: Table) -> Boot:
+    """Compare the boot file with what the host enforces."""
     said = document.boot
     if said is None:
-        return "unknown", "it was not read"
+        return Boot("unknown", "it was not read", "unread")
     if "No such file or directory" in said:
         if not table.chains:
-            return "same", ""
-        return "missing", f"there is no {agent.BOOT_FILE}"
+            return Boot("same")
+        return Boot("missing", f"there is no {agent.BOOT_FILE}", "absent")
     if not said.startswith("#") and re.match(r"(?:cat|sudo|sh|\S+/cat): ", said):
         reason = said.strip().splitlines()[0]
-        return "unknown", f"the account may not read it ({reason}): see docs/nftables.md"
+        why = f"the account may not read it ({reason}): see docs/nftables.md"
+        return Boot("unknown", why, "refused")
     head = _HEAD.fullmatch(said)
     if head is None:
-        former = said.startswith(agent.BOOT_TITLE)
-        by = "an earlier segctl" if former else "somebody else"
-        return "unknown" if former else "differs", f"{by} wrote it"
+        if said.startswith(agent.BOOT_TITLE):
+            return Boot("unknown", "an earlier segctl wrote it", "earlier")
+        return Boot("differs", "somebody else wrote it", "others")
     if head["body"] != document.body:
-        return "differs", "it was edited after segctl wrote it"
+        return Boot("differs", "it was edited after segctl wrote it", "edited")
     if head["table"] != digest(table):
-        return "differs", "the table was changed after segctl wrote it"
-    return "same", ""
+        return Boot("differs", "the table was changed after segctl wrote it", "changed")
+    return Boot("same")
 
 
 def loading(document: Document, table: Table) -> Iterator[Problem]:

@@ -54,7 +54,7 @@ def _parse(document: bytes) -> NftLive:
     table = _table(host)
     meaning = interpret(table) if table.chains else Meaning(policy=Policy(), names=Names())
     links = _links(host)
-    found_kept, why = kept(host, table)
+    boot = kept(host, table)
     return NftLive(
         identity=Identity(
             serial=host.machine,
@@ -81,7 +81,13 @@ def _parse(document: bytes) -> NftLive:
             *_debris(meaning.debris),
             *loading(host, table),
         ),
-        state=replace(_state(host), kept=found_kept, why_not_kept=why, kept_where=BOOT_FILE),
+        state=replace(
+            _state(host),
+            kept=boot.kept,
+            why_not_kept=boot.why,
+            cause=boot.cause,
+            kept_where=BOOT_FILE,
+        ),
         table=table,
         names=meaning.names,
     )

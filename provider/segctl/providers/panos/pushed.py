@@ -176,6 +176,7 @@ def findings(pushed: Pushed, no_zones: str) -> Iterator[Problem]:
             severity="warning",
             kind=UNREAD,
             subject=UNREAD_RULES,
+            about=("pushed", *pushed.unread),
         )
     if no_zones:
         yield Problem(

@@ -1,0 +1,115 @@
+"""What a change would take away that must be allowed first: essential flows, most of the rules.
+
+Pure functions from what a device holds and what it is to hold to problems, each an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segctl.model.diff import Change
+    from segctl.model.policy import Policy, Rule
+    from segctl.planning.meaning import Cut
+
+#: Kind of the one error that a user may allow (`--allow-mass-delete`).
+MASS_DELETE = "mass_delete"
+#: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
+_FEW = 5
+#: The most names that one message lists.
+_SHOWN = 12
+
+
+def guarded(changes: Iterable[Change], held: Policy, wanted: Policy) -> dict[str, bool]:
+    """Return the rules on the device that are marked as essential, by their names after renames.
+
+    True of one that goes back to what was pushed: only what that permits counts, since a repair of
+    drift cuts nothing that is declared.
+    """
+    new = _new_names(changes)
+    after = {rule.name: rule for rule in wanted.rules}
+    found: dict[str, bool] = {}
+    for rule in held.rules:
+        if rule.essential and not rule.disabled and rule.action == "allow":
+            name = new.get(rule.name, rule.name)
+            then = after.get(name)
+            found[name] = then is not None and bool(rule.seal) and rule.seal == then.seal
+    return found
+
+
+def essential(cuts: Iterable[Cut], held: Policy, changes: Iterable[Change]) -> Iterator[Problem]:
+    """Refuse to cut a flow that the rule on the device marks as essential, or to risk that.
+
+    Args:
+        cuts: the guarded rules that lose packets, or may.
+        held: what segctl manages on the device.
+        changes: those of the plan, which may rename rules.
+    """
+    new = _new_names(changes)
+    rules = {new.get(rule.name, rule.name): rule for rule in held.rules}
+    for cut in cuts:
+        rule = rules[cut.rule]
+        would = "would cut it" if cut.sure else "may cut it, which cannot be told"
+        yield Problem(
+            message=f"rule {rule.name!r} carries the essential flow {rule.conduit}."
+            f"{rule.flow}; this change {would}: {cut.example}",
+            hint="if it may be cut, first set `essential: false` on the flow and apply that",
+            severity="error",
+            about=("cut", cut.rule, rule.conduit, rule.flow),
+        )
+
+
+def _new_names(changes: Iterable[Change]) -> dict[str, str]:
+    return {
+        change.before.name: change.name
+        for change in changes
+        if (change.op, change.kind) == ("rename", "rule") and change.before is not None
+    }
+
+
+def mass_delete(
+    changes: Iterable[Change], held: Policy, wanted: Policy, *, attached: bool
+) -> Iterator[Problem]:
+    """Refuse to delete most of our rules unasked, or all rules of a device without zones.
+
+    `attached` says whether the inventory attaches the device to any zone.
+    """
+    marked = {rule.name: rule for rule in held.rules}
+    deleted = {one.name for one in changes if (one.op, one.kind) == ("delete", "rule")}
+    gone = [rule for name, rule in marked.items() if name in deleted]
+    most = len(gone) > _FEW and 2 * len(gone) > len(marked)
+    retired = not attached and bool(gone) and len(gone) == len(marked)
+    if most or retired:
+        yield Problem(
+            message=f"this would delete {len(gone)} of the {len(marked)} rules that segctl keeps "
+            f"on the device; {_lacking(gone, wanted)}",
+            hint="restore what the inventory has lost; if the deletion is intended, or the "
+            "firewall is being retired: segctl apply --allow-mass-delete",
+            severity="error",
+            kind=MASS_DELETE,
+            about=(str(len(marked)), *sorted(rule.name for rule in gone)),
+        )
+
+
+def _lacking(gone: Sequence[Rule], wanted: Policy) -> str:
+    """Return what the marks of the rules name that the inventory lacks for this device."""
+    conduits = {rule.conduit for rule in gone} - {rule.conduit for rule in wanted.rules} - {""}
+    if conduits:
+        return (
+            f"by their marks the inventory lacks, for this device, {_listed('conduit', conduits)}"
+        )
+    flows = {f"{rule.conduit}.{rule.flow}" for rule in gone if rule.flow}
+    flows -= {f"{rule.conduit}.{rule.flow}" for rule in wanted.rules}
+    if flows:
+        return f"by their marks the inventory lacks, for this device, {_listed('flow', flows)}"
+    return "by their marks it has their conduits and flows, but makes other rules of them"
+
+
+def _listed(what: str, names: Iterable[str]) -> str:
+    found = sorted(names)
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"{what}{'s' if len(found) > 1 else ''} {', '.join(found[:_SHOWN])}{more}"
