@@ -85,7 +85,7 @@ COMMANDS = {
     "lint": (
         "HOST",
         "--declared",
-        "--snapshot",
+        "--offline",
         "--markdown",
         "--sarif",
         "--junit",
@@ -93,7 +93,7 @@ COMMANDS = {
         "--html",
         "--env",
     ),
-    "prove": ("--declared", "--snapshot", "--same"),
+    "prove": ("--declared", "--offline", "--same"),
     "query": (
         "--from",
         "--to",

@@ -75,7 +75,7 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["query", "live", "implies", "declared"],
     ],
     "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
-    "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--snapshot", FOLDERS]],
+    "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],

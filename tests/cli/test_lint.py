@@ -143,7 +143,7 @@ def test_a_snapshot_is_linted_without_its_device(applied: Plant) -> None:
     assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
     for mock in applied.fleet.mocks.values():
         mock.stop()
-    document = linted_offline(applied, "--snapshot", "fw1.json")
+    document = linted_offline(applied, "--offline", "fw1.json")
     assert document["source"] == "snapshot"
     assert [device["name"] for device in document["devices"]] == ["fw1"]
     assert ("shadowed", POLL) in of(document, "fw1")
@@ -167,7 +167,7 @@ def test_a_rule_of_ours_in_a_snapshot_is_certain(applied: Plant) -> None:
     )
     assert applied("apply", "--auto-approve").code == 0
     assert applied("snapshot", "-o", "kept").code == 0
-    for words in ((), ("--declared",), ("--snapshot", "kept")):
+    for words in ((), ("--declared",), ("--offline", "kept")):
         document = linted(applied, *words, code=1)
         kinds = {kind for kind, subject in of(document, "fw1") if "again" in subject}
         assert kinds == {"redundant"}
@@ -213,7 +213,7 @@ def test_a_gateway(gateway: Plant) -> None:
     assert document["summary"]["error"] == document["summary"]["warning"] == 0
     assert linted(gateway, "--declared")["devices"][0]["findings"] == device["findings"]
     assert gateway("snapshot", "-o", "kept").code == 0
-    assert linted(gateway, "--snapshot", "kept")["devices"][0]["findings"] == device["findings"]
+    assert linted(gateway, "--offline", "kept")["devices"][0]["findings"] == device["findings"]
 
 
 def test_a_gateway_whose_inventory_says_the_same_twice(gateway: Plant) -> None:
@@ -251,9 +251,9 @@ def test_a_device_that_cannot_be_read_is_told_beside_the_others(applied: Plant) 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--declared", "--snapshot", "x"), "give either --declared or --snapshot"),
+        (("--declared", "--offline", "x"), "give either --declared or --offline"),
         (("nobody",), "nobody"),
-        (("--snapshot", "absent.json"), "absent.json"),
+        (("--offline", "absent.json"), "absent.json"),
     ],
 )
 def test_bad_input(plant: Plant, words: tuple[str, ...], message: str) -> None:
@@ -265,5 +265,5 @@ def test_bad_input(plant: Plant, words: tuple[str, ...], message: str) -> None:
 
 def test_a_snapshot_of_a_device_that_is_not_selected(applied: Plant) -> None:
     assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
-    done = applied("lint", "fw2", "--snapshot", "fw1.json", "--json")
+    done = applied("lint", "fw2", "--offline", "fw1.json", "--json")
     assert done.json["error"]["message"] == "fw1.json is of fw1, which is not selected"

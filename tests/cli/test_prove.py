@@ -223,19 +223,19 @@ def test_what_depends_on_more_is_not_asked(applied: Plant) -> None:
 def test_a_snapshot_is_proved_as_its_device(applied: Plant) -> None:
     assert applied("snapshot", "-o", "snapshots").code == 0
     applied.by_hand()
-    document = proved(applied, "--snapshot", "snapshots")
+    document = proved(applied, "--offline", "snapshots")
     assert (document["source"], document["summary"]["proved"]) == ("snapshot", 2)
     assert "snapshot taken" in device(document)["findings"][0]["message"]
     assert applied("snapshot", "-o", "snapshots").code == 0
-    assert proved(applied, "--snapshot", "snapshots", code=1)["error"]["code"] == "not_proved"
+    assert proved(applied, "--offline", "snapshots", code=1)["error"]["code"] == "not_proved"
 
 
 def test_a_firewall_without_a_snapshot_is_not_compared(applied: Plant) -> None:
     assert applied("snapshot", "fw1", "-o", "fw1.snapshot.json").code == 0
-    document = proved(applied, "--snapshot", "fw1.snapshot.json", code=1)
+    document = proved(applied, "--offline", "fw1.snapshot.json", code=1)
     assert document["error"]["code"] == "snapshot"
     assert device(document, "fw2")["status"] == "error"
-    assert "fw2  ! snapshot" in applied("prove", "--snapshot", "fw1.snapshot.json").out
+    assert "fw2  ! snapshot" in applied("prove", "--offline", "fw1.snapshot.json").out
 
 
 # --- end to end ----------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_two_firewalls_permit_the_same(plant: Plant) -> None:
 def test_two_firewalls_that_differ_are_told_apart(applied: Plant) -> None:
     assert applied("snapshot", "-o", "snapshots").code == 0
     beside(applied)
-    done = applied("prove", "--same", "fw1,fw2", "--snapshot", "snapshots", "--json")
+    done = applied("prove", "--same", "fw1,fw2", "--offline", "snapshots", "--json")
     assert done.code == 1
     assert done.json["error"]["code"] == "inventory"  # fw2 has no such zone yet
     with applied.unchanged():
@@ -333,7 +333,7 @@ def test_firewalls_without_common_zones_are_not_compared(plant: Plant) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--declared", "--snapshot", "x.json"), "either --declared or --snapshot"),
+        (("--declared", "--offline", "x.json"), "either --declared or --offline"),
         (("--same", "fw1"), "two firewalls"),
         (("--same", "fw1,fw1"), "needs two"),
         (("--same", "fw1,fw9"), "needs two"),

@@ -38,7 +38,7 @@ def lint(
     snapshot: Annotated[
         Path | None,
         typer.Option(
-            "--snapshot", help="Lint this snapshot, or folder of snapshots, instead of devices"
+            "--offline", help="Lint this snapshot, or folder of snapshots, instead of devices"
         ),
     ] = None,
     files: ReportFiles,

@@ -29,7 +29,7 @@ def prove(
     snapshot: Annotated[
         Path | None,
         typer.Option(
-            "--snapshot", help="Read this snapshot, or folder of snapshots, instead of devices"
+            "--offline", help="Read this snapshot, or folder of snapshots, instead of devices"
         ),
     ] = None,
     same: Annotated[

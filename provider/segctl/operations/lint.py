@@ -56,7 +56,7 @@ def lint(common: CommonOptions, options: LintOptions, progress: Progress) -> Lin
     from segctl.fleet.lint import Linted
 
     if options.declared and options.snapshot is not None:
-        raise UsageError("give either --declared or --snapshot")
+        raise UsageError("give either --declared or --offline")
     loaded = load_inventory(common, progress)
     snapshots = _snapshots(options.snapshot)
     chosen = _selected(loaded, options.pattern)

@@ -66,7 +66,7 @@ def prove(common: CommonOptions, options: ProveOptions, progress: Progress) -> P
     from segctl.fleet.proofs import DeviceProof
 
     if options.declared and options.snapshot is not None:
-        raise UsageError("give either --declared or --snapshot: the one reads no device's policy")
+        raise UsageError("give either --declared or --offline: the one reads no device's policy")
     taken = snapshots(options.snapshot)
     loaded = load_inventory(common, progress)
     intent = Intent(loaded.site, today())
