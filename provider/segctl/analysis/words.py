@@ -189,7 +189,8 @@ class Words:
         asks = tuple(text for text in held.extras if self._platform.effect(text) != "none")
         if not asks:
             return exact(found)
-        return Meaning(found, (), (f"{held.name} also asks for {', '.join(asks)}",))
+        told = ", ".join(self._shown(text) for text in asks)
+        return Meaning(found, (), (f"{held.name} also asks for {told}",))
 
     # --- applications ------------------------------------------------------------------------
 
@@ -271,11 +272,16 @@ class Words:
             if one in found.values():
                 effect = one
                 break
-        return effect, tuple(text for text, each in found.items() if each != "none")
+        return effect, tuple(self._shown(text) for text, each in found.items() if each != "none")
+
+    def _shown(self, extra: str) -> str:
+        """Return a text as reasons have it: as a snapshot keeps it, if the platform says how."""
+        shown: Callable[[str], str] | None = getattr(self._platform, "shown", None)
+        return extra if shown is None else shown(extra)
 
     def deciding(self, extras: Iterable[str]) -> tuple[str, ...]:
         """Return those of the texts that do something to what holds them."""
-        return tuple(text for text in extras if self._platform.effect(text) != "none")
+        return tuple(self._shown(text) for text in extras if self._platform.effect(text) != "none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,10 @@ class PlanCache:
         """Store a plan, if it depends only on its key and reads back unchanged."""
         if self._folder is None or (plan.changes and not key.exact):
             return
-        document = device_json(plan) | {"about": [list(one.about) for one in plan.findings]}
+        document = device_json(plan) | {
+            "about": [list(one.about) for one in plan.findings],
+            "about_enforced": [list(one.finding.about) for one in plan.enforced],
+        }
         body = json.dumps(document, separators=(",", ":")).encode()
         if len(body) > MAX_ENTRY or _back(body) != plan:
             return
@@ -216,10 +219,17 @@ def _back(body: bytes) -> DevicePlan | None:
     """Return the plan of an entry; None if this version did not write it."""
     try:
         document: dict[str, Any] = json.loads(body)
-        facts = document.pop("about")
+        facts, enforced = document.pop("about"), document.pop("about_enforced")
         plan = device_of(document)
         told = zip(plan.findings, facts, strict=True)
-        return replace(plan, findings=tuple(replace(one, about=tuple(of)) for one, of in told))
+        does = zip(plan.enforced, enforced, strict=True)
+        return replace(
+            plan,
+            findings=tuple(replace(one, about=tuple(of)) for one, of in told),
+            enforced=tuple(
+                replace(one, finding=replace(one.finding, about=tuple(of))) for one, of in does
+            ),
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 

@@ -117,7 +117,7 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         "purge": device.purge,
         "state": device.state.as_json(),
     }
-    told = [asdict(one) for one in device.enforced]
+    told = [asdict(one) | {"finding": problem_json(one.finding)} for one in device.enforced]
     return (
         document
         | ({"meaning": meaning_json(meant)} if meant else {})

@@ -27,11 +27,12 @@ from segctl.model.policy import (
 from segctl.model.wording import sentence_of
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, PUSHED
 from segctl.planning.plan import Told
-from segctl.providers.base import declared_for, reading
+from segctl.providers.base import declared_for, reading, words_of
+from segctl.providers.parsed import without_note
 from segctl.providers.pushed import UNREAD_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.deviations import Deviation
     from segctl.model.policy import Item
@@ -67,7 +68,8 @@ def enforced(
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
     found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}
-    teller = _Teller(wanted, live)
+    shown: Callable[[str], str] = getattr(words_of(provider, live), "shown", str)
+    teller = _Teller(wanted, live, shown)
     return tuple(
         teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
     )
@@ -103,8 +105,9 @@ def foreseen(
 class _Teller:
     """Puts into words what rules of one device do."""
 
-    def __init__(self, wanted: Policy, live: Live) -> None:
+    def __init__(self, wanted: Policy, live: Live, shown: Callable[[str], str]) -> None:
         self._live = live
+        self._shown = shown
         self._held = live.effective()
         self._pushed = {rule.name for rule in live.pushed.before}
         self._others = {rule.name: rule for rule in (*live.pushed.rules, *live.others.rules)}
@@ -200,16 +203,19 @@ class _Teller:
         return f" stands {where} our block and"
 
     def _content(self, name: str) -> str:
-        """Return a digest of a rule with everything that it names on the device."""
+        """Return a digest of a rule with everything that it names on the device.
+
+        A snapshot of the device gives the same.
+        """
         items: list[Item] = [
             *(rule for rule in self._held.rules if rule.name == name),
             *(rule for rule in self._held[DefaultRule] if rule.name == name),
         ]
         digest = hashlib.sha256(self._live.other_rules.get(name, "").encode())
-        for item in items:
-            digest.update(item_digest(item).encode())
-        for item in _named(items, self._objects):
-            digest.update(f"\n{item.kind_name} {item_digest(item)}".encode())
+        for item in (*items, *_named(items, self._objects)):
+            plain = item_digest(without_note(item, self._shown))
+            known = self._live.other_objects.get(f"{item.kind_name} {item.name}", "")
+            digest.update(f"\n{item.kind_name} {plain} {known}".encode())
         return f"sha256:{digest.hexdigest()[:16]}"
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.space import host_of, service_text
 from segctl.fleet import Failure
-from segctl.model.errors import Problem
+from segctl.model.errors import Problem, problem_json
 from segctl.report.document import Check, Report, Suite, remark_of
 from segctl.report.labels import counted
 from segctl.report.lines import Line
@@ -102,7 +101,7 @@ def _device(name: str, found: Linted | Failure) -> dict[str, Any]:
         "chains": found.lint.chains,
         "findings": [_finding(one) for one in found.lint.findings],
         "cannot_tell": [_doubt(one) for one in found.lint.doubts],
-        "device_findings": [asdict(one) for one in found.findings],
+        "device_findings": [problem_json(one) for one in found.findings],
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from segctl.analysis.space import host_of, service_text
 from segctl.analysis.symbols import on_default_ports
 from segctl.fleet import Failure
+from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 
@@ -108,7 +109,7 @@ def _device_json(name: str, found: DeviceProof | Failure) -> dict[str, Any]:
         "more": proof.more,
         "widened": [asdict(one) for one in proof.widenings],
         "device_asked": found.asked,
-        "findings": [asdict(one) for one in found.findings],
+        "findings": [problem_json(one) for one in found.findings],
     }
 
 

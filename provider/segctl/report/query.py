@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.by_rule import STATES
 from segctl.analysis.series import gets_through
 from segctl.fleet import Failure
+from segctl.model.errors import problem_json
 from segctl.report.extents import (
     address_list,
     address_text,
@@ -99,7 +99,7 @@ def _devices_json(devices: Mapping[str, Listed | Failure]) -> list[dict[str, Any
         if isinstance(one, Failure):
             found.append({"name": name, "digest": "", "findings": [], "error": _failure(one)})
         else:
-            findings = [asdict(each) for each in one.findings]
+            findings = [problem_json(each) for each in one.findings]
             found.append({"name": name, "digest": one.digest, "findings": findings})
     return found
 

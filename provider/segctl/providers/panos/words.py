@@ -49,9 +49,10 @@ _HARMLESS: Final = frozenset(
         "tag",
     }
 )
-#: Lists of names of objects: of web sites, and of what a host must be like.
+#: Lists of names of objects: of web sites, and of what a host must be like. Ports of sources.
 _NAMES: Final = re.compile(
     r"(category|source-hip|destination-hip|hip-profiles)\{member=[^{}=]*( member=[^{}=]*)*\}"
+    r"|source-port=[0-9,-]+"
 )
 _TAG: Final = re.compile("[a-z0-9-]+")
 #: A list that holds this word asks for nothing.
@@ -109,6 +110,10 @@ class PanosWords:
         Source: vendor's networking guide, Configure IPv4 Multicast, on security policy rules.
         """
         return "multicast"
+
+    def shown(self, extra: str) -> str:
+        """Return what reasons say of such a text: what a snapshot keeps of it."""
+        return extra if extra in self.unread else kept(extra)
 
     def effect(self, extra: str) -> Effect:
         """Return whether a rule or a service is narrower for it; nothing makes one wider.
