@@ -30,6 +30,11 @@ _TOGETHER = (
 
 #: Unit tests in seconds or minutes, which `make quick` leaves out.
 _SLOW = (
+    "tests/unit/planning/test_snapshots.py",
+    "tests/unit/system/test_children.py",
+    "tests/unit/transports/test_ssh_exec.py",
+    "tests/unit/transports/test_ssh_cli.py",
+    "tests/unit/panos/test_wire.py",
     "tests/unit/bench/",
     "tests/unit/inventory/test_programs.py",
     "tests/unit/nftables/test_endings.py",
