@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from segctl.model.site import Conduit, Flow, PortRange, Site, Source, Zone
+    from segctl.protocols import Protocol
 
 #: Where a conduit passes: two zones of operations, operations and DMZ, and so on.
 Boundary: TypeAlias = Literal["operations", "dmz", "dmz-corporate", "corporate"]
@@ -210,10 +211,21 @@ def _level(zone: Zone, requirement: str) -> int | None:
 
 
 def _classes(flow: Flow) -> frozenset[str]:
-    """Return the access classes of a flow; one that does not enforce them permits them all."""
+    """Return the access classes of a flow; one that does not enforce them permits them all.
+
+    So does one that names ports and no protocol: whatever listens there can be spoken to. Without
+    ports it permits all that there is.
+    """
     from segctl.protocols import catalogue
 
     named = frozenset(one for use in flow.protocols for one in use.classes)
+    if not flow.protocols and (not flow.applications or "any" in flow.applications):
+        named |= {
+            word
+            for protocol in catalogue().protocols.values()
+            if not flow.services or _listens(protocol, flow.services)
+            for word in protocol.classes
+        }
     if flow.functions == "not-enforced":
         known = catalogue()
         named |= {
@@ -227,6 +239,14 @@ def _classes(flow: Flow) -> frozenset[str]:
         for name in flow.applications
         if (found := catalogue().application(name)) is not None and found.access_class
     }
+
+
+def _listens(protocol: Protocol, ports: Iterable[PortRange]) -> bool:
+    return any(
+        at.main and at.protocol == one.protocol and at.first <= one.last and one.first <= at.last
+        for at in protocol.ports
+        for one in ports
+    )
 
 
 def _classes_into_higher_level(rule: Rule, conduit: Conduit, plant: _Plant) -> Iterator[Found]:

@@ -120,6 +120,24 @@ def test_functions_that_are_not_enforced_count_as_permitted() -> None:
     assert "safety-beyond-reads" in kinds(conduit("cell", "sis", PORT_22))
 
 
+@pytest.mark.parametrize(
+    ("flow", "found"),
+    [
+        (Flow(id="f", services=services("tcp/502")), True),
+        (Flow(id="f", services=services("udp/123")), False),
+        (Flow(id="f", services=services("tcp/1-65535")), True),
+        (Flow(id="f", applications=("any",)), True),
+        (Flow(id="f", applications=("any",), services=services("tcp/102")), True),
+        (Flow(id="f", applications=("ntp-base",)), False),
+    ],
+)
+def test_a_port_of_a_control_protocol_permits_what_is_spoken_there(
+    flow: Flow, *, found: bool
+) -> None:
+    kind = "control-into-higher-level"
+    assert (kind in kinds(conduit("scada", "cell", flow))) is found
+
+
 def test_a_source_without_a_level_is_not_taken_for_a_high_one() -> None:
     assert "control-into-higher-level" in kinds(conduit("vendor", "cell", PROGRAM))
 
