@@ -93,11 +93,12 @@ def _requests() -> list[dict[str, str]]:
     """Return what segctl asks a firewall, in its order."""
     from segctl.providers.panos import names
     from segctl.providers.panos.parse import COUNTED_KINDS
-    from segctl.providers.panos.render import CONTAINERS
+    from segctl.providers.panos.places import Place
 
     system = "<show><system><info></info></system></show>"
     changes = "<show><config><list><changes></changes></list></config></show>"
     applications = "/config/predefined/application/entry/@name"
+    place = Place(name="vsys1")
     return [
         {"type": "op", "cmd": system},
         {"type": "op", "cmd": changes},
@@ -105,7 +106,11 @@ def _requests() -> list[dict[str, str]]:
         {"type": "config", "action": "show", "xpath": names.SHARED},
         {"type": "config", "action": "get", "xpath": applications},
         *(
-            {"type": "config", "action": "get", "xpath": f"{VSYS}/{CONTAINERS[kind]}/entry/@name"}
+            {
+                "type": "config",
+                "action": "get",
+                "xpath": f"{place.all_of(kind)}/entry/@name",
+            }
             for kind in COUNTED_KINDS
         ),
     ]

@@ -169,7 +169,7 @@ def document(
         parts[f"count {kind}"] = (
             f'<response status="success"><result total-count="{count}"/></response>'.encode()
         )
-    return Snapshot(host=name, user="segctl", vsys="vsys1", parts=parts | dict(more or {})).dump()
+    return Snapshot(host=name, user="segctl", scope="vsys1", parts=parts | dict(more or {})).dump()
 
 
 def whole(birds: Canaries) -> tuple[Element, Element, dict[str, bytes]]:

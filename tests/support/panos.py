@@ -168,7 +168,7 @@ class PanosBench:
             parts[f"count {kind}"] = (
                 f'<response status="success"><result total-count="{count}"/></response>'.encode()
             )
-        return Snapshot(host="fw1", user="admin", vsys="vsys1", parts=parts).dump()
+        return Snapshot(host="fw1", user="admin", scope="vsys1", parts=parts).dump()
 
     def printed(self) -> str:
         return canonical(self.mock.running())

@@ -161,7 +161,7 @@ def test_the_bound_is_the_inventorys(mock: PanosMock) -> None:
         document = session.read()
     with pytest.raises(ParseError, match=r"more than 8 MiB of memory.*raise segctl_max_answer_mb"):
         PanosProvider().parse(document)
-    assert Snapshot(host="", user="", vsys="", parts={}).limit == MAX_ANSWER
+    assert Snapshot(host="", user="", scope="", parts={}).limit == MAX_ANSWER
 
 
 def test_an_estimate_grows_with_each_part() -> None:

@@ -382,7 +382,7 @@ def test_a_document_that_lacks_the_answers_of_a_managed_device_says_so() -> None
     with managed(Policy().answer()) as mock:
         kept = load(document(mock))
     parts = {name: part for name, part in kept.parts.items() if name not in (POLICY, COMMON)}
-    found = PANOS.parse(type(kept)(host="fw1", user="u", vsys="vsys1", parts=parts).dump())
+    found = PANOS.parse(type(kept)(host="fw1", user="u", scope="vsys1", parts=parts).dump())
     assert found.pushed.unread == ("they were not asked for",)
 
 

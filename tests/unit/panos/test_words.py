@@ -66,7 +66,7 @@ def document(
         parts[f"count {kind}"] = (
             f'<response status="success"><result total-count="{number}"/></response>'.encode()
         )
-    return Snapshot(host="fw1", user="u", vsys="vsys1", parts=parts).dump()
+    return Snapshot(host="fw1", user="u", scope="vsys1", parts=parts).dump()
 
 
 def test_containers_that_rules_name_are_what_the_device_says() -> None:

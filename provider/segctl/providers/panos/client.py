@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from segctl.model.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
-from segctl.providers.panos import answers, names
+from segctl.providers.panos import answers
+from segctl.providers.panos.places import Place
 from segctl.providers.panos.wire import KeyRefusedError, xml
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
             api_username=target.user,
             api_password=target.password.reveal(),
             port=target.port or 443,
-            vsys=names.vsys_of(target.name, target.scope),
+            vsys=Place.of(target.scope).name,
         )
 
     def generate_xapi(self) -> _Xapi:

@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING
 from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, ParseError
 from segctl.providers.base import Author
-from segctl.providers.panos import names
 from segctl.providers.panos.elements import reason
-from segctl.providers.panos.render import CONTAINERS
 from segctl.providers.panos.wire import xml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.places import Place
     from segctl.transports.target import Target
 
 Steps = tuple[tuple[str, str], ...]
@@ -82,12 +81,12 @@ def steps_of(xpath: str) -> Steps:
     return tuple(steps)
 
 
-def wanted(vsys: str, kind: str, called: Iterable[str]) -> Wanted:
+def wanted(place: Place, kind: str, called: Iterable[str]) -> Wanted:
     """Return the places of an item, for each of its names; none where it is of another kind."""
-    if kind not in CONTAINERS:
+    if kind not in place.containers:
         return Wanted(steps=(), words=())
-    container = f"{names.vsys_path(vsys)}/{CONTAINERS[kind]}"
-    words = f"vsys {vsys} {CONTAINERS[kind].replace('/', ' ')}"
+    container = place.all_of(kind)
+    words = f"{place.container} {place.name} {place.containers[kind].replace('/', ' ')}"
     return Wanted(
         steps=tuple((*steps_of(container), ("entry", name)) for name in called),
         words=tuple(_squeezed(f"{words} {name}") for name in called),

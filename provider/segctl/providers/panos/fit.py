@@ -50,7 +50,6 @@ def fit(policy: DeclaredPolicy, device: Device) -> tuple[Policy, tuple[Problem, 
     Raises:
         UnsupportedError: PAN-OS does not have an application, or does not accept a name or length.
     """
-    names.vsys_of(device.name, device.scope)
     for zone in device.zones:
         _check_length("zone", zone.name, names.MAX_SHORT_NAME)
     new = _renamer(policy)

@@ -18,7 +18,8 @@ from segctl.model.errors import (
     LostLockError,
     ParseError,
 )
-from segctl.providers.panos import locks, names
+from segctl.providers.panos import locks
+from segctl.providers.panos.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -51,19 +52,19 @@ class Holding:
     lost: bool = False
 
     @property
-    def _vsys(self) -> str:
-        return names.vsys_of(self.target.name, self.target.scope)
+    def _place(self) -> Place:
+        return Place.of(self.target.scope)
 
     @property
     def _wanted(self) -> Sequence[tuple[str, str]]:
-        return (("commit", locks.SHARED), ("config", self._vsys))
+        return (("commit", locks.SHARED), ("config", self._place.name))
 
     def held(self) -> list[Held]:
         """Return every lock on the device."""
         return [lock for kind in locks.KINDS for lock in self._of(kind)]
 
     def _of(self, kind: str) -> list[Held]:
-        command = f"<show><{kind}-locks><vsys>all</vsys></{kind}-locks></show>"
+        command = locks.listing(kind, self._place)
         return locks.read(kind, self.client.op(command))
 
     # --- taking ------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ class Holding:
         dead: list[Held] = []
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._vsys):
+            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._place.name):
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")

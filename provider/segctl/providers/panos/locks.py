@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.places import Place
     from segctl.providers.panos.record import Record
     from segctl.transports.lock_owner import LockOwner
 
@@ -32,6 +33,15 @@ _SETTLES: Final = re.compile(r" settles ([0-9a-f]{8})\Z")
 #: The device's formats for a lock's time (recorded on 11.1) and for ``show system info``.
 _CREATED: Final = "%Y/%m/%d %H:%M:%S"
 _CLOCK: Final = "%a %b %d %H:%M:%S %Y"
+
+
+def listing(kind: str, place: Place) -> str:
+    """Return the command that lists the locks of a kind.
+
+    A firewall asks which virtual system is meant (from 9.1 on), Panorama has no such word.
+    """
+    scope = "" if place.rulebase else "<vsys>all</vsys>"
+    return f"<show><{kind}-locks>{scope}</{kind}-locks></show>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,9 @@ zones, application groups, schedules, profile groups 31; rule descriptions 1024)
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from segctl.compiler import naming
-from segctl.model.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from segctl.model.scope import Scope
 
 #: Tag on everything of ours that PAN-OS can tag; its kinds without tags are known by their names.
 TAG = "segctl"
@@ -48,26 +44,6 @@ def read_mark(description: str) -> dict[str, Any] | None:
         "essential": found.seal is not None,
         "seal": found.seal or "",
     }
-
-
-def vsys_of(device: str, scope: Scope) -> str:
-    """Return the virtual system of a scope; by default the first.
-
-    Raises:
-        UnsupportedError: the scope belongs to Panorama.
-    """
-    if scope.kind:
-        message = (
-            f"{device}: segctl_device_group is for Panorama, which segctl does not support yet: "
-            "name the firewalls themselves"
-        )
-        raise UnsupportedError(message)
-    return scope.name or "vsys1"
-
-
-def vsys_path(vsys: str) -> str:
-    """Return the xpath of a virtual system."""
-    return f"{DEVICE}/vsys/entry[@name={quote(vsys)}]"
 
 
 def quote(text: str) -> str:

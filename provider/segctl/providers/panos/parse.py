@@ -31,6 +31,7 @@ from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, locks, names, pushed, record, references, version
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.places import Place
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
@@ -168,13 +169,13 @@ def parse(document: bytes) -> PanosLive:
 
 def _parse(document: bytes) -> PanosLive:
     snapshot = load(document)
-    host, vsys = snapshot.host, snapshot.vsys
+    host, place = snapshot.host, Place.of(Scope.of(snapshot.scope))
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
     budget = Budget(host, snapshot.limit)
     own = _stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
-        raise ParseError(host, f"has no virtual system {vsys}: check segctl_vsys")
+        raise ParseError(host, f"has no virtual system {place}: check segctl_vsys")
     shared = _stream(host, snapshot.parts["shared"], "shared", budget)
     pending = tuple(_pending(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
@@ -195,7 +196,7 @@ def _parse(document: bytes) -> PanosLive:
             serial=text("result/system/serial") or "",
             os_version=text("result/system/sw-version") or "",
             content_version=text("result/system/app-version") or "",
-            scope=Scope(name=vsys),
+            scope=place.scope,
             model=text("result/system/model") or "",
             hostname=text("result/system/hostname") or "",
         ),
@@ -224,7 +225,7 @@ def _parse(document: bytes) -> PanosLive:
             *pushed.findings(by_panorama, put.no_zones),
         ),
         state=locks.state(
-            None if held is None else small(host, "locks", held), record.of_vsys(own.rest)
+            None if held is None else small(host, "locks", held), record.of_entry(own.rest)
         ),
         pushed=by_panorama,
     )

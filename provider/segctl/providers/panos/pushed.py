@@ -157,7 +157,7 @@ def read(snapshot: Snapshot, budget: Budget, kinds: Mapping[str, Reader | None])
         return Found()
     found = _read(snapshot, POLICY, budget, kinds)
     if _ONE_SYSTEM not in bytes(snapshot.parts["system"]):
-        _merge(found, _read(snapshot, COMMON, budget, kinds), snapshot.vsys)
+        _merge(found, _read(snapshot, COMMON, budget, kinds), snapshot.scope)
     try:
         found.zones = tuple(_zones(snapshot))
     except ParseError as error:
@@ -391,5 +391,5 @@ def _zones(snapshot: Snapshot) -> Iterator[FirewallZone]:
         return
     root = small(snapshot.host, "the pushed template", parts[TEMPLATE])
     for system in root.iterfind(".//vsys/entry"):
-        if system.get("name") == snapshot.vsys:
+        if system.get("name") == snapshot.scope:
             yield from map(elements.parse_zone, system.iterfind("zone/entry"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from segctl.providers.panos import names
-from segctl.providers.panos.render import CONTAINERS, path
+from segctl.providers.panos.places import Place
 
 if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
@@ -76,43 +76,43 @@ def _word(text: str, length: int) -> str:
     return _UNFIT.sub("-", text)[:length]
 
 
-def of_vsys(vsys: Element) -> Record | None:
-    """Return the record that a virtual system's entry holds."""
-    entry = _tag(vsys)
-    return None if entry is None else read(entry.findtext("comments") or "")[1]
+def of_entry(entry: Element) -> Record | None:
+    """Return the record that the entry of a place holds."""
+    tag = _tag(entry)
+    return None if tag is None else read(tag.findtext("comments") or "")[1]
 
 
-def with_record(script: str, vsys: Element, record: Record) -> str:
+def with_record(script: str, before: Element, record: Record) -> str:
     """Return `script` with a step that writes the record; unchanged if it deletes our tag.
 
     Args:
         script: what will be pushed.
-        vsys: the virtual system's entry before it.
-        record: this run's; earlier plans are taken from `vsys`.
+        before: the entry of its place before it.
+        record: this run's; earlier plans are taken from `before`.
     """
     root = etree.fromstring(script.encode())
-    base = names.vsys_path(root.get("vsys", ""))
-    entry = _tag(vsys)
+    place = Place.of_script(root)
+    entry = _tag(before)
     comment = None if entry is None else read(entry.findtext("comments") or "")[0]
     for step in root:
-        comment = _after(step, base, comment)
+        comment = _after(step, place, comment)
     if comment is None:
         return script
-    where = path(base, "tag", names.TAG)
+    where = place.path("tag", names.TAG)
     step = etree.SubElement(root, "edit", xpath=f"{where}/comments")
     etree.SubElement(step, "comments").text = written(comment, record)
     return etree.tostring(root, encoding="unicode")
 
 
-def _tag(vsys: Element) -> Element | None:
-    return next((tag for tag in vsys.findall("tag/entry") if tag.get("name") == names.TAG), None)
+def _tag(entry: Element) -> Element | None:
+    return next((tag for tag in entry.findall("tag/entry") if tag.get("name") == names.TAG), None)
 
 
-def _after(step: Element, base: str, comment: str | None) -> str | None:
+def _after(step: Element, place: Place, comment: str | None) -> str | None:
     """Return our tag's comment after a step; None if there is no tag."""
-    where = path(base, "tag", names.TAG)
+    where = place.path("tag", names.TAG)
     xpath = step.get("xpath", "")
-    if xpath == f"{base}/{CONTAINERS['tag']}":
+    if xpath == place.all_of("tag"):
         made = next((entry for entry in step if entry.get("name") == names.TAG), None)
         return comment if made is None else made.findtext("comments") or ""
     if xpath == where:

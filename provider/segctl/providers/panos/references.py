@@ -79,7 +79,7 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     """
     named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
     ours = {item.name for items in named for item in items}
-    system = f"vsys -> {snapshot.vsys} -> "
+    system = f"vsys -> {snapshot.scope} -> "
     places = {name: system + own.uses[name] for name in ours & own.uses.keys()}
     unknown = ours.difference(shared.defined)  # what shared and other systems may refer to
     places |= {name: f"shared -> {shared.uses[name]}" for name in unknown & shared.uses.keys()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ForeignChangesError
-from segctl.providers.panos import names
+from segctl.providers.panos.places import Place
 
 if TYPE_CHECKING:
     from segctl.providers.panos.client import Client
@@ -21,7 +21,7 @@ def refuse_pending(client: Client, target: Target) -> None:
     Raises:
         ForeignChangesError: there are some; the message says whose they are and where.
     """
-    base = names.vsys_path(names.vsys_of(target.name, target.scope))
+    base = Place.of(target.scope).xpath
     for owner, xpath in pending(client):
         if owner == target.user:
             raise ForeignChangesError(

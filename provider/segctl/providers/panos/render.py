@@ -21,6 +21,7 @@ from lxml import etree
 from segctl.model.diff import Anchor, longest_increasing, renamed
 from segctl.model.policy import AddressGroup, Schedule
 from segctl.providers.panos import elements, names
+from segctl.providers.panos.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,17 +34,6 @@ if TYPE_CHECKING:
 #: Most entries in one ``set``; keeps every step far below the 5 MB limit of a request.
 ENTRIES_PER_SET = 250
 
-CONTAINERS = {
-    "tag": "tag",
-    "zone": "zone",
-    "address": "address",
-    "address-group": "address-group",
-    "service": "service",
-    "application-group": "application-group",
-    "schedule": "schedule",
-    "default-rule": "rulebase/default-security-rules/rules",
-    "rule": "rulebase/security/rules",
-}
 #: Kinds whose items go by another name and stay what they are.
 _RENAMED = ("rule", "address", "address-group")
 #: Kinds that share one namespace: a name is taken by either.
@@ -54,35 +44,35 @@ def render(changes: Sequence[Change], live: Live) -> str:
     """Return the script for `changes` on a device that holds `live`; empty if there are none."""
     if not changes:
         return ""
-    root = etree.Element("segctl-push", vsys=live.identity.scope.name)
-    root.extend(_steps(changes, live, names.vsys_path(live.identity.scope.name)))
-    lines = [etree.tostring(step, encoding="unicode") for step in root]
-    head = f'<segctl-push vsys="{live.identity.scope.name}">'
+    place = Place.of(live.identity.scope)
+    lines = [etree.tostring(step, encoding="unicode") for step in _steps(changes, live, place)]
+    root = etree.Element("segctl-push", place.attributes)
+    head = str(etree.tostring(root, encoding="unicode")).removesuffix("/>") + ">"
     return "\n".join([head, *lines, "</segctl-push>"]) + "\n"
 
 
-def _steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element]:
+def _steps(changes: Sequence[Change], live: Live, place: Place) -> Iterator[Element]:
     aside = _aside(changes)
     for kind, name in aside:
-        yield _step("rename", path(base, kind, name), newname=_aside_name(name))
+        yield _step("rename", place.path(kind, name), newname=_aside_name(name))
     for change in changes:
         if change.op == "rename" and change.kind != "rule" and change.before is not None:
-            yield _step("rename", path(base, change.kind, change.before.name), newname=change.name)
+            yield _step("rename", place.path(change.kind, change.before.name), newname=change.name)
     objects = [change for change in changes if change.kind != "rule"]
     rules = [change for change in changes if change.kind == "rule"]
     made = [change for change in objects if change.op == "create"]
-    for kind in CONTAINERS:
-        yield from _sets(base, kind, [c.after for c in made if c.kind == kind and c.after])
+    for kind in place.containers:
+        yield from _sets(place, kind, [c.after for c in made if c.kind == kind and c.after])
     for change in objects:
         if change.op == "update" and change.before is not None and change.after is not None:
-            yield from _update(base, change.kind, change.before, change.after)
-    yield from _rule_steps(rules, live, base)
-    yield from _back_to_names(aside, changes, live, base)
+            yield from _update(place, change.kind, change.before, change.after)
+    yield from _rule_steps(rules, live, place)
+    yield from _back_to_names(aside, changes, live, place)
     for change in objects:
         if change.op == "delete":
             moved = (change.kind, change.name) in aside
             name = _aside_name(change.name) if moved else change.name
-            yield _step("delete", path(base, change.kind, name))
+            yield _step("delete", place.path(change.kind, name))
 
 
 def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
@@ -96,7 +86,7 @@ def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
 
 
 def _back_to_names(
-    aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, base: str
+    aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, place: Place
 ) -> Iterator[Element]:
     """Rewrite references that followed a renamed object: they mean the name's new owner."""
     taken = {name for _, name in aside}
@@ -106,75 +96,70 @@ def _back_to_names(
     written = {(change.kind, change.name) for change in changes if change.op != "move"}
     for group in live_policy[AddressGroup]:
         if taken & set(group.members) and ("address-group", group.name) not in written:
-            yield _step("edit", path(base, "address-group", group.name), elements.write(group))
+            yield _step("edit", place.path("address-group", group.name), elements.write(group))
     for rule in live_policy.rules:
         used = {*rule.sources, *rule.destinations}
         if taken & used and ("rule", rule.name) not in written:
-            yield _step("edit", path(base, "rule", rule.name), elements.write(rule))
+            yield _step("edit", place.path("rule", rule.name), elements.write(rule))
 
 
 def _aside_name(name: str) -> str:
     return f"{name[: names.MAX_NAME - 11]}.segctl-old"
 
 
-def _rule_steps(changes: Sequence[Change], live: Live, base: str) -> Iterator[Element]:
+def _rule_steps(changes: Sequence[Change], live: Live, place: Place) -> Iterator[Element]:
     order = _Order(live.order)
     for change in changes:
         if change.op == "rename" and change.before is not None:
-            yield _step("rename", path(base, "rule", change.before.name), newname=change.name)
+            yield _step("rename", place.path("rule", change.before.name), newname=change.name)
             order.rename(change.before.name, change.name)
         elif change.op == "delete":
-            yield _step("delete", path(base, "rule", change.name))
+            yield _step("delete", place.path("rule", change.name))
             order.remove(change.name)
     created = [c.after for c in changes if c.op == "create" and c.after is not None]
-    yield from _sets(base, "rule", created)
+    yield from _sets(place, "rule", created)
     for item in created:
         order.append(item.name)
     for change in changes:
         if change.op == "update" and change.after is not None:
-            yield _step("edit", path(base, "rule", change.name), elements.write(change.after))
+            yield _step("edit", place.path("rule", change.name), elements.write(change.after))
     for change in changes:
         if change.anchor is not None and not order.stands(change.name, change.anchor):
             order.move(change.name, change.anchor)
-            yield _move(base, change.name, change.anchor)
+            yield _move(place, change.name, change.anchor)
 
 
-def _move(base: str, name: str, anchor: Anchor) -> Element:
-    step = _step("move", path(base, "rule", name), where=anchor.where)
+def _move(place: Place, name: str, anchor: Anchor) -> Element:
+    step = _step("move", place.path("rule", name), where=anchor.where)
     if anchor.rule:
         step.set("dst", anchor.rule)
     return step
 
 
-def _sets(base: str, kind: str, items: Sequence[Item]) -> Iterator[Element]:
+def _sets(place: Place, kind: str, items: Sequence[Item]) -> Iterator[Element]:
     for start in range(0, len(items), ENTRIES_PER_SET):
-        step = _step("set", f"{base}/{CONTAINERS[kind]}")
+        step = _step("set", place.all_of(kind))
         step.extend(elements.write(item) for item in items[start : start + ENTRIES_PER_SET])
         yield step
 
 
-def _update(base: str, kind: str, before: Item, item: Item) -> Iterator[Element]:
+def _update(place: Place, kind: str, before: Item, item: Item) -> Iterator[Element]:
     """Rewrite an object; for zones, default rules and tags only segctl's part."""
     entry = elements.write(item)
     if kind == "zone":
         network = entry[0]
-        yield _step("edit", f"{path(base, kind, item.name)}/network/{network[0].tag}", network[0])
+        yield _step("edit", f"{place.path(kind, item.name)}/network/{network[0].tag}", network[0])
     elif kind in ("default-rule", "tag"):
         wanted = {str(leaf.tag) for leaf in entry}
         for leaf in elements.write(before):
             if leaf.tag not in wanted:
-                yield _step("delete", f"{path(base, kind, item.name)}/{leaf.tag}")
+                yield _step("delete", f"{place.path(kind, item.name)}/{leaf.tag}")
         for leaf in list(entry):
-            yield _step("edit", f"{path(base, kind, item.name)}/{leaf.tag}", leaf)
+            yield _step("edit", f"{place.path(kind, item.name)}/{leaf.tag}", leaf)
     elif isinstance(item, Schedule):
-        yield _step("edit", f"{path(base, kind, item.name)}/schedule-type", entry[0])
+        yield _step("edit", f"{place.path(kind, item.name)}/schedule-type", entry[0])
     else:
-        yield _step("edit", path(base, kind, item.name), entry)
-
-
-def path(base: str, kind: str, name: str) -> str:
-    """Return the xpath of one entry."""
-    return f"{base}/{CONTAINERS[kind]}/entry[@name={names.quote(name)}]"
+        yield _step("edit", place.path(kind, item.name), entry)
 
 
 def _step(action: str, xpath: str, content: Element | None = None, **attributes: str) -> Element:
@@ -256,46 +241,46 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
         now: the same entry now.
     """
     root = etree.fromstring(script.encode())
-    base = names.vsys_path(root.get("vsys", ""))
-    back_names = {kind: _back_names(root, base, kind, before, now) for kind in _RENAMED}
+    place = Place.of_script(root)
+    back_names = {kind: _back_names(root, place, kind, before, now) for kind in _RENAMED}
     undo = [
-        _step("rename", path(base, kind, name), newname=former)
+        _step("rename", place.path(kind, name), newname=former)
         for kind, renames in back_names.items()
         for name, former in renames.items()
     ]
-    order = _Order(_rules(now))
+    order = _Order(_rules(now, place))
     for name, former in back_names["rule"].items():
         order.rename(name, former)
     back: list[Element] = []
     gone: list[Element] = []
-    for kind, container in CONTAINERS.items():
+    for kind, container in place.containers.items():
         old, new = _entries(before, container), _entries(now, container)
         if kind in _RENAMED:
             new = _under_former_names(new, back_names[kind])
-        touched = _touched(root, f"{base}/{container}")
+        touched = _touched(root, f"{place.xpath}/{container}")
         lost = [
             name
             for name in touched
             if name in old and not (name in new and _same(old[name], new[name]))
         ]
         made = [name for name in touched if name not in old and name in new]
-        back += [_step("edit", path(base, kind, name), deepcopy(old[name])) for name in lost]
+        back += [_step("edit", place.path(kind, name), deepcopy(old[name])) for name in lost]
         if made and len(made) == len(new) and before.find(container) is None:
-            gone.append(_step("delete", f"{base}/{_first_missing(before, container)}"))
+            gone.append(_step("delete", f"{place.xpath}/{_first_missing(before, container)}"))
         else:
-            gone += [_step("delete", path(base, kind, name)) for name in reversed(made)]
+            gone += [_step("delete", place.path(kind, name)) for name in reversed(made)]
         if kind == "rule":
             order.change(made, [name for name in lost if name not in new])
-    return [*undo, *back, *reversed(gone), *_reorder(base, list(_rules(before)), order)]
+    return [*undo, *back, *reversed(gone), *_reorder(place, list(_rules(before, place)), order)]
 
 
 def touched(script: str) -> dict[str, frozenset[str]]:
     """Return the names of the entries that a script changes, by kind."""
     root = etree.fromstring(script.encode())
-    base = names.vsys_path(root.get("vsys", ""))
+    place = Place.of_script(root)
     return {
-        kind: frozenset(_touched(root, f"{base}/{container}"))
-        for kind, container in CONTAINERS.items()
+        kind: frozenset(_touched(root, f"{place.xpath}/{container}"))
+        for kind, container in place.containers.items()
     }
 
 
@@ -308,17 +293,17 @@ def _under_former_names(
     return found
 
 
-def _rules(vsys: Element) -> dict[str, Element]:
-    return _entries(vsys, CONTAINERS["rule"])
+def _rules(entry: Element, place: Place) -> dict[str, Element]:
+    return _entries(entry, place.containers["rule"])
 
 
 def _back_names(
-    root: Element, base: str, kind: str, before: Element, now: Element
+    root: Element, place: Place, kind: str, before: Element, now: Element
 ) -> dict[str, str]:
     """Return what of a kind the script renamed and still has the new name, last first."""
-    old, new = _entries(before, CONTAINERS[kind]), _entries(now, CONTAINERS[kind])
+    old, new = _entries(before, place.containers[kind]), _entries(now, place.containers[kind])
     renamed: dict[str, str] = {}
-    container = f"{base}/{CONTAINERS[kind]}"
+    container = place.all_of(kind)
     for step in reversed(root):
         if step.tag == "rename" and step.get("xpath", "").startswith(f"{container}/"):
             name, newname = _named(step, container), step.get("newname", "")
@@ -364,7 +349,7 @@ def _named(step: Element, container: str) -> str:
     return rest[1 : rest.index(rest[0], 1)]
 
 
-def _reorder(base: str, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
+def _reorder(place: Place, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
     """Move rules back into their former order, with as few moves as possible."""
     rank = {name: index for index, name in enumerate(wanted)}
     held = [name for name in order.names() if name in rank]
@@ -374,5 +359,5 @@ def _reorder(base: str, wanted: Sequence[str], order: _Order) -> Iterator[Elemen
         where = Anchor(where="after", rule=previous) if previous else Anchor(where="top")
         if name not in stay and not order.stands(name, where):
             order.move(name, where)
-            yield _move(base, name, where)
+            yield _move(place, name, where)
         previous = name

@@ -40,7 +40,7 @@ from segctl.providers.panos.client import Client
 from segctl.providers.panos.holding import TRIES, Holding
 from segctl.providers.panos.jobs import Commit, JobLostError, Jobs, last_commit
 from segctl.providers.panos.parse import COUNTED_KINDS
-from segctl.providers.panos.render import CONTAINERS, path
+from segctl.providers.panos.places import Place
 from segctl.providers.panos.snapshot import Snapshot, load
 from segctl.providers.panos.undo import Push
 from segctl.providers.panos.wire import Wire, xml
@@ -81,8 +81,7 @@ class PanosSession:
         self._writer = Writer(
             client=self._client, target=target, jobs=self._jobs, progress=progress
         )
-        self._vsys = names.vsys_of(target.name, target.scope)
-        self._base = names.vsys_path(self._vsys)
+        self._place = Place.of(target.scope)
         self._run = Run()
         self._before: bytes | memoryview = b""
         self._push = Push()
@@ -125,21 +124,21 @@ class PanosSession:
         parts = {
             "system": _MOVING.sub(b"", system),
             "pending": self._get({"type": "op", "cmd": refusals.CHANGES}),
-            "vsys": self._config("show", self._base),
+            "vsys": self._config("show", self._place.xpath),
             "shared": self._config("show", names.SHARED),
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
             "containers": self._config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
-        parts |= pushed.ask(self._get, parts, self._vsys)
+        parts |= pushed.ask(self._get, parts, self._place.name)
         for kind in COUNTED_KINDS:
-            counted = f"{self._base}/{CONTAINERS[kind]}/entry/@name"
+            counted = f"{self._place.all_of(kind)}/entry/@name"
             parts[f"count {kind}"] = self._config("get", counted)
         parts["locks"] = self._locks(system)
         document = Snapshot(
             host=self._target.name,
             user=self._target.user,
-            vsys=self._vsys,
+            scope=str(self._place.scope),
             parts=parts,
             limit=self._target.max_answer,
         ).dump()
@@ -161,7 +160,7 @@ class PanosSession:
             for which, action in actions.items()
         }
         if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
-            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self._vsys)}]"
+            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self._place.name)}]"
             found[references.SYSTEMS] = self._config("get", others)
         return found
 
@@ -201,7 +200,7 @@ class PanosSession:
         """Return who last changed each item, by the configuration log; None if it does not say."""
         return configlog.authors(
             configlog.read_log(self._target, self._ask),
-            [configlog.wanted(self._vsys, kind, called) for kind, called in items],
+            [configlog.wanted(self._place, kind, called) for kind, called in items],
             user=self._target.user,
             pending=refusals.pending(self._client),
         )
@@ -225,7 +224,7 @@ class PanosSession:
         """
         command = matching.question(packet)
         self._progress("asking")
-        return matching.rule(self._client.op(command, vsys=self._vsys))
+        return matching.rule(self._client.op(command, vsys=self._place.name))
 
     # --- locking -----------------------------------------------------------------------------
 
@@ -354,11 +353,11 @@ class PanosSession:
         scope = undo.read_scope(
             self._target.name,
             self._before,
-            undo.SHOWN,
+            self._place,
             limit=self._limit,
             keep=lambda key: key == own,
         )
-        former = record.of_vsys(scope.entry)
+        former = record.of_entry(scope.entry)
         plans = former.plans if former is not None else ()
         made = record.Record(
             token=self._token,
@@ -449,7 +448,7 @@ class PanosSession:
         self._writer.discard(deadline)
         if self._push.adopted is not None and not self._push.script:
             self._push = self._of_dead_run(self._push.adopted)
-        now = self._running(self._base)
+        now = self._running(self._place.xpath)
         push = self._push
         steps = undo.steps(
             self._target.name,
@@ -470,12 +469,11 @@ class PanosSession:
         Raises:
             ApplyError: the saved configuration is not the one from before its push.
         """
-        name, scope = self._target.name, self._vsys
-        where = undo.SAVED.format(names.quote(scope))
+        name, place = self._target.name, self._place
         saved = self._ask({"type": "op", "cmd": _SAVED})
         before = None
         with suppress(ParseError):
-            before = undo.read_scope(name, saved, where, limit=self._limit)
+            before = undo.read_scope(name, saved, place, where=place.saved, limit=self._limit)
         if before is None or not self._former or before.digest != self._former:
             raise ApplyError(
                 name,
@@ -484,9 +482,9 @@ class PanosSession:
                 "apply with its playbook, or release the locks; to undo it, load an older version "
                 "with `load config version N` and commit",
             )
-        now = undo.read_scope(name, self._running(self._base), undo.SHOWN, limit=self._limit)
-        script = undo.difference(scope, before, now)
-        return Push(script=script, original=saved, where=where, adopted=change, live=True)
+        now = undo.read_scope(name, self._running(place.xpath), place, limit=self._limit)
+        script = undo.difference(place, before, now)
+        return Push(script=script, original=saved, where=place.saved, adopted=change, live=True)
 
     # --- committing --------------------------------------------------------------------------
 
@@ -533,7 +531,7 @@ class PanosSession:
 
     def _record(self) -> Record | None:
         """Return the last run's record in the running configuration."""
-        where = path(self._base, "tag", names.TAG)
+        where = self._place.path("tag", names.TAG)
         root = xml(self._target, self._running(where))
         comment = root.findtext("result/entry/comments") or ""
         if not answers.is_success(root) and "No such node" not in answers.lines(root):

@@ -30,7 +30,7 @@ class Snapshot:
 
     host: str
     user: str
-    vsys: str
+    scope: str
     parts: Mapping[str, bytes | memoryview]
     limit: int = MAX_ANSWER
 
@@ -40,7 +40,7 @@ class Snapshot:
             "format": FORMAT,
             "host": self.host,
             "user": self.user,
-            "vsys": self.vsys,
+            "vsys": self.scope,
             "limit": self.limit,
             "parts": [[name, len(part)] for name, part in self.parts.items()],
         }
@@ -76,8 +76,8 @@ def load(document: bytes) -> Snapshot:
             offset += size
         if offset != len(document) or header["format"] != FORMAT:
             raise ValueError  # noqa: TRY301 - as above
-        host, user, vsys = (str(header[name]) for name in ("host", "user", "vsys"))
+        host, user, scope = (str(header[name]) for name in ("host", "user", "vsys"))
         limit = int(header.get("limit", MAX_ANSWER))
-        return Snapshot(host=host, user=user, vsys=vsys, parts=parts, limit=limit)
+        return Snapshot(host=host, user=user, scope=scope, parts=parts, limit=limit)
     except (ValueError, KeyError, TypeError) as error:
         raise ParseError("snapshot", "not a PAN-OS snapshot of this version, or damaged") from error

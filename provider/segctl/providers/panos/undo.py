@@ -1,4 +1,4 @@
-"""Going back: what a push changed in a virtual system, from two readings of it.
+"""Going back: what a push changed in one place, from two readings of it.
 
 A configuration is read as a stream, and only the relevant entries are kept completely, so going
 back needs little memory, however large the configuration is.
@@ -16,7 +16,8 @@ from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.budget import Budget
-from segctl.providers.panos.render import CONTAINERS, path, restore, touched
+from segctl.providers.panos.places import Place
+from segctl.providers.panos.render import restore, touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     Body: TypeAlias = bytes | memoryview
     Key: TypeAlias = tuple[str, str]
 
-#: Path of a virtual system in the answers to ``show`` of its xpath and of a saved file.
+#: Path of a place's entry in the answer to ``show`` of its xpath.
 SHOWN: Final = "entry"
-SAVED: Final = "config/devices/entry/vsys/entry[@name={}]"
 _CHUNK: Final = 1 << 15
 #: Attributes of the candidate's nodes while their change is uncommitted (recorded on 10.x).
 _MARKS: Final = ("admin", "dirtyId", "time")
@@ -43,7 +43,7 @@ class Push:
     """What a session pushed or took over, and how to undo it.
 
     `script` is empty if there is nothing to undo. `original` is the device's answer from before
-    the push, `where` the place of the virtual system in it, `before` its digest. `live` says that
+    the push, `where` the path of the place's entry in it, `before` its digest. `live` says that
     the change is or may be live.
     """
 
@@ -64,14 +64,14 @@ class _Seen:
 
 @dataclass(slots=True, kw_only=True)
 class Scope:
-    """One virtual system: `entry` has all names in order, but is complete only for kept entries."""
+    """One place: `entry` has all names in order, but is complete only for kept entries."""
 
     entry: Element
     seen: dict[Key, _Seen] = field(default_factory=dict["Key", "_Seen"])
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits that identify this state of the virtual system."""
+        """Sixteen hexadecimal digits that identify this state of the place."""
         rules = [key for key in self.seen if key[0] == "rule"]
         others = sorted(key for key in self.seen if key[0] != "rule")
         made = hashlib.sha256()
@@ -83,22 +83,24 @@ class Scope:
 def read_scope(
     host: str,
     body: Body,
-    where: str,
+    place: Place,
     *,
+    where: str = SHOWN,
     limit: int,
     keep: Callable[[Key], bool] = lambda _key: False,
 ) -> Scope:
-    """Read the kinds that segctl writes in one virtual system.
+    """Read the kinds that segctl writes in one place.
 
     Args:
         host: the device, for messages.
         body: a device's answer.
-        where: the path of the virtual system's entry below ``result``.
+        place: the virtual system or device group.
+        where: the path of its entry below ``result``.
         limit: most bytes of memory.
         keep: whether the entry of a kind and name is kept completely.
 
     Raises:
-        ParseError: it is not complete XML, or has no such virtual system.
+        ParseError: it is not complete XML, or has no such entry.
     """
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     seen: dict[Key, _Seen] = {}
@@ -113,19 +115,20 @@ def read_scope(
             for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
                 result = element if result is None else result
             if result is not None:
-                _note(result.find(where), seen, done, keep, grows=True)
+                _note(place, result.find(where), seen, done, keep, grows=True)
             budget.check(len(seen), result)
         parser.close()
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the configuration is not complete XML: {error}") from error
     system = None if result is None else result.find(where)
     if system is None:
-        raise ParseError(host, "no longer shows the virtual system")
-    _note(system, seen, done, keep)
-    return Scope(entry=_bare(system), seen=seen)
+        raise ParseError(host, f"no longer shows {place}")
+    _note(place, system, seen, done, keep)
+    return Scope(entry=_bare(place, system), seen=seen)
 
 
 def _note(
+    place: Place,
     entry: Element | None,
     seen: dict[Key, _Seen],
     done: dict[str, Element],
@@ -139,7 +142,7 @@ def _note(
     """
     if entry is None:
         return
-    for kind, container in CONTAINERS.items():
+    for kind, container in place.containers.items():
         source = entry.find(container)
         if source is None:
             continue
@@ -192,10 +195,10 @@ def _empty(entry: Element) -> None:
         entry.set("uuid", uuid)
 
 
-def _bare(entry: Element) -> Element:
-    """Return a virtual system's entry with only the containers of our kinds."""
+def _bare(place: Place, entry: Element) -> Element:
+    """Return a place's entry with only the containers of our kinds."""
     made = etree.Element("entry", name=entry.get("name", ""))
-    for container in CONTAINERS.values():
+    for container in place.containers.values():
         source = entry.find(container)
         if source is None:
             continue
@@ -221,37 +224,37 @@ def steps(
         before: the device's answer that holds the virtual system as it was.
         now: the answer to ``show`` of the virtual system.
         limit: most bytes of memory for each of them.
-        where: the path of the virtual system's entry in `before`.
+        where: the path of the place's entry in `before`.
     """
     names_by_kind = touched(script)
+    place = Place.of_script(etree.fromstring(script.encode()))
 
     def keep(key: Key) -> bool:
         return key[1] in names_by_kind.get(key[0], ())
 
     return restore(
         script,
-        read_scope(host, before, where, keep=keep, limit=limit).entry,
-        read_scope(host, now, SHOWN, keep=keep, limit=limit).entry,
+        read_scope(host, before, place, where=where, keep=keep, limit=limit).entry,
+        read_scope(host, now, place, keep=keep, limit=limit).entry,
     )
 
 
-def difference(vsys: str, before: Scope, now: Scope) -> str:
+def difference(place: Place, before: Scope, now: Scope) -> str:
     """Return a script that touches what a push changed between two readings, for `steps`.
 
-    Nobody else could commit to the virtual system meanwhile, since the push held its locks.
+    Nobody else could commit to the place meanwhile, since the push held its locks.
     Still, items of others are touched only if the push may have removed them.
     """
-    base = names.vsys_path(vsys)
-    root = etree.Element("segctl-push", vsys=vsys)
+    root = etree.Element("segctl-push", place.attributes)
     for former, name in _renamed(before.seen, now.seen):
-        etree.SubElement(root, "rename", xpath=path(base, "rule", former), newname=name)
+        etree.SubElement(root, "rename", xpath=place.path("rule", former), newname=name)
     for key in dict.fromkeys((*before.seen, *now.seen)):
         old, new = before.seen.get(key), now.seen.get(key)
         if old is not None and new is not None and old.digest == new.digest:
             continue
         ours = any(one is not None and one.ours for one in (old, new))
         if ours or new is None or key[0] in _UNMARKED:
-            etree.SubElement(root, "edit", xpath=path(base, *key))
+            etree.SubElement(root, "edit", xpath=place.path(*key))
     return etree.tostring(root, encoding="unicode")
 
 
