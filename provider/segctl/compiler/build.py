@@ -31,7 +31,8 @@ class Desired:
     """What one firewall should hold.
 
     ``closing`` denies and logs traffic between all our zones on the device; it goes at the end of
-    our block if rules of others follow it.
+    our block if rules of others follow it. ``receivers`` are the members of a group that a run is
+    for.
     """
 
     device: Device
@@ -39,6 +40,7 @@ class Desired:
     closing: DeclaredRule | None = None
     bindings: tuple[FirewallZone, ...] = ()
     findings: tuple[Problem, ...] = ()
+    receivers: tuple[str, ...] = ()
 
 
 def compile_site(site: Site, today: date) -> Mapping[str, Desired]:

@@ -10,7 +10,7 @@ from typing import Final, Literal, cast
 
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.schema import DAYS
-from segctl.model.scope import Scope
+from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
 _ENTRY_POINTS: Final = "segctl.providers"
@@ -98,7 +98,7 @@ def read_device(
         zones=_bindings(checker, nodes.get("segctl_zone_map"), found, site, zone_key),
         position=_position(checker, nodes.get("segctl_position"), found.get("segctl_position")),
         unmanaged=cast("Literal['report', 'purge']", found.get("segctl_unmanaged") or "report"),
-        scope=_scope(found),
+        scope=Scope.of(str(found.get("segctl_vsys") or "vsys1")),
         manage_zones=found.get("segctl_manage_zones") is True,
         default_rules=cast(
             "Literal['manage', 'leave']", found.get("segctl_default_rules") or "manage"
@@ -108,15 +108,20 @@ def read_device(
         ),
         log_forwarding=str(found.get("segctl_log_forwarding") or ""),
         schedules=schedules,
+        manager=str(found.get("segctl_panorama") or ""),
+        group=_group(found),
+        serial=str(found.get("segctl_serial") or ""),
         declared=declared,
     )
 
 
-def _scope(found: Mapping[str, object]) -> Scope:
-    """Return the part of a firewall, or of its manager, that the inventory means."""
-    if group := found.get("segctl_device_group"):
-        return Scope(kind="device-group", name=str(group))
-    return Scope.of(str(found.get("segctl_vsys") or "vsys1"))
+def _group(found: Mapping[str, object]) -> Scope:
+    """Return the part of the manager that holds the firewall's policy, if it has a manager."""
+    name = str(found.get("segctl_device_group") or "")
+    if not name or not found.get("segctl_panorama"):
+        return DEFAULT_SCOPE
+    post = found.get("segctl_rulebase") == "post"
+    return Scope(kind="device-group-post" if post else "device-group", name=name)
 
 
 def _bindings(

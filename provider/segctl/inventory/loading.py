@@ -21,6 +21,7 @@ from segctl.inventory.site import survey_site
 from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 from segctl.model.errors import InventoryError, Problem, UsageError
+from segctl.model.scope import DEFAULT_SCOPE
 from segctl.model.site import Source
 from segctl.system.loading import uncollected
 from segctl.transports.credentials import Sealed, Secret
@@ -54,8 +55,10 @@ _PLAIN: Final = (
     "segctl_allow_unsupported_version",
 )
 #: Fields that inventories of earlier versions did not have: left out of the digest when unused.
-_LATER: Final = frozenset({"exceptions", "renamed_from", "shared"})
-_NOTHING: Final = ((), False)
+_LATER: Final = frozenset(
+    {"exceptions", "group", "manager", "members", "renamed_from", "serial", "shared"}
+)
+_NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (
     "ansible_ssh_private_key_file",
@@ -75,7 +78,7 @@ class Loaded:
     """An inventory without problems.
 
     `site` is of the whole inventory; `hosts` are what the limit selected, and
-    `connections` says for every firewall how it is reached.
+    `connections` says for every firewall, and for what manages them, how it is reached.
     """
 
     inventory: Inventory = field(repr=False)
@@ -297,6 +300,8 @@ def _connections(
     warnings: list[Problem] = []
     errors: list[Problem] = []
     names = [device.name for device in site.devices]
+    managers = dict.fromkeys(one.manager for one in site.devices if one.manager in inventory.hosts)
+    names += managers
     opened: dict[str, Secret | VaultError] = {}
     for name, layer in inventory.host_layers(names):
         found: dict[str, object] = {}

@@ -305,7 +305,27 @@ HOST: Final = Record(
             doc="What to do with rules of others.",
         ),
         Field(name="segctl_vsys", shape=_WORD, doc="PAN-OS virtual system (default vsys1)."),
-        Field(name="segctl_device_group", shape=_WORD, doc="Panorama device group."),
+        Field(
+            name="segctl_panorama",
+            shape=_WORD,
+            doc="The inventory host that is the Panorama which manages the firewall.",
+        ),
+        Field(
+            name="segctl_device_group",
+            shape=_WORD,
+            doc="The device group there that holds the firewall's policy.",
+        ),
+        Field(
+            name="segctl_rulebase",
+            shape=_choice("pre", "post"),
+            doc="Whether the rules come before the firewall's own (default) or after them.",
+        ),
+        Field(
+            name="segctl_serial",
+            shape=_WORD,
+            doc="The firewall's serial number, where Panorama does not know it by its address "
+            "or name.",
+        ),
         Field(name="segctl_manage_zones", shape=_BOOLEAN, doc="Also create zones."),
         Field(
             name="segctl_default_rules",

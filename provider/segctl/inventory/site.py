@@ -10,6 +10,7 @@ from segctl.inventory.causes import by_cause
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
 from segctl.inventory.devices import ZoneKey, platform_hint, platform_of, read_device
+from segctl.inventory.managers import check_groups, check_manager, managers
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
 from segctl.inventory.uniqueness import former_ids, shared_addresses
 from segctl.inventory.values import Place
@@ -114,8 +115,10 @@ class _Builder:
     def build(self) -> Site:
         for host, layer in self._inventory.host_layers():
             self._host(host, layer)
+        self._apart_from_managers()
         zones = self._read_zones()
         devices = self._read_devices(zones)
+        check_groups(self.checker, devices, {one.name: one.nodes for one in self._firewalls})
         schedules = {
             device.name: frozenset(schedule.name for schedule in device.schedules)
             for device in devices
@@ -256,6 +259,25 @@ class _Builder:
                 f"host {host}: ansible_network_os {network_os!r} has no provider",
                 platform_hint(str(network_os)),
             )
+
+    def _apart_from_managers(self) -> None:
+        """Take out the hosts that manage firewalls: they are none themselves."""
+        known = dict.fromkeys(self._inventory.hosts, "")
+        known |= {one.name: one.platform for one in self._firewalls}
+        named = managers(one.nodes for one in self._firewalls)
+        for one in self._firewalls:
+            before = self.checker.noted
+            if one.name not in named:
+                check_manager(self.checker, one.name, one.nodes, known)
+            elif "segctl_zone_map" in one.nodes:
+                self.checker.report_key(
+                    one.nodes["segctl_zone_map"],
+                    f"host {one.name} is the Panorama of other hosts, and has zones",
+                    "zones belong to the firewalls it manages",
+                )
+            if self.checker.noted > before:
+                self.wrong_hosts.add(one.name)
+        self._firewalls = [one for one in self._firewalls if one.name not in named]
 
     # Reading
 

@@ -142,6 +142,7 @@ class Rule(Item):
 
     The ``seal`` of an essential rule says what it permitted when it was pushed (see `sealed`).
     ``extras`` holds, as text, the settings of a live rule for which this model has no field.
+    ``targets`` are the firewalls of a group that get the rule; empty: all of them.
     """
 
     kind_name: ClassVar[str] = "rule"
@@ -170,6 +171,7 @@ class Rule(Item):
     negate_source: bool = False
     negate_destination: bool = False
     extras: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -205,6 +207,7 @@ class DeclaredRule:
     essential: bool = False
     enforce_functions: bool = True
     profile_asked: bool = False
+    targets: tuple[str, ...] = ()
     renamed_from: tuple[str, ...] = field(default=(), compare=False)
 
     def fitted(
@@ -249,6 +252,7 @@ class DeclaredRule:
             tags=tags,
             description=self.description if description is None else description,
             essential=self.essential,
+            targets=self.targets,
             renamed_from=self.renamed_from if renamed_from is None else renamed_from,
         )
 
@@ -276,6 +280,8 @@ class Kind:
 
 
 _FORMER = frozenset({"renamed_from"})
+#: A field that came later: without it, an item has the digest that it had before.
+_LATER = "targets"
 
 #: Every kind of item, in the order in which they must be created: rules name all the others.
 KINDS: tuple[Kind, ...] = (
@@ -330,7 +336,7 @@ _JSON = json.JSONEncoder(default=str, separators=(",", ":"))
 @cache
 def _digested(cls: type[Item]) -> Callable[[Item], Any]:
     """Return a function that reads the values that an item's digest covers."""
-    names = list(compared_fields(cls))
+    names = [name for name in compared_fields(cls) if name != _LATER]
     if cls is Rule:
         names.insert(names.index("applications"), "once_protocols")
     return attrgetter(*names)
@@ -339,4 +345,6 @@ def _digested(cls: type[Item]) -> Callable[[Item], Any]:
 def canonical(item: Item) -> bytes:
     """Return the line that represents an item in digests."""
     values = _digested(type(item))  # type: ignore[arg-type] # as in `compared_fields`
-    return _JSON.encode(values(item)).encode() + b"\n"
+    line = _JSON.encode(values(item)).encode() + b"\n"
+    later: tuple[str, ...] = getattr(item, _LATER, ())
+    return line + _JSON.encode({_LATER: later}).encode() + b"\n" if later else line

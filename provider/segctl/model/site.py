@@ -227,7 +227,12 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A firewall that enforces conduits."""
+    """A firewall that enforces conduits, or a group of firewalls that one manager gives rules.
+
+    ``manager`` is the host that manages it and ``group`` the part of that host that holds its
+    policy; ``serial`` is its number there, empty where that is to be found by its address or name.
+    Only a group has ``members``; its ``name`` is `group_name`.
+    """
 
     name: str
     platform: str
@@ -240,7 +245,16 @@ class Device:
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
     schedules: tuple[Schedule, ...] = ()
+    manager: str = ""
+    group: Scope = DEFAULT_SCOPE
+    serial: str = ""
+    members: tuple[Device, ...] = ()
     declared: Source = field(default=Source(), compare=False)
+
+
+def group_name(device: Device) -> str:
+    """Return the name under which the group of a managed firewall is planned: ``panorama1:OT``."""
+    return f"{device.manager}:{device.group.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

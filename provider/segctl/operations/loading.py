@@ -134,6 +134,23 @@ def desired_of(loaded: Loaded) -> list[Desired]:
     return chosen
 
 
+def units_of(loaded: Loaded) -> list[Desired]:
+    """Return what is read and changed as one, for the firewalls that the limit selects.
+
+    That is each firewall by itself, but all firewalls of a device group of Panorama together.
+
+    Raises:
+        UsageError: the limit selects no firewall.
+        InventoryError: firewalls of one group contradict each other.
+    """
+    from segctl.compiler.build import compile_site
+    from segctl.compiler.groups import gathered
+
+    desired_of(loaded)
+    compiled = compile_site(loaded.site, today())
+    return gathered(compiled, [name for name in loaded.hosts if name in compiled])
+
+
 def intent(
     common: CommonOptions, loaded: Loaded, offline: Mapping[str, Snapshot] | None = None
 ) -> Intent:

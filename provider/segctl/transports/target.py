@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a group with one name: a cluster, a pair, or a manager's devices."""
+    """A member of a group with one name: a cluster, a pair, or a manager's devices.
+
+    A manager knows its devices by `serial`, and their parts by `part`.
+    """
 
     name: str
     host: str
+    serial: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,7 +85,6 @@ def test_a_firewall(load_files: LoadFiles) -> None:
                 segctl_position: {after: allow-mgmt}
                 segctl_unmanaged: purge
                 segctl_vsys: vsys2
-                segctl_device_group: OT
                 segctl_manage_zones: yes
                 segctl_threat_profiles: {strict: s, alert: a}
                 segctl_log_forwarding: to-siem
@@ -109,7 +108,7 @@ def test_a_firewall(load_files: LoadFiles) -> None:
             ),
             position=Position(where="after", rule="allow-mgmt"),
             unmanaged="purge",
-            scope=Scope(kind="device-group", name="OT"),
+            scope=Scope(name="vsys2"),
             manage_zones=True,
             threat_profiles=(("alert", "a"), ("strict", "s")),
             log_forwarding="to-siem",

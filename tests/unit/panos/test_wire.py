@@ -21,7 +21,6 @@ from segctl.model.errors import (
     ConnectError,
     DeviceError,
     ParseError,
-    UnsupportedError,
 )
 from segctl.model.scope import Scope
 from segctl.providers.panos import PanosProvider
@@ -396,13 +395,6 @@ def at_port(port: int) -> Target:
 
 
 # --- scopes --------------------------------------------------------------------------------------
-
-
-def test_a_part_of_panorama_is_refused_before_anything_is_sent(mock: PanosMock) -> None:
-    group = Scope(kind="device-group", name="plants")
-    with pytest.raises(UnsupportedError, match="segctl_device_group is for Panorama"):
-        read(replace(target_of(mock), scope=group))
-    assert passwords_sent(mock) == 0
 
 
 def test_the_first_virtual_system_is_meant_where_none_is_named(mock: PanosMock) -> None:
