@@ -7,7 +7,7 @@ import re
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from segctl.inventory import VaultError, decrypt
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
@@ -62,6 +62,10 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
     members = tuple(
         Member(name=str(name), host=str(address))
         for name, address in cast("dict[str, str]", connection.get("segctl_members") or {}).items()
+    )
+    members += tuple(
+        Member(**row)
+        for row in cast("list[dict[str, Any]]", connection.get("segctl_receivers") or ())
     )
     for address in (text("ansible_host") or host, *(member.host for member in members)):
         _check_address(host, address)

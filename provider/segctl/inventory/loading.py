@@ -22,7 +22,7 @@ from segctl.inventory.values import Encrypted
 from segctl.inventory.vault import VaultError, VaultSecrets, decrypt
 from segctl.model.errors import InventoryError, Problem, UsageError
 from segctl.model.scope import DEFAULT_SCOPE
-from segctl.model.site import Source
+from segctl.model.site import Source, group_name
 from segctl.system.loading import uncollected
 from segctl.transports.credentials import Sealed, Secret
 
@@ -58,6 +58,8 @@ _PLAIN: Final = (
 _LATER: Final = frozenset(
     {"exceptions", "group", "manager", "members", "renamed_from", "serial", "shared"}
 )
+#: The key of a device group's connection that holds its firewalls: the fields of a `Member`.
+RECEIVERS: Final = "segctl_receivers"
 _NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (
@@ -78,7 +80,7 @@ class Loaded:
     """An inventory without problems.
 
     `site` is of the whole inventory; `hosts` are what the limit selected, and
-    `connections` says for every firewall, and for what manages them, how it is reached.
+    `connections` says how every firewall is reached, what manages it, and its device group.
     """
 
     inventory: Inventory = field(repr=False)
@@ -201,7 +203,7 @@ def _loaded(
         inventory=inventory,
         site=site,
         hosts=hosts,
-        connections=connections,
+        connections={**connections, **_groups(site, connections, hosts)},
         warnings=(
             *inventory.surroundings,
             *inventory.unread,
@@ -325,6 +327,29 @@ def _connections(
             found[key] = value
         connections[name] = found
     return connections, warnings, errors
+
+
+def _groups(
+    site: Site, connections: Mapping[str, Mapping[str, object]], hosts: Sequence[str]
+) -> dict[str, Mapping[str, object]]:
+    """Return how each device group is reached: by its manager, with the firewalls in it."""
+    found: dict[str, dict[str, object]] = {}
+    for device in site.devices:
+        if not device.group:
+            continue
+        held = found.setdefault(
+            group_name(device), {**connections.get(device.manager, {}), RECEIVERS: []}
+        )
+        cast("list[dict[str, object]]", held[RECEIVERS]).append(
+            {
+                "name": device.name,
+                "host": str(connections[device.name].get("ansible_host") or device.name),
+                "serial": device.serial,
+                "part": device.scope.name,
+                "asked": device.name in hosts,
+            }
+        )
+    return {**found}
 
 
 def _expanded(value: object) -> str | list[str]:

@@ -112,6 +112,13 @@ class Live:
     state: DeviceState = field(default_factory=DeviceState)
     #: rules of a management station, which are not in `others`
     pushed: Pushed = field(default_factory=Pushed)
+    #: the firewalls of a group: how its manager names each, their zones (None: not known), and
+    #: their content versions
+    members: Mapping[str, str] = field(default_factory=dict[str, str])
+    member_zones: Mapping[str, frozenset[str] | None] = field(
+        default_factory=dict[str, "frozenset[str] | None"]
+    )
+    contents: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""

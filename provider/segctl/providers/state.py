@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 UNREAD = "unread"
 #: Whether the device loads at boot what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
+#: What became of a push to one firewall.
+Result: TypeAlias = Literal["pushed", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +78,28 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """A firewall to which a manager pushes a policy, and whether it enforces that.
+
+    `serial` is how the manager names it, `why` says why it does not enforce the policy. A run is
+    about those that are `asked`.
+    """
+
+    name: str
+    serial: str = ""
+    enforces: bool = False
+    why: str = ""
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceState:
     """Everything besides the policy that decides how a device treats traffic later.
 
     `kept` says whether the device would load at boot what it enforces now, and `kept_where` from
     where; `why_not_kept` explains what is wrong, and `cause` is the provider's word for that, which
     documents do not show. `applied` holds the ids of plans that were confirmed on it, latest first.
+    `members` are the firewalls that get the policy of a group from their manager.
     """
 
     unconfirmed: tuple[Unconfirmed, ...] = ()
@@ -91,6 +109,12 @@ class DeviceState:
     why_not_kept: str = ""
     applied: tuple[str, ...] = ()
     cause: str = field(default="", compare=False)
+    members: tuple[Receiver, ...] = ()
+
+    @property
+    def behind(self) -> tuple[Receiver, ...]:
+        """The firewalls asked about that do not enforce what their group holds."""
+        return tuple(one for one in self.members if one.asked and not one.enforces)
 
     @property
     def unsettled(self) -> bool:
@@ -99,8 +123,9 @@ class DeviceState:
 
     @property
     def lasts(self) -> bool:
-        """Whether nothing is known that would change the policy by itself or at a reboot."""
-        return not self.unconfirmed and self.kept not in ("differs", "missing")
+        """Whether what it holds is enforced, and nothing known would change that by itself."""
+        kept = self.kept not in ("differs", "missing")
+        return not self.unconfirmed and kept and not self.behind
 
     def as_json(self) -> dict[str, Any]:
         """Return its form in documents; `read_state` is the inverse."""
@@ -108,7 +133,10 @@ class DeviceState:
             "unconfirmed": [asdict(change) for change in self.unconfirmed],
             "locks": [asdict(lock) for lock in self.locks],
             "applied": list(self.applied),
+            "members": [asdict(member) for member in self.members],
         }
+        if not self.members:
+            del document["members"]
         del document["cause"]
         return document
 
@@ -124,6 +152,7 @@ def read_state(document: Mapping[str, Any]) -> DeviceState:
         raise TypeError(message)
     changes: list[dict[str, Any]] = list(document.get("unconfirmed", ()))
     locks: list[dict[str, Any]] = list(document.get("locks", ()))
+    members: list[dict[str, Any]] = list(document.get("members", ()))
     return DeviceState(
         unconfirmed=tuple(Unconfirmed(**one) for one in changes),
         locks=tuple(Lock(**one) for one in locks),
@@ -131,7 +160,39 @@ def read_state(document: Mapping[str, Any]) -> DeviceState:
         kept_where=str(document.get("kept_where", "")),
         why_not_kept=str(document.get("why_not_kept", "")),
         applied=tuple(map(str, document.get("applied", ()))),
+        members=tuple(Receiver(**one) for one in members),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of one push of a group's policy to one firewall; `why` in the manager's words."""
+
+    name: str
+    result: Result
+    why: str = ""
+
+
+@runtime_checkable
+class Delivering(Protocol):
+    """Additional calls of sessions with a manager, which holds a policy and pushes it on.
+
+    `Session.push` and `Session.revert` push it on by themselves.
+    """
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """What became of the latest push to each firewall; one that fails raises nothing."""
+        ...
+
+    def deliver(self) -> None:
+        """Push what the group holds to the firewalls asked about that do not enforce it.
+
+        Raises:
+            LockedError: the lock is not held.
+            LostLockError: this run has lost its lock; nothing was pushed.
+        """
+        ...
 
 
 @runtime_checkable

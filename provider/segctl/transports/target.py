@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 class Member:
     """A member of a group with one name: a cluster, a pair, or a manager's devices.
 
-    A manager knows its devices by `serial`, and their parts by `part`.
+    A manager knows its devices by `serial`, and their parts by `part`; those that are `asked`
+    are to get what the group holds.
     """
 
     name: str
     host: str
     serial: str = ""
     part: str = ""
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PanDevice: Any = import_module("panos.base").PanDevice
 _Firewall: Any = import_module("panos.firewall").Firewall
 _FirewallCommit: Any = import_module("panos.firewall").FirewallCommit
+_PanoramaCommit: Any = import_module("panos.panorama").PanoramaCommit
 _XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
@@ -166,11 +167,29 @@ class Client:
             BusyError: the device accepts no commit for now.
             ApplyError: it refuses to queue the commit.
         """
-        request = _FirewallCommit(description=description, admins=[self._target.user])
+        place = Place.of(self._target.scope)
+        kind, groups = _FirewallCommit, {}
+        if place.rulebase:
+            kind, groups = _PanoramaCommit, {"device_groups": [place.name]}
+        request = kind(description=description, admins=[self._target.user], **groups)
         command = request.element_str()
         text = command.decode() if isinstance(command, bytes) else str(command)
         try:
             self._firewall.xapi.commit(cmd=text, action="partial", retry_on_peer=False)
+        except _XapiError as error:
+            raise self._translated(error) from error
+        return self._taken()
+
+    def commit_all(self, command: str) -> Element:
+        """Submit a push to firewalls and return the answer.
+
+        Raises:
+            LockedError: somebody holds a commit lock.
+            BusyError: the device accepts no push for now.
+            ApplyError: it refuses to queue the push.
+        """
+        try:
+            self._firewall.xapi.commit(cmd=command, action="all", retry_on_peer=False)
         except _XapiError as error:
             raise self._translated(error) from error
         return self._taken()

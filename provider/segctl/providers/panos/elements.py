@@ -351,7 +351,24 @@ def _(rule: Rule) -> Element:
     for tag in ("disabled", "negate-source", "negate-destination"):
         if getattr(rule, _RULE_FLAGS[tag]):
             _leaf(entry, tag, "yes")
+    if rule.targets:
+        _target(entry, rule.targets)
     return entry
+
+
+def _target(entry: Element, targets: Iterable[str]) -> None:
+    """Name the firewalls that get a rule of a device group: ``SERIAL`` or ``SERIAL/VSYS``."""
+    devices = etree.SubElement(etree.SubElement(entry, "target"), "devices")
+    made: dict[str, Element] = {}
+    for text in targets:
+        serial, _, part = text.partition("/")
+        device = made.get(serial)
+        if device is None:
+            device = made[serial] = etree.SubElement(devices, "entry", name=serial)
+        if part:
+            systems = device.find("vsys")
+            systems = etree.SubElement(device, "vsys") if systems is None else systems
+            etree.SubElement(systems, "entry", name=part)
 
 
 @write.register

@@ -57,7 +57,9 @@ class Holding:
 
     @property
     def _wanted(self) -> Sequence[tuple[str, str]]:
-        return (("commit", locks.SHARED), ("config", self._place.name))
+        # a device group has a commit lock of its own: administrators of others go on
+        committing = self._place.name if self._place.rulebase else locks.SHARED
+        return (("commit", committing), ("config", self._place.name))
 
     def held(self) -> list[Held]:
         """Return every lock on the device."""

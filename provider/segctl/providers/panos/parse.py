@@ -22,6 +22,7 @@ from segctl.model.policy import (
     FirewallZone,
     Item,
     Policy,
+    Rule,
     Schedule,
     ServiceGroup,
     Tag,
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _CHUNK = 1 << 15
-_RULES = "rulebase/security/rules"
+_SYSTEM = Place(name="vsys1").containers
 #: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
     "address": elements.parse_address,
@@ -63,7 +64,6 @@ _FEW: Mapping[str, Callable[[Element], Item]] = {
     "application-group": elements.parse_application_group,
     "service-group": elements.parse_service_group,
     "schedule": elements.parse_schedule,
-    "rulebase/default-security-rules/rules": elements.parse_default_rule,
 }
 #: Kinds whose names a rule may use, besides those segctl writes itself.
 _OTHER_KINDS = (
@@ -76,14 +76,14 @@ _OTHER_KINDS = (
     "dynamic-user-group",
 )
 #: What a rule of others may name that is no item of a policy, with what it is.
-_IMPLIED: Mapping[str, str] = {
+IMPLIED: Mapping[str, str] = {
     "application-filter": "an application filter: what it selects only the device knows",
     "external-list": "a list that the device fetches",
     "region": "a region, whose addresses only the device knows",
     "dynamic-user-group": "a group of users that the device fills in",
 }
 #: How objects that Panorama pushed are read; of some kinds only the names count.
-_PUSHED: Mapping[str, Reader | None] = {
+READERS: Mapping[str, Reader | None] = {
     **dict.fromkeys(_OTHER_KINDS),
     **{kind: _FEW[kind] for kind in ("tag", "application-group", "service-group", "schedule")},
     "address": lambda entry: elements.parse_address(entry)[0],
@@ -127,7 +127,7 @@ class _Items:
 
 
 @dataclass(slots=True)
-class _Walk:
+class Walk:
     """What a walk over one scope (virtual system or shared) has collected so far."""
 
     ours: _Items = field(default_factory=_Items)
@@ -136,6 +136,9 @@ class _Walk:
     uses: dict[str, str] = field(default_factory=dict[str, str])
     rule_digests: dict[str, str] = field(default_factory=dict[str, str])
     rest: Element | None = None
+    #: where the rules are, and how one of them is read
+    rules: str = _SYSTEM["rule"]
+    read: Callable[[Element], Rule] = elements.parse_rule
 
     @property
     def count(self) -> int:
@@ -173,19 +176,19 @@ def _parse(document: bytes) -> PanosLive:
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
     budget = Budget(host, snapshot.limit)
-    own = _stream(host, snapshot.parts["vsys"], "entry", budget)
+    own = stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
         raise ParseError(host, f"has no virtual system {place}: check segctl_vsys")
-    shared = _stream(host, snapshot.parts["shared"], "shared", budget)
-    pending = tuple(_pending(small(host, "pending", snapshot.parts["pending"])))
+    shared = stream(host, snapshot.parts["shared"], "shared", budget)
+    pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
     if not pending:
-        _check_counts(host, counts, snapshot.parts)
-    rest = _rest(own.rest)
-    rest_shared = _rest(shared.rest)
+        check_counts(host, counts, snapshot.parts)
+    rest = rest_of(own.rest)
+    rest_shared = rest_of(shared.rest)
     text = system.findtext
-    put = pushed.read(snapshot, budget, _PUSHED)
-    ours = _ours(own.ours, rest)
+    put = pushed.read(snapshot, budget, READERS)
+    ours = ours_of(own.ours, rest)
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
@@ -204,21 +207,21 @@ def _parse(document: bytes) -> PanosLive:
         others=others,
         order=tuple(own.order),
         zones=(*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones)),
-        known=put.beside(_known(own, rest, shared, rest_shared, applications)),
-        taken=_taken(own, rest),
+        known=put.beside(known_names(own, rest, shared, rest_shared, applications)),
+        taken=taken_names(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
         other_rules=own.rule_digests,
         other_objects=rest_shared.digests | rest.digests,
         implied={
             name: what
-            for kind, what in _IMPLIED.items()
+            for kind, what in IMPLIED.items()
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
         containers=None
         if boxes is None
-        else _containers(host, boxes, (ours, others, Policy(rules=put.rules))),
+        else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),
         counts=counts,
         findings=(
             *version.warnings(text("result/system/sw-version") or ""),
@@ -234,13 +237,13 @@ def _parse(document: bytes) -> PanosLive:
 # --- streaming -----------------------------------------------------------------------------------
 
 
-def _stream(host: str, part: Part, root: str, budget: Budget) -> _Walk:
+def stream(host: str, part: Part, root: str, budget: Budget, walk: Walk | None = None) -> Walk:
     """Walk one scope's ``show`` answer; `root` is the tag of the scope's own node.
 
     Only the start of ``result`` is an event: each event costs as much as parsing an element.
     """
     refuse_dtd(host, part)
-    walk = _Walk()
+    walk = walk or Walk()
     parser = etree.XMLPullParser(events=("start",), tag="result", resolve_entities=False)
     result: Element | None = None
     try:
@@ -269,24 +272,24 @@ def _stream(host: str, part: Part, root: str, budget: Budget) -> _Walk:
     return walk
 
 
-def _take(walk: _Walk, result: Element, root: str, *, unfinished: int = 0) -> None:
+def _take(walk: Walk, result: Element, root: str, *, unfinished: int = 0) -> None:
     """Remove the entries that the parser has finished from the tree it builds.
 
     A container's last entry may still grow, and lxml forbids touching it before it is finished.
     """
-    for path in (_RULES, *_OBJECTS):
+    for path in (walk.rules, *_OBJECTS):
         for container in result.iterfind(f"{root}/{path}"):
             for element in list(container)[: len(container) - unfinished]:
                 if element.tag == "entry":
-                    if path == _RULES:
+                    if path == walk.rules:
                         _take_rule(walk, element)
                     else:
                         _take_object(walk, element, path)
                     container.remove(element)
 
 
-def _take_rule(walk: _Walk, element: Element) -> None:
-    rule = elements.parse_rule(element)
+def _take_rule(walk: Walk, element: Element) -> None:
+    rule = walk.read(element)
     walk.order.append(rule.name)
     if elements.is_ours(rule):
         walk.ours.add(rule)
@@ -295,10 +298,11 @@ def _take_rule(walk: _Walk, element: Element) -> None:
     walk.rule_digests[rule.name] = _digest(element)
     used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
     more = references.in_entry(element, elements.RULE_TAGS)
-    _use(walk, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
+    place = walk.rules.replace("/", " -> ")
+    _use(walk, (*used, rule.schedule, *more), place, rule.name)
 
 
-def _take_object(walk: _Walk, element: Element, kind: str) -> None:
+def _take_object(walk: Walk, element: Element, kind: str) -> None:
     item, tags = _OBJECTS[kind](element)
     if names.TAG in tags:
         walk.ours.add(item)
@@ -310,7 +314,7 @@ def _take_object(walk: _Walk, element: Element, kind: str) -> None:
         _use(walk, used, kind, item.name)
 
 
-def _use(walk: _Walk, used: Iterable[str], kind: str, name: str) -> None:
+def _use(walk: Walk, used: Iterable[str], kind: str, name: str) -> None:
     """Record what an entry of others may refer to, and the entry."""
     uses = walk.uses
     for each in used:
@@ -326,7 +330,7 @@ def _digest(element: Element) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rest:
+class Rest:
     """The small kinds, read from the tree that streaming left."""
 
     items: Policy = field(default_factory=Policy)
@@ -334,9 +338,10 @@ class _Rest:
     digests: dict[str, str] = field(default_factory=dict[str, str])
 
 
-def _rest(root: Element | None) -> _Rest:
+def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Rest:
+    """Read the small kinds of a scope; `defaults` is where its default rules are."""
     if root is None:
-        return _Rest()
+        return Rest()
     digests: dict[str, str] = {}
     held: dict[str, frozenset[str]] = {}
     for kind in (*_OTHER_KINDS, "application-group", "schedule"):
@@ -353,18 +358,20 @@ def _rest(root: Element | None) -> _Rest:
     held["log-setting"] = frozenset(
         entry.get("name", "") for entry in root.findall("log-settings/profiles/entry")
     )
-    return _Rest(
+    return Rest(
         items=Policy.of(
-            read(entry) for path, read in _FEW.items() for entry in root.findall(f"{path}/entry")
+            read(entry)
+            for path, read in {**_FEW, defaults: elements.parse_default_rule}.items()
+            for entry in root.findall(f"{path}/entry")
         ),
         names=held,
         digests=digests,
     )
 
 
-def _ours(items: _Items, rest: _Rest) -> Policy:
+def ours_of(items: _Items, rest: Rest) -> Policy:
     """Return the items with our mark, or with our prefix for kinds without tags."""
-    few = filter(_is_ours, _named(rest))
+    few = filter(is_ours, named(rest))
     policy = Policy.of([*items.all(), *few, *rest.items[DefaultRule]])
     return policy.replace(
         tags=(replace(tag, comments=record.read(tag.comments)[0]) for tag in policy[Tag])
@@ -372,32 +379,34 @@ def _ours(items: _Items, rest: _Rest) -> Policy:
 
 
 def _others(
-    own: tuple[_Walk, _Rest], shared: tuple[_Walk, _Rest], put: pushed.Found
+    own: tuple[Walk, Rest], shared: tuple[Walk, Rest], put: pushed.Found
 ) -> tuple[Policy, list[str]]:
     """Return what others own, as far as it is not hidden, and which names are not clear.
 
     Of default rules those count that Panorama pushed: the device's own are ours.
     """
     walk, rest = own
-    few = (item for item in _named(rest) if not _is_ours(item))
-    near = _scope(*own, compared=bool(put.own.items))
-    more, unclear = visible([(near, put.own), (_scope(*shared), put.common)])
+    few = (item for item in named(rest) if not is_ours(item))
+    near = objects_of(*own, compared=bool(put.own.items))
+    more, unclear = visible([(near, put.own), (objects_of(*shared), put.common)])
     held = [*walk.others.all(), *few, *more, *put.defaults.values()]
     return Policy.of(held), unclear
 
 
-def _scope(walk: _Walk, rest: _Rest, *, compared: bool = True) -> Objects:
-    items = chain(walk.ours.all(), walk.others.all(), _named(rest))
+def objects_of(walk: Walk, rest: Rest, *, compared: bool = True) -> Objects:
+    """Return the objects of a scope, whoever owns them."""
+    items = chain(walk.ours.all(), walk.others.all(), named(rest))
     return Objects.of(items, rest.names, compared=compared)
 
 
-def _named(rest: _Rest) -> Iterator[Item]:
+def named(rest: Rest) -> Iterator[Item]:
     """Yield the few that rules or objects name: of these some are ours, some of others."""
     for kind in (Tag, ApplicationGroup, ServiceGroup, Schedule):
         yield from rest.items[kind]
 
 
-def _is_ours(item: Item) -> bool:
+def is_ours(item: Item) -> bool:
+    """Whether one of the few kinds without our tag is ours: by its name."""
     if isinstance(item, Tag):
         return item.name == names.TAG
     if isinstance(item, ServiceGroup):
@@ -405,8 +414,8 @@ def _is_ours(item: Item) -> bool:
     return is_prefixed(item.name)
 
 
-def _known(
-    own: _Walk, rest: _Rest, shared: _Walk, rest_shared: _Rest, applications: Element
+def known_names(
+    own: Walk, rest: Rest, shared: Walk, rest_shared: Rest, applications: Element
 ) -> dict[str, frozenset[str]]:
     """Return every name a rule may use, by kind."""
     none: frozenset[str] = frozenset()
@@ -422,7 +431,7 @@ def _known(
     return known
 
 
-def _taken(own: _Walk, rest: _Rest) -> dict[str, frozenset[str]]:
+def taken_names(own: Walk, rest: Rest) -> dict[str, frozenset[str]]:
     """Return the names that others use in the virtual system, by the kinds that share them."""
     others, none = own.others, frozenset[str]()
     addresses = _names(others.of("address")) | _names(others.of("address-group"))
@@ -442,13 +451,13 @@ def _names(items: Iterable[Item]) -> frozenset[str]:
 # --- small answers -------------------------------------------------------------------------------
 
 
-def _pending(root: Element) -> Iterator[tuple[str, str]]:
+def pending_changes(root: Element) -> Iterator[tuple[str, str]]:
     """Yield who has uncommitted changes where, from ``show config list changes``."""
     for entry in root.iterfind("result/journal/entry"):
         yield (entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip()
 
 
-def _containers(
+def containers_of(
     host: str, part: Part, policies: Iterable[Policy]
 ) -> dict[str, tuple[str, ...]] | None:
     """Return the containers that rules or groups name, with the applications in each.
@@ -482,7 +491,7 @@ def _containers(
     return found
 
 
-def _check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:
+def check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:
     """Compare what was parsed of each kind with what the device counts.
 
     The device counts its candidate configuration, so this holds only while nobody has uncommitted

@@ -51,8 +51,8 @@ _NOTHING: Final = "No shared policy pushed to device"
 _CHUNK: Final = 1 << 15
 _SHARED: Final = "shared"
 _BASES: Final[Mapping[str, str]] = {
-    "pre-rulebase": "Panorama pre-rule ",
-    "post-rulebase": "Panorama post-rule ",
+    "pre-rulebase": "pre-rule ",
+    "post-rulebase": "post-rule ",
 }
 _RULES: Final = ("security", "rules")
 _DEFAULTS: Final = ("default-security-rules", "rules")
@@ -195,9 +195,9 @@ def _read(
         return Found(unread=[bytes(parts[name + _REFUSED]).decode(errors="replace")])
     if name not in parts:
         return Found(unread=["they were not asked for"])
-    taken = _Taken(kinds)
+    taken = Taken(kinds)
     try:
-        _walk(snapshot.host, parts[name], budget, taken)
+        _check(snapshot.host, walk(snapshot.host, parts[name], budget, taken))
     except ParseError as error:
         return Found(unread=[error.message])
     return taken.found()
@@ -218,10 +218,15 @@ def _merge(found: Found, common: Found, vsys: str) -> None:
 
 
 @dataclass(slots=True)
-class _Taken:
-    """The entries that a walk over one answer has taken so far."""
+class Taken:
+    """The entries that a walk over one answer has taken so far.
+
+    `origin` comes before the names of rules, `read` reads one of them.
+    """
 
     kinds: Mapping[str, Reader | None]
+    origin: str = "Panorama "
+    read: Callable[[Element], Rule] = elements.parse_rule
     own: Objects = field(default_factory=Objects)
     common: Objects = field(default_factory=Objects)
     #: by rulebase, and whether they stand in the shared node of the answer
@@ -239,7 +244,7 @@ class _Taken:
         in_shared, inside = path[scope - 1 : scope] == (_SHARED,), path[scope:]
         common = entry.get("loc", _SHARED) == _SHARED
         if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
-            rule = _named(elements.parse_rule(entry), _BASES[inside[0]])
+            rule = foreign(self.read(entry), self.origin + _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
@@ -274,7 +279,7 @@ class _Taken:
         )
 
 
-def _named(rule: Rule, origin: str) -> Rule:
+def foreign(rule: Rule, origin: str) -> Rule:
     """Return a pushed rule with its origin in its name and without marks: it is none of ours."""
     ours = names.read_mark(rule.description) is not None
     return replace(
@@ -289,11 +294,11 @@ def _named(rule: Rule, origin: str) -> Rule:
     )
 
 
-def _walk(host: str, part: Part, budget: Budget, taken: _Taken) -> None:
-    """Take the entries of an answer one by one, and check what is left of it.
+def walk(host: str, part: Part, budget: Budget, taken: Taken) -> Element:
+    """Take the entries of an answer one by one; return what is left of it.
 
     Raises:
-        ParseError: it is no complete answer of a form that is known.
+        ParseError: it is not complete XML.
     """
     refuse_dtd(host, part)
     parser = etree.XMLPullParser(
@@ -316,7 +321,7 @@ def _walk(host: str, part: Part, budget: Budget, taken: _Taken) -> None:
     except etree.XMLSyntaxError as error:
         raise ParseError(host, f"the pushed policy is not complete XML: {error}") from error
     budget.close(taken.count, root)
-    _check(host, root)
+    return root
 
 
 def _path(entry: Element) -> Path:

@@ -99,6 +99,27 @@ def referenced(snapshot: Snapshot, policy: Policy, own: Scope, shared: Scope) ->
     return dict(sorted(places.items()))
 
 
+def in_group(snapshot: Snapshot, policy: Policy, own: Scope) -> dict[str, str]:
+    """Return the names of a device group's objects of ours that others refer to.
+
+    That is in the group itself and in the groups below it, which inherit them.
+
+    Raises:
+        ParseError: an answer is missing or not complete XML, or the device refuses it.
+    """
+    named = (policy[kind.item] for kind in kinds.KINDS if kind.referable)
+    ours = {item.name for items in named for item in items}
+    place = f"{snapshot.scope.replace(':', ' ')} -> "
+    places = {name: place + own.uses[name] for name in ours & own.uses.keys()}
+    for name, found in in_scope(own.rest, ours):
+        places.setdefault(name, place + " -> ".join(found))
+    if SYSTEMS in snapshot.parts:
+        body = snapshot.parts[SYSTEMS]
+        for name, found in elsewhere(snapshot.host, body, ours, systems=True):
+            places.setdefault(name, " -> ".join(("device-group", *found)))
+    return dict(sorted(places.items()))
+
+
 def in_entry(element: Element, read: Container[str]) -> Iterator[str]:
     """Yield what an entry of others may refer to: every text in it except zones and free text.
 

@@ -56,9 +56,12 @@ def refuse_passive(client: Client, target: Target) -> None:
         answer = client.op(_HA)
     except ApplyError:
         return  # a model without high availability
-    state = answer.findtext("result/group/local-info/state") or ""
-    if answer.findtext("result/enabled") == "yes" and not state.startswith("active"):
-        peer = answer.findtext("result/group/peer-info/mgmt-ip") or "its peer"
+    group = answer.find("result/group")
+    group = answer.find("result") if group is None else group  # that of a Panorama has none
+    state = "" if group is None else group.findtext("local-info/state") or ""
+    if answer.findtext("result/enabled") == "yes" and "active" not in state.split("-"):
+        told = "" if group is None else group.findtext("peer-info/mgmt-ip") or ""
+        peer = told or "its peer"
         raise ApplyError(
             target.name,
             f"is the {state or 'inactive'} member of a pair: apply to the active member, {peer}",

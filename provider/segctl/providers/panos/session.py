@@ -57,13 +57,18 @@ if TYPE_CHECKING:
     from segctl.providers.state import Unconfirmed
     from segctl.transports.target import Target
 
-_SYSTEM = "<show><system><info></info></system></show>"
+SYSTEM = "<show><system><info></info></system></show>"
 _SAVED = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
 #: Values that change by themselves: clocks, and content that no plan depends on.
 _MOVING = re.compile(
     rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
 )
 _CLOCK = re.compile(rb"<time>([^<]*)</time>")
+
+
+def without_moving(system: bytes) -> bytes:
+    """Return what a device says of itself without the values that change by themselves."""
+    return _MOVING.sub(b"", system)
 
 
 class PanosSession:
@@ -116,13 +121,13 @@ class PanosSession:
         """
         self._progress("reading")
         self._room, self._before = self._target.max_answer, b""
-        system = self._get({"type": "op", "cmd": _SYSTEM})
+        system = self._get({"type": "op", "cmd": SYSTEM})
         told = xml(self._target, system)
         self._writer.version = told.findtext("result/system/sw-version") or ""
         if told.get("status") == "success":  # the parser refuses what is not an answer
             version.check(self._target, self._writer.version)
         parts = {
-            "system": _MOVING.sub(b"", system),
+            "system": without_moving(system),
             "pending": self._get({"type": "op", "cmd": refusals.CHANGES}),
             "vsys": self._config("show", self._place.xpath),
             "shared": self._config("show", names.SHARED),
@@ -286,7 +291,7 @@ class PanosSession:
             self._progress(f"could not release the locks; the next run will: {error.message}")
 
     def _clock(self) -> str:
-        time_text = self._client.op(_SYSTEM).findtext("result/system/time")
+        time_text = self._client.op(SYSTEM).findtext("result/system/time")
         return (time_text or "").strip()
 
     # --- settling ----------------------------------------------------------------------------

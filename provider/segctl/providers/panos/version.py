@@ -20,8 +20,13 @@ _RELEASE: Final = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 
 def is_supported(version: str) -> bool:
     """Whether segctl supports a release such as ``11.1.6-h3``; False for one it cannot parse."""
+    return numbers(version) >= OLDEST
+
+
+def numbers(version: str) -> tuple[int, int]:
+    """Return the release that a version is of, for comparison; zeros for one it cannot parse."""
     match = _RELEASE.match(version)
-    return match is not None and (int(match[1]), int(match[2])) >= OLDEST
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def check(target: Target, version: str) -> None:

@@ -1,0 +1,163 @@
+"""The firewalls of a device group: which inventory host is which, and what each enforces.
+
+Source: an answer of ``show devicegroups`` recorded on 10.0 (a device with its serial, host name,
+address, versions, and whether its shared policy is in sync).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from segctl.model.errors import ParseError
+from segctl.providers.state import Receiver
+from segctl.transports.target import Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from segctl.providers.panos.elements import Element
+
+_IN_SYNC: Final = "In Sync"
+_NEVER: Final = ("", "none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """A firewall as its Panorama knows it; `part` is a virtual system of one that has several."""
+
+    serial: str
+    part: str = ""
+    hostname: str = ""
+    address: str = ""
+    connected: bool = False
+    in_sync: bool = False
+    last_push: str = ""
+    last_time: str = ""
+    os_version: str = ""
+    content_version: str = ""
+
+    @property
+    def place(self) -> str:
+        """How rules name it: ``SERIAL`` or ``SERIAL/VSYS``."""
+        return f"{self.serial}/{self.part}" if self.part else self.serial
+
+    @property
+    def never(self) -> bool:
+        """Whether nothing was pushed to it yet."""
+        return self.last_push.lower() in _NEVER
+
+
+def read(answer: Element, group: str) -> tuple[Managed, ...]:
+    """Return the firewalls of a device group from the answer to ``show devicegroups``."""
+    found: list[Managed] = []
+    for entry in answer.iterfind("result/devicegroups/entry"):
+        if entry.get("name") != group:
+            continue
+        for device in entry.iterfind("devices/entry"):
+            systems = device.findall("vsys/entry")
+            found += [_managed(device, one) for one in systems] or [_managed(device, None)]
+    return tuple(found)
+
+
+def _managed(device: Element, system: Element | None) -> Managed:
+    def text(tag: str) -> str:
+        own = None if system is None else system.findtext(tag)
+        return (own or device.findtext(tag) or "").strip()
+
+    return Managed(
+        serial=text("serial") or device.get("name", ""),
+        part="" if system is None else system.get("name", ""),
+        hostname=text("hostname"),
+        address=text("ip-address"),
+        connected=text("connected") == "yes",
+        in_sync=text("shared-policy-status").lower() == _IN_SYNC.lower(),
+        last_push=text("last-commit-all-state-sp"),
+        last_time=text("last-commit-all-upd-sp"),
+        os_version=text("sw-version"),
+        content_version=text("app-version"),
+    )
+
+
+def to_part(members: Sequence[Member]) -> bytes:
+    """Return the firewalls that the inventory has in the group, as a part of a document."""
+    rows = [
+        {
+            "name": one.name,
+            "host": one.host,
+            "serial": one.serial,
+            "part": one.part,
+            "asked": one.asked,
+        }
+        for one in members
+    ]
+    return json.dumps(rows).encode()
+
+
+def from_part(part: bytes) -> tuple[Member, ...]:
+    """Return what `to_part` wrote."""
+    rows = cast("list[dict[str, Any]]", json.loads(part))
+    return tuple(Member(**row) for row in rows)
+
+
+def matched(
+    manager: str, group: str, members: Iterable[Member], managed: Sequence[Managed]
+) -> dict[str, Managed]:
+    """Return each inventory host with the firewall that it is.
+
+    By its serial number; where none is given, by its address or its host name.
+
+    Raises:
+        ParseError: one is not in the group, or more than one could be meant.
+    """
+    found: dict[str, Managed] = {}
+    for member in members:
+        meant = [one for one in managed if _is(member, one)]
+        if len(meant) != 1:
+            held = ", ".join(f"{one.hostname or '?'} ({one.place})" for one in managed) or "none"
+            what = "is not in" if not meant else "could be more than one firewall of"
+            raise ParseError(
+                manager,
+                f"{member.name} {what} device group {group}, which has {held}: set segctl_serial, "
+                "or correct segctl_device_group",
+            )
+        found[member.name] = meant[0]
+    taken: dict[str, str] = {}
+    for name, one in found.items():
+        if (other := taken.setdefault(one.place, name)) != name:
+            raise ParseError(
+                manager, f"{other} and {name} are the same firewall, {one.place}: correct one"
+            )
+    return found
+
+
+def _is(member: Member, one: Managed) -> bool:
+    if one.part and member.part and one.part != member.part:
+        return False
+    if member.serial:
+        return member.serial == one.serial
+    return one.hostname == member.name or (bool(one.address) and one.address == member.host)
+
+
+def receivers(members: Iterable[Member], found: Mapping[str, Managed]) -> tuple[Receiver, ...]:
+    """Return what each firewall enforces of the group's policy."""
+    return tuple(
+        Receiver(
+            name=member.name,
+            serial=found[member.name].place,
+            enforces=found[member.name].in_sync,
+            why="" if found[member.name].in_sync else _why(found[member.name]),
+            asked=member.asked,
+        )
+        for member in members
+    )
+
+
+def _why(one: Managed) -> str:
+    if not one.connected:
+        return "it is not connected to Panorama"
+    if one.never:
+        return "nothing was pushed to it yet"
+    when = f" of {one.last_time}" if one.last_time else ""
+    return f"its shared policy is out of sync; the last push{when}: {one.last_push}"

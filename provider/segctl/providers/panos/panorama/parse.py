@@ -1,0 +1,325 @@
+"""From Panorama's answers to `PanoramaLive`: one device group, in the place that it has.
+
+Rules of shared and of parent groups are others' and stand around the group's own, as they do on
+its firewalls. Source: vendor's administrator guide, device group policies: shared and parents'
+pre-rules first, the nearest last; post-rules the other way round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from segctl.model.errors import ParseError, Problem
+from segctl.model.policy import DefaultRule, Policy, Rule
+from segctl.model.scope import Scope
+from segctl.providers import parsed
+from segctl.providers.base import Identity
+from segctl.providers.panos import locks, record, references, version
+from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.panorama import members, targets, templates
+from segctl.providers.panos.parse import (
+    COUNTED_KINDS,
+    IMPLIED,
+    READERS,
+    PanosLive,
+    Rest,
+    Walk,
+    check_counts,
+    containers_of,
+    is_ours,
+    known_names,
+    named,
+    objects_of,
+    ours_of,
+    pending_changes,
+    rest_of,
+    stream,
+    taken_names,
+)
+from segctl.providers.panos.places import Place
+from segctl.providers.panos.pushed import Taken, foreign, walk
+from segctl.providers.panos.scopes import Objects, visible
+from segctl.providers.panos.small import small
+from segctl.providers.panos.snapshot import load
+from segctl.providers.pushed import Pushed
+from segctl.system.loading import uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.snapshot import Snapshot
+
+GROUP: Final = "group"
+MEMBERS: Final = "members"
+STANDING: Final = "standing"
+HIERARCHY: Final = "hierarchy"
+#: Before the name of a parent group, of which the part is the configuration.
+PARENT: Final = "parent "
+_BASES: Final = ("pre", "post")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanoramaLive(PanosLive):
+    """A device group's state; `parents` are the groups it inherits from, the nearest first."""
+
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outer:
+    """What a group inherits from: a parent group, or shared."""
+
+    title: str
+    taken: Taken
+
+    def rules(self, base: str) -> list[Rule]:
+        return [
+            rule
+            for (rulebase, _), rules in self.taken.rules.items()
+            if rulebase == f"{base}-rulebase"
+            for rule in rules
+        ]
+
+    def objects(self) -> Objects:
+        self.taken.common.add(self.taken.own)
+        return self.taken.common
+
+
+def parse(document: bytes) -> PanoramaLive:
+    """Read a session's document, or what was parsed of one before.
+
+    Raises:
+        ParseError: an answer is not XML, is an error, is incomplete, or counts do not agree.
+    """
+    if parsed.is_parsed(document):
+        return parsed.load(document, PanoramaLive)
+    with uncollected():
+        return _parse(document)
+
+
+def _parse(document: bytes) -> PanoramaLive:
+    snapshot = load(document)
+    host, place = snapshot.host, Place.of(Scope.of(snapshot.scope))
+    system = small(host, "system", snapshot.parts["system"])
+    applications = small(host, "applications", snapshot.parts["applications"])
+    asked = members.from_part(bytes(snapshot.parts[MEMBERS]))
+    managed = members.read(small(host, STANDING, snapshot.parts[STANDING]), place.name)
+    found = members.matched(host, place.name, asked, managed)
+    names = {one.place: name for name, one in found.items()}
+    budget = Budget(host, snapshot.limit)
+    read: Callable[[Element], Rule] = partial(targets.read_rule, names=names)
+    own = stream(
+        host,
+        snapshot.parts[GROUP],
+        "entry",
+        budget,
+        Walk(rules=place.containers["rule"], read=read),
+    )
+    if own.rest is None:
+        raise ParseError(host, f"has no {place}: check segctl_device_group")
+    rest = rest_of(own.rest, place.containers["default-rule"])
+    parents = parents_of(small(host, HIERARCHY, snapshot.parts[HIERARCHY]), place.name)
+    outer = _outer(snapshot, parents, budget, read)
+    pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
+    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
+    if not pending:
+        check_counts(host, counts, snapshot.parts)
+    ours = ours_of(own.ours, rest)
+    others, unclear = _others(own, rest, outer)
+    put = _around(own, outer, place, read)
+    text = system.findtext
+    nothing = Rest()
+    none: frozenset[str] = frozenset()
+    inherited = {kind: frozenset(_named_by(outer, kind)) for kind in (*READERS, "log-setting")}
+    known = known_names(own, rest, Walk(), nothing, applications)
+    held = small(host, "locks", snapshot.parts["locks"])
+    state = locks.state(held, record.of_entry(own.rest))
+    return PanoramaLive(
+        identity=Identity(
+            serial=text("result/system/serial") or "",
+            os_version=text("result/system/sw-version") or "",
+            content_version=text("result/system/app-version") or "",
+            scope=place.scope,
+            model=text("result/system/model") or "",
+            hostname=text("result/system/hostname") or "",
+        ),
+        policy=ours,
+        others=others,
+        order=tuple(own.order),
+        known={kind: held_names | inherited.get(kind, none) for kind, held_names in known.items()},
+        taken=_taken_too(taken_names(own, rest), outer),
+        referenced=_referenced(snapshot, ours, own),
+        pending=pending,
+        other_rules=own.rule_digests,
+        other_objects=rest.digests,
+        implied={
+            name: what
+            for kind, what in IMPLIED.items()
+            for name in sorted({*rest.names.get(kind, none), *inherited.get(kind, none)})
+        },
+        containers=containers_of(
+            host, snapshot.parts["containers"], (ours, others, Policy(rules=put.rules))
+        ),
+        counts=counts,
+        findings=(
+            *version.warnings(text("result/system/sw-version") or ""),
+            *_strangers(place, managed, names),
+            *_older(host, text("result/system/sw-version") or "", found),
+        ),
+        state=replace(state, members=members.receivers(asked, found)),
+        pushed=replace(put, unread=tuple(unclear)),
+        member_zones=templates.zones(host, snapshot.parts, found),
+        members={name: one.place for name, one in found.items()},
+        contents={name: one.content_version for name, one in found.items()},
+        parents=parents,
+    )
+
+
+# --- what the group inherits ---------------------------------------------------------------------
+
+
+def parents_of(answer: Element, group: str) -> tuple[str, ...]:
+    """Return the groups that a device group inherits from, the nearest first.
+
+    Source: pan-os-python reads the answer to ``show dg-hierarchy`` as nested ``dg`` nodes.
+    """
+    for node in answer.iter("dg"):
+        if node.get("name") == group:
+            return tuple(
+                above.get("name", "") for above in node.iterancestors("dg") if above is not node
+            )
+    return ()
+
+
+def children_of(answer: Element, group: str) -> tuple[str, ...]:
+    """Return the groups that inherit from a device group."""
+    for node in answer.iter("dg"):
+        if node.get("name") == group:
+            return tuple(below.get("name", "") for below in node.iter("dg") if below is not node)
+    return ()
+
+
+def _outer(
+    snapshot: Snapshot,
+    parents: Sequence[str],
+    budget: Budget,
+    read: Callable[[Element], Rule],
+) -> list[_Outer]:
+    """Return what the group inherits from, the nearest first and shared last."""
+    parts = [(f"device group {name}", PARENT + name) for name in parents]
+    found: list[_Outer] = []
+    for title, part in (*parts, ("shared", "shared")):
+        taken = Taken(READERS, origin=f"{title} ", read=read)
+        walk(snapshot.host, snapshot.parts[part], budget, taken)
+        found.append(_Outer(title=title, taken=taken))
+    return found
+
+
+def _named_by(outer: Sequence[_Outer], kind: str) -> set[str]:
+    return {name for one in outer for name in one.objects().called((kind,))}
+
+
+def _others(own: Walk, rest: Rest, outer: Sequence[_Outer]) -> tuple[Policy, list[str]]:
+    """Return what others own in the group, and what it sees of the groups around it."""
+    few = (item for item in named(rest) if not is_ours(item))
+    steps = [(objects_of(own, rest), Objects())]
+    steps += [(one.objects(), Objects()) for one in outer]
+    more, unclear = visible(steps)
+    held = {rule.name for rule in rest.items[DefaultRule]}
+    defaults: dict[str, DefaultRule] = {}
+    for one in outer:  # the nearest counts
+        for (name, _), rule in one.taken.defaults.items():
+            if name not in held:
+                defaults.setdefault(name, rule)
+    return Policy.of([*own.others.all(), *few, *more, *defaults.values()]), unclear
+
+
+def _around(
+    own: Walk, outer: Sequence[_Outer], place: Place, read: Callable[[Element], Rule]
+) -> Pushed:
+    """Return the rules that a firewall has before and after those of our rulebase."""
+    (other,) = (base for base in _BASES if base != place.rulebase)
+    found = (
+        own.rest.iterfind(f"{other}-rulebase/security/rules/entry") if own.rest is not None else ()
+    )
+    beside = [foreign(read(entry), f"{other}-rule ") for entry in found]
+    before = [rule for one in reversed(outer) for rule in one.rules("pre")]
+    after = [rule for one in outer for rule in one.rules("post")]
+    if other == "pre":
+        before += beside
+    else:
+        after = [*beside, *after]
+    return Pushed(before=tuple(before), after=tuple(after))
+
+
+def _taken_too(
+    taken: Mapping[str, frozenset[str]], outer: Sequence[_Outer]
+) -> dict[str, frozenset[str]]:
+    """Return the names that ours cannot have, those of the groups around it included.
+
+    A group may hide a name of its parent, but what others mean by it would be another thing.
+    """
+    kinds = {"address": ("address", "address-group"), "service": ("service", "service-group")}
+    kinds["address-group"] = kinds["address"]
+    none: frozenset[str] = frozenset()
+    more = {
+        kind: frozenset(name for one in kinds_of for name in _named_by(outer, one))
+        for kind, kinds_of in kinds.items()
+    }
+    return {kind: names | more.get(kind, none) for kind, names in taken.items()}
+
+
+def _referenced(snapshot: Snapshot, ours: Policy, own: Walk) -> dict[str, str]:
+    """Return the names of our objects that others use: in the group, and in those below it."""
+    return references.in_group(snapshot, ours, own.scope)
+
+
+# --- findings ------------------------------------------------------------------------------------
+
+
+def _strangers(
+    place: Place, managed: Sequence[members.Managed], names: Mapping[str, str]
+) -> list[Problem]:
+    """Refuse a group with firewalls that the inventory does not have: they get our rules."""
+    strange = [one for one in managed if one.place not in names]
+    if not strange:
+        return []
+    listed = ", ".join(f"{one.hostname or '?'} ({one.place})" for one in strange[:8])
+    return [
+        Problem(
+            message=f"{place} also has {listed}, which the inventory does not: what is pushed to "
+            "the group reaches them, too",
+            hint="add them to the inventory with the same segctl_device_group, or move them to "
+            "another device group",
+            severity="error",
+            kind="stranger",
+            about=("stranger", *(one.place for one in strange)),
+        )
+    ]
+
+
+def _older(host: str, own: str, found: Mapping[str, members.Managed]) -> list[Problem]:
+    """Refuse a Panorama that is older than a firewall: it cannot push to it.
+
+    Source: vendor's compatibility matrix: Panorama runs the same release or a later one.
+    """
+    newer = [
+        f"{name} ({one.os_version})"
+        for name, one in found.items()
+        if one.os_version and version.numbers(one.os_version)[:2] > version.numbers(own)[:2]
+    ]
+    if not newer:
+        return []
+    return [
+        Problem(
+            message=f"{host} has version {own}, older than that of {', '.join(newer)}: it cannot "
+            "push to them",
+            hint="update Panorama first",
+            severity="error",
+            kind="older-manager",
+            about=("older-manager", *sorted(found)),
+        )
+    ]
