@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.model.errors import StalePlanError, UsageError, WideningError
-from segctl.operations.loading import load_inventory, refuse_writable
+from segctl.operations.loading import load_inventory, refuse_writable, unit_names
 from segctl.operations.plan import plan_loaded
 from segctl.operations.plan_files import mark_used, read_plan, refuse_used
 from segctl.operations.signatures import refuse_unsigned
@@ -279,7 +279,7 @@ def _applied(
     from segctl.planning.apply import Order
 
     names = [device.name for device in made.devices]
-    outside = sorted(set(names) - set(loaded.hosts))
+    outside = sorted(set(names) - set(unit_names(loaded)))
     if outside:
         raise UsageError(
             f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "

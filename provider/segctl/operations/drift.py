@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.errors import UsageError
 from segctl.operations.files import save
-from segctl.operations.loading import desired_of, load_inventory, today
+from segctl.operations.loading import load_inventory, today, unit_names, units_of
 from segctl.operations.plan import plan_devices, snapshots
 from segctl.operations.workers import at_work
 
@@ -61,7 +61,7 @@ class DriftResult:
         """The names of the rules that each device should hold."""
         return {
             item.device.name: [rule.name for rule in item.policy.rules]
-            for item in desired_of(self.loaded)
+            for item in units_of(self.loaded)
         }
 
 
@@ -85,14 +85,14 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     asked = plans if options.offline is None else []
     authors, notes = _authors(common, loaded, asked, progress)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
-    ordered = [by_name[name] for name in loaded.hosts if name in by_name]
+    ordered = [by_name[name] for name in unit_names(loaded) if name in by_name]
     report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
     return DriftResult(report=report, failures=tuple(failures), loaded=loaded, started=started)
 
 
 def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: Progress) -> None:
     """Say which entries of the baseline are about no firewall of the inventory."""
-    known = {device.name for device in loaded.site.devices}
+    known = {device.name for device in loaded.site.devices} | set(unit_names(loaded))
     for entry in accepted:
         if entry.device not in known:
             where = f"{entry.file}:{entry.line}:{entry.column}"

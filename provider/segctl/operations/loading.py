@@ -146,9 +146,17 @@ def units_of(loaded: Loaded) -> list[Desired]:
     from segctl.compiler.build import compile_site
     from segctl.compiler.groups import gathered
 
-    desired_of(loaded)
-    compiled = compile_site(loaded.site, today())
-    return gathered(compiled, [name for name in loaded.hosts if name in compiled])
+    chosen = [one.device.name for one in desired_of(loaded)]
+    return gathered(compile_site(loaded.site, today()), chosen)
+
+
+def unit_names(loaded: Loaded) -> list[str]:
+    """Return the names under which the firewalls that the limit selects are planned, in order."""
+    from segctl.model.site import group_name
+
+    devices = {one.name: one for one in loaded.site.devices}
+    chosen = (devices[name] for name in loaded.hosts if name in devices)
+    return list(dict.fromkeys(group_name(one) if one.group else one.name for one in chosen))
 
 
 def intent(

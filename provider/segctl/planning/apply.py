@@ -10,7 +10,7 @@ confirmed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.model.errors import (
@@ -25,18 +25,22 @@ from segctl.model.errors import (
 )
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
 from segctl.planning.meaning import meaning, refuse_widening
-from segctl.providers.state import Run, Settling
+from segctl.providers.state import Delivering, Run, Settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from segctl.planning.journal import Journal
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live, Provider, Session
+    from segctl.providers.state import Delivery, Receiver
     from segctl.transports.target import Target
 
 #: Seconds after which a device with a timed revert reverts unless the change is confirmed.
 REVERT_IN = 60.0
+
+#: The code of a change that a manager holds and that a firewall of its does not enforce.
+NOT_ENFORCED = "not_enforced"
 
 #: `unknown`: segctl could not tell whether the change is live.
 Status = Literal["applied", "unchanged", "failed", "unknown"]
@@ -48,7 +52,10 @@ Judge: TypeAlias = "Callable[[Session, Live], None]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome for one device; `warnings` are the device's own, about the change."""
+    """The outcome for one device; `warnings` are the device's own, about the change.
+
+    `members` are the outcomes for the firewalls to which a manager pushed the change.
+    """
 
     device: str
     status: Status
@@ -56,6 +63,7 @@ class Outcome:
     message: str = ""
     changes: int = 0
     warnings: tuple[str, ...] = ()
+    members: tuple[Outcome, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,6 +270,8 @@ class _Work:
     def under_lock(self) -> Outcome:
         live = self._settle(self.read())
         if is_as_desired(self.plan, live):
+            if live.state.behind and isinstance(self.session, Delivering):
+                return self._deliver(self.session, live)
             if live.state.kept in ("differs", "missing") and isinstance(self.session, Settling):
                 self.steps.next("keep", live.state.kept_where)
                 self.session.keep()
@@ -270,8 +280,27 @@ class _Work:
         self.check_fresh(live)
         if self.order.settle_only:
             return self._outcome("applied" if self.said else "unchanged")
-        self._push(live)
-        return self._outcome("applied", len(self.plan.changes))
+        after = self._push(live)
+        return self._told(self._outcome("applied", len(self.plan.changes)), after)
+
+    def _deliver(self, session: Delivering, before: Live) -> Outcome:
+        """Push what a group holds to the firewalls that do not enforce it, and judge that."""
+        names = [one.name for one in before.state.behind]
+        self.steps.next("deliver", ", ".join(names))
+        session.deliver()
+        after = self.read()
+        if self.order.judge is not None:
+            self.order.judge(self.session, after)
+        behind = {one.name for one in after.state.behind}
+        if done := [name for name in names if name not in behind]:
+            self.said.append(f"pushed to {', '.join(done)}")
+        return self._told(self._outcome("applied"), after)
+
+    def _told(self, outcome: Outcome, after: Live) -> Outcome:
+        """Return the outcome with that of each firewall of a group."""
+        if not isinstance(self.session, Delivering):
+            return outcome
+        return with_members(outcome, after.state.members, self.session.deliveries)
 
     def _outcome(self, status: Status, changes: int = 0) -> Outcome:
         warned = self.session.warnings if isinstance(self.session, Settling) else ()
@@ -308,7 +337,7 @@ class _Work:
             live = self.read()
         return live
 
-    def _push(self, before: Live) -> None:
+    def _push(self, before: Live) -> Live:
         timed = self.provider.capabilities.timed_revert
         if isinstance(self.session, Settling):
             self.session.before_live(lambda: self.check_fresh(self.read()))
@@ -324,6 +353,7 @@ class _Work:
             self._go_back()
             raise
         self._keep(after)
+        return after
 
     def _keep(self, live: Live) -> None:
         """Judge what the device holds, and confirm it or take it back."""
@@ -361,6 +391,48 @@ def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
     if held.digest != plan.desired:
         return "the device does not hold the planned policy"
     return "our rules do not stand where they belong"
+
+
+def with_members(
+    outcome: Outcome, members: Sequence[Receiver], deliveries: Sequence[Delivery]
+) -> Outcome:
+    """Return the outcome of a group with those of its firewalls; it fails where one of them does.
+
+    A firewall that could not be reached, or did not accept the change, does not enforce it; of one
+    whose push was not seen to end it is unknown.
+    """
+    pushed = {one.name: one for one in deliveries}
+    found = tuple(_of_member(one, pushed.get(one.name)) for one in members if one.asked)
+    bad = [one for one in found if one.status in ("failed", "unknown")]
+    if not bad:
+        return replace(outcome, members=found)
+    good = [one.device for one in found if one not in bad]
+    what = "committed, " if outcome.changes else ""
+    where = f"pushed to {', '.join(good)}" if good else "pushed to no firewall"
+    lost = "; ".join(f"{one.device} does not enforce it: {one.message}" for one in bad)
+    told = "; ".join(filter(None, (outcome.message, f"{what}{where}; {lost}")))
+    unknown = all(one.status == "unknown" for one in bad)
+    return replace(
+        outcome,
+        status="unknown" if unknown else "failed",
+        code=UnknownError.code if unknown else NOT_ENFORCED,
+        message=f"{told}. Run segctl apply again to push to them",
+        members=found,
+    )
+
+
+def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
+    if member.enforces:
+        done = delivery is not None and delivery.result == "pushed"
+        return Outcome(device=member.name, status="applied" if done else "unchanged")
+    unknown = delivery is not None and delivery.result == "unknown"
+    why = delivery.why if delivery is not None and delivery.why else member.why
+    return Outcome(
+        device=member.name,
+        status="unknown" if unknown else "failed",
+        code=UnknownError.code if unknown else NOT_ENFORCED,
+        message=why,
+    )
 
 
 def outcome_of(name: str, error: BaseException) -> Outcome:

@@ -1,8 +1,8 @@
 """Findings: what a reader of a plan must know besides its changes (holes, cuts, doubts).
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
-Findings of the kinds `HOLE`, `UNREAD`, `PENDING`, `NOT_KEPT` and `DISPLACED` and every error count
-as drift: the device permits what no conduit declares, will not go on holding what it holds, holds
+Findings of the kinds `HOLE`, `UNREAD`, `PENDING`, `NOT_KEPT`, `NOT_ENFORCED` and `DISPLACED` and
+every error count as drift: the device permits what no conduit declares, will not go on holding what it holds, holds
 it in another place, or it cannot be told.
 """
 
@@ -16,10 +16,10 @@ from segctl.model.errors import Problem
 from segctl.model.policy import ANY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.model.policy import FirewallZone, Rule
-    from segctl.model.site import Position
+    from segctl.model.site import Device, Position
     from segctl.providers.base import Live
     from segctl.providers.state import DeviceState, Lock, Unconfirmed
 
@@ -36,6 +36,8 @@ ERROR = "error"
 PENDING = "pending"
 #: The device would load another policy at boot than it enforces now.
 NOT_KEPT = "not_kept"
+#: A firewall does not enforce what its group on the manager holds.
+NOT_ENFORCED = "not_enforced"
 #: Rules of others stand between our block and the place where it belongs.
 DISPLACED = "displaced"
 #: A lock that is held.
@@ -162,8 +164,40 @@ def state(found: DeviceState) -> Iterator[Problem]:
             subject=found.kept_where or "boot",
             about=(found.kept, found.kept_where, found.cause),
         )
+    for member in found.behind:
+        yield Problem(
+            message=f"{member.name} does not enforce what its group holds: {member.why}",
+            hint="segctl apply pushes to it",
+            severity="warning",
+            kind=NOT_ENFORCED,
+            subject=member.name,
+            about=(member.name, member.serial),
+        )
     for lock in found.locks:
         yield _lock(lock)
+
+
+def member_zones(
+    members: Iterable[Device], held: Mapping[str, frozenset[str] | None]
+) -> Iterator[Problem]:
+    """Refuse zones that no template gives to a firewall of a group: rules that name them fail there.
+
+    Where a firewall has no template, it has its zones itself, and nothing is said.
+    """
+    for member in members:
+        known = held.get(member.name)
+        missing = sorted({zone.name for zone in member.zones} - (known or frozenset()))
+        if known is None or not missing:
+            continue
+        yield Problem(
+            message=f"{member.name} has no zone {', '.join(missing)}: its templates give it "
+            f"{', '.join(sorted(known)[:8]) or 'none'}",
+            hint="add it to a template of its stack, or correct segctl_zone_map",
+            severity="error",
+            kind="no-zone",
+            subject=member.name,
+            about=(member.name, *missing),
+        )
 
 
 def _about(change: Unconfirmed) -> str:

@@ -199,6 +199,7 @@ def _of_the_device(desired: Desired, live: Live, *, managed: bool) -> Iterator[P
     yield from live.findings
     yield from findings.pending(live)
     yield from findings.state(live.state)
+    yield from findings.member_zones(desired.device.members, live.member_zones)
 
 
 def _basis(

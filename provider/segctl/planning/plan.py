@@ -156,6 +156,7 @@ class DevicePlan:
             findings.CANNOT_TELL,
             UNREAD,
             findings.NOT_KEPT,
+            findings.NOT_ENFORCED,
             findings.PENDING,
         }
         return not self.changes and self.applyable and not kinds & doubts

@@ -23,6 +23,7 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
         else:
             text, style = done_text(outcome.status, outcome.changes, outcome.message)
         yield Line(lead=f"{outcome.device}  ", text=text, lead_style="bold", style=style)
+        yield from map(_member, outcome.members)
         for warning in outcome.warnings:
             yield Line(lead="  ! the device warns: ", text=warning, style="yellow")
     failed = [one.device for one in outcomes if one.status in ("failed", "unknown")]
@@ -32,6 +33,17 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
             text=f"{share(len(failed), len(outcomes), 'device')} failed: {', '.join(failed)}.",
             style="bold",
         )
+
+
+def _member(outcome: Outcome) -> Line:
+    """Return the line of a firewall to which a manager pushed the change."""
+    text, style = {
+        "applied": ("pushed, in sync", "green"),
+        "unchanged": ("in sync", ""),
+        "failed": (f"not enforced: {outcome.message}", "red"),
+        "unknown": (f"unknown: {outcome.message}", "red"),
+    }[outcome.status]
+    return Line(lead=f"  {outcome.device}  ", text=text, style=style)
 
 
 def done_text(status: str, changes: int, message: str) -> tuple[str, str]:
@@ -45,6 +57,11 @@ def done_text(status: str, changes: int, message: str) -> tuple[str, str]:
 def outcomes_json(outcomes: Iterable[Outcome], plan_id: str, journal: str = "") -> dict[str, Any]:
     """Return the document of an apply."""
     listed = [asdict(outcome) for outcome in outcomes]
+    for one in listed:
+        if not one["members"]:
+            del one["members"]
+        for member in one.get("members", ()):
+            del member["members"]
     states = Counter(outcome["status"] for outcome in listed)
     document: dict[str, Any] = {
         "format_version": "1.1",

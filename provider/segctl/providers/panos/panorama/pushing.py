@@ -142,13 +142,12 @@ class Pusher:
             answer = self.jobs.patiently(lambda: self.client.commit_all(command), deadline)
             sent = True
             job = self._wait(answer.findtext("result/job") or "", what, deadline)
-        except (ConnectError, ParseError) as error:
-            unknown = not validate_only
-            return _all(firewalls, "unknown" if unknown else "failed", error.message)
         except DeviceError as error:
-            return _all(
-                firewalls, "unknown" if sent and not validate_only else "failed", error.message
-            )
+            doubt = sent or isinstance(error, ConnectError | ParseError)
+            kind: Result = "unknown" if doubt and not validate_only else "failed"
+            return {
+                name: Delivery(name=name, result=kind, why=error.message) for name in firewalls
+            }
         return _results(firewalls, job, validate_only=validate_only)
 
     def _wait(self, number: str, what: str, deadline: float) -> Element:
