@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.check import Checker, InvalidError
-from segctl_mocks.panos.references import label_of, referrer_line, scope_of
+from segctl_mocks.panos.references import label_of, referrer_line, scope_of, vsys_of
 from segctl_mocks.panos.tree import Element, Path, path_of, tag_of, text_of
 from segctl_mocks.panos.units import top_entry
 
@@ -147,10 +147,13 @@ def _security_rule(checker: Checker, rule: Element, path: Path) -> None:
 
 
 def _zones_fit(checker: Checker, rule: Element, path: Path) -> None:
-    vsys = scope_of(path)
-    types = {name: _zone_type(checker, vsys, name) for name in members(rule, "from")}
+    if checker.references.platform == schema.PANORAMA:  # it does not know which zones there are
+        return
+    scope = scope_of(path)
+    vsys = vsys_of(scope)
+    types = {name: _zone_type(checker, scope, name) for name in members(rule, "from")}
     for to in members(rule, "to"):
-        to_type = _zone_type(checker, vsys, to)
+        to_type = _zone_type(checker, scope, to)
         for name, from_type in types.items():
             if "any" in {from_type, to_type} or _compatible(from_type, to_type):
                 continue
@@ -166,11 +169,10 @@ def _compatible(one: str, other: str) -> bool:
     return one == other or {one, other} <= _ROUTED
 
 
-def _zone_type(checker: Checker, vsys: str, name: str) -> str:
+def _zone_type(checker: Checker, scope: Path, name: str) -> str:
     if name in {"any", "multicast"}:
         return "any"
-    place = (("devices", ""), ("entry", "localhost.localdomain"), ("vsys", ""), ("entry", vsys))
-    zone = checker.tree.at((*place, ("zone", ""), ("entry", name)))
+    zone = checker.tree.at((*scope, ("zone", ""), ("entry", name)))
     network = None if zone is None else zone.find("network")
     if network is None:
         return "unknown"
