@@ -118,6 +118,7 @@ class Committer:
             return _failed(lines)
         self.device.running = target
         self.device.journal.forget(mine)
+        self.device.committed(mine)
         self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()

@@ -30,6 +30,7 @@ from segctl_mocks.panos.userid import UserId
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.references import Scope
     from segctl_mocks.panos.settings import Settings
     from segctl_mocks.panos.showings import Report
@@ -131,10 +132,22 @@ class Device:
         del tree
         return ()
 
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Take note of changes that run from now on."""
+
     def commit_otherwise(self, command: Element, request: Request) -> Answer:
         """Answer a request of type=commit that is not a plain commit."""
         del request
         raise ApiError("17", f" {command.tag}  is unexpected")
+
+    def lock_kind(self, scope: str) -> str:
+        """Return what a lock's scope other than shared is the name of.
+
+        Raises:
+            ApiError: there is nothing of that name.
+        """
+        del scope
+        return "vsys"
 
     def facts(self) -> dict[str, Any]:
         """Return what else the device keeps over a restart, as values for JSON."""
@@ -182,13 +195,17 @@ class Device:
         cmd = f"<commit><partial><admin><member>{admin}</member></admin></partial></commit>"
         request = Request(type="commit", cmd=cmd, user=admin)
         self.committer.handle(request)
+        self.finish_jobs()
+        outcome = self.jobs.jobs[-1].outcome if self.jobs.jobs else None
+        if outcome is not None and not outcome.ok:
+            raise ApiError("", *outcome.details)
+
+    def finish_jobs(self) -> None:
+        """Let the time of queued commits and pushes be over."""
         for job in self.jobs.committing:
             if not job.stuck:
                 job.starts_at = job.ends_at = min(job.ends_at, self.clock())
         self.jobs.settle()
-        outcome = self.jobs.jobs[-1].outcome if self.jobs.jobs else None
-        if outcome is not None and not outcome.ok:
-            raise ApiError("", *outcome.details)
 
     # -- requests -----------------------------------------------------------------
 
@@ -217,6 +234,16 @@ class Device:
         self.requests.append(request)
         if not user:
             return self._refuse_credentials(params, basic)
+        return self._answer(request, params)
+
+    def handle_as(self, user: str, params: Mapping[str, str]) -> Answer:
+        """Answer a request that a Panorama passes on for one of its administrators."""
+        self.jobs.settle()
+        request = self.request_of(params, user, 0)
+        self.requests.append(request)
+        return self._answer(request, params)
+
+    def _answer(self, request: Request, params: Mapping[str, str]) -> Answer:
         if request.is_write:
             self.writes += 1
             if self.reject_writes:
@@ -355,12 +382,13 @@ class PanosDevice(Device):
         return self.pushed.tree() if path.startswith("/config/panorama") else super().besides(path)
 
     def facts(self) -> dict[str, Any]:
-        """Return the hit counts."""
-        return {"hits": self.hits}
+        """Return the hit counts, and the sums of what was pushed."""
+        return {"hits": self.hits, "stamps": self.pushed.stamps}
 
     def restore_facts(self, facts: Mapping[str, Any]) -> None:
         """Bring them back."""
         self.hits = dict(facts["hits"])
+        self.pushed.stamps = dict(facts.get("stamps", {}))
 
     def documents(self) -> Mapping[str, bytes]:
         """Return what was pushed."""
@@ -370,6 +398,22 @@ class PanosDevice(Device):
         """Bring it back, unless something else was put there."""
         if name == "pushed.xml" and not self.pushed:
             self.pushed = Pushed.read([data])
+
+    def systems(self) -> dict[str, str]:
+        """Return the display names of the virtual systems by their names."""
+        container = self.running.at((*DEVICE, ("vsys", "")))
+        found = {} if container is None else self.running.entries(container)
+        return {name: text_of(entry.find("display-name")) or name for name, entry in found.items()}
+
+    def adopt(self, own: Tree, *, whole: bool) -> None:
+        """Let a configuration run that a push brought about; the whole candidate or only running.
+
+        What of the device's own gave way to templates gives way in the candidate, too.
+        """
+        if whole:
+            self.load_candidate(own.clone())
+            self.journal.forget(self.journal.by(None))
+        self.running = own
 
     def set_hits(self, rule: str, count: int, vsys: str) -> None:
         """Set the hit count of a running rule."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from segctl_mocks.panos import reports, showings
 from segctl_mocks.panos.answers import Answer, ApiError, message_result, result
+from segctl_mocks.panos.effective import effective, merged, plain
 from segctl_mocks.panos.policymatch import policy_match
 from segctl_mocks.panos.references import scope_path
 from segctl_mocks.panos.tree import serialize, text_of
@@ -30,11 +31,11 @@ def _of_firewall(report: Callable[[PanosDevice, Element, Call], Answer]) -> Repo
 
 
 def _merged(device: PanosDevice, node: Element, _call: Call) -> Answer:
-    return showings.document(device.candidate, node)
+    return showings.document(merged(device.candidate, device.pushed), node)
 
 
 def _effective(device: PanosDevice, node: Element, _call: Call) -> Answer:
-    return showings.document(device.running, node)
+    return showings.document(plain(effective(device.running, device.pushed).tree), node)
 
 
 def _pushed_policy(device: PanosDevice, node: Element, _call: Call) -> Answer:

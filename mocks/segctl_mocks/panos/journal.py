@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from segctl_mocks.panos import schema
@@ -13,7 +13,7 @@ from segctl_mocks.panos.tree import Element, Path, Tree, key_of, xpath_of
 from segctl_mocks.panos.units import CREATE, DELETE, MOVE, RENAME, Touch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,12 @@ class Change:
     action: str
     path: Path
     old: Path = ()
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Change:
+        """Read a change as ``asdict`` wrote it to JSON, which knows only lists."""
+        paths = {name: tuple((tag, key) for tag, key in values[name]) for name in ("path", "old")}
+        return cls(**{**values, **paths})
 
 
 class Journal:

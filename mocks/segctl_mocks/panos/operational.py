@@ -10,7 +10,8 @@ from xml.sax.saxutils import escape, quoteattr
 from segctl_mocks.panos import showings
 from segctl_mocks.panos.answers import Answer, ApiError, malformed, result
 from segctl_mocks.panos.locks import SHARED, Lock
-from segctl_mocks.panos.parts import scope_of_command
+from segctl_mocks.panos.parts import container_of, described, scope_of_command
+from segctl_mocks.panos.schema import FIREWALL
 from segctl_mocks.panos.showings import Call
 from segctl_mocks.panos.tree import MalformedError, parse, serialize, text_of
 
@@ -139,10 +140,21 @@ class Operator:
         return result(self.device.journal.list_changes(changes))
 
     def _change_summary(self, node: Element, _call: Call) -> Answer:
+        """Name the containers with changes (form of Panorama: a client in the wild)."""
         changes = self.device.journal.by(scope_of_command(node).admins)
-        names = dict.fromkeys(change.path[3][1] for change in changes if len(change.path) > 3)
-        members = "".join(f"<member>{escape(name)}</member>" for name in names if name)
-        return result(f"<summary><vsys>{members}</vsys></summary>" if changes else "")
+        found: dict[str, dict[str, None]] = {"vsys": {}} if self._is_firewall else {}
+        for kind, name in (container_of(described(change.path)) for change in changes):
+            if kind and name:
+                found.setdefault(kind, {})[name] = None
+        parts = (
+            f"<{kind}>{''.join(f'<member>{escape(name)}</member>' for name in names)}</{kind}>"
+            for kind, names in found.items()
+        )
+        return result(f"<summary>{''.join(parts)}</summary>" if changes else "")
+
+    @property
+    def _is_firewall(self) -> bool:
+        return self.device.platform == FIREWALL
 
     def _list_admins(self, _node: Element, _call: Call) -> Answer:
         rows = "".join(f"<entry name={quoteattr(name)}/>" for name in self.device.journal.admins)
@@ -158,7 +170,8 @@ class Operator:
 
     def _show_locks(self, kind: str, node: Element, call: Call) -> Answer:
         vsys = text_of(node.find("vsys")) or call.vsys
-        if not vsys and self.device.settings.release >= _VSYS_NEEDED:
+        needed = self._is_firewall and self.device.settings.release >= _VSYS_NEEDED
+        if not vsys and needed:
             raise ApiError("", "vsys not provided")
         return result(self.device.locks.to_xml(kind, vsys or "all"))
 
@@ -179,7 +192,8 @@ class Operator:
         if add is None:
             raise ApiError("17", f" request -> {kind}-lock  is unexpected")
         comment = text_of(add.find("comment"))
-        return result(locks.take(Lock(kind, scope, admin, self.device.now(), comment)))
+        of = "vsys" if scope == SHARED else self.device.lock_kind(scope)
+        return result(locks.take(Lock(kind, scope, admin, self.device.now(), comment, of)))
 
     # -- save, load, revert, validate ---------------------------------------------
 

@@ -12,7 +12,6 @@ from segctl_mocks.panos.device import Device, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.references import is_slot
-from segctl_mocks.panos.tree import Path as TreePath
 from segctl_mocks.panos.tree import Tree
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class Store:
         device.restore_facts(facts)
         device.jobs.last_number = facts["last_job"]
         device.journal.last_id = facts["last_dirty_id"]
-        device.journal.changes = [_change(each) for each in facts["changes"]]
+        device.journal.changes = [Change.load(each) for each in facts["changes"]]
         device.log.load(facts.get("log", ()))
         device.locks.held = [Lock(**each) for each in facts["locks"]]
         versions: list[Version] = []
@@ -123,18 +122,3 @@ def _facts(device: Device) -> dict[str, Any]:
             for version in device.versions
         ],
     }
-
-
-def _change(values: dict[str, Any]) -> Change:
-    return Change(
-        dirty_id=values["dirty_id"],
-        admin=values["admin"],
-        time=values["time"],
-        action=values["action"],
-        path=_path(values["path"]),
-        old=_path(values["old"]),
-    )
-
-
-def _path(keys: list[list[str]]) -> TreePath:
-    return tuple((tag, name) for tag, name in keys)

@@ -41,6 +41,16 @@ def problems(checker: Checker, paths: Iterable[Path], *, removals: bool = True) 
     return FINE
 
 
+def of_elements(checker: Checker, elements: Iterable[Element]) -> tuple[str, ...]:
+    """Return the lines of the first problem of objects and rules; their names were compared."""
+    try:
+        for element in elements:
+            _check_unit(checker, element, duplicates=False)
+    except InvalidError as error:
+        return error.lines
+    return FINE
+
+
 def everything(checker: Checker) -> tuple[str, ...]:
     """Return the lines of the first problem anywhere in a configuration."""
     return problems(checker, [()])
@@ -55,13 +65,13 @@ def _objects(checker: Checker, element: Element) -> Iterator[Element]:
     yield from (node for node in named if node is not None and top_entry(path_of(node)))
 
 
-def _check_unit(checker: Checker, element: Element) -> None:
+def _check_unit(checker: Checker, element: Element, *, duplicates: bool = True) -> None:
     path = path_of(element)
     *_, container, node = schema.walk(path)
     if node is None or container is None:
         return
     try:
-        checker.check(element)
+        checker.check(element, duplicates=duplicates)
     except InvalidError as error:
         raise _with_place(error, path) from error
     _required(element, node, path)
