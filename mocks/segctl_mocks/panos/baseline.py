@@ -7,11 +7,10 @@ from xml.sax.saxutils import escape
 
 def factory(hostname: str, sw_version: str, users: tuple[str, ...] = ("admin",)) -> bytes:
     """Write the configuration a new device boots with."""
-    major = ".".join(sw_version.split("-", maxsplit=1)[0].split(".")[:2])
-    admins = "".join(_admin(user) for user in users)
     return (
-        f'<config version="{major}.0" urldb="paloaltonetworks" detail-version="{sw_version}">'
-        f"<mgt-config><users>{admins}</users></mgt-config>"
+        f'<config version="{release_of(sw_version)}" urldb="paloaltonetworks" '
+        f'detail-version="{sw_version}">'
+        f"<mgt-config><users>{administrators(users)}</users></mgt-config>"
         "<shared><application/><application-group/><service/><service-group/>"
         "<botnet><report><topn>100</topn><scheduled>yes</scheduled></report></botnet></shared>"
         '<devices><entry name="localhost.localdomain">'
@@ -31,6 +30,16 @@ def factory(hostname: str, sw_version: str, users: tuple[str, ...] = ("admin",))
         "<import><network><interface/></network></import></entry></vsys>"
         "</entry></devices></config>"
     ).encode()
+
+
+def release_of(sw_version: str) -> str:
+    """Return the release that a configuration of a version names."""
+    return ".".join(sw_version.split("-", maxsplit=1)[0].split(".")[:2]) + ".0"
+
+
+def administrators(users: tuple[str, ...]) -> str:
+    """Write superusers."""
+    return "".join(_admin(user) for user in users)
 
 
 def _admin(user: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema, values
-from segctl_mocks.panos.references import References, label_of, scope_of
+from segctl_mocks.panos.references import References, Scope, label_of, scope_of
 from segctl_mocks.panos.tree import Element, Path, Tree, path_of, tag_of, text_of
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Checker:
 
     # -- nodes --------------------------------------------------------------------
 
-    def _node(self, element: Element, node: Node, label: str, scope: str) -> None:
+    def _node(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         if node.kind == "opaque":
             return
         if node.kind == "leaf":
@@ -153,19 +153,19 @@ class Checker:
         else:
             self._sequence(element, node, label, scope)
 
-    def _entries(self, element: Element, node: Node, label: str, scope: str) -> None:
+    def _entries(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         for entry in element:
             if entry.tag != "entry":
                 raise InvalidError(f"{label} -> {tag_of(entry)} unexpected here")
             self._name(entry, node)
             self._node(entry, node.entry, f"{label} -> {entry.get('name')}", scope)
 
-    def _sequence(self, element: Element, node: Node, label: str, scope: str) -> None:
+    def _sequence(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         seen: set[str] = set()
         for child in element:
             tag = tag_of(child)
             known = node.child(tag)
-            if known is None or not known.known_in(self.release):
+            if known is None or not self._has(known):
                 raise InvalidError(f"{label} -> {tag} unexpected here", f"{label} is invalid")
             if tag in seen and known.kind != "opaque":
                 raise InvalidError(f"{label} -> {tag} is a duplicate node")
@@ -184,14 +184,17 @@ class Checker:
                     f"{label} is invalid",
                 )
 
-    def _leaf(self, element: Element, node: Node, label: str, scope: str) -> None:
+    def _has(self, node: Node) -> bool:
+        return node.known_in(self.release) and node.is_of(self.references.platform)
+
+    def _leaf(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         if len(element):
             raise InvalidError(f"{label} -> {tag_of(element[0])} unexpected here")
         self._value(node, element.text or "", label, scope)
 
     # -- members ------------------------------------------------------------------
 
-    def _members(self, element: Element, node: Node, label: str, scope: str) -> None:
+    def _members(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         texts: list[str] = []
         for member in element:
             if member.tag != "member":
@@ -205,7 +208,7 @@ class Checker:
             self._value(node, text, label, scope)
         self._together(node, texts, label)
 
-    def _member(self, member: Element, node: Node, tag: str, scope: str) -> None:
+    def _member(self, member: Element, node: Node, tag: str, scope: Scope) -> None:
         self._value(node, text_of(member), tag, scope)
 
     def _together(self, node: Node, texts: list[str], label: str) -> None:
@@ -226,7 +229,7 @@ class Checker:
 
     # -- values -------------------------------------------------------------------
 
-    def _value(self, node: Node, text: str, label: str, scope: str) -> None:
+    def _value(self, node: Node, text: str, label: str, scope: Scope) -> None:
         if node.maxlen and len(text) > node.maxlen:
             raise InvalidError(
                 f"{label} can be at most {node.maxlen} characters, but current length: {len(text)}",
@@ -246,7 +249,7 @@ class Checker:
         elif node.types and not any(values.CHECKS[each](text) for each in node.types):
             raise InvalidError(f"{label} {_complaint(node.types[0], text)}", f"{label} is invalid")
 
-    def _reference(self, node: Node, text: str, label: str, scope: str) -> None:
+    def _reference(self, node: Node, text: str, label: str, scope: Scope) -> None:
         if text in node.keywords:
             return
         if self.references.resolves(node.refs, text, scope):

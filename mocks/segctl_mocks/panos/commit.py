@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import validate, xpath
@@ -10,6 +9,7 @@ from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_resu
 from segctl_mocks.panos.faults import COMMIT, VALIDATE, Fault
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.journal import transplant
+from segctl_mocks.panos.parts import Scope, container_of, described, scope_of_command
 from segctl_mocks.panos.references import is_slot
 from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
 from segctl_mocks.panos.units import EDIT, Touch
@@ -17,74 +17,20 @@ from segctl_mocks.panos.units import EDIT, Touch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segctl_mocks.panos.device import PanosDevice
+    from segctl_mocks.panos.device import Device
     from segctl_mocks.panos.faults import Request
     from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.tree import Element, Path
 
-_DEVICE_PARTS = frozenset({"zone", "import", "display-name"})
 _RECENT = (11,)
 _FULL_ONLY = "Partial {} is not allowed. Full system commit must be completed."
 _RUNNING = "running-config.xml"
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a commit, a validation or a revert covers."""
-
-    admins: tuple[str, ...] | None = None
-    excluded: frozenset[str] = frozenset()
-    vsys: tuple[str, ...] | None = None
-
-    @property
-    def partial(self) -> bool:
-        """Say whether something is left out."""
-        return self.admins is not None or bool(self.excluded) or self.vsys is not None
-
-    def covers(self, change: Change) -> bool:
-        """Say whether one change is in it."""
-        if self.admins is not None and change.admin not in self.admins:
-            return False
-        if part_of(change.path) in self.excluded:
-            return False
-        return self.vsys is None or _vsys_of(change.path) in {None, *self.vsys}
-
-
-def scope_of_command(command: Element | None) -> Scope:
-    """Read ``partial`` and what is in it."""
-    partial = None if command is None else command.find(".//partial")
-    if partial is None:
-        return Scope()
-    admins = partial.find("admin")
-    names = None if admins is None else tuple(text_of(each) for each in admins)
-    parts = ("device-and-network", "shared-object", "policy-and-objects")
-    excluded = {part for part in parts if text_of(partial.find(part)) == "excluded"}
-    vsys = partial.find("vsys")
-    only = None if vsys is None else tuple(text_of(each) for each in vsys)
-    if partial.find("no-vsys") is not None:
-        only = ()
-    return Scope(names, frozenset(excluded), only)
-
-
-def part_of(path: Path) -> str:
-    """Say which part of the configuration a partial commit counts a node to."""
-    tags = [tag for tag, _ in path]
-    if tags[:1] == ["shared"]:
-        return "shared-object"
-    if len(tags) > 4 and tags[2] == "vsys" and tags[4] not in _DEVICE_PARTS:
-        return "policy-and-objects"
-    return "device-and-network"
-
-
-def _vsys_of(path: Path) -> str | None:
-    tags = [tag for tag, _ in path]
-    return path[3][1] if tags[2:4] == ["vsys", "entry"] else None
-
-
 class Committer:
     """Commits, validates and reverts on one device."""
 
-    def __init__(self, device: PanosDevice) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
 
     # -- commit -------------------------------------------------------------------
@@ -93,12 +39,12 @@ class Committer:
         """Answer a request of type=commit."""
         command = _read(request.cmd)
         if command.tag not in {"commit", "commit-force"}:
-            raise ApiError("17", f" {command.tag}  is unexpected")
+            return self.device.commit_otherwise(command, request)
         fault = self.device.faults.take(COMMIT, request)
         force = command.tag == "commit-force" or command.find("force") is not None
-        self._refuse(request.user, fault, force=force)
         scope = scope_of_command(command)
         mine = [change for change in self.device.journal.changes if scope.covers(change)]
+        self._refuse(request.user, mine, fault, force=force)
         if not mine and not force:
             text = (
                 '<response status="success" code="19">'
@@ -107,9 +53,11 @@ class Committer:
             return Answer(text.encode())
         description = text_of(command.find("description"))
         number = self._submit(request.user, description, mine, fault)
-        return _queued("Commit", number)
+        return queued("Commit", number)
 
-    def _refuse(self, user: str, fault: Fault | None, *, force: bool) -> None:
+    def _refuse(
+        self, user: str, mine: Sequence[Change], fault: Fault | None, *, force: bool
+    ) -> None:
         if fault is not None and fault.kind == "commit_busy":
             text = "Another commit/validate is in progress. Please try again later"
             raise ApiError("", text)
@@ -119,7 +67,8 @@ class Committer:
                 "Commit job was not queued since auto-commit not yet finished successfully. "
                 'Please use "commit force" to schedule commit job',
             )
-        self.device.locks.refuse_commit(user)
+        touched = {container_of(described(change.path))[1] for change in mine}
+        self.device.locks.refuse_commit(user, touched)
 
     def _submit(
         self, user: str, description: str, mine: Sequence[Change], fault: Fault | None
@@ -169,6 +118,7 @@ class Committer:
             return _failed(lines)
         self.device.running = target
         self.device.journal.forget(mine)
+        self.device.committed(mine)
         self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
@@ -178,7 +128,9 @@ class Committer:
         self, target: Tree, mine: Sequence[Change], others: Sequence[Change]
     ) -> tuple[str, ...]:
         paths = [path for change in mine for path in _paths(change)]
-        return validate.problems(self.device.checker_for(target), paths, removals=bool(others))
+        checker = self.device.checker_for(target)
+        lines = validate.problems(checker, paths, removals=bool(others))
+        return lines or self.device.inconsistencies(target)
 
     def _success(self) -> tuple[str, ...]:
         done = "Configuration committed successfully"
@@ -217,7 +169,7 @@ class Committer:
             return Outcome(ok=True, details=("Configuration is valid",), warnings=warnings)
 
         seconds = self.device.settings.job_seconds
-        return _queued(
+        return queued(
             "Validate", self.device.jobs.submit("Validate", user, "", seconds, work).number
         )
 
@@ -225,10 +177,14 @@ class Committer:
 
     def revert(self, admins: Sequence[str] | None) -> Answer:
         """Put the running configuration back, for some administrators or for all."""
+        return self.take_back(Scope(admins=None if admins is None else tuple(admins)))
+
+    def take_back(self, scope: Scope) -> Answer:
+        """Put the running configuration back, the whole of it or what a scope covers."""
         device = self.device
         if device.jobs.committing:
             raise ApiError("", "Local commit jobs are queued. Revert operation is not allowed.")
-        mine = device.journal.by(admins)
+        mine = [change for change in device.journal.changes if scope.covers(change)]
         chosen = set(mine)
         others = [change for change in device.journal.changes if change not in chosen]
         if others and any(not change.path for change in device.journal.changes):
@@ -253,10 +209,12 @@ class Committer:
             raise ApiError("", f"{name} is not valid XML") from error
         self.device.locks.refuse_edit(user, "")
         self.device.load_candidate(tree)
+        whole = Touch(EDIT, ())
+        self.device.follow([whole])
         if name == _RUNNING:
             self.device.journal.forget(self.device.journal.by(None))
         else:
-            self.device.journal.add(user, self.device.now(), [Touch(EDIT, ())])
+            self.device.journal.add(user, self.device.now(), [whole])
         return _loaded(name)
 
     def load_partial(self, command: Element, user: str) -> Answer:
@@ -353,7 +311,8 @@ def _read(cmd: str) -> Element:
         raise malformed() from error
 
 
-def _queued(kind: str, number: int) -> Answer:
+def queued(kind: str, number: int) -> Answer:
+    """Say that a job of a kind was queued."""
     return result(
         f"<msg><line>{kind} job enqueued with jobid {number}</line></msg><job>{number}</job>",
         code="19",

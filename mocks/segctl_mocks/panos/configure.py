@@ -19,7 +19,7 @@ from segctl_mocks.panos.check import InvalidError
 from segctl_mocks.panos.configlog import places
 from segctl_mocks.panos.edits import Editor
 from segctl_mocks.panos.locks import SHARED, Lock
-from segctl_mocks.panos.references import DEVICE, scope_of
+from segctl_mocks.panos.references import DEVICE, lock_scope
 from segctl_mocks.panos.tree import (
     Element,
     MalformedError,
@@ -35,7 +35,7 @@ from segctl_mocks.panos.units import CREATE, EDIT, RENAME, Touch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from segctl_mocks.panos.device import PanosDevice
+    from segctl_mocks.panos.device import Device
 
 CHANGES = frozenset(
     {"set", "edit", "delete", "rename", "move", "clone", "override", "multi-move", "multi-clone"}
@@ -54,7 +54,7 @@ _BIG = 1_000_000
 class Configurator:
     """Answers type=config requests of one device."""
 
-    def __init__(self, device: PanosDevice) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
         self._cached: dict[str, tuple[tuple[int, int], bytes]] = {}
 
@@ -105,10 +105,8 @@ class Configurator:
     def _find(self, path: str) -> list[Element]:
         if path.startswith("/config/predefined"):
             return xpath.select(self.device.predefined, path)
-        if path.startswith("/config/panorama"):
-            return xpath.select(self.device.pushed.tree(), path)
         found = xpath.select(self.device.candidate, path)
-        return found or xpath.select(self.device.platform, path)
+        return found or xpath.select(self.device.besides(path), path)
 
     def _shown(self, node: Element) -> bytes:
         candidate = self.device.candidate
@@ -216,13 +214,13 @@ class Configurator:
             case _:
                 raise ApiError("13", "Object cannot be overridden")
         self._check(touched, admin)
-        return touched, answer
+        return [*touched, *self.device.follow(touched)], answer
 
     def _check(self, touched: Sequence[Touch], admin: str) -> None:
         checker = self.device.checker
         self._limit_vsys()
         for touch in touched:
-            self.device.locks.refuse_edit(admin, scope_of(touch.path))
+            self.device.locks.refuse_edit(admin, lock_scope(touch.path))
             if touch.action not in {CREATE, EDIT, RENAME}:
                 continue
             element = self.device.candidate.at(touch.path)

@@ -1,15 +1,16 @@
-"""A PAN-OS firewall as a state machine: parameters of a request in, an answer out."""
+"""A PAN-OS device as a state machine: parameters of a request in, an answer out."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import secrets
+import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from segctl_mocks.panos import answers, baseline, content, reports, showings
+from segctl_mocks.panos import answers, baseline, content, enforcement, reports, schema, showings
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
@@ -21,16 +22,20 @@ from segctl_mocks.panos.jobs import Clock, Jobs, stamp
 from segctl_mocks.panos.journal import Journal
 from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
-from segctl_mocks.panos.pushed import taken_from
-from segctl_mocks.panos.references import DEVICE, References, is_slot
+from segctl_mocks.panos.pushed import Pushed, taken_from
+from segctl_mocks.panos.references import DEVICE, References, is_slot, vsys_of
 from segctl_mocks.panos.tree import Tree, parse, strip_attributes, text_of
 from segctl_mocks.panos.userid import UserId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from segctl_mocks.panos.journal import Change
+    from segctl_mocks.panos.references import Scope
     from segctl_mocks.panos.settings import Settings
-    from segctl_mocks.panos.tree import Path
+    from segctl_mocks.panos.showings import Report
+    from segctl_mocks.panos.tree import Element, Path
+    from segctl_mocks.panos.units import Touch
 
 KEPT = 1_000_000
 """So much of an element is kept in the list of requests."""
@@ -58,34 +63,29 @@ class Version:
     xml: bytes
 
 
-class PanosDevice:
-    """Everything a device knows; no sockets and no threads."""
+class Device:
+    """Everything that firewalls and Panorama know alike; no sockets and no threads.
+
+    Who lets several threads use it holds its `lock`; a Panorama's is taken before a firewall's.
+    """
+
+    platform: ClassVar[str]
+    commands: ClassVar[Mapping[tuple[str, ...], Report]]
+    """What only this kind of device is asked, by the words of the command."""
 
     def __init__(
-        self,
-        settings: Settings,
-        users: Mapping[str, str],
-        config: bytes | None = None,
-        clock: Clock = time.time,
-        *,
-        pushed: Sequence[bytes] = (),
+        self, settings: Settings, users: Mapping[str, str], root: Element, clock: Clock = time.time
     ) -> None:
         self.settings = settings
         self.users = dict(users)
         self.clock = clock
+        self.lock = threading.RLock()
         self.booted = clock()
-        self.platform = content.platform(settings.limits)
-        names = tuple(users)
-        document = config or baseline.factory(settings.hostname, settings.sw_version, names)
-        root = parse(document)
+        self.limits = content.platform(settings.limits)
         strip_attributes(root, DIRTY)
-        self.pushed = taken_from(root, pushed, settings.release)
         self.candidate = Tree(root, is_slot)
-        self.predefined = content.adopted(
-            content.predefined(settings.removed_applications),
-            self.candidate,
-            settings.removed_applications,
-        )
+        removed = settings.removed_applications
+        self.predefined = content.adopted(content.predefined(removed), self.candidate, removed)
         self.running = self.candidate.clone()
         container = self.running.at((*DEVICE, ("vsys", "")))
         count = 1 if container is None else len(container)
@@ -99,13 +99,12 @@ class PanosDevice:
         self.saved: dict[str, bytes] = {}
         self.versions: list[Version] = []
         self.keys: dict[str, str] = {}
-        self.hits: dict[str, int] = {}
         self.comments: dict[str, str] = {}
         self.auto_commit_until = 0.0
         self.reject_writes = False
         self.writes = 0
         self.requests: list[Request] = []
-        self.references = References(self.candidate, self.predefined, self._pushed_names)
+        self.references = self.references_of(self.candidate)
         self.checker = Checker(self.references, settings.release, settings.limits)
         self.configurator = Configurator(self)
         self.committer = Committer(self)
@@ -113,8 +112,56 @@ class PanosDevice:
         self.userid = UserId()
         self.remember("", "initial configuration")
 
-    def _pushed_names(self, scope: str, tags: Path) -> frozenset[str]:
-        return self.pushed.names(scope, tags)
+    # -- what kinds of devices do each in their way --------------------------------
+
+    def references_of(self, tree: Tree) -> References:
+        """Return what resolves the names in a configuration of this device."""
+        return References(tree, self.predefined, platform=self.platform)
+
+    def besides(self, path: str) -> Tree:
+        """Return what ``get`` reads of a path that the candidate does not have."""
+        return self.predefined if path.startswith("/config/predefined") else self.limits
+
+    def follow(self, touched: Sequence[Touch]) -> Sequence[Touch]:
+        """Change in the candidate what the device keeps up to date itself; say what changed."""
+        del touched
+        return ()
+
+    def inconsistencies(self, tree: Tree) -> tuple[str, ...]:
+        """Return what else is wrong with a configuration as a whole, found at commit."""
+        del tree
+        return ()
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Take note of changes that run from now on."""
+
+    def commit_otherwise(self, command: Element, request: Request) -> Answer:
+        """Answer a request of type=commit that is not a plain commit."""
+        del request
+        raise ApiError("17", f" {command.tag}  is unexpected")
+
+    def lock_kind(self, scope: str) -> str:
+        """Return what a lock's scope other than shared is the name of.
+
+        Raises:
+            ApiError: there is nothing of that name.
+        """
+        del scope
+        return "vsys"
+
+    def facts(self) -> dict[str, Any]:
+        """Return what else the device keeps over a restart, as values for JSON."""
+        return {}
+
+    def restore_facts(self, facts: Mapping[str, Any]) -> None:
+        """Bring that back."""
+
+    def documents(self) -> Mapping[str, bytes]:
+        """Return what else the device keeps over a restart, as files."""
+        return {}
+
+    def restore_document(self, name: str, data: bytes) -> None:
+        """Bring one of them back."""
 
     # -- state --------------------------------------------------------------------
 
@@ -134,8 +181,7 @@ class PanosDevice:
 
     def checker_for(self, tree: Tree) -> Checker:
         """Return a checker of another configuration of this device."""
-        references = References(tree, self.predefined, self._pushed_names)
-        return Checker(references, self.settings.release, self.settings.limits)
+        return Checker(self.references_of(tree), self.settings.release, self.settings.limits)
 
     def start_over(self) -> None:
         """Make the candidate what was running from the beginning."""
@@ -149,21 +195,17 @@ class PanosDevice:
         cmd = f"<commit><partial><admin><member>{admin}</member></admin></partial></commit>"
         request = Request(type="commit", cmd=cmd, user=admin)
         self.committer.handle(request)
-        for job in self.jobs.committing:
-            if not job.stuck:
-                job.starts_at = job.ends_at = min(job.ends_at, self.clock())
-        self.jobs.settle()
+        self.finish_jobs()
         outcome = self.jobs.jobs[-1].outcome if self.jobs.jobs else None
         if outcome is not None and not outcome.ok:
             raise ApiError("", *outcome.details)
 
-    def set_hits(self, rule: str, count: int, vsys: str) -> None:
-        """Set the hit count of a running rule."""
-        for entry in reports.rules_of(self.running, vsys):
-            if entry.get("name") == rule:
-                self.hits[entry.get("uuid") or rule] = count
-                return
-        self.hits[rule] = count
+    def finish_jobs(self) -> None:
+        """Let the time of queued commits and pushes be over."""
+        for job in self.jobs.committing:
+            if not job.stuck:
+                job.starts_at = job.ends_at = min(job.ends_at, self.clock())
+        self.jobs.settle()
 
     # -- requests -----------------------------------------------------------------
 
@@ -192,6 +234,16 @@ class PanosDevice:
         self.requests.append(request)
         if not user:
             return self._refuse_credentials(params, basic)
+        return self._answer(request, params)
+
+    def handle_as(self, user: str, params: Mapping[str, str]) -> Answer:
+        """Answer a request that a Panorama passes on for one of its administrators."""
+        self.jobs.settle()
+        request = self.request_of(params, user, 0)
+        self.requests.append(request)
+        return self._answer(request, params)
+
+    def _answer(self, request: Request, params: Mapping[str, str]) -> Answer:
         if request.is_write:
             self.writes += 1
             if self.reject_writes:
@@ -295,6 +347,81 @@ class PanosDevice:
         if params.get("key") or basic:
             return answers.web_error(403, "Invalid Credential")
         return answers.web_error(403, "Not Authenticated")
+
+
+class PanosDevice(Device):
+    """A firewall."""
+
+    platform = schema.FIREWALL
+    commands = enforcement.COMMANDS
+
+    def __init__(
+        self,
+        settings: Settings,
+        users: Mapping[str, str],
+        config: bytes | None = None,
+        clock: Clock = time.time,
+        *,
+        pushed: Sequence[bytes] = (),
+    ) -> None:
+        document = config or baseline.factory(settings.hostname, settings.sw_version, tuple(users))
+        root = parse(document)
+        self.pushed = taken_from(root, pushed, settings.release)
+        self.hits: dict[str, int] = {}
+        super().__init__(settings, users, root, clock)
+
+    def references_of(self, tree: Tree) -> References:
+        """Return what resolves names, also those of what a Panorama pushed."""
+        return References(tree, self.predefined, self._pushed_names)
+
+    def _pushed_names(self, scope: Scope, tags: Path) -> frozenset[str]:
+        return self.pushed.names(vsys_of(scope), tags)
+
+    def besides(self, path: str) -> Tree:
+        """Return what ``get`` reads that is not the device's own, also what was pushed."""
+        return self.pushed.tree() if path.startswith("/config/panorama") else super().besides(path)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the hit counts, and the sums of what was pushed."""
+        return {"hits": self.hits, "stamps": self.pushed.stamps}
+
+    def restore_facts(self, facts: Mapping[str, Any]) -> None:
+        """Bring them back."""
+        self.hits = dict(facts["hits"])
+        self.pushed.stamps = dict(facts.get("stamps", {}))
+
+    def documents(self) -> Mapping[str, bytes]:
+        """Return what was pushed."""
+        return {"pushed.xml": self.pushed.documents} if self.pushed else {}
+
+    def restore_document(self, name: str, data: bytes) -> None:
+        """Bring it back, unless something else was put there."""
+        if name == "pushed.xml" and not self.pushed:
+            self.pushed = Pushed.read([data])
+
+    def systems(self) -> dict[str, str]:
+        """Return the display names of the virtual systems by their names."""
+        container = self.running.at((*DEVICE, ("vsys", "")))
+        found = {} if container is None else self.running.entries(container)
+        return {name: text_of(entry.find("display-name")) or name for name, entry in found.items()}
+
+    def adopt(self, own: Tree, *, whole: bool) -> None:
+        """Let a configuration run that a push brought about; the whole candidate or only running.
+
+        What of the device's own gave way to templates gives way in the candidate, too.
+        """
+        if whole:
+            self.load_candidate(own.clone())
+            self.journal.forget(self.journal.by(None))
+        self.running = own
+
+    def set_hits(self, rule: str, count: int, vsys: str) -> None:
+        """Set the hit count of a running rule."""
+        for entry in reports.rules_of(self.running, vsys):
+            if entry.get("name") == rule:
+                self.hits[entry.get("uuid") or rule] = count
+                return
+        self.hits[rule] = count
 
 
 def _is_write(kind: str, action: str, cmd: str) -> bool:

@@ -64,7 +64,7 @@ class Editor:
         return distinct(touched)
 
     def _set_one(self, target: Element, node: Node, incoming: Element) -> Iterator[Touch]:
-        child = _child_schema(node, incoming, target)
+        child = self._child_schema(node, incoming, target)
         existed = self.tree.child(target, key_of(incoming)) is not None
         if child.kind == "entries" or (holds_objects(child) and len(incoming)):
             place = self._ensure_child(target, node, key_of(incoming))
@@ -86,13 +86,22 @@ class Editor:
         for name, value in incoming.attrib.items():
             if existing.get(str(name)) != value:
                 self.tree.set_attribute(existing, str(name), str(value))
-        child = _child_schema(node, incoming, target)
+        child = self._child_schema(node, incoming, target)
         if len(incoming):
             for grandchild in list(incoming):
                 self._merge(existing, grandchild, child)
         elif (not len(existing) and text_of(incoming)) or child.kind == "leaf":
             self.tree.set_text(existing, incoming.text)
         return existing
+
+    def _child_schema(self, node: Node, incoming: Element, target: Element) -> Node:
+        child = self._below_node(node, tag_of(incoming))
+        if child is None:
+            label = key_of(target)[1] or tag_of(target)
+            raise invalid([f"{label} -> {tag_of(incoming)} unexpected here", f"{label} is invalid"])
+        if incoming.tag == "entry" and not incoming.get("name"):
+            raise invalid([f"{tag_of(target)} is missing 'name'"])
+        return child
 
     def _drop_alternatives(self, parent: Element, node: Node, tag: str) -> None:
         """A choice is replaced silently (observed on PAN-OS 11.x)."""
@@ -113,7 +122,7 @@ class Editor:
         node: Node = schema.load()
         created = False
         for step in steps:
-            below = node.child(step.tag)
+            below = self._below_node(node, step.tag)
             if below is None:
                 raise _no_schema(path)
             key = step.key or self._only(element, step, path)
@@ -125,6 +134,11 @@ class Editor:
                 created = True
             element, node = found, below
         return element, node, created
+
+    def _below_node(self, node: Node | None, tag: str) -> Node | None:
+        """Return what a child may be on this kind of device; None if it has no such child."""
+        below = None if node is None else node.child(tag)
+        return below if below is not None and below.is_of(self.references.platform) else None
 
     def _only(self, parent: Element, step: Step, path: str) -> tuple[str, str]:
         if step.subject == "@uuid":
@@ -150,7 +164,7 @@ class Editor:
         if steps is not None:
             node: Node | None = schema.load()
             for step in steps[1:]:
-                node = node.child(step.tag) if node is not None else None
+                node = self._below_node(node, step.tag)
             if node is None:
                 raise _no_schema(path)
         return xpath.select(self.tree, path)
@@ -170,7 +184,7 @@ class Editor:
         if incoming.tag != last.tag or (last.key is not None and key_of(incoming) != last.key):
             raise invalid(["Edit breaks config validity"])
         parent, node, _ = self._ensure(steps[:-1], path)
-        below = node.child(last.tag)
+        below = self._below_node(node, last.tag)
         if below is None:
             raise _no_schema(path)
         existing = self.tree.child(parent, key_of(incoming))
@@ -370,16 +384,6 @@ def _steps(path: str) -> tuple[Step, ...]:
 def _no_schema(path: str) -> ApiError:
     """The path leaves the schema (observed: issue of the vendor's Ansible collection)."""
     return ApiError("13", f"Could not find schema node for xpath {path}")
-
-
-def _child_schema(node: Node, incoming: Element, target: Element) -> Node:
-    child = node.child(tag_of(incoming))
-    if child is None:
-        label = key_of(target)[1] or tag_of(target)
-        raise invalid([f"{label} -> {tag_of(incoming)} unexpected here", f"{label} is invalid"])
-    if incoming.tag == "entry" and not incoming.get("name"):
-        raise invalid([f"{tag_of(target)} is missing 'name'"])
-    return child
 
 
 def _clean(incoming: Element) -> None:

@@ -40,7 +40,22 @@ VALIDATE = frozenset(
         "validate_warns",  # the job succeeds with ``lines`` as warnings
     }
 )
-KINDS = TRANSPORT | COMMIT | VALIDATE
+PUSH = frozenset(
+    {
+        "push_lost",  # the job is lost in a restart; ``applied`` (unless False): firewalls got it
+        "push_stuck",  # the job never ends; ``applied`` as above
+    }
+)
+#: Of a push those that strike one firewall, given as ``serial`` (all of them without it).
+PUSH_MEMBER = frozenset(
+    {
+        "push_pending",  # its result stays PEND; the job ends without it; ``applied`` as above
+        "push_fails",  # it fails with ``lines``
+        "push_timeout",  # its result does not come in time; ``applied`` as above
+        "push_warns",  # it succeeds with ``lines`` as warnings
+    }
+)
+KINDS = TRANSPORT | COMMIT | VALIDATE | PUSH | PUSH_MEMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +122,12 @@ class Faults:
             raise ValueError(message)
         self.waiting.append(fault)
 
-    def take(self, kinds: frozenset[str], request: Request) -> Fault | None:
-        """Return the fault that strikes now, used up by one."""
+    def take(self, kinds: frozenset[str], request: Request, serial: str = "") -> Fault | None:
+        """Return the fault that strikes now (this firewall, where one is meant), used up by one."""
         for fault in self.waiting:
             if fault.kind not in kinds or not fault.matches(request):
+                continue
+            if fault.options.get("serial", serial) != serial:
                 continue
             if fault.skip > 0:
                 fault.skip -= 1

@@ -33,7 +33,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class Job:
-    """One job; ``work`` runs when its time is over."""
+    """One job; ``begin`` runs when it starts, ``work`` when its time is over.
+
+    Work that has no outcome yet is asked again. ``tail`` writes what follows the progress of a job
+    that reports something else than details and warnings.
+    """
 
     number: int
     kind: str
@@ -42,10 +46,12 @@ class Job:
     queued_at: float
     starts_at: float
     ends_at: float
-    work: Callable[[], Outcome]
+    work: Callable[[], Outcome | None]
     outcome: Outcome | None = None
     stuck: bool = False
     lost: bool = False
+    begin: Callable[[], None] | None = None
+    tail: Callable[[], str] | None = None
 
     def status(self, now: float) -> str:
         """Say PEND, ACT or FIN."""
@@ -85,12 +91,19 @@ class Job:
             f"<description>{escape(self.description)}</description>"
             f"<positionInQ>{1 if status == 'PEND' else 0}</positionInQ>"
             f"<progress>{percent}</progress>"
-            f"<details>{_lines(outcome.details)}</details>"
-            f"<warnings>{_lines(outcome.warnings)}</warnings></job>"
+            f"{self.tail() if self.tail is not None else _tail(outcome)}</job>"
         )
 
 
-def _lines(lines: tuple[str, ...]) -> str:
+def _tail(outcome: Outcome) -> str:
+    return (
+        f"<details>{lines_xml(outcome.details)}</details>"
+        f"<warnings>{lines_xml(outcome.warnings)}</warnings>"
+    )
+
+
+def lines_xml(lines: tuple[str, ...]) -> str:
+    """Write lines as jobs report them: marked characters and leading blanks in CDATA."""
     written: list[str] = []
     for line in lines:
         special = "<" in line or "&" in line or line.startswith(" ")
@@ -117,10 +130,12 @@ class Jobs:
         user: str,
         description: str,
         seconds: float,
-        work: Callable[[], Outcome],
+        work: Callable[[], Outcome | None],
         *,
         stuck: bool = False,
         lost: bool = False,
+        begin: Callable[[], None] | None = None,
+        tail: Callable[[], str] | None = None,
     ) -> Job:
         """Queue a job; a stuck one never ends, a lost one is forgotten by the device."""
         now = self.clock()
@@ -138,6 +153,8 @@ class Jobs:
             work=work,
             stuck=stuck,
             lost=lost,
+            begin=begin,
+            tail=tail,
         )
         self.jobs.append(job)
         self.settle()
@@ -147,8 +164,12 @@ class Jobs:
         """End the jobs whose time is over, in order."""
         now = self.clock()
         for job in self.jobs:
+            if job.begin is not None and now >= job.starts_at:
+                begin, job.begin = job.begin, None
+                begin()
             if job.outcome is None and not job.stuck and now >= job.ends_at:
                 job.outcome = job.work()
+                job.ends_at = job.ends_at if job.outcome is not None else now
 
     @property
     def committing(self) -> list[Job]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from segctl_mocks.panos import schema
+from segctl_mocks.panos.parts import READONLY, container_of, described
 from segctl_mocks.panos.tree import Element, Path, Tree, key_of, xpath_of
 from segctl_mocks.panos.units import CREATE, DELETE, MOVE, RENAME, Touch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,12 @@ class Change:
     action: str
     path: Path
     old: Path = ()
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any]) -> Change:
+        """Read a change as ``asdict`` wrote it to JSON, which knows only lists."""
+        paths = {name: tuple((tag, key) for tag, key in values[name]) for name in ("path", "old")}
+        return cls(**{**values, **paths})
 
 
 class Journal:
@@ -69,15 +76,16 @@ class Journal:
         """Those who have changes, in order of their first."""
         return list(dict.fromkeys(change.admin for change in self.changes))
 
-    def list_changes(self, admins: Sequence[str] | None) -> str:
-        """Write the journal as ``show config list changes`` does (observed on 11.1)."""
+    def list_changes(self, changes: Iterable[Change]) -> str:
+        """Write changes as ``show config list changes`` does (observed on 11.1)."""
         entries = [
             f"<entry><xpath>{escape(xpath_of(change.path), {chr(39): '&#39;'})}</xpath>"
             f"<owner>{escape(change.admin)}</owner>"
             f"<action> {change.action}</action>"
             f"<admin-history>{escape(change.admin)}</admin-history>"
             f"<component-type>{_component(change.path)}</component-type></entry>"
-            for change in self.by(admins)
+            for change in changes
+            if not _is_kept(change.path)
         ]
         return f"<journal>{''.join(entries)}</journal>" if entries else ""
 
@@ -122,10 +130,14 @@ def _related(one: Path, other: Path) -> bool:
 
 
 def _component(path: Path) -> str:
-    tags = [tag for tag, _ in path]
-    if "vsys" in tags:
-        return "vsys"
-    return "shared" if tags[:1] == ["shared"] else "device-and-network"
+    """Name what a change belongs to (recorded on 11.1.6: a template, whatever is inside)."""
+    kind, _ = container_of(described(path))
+    return kind or ("shared" if path[:1] == (("shared", ""),) else "device-and-network")
+
+
+def _is_kept(path: Path) -> bool:
+    """Say whether a path is what a Panorama notes for itself of a group or template: its number."""
+    return path[:1] == ((READONLY, ""),) and path[-1][0] in {"entry", "id"}
 
 
 # -- partial commit and revert ------------------------------------------------------------

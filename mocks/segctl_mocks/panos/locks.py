@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 SHARED = "shared"
 _VERBS = {"config": "modify", "commit": "commit"}
@@ -21,10 +25,11 @@ class Lock:
     admin: str
     created: str
     comment: str = ""
+    of: str = "vsys"  # what the scope is the name of
 
     def to_xml(self) -> str:
         """Write the lock as ``show config-locks`` does (observed on 11.1)."""
-        kind = SHARED if self.scope == SHARED else "vsys"
+        kind = SHARED if self.scope == SHARED else self.of
         comment = (self.comment or "(null)").replace("]]>", "]]&gt;")
         return (
             f"<entry name={quoteattr(self.admin)}><type>{kind}</type>"
@@ -84,13 +89,18 @@ class Locks:
             if lock.kind == "config" and lock.admin != admin and applies:
                 raise ApiError("", f"Configuration is locked by {lock.admin}")
 
-    def refuse_commit(self, admin: str) -> None:
-        """Refuse a commit while another administrator holds it (observed on 11.1)."""
-        if any(lock.kind == "commit" and lock.admin != admin for lock in self.held):
-            text = "Other administrators are holding device wide commit locks."
-            if self.release < _RECENT:
-                text = "Other administrators are holding commit locks."
-            raise ApiError("14", text)
+    def refuse_commit(self, admin: str, scopes: Collection[str]) -> None:
+        """Refuse a commit while another administrator holds it (observed on 11.1).
+
+        A lock of a virtual system stops every commit of a firewall, one of a device group or
+        template those that change it.
+        """
+        others = [lock for lock in self.held if lock.kind == "commit" and lock.admin != admin]
+        wide = any(lock.of == "vsys" or lock.scope == SHARED for lock in others)
+        if wide and self.release >= _RECENT:
+            raise ApiError("14", "Other administrators are holding device wide commit locks.")
+        if wide or any(lock.scope in scopes for lock in others):
+            raise ApiError("14", "Other administrators are holding commit locks.")
 
     def release_after_commit(self, admin: str, kinds: frozenset[str]) -> None:
         """Release the locks of these kinds that the owner of a commit holds."""

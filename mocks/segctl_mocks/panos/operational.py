@@ -7,20 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from segctl_mocks.panos import reports, showings
-from segctl_mocks.panos import xpath as xpaths
-from segctl_mocks.panos.answers import Answer, ApiError, malformed, message_result, result
-from segctl_mocks.panos.commit import scope_of_command
+from segctl_mocks.panos import showings
+from segctl_mocks.panos.answers import Answer, ApiError, malformed, result
 from segctl_mocks.panos.locks import SHARED, Lock
-from segctl_mocks.panos.policymatch import policy_match
-from segctl_mocks.panos.references import scope_path
+from segctl_mocks.panos.parts import container_of, described, scope_of_command
+from segctl_mocks.panos.schema import FIREWALL
 from segctl_mocks.panos.showings import Call
-from segctl_mocks.panos.tree import MalformedError, Tree, parse, serialize, text_of
+from segctl_mocks.panos.tree import MalformedError, parse, serialize, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl_mocks.panos.device import PanosDevice
+    from segctl_mocks.panos.device import Device
     from segctl_mocks.panos.faults import Request
     from segctl_mocks.panos.tree import Element
 
@@ -32,7 +30,7 @@ _VSYS_NEEDED = (9, 1)
 class Operator:
     """Answers operational commands of one device."""
 
-    def __init__(self, device: PanosDevice) -> None:
+    def __init__(self, device: Device) -> None:
         self.device = device
         self._commands: dict[Words, Callable[[Element, Call], Answer]] = {
             ("show", "jobs", "all"): self._jobs_all,
@@ -41,10 +39,6 @@ class Operator:
             ("show", "jobs", "id"): self._job,
             ("show", "config", "running"): self._show_running,
             ("show", "config", "candidate"): self._show_candidate,
-            ("show", "config", "merged"): self._show_candidate,
-            ("show", "config", "effective-running"): self._show_running,
-            ("show", "config", "pushed-shared-policy"): self._pushed_policy,
-            ("show", "config", "pushed-template"): self._pushed_template,
             ("show", "config", "saved"): self._show_saved,
             ("show", "config", "diff"): self._cli_only,
             ("show", "config", "audit"): self._audit,
@@ -53,21 +47,17 @@ class Operator:
             ("show", "config", "list", "admins"): self._list_admins,
             ("show", "config-locks"): self._show_config_locks,
             ("show", "commit-locks"): self._show_commit_locks,
-            ("show", "rule-hit-count"): self._hit_count,
-            ("show", "running", "security-policy"): self._running_policy,
             ("check", "pending-changes"): self._pending,
             ("check", "full-commit-required"): self._full_required,
             ("request", "config-lock"): self._config_lock,
             ("request", "commit-lock"): self._commit_lock,
             ("request", "config", "list", "commit-versions"): self._audit,
-            ("clear", "rule-hit-count"): self._clear_hits,
             ("save", "config"): self._save,
             ("load", "config"): self._load,
             ("revert", "config"): self._revert,
             ("validate",): self._validate,
-            ("test", "security-policy-match"): self._policy_match,
         }
-        for words, report in showings.COMMANDS.items():
+        for words, report in {**showings.COMMANDS, **device.commands}.items():
             self._commands[words] = partial(report, device)
         self._prefixes = {words[:size] for words in self._commands for size in range(len(words))}
 
@@ -89,9 +79,6 @@ class Operator:
         call = Call(request, params.get("vsys", ""))
         return self._commands[words](node, call)
 
-    def _nothing(self, _node: Element, _call: Call) -> Answer:
-        return result("")
-
     # -- jobs ---------------------------------------------------------------------
 
     def _jobs_all(self, _node: Element, _call: Call) -> Answer:
@@ -106,36 +93,16 @@ class Operator:
     # -- whole configurations -----------------------------------------------------
 
     def _show_running(self, node: Element, _call: Call) -> Answer:
-        return self._document(self.device.running, node)
+        return showings.document(self.device.running, node)
 
     def _show_candidate(self, node: Element, _call: Call) -> Answer:
-        return self._document(self.device.candidate, node)
-
-    @staticmethod
-    def _document(tree: Tree, node: Element) -> Answer:
-        wanted = text_of(node.find("xpath"))
-        if not wanted:
-            return result(tree.to_bytes())
-        absolute = wanted if wanted.startswith("/") else f"/config/{wanted}"
-        return result(b"".join(serialize(found) for found in xpaths.select(tree, absolute)))
+        return showings.document(self.device.candidate, node)
 
     def _show_saved(self, node: Element, _call: Call) -> Answer:
         name = text_of(node)
         if name not in self.device.saved:
             raise ApiError("", f"{name} does not exist")
         return result(serialize(parse(self.device.saved[name])))
-
-    def _pushed_policy(self, node: Element, _call: Call) -> Answer:
-        device = self.device
-        wanted = text_of(node.find("vsys"))
-        if wanted and device.running.at(scope_path(wanted)) is None:
-            raise ApiError("17", f"{wanted} is invalid vsys")
-        if not wanted and device.settings.multi_vsys:
-            return result(device.pushed.of_all())
-        return result(device.pushed.of_system(wanted or "vsys1", device.settings.sw_version))
-
-    def _pushed_template(self, _node: Element, _call: Call) -> Answer:
-        return result(self.device.pushed.of_template())
 
     def _cli_only(self, _node: Element, _call: Call) -> Answer:
         raise ApiError("", "invalid client cli")
@@ -168,13 +135,26 @@ class Operator:
         return result("yes" if any(not change.path for change in changes) else "no")
 
     def _list_changes(self, node: Element, _call: Call) -> Answer:
-        return result(self.device.journal.list_changes(scope_of_command(node).admins))
+        scope = scope_of_command(node)
+        changes = [change for change in self.device.journal.changes if scope.covers(change)]
+        return result(self.device.journal.list_changes(changes))
 
     def _change_summary(self, node: Element, _call: Call) -> Answer:
+        """Name the containers with changes (form of Panorama: a client in the wild)."""
         changes = self.device.journal.by(scope_of_command(node).admins)
-        names = dict.fromkeys(change.path[3][1] for change in changes if len(change.path) > 3)
-        members = "".join(f"<member>{escape(name)}</member>" for name in names if name)
-        return result(f"<summary><vsys>{members}</vsys></summary>" if changes else "")
+        found: dict[str, dict[str, None]] = {"vsys": {}} if self._is_firewall else {}
+        for kind, name in (container_of(described(change.path)) for change in changes):
+            if kind and name:
+                found.setdefault(kind, {})[name] = None
+        parts = (
+            f"<{kind}>{''.join(f'<member>{escape(name)}</member>' for name in names)}</{kind}>"
+            for kind, names in found.items()
+        )
+        return result(f"<summary>{''.join(parts)}</summary>" if changes else "")
+
+    @property
+    def _is_firewall(self) -> bool:
+        return self.device.platform == FIREWALL
 
     def _list_admins(self, _node: Element, _call: Call) -> Answer:
         rows = "".join(f"<entry name={quoteattr(name)}/>" for name in self.device.journal.admins)
@@ -190,7 +170,8 @@ class Operator:
 
     def _show_locks(self, kind: str, node: Element, call: Call) -> Answer:
         vsys = text_of(node.find("vsys")) or call.vsys
-        if not vsys and self.device.settings.release >= _VSYS_NEEDED:
+        needed = self._is_firewall and self.device.settings.release >= _VSYS_NEEDED
+        if not vsys and needed:
             raise ApiError("", "vsys not provided")
         return result(self.device.locks.to_xml(kind, vsys or "all"))
 
@@ -211,7 +192,8 @@ class Operator:
         if add is None:
             raise ApiError("17", f" request -> {kind}-lock  is unexpected")
         comment = text_of(add.find("comment"))
-        return result(locks.take(Lock(kind, scope, admin, self.device.now(), comment)))
+        of = "vsys" if scope == SHARED else self.device.lock_kind(scope)
+        return result(locks.take(Lock(kind, scope, admin, self.device.now(), comment, of)))
 
     # -- save, load, revert, validate ---------------------------------------------
 
@@ -230,25 +212,7 @@ class Operator:
 
     def _revert(self, node: Element, call: Call) -> Answer:
         self.device.locks.refuse_edit(call.request.user, "")
-        return self.device.committer.revert(scope_of_command(node).admins)
+        return self.device.committer.take_back(scope_of_command(node))
 
     def _validate(self, node: Element, call: Call) -> Answer:
         return self.device.committer.validate(node, call.request)
-
-    # -- rules --------------------------------------------------------------------
-
-    def _hit_count(self, node: Element, _call: Call) -> Answer:
-        return result(reports.hit_count(self.device, node))
-
-    def _clear_hits(self, _node: Element, _call: Call) -> Answer:
-        self.device.hits.clear()
-        return message_result("Succeeded to reset rule hit count for specified rules")
-
-    def _running_policy(self, _node: Element, call: Call) -> Answer:
-        rules = reports.enforced(self.device, call.vsys or "vsys1")
-        return result(b"".join(serialize(rule) for rule in rules))
-
-    def _policy_match(self, node: Element, call: Call) -> Answer:
-        return result(policy_match(self.device, node, call.vsys or "vsys1"))
-
-    # -- users --------------------------------------------------------------------

@@ -20,6 +20,7 @@ from segctl_mocks.panos.tree import Element, MalformedError, Tree, parse, serial
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from segctl_mocks.panos.receive import Delivery
     from segctl_mocks.panos.tree import Path
 
 NOTHING = "No shared policy pushed to device"
@@ -40,6 +41,7 @@ class Pushed:
     systems: dict[str, Element] = field(default_factory=dict[str, Element])
     shared: list[Element] = field(default_factory=list[Element])
     template: Element | None = None
+    stamps: dict[str, str] = field(default_factory=dict[str, str])
     _names: dict[tuple[str, Path], frozenset[str]] = field(
         default_factory=dict[tuple[str, "Path"], frozenset[str]]
     )
@@ -93,6 +95,27 @@ class Pushed:
             case other:
                 message = f"it has {other}, not the {_KINDS}"
                 raise ValueError(message)
+
+    def after(self, delivery: Delivery) -> Pushed:
+        """Return what is pushed once a delivery is in effect."""
+        systems = dict(self.systems)
+        found = Pushed(
+            shared=list(self.shared if delivery.shared is None else delivery.shared),
+            template=self.template if delivery.template is None else delivery.template,
+            stamps={**self.stamps, **delivery.stamps},
+        )
+        for name, node in (delivery.systems or {}).items():
+            found._system(name, node)
+        found.systems = {**systems, **found.systems}
+        return found
+
+    def all_names(self) -> frozenset[str]:
+        """Return the names of everything that was pushed."""
+        roots = [*self.systems.values(), *self.shared]
+        roots += [self.template] if self.template is not None else []
+        return frozenset(
+            entry.get("name") or "" for root in roots for entry in root.iterdescendants("entry")
+        )
 
     def _system(self, name: str, node: Element) -> None:
         for rules in node.iterfind("*/security/rules"):

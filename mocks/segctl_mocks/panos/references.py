@@ -12,8 +12,8 @@ from segctl_mocks.panos.tree import Element, Path, Tree, arrow_path, path_of, ta
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
 
-Scope: TypeAlias = str
-"""The name of a virtual system, or "" for shared."""
+Scope: TypeAlias = Path
+"""Where objects lie: a virtual system, a device group, or shared, each also inside a template."""
 
 DEVICE: Path = (("devices", ""), ("entry", "localhost.localdomain"))
 SHARED: Path = (("shared", ""),)
@@ -39,7 +39,12 @@ _CONTAINERS = {
 }
 _DEVICE_CONTAINERS = {
     "zone-protection-profile": ("network", "profiles", "zone-protection-profile"),
+    "template": ("template",),
+    "template-stack": ("template-stack",),
 }
+_MANAGED = "managed-device"
+_TEMPLATES = frozenset({"template", "template-stack"})
+_HOLDERS = frozenset({"vsys", "device-group"})
 _UNITS = ("loopback", "tunnel", "vlan", "sdwan")
 _VSYS_DEPTH = 4
 
@@ -54,21 +59,47 @@ def is_slot(leaf: Element) -> bool:
     return leaf.tag in leaves
 
 
+def template_of(path: Path) -> Path:
+    """Return where the configuration inside a template begins; () outside of templates."""
+    inside = path[:2] == DEVICE and len(path) > _VSYS_DEPTH and path[2][0] in _TEMPLATES
+    return path[: _VSYS_DEPTH + 1] if inside and path[4][0] == "config" else ()
+
+
 def scope_of(path: Path) -> Scope:
-    """Return the virtual system a path lies in; "" when it lies in none."""
-    if len(path) >= _VSYS_DEPTH and path[0][0] == "devices" and path[2][0] == "vsys":
-        return path[3][1]
-    return ""
+    """Return the virtual system or device group a path lies in; shared when it lies in none."""
+    prefix = template_of(path)
+    inner = path[len(prefix) :]
+    if len(inner) >= _VSYS_DEPTH and inner[0][0] == "devices" and inner[2][0] in _HOLDERS:
+        return prefix + inner[:_VSYS_DEPTH]
+    return prefix + SHARED
+
+
+def lock_scope(path: Path) -> str:
+    """Return the name of what an administrator locks to change a path; "" for shared."""
+    kinds = _HOLDERS | _TEMPLATES
+    inside = len(path) >= _VSYS_DEPTH and path[:2] == DEVICE and path[2][0] in kinds
+    return path[3][1] if inside else ""
+
+
+def device_of(path: Path) -> Path:
+    """Return the device a path lies in: this one, or the one that a template describes."""
+    return template_of(path) + DEVICE
 
 
 def is_of_device(path: Path) -> bool:
     """Say whether a path lies in a section of the device, which names objects of any system."""
-    return len(path) > len(DEVICE) and path[:2] == DEVICE and path[2][0] != "vsys"
+    inner = path[len(template_of(path)) :]
+    return len(inner) > len(DEVICE) and inner[:2] == DEVICE and inner[2][0] not in _HOLDERS
 
 
-def scope_path(scope: Scope) -> Path:
-    """Return where the objects of a scope are."""
-    return (*DEVICE, ("vsys", ""), ("entry", scope)) if scope else SHARED
+def scope_path(vsys: str) -> Scope:
+    """Return where the objects of a virtual system are, or for "" those of shared."""
+    return (*DEVICE, ("vsys", ""), ("entry", vsys)) if vsys else SHARED
+
+
+def vsys_of(scope: Scope) -> str:
+    """Return the name of a scope's virtual system or device group; "" for shared."""
+    return scope[-1][1]
 
 
 def _tags(*tags: str) -> Path:
@@ -79,6 +110,15 @@ def _tags(*tags: str) -> Path:
 def _container(kind: str) -> Path:
     """Return where, in a scope, objects of a kind are."""
     return _tags(*_CONTAINERS.get(kind, (kind,)))
+
+
+def _fixed(kind: str, scope: Scope) -> Path | None:
+    """Return where objects of a kind are that do not lie in scopes."""
+    if kind == _MANAGED:
+        return _tags("mgt-config", "devices")
+    if kind in _DEVICE_CONTAINERS:
+        return (*device_of(scope), *_tags(*_DEVICE_CONTAINERS[kind]))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +139,11 @@ class References:
         tree: Tree,
         predefined: Tree,
         pushed: Callable[[Scope, Path], Container[str]] = lambda _scope, _tags: (),
+        *,
+        platform: str = schema.FIREWALL,
     ) -> None:
         self.tree = tree
+        self.platform = platform
         self._pushed = pushed
         self.predefined = predefined
         self._cache: dict[Path, dict[str, Element]] = {}
@@ -115,15 +158,41 @@ class References:
 
     def _resolves(self, kind: str, name: str, scope: Scope) -> bool:
         if kind.startswith("interface-"):
-            return self._is_interface(kind.removeprefix("interface-"), name)
-        if kind in _DEVICE_CONTAINERS:
-            return name in self._names((*DEVICE, *_tags(*_DEVICE_CONTAINERS[kind])))
+            return self._is_interface(kind.removeprefix("interface-"), name, device_of(scope))
+        if (place := _fixed(kind, scope)) is not None:
+            return name in self._names(place)
+        if kind == "zone" and self.platform == schema.PANORAMA and not template_of(scope):
+            return True  # rules of Panorama may name any zone: only the firewall knows them
         tags = _container(kind)
-        if scope and name in self._names((*scope_path(scope), *tags)):
-            return True
-        if name in self._names((*SHARED, *tags)):
+        if any(name in self._names((*place, *tags)) for place in self.chain(scope)):
             return True
         return name in self._predefined_names(tags) or name in self._pushed(scope, tags)
+
+    def chain(self, scope: Scope) -> tuple[Scope, ...]:
+        """Return the scopes in which a name is looked up, the nearest first.
+
+        A device group sees its parents' objects and shared ones (vendor's Panorama guide, "Device
+        Group Hierarchy": the lowest level that has the name wins unless ancestors take precedence).
+        """
+        shared = template_of(scope) + SHARED
+        if scope == shared:
+            return (shared,)
+        above: list[Scope] = []
+        current = scope
+        while current and current not in above:
+            above.append(current)
+            current = self._parent(current)
+        return (*above, shared)
+
+    def _parent(self, scope: Scope) -> Scope:
+        """Return the parent of a device group; () for one that has none, and for other scopes.
+
+        Real configurations hold it in ``readonly`` (exports of 8.0).
+        """
+        if scope[2][0] != "device-group":
+            return ()
+        name = text_of(self.tree.at((("readonly", ""), *scope, ("parent-dg", ""))))
+        return (*scope[:-1], ("entry", name)) if name else ()
 
     def _names(self, path: Path) -> dict[str, Element]:
         if self._structure != self.tree.structure:
@@ -148,10 +217,10 @@ class References:
         """Say whether content brings an object of this name."""
         return name in self._predefined_names(_container(kind))
 
-    def _is_interface(self, mode: str, name: str) -> bool:
+    def _is_interface(self, mode: str, name: str, device: Path) -> bool:
         if name in _UNITS:
             return mode in {"layer3", "any"}
-        interfaces = self.tree.at((*DEVICE, *_tags("network", "interface")))
+        interfaces = self.tree.at((*device, *_tags("network", "interface")))
         if interfaces is None:
             return False
         if name.split(".", maxsplit=1)[0] in _UNITS:
@@ -189,8 +258,9 @@ class References:
         if not path or path[-1][0] != "entry":
             return None
         name = path[-1][1]
-        if path[:4] == (*DEVICE, *_tags("network", "interface")):
-            return Named("interface", name, "", path)
+        inside = (*device_of(path), *_tags("network", "interface"))
+        if path[: len(inside)] == inside:
+            return Named("interface", name, scope_of(path), path)
         container = schema.at(path[:-1])
         if container is None or not container.kind_of_object:
             return None
@@ -211,31 +281,40 @@ class References:
             kinds = slot_kinds(path)
             if not any(_same_kind(named.kind, kind) for kind in kinds):
                 continue
-            seen_from = scope_of(path)
-            if named.scope and seen_from != named.scope and not is_of_device(path):
-                continue
-            if not named.scope and seen_from and self._shadowed(kinds, named.name, seen_from):
-                continue
-            found.append(leaf)
+            if self._means(path, kinds, named):
+                found.append(leaf)
         return found
+
+    def _means(self, path: Path, kinds: Iterable[str], named: Named) -> bool:
+        """Say whether the leaf at a path means this object rather than a nearer one of its name."""
+        if is_of_device(path) and named.scope != SHARED:
+            return template_of(path) == template_of(named.path)
+        chain = self.chain(scope_of(path))
+        if named.scope not in chain:
+            return False
+        nearer = chain[: chain.index(named.scope)]
+        return not any(self._shadowed(kinds, named.name, scope) for scope in nearer)
 
     def still_resolves(self, leaf: Element) -> bool:
         """Say whether what a leaf names is (still) there."""
         path = path_of(leaf)
         name = path[-1][1] if leaf.tag == "entry" else text_of(leaf)
-        scopes = self._systems() if is_of_device(path) else (scope_of(path),)
-        return any(self.resolves(slot_kinds(path), name, scope) for scope in ("", *scopes))
+        scopes = self._systems(path) if is_of_device(path) else ()
+        return any(
+            self.resolves(slot_kinds(path), name, scope) for scope in (scope_of(path), *scopes)
+        )
 
-    def _systems(self) -> tuple[Scope, ...]:
-        container = self.tree.at((*DEVICE, ("vsys", "")))
-        return () if container is None else tuple(self.tree.entries(container))
+    def _systems(self, path: Path) -> tuple[Scope, ...]:
+        place = (*device_of(path), ("vsys", ""))
+        container = self.tree.at(place)
+        names = () if container is None else tuple(self.tree.entries(container))
+        return tuple((*place, ("entry", name)) for name in names)
 
     def _shadowed(self, kinds: Iterable[str], name: str, scope: Scope) -> bool:
         for kind in kinds:
-            if kind.startswith("interface-") or kind in _DEVICE_CONTAINERS:
+            if kind.startswith("interface-") or _fixed(kind, scope) is not None:
                 continue
-            tags = _container(kind)
-            if name in self._names((*scope_path(scope), *tags)):
+            if name in self._names((*scope, *_container(kind))):
                 return True
         return False
 

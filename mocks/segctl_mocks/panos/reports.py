@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _DAY = 86400
 
 
-def _elements(values: Mapping[str, str]) -> str:
+def elements(values: Mapping[str, str]) -> str:
+    """Write texts as elements, in order."""
     return "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in values.items())
 
 
@@ -27,13 +28,14 @@ def clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%a %b %e %H:%M:%S %Z %Y\n")
 
 
-def _uptime(seconds: float) -> str:
+def uptime(seconds: float) -> str:
+    """Write how long a device is up."""
     rest = int(seconds) % _DAY
     days, hours = int(seconds) // _DAY, rest // 3600
     return f"{days} days, {hours}:{rest // 60 % 60:02}:{rest % 60:02}"
 
 
-def system_info(settings: Settings, now: float, uptime: float) -> str:
+def system_info(settings: Settings, now: float, running: float) -> str:
     """Write ``show system info`` (order as a PA-VM sends it, names as of 11.x)."""
     multi = "on" if settings.multi_vsys else "off"
     date = "2024/01/09 17:20:19 PST"
@@ -50,7 +52,7 @@ def system_info(settings: Settings, now: float, uptime: float) -> str:
         "ipv6-default-gateway": "",
         "mac-address": "52:54:00:68:eb:58",
         "time": datetime.fromtimestamp(now).astimezone().strftime("%a %b %e %H:%M:%S %Y\n"),
-        "uptime": _uptime(uptime),
+        "uptime": uptime(running),
         "devicename": settings.hostname,
         "family": "vm",
         "model": settings.model,
@@ -92,7 +94,7 @@ def system_info(settings: Settings, now: float, uptime: float) -> str:
         "advanced-routing": "off",
         "device-certificate-status": "None",
     }
-    return f"<system>{_elements(values)}</system>"
+    return f"<system>{elements(values)}</system>"
 
 
 def ha_state(settings: Settings) -> str:
@@ -113,8 +115,8 @@ def ha_state(settings: Settings) -> str:
     sync = "synchronized" if settings.ha_synchronized else "not synchronized"
     return (
         "<enabled>yes</enabled><group><mode>Active-Passive</mode>"
-        f"<local-info>{_elements(local)}</local-info>"
-        f"<peer-info>{_elements(peer)}<conn-ha1>{_elements(link)}</conn-ha1></peer-info>"
+        f"<local-info>{elements(local)}</local-info>"
+        f"<peer-info>{elements(peer)}<conn-ha1>{elements(link)}</conn-ha1></peer-info>"
         "<link-monitoring><failure-condition>any</failure-condition><enabled>yes</enabled>"
         "<groups/></link-monitoring><path-monitoring><virtual-wire/>"
         "<failure-condition>any</failure-condition><enabled>yes</enabled><vlan/>"
@@ -178,5 +180,5 @@ def _hits(device: PanosDevice, name: str, uuid: str) -> str:
         "rule-creation-timestamp": created,
         "rule-modification-timestamp": created,
     }
-    inner = _elements({tag: str(value) for tag, value in values.items()})
+    inner = elements({tag: str(value) for tag, value in values.items()})
     return f"<entry name={quoteattr(name)}>{inner}</entry>"

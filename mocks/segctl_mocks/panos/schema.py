@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from segctl_mocks.panos.tree import Path
 
+FIREWALL, PANORAMA = "firewall", "panorama"
 TYPES = frozenset({"text", "bool", "ip", "range", "wildcard", "fqdn", "ports", "times", "dates"})
 
 
@@ -34,6 +35,7 @@ class Node:
     unique: tuple[str, ...] = ()
     reserved: tuple[str, ...] = ()
     names: str = ""
+    only: str = ""
     kind_of_object: str = ""
     limit: str = ""
     since: tuple[int, ...] = ()
@@ -69,6 +71,10 @@ class Node:
     def known_in(self, release: tuple[int, ...]) -> bool:
         """Say whether a release knows this node."""
         return self.since <= release and (not self.until or release[:2] <= self.until)
+
+    def is_of(self, platform: str) -> bool:
+        """Say whether a kind of device, `FIREWALL` or `PANORAMA`, has this node at this place."""
+        return self.only in {"", platform}
 
 
 @cache
@@ -118,13 +124,20 @@ class _Reader:
     def __init__(self, lines: list[_Line]) -> None:
         self.groups = {line.words[1]: line for line in lines if line.words[0] == "define"}
         self.root = next(line for line in lines if line.words[0] == "root")
+        self._contents: dict[str, _Content] = {}
+
+    def _group(self, name: str) -> _Content:
+        """Return what a named group has; nodes of one group are shared by all that include it."""
+        if name not in self._contents:
+            self._contents[name] = self.content(self.groups[name].children)
+        return self._contents[name]
 
     def content(self, lines: Sequence[_Line]) -> _Content:
         content = _Content()
         for line in lines:
             word = line.words[0]
             if word == "include":
-                inner = self.content(self.groups[line.words[1]].children)
+                inner = self._group(line.words[1])
                 content.children.update(inner.children)
                 content.choices.extend(inner.choices)
                 content.required.extend(inner.required)
@@ -162,6 +175,7 @@ class _Reader:
             unique=_list(values, "unique", ","),
             reserved=_list(values, "reserved", "|"),
             names=values.get("names", ""),
+            only=values.get("only", ""),
             kind_of_object=values.get("object", ""),
             limit=values.get("limit", ""),
             since=release(values.get("since", "")),

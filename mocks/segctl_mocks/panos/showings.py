@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos import reports
+from segctl_mocks.panos import xpath as xpaths
 from segctl_mocks.panos.answers import Answer, ApiError, result
 from segctl_mocks.panos.references import DEVICE
-from segctl_mocks.panos.tree import text_of
+from segctl_mocks.panos.tree import serialize, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl_mocks.panos.device import PanosDevice
+    from segctl_mocks.panos.device import Device
     from segctl_mocks.panos.faults import Request
-    from segctl_mocks.panos.tree import Element
+    from segctl_mocks.panos.tree import Element, Tree
 
 _PAGE = 500
 
@@ -30,37 +31,46 @@ class Call:
     vsys: str
 
 
-Report: TypeAlias = "Callable[[PanosDevice, Element, Call], Answer]"
+Report: TypeAlias = "Callable[[Device, Element, Call], Answer]"
 
 
-def _system_info(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def document(tree: Tree, node: Element) -> Answer:
+    """Answer a whole configuration, or the nodes that an ``xpath`` in the command selects."""
+    wanted = text_of(node.find("xpath"))
+    if not wanted:
+        return result(tree.to_bytes())
+    absolute = wanted if wanted.startswith("/") else f"/config/{wanted}"
+    return result(b"".join(serialize(found) for found in xpaths.select(tree, absolute)))
+
+
+def _system_info(device: Device, _node: Element, _call: Call) -> Answer:
     now = device.clock()
     return result(reports.system_info(device.settings, now, now - device.booted))
 
 
-def _ha_state(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _ha_state(device: Device, _node: Element, _call: Call) -> Answer:
     return result(reports.ha_state(device.settings))
 
 
-def _sync(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _sync(device: Device, _node: Element, _call: Call) -> Answer:
     if not device.settings.ha:
         raise ApiError("", "HA is not enabled")
     return result("HA synchronization job has been enqueued")
 
 
-def _clock(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _clock(device: Device, _node: Element, _call: Call) -> Answer:
     return result(reports.clock(device.clock()))
 
 
-def _ready(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _ready(_device: Device, _node: Element, _call: Call) -> Answer:
     return result("yes")
 
 
-def _nothing(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _nothing(_device: Device, _node: Element, _call: Call) -> Answer:
     return result("")
 
 
-def _admins(device: PanosDevice, _node: Element, call: Call) -> Answer:
+def _admins(device: Device, _node: Element, call: Call) -> Answer:
     rows = "".join(
         f"<entry><admin>{escape(user)}</admin><from>127.0.0.1</from><type>Web</type>"
         "<session-start></session-start><idle-for>00:00:00s</idle-for>"
@@ -70,12 +80,12 @@ def _admins(device: PanosDevice, _node: Element, call: Call) -> Answer:
     return result(f"<admins>{rows}</admins>")
 
 
-def _expire_keys(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _expire_keys(device: Device, _node: Element, _call: Call) -> Answer:
     device.keys.clear()
     return result("All API keys are expired")
 
 
-def _resources(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _resources(_device: Device, _node: Element, _call: Call) -> Answer:
     text = (
         "top - 10:00:00 up 1 day,  1:00,  0 users,  load average: 0.10, 0.12, 0.09\n"
         "Tasks: 200 total,   1 running, 199 sleeping,   0 stopped,   0 zombie\n"
@@ -86,12 +96,12 @@ def _resources(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
     return result(f"<![CDATA[{text}]]>")
 
 
-def _session_info(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _session_info(_device: Device, _node: Element, _call: Call) -> Answer:
     counts = ("num-max", "num-installed", "num-active", "num-tcp", "num-udp", "num-icmp", "pps")
     return result("".join(f"<{tag}>0</{tag}>" for tag in counts))
 
 
-def _interfaces(device: PanosDevice, node: Element, _call: Call) -> Answer:
+def _interfaces(device: Device, node: Element, _call: Call) -> Answer:
     place = (*DEVICE, ("network", ""), ("interface", ""), ("ethernet", ""))
     container = device.running.at(place)
     ports = [] if container is None else list(device.running.entries(container))
@@ -108,15 +118,15 @@ def _interfaces(device: PanosDevice, node: Element, _call: Call) -> Answer:
     return result(f"<ifnet>{logical}</ifnet><hw>{hardware}</hw>")
 
 
-def _routes(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _routes(_device: Device, _node: Element, _call: Call) -> Answer:
     return result("<flags>flags: A:active, ?:loose, C:connect, H:host, S:static</flags>")
 
 
-def _plugins(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _plugins(_device: Device, _node: Element, _call: Call) -> Answer:
     return result("<plugins></plugins>")
 
 
-def _licenses(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _licenses(_device: Device, _node: Element, _call: Call) -> Answer:
     return result("<licenses></licenses>")
 
 
@@ -128,16 +138,16 @@ def password_hash(password: str) -> str:
     return "$5$mock$" + hashlib.sha256(password.encode()).hexdigest()
 
 
-def _hash(_device: PanosDevice, node: Element, _call: Call) -> Answer:
+def _hash(_device: Device, node: Element, _call: Call) -> Answer:
     return result(f"<phash>{password_hash(text_of(node.find('password')))}</phash>")
 
 
-def _set_comment(device: PanosDevice, node: Element, _call: Call) -> Answer:
+def _set_comment(device: Device, node: Element, _call: Call) -> Answer:
     device.comments[text_of(node.find("xpath"))] = text_of(node.find("comment"))
     return result("succeeded")
 
 
-def _comments(device: PanosDevice, node: Element, _call: Call) -> Answer:
+def _comments(device: Device, node: Element, _call: Call) -> Answer:
     place = text_of(node.find("xpath"))
     comment = device.comments.get(place)
     if comment is None:
@@ -151,7 +161,7 @@ def _comments(device: PanosDevice, node: Element, _call: Call) -> Answer:
 # -- users and registered addresses -----------------------------------------------------------
 
 
-def _ip_user_mapping(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+def _ip_user_mapping(device: Device, _node: Element, _call: Call) -> Answer:
     logins = device.userid.logins
     rows = "".join(
         f"<entry><ip>{escape(ip)}</ip><vsys>vsys1</vsys><type>XMLAPI</type>"
@@ -162,7 +172,7 @@ def _ip_user_mapping(device: PanosDevice, _node: Element, _call: Call) -> Answer
     return result(rows + f"<count>{len(logins)}</count>" if logins else "")
 
 
-def _registered_ip(device: PanosDevice, node: Element, _call: Call) -> Answer:
+def _registered_ip(device: Device, node: Element, _call: Call) -> Answer:
     address = text_of(node.find("ip"))
     tag = node.find("tag/entry")
     wanted = None if tag is None else tag.get("name")
@@ -184,25 +194,28 @@ def _registered_ip(device: PanosDevice, node: Element, _call: Call) -> Answer:
 
 
 COMMANDS: Mapping[tuple[str, ...], Report] = {
-    ("show", "system", "info"): _system_info,
     ("show", "system", "resources"): _resources,
-    ("show", "high-availability", "state"): _ha_state,
     ("show", "clock"): _clock,
-    ("show", "chassis-ready"): _ready,
     ("show", "admins"): _admins,
-    ("show", "session", "info"): _session_info,
-    ("show", "interface"): _interfaces,
-    ("show", "routing", "route"): _routes,
-    ("show", "arp"): _nothing,
     ("show", "plugins", "packages"): _plugins,
-    ("show", "devices", "all"): _nothing,
     ("show", "config", "list", "audit-comments"): _comments,
-    ("show", "user", "ip-user-mapping"): _ip_user_mapping,
-    ("show", "user", "group", "list"): _nothing,
-    ("show", "object", "registered-ip"): _registered_ip,
     ("set", "audit-comment"): _set_comment,
     ("request", "license", "info"): _licenses,
     ("request", "password-hash"): _hash,
     ("request", "api", "key", "expiration"): _expire_keys,
+}
+
+OF_FIREWALLS: Mapping[tuple[str, ...], Report] = {
+    ("show", "system", "info"): _system_info,
+    ("show", "high-availability", "state"): _ha_state,
+    ("show", "chassis-ready"): _ready,
+    ("show", "session", "info"): _session_info,
+    ("show", "interface"): _interfaces,
+    ("show", "routing", "route"): _routes,
+    ("show", "arp"): _nothing,
+    ("show", "devices", "all"): _nothing,
+    ("show", "user", "ip-user-mapping"): _ip_user_mapping,
+    ("show", "user", "group", "list"): _nothing,
+    ("show", "object", "registered-ip"): _registered_ip,
     ("request", "high-availability", "sync-to-remote"): _sync,
 }

@@ -8,12 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import storage
-from segctl_mocks.panos.device import PanosDevice, Version
+from segctl_mocks.panos.device import Device, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
-from segctl_mocks.panos.pushed import Pushed
 from segctl_mocks.panos.references import is_slot
-from segctl_mocks.panos.tree import Path as TreePath
 from segctl_mocks.panos.tree import Tree
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ class Store:
     saved: tuple[int, int, int, int] | None = None
     seconds: float = 0.0
 
-    def save(self, device: PanosDevice, *, lazily: bool = False) -> None:
+    def save(self, device: Device, *, lazily: bool = False) -> None:
         """Write what changed; lazily: a large candidate waits for its commit or the end."""
         same = self.saved is not None and self.saved[0] == id(device.running)
         if lazily and same and self.seconds > _SLOW:
@@ -40,7 +38,7 @@ class Store:
         self._save(device)
         self.seconds = time.perf_counter() - started
 
-    def _save(self, device: PanosDevice) -> None:
+    def _save(self, device: Device) -> None:
         state = (
             id(device.running),
             device.candidate.generation,
@@ -59,15 +57,15 @@ class Store:
                 self._write(f"versions/{version.number}.xml", version.xml)
         for name, xml in device.saved.items():
             self._write(f"saved/{storage.file_name(name)}", xml)
-        if device.pushed:
-            self._write("pushed.xml", device.pushed.documents)
+        for name, data in device.documents().items():
+            self._write(name, data)
         self._write("state.json", json.dumps(_facts(device), indent=1).encode())
         self.saved = state
 
     def _write(self, name: str, data: bytes) -> None:
         storage.write(self.folder / name, data)
 
-    def restore(self, device: PanosDevice) -> bool:
+    def restore(self, device: Device) -> bool:
         """Bring a device back; say whether there was anything."""
         facts = self.folder / "state.json"
         if not facts.exists():
@@ -77,9 +75,10 @@ class Store:
         candidate = (self.folder / "candidate.xml").read_bytes()
         device.load_candidate(Tree.from_bytes(candidate, is_slot))
         found = json.loads(facts.read_text("utf-8"))
-        kept = self.folder / "pushed.xml"
-        if kept.exists() and not device.pushed:
-            device.pushed = Pushed.read([kept.read_bytes()])
+        for name in found.get("documents", ["pushed.xml"]):
+            kept = self.folder / name
+            if kept.exists():
+                device.restore_document(name, kept.read_bytes())
         saved = self.folder / "saved"
         device.saved = {
             name: (saved / storage.file_name(name)).read_bytes() for name in found.get("saved", ())
@@ -87,12 +86,12 @@ class Store:
         self._restore_facts(device, found)
         return True
 
-    def _restore_facts(self, device: PanosDevice, facts: dict[str, Any]) -> None:
+    def _restore_facts(self, device: Device, facts: dict[str, Any]) -> None:
         device.keys = dict(facts["keys"])
-        device.hits = dict(facts["hits"])
+        device.restore_facts(facts)
         device.jobs.last_number = facts["last_job"]
         device.journal.last_id = facts["last_dirty_id"]
-        device.journal.changes = [_change(each) for each in facts["changes"]]
+        device.journal.changes = [Change.load(each) for each in facts["changes"]]
         device.log.load(facts.get("log", ()))
         device.locks.held = [Lock(**each) for each in facts["locks"]]
         versions: list[Version] = []
@@ -102,10 +101,11 @@ class Store:
         device.versions = versions
 
 
-def _facts(device: PanosDevice) -> dict[str, Any]:
+def _facts(device: Device) -> dict[str, Any]:
     return {
         "keys": device.keys,
-        "hits": device.hits,
+        **device.facts(),
+        "documents": sorted(device.documents()),
         "last_job": device.jobs.last_number,
         "last_dirty_id": device.journal.last_id,
         "log": device.log.to_json(),
@@ -122,18 +122,3 @@ def _facts(device: PanosDevice) -> dict[str, Any]:
             for version in device.versions
         ],
     }
-
-
-def _change(values: dict[str, Any]) -> Change:
-    return Change(
-        dirty_id=values["dirty_id"],
-        admin=values["admin"],
-        time=values["time"],
-        action=values["action"],
-        path=_path(values["path"]),
-        old=_path(values["old"]),
-    )
-
-
-def _path(keys: list[list[str]]) -> TreePath:
-    return tuple((tag, name) for tag, name in keys)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.check import Checker, InvalidError
-from segctl_mocks.panos.references import label_of, referrer_line, scope_of
+from segctl_mocks.panos.references import label_of, referrer_line, scope_of, vsys_of
 from segctl_mocks.panos.tree import Element, Path, path_of, tag_of, text_of
 from segctl_mocks.panos.units import top_entry
 
@@ -41,6 +41,16 @@ def problems(checker: Checker, paths: Iterable[Path], *, removals: bool = True) 
     return FINE
 
 
+def of_elements(checker: Checker, elements: Iterable[Element]) -> tuple[str, ...]:
+    """Return the lines of the first problem of objects and rules; their names were compared."""
+    try:
+        for element in elements:
+            _check_unit(checker, element, duplicates=False)
+    except InvalidError as error:
+        return error.lines
+    return FINE
+
+
 def everything(checker: Checker) -> tuple[str, ...]:
     """Return the lines of the first problem anywhere in a configuration."""
     return problems(checker, [()])
@@ -55,13 +65,13 @@ def _objects(checker: Checker, element: Element) -> Iterator[Element]:
     yield from (node for node in named if node is not None and top_entry(path_of(node)))
 
 
-def _check_unit(checker: Checker, element: Element) -> None:
+def _check_unit(checker: Checker, element: Element, *, duplicates: bool = True) -> None:
     path = path_of(element)
     *_, container, node = schema.walk(path)
     if node is None or container is None:
         return
     try:
-        checker.check(element)
+        checker.check(element, duplicates=duplicates)
     except InvalidError as error:
         raise _with_place(error, path) from error
     _required(element, node, path)
@@ -147,10 +157,13 @@ def _security_rule(checker: Checker, rule: Element, path: Path) -> None:
 
 
 def _zones_fit(checker: Checker, rule: Element, path: Path) -> None:
-    vsys = scope_of(path)
-    types = {name: _zone_type(checker, vsys, name) for name in members(rule, "from")}
+    if checker.references.platform == schema.PANORAMA:  # it does not know which zones there are
+        return
+    scope = scope_of(path)
+    vsys = vsys_of(scope)
+    types = {name: _zone_type(checker, scope, name) for name in members(rule, "from")}
     for to in members(rule, "to"):
-        to_type = _zone_type(checker, vsys, to)
+        to_type = _zone_type(checker, scope, to)
         for name, from_type in types.items():
             if "any" in {from_type, to_type} or _compatible(from_type, to_type):
                 continue
@@ -166,11 +179,10 @@ def _compatible(one: str, other: str) -> bool:
     return one == other or {one, other} <= _ROUTED
 
 
-def _zone_type(checker: Checker, vsys: str, name: str) -> str:
+def _zone_type(checker: Checker, scope: Path, name: str) -> str:
     if name in {"any", "multicast"}:
         return "any"
-    place = (("devices", ""), ("entry", "localhost.localdomain"), ("vsys", ""), ("entry", vsys))
-    zone = checker.tree.at((*place, ("zone", ""), ("entry", name)))
+    zone = checker.tree.at((*scope, ("zone", ""), ("entry", name)))
     network = None if zone is None else zone.find("network")
     if network is None:
         return "unknown"

@@ -2,8 +2,8 @@
 
 Pure functions from desired and live to problems. An ``error`` keeps a plan from being applied.
 Findings of the kinds `HOLE`, `UNREAD`, `PENDING`, `NOT_KEPT`, `NOT_ENFORCED` and `DISPLACED` and
-every error count as drift: the device permits what no conduit declares, will not go on holding what it holds, holds
-it in another place, or it cannot be told.
+every error count as drift: the device permits what no conduit declares, will not go on holding what
+it holds, holds it in another place, or it cannot be told.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def state(found: DeviceState) -> Iterator[Problem]:
 def member_zones(
     members: Iterable[Device], held: Mapping[str, frozenset[str] | None]
 ) -> Iterator[Problem]:
-    """Refuse zones that no template gives to a firewall of a group: rules that name them fail there.
+    """Refuse zones that no template gives to a firewall of a group: rules with them fail there.
 
     Where a firewall has no template, it has its zones itself, and nothing is said.
     """

@@ -145,9 +145,7 @@ class Pusher:
         except DeviceError as error:
             doubt = sent or isinstance(error, ConnectError | ParseError)
             kind: Result = "unknown" if doubt and not validate_only else "failed"
-            return {
-                name: Delivery(name=name, result=kind, why=error.message) for name in firewalls
-            }
+            return {name: Delivery(name=name, result=kind, why=error.message) for name in firewalls}
         return _results(firewalls, job, validate_only=validate_only)
 
     def _wait(self, number: str, what: str, deadline: float) -> Element:

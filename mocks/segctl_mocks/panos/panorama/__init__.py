@@ -1,0 +1,1 @@
+"""A mock Panorama that manages mock firewalls."""

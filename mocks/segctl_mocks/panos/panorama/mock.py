@@ -1,0 +1,117 @@
+"""A mock Panorama: what it is made of, and what happens to its firewalls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl_mocks.panos.answers import ApiError
+from segctl_mocks.panos.faults import Request
+from segctl_mocks.panos.panorama import groups
+from segctl_mocks.panos.panorama.device import PanoramaDevice
+from segctl_mocks.panos.served import MAX_REQUEST, ServedDevice
+from segctl_mocks.panos.settings import LIMITS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from segctl_mocks.panos.mock import PanosMock
+    from segctl_mocks.panos.server import Acceptor
+    from segctl_mocks.tls import Authority, ServerCertificate
+
+
+class PanoramaMock(ServedDevice[PanoramaDevice]):
+    """A mock Panorama on a loopback port; use it as a context manager.
+
+    Its firewalls are mocks of their own: they listen only where they are started, too.
+    """
+
+    def __init__(  # each is something a test sets
+        self,
+        name: str = "panorama1",
+        config: bytes | None = None,
+        *,
+        firewalls: Iterable[PanosMock] = (),
+        hostname: str = "",
+        serial: str = "000710000001",
+        model: str = "Panorama",
+        sw_version: str = "11.1.6",
+        content_version: str = "8799-8509",
+        users: Mapping[str, str] | None = None,
+        latency: float = 0.0,
+        job_seconds: float = 0.05,
+        locks_gone_at_commit: Iterable[str] = ("commit",),
+        limits: Mapping[str, int] | None = None,
+        removed_applications: Iterable[str] = (),
+        state_dir: Path | None = None,
+        port: int = 0,
+        authority: Authority | None = None,
+        certificate: ServerCertificate | None = None,
+        max_request: int = MAX_REQUEST,
+        acceptor: Acceptor | None = None,
+    ) -> None:
+        settings = Settings(
+            hostname=hostname or name,
+            serial=serial,
+            model=model,
+            sw_version=sw_version,
+            content_version=content_version,
+            job_seconds=job_seconds,
+            locks_gone_at_commit=frozenset(locks_gone_at_commit),
+            limits={**LIMITS, **(limits or {})},
+            removed_applications=frozenset(removed_applications),
+        )
+        device = PanoramaDevice(settings, users or {"admin": "pw"}, config, firewalls=firewalls)
+        super().__init__(
+            name,
+            device,
+            latency=latency,
+            state_dir=state_dir,
+            port=port,
+            authority=authority,
+            certificate=certificate,
+            max_request=max_request,
+            acceptor=acceptor,
+        )
+
+    @property
+    def firewalls(self) -> Mapping[str, PanosMock]:
+        """The managed firewalls by serial number."""
+        return self.device.firewalls
+
+    def disconnect(self, serial: str) -> None:
+        """Let a firewall lose its connection to Panorama."""
+        with self._lock:
+            self.device.unplugged.add(serial)
+
+    def reconnect(self, serial: str) -> None:
+        """Let it find it again."""
+        with self._lock:
+            self.device.unplugged.discard(serial)
+
+    def push(self, group: str, *serials: str, admin: str = "other", xml: str = "") -> None:
+        """Let another administrator push a device group at once, to all or to some firewalls.
+
+        `xml` are more options of the push.
+
+        Raises:
+            ApiError: Panorama refuses it, or a firewall fails.
+        """
+        devices = "".join(f'<entry name="{serial}"/>' for serial in serials)
+        inner = f"<devices>{devices}</devices>" if serials else ""
+        cmd = (
+            f'<commit-all><shared-policy><device-group><entry name="{group}">{inner}</entry>'
+            f"</device-group>{xml}</shared-policy></commit-all>"
+        )
+        with self._lock:
+            self.device.push_now(Request(type="commit", action="all", cmd=cmd, user=admin))
+        self.save()
+
+    def push_all(self, admin: str = "setup") -> None:
+        """Bring all connected firewalls in sync, group by group; failures stay failures."""
+        for group in groups.names(self.device.running):
+            if any(member.group == group for member in groups.members(self.device.running)):
+                try:
+                    self.push(group, admin=admin)
+                except ApiError:
+                    continue

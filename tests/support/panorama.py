@@ -1,0 +1,105 @@
+"""A plant of two firewalls behind a mock Panorama, as an inventory and as running mocks."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
+
+from segctl_mocks import PanoramaMock, PanosMock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+USER, PASSWORD = "segctl", "secret"
+GROUP = f"{DEVICE}/device-group/entry[@name='OT']"
+RULES = f"{GROUP}/pre-rulebase/security/rules"
+SERIALS = {"fw1": FIRST, "fw2": SECOND}
+#: By firewall, its zones with one port each.
+ZONES = {"fw1": ("SUPV", "CELL1"), "fw2": ("SUPV", "CELL2")}
+
+INVENTORY = """\
+all:
+  vars:
+    ansible_network_os: panos
+    ansible_user: segctl
+    ansible_password: secret
+    segctl_site: plant
+    segctl_timeout: 30
+    segctl_commit_timeout: 30
+  hosts:
+    panorama1: {{ansible_host: 127.0.0.1, ansible_port: {port}, segctl_ca_file: {ca}}}
+  children:
+    plant:
+      hosts:
+        fw1:
+          segctl_zone_map: {{supervisory: {{zone: SUPV}}, cell-1: {{zone: CELL1}}}}
+        fw2:
+          segctl_zone_map: {{supervisory: {{zone: SUPV}}, cell-2: {{zone: CELL2}}}}
+      vars:
+        segctl_panorama: panorama1
+        segctl_device_group: OT
+        segctl_zones:
+          supervisory: {{networks: [10.1.0.0/24], assets: {{scada1: 10.1.0.5}}}}
+          cell-1: {{networks: [10.2.1.0/24], assets: {{plc1: 10.2.1.10}}}}
+          cell-2: {{networks: [10.2.2.0/24], assets: {{plc2: 10.2.2.10}}}}
+        segctl_conduits:
+          poll-1: &poll
+            from: supervisory
+            to: cell-1
+            reason: polling
+            owner: automation
+            threat_prevention: none
+            flows:
+              modbus: {{source: scada1, protocols: {{modbus: [read]}}}}
+          poll-2: {{<<: *poll, to: cell-2}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Managed:
+    """The running mocks, and the folder with the inventory."""
+
+    folder: Path
+    panorama: PanoramaMock
+    firewalls: dict[str, PanosMock]
+
+    def pushed(self, name: str) -> list[str]:
+        """Return the names of the rules that a firewall got from Panorama, in order."""
+        pushed = self.firewalls[name].device.pushed
+        return [rule.get("name", "") for rule in pushed.rules("vsys1", "pre-rulebase")]
+
+
+def firewall(name: str, zones: Iterable[str], **more: object) -> PanosMock:
+    """Return a firewall with its zones."""
+    users = {"admin": "pw", USER: PASSWORD}
+    mock = PanosMock(name, serial=SERIALS[name], users=users, job_seconds=0.0, **more)  # type: ignore[arg-type] # settings by name
+    mock.edit("set", f"{DEVICE}/network/interface/ethernet", PORTS, admin="admin")
+    mock.edit("set", f"{VSYS}/import/network/interface", IMPORTS, admin="admin", commit=True)
+    text = "".join(
+        f'<entry name="{zone}"><network><layer3><member>ethernet1/{number}</member></layer3>'
+        "</network></entry>"
+        for number, zone in enumerate(zones, start=1)
+    )
+    mock.edit("set", f"{VSYS}/zone", text, admin="admin", commit=True)
+    return mock
+
+
+@contextmanager
+def managed(folder: Path, *, inventory: str = INVENTORY) -> Generator[Managed]:
+    """Serve a Panorama with the device group OT, and write the inventory of its plant."""
+    firewalls = {name: firewall(name, zones) for name, zones in ZONES.items()}
+    users = {"admin": "pw", USER: PASSWORD, "other": "pw"}
+    panorama = PanoramaMock(firewalls=firewalls.values(), users=users, job_seconds=0.0)
+    devices = "".join(f'<entry name="{serial}"/>' for serial in SERIALS.values())
+    entry = f'<entry name="OT"><devices>{devices}</devices></entry>'
+    panorama.edit("set", f"{DEVICE}/device-group", entry, admin="admin", commit=True)
+    with panorama:
+        ca = folder / "ca.pem"
+        ca.write_bytes(panorama.ca_pem)
+        text = inventory.format(port=panorama.port, ca=ca)
+        (folder / "hosts.yml").write_text(text, encoding="utf-8")
+        yield Managed(folder, panorama, firewalls)
