@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
-
 from segctl_mocks import PanoramaMock, PanosMock
+from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -97,7 +97,7 @@ class Listing:
         yield Line()
         yield play_head(prepared)
         for number, wave in enumerate(prepared.waves, 1):
-            names = [desired.device.name for desired in wave]
+            names = [name for desired in wave for name in desired.hosts]
             count = f"{len(names)} host{'' if len(names) == 1 else 's'}"
             text = ", ".join(names) if self.hosts else count
             yield Line(lead=f"  Wave {number}: ", text=text)
@@ -116,7 +116,7 @@ def _play_json(prepared: Prepared) -> dict[str, Any]:
     return {
         "play": prepared.number,
         "name": prepared.play.name,
-        "waves": [[desired.device.name for desired in wave] for wave in prepared.waves],
+        "waves": [[name for desired in wave for name in desired.hosts] for wave in prepared.waves],
         "tasks": [
             {
                 "action": task.action,

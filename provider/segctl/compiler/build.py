@@ -42,6 +42,11 @@ class Desired:
     findings: tuple[Problem, ...] = ()
     receivers: tuple[str, ...] = ()
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The firewalls of the inventory that a run is for."""
+        return self.receivers or (self.device.name,)
+
 
 def compile_site(site: Site, today: date) -> Mapping[str, Desired]:
     """Return the desired policy of every firewall of `site`, by host name, as of `today`.

@@ -18,6 +18,7 @@ from segctl.planning.findings import (
     DISPLACED,
     ERROR,
     HOLE,
+    NOT_ENFORCED,
     NOT_KEPT,
     PENDING,
 )
@@ -49,6 +50,7 @@ STATES = (
     ERROR,
     PENDING,
     NOT_KEPT,
+    NOT_ENFORCED,
     "unexpected",
     "missing",
     "changed",
@@ -62,7 +64,7 @@ MOVED = "moved"
 #: alike, may be an item too.
 BLOCK = "block"
 #: States that a finding can tell, where a change does not.
-TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, BLOCKED, CANNOT_TELL, MOVED)
+TOLD = (HOLE, UNREAD, ERROR, PENDING, NOT_KEPT, NOT_ENFORCED, BLOCKED, CANNOT_TELL, MOVED)
 #: Findings that are drift: what kind of item they are about, and whether their words change by
 #: themselves, as seconds do.
 _TELLING = {
@@ -70,6 +72,7 @@ _TELLING = {
     UNREAD: ("table", False),
     PENDING: ("change", True),
     NOT_KEPT: ("boot", False),
+    NOT_ENFORCED: ("firewall", False),
     DISPLACED: (BLOCK, False),
 }
 #: Kind of the findings about a baseline.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.inventory import VaultError, decrypt
+from segctl.inventory.loading import RECEIVERS
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
@@ -17,7 +18,7 @@ from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, W
 from segctl.transports.target import Member, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from segctl.model.scope import Scope
 #: The variable with the addresses to which a password may be sent.
@@ -32,6 +33,15 @@ def portable(connection: Mapping[str, object]) -> dict[str, object]:
         name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
         for name, value in connection.items()
     }
+
+
+def receiving(connection: Mapping[str, object], names: Iterable[str]) -> Mapping[str, object]:
+    """Return the connection of a device group with these firewalls as those that get its policy."""
+    rows = cast("list[dict[str, Any]]", connection.get(RECEIVERS) or ())
+    if not rows:
+        return connection
+    asked = frozenset(names)
+    return {**connection, RECEIVERS: [{**row, "asked": row["name"] in asked} for row in rows]}
 
 
 def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
@@ -64,8 +74,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         for name, address in cast("dict[str, str]", connection.get("segctl_members") or {}).items()
     )
     members += tuple(
-        Member(**row)
-        for row in cast("list[dict[str, Any]]", connection.get("segctl_receivers") or ())
+        Member(**row) for row in cast("list[dict[str, Any]]", connection.get(RECEIVERS) or ())
     )
     for address in (text("ansible_host") or host, *(member.host for member in members)):
         _check_address(host, address)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.drift.report import BLOCK, items_of
 from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import portable, unverified
+from segctl.fleet.connections import portable, receiving, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.plan_cache import PlanCache
 from segctl.fleet.tasks import (
@@ -71,7 +71,9 @@ def plan_devices(
         items = [
             Planning(
                 desired=item,
-                connection=connection_for(workers, connections, item.device.name),
+                connection=receiving(
+                    connection_for(workers, connections, item.device.name), item.receivers
+                ),
                 cache=cache,
                 drift=drift,
             )
@@ -194,7 +196,7 @@ def _applying(
     return [
         Applying(
             plan=plan,
-            connection=connection_for(workers, connections, plan.name),
+            connection=receiving(connection_for(workers, connections, plan.name), plan.receivers),
             order=order,
         )
         for plan in plans

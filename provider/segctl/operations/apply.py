@@ -279,13 +279,17 @@ def _applied(
     from segctl.planning.apply import Order
 
     names = [device.name for device in made.devices]
-    outside = sorted(set(names) - set(unit_names(loaded)))
+    outside = sorted(
+        set(names) - set(unit_names(loaded))
+        | {name for one in made.devices for name in one.receivers} - set(loaded.hosts)
+    )
     if outside:
         raise UsageError(
             f"the plan is for {', '.join(outside)} too, which the inventory or -l leaves out: "
             "a plan is applied whole, nothing was changed; make another with -l"
         )
-    refuse_unsigned(loaded.connections, names, file, made)
+    signed_for = [*names, *(name for one in made.devices for name in one.receivers)]
+    refuse_unsigned(loaded.connections, signed_for, file, made)
     journal = _journal(common, made, file)
     order = Order(
         allow_purge=allowed.purge,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import SegctlError, UsageError
+from segctl.model.site import group_name
 from segctl.operations.files import check, save
 from segctl.operations.loading import intent, today
 
@@ -164,11 +165,12 @@ def past_of(channels: Channels, report: DriftReport, loaded: Loaded, started: da
 
 def _environments(given: str, loaded: Loaded) -> dict[str, str]:
     """Return every firewall's environment: as given, or the sites whose zones it parts."""
-    return {
-        device.name: given
-        or ",".join(sorted({binding.zone.partition("/")[0] for binding in device.zones}))
-        for device in loaded.site.devices
-    }
+    sites: dict[str, set[str]] = {}
+    for device in loaded.site.devices:
+        for name in (device.name, *([group_name(device)] if device.group else [])):
+            of_zones = {binding.zone.partition("/")[0] for binding in device.zones}
+            sites.setdefault(name, set()).update(of_zones)
+    return {name: given or ",".join(sorted(found)) for name, found in sites.items()}
 
 
 def publish(

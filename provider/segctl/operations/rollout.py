@@ -327,7 +327,9 @@ def _reviewed(options: RolloutOptions, plays: Sequence[Prepared]) -> Plan | None
     made = read_verified(file, options.verify) if file is not None else None
     signed = options.verify is not None
     for play in plays:
-        names = [item.device.name for wave in play.waves for item in wave]
+        names = [
+            name for wave in play.waves for item in wave for name in (item.device.name, *item.hosts)
+        ]
         signed |= refuse_unsigned(play.connections, names, file, made, instead=SIGNED_WAVES)
     if made is None:
         return None

@@ -249,16 +249,26 @@ class _Work:
 
     def unchanged(self, live: Live) -> Outcome:
         """Return the outcome for a device that is as desired already, after judging it if asked."""
-        if self.order.judge is not None and self.order.judge_unchanged:
-            try:
-                self.order.judge(self.session, live)
-            except VerifyError as error:
-                raise VerifyError(
-                    error.device,
-                    f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
-                    "it was probed, so it stays: run segctl plan to see what the device holds",
-                ) from error
+        if self.order.judge_unchanged:
+            self._judge_kept(live)
         return self._outcome("unchanged")
+
+    def _judge_kept(self, live: Live) -> None:
+        """Judge a device that holds nothing this run could take back.
+
+        Raises:
+            VerifyError: a probe failed.
+        """
+        if self.order.judge is None:
+            return
+        try:
+            self.order.judge(self.session, live)
+        except VerifyError as error:
+            raise VerifyError(
+                error.device,
+                f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
+                "it was probed, so it stays: run segctl plan to see what the device holds",
+            ) from error
 
     def check_fresh(self, live: Live) -> None:
         if self.order.settle_only:
@@ -270,7 +280,8 @@ class _Work:
     def under_lock(self) -> Outcome:
         live = self._settle(self.read())
         if is_as_desired(self.plan, live):
-            if live.state.behind and isinstance(self.session, Delivering):
+            behind = live.state.behind and not self.order.settle_only
+            if behind and isinstance(self.session, Delivering):
                 return self._deliver(self.session, live)
             if live.state.kept in ("differs", "missing") and isinstance(self.session, Settling):
                 self.steps.next("keep", live.state.kept_where)
@@ -289,8 +300,7 @@ class _Work:
         self.steps.next("deliver", ", ".join(names))
         session.deliver()
         after = self.read()
-        if self.order.judge is not None:
-            self.order.judge(self.session, after)
+        self._judge_kept(after)
         behind = {one.name for one in after.state.behind}
         if done := [name for name in names if name not in behind]:
             self.said.append(f"pushed to {', '.join(done)}")

@@ -122,6 +122,11 @@ class DevicePlan:
     meaning: Meaning | None = None
 
     @property
+    def receivers(self) -> tuple[str, ...]:
+        """The firewalls that get the policy of a group when it is applied."""
+        return tuple(one.name for one in self.state.members if one.asked)
+
+    @property
     def applyable(self) -> bool:
         """Whether no finding forbids applying it."""
         return not self.barring()

@@ -156,6 +156,8 @@ def rule_rows(rule: Rule) -> Iterator[Line]:
     profiled += ["disabled"] if rule.disabled else []
     if profiled:
         yield row("with", ", ".join(profiled))
+    if rule.targets:
+        yield row(LABELS["targets"], ", ".join(rule.targets))
     if rule.description:
         yield row("reason", value_text("description", rule.description))
 

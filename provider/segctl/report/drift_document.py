@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from segctl.drift.report import DRIFT_KINDS, Unchecked
 from segctl.model.errors import problem_json
 from segctl.planning.documents import change_json, unmanaged_json
-from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import (
+    BLOCKED,
+    CANNOT_TELL,
+    ERROR,
+    HOLE,
+    NOT_ENFORCED,
+    NOT_KEPT,
+    PENDING,
+)
 from segctl.providers.state import UNREAD
 from segctl.report.provenance import provenance_json
 
@@ -63,6 +71,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
             ("errors", ERROR),
             ("pending", PENDING),
             ("not_kept", NOT_KEPT),
+            ("not_enforced", NOT_ENFORCED),
             ("blocked", BLOCKED),
             ("cannot_tell", CANNOT_TELL),
         )

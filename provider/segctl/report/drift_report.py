@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from segctl.drift.report import DRIFT_KINDS, MOVED, Unchecked
 from segctl.model.errors import Problem
-from segctl.planning.findings import BLOCKED, CANNOT_TELL, ERROR, HOLE, NOT_KEPT, PENDING
+from segctl.planning.findings import (
+    BLOCKED,
+    CANNOT_TELL,
+    ERROR,
+    HOLE,
+    NOT_ENFORCED,
+    NOT_KEPT,
+    PENDING,
+)
 from segctl.providers.state import UNREAD
 from segctl.report.differences import diff_lines
 from segctl.report.document import (
@@ -38,6 +46,7 @@ _TOLD = {
     ERROR: "wrong",
     PENDING: "not confirmed",
     NOT_KEPT: "not kept",
+    NOT_ENFORCED: "not enforced",
     BLOCKED: "blocked",
     CANNOT_TELL: "cannot tell",
     MOVED: "moved",

@@ -54,6 +54,7 @@ LABELS = {
     "profile_group": "profile",
     "log_setting": "log to",
     "schedule": "schedule",
+    "targets": "firewall",
     "description": "reason",
 }
 

@@ -42,7 +42,8 @@ _WORDS = {
 
 def play_head(prepared: Prepared) -> Line:
     """Return a play's headline."""
-    play, sizes = prepared.play, [len(wave) for wave in prepared.waves]
+    play = prepared.play
+    sizes = [sum(len(one.hosts) for one in wave) for wave in prepared.waves]
     hosts = counted(sum(sizes), "firewall")
     waves = f" in {len(sizes)} waves ({', '.join(map(str, sizes[:12]))}{', …' * (len(sizes) > 12)})"
     actions = ", ".join(dict.fromkeys(task.action for task in prepared.tasks))

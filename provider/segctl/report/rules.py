@@ -13,6 +13,7 @@ from segctl.planning.findings import (
     DISPLACED,
     HOLE,
     LOCKED,
+    NOT_ENFORCED,
     NOT_KEPT,
     PENDING,
     REFUSED,
@@ -90,6 +91,11 @@ RULES: Mapping[str, Rule] = {
         title="A reboot would bring another policy",
         help="What the device loads at boot is not what it enforces now, or that could not be "
         "told. segctl apply writes what it enforces.",
+    ),
+    NOT_ENFORCED: Rule(
+        title="A firewall does not enforce what its device group holds",
+        help="Panorama holds the policy, and the firewall was not connected, refused the push, or "
+        "was never pushed to. segctl apply pushes to it; where it refuses, its reason says why.",
     ),
     "boot": Rule(
         title="Nothing loads the policy at boot",

@@ -52,6 +52,7 @@ def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Combined:
                 f"two plays plan {one.device} differently ({found[0].what}): a saved plan or "
                 "report holds one plan per device; choose a play with --tags"
             )
+        plans[one.device] = _for_both(before, one.plan)
     if not waves:
         raise PlanError("the playbook applies nothing, so there is no plan to save")
     return Combined(
@@ -59,6 +60,16 @@ def whole(plays: Sequence[Prepared], seen: RolloutResult) -> Combined:
         failures=tuple(failures.values()),
         waves={name: ", ".join(found) for name, found in waves.items()},
     )
+
+
+def _for_both(before: DevicePlan, plan: DevicePlan) -> DevicePlan:
+    """Return the plan of a group for the firewalls of both waves."""
+    asked = {*before.receivers, *plan.receivers}
+    members = tuple(
+        replace(one, asked=one.name in asked) if one.asked != (one.name in asked) else one
+        for one in before.state.members
+    )
+    return replace(before, state=replace(before.state, members=members)) if asked else before
 
 
 def _applied(
@@ -73,9 +84,20 @@ def _applied(
 def left_out(plays: Sequence[Prepared], reviewed: Plan) -> tuple[str, ...]:
     """Return the devices that the reviewed plan changes but no play applies to."""
     reached = {
-        one.device.name for play in plays if play.applies for wave in play.waves for one in wave
+        name
+        for play in plays
+        if play.applies
+        for wave in play.waves
+        for one in wave
+        for name in (one.device.name, *one.hosts)
     }
-    return tuple(one.name for one in reviewed.devices if one.changes and one.name not in reached)
+    return tuple(
+        name
+        for one in reviewed.devices
+        if one.changes
+        for name in (one.name, *one.receivers)
+        if name not in reached
+    )
 
 
 def not_reviewed(

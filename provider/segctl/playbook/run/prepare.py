@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segctl.analysis.ends import sites_of
 from segctl.analysis.query import Check, Question, questions
 from segctl.compiler.build import Desired, compile_site
+from segctl.compiler.groups import gathered
 from segctl.inventory.loading import Loaded, of_play
 from segctl.model.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError
 from segctl.playbook import Ask, selected, waves
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A play with everything it needs from the inventory; `number` counts from 1."""
+    """A play with everything it needs from the inventory; `number` counts from 1.
+
+    Waves are made of firewalls; those of a device group are one item of their wave.
+    """
 
     number: int
     play: Play
@@ -79,7 +83,8 @@ def _prepared(
     number: int, play: Play, tasks: tuple[Task, ...], own: Loaded, today: date
 ) -> Prepared:
     compiled = compile_site(own.site, today)
-    chosen = [compiled[name] for name in own.hosts if name in compiled]
+    names = [name for name in own.hosts if name in compiled]
+    chosen = gathered(compiled, names)
     asked, problems = questions(
         (probe for probe in play.verify if isinstance(probe, Check)),
         own.site,
@@ -92,7 +97,7 @@ def _prepared(
         number=number,
         play=play,
         tasks=tasks,
-        waves=waves(chosen, play.serial),
+        waves=tuple(tuple(gathered(compiled, wave)) for wave in waves(names, play.serial)),
         connections=own.connections,
         questions=asked,
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from segctl.planning.plan import DevicePlan
     from segctl.planning.review import Difference
@@ -35,6 +35,7 @@ class DeviceResult:
     """The result of one device in one wave.
 
     `differences` from the reviewed plan are set if they are the reason why the device failed.
+    `members` are the results of the firewalls of a group.
     """
 
     device: str
@@ -45,6 +46,21 @@ class DeviceResult:
     plan: DevicePlan | None = field(default=None, repr=False)
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
+    members: tuple[DeviceResult, ...] = ()
+
+    def of_hosts(self, hosts: Sequence[str]) -> Iterator[DeviceResult]:
+        """Yield the result of each firewall of a group; of another device its own."""
+        held = {one.device: one for one in self.members}
+        for name in hosts:
+            found = held.get(name)
+            yield replace(
+                self,
+                device=name,
+                status=self.status if found is None else found.status,
+                code=self.code if found is None else found.code,
+                message=self.message if found is None else found.message,
+                members=(),
+            )
 
     @property
     def well(self) -> bool:

@@ -5,6 +5,7 @@ Between two waves it checks the change window, waits for the soak time and heeds
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def roll(plays: Sequence[Prepared], run: Run) -> RolloutResult:
             "play",
             play=prepared.number,
             name=prepared.play.name,
-            hosts=sum(map(len, prepared.waves)),
+            hosts=sum(len(one.hosts) for wave in prepared.waves for one in wave),
             waves=len(prepared.waves),
         )
         for number, devices in enumerate(prepared.waves, 1):
@@ -88,7 +89,7 @@ def _may_begin(play: Play, run: Run) -> Stop | None:
 def _noted(prepared: Prepared, devices: Sequence[Desired], run: Run) -> Stop | None:
     """Record a wave before it begins: if the run is killed, resuming must probe that wave."""
     try:
-        run.begin(prepared.number, [one.device.name for one in devices])
+        run.begin(prepared.number, [name for one in devices for name in one.hosts])
     except SegctlError as error:
         return Stop(code=error.code, message=f"nothing more was started: {error}")
     return None
@@ -97,11 +98,9 @@ def _noted(prepared: Prepared, devices: Sequence[Desired], run: Run) -> Stop | N
 def _not_begun(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
     before = run.done.get(prepared.number, frozenset())
     results = tuple(
-        DeviceResult(
-            device=one.device.name,
-            status="done_before" if one.device.name in before else "not_begun",
-        )
+        DeviceResult(device=name, status="done_before" if name in before else "not_begun")
         for one in devices
+        for name in one.hosts
     )
     begun = all(one.well for one in results)
     return WaveResult(number=number, status="done" if begun else "not_begun", devices=results)
@@ -139,18 +138,23 @@ def _rested(run: Run, until: datetime | None) -> Stop | None:
 
 def _wave(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run) -> WaveResult:
     before = run.done.get(prepared.number, frozenset())
-    todo = tuple(one for one in devices if one.device.name not in before)
-    names = tuple(one.device.name for one in todo)
+    todo = tuple(left for one in devices if (left := _left(one, before)) is not None)
+    names = tuple(name for one in todo for name in one.hosts)
     if todo:
         run.screen.tell("wave", play=prepared.number, wave=number, devices=list(names))
         wave = Wave(prepared=prepared, run=run, devices=todo)
         wave.go()
-        found = wave.results
+        found = {
+            result.device: result
+            for one in todo
+            for result in wave.results[one.device.name].of_hosts(one.hosts)
+        }
     else:
         found = {}
     results = tuple(
-        found.get(one.device.name) or DeviceResult(device=one.device.name, status="done_before")
+        found.get(name) or DeviceResult(device=name, status="done_before")
         for one in devices
+        for name in one.hosts
     )
     result = _judged(prepared.play, number, names, results)
     if todo:
@@ -162,6 +166,14 @@ def _wave(prepared: Prepared, number: int, devices: Sequence[Desired], run: Run)
             devices=[_as_event(one) for one in results if one.device in names],
         )
     return result
+
+
+def _left(desired: Desired, before: frozenset[str]) -> Desired | None:
+    """Return what an earlier run has left to do, of a group for the firewalls it has left."""
+    hosts = tuple(name for name in desired.hosts if name not in before)
+    if not hosts:
+        return None
+    return replace(desired, receivers=hosts) if desired.receivers else desired
 
 
 def _as_event(result: DeviceResult) -> dict[str, object]:
@@ -240,14 +252,16 @@ def _looked(
     every = [one for wave in prepared.waves for one in wave]
     made = planned(prepared, every)
     found = {
-        one.device.name: _seen(item, allow_mass_delete=allow_mass_delete, no_widening=no_widening)
+        (one.device.name, one.receivers): _seen(
+            item, allow_mass_delete=allow_mass_delete, no_widening=no_widening
+        )
         for one, item in zip(every, made, strict=True)
     }
     waves = tuple(
         WaveResult(
             number=number,
             status="planned",
-            devices=tuple(found[one.device.name] for one in wave),
+            devices=tuple(found[one.device.name, one.receivers] for one in wave),
         )
         for number, wave in enumerate(prepared.waves, 1)
     )

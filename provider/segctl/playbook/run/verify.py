@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from segctl.analysis.query import wrong
-from segctl.fleet.connections import target
+from segctl.fleet.connections import receiving, target
 from segctl.fleet.failures import internal
 from segctl.fleet.pool import IN_TURN
 from segctl.fleet.tasks import Elsewhere
@@ -75,7 +75,7 @@ class Verification:
                     Elsewhere(speaks, self._compute),
                     target(
                         plan.name,
-                        self.prepared.connections.get(plan.name, {}),
+                        receiving(self.prepared.connections.get(plan.name, {}), plan.receivers),
                         Scope.of(plan.scope),
                     ),
                     order=replace(

@@ -232,6 +232,12 @@ class Wave:
             message=message,
             changes=outcome.changes,
             warnings=outcome.warnings,
+            members=tuple(
+                DeviceResult(
+                    device=one.device, status=one.status, code=one.code, message=one.message
+                )
+                for one in outcome.members
+            ),
         )
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
@@ -353,7 +359,7 @@ class Wave:
         unjudged = self.run.begun.get(self.prepared.number, frozenset())
 
         def one(plan: DevicePlan) -> Outcome:
-            again = plan.name in unjudged
+            again = bool({plan.name, *plan.receivers} & unjudged)
             return verification.apply(plan, replace(order, judge_unchanged=again))
 
         # one thread per device, without exception: those that wait must hear from every other

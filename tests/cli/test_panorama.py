@@ -1,0 +1,193 @@
+"""Firewalls behind a Panorama: planned as one group, changed there, pushed to each by itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from subprocess import run
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from segctl.planning.documents import schema
+from support.panorama import GROUP, RULES, SERIALS, Managed, managed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PLAYS = """\
+- name: cells
+  hosts: plant
+  serial: 1
+  tasks:
+    - segctl_apply:
+"""
+
+
+class Plant:
+    """The command line, asked about a plant behind a Panorama."""
+
+    def __init__(self, mocks: Managed) -> None:
+        self.mocks = mocks
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run a command in a process of its own; return what it printed."""
+        command = [sys.executable, "-m", "segctl.cli", "-i", "hosts.yml", *words]
+        done = run(command, cwd=self.mocks.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run a command; return its document."""
+        return json.loads(self(*words, "--json", code=code))
+
+
+@pytest.fixture
+def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
+    """The plant, nothing applied."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with managed(tmp_path) as mocks:
+        yield Plant(mocks)
+
+
+@pytest.fixture
+def applied(plant: Plant) -> Plant:
+    """The plant, provisioned."""
+    plant("apply", "--auto-approve")
+    return plant
+
+
+def members(document: Any) -> dict[str, str]:
+    (outcome,) = document["outcomes"]
+    return {one["device"]: one["status"] for one in outcome["members"]}
+
+
+def test_each_firewall_gets_its_own_rules(plant: Plant) -> None:
+    (device,) = plant.json("plan")["devices"]
+    assert (device["name"], device["scope"]) == ("panorama1:OT", "device-group:OT")
+    targets = {
+        change["name"]: change["after"].get("targets")
+        for change in device["changes"]
+        if change["kind"] == "rule"
+    }
+    assert targets["plant.poll-1.modbus"] == ["fw1"]
+    assert targets["plant.poll-2.modbus"] == ["fw2"]
+    done = plant.json("apply", "--auto-approve")
+    assert members(done) == {"fw1": "applied", "fw2": "applied"}
+    for name, number in (("fw1", 1), ("fw2", 2)):
+        assert plant.mocks.pushed(name)[0] == f"plant.poll-{number}.modbus"
+        assert len(plant.mocks.pushed(name)) == 2
+    assert "No changes" in plant("plan")
+    assert plant.json("drift")["devices"][0]["status"] == "in_sync"
+
+
+def test_a_firewall_that_is_offline_is_not_enforced_until_it_is(plant: Plant) -> None:
+    plant.mocks.panorama.disconnect(SERIALS["fw2"])
+    done = plant.json("apply", "--auto-approve", code=1)
+    assert members(done) == {"fw1": "applied", "fw2": "failed"}
+    assert done["error"]["code"] == "not_enforced"
+    assert "pushed to fw1" in done["error"]["message"]
+    found = plant.json("drift", code=2)
+    assert "fw2 does not enforce what its group holds" in json.dumps(found)
+    plant.mocks.panorama.reconnect(SERIALS["fw2"])
+    again = plant.json("apply", "--auto-approve")
+    assert members(again) == {"fw1": "unchanged", "fw2": "applied"}
+    assert plant.mocks.pushed("fw2")[0] == "plant.poll-2.modbus"
+    assert plant.json("drift")["devices"][0]["status"] == "in_sync"
+
+
+def test_a_firewall_that_refuses_the_push_says_why_and_the_others_have_it(plant: Plant) -> None:
+    plant.mocks.firewalls["fw2"].hold_lock("commit")
+    done = plant.json("apply", "--auto-approve", code=1)
+    (outcome,) = done["outcomes"]
+    why = {one["device"]: one["message"] for one in outcome["members"]}
+    assert not why["fw1"]
+    assert "lock" in why["fw2"]
+    plant.mocks.firewalls["fw2"].release_lock("commit")
+    assert members(plant.json("apply", "--auto-approve"))["fw2"] == "applied"
+
+
+def test_a_limit_pushes_to_the_firewalls_it_selects(plant: Plant) -> None:
+    done = plant.json("apply", "--auto-approve", "-l", "fw1")
+    assert members(done) == {"fw1": "applied"}
+    assert plant.mocks.pushed("fw2") == []
+    assert plant.json("drift", "-l", "fw1")["devices"][0]["status"] == "in_sync"
+    assert plant.json("drift", code=2)["devices"][0]["status"] == "drifted"
+
+
+def test_a_saved_plan_is_for_the_firewalls_it_was_made_for(plant: Plant) -> None:
+    plant("plan", "-o", "plan.json")
+    assert "fw2" in run_error(plant, "apply", "plan.json", "--auto-approve", "-l", "fw1")
+    plant("apply", "plan.json", "--auto-approve")
+    assert "No changes" in plant("plan")
+
+
+def run_error(plant: Plant, *words: str) -> str:
+    command = [sys.executable, "-m", "segctl.cli", "-i", "hosts.yml", *words]
+    done = run(command, cwd=plant.mocks.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def test_a_playbook_pushes_firewall_by_firewall(plant: Plant) -> None:
+    (plant.mocks.folder / "play.yml").write_text(PLAYS, encoding="utf-8")
+    plant.mocks.panorama.disconnect(SERIALS["fw2"])
+    done = plant.json("apply", "-p", "play.yml", "--auto-approve", code=1)
+    waves = done["plays"][0]["waves"]
+    found = [[(one["device"], one["status"]) for one in wave["devices"]] for wave in waves]
+    assert found == [[("fw1", "applied")], [("fw2", "failed")]]
+    plant.mocks.panorama.reconnect(SERIALS["fw2"])
+    done = plant.json("apply", "-p", "play.yml", "--auto-approve")
+    waves = done["plays"][0]["waves"]
+    assert [one["status"] for wave in waves for one in wave["devices"]] == ["unchanged", "applied"]
+
+
+def test_changes_of_others_are_neither_committed_nor_lost(plant: Plant) -> None:
+    other = "<entry name='other-group'/>"
+    panorama = plant.mocks.panorama
+    groups = GROUP.rpartition("/")[0]
+    panorama.edit("set", groups, other, admin="other")
+    plant("apply", "--auto-approve")
+    assert b"other-group" not in panorama.running()
+    assert b"other-group" in panorama.config()
+
+
+def test_changes_of_others_in_the_group_are_refused(applied: Plant) -> None:
+    mine = '<entry name="hand"><ip-netmask>10.9.9.9</ip-netmask></entry>'
+    applied.mocks.panorama.edit("set", f"{GROUP}/address", mine, admin="other")
+    hosts = applied.mocks.folder / "hosts.yml"
+    text = hosts.read_text(encoding="utf-8").replace("[read]", "[read, write]")
+    hosts.write_text(text, encoding="utf-8")
+    done = applied.json("apply", "--auto-approve", code=1)
+    assert done["error"]["code"] == "foreign_changes"
+    assert b"hand" not in applied.mocks.panorama.running()
+
+
+def test_a_rule_changed_by_hand_is_drift_and_is_put_back(applied: Plant) -> None:
+    rule = f"{RULES}/entry[@name='plant.poll-1.modbus']/application"
+    everything = "<application><member>any</member></application>"
+    applied.mocks.panorama.edit("edit", rule, everything, admin="other", commit=True)
+    found = applied.json("drift", code=2)
+    assert "plant.poll-1.modbus" in json.dumps(found)
+    applied("apply", "--auto-approve")
+    assert applied.json("drift")["devices"][0]["status"] == "in_sync"
+
+
+def test_documents_hold_what_their_schema_says(plant: Plant) -> None:
+    import jsonschema
+
+    jsonschema.validate(plant.json("plan"), schema("plan"))
+
+
+def test_a_group_with_firewalls_that_nobody_declared_is_refused(plant: Plant) -> None:
+    hosts = plant.mocks.folder / "hosts.yml"
+    lines = hosts.read_text(encoding="utf-8").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip() == "fw2:")
+    del lines[at : at + 2]
+    text = "\n".join(lines).replace("poll-2: {<<: *poll, to: cell-2}", "")
+    hosts.write_text(text + "\n", encoding="utf-8")
+    done = plant.json("apply", "--auto-approve", code=1)
+    assert "which the inventory does not" in json.dumps(done)
+    assert plant.mocks.pushed("fw1") == []
