@@ -17,6 +17,11 @@ USER, PASSWORD = "segctl", "secret"
 GROUP = f"{DEVICE}/device-group/entry[@name='OT']"
 RULES = f"{GROUP}/pre-rulebase/security/rules"
 SERIALS = {"fw1": FIRST, "fw2": SECOND}
+#: How a firewall names its Panorama.
+SERVER = (
+    "<panorama><local-panorama><panorama-server>192.0.2.250</panorama-server></local-panorama>"
+    "</panorama>"
+)
 #: By firewall, its zones with one port each.
 ZONES = {"fw1": ("SUPV", "CELL1"), "fw2": ("SUPV", "CELL2")}
 
@@ -83,6 +88,7 @@ def firewall(name: str, zones: Iterable[str], **more: object) -> PanosMock:
         "</network></entry>"
         for number, zone in enumerate(zones, start=1)
     )
+    mock.edit("set", f"{DEVICE}/deviceconfig/system", SERVER, admin="admin")
     mock.edit("set", f"{VSYS}/zone", text, admin="admin", commit=True)
     return mock
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.inventory import VaultError, decrypt
-from segctl.inventory.loading import RECEIVERS
+from segctl.inventory.loading import RECEIVERS, VIA
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
+from segctl.model.scope import Scope
 from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
 from segctl.transports.target import Member, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from segctl.model.scope import Scope
 #: The variable with the addresses to which a password may be sent.
 MANAGEMENT = "SEGCTL_MANAGEMENT"
 #: A DNS name or a pattern of such names, as opposed to a network.
@@ -108,6 +108,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
         members=members,
+        via=Scope.of(text(VIA)),
     )
 
 

@@ -17,7 +17,7 @@ from segctl.fleet.pool import IN_TURN, Compute
 from segctl.model.errors import ExecutorError, LostWorkerError
 from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
-from segctl.planning.drifted import drift_device
+from segctl.planning.drifted import drift_device, drift_managed
 from segctl.planning.make import plan_device
 from segctl.providers.base import Witness, provider, words_of
 
@@ -172,7 +172,8 @@ def judge(desired: Desired, document: bytes) -> DevicePlan:
 def judge_drift(desired: Desired, document: bytes) -> DevicePlan:
     """Return what differs according to a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
-    return drift_device(desired, speaks.parse(document), speaks)
+    judged = drift_managed if desired.device.group else drift_device
+    return judged(desired, speaks.parse(document), speaks)
 
 
 def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:

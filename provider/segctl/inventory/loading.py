@@ -60,8 +60,12 @@ _LATER: Final = frozenset(
 )
 #: The key of a device group's connection that holds its firewalls: the fields of a `Member`.
 RECEIVERS: Final = "segctl_receivers"
+#: The key of a managed firewall's connection that holds the part of its manager it is in.
+VIA: Final = "segctl_via"
 _NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
+#: Those that a firewall has of its own, by whatever way it is reached.
+_OWN: Final = ("segctl_verify_keys", "segctl_transcript", "segctl_allow_unsupported_version")
 _PATHS: Final = (
     "ansible_ssh_private_key_file",
     "segctl_ca_file",
@@ -332,24 +336,25 @@ def _connections(
 def _groups(
     site: Site, connections: Mapping[str, Mapping[str, object]], hosts: Sequence[str]
 ) -> dict[str, Mapping[str, object]]:
-    """Return how each device group is reached: by its manager, with the firewalls in it."""
-    found: dict[str, dict[str, object]] = {}
+    """Return how each device group and each firewall in one is reached: by their manager."""
+    found: dict[str, Mapping[str, object]] = {}
+    rows: dict[str, list[dict[str, object]]] = {}
     for device in site.devices:
         if not device.group:
             continue
-        held = found.setdefault(
-            group_name(device), {**connections.get(device.manager, {}), RECEIVERS: []}
-        )
-        cast("list[dict[str, object]]", held[RECEIVERS]).append(
-            {
-                "name": device.name,
-                "host": str(connections[device.name].get("ansible_host") or device.name),
-                "serial": device.serial,
-                "part": device.scope.name,
-                "asked": device.name in hosts,
-            }
-        )
-    return {**found}
+        manager, own = connections.get(device.manager, {}), connections[device.name]
+        row: dict[str, object] = {
+            "name": device.name,
+            "host": str(own.get("ansible_host") or device.name),
+            "serial": device.serial,
+            "part": device.scope.name,
+            "asked": device.name in hosts,
+        }
+        rows.setdefault(group_name(device), []).append(row)
+        found[group_name(device)] = {**manager, RECEIVERS: rows[group_name(device)]}
+        kept = {name: own[name] for name in _OWN if name in own}
+        found[device.name] = {**manager, **kept, RECEIVERS: [row], VIA: str(device.group)}
+    return found
 
 
 def _expanded(value: object) -> str | list[str]:

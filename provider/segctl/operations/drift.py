@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.errors import UsageError
 from segctl.operations.files import save
-from segctl.operations.loading import load_inventory, today, unit_names, units_of
+from segctl.operations.loading import load_inventory, today, unit_names, units_of, watched
 from segctl.operations.plan import plan_devices, snapshots
 from segctl.operations.workers import at_work
 
@@ -85,9 +85,13 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     asked = plans if options.offline is None else []
     authors, notes = _authors(common, loaded, asked, progress)
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
-    ordered = [by_name[name] for name in unit_names(loaded) if name in by_name]
+    ordered = [by_name[name] for name in _names(loaded) if name in by_name]
     report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
     return DriftResult(report=report, failures=tuple(failures), loaded=loaded, started=started)
+
+
+def _names(loaded: Loaded) -> list[str]:
+    return [one.device.name for one in watched(loaded)]
 
 
 def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: Progress) -> None:
@@ -104,7 +108,10 @@ def _authors(
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
     from segctl.drift.report import items_of
     from segctl.fleet import ask_authors
+    from segctl.inventory.loading import VIA
 
+    # Panorama does not pass on what is asked of a firewall's log
+    plans = [one for one in plans if VIA not in loaded.connections.get(one.name, {})]
     names = [plan.name for plan in plans if items_of(plan)]
     with at_work(common, names, progress) as (executor, report):
         return ask_authors(

@@ -150,6 +150,21 @@ def units_of(loaded: Loaded) -> list[Desired]:
     return gathered(compile_site(loaded.site, today()), chosen)
 
 
+def watched(loaded: Loaded) -> list[Desired]:
+    """Return what drift is asked of: device groups, each followed by its firewalls, and others.
+
+    Raises:
+        UsageError: the limit selects no firewall.
+        InventoryError: firewalls of one group contradict each other.
+    """
+    chosen = {one.device.name: one for one in desired_of(loaded)}
+    found: list[Desired] = []
+    for unit in units_of(loaded):
+        found.append(unit)
+        found += [chosen[name] for name in unit.receivers]
+    return found
+
+
 def unit_names(loaded: Loaded) -> list[str]:
     """Return the names under which the firewalls that the limit selects are planned, in order."""
     from segctl.model.site import group_name

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from segctl.operations.loading import intent, load_inventory, units_of
+from segctl.operations.loading import intent, load_inventory, units_of, watched
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def plan_devices(
     """
     from segctl import fleet
 
-    chosen = units_of(loaded)
+    chosen = watched(loaded) if drift else units_of(loaded)
     names = [item.device.name for item in chosen]
     if offline is not None:
         from segctl.fleet.snapshots import plan_offline

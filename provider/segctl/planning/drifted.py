@@ -16,11 +16,11 @@ from segctl.planning import findings
 from segctl.planning.enforced import enforced
 from segctl.planning.held import as_held
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
-from segctl.planning.plan import DevicePlan, Told
+from segctl.planning.plan import DevicePlan, Told, Unmanaged
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from segctl.compiler.build import Desired
     from segctl.model.policy import DeclaredPolicy, Item
@@ -69,6 +69,50 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         if one.state != findings.BLOCKED or (one.kind, one.name) not in changed
     ]
     return replace(made, enforced=found, findings=(*refused, *made.findings, *told))
+
+
+@uncollected()
+def drift_managed(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
+    """Return what a firewall of a device group enforces otherwise than declared.
+
+    Its rules are compared in its group; here counts what all of them permit together: those that
+    were pushed to it, and its own.
+
+    Raises:
+        UnsupportedError: the platform cannot express anything of what is declared.
+    """
+    device, refused = desired.device, list[Problem]()
+    wanted, warnings = _fit(with_closing(desired), device, provider, refused)
+    found = enforced(wanted, live, provider, {binding.name for binding in device.zones})
+    identity = live.identity
+    return DevicePlan(
+        name=device.name,
+        platform=device.platform,
+        serial=identity.serial,
+        os_version=identity.os_version,
+        content_version=identity.content_version,
+        scope=str(identity.scope),
+        desired=wanted.digest,
+        rule_count=len(live.order),
+        unmanaged=tuple(_local(live)),
+        findings=(
+            *refused,
+            *desired.findings,
+            *warnings,
+            *live.findings,
+            *findings.pending(live),
+            *findings.state(live.state),
+            *(one.finding for one in found),
+        ),
+        enforced=found,
+        state=live.state,
+    )
+
+
+def _local(live: Live) -> Iterator[Unmanaged]:
+    """Yield the firewall's own rules: they stand after what was pushed before them."""
+    for rule in live.others.rules:
+        yield Unmanaged(name=rule.name, action=rule.action, above=False, disabled=rule.disabled)
 
 
 def _refused(device: Device, error: SegctlError) -> Problem:

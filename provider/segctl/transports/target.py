@@ -32,7 +32,8 @@ class Target:
     """A device's address and how its identity is checked; the password never leaves it.
 
     `scope` is the part of the device that is meant. `members` are the devices it stands for, all
-    reached by the same account; empty for a single device.
+    reached by the same account; empty for a single device. A managed firewall is reached `via` a
+    part of its manager, whose address this is.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Target:
     max_answer: int = 96 * 2**20
     allow_unsupported_version: bool = False
     members: tuple[Member, ...] = ()
+    via: Scope = DEFAULT_SCOPE

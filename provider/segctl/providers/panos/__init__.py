@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from segctl.model.errors import UnsupportedError
 from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
     from segctl.providers.base import Live, Session
+    from segctl.providers.panos.session import PanosSession
     from segctl.providers.panos.words import PanosWords
     from segctl.transports.target import Target
 
@@ -35,6 +37,24 @@ CAPABILITIES = Capabilities(
 
 def _silent(_step: str) -> None:
     return
+
+
+def _session(target: Target, *, read_only: bool, progress: Callable[[str], None]) -> PanosSession:
+    """Return a session with a firewall itself, or by way of its Panorama, which only reads.
+
+    Raises:
+        UnsupportedError: one for writing, of a managed firewall.
+    """
+    if not target.via:
+        from segctl.providers.panos.session import PanosSession
+
+        return PanosSession(target, read_only=read_only, progress=progress)
+    if not read_only:
+        message = f"{target.name}: its policy is changed in its device group, not on the firewall"
+        raise UnsupportedError(message)
+    from segctl.providers.panos.panorama.proxied import ProxiedSession
+
+    return ProxiedSession(target, target.via, progress)
 
 
 class PanosProvider:
@@ -98,9 +118,7 @@ class PanosProvider:
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
     ) -> Generator[Session]:
         """Open a session over HTTPS, its certificate verified before anything is sent."""
-        from segctl.providers.panos.session import PanosSession
-
-        session = PanosSession(target, read_only=read_only, progress=progress)
+        session = _session(target, read_only=read_only, progress=progress)
         try:
             yield session
         finally:

@@ -117,6 +117,8 @@ class Client:
         self._wire = wire
         self._firewall: Any = _VerifiedFirewall(self, wire, target)
         self._answer: Element | None = None
+        #: the serial number of the firewall to which Panorama passes requests on
+        self.passed_on = ""
 
     def ask(self, params: Mapping[str, str], *, limit: int | None = None) -> Answer:
         """Send a request with our key; an expired or revoked key is replaced once.
@@ -126,6 +128,8 @@ class Client:
         Raises:
             DeviceError: as `Wire.request`.
         """
+        if self.passed_on:
+            params = {**params, "target": self.passed_on}
         key = self._key()  # a password that is refused is not tried twice
         try:
             return self._wire.request({**params, "key": key}, limit=limit)

@@ -78,7 +78,7 @@ class PanoramaSession(PanosSession):
             "applications": self._config("get", "/config/predefined/application/entry/@name"),
             "containers": self._config("get", "/config/predefined/application-container"),
             HIERARCHY: self._get({"type": "op", "cmd": _HIERARCHY}),
-            STANDING: self._get({"type": "op", "cmd": _standing(group)}),
+            STANDING: self._get({"type": "op", "cmd": standing_command(group)}),
             MEMBERS: members.to_part(self._target.members),
         }
         tree = small(self._target.name, HIERARCHY, parts[HIERARCHY])
@@ -162,7 +162,7 @@ class PanoramaSession(PanosSession):
         text = str(Commit(doing=doing, token=self._token, plan=self._run.plan_id))
         asked = {one.name for one in self._target.members if one.asked or everyone}
         try:
-            answer = self._ask({"type": "op", "cmd": _standing(self._place.name)})
+            answer = self._ask({"type": "op", "cmd": standing_command(self._place.name)})
             found = self._managed({STANDING: answer})
             wanted = {
                 name: one
@@ -176,5 +176,6 @@ class PanoramaSession(PanosSession):
             self._progress(f"committed, but pushed to no firewall: {error.message}")
 
 
-def _standing(group: str) -> str:
+def standing_command(group: str) -> str:
+    """Return the command that lists the firewalls of a device group."""
     return f"<show><devicegroups><name>{group}</name></devicegroups></show>"

@@ -1,0 +1,74 @@
+"""A session with a managed firewall by way of its Panorama, to read what it enforces.
+
+Panorama passes a request on to the firewall that ``target`` names. Source: vendor's API guide; of
+configuration and operational requests. Others, such as for logs, it answers itself, so they are
+refused here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segctl.model.errors import ParseError, UnsupportedError
+from segctl.providers.panos.panorama import members
+from segctl.providers.panos.panorama.parse import STANDING
+from segctl.providers.panos.panorama.session import standing_command
+from segctl.providers.panos.places import Place
+from segctl.providers.panos.session import PanosSession
+from segctl.providers.panos.small import small
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from segctl.model.scope import Scope
+    from segctl.providers.base import Author
+    from segctl.transports.target import Target
+
+_WHY: Final = "is managed by Panorama: its policy is changed in its device group"
+
+
+class ProxiedSession(PanosSession):
+    """One managed firewall; it never writes."""
+
+    def __init__(self, target: Target, via: Scope, progress: Callable[[str], None]) -> None:
+        super().__init__(target, read_only=True, progress=progress)
+        self._group = Place.of(via).name
+
+    def read(self) -> bytes:
+        """Return what the firewall holds, what was pushed to it included.
+
+        Raises:
+            ParseError: it is not in its device group, or not connected to Panorama.
+        """
+        self._find()
+        return super().read()
+
+    def _find(self) -> None:
+        """Find the firewall's serial number, to which everything further is passed on."""
+        if self._client.passed_on:
+            return
+        name = self._target.name
+        answer = self._ask({"type": "op", "cmd": standing_command(self._group)})
+        held = members.read(small(name, STANDING, answer), self._group)
+        one = members.matched(name, self._group, self._target.members, held)[name]
+        if not one.connected:
+            raise ParseError(name, "is not connected to its Panorama: what it enforces is unknown")
+        self._client.passed_on = one.serial
+
+    def show(self, command: str) -> str:
+        """Return the answer to an operational ``<show>`` command, as XML."""
+        self._find()
+        return super().show(command)
+
+    def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
+        """Name nobody: Panorama does not pass requests for logs on."""
+        return [None] * len(items)
+
+    def push(self, script: str, *, revert_in: float | None = None) -> None:
+        """Refuse.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        del script, revert_in
+        raise UnsupportedError(f"{self._target.name}: {_WHY}")
