@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segctl.planning.documents import schema
-from support.panorama import GROUP, RULES, SERIALS, Managed, managed
+from support.managed import rule
+from support.panorama import GROUP, RULES, SERIALS, VSYS, Managed, managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,8 +90,10 @@ def test_a_firewall_that_is_offline_is_not_enforced_until_it_is(plant: Plant) ->
     assert members(done) == {"fw1": "applied", "fw2": "failed"}
     assert done["error"]["code"] == "not_enforced"
     assert "pushed to fw1" in done["error"]["message"]
-    found = plant.json("drift", code=2)
-    assert "fw2 does not enforce what its group holds" in json.dumps(found)
+    group, first, second = plant.json("drift", code=1)["devices"]
+    assert [one["subject"] for one in group["not_enforced"]] == ["fw2"]
+    assert first["status"] == "in_sync"
+    assert "is not connected to its Panorama" in json.dumps(second)
     plant.mocks.panorama.reconnect(SERIALS["fw2"])
     again = plant.json("apply", "--auto-approve")
     assert members(again) == {"fw1": "unchanged", "fw2": "applied"}
@@ -114,7 +117,7 @@ def test_a_limit_pushes_to_the_firewalls_it_selects(plant: Plant) -> None:
     assert members(done) == {"fw1": "applied"}
     assert plant.mocks.pushed("fw2") == []
     assert plant.json("drift", "-l", "fw1")["devices"][0]["status"] == "in_sync"
-    assert plant.json("drift", code=2)["devices"][0]["status"] == "drifted"
+    assert plant.json("drift", code=2)["devices"][0]["status"] == "drift"
 
 
 def test_a_saved_plan_is_for_the_firewalls_it_was_made_for(plant: Plant) -> None:
@@ -162,7 +165,8 @@ def test_changes_of_others_in_the_group_are_refused(applied: Plant) -> None:
     hosts.write_text(text, encoding="utf-8")
     done = applied.json("apply", "--auto-approve", code=1)
     assert done["error"]["code"] == "foreign_changes"
-    assert b"hand" not in applied.mocks.panorama.running()
+    assert b'name="hand"' not in applied.mocks.panorama.running()
+    assert b'name="hand"' in applied.mocks.panorama.config()
 
 
 def test_a_rule_changed_by_hand_is_drift_and_is_put_back(applied: Plant) -> None:
@@ -173,6 +177,38 @@ def test_a_rule_changed_by_hand_is_drift_and_is_put_back(applied: Plant) -> None
     assert "plant.poll-1.modbus" in json.dumps(found)
     applied("apply", "--auto-approve")
     assert applied.json("drift")["devices"][0]["status"] == "in_sync"
+
+
+def test_a_rule_of_the_firewall_itself_is_told_apart_from_the_groups(applied: Plant) -> None:
+    """What the group holds, what a firewall has of its own, and what others had pushed."""
+    firewall, panorama = applied.mocks.firewalls["fw1"], applied.mocks.panorama
+    below = rule("below", enter="SUPV", leave="CELL1")
+    firewall.edit("set", f"{VSYS}/rulebase/security/rules", below, admin="bob", commit=True)
+    group, first, second = applied.json("drift")["devices"]
+    assert [one["name"] for one in first["unmanaged"]] == ["below"]
+    assert not first["holes"], "our block closes before it"
+
+    panorama.edit("set", RULES, rule("top", enter="SUPV", leave="CELL1"), admin="other")
+    top = f"{RULES}/entry[@name='top']"
+    panorama.edit("move", top, where="top", admin="other", commit=True)
+    group, first, second = applied.json("drift", code=2)["devices"]
+    assert [one["subject"] for one in group["holes"]] == ["top"]
+    assert {one["subject"] for one in group["not_enforced"]} == {"fw1", "fw2"}
+    assert (first["status"], second["status"]) == ("in_sync", "in_sync")
+
+    panorama.push("OT")
+    group, first, second = applied.json("drift", code=2)["devices"]
+    assert not group["not_enforced"]
+    assert [one["subject"] for one in first["holes"]] == ["Panorama pre-rule top"]
+    assert second["status"] == "in_sync", "it has no zone of that rule"
+
+
+def test_a_commit_that_leaves_our_changes_behind_is_a_failure(plant: Plant) -> None:
+    plant.mocks.panorama.fail("commit_leaves")
+    done = plant.json("apply", "--auto-approve", code=1)
+    assert "is not committed" in done["error"]["message"]
+    assert plant.mocks.pushed("fw1") == []
+    assert b"plant.poll-1" not in plant.mocks.panorama.config(), "it is taken back"
 
 
 def test_documents_hold_what_their_schema_says(plant: Plant) -> None:

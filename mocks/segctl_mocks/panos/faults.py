@@ -32,6 +32,7 @@ COMMIT = frozenset(
         "commit_lost",  # the job is lost in a restart; ``applied``: running changed nevertheless
         "commit_stuck",  # the job never ends
         "commit_busy",  # "Another commit/validate is in progress."
+        "commit_leaves",  # the job succeeds, and nothing is committed (pan-os-python#569)
         "commit_warns",  # the job succeeds with ``lines`` as warnings
     }
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from segctl.providers.panos import answers
+from segctl.providers.panos.places import Place
 from segctl.providers.panos.wire import MAX_REQUEST, xml
 
 if TYPE_CHECKING:
@@ -71,9 +72,11 @@ class Writer:
             ApplyError: they are not valid.
         """
         self.progress("validating")
+        place = Place.of(self.target.scope)
+        group = f"<device-group><member>{place.name}</member></device-group>"
         command = (
-            "<validate><partial><admin>"
-            f"<member>{self.target.user}</member></admin></partial></validate>"
+            f"<validate><partial><admin><member>{self.target.user}</member></admin>"
+            f"{group if place.rulebase else ''}</partial></validate>"
         )
         deadline = self.jobs.deadline()
         answer = self.jobs.patiently(lambda: self.client.op(command), deadline)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segctl.model.errors import DeviceError, LostLockError, ParseError, UnsupportedError
+from segctl.model.errors import ApplyError, DeviceError, LostLockError, ParseError, UnsupportedError
 from segctl.providers.panos import names, references, refusals, version
 from segctl.providers.panos.jobs import Commit
 from segctl.providers.panos.panorama import members, templates
@@ -151,7 +151,22 @@ class PanoramaSession(PanosSession):
         A revert is pushed to every firewall that may hold what it takes back.
         """
         super()._commit(doing)
+        self._refuse_left_over()
         self._push_on(everyone=doing == "revert", behind=doing == "revert", doing=doing)
+
+    def _refuse_left_over(self) -> None:
+        """Refuse a commit that is said to have succeeded and left changes of ours uncommitted.
+
+        Raises:
+            ApplyError: some are left in the group.
+        """
+        for owner, xpath in refusals.pending(self._client):
+            if owner == self._target.user and xpath.startswith(self._place.xpath):
+                raise ApplyError(
+                    self._target.name,
+                    f"says that the commit succeeded, and still has a change of this account that "
+                    f"is not committed ({xpath})",
+                )
 
     def _push_on(self, *, everyone: bool, behind: bool, doing: str) -> None:
         """Push to firewalls; what fails is recorded, for it is committed all the same.
