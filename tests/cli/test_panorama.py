@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segctl.planning.documents import schema
-from support.managed import rule
-from support.panorama import GROUP, RULES, SERIALS, VSYS, Managed, managed
+from support.managed import VSYS, rule
+from support.panorama import GROUP, RULES, SERIALS, Managed, managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
