@@ -35,7 +35,7 @@ from segctl.model.site import (
 )
 from segctl.providers.panos import elements
 from segctl.providers.panos.fit import fit
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl_mocks.panos.baseline import factory
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 ZONES = tuple(f"zone-{number:02}" for number in range(40))
 APPLICATIONS = ("modbus-read-holding-registers", "dnp3-read", "ssl", "ssh", "ntp-base")
-CONTAINERS = Place(name="vsys1").containers
+CONTAINERS = Location(name="vsys1").containers
 _NETWORK = int(ipaddress.ip_address("10.0.0.0"))
 
 

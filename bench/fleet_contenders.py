@@ -93,12 +93,12 @@ def _requests() -> list[dict[str, str]]:
     """Return what segctl asks a firewall, in its order."""
     from segctl.providers.panos import names
     from segctl.providers.panos.parse import COUNTED_KINDS
-    from segctl.providers.panos.places import Place
+    from segctl.providers.panos.location import Location
 
     system = "<show><system><info></info></system></show>"
     changes = "<show><config><list><changes></changes></list></config></show>"
     applications = "/config/predefined/application/entry/@name"
-    place = Place(name="vsys1")
+    place = Location(name="vsys1")
     return [
         {"type": "op", "cmd": system},
         {"type": "op", "cmd": changes},

@@ -108,6 +108,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         max_answer=int(float(text("segctl_max_answer_mb") or 96) * 2**20),
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
         members=members,
+        managed=managed,
         via=Scope.of(text(VIA)),
     )
 

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a group with one name: a cluster, a pair, or a manager's devices.
+    """A member of a group with one name: a cluster, a pair, or a manager's devices."""
 
-    A manager knows its devices by `serial`, and their parts by `part`; those that are `asked`
-    are to get what the group holds.
+    name: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Managed:
+    """A firewall of the inventory that a manager manages.
+
+    The manager knows it by `serial`, and parts of it by `part`; without a serial, by its address
+    or name. What the group holds is for those that are `asked`.
     """
 
     name: str
@@ -32,8 +40,8 @@ class Target:
     """A device's address and how its identity is checked; the password never leaves it.
 
     `scope` is the part of the device that is meant. `members` are the devices it stands for, all
-    reached by the same account; empty for a single device. A managed firewall is reached `via` a
-    part of its manager, whose address this is.
+    reached by the same account; empty for a single device. `managed` are the
+    firewalls of a group of a manager; one of them is reached `via` the group, at that address.
     """
 
     name: str
@@ -54,4 +62,5 @@ class Target:
     max_answer: int = 96 * 2**20
     allow_unsupported_version: bool = False
     members: tuple[Member, ...] = ()
+    managed: tuple[Managed, ...] = ()
     via: Scope = DEFAULT_SCOPE

@@ -10,7 +10,7 @@ import pytest
 from segctl.fleet.tasks import Asking
 from segctl.model.errors import ConnectError, ParseError
 from segctl.providers.panos.configlog import PAGE, Entry, authors, read_log, steps_of, wanted
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Target
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VSYS = "/config/devices/entry[@name='localhost.localdomain']/vsys/entry[@name='vsys1']"
 RULE = f"{VSYS}/rulebase/security/rules/entry[@name='a b']"
-ITEM = wanted(Place(name="vsys1"), "rule", ["a b"])
+ITEM = wanted(Location(name="vsys1"), "rule", ["a b"])
 TARGET = Target(name="fw1", host="fw1", user="segctl", password=Secret("x"), timeout=0.0)
 
 

@@ -12,8 +12,9 @@ from segctl.model.errors import ParseError
 from segctl.model.policy import Rule
 from segctl.model.scope import Scope
 from segctl.providers.panos import elements
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama.members import (
-    Managed,
+    Firewall,
     from_part,
     matched,
     read,
@@ -23,11 +24,10 @@ from segctl.providers.panos.panorama.members import (
 from segctl.providers.panos.panorama.parse import children_of, parents_of
 from segctl.providers.panos.panorama.pushing import order
 from segctl.providers.panos.panorama.targets import addressed, read_rule
-from segctl.providers.panos.places import Place
-from segctl.transports.target import Member
+from segctl.transports.target import Managed
 
-ONE = Managed(serial="1", hostname="fw1", address="192.0.2.1", connected=True, in_sync=True)
-TWO = Managed(serial="2", hostname="fw2", address="192.0.2.2")
+ONE = Firewall(serial="1", hostname="fw1", address="192.0.2.1", connected=True, in_sync=True)
+TWO = Firewall(serial="2", hostname="fw2", address="192.0.2.2")
 NAMES = {"1": "fw1", "2": "fw2", "3/vsys2": "fw3"}
 RULE = (
     '<entry name="r"><from><member>A</member></from><to><member>B</member></to>'
@@ -85,21 +85,21 @@ def test_what_is_written_is_read_back() -> None:
 
 
 def test_a_firewall_is_found_by_serial_or_else_by_address_or_name() -> None:
-    members = [Member(name="fw1", host="other"), Member(name="b", host="192.0.2.2")]
+    members = [Managed(name="fw1", host="other"), Managed(name="b", host="192.0.2.2")]
     assert matched("p", "OT", members, [ONE, TWO]) == {"fw1": ONE, "b": TWO}
-    by_serial = [Member(name="x", host="y", serial="2")]
+    by_serial = [Managed(name="x", host="y", serial="2")]
     assert matched("p", "OT", by_serial, [ONE, TWO]) == {"x": TWO}
 
 
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ([Member(name="fw9", host="fw9")], "fw9 is not in device group OT, which has fw1 (1)"),
-        ([Member(name="fw1", host="a", serial="2"), Member(name="fw2", host="b")], "the same"),
-        ([Member(name="fw1", host="192.0.2.2")], "could be more than one firewall"),
+        ([Managed(name="fw9", host="fw9")], "fw9 is not in device group OT, which has fw1 (1)"),
+        ([Managed(name="fw1", host="a", serial="2"), Managed(name="fw2", host="b")], "the same"),
+        ([Managed(name="fw1", host="192.0.2.2")], "could be more than one firewall"),
     ],
 )
-def test_a_firewall_that_is_not_clear_is_refused(members: list[Member], message: str) -> None:
+def test_a_firewall_that_is_not_clear_is_refused(members: list[Managed], message: str) -> None:
     with pytest.raises(ParseError) as caught:
         matched("p", "OT", members, [ONE, TWO])
     assert message in str(caught.value)
@@ -127,7 +127,7 @@ def test_the_recorded_answer_is_read() -> None:
 
 
 def test_why_a_firewall_does_not_enforce_the_policy() -> None:
-    members = [Member(name="fw1", host="fw1"), Member(name="fw2", host="fw2", asked=False)]
+    members = [Managed(name="fw1", host="fw1"), Managed(name="fw2", host="fw2", asked=False)]
     offline, behind = receivers(members, {"fw1": TWO, "fw2": replace(TWO, connected=True)})
     assert (offline.enforces, offline.why) == (False, "it is not connected to Panorama")
     assert behind.why == "nothing was pushed to it yet"
@@ -135,7 +135,7 @@ def test_why_a_firewall_does_not_enforce_the_policy() -> None:
 
 
 def test_members_travel_in_a_document() -> None:
-    members = (Member(name="fw1", host="h", serial="1", part="vsys1", asked=False),)
+    members = (Managed(name="fw1", host="h", serial="1", part="vsys1", asked=False),)
     assert from_part(to_part(members)) == members
 
 
@@ -157,13 +157,13 @@ def test_a_group_inherits_from_the_groups_above_it() -> None:
 
 def test_scripts_name_their_place() -> None:
     for scope in ("vsys2", "device-group:OT", "device-group-post:OT"):
-        place = Place.of(Scope.of(scope))
+        place = Location.of(Scope.of(scope))
         assert str(place.scope) == scope
-        assert Place.of_script(etree.Element("segctl-push", place.attributes)) == place
+        assert Location.of_script(etree.Element("segctl-push", place.attributes)) == place
     assert "/device-group/entry[@name='OT']/post-rulebase/" in place.all_of("rule")
     assert "/post-rulebase/default-security-rules/" in place.all_of("default-rule")
     with pytest.raises(ValueError, match="has no table"):
-        Place.of(Scope(kind="table", name="x"))
+        Location.of(Scope(kind="table", name="x"))
 
 
 # --- pushes --------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_scripts_name_their_place() -> None:
 
 def test_a_push_is_for_named_firewalls_and_carries_nothing_of_others() -> None:
     systems = [replace(ONE, part="vsys1"), replace(ONE, part="vsys2"), TWO]
-    text = order(Place(name="OT", rulebase="pre"), systems, description="d", admin="segctl")
+    text = order(Location(name="OT", rulebase="pre"), systems, description="d", admin="segctl")
     body = etree.fromstring(text).find("shared-policy")
     assert body is not None
     devices = body.findall("device-group/entry[@name='OT']/devices/entry")
@@ -181,5 +181,5 @@ def test_a_push_is_for_named_firewalls_and_carries_nothing_of_others() -> None:
     assert body.findtext("include-template") == "no"
     assert body.findtext("merge-with-candidate-cfg") == "no"
     assert body.find("validate-only") is None
-    checked = order(Place(name="OT", rulebase="pre"), [TWO], description="d", validate_only=True)
+    checked = order(Location(name="OT", rulebase="pre"), [TWO], description="d", validate_only=True)
     assert etree.fromstring(checked).find("shared-policy/validate-only") is not None

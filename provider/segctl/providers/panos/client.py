@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.model.errors import ApplyError, AuthError, ConnectError, DeviceError, ParseError
 from segctl.providers.panos import answers
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.wire import KeyRefusedError, xml
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
             api_username=target.user,
             api_password=target.password.reveal(),
             port=target.port or 443,
-            vsys=Place.of(target.scope).name,
+            vsys=Location.of(target.scope).name,
         )
 
     def generate_xapi(self) -> _Xapi:
@@ -171,7 +171,7 @@ class Client:
             BusyError: the device accepts no commit for now.
             ApplyError: it refuses to queue the commit.
         """
-        place = Place.of(self._target.scope)
+        place = Location.of(self._target.scope)
         kind, groups = _FirewallCommit, {}
         if place.rulebase:
             kind, groups = _PanoramaCommit, {"device_groups": [place.name]}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.providers.panos.elements import Element
-    from segctl.providers.panos.places import Place
+    from segctl.providers.panos.location import Location
     from segctl.transports.target import Target
 
 Steps = tuple[tuple[str, str], ...]
@@ -81,7 +81,7 @@ def steps_of(xpath: str) -> Steps:
     return tuple(steps)
 
 
-def wanted(place: Place, kind: str, called: Iterable[str]) -> Wanted:
+def wanted(place: Location, kind: str, called: Iterable[str]) -> Wanted:
     """Return the places of an item, for each of its names; none where it is of another kind."""
     if kind not in place.containers:
         return Wanted(steps=(), words=())

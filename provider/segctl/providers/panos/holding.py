@@ -19,7 +19,7 @@ from segctl.model.errors import (
     ParseError,
 )
 from segctl.providers.panos import locks
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -52,8 +52,8 @@ class Holding:
     lost: bool = False
 
     @property
-    def _place(self) -> Place:
-        return Place.of(self.target.scope)
+    def _place(self) -> Location:
+        return Location.of(self.target.scope)
 
     @property
     def _wanted(self) -> Sequence[tuple[str, str]]:

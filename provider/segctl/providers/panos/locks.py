@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from segctl.providers.panos.elements import Element
-    from segctl.providers.panos.places import Place
+    from segctl.providers.panos.location import Location
     from segctl.providers.panos.record import Record
     from segctl.transports.lock_owner import LockOwner
 
@@ -35,7 +35,7 @@ _CREATED: Final = "%Y/%m/%d %H:%M:%S"
 _CLOCK: Final = "%a %b %d %H:%M:%S %Y"
 
 
-def listing(kind: str, place: Place) -> str:
+def listing(kind: str, place: Location) -> str:
     """Return the command that lists the locks of a kind.
 
     A firewall asks which virtual system is meant (from 9.1 on), Panorama has no such word.

@@ -32,7 +32,7 @@ from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, locks, names, pushed, record, references, version
 from segctl.providers.panos.budget import Budget
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Part: TypeAlias = bytes | memoryview
 
 _CHUNK = 1 << 15
-_SYSTEM = Place(name="vsys1").containers
+_SYSTEM = Location(name="vsys1").containers
 #: Objects that are read one entry at a time, by kind, which is also their container's path.
 _OBJECTS: Mapping[str, Callable[[Element], tuple[Item, elements.Tags]]] = {
     "address": elements.parse_address,
@@ -172,7 +172,7 @@ def parse(document: bytes) -> PanosLive:
 
 def _parse(document: bytes) -> PanosLive:
     snapshot = load(document)
-    host, place = snapshot.host, Place.of(Scope.of(snapshot.scope))
+    host, place = snapshot.host, Location.of(Scope.of(snapshot.scope))
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
     budget = Budget(host, snapshot.limit)

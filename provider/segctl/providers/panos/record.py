@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from segctl.providers.panos import names
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
@@ -91,7 +91,7 @@ def with_record(script: str, before: Element, record: Record) -> str:
         record: this run's; earlier plans are taken from `before`.
     """
     root = etree.fromstring(script.encode())
-    place = Place.of_script(root)
+    place = Location.of_script(root)
     entry = _tag(before)
     comment = None if entry is None else read(entry.findtext("comments") or "")[0]
     for step in root:
@@ -108,7 +108,7 @@ def _tag(entry: Element) -> Element | None:
     return next((tag for tag in entry.findall("tag/entry") if tag.get("name") == names.TAG), None)
 
 
-def _after(step: Element, place: Place, comment: str | None) -> str | None:
+def _after(step: Element, place: Location, comment: str | None) -> str | None:
     """Return our tag's comment after a step; None if there is no tag."""
     where = place.path("tag", names.TAG)
     xpath = step.get("xpath", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ForeignChangesError
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from segctl.providers.panos.client import Client
@@ -21,7 +21,7 @@ def refuse_pending(client: Client, target: Target) -> None:
     Raises:
         ForeignChangesError: there are some; the message says whose they are and where.
     """
-    base = Place.of(target.scope).xpath
+    base = Location.of(target.scope).xpath
     for owner, xpath in pending(client):
         if owner == target.user:
             raise ForeignChangesError(

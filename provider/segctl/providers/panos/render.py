@@ -21,7 +21,7 @@ from lxml import etree
 from segctl.model.diff import Anchor, longest_increasing, renamed
 from segctl.model.policy import AddressGroup, Schedule
 from segctl.providers.panos import elements, names
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,14 +44,14 @@ def render(changes: Sequence[Change], live: Live) -> str:
     """Return the script for `changes` on a device that holds `live`; empty if there are none."""
     if not changes:
         return ""
-    place = Place.of(live.identity.scope)
+    place = Location.of(live.identity.scope)
     lines = [etree.tostring(step, encoding="unicode") for step in _steps(changes, live, place)]
     root = etree.Element("segctl-push", place.attributes)
     head = str(etree.tostring(root, encoding="unicode")).removesuffix("/>") + ">"
     return "\n".join([head, *lines, "</segctl-push>"]) + "\n"
 
 
-def _steps(changes: Sequence[Change], live: Live, place: Place) -> Iterator[Element]:
+def _steps(changes: Sequence[Change], live: Live, place: Location) -> Iterator[Element]:
     aside = _aside(changes)
     for kind, name in aside:
         yield _step("rename", place.path(kind, name), newname=_aside_name(name))
@@ -86,7 +86,7 @@ def _aside(changes: Sequence[Change]) -> list[tuple[str, str]]:
 
 
 def _back_to_names(
-    aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, place: Place
+    aside: Sequence[tuple[str, str]], changes: Sequence[Change], live: Live, place: Location
 ) -> Iterator[Element]:
     """Rewrite references that followed a renamed object: they mean the name's new owner."""
     taken = {name for _, name in aside}
@@ -107,7 +107,7 @@ def _aside_name(name: str) -> str:
     return f"{name[: names.MAX_NAME - 11]}.segctl-old"
 
 
-def _rule_steps(changes: Sequence[Change], live: Live, place: Place) -> Iterator[Element]:
+def _rule_steps(changes: Sequence[Change], live: Live, place: Location) -> Iterator[Element]:
     order = _Order(live.order)
     for change in changes:
         if change.op == "rename" and change.before is not None:
@@ -129,21 +129,21 @@ def _rule_steps(changes: Sequence[Change], live: Live, place: Place) -> Iterator
             yield _move(place, change.name, change.anchor)
 
 
-def _move(place: Place, name: str, anchor: Anchor) -> Element:
+def _move(place: Location, name: str, anchor: Anchor) -> Element:
     step = _step("move", place.path("rule", name), where=anchor.where)
     if anchor.rule:
         step.set("dst", anchor.rule)
     return step
 
 
-def _sets(place: Place, kind: str, items: Sequence[Item]) -> Iterator[Element]:
+def _sets(place: Location, kind: str, items: Sequence[Item]) -> Iterator[Element]:
     for start in range(0, len(items), ENTRIES_PER_SET):
         step = _step("set", place.all_of(kind))
         step.extend(elements.write(item) for item in items[start : start + ENTRIES_PER_SET])
         yield step
 
 
-def _update(place: Place, kind: str, before: Item, item: Item) -> Iterator[Element]:
+def _update(place: Location, kind: str, before: Item, item: Item) -> Iterator[Element]:
     """Rewrite an object; for zones, default rules and tags only segctl's part."""
     entry = elements.write(item)
     if kind == "zone":
@@ -241,7 +241,7 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
         now: the same entry now.
     """
     root = etree.fromstring(script.encode())
-    place = Place.of_script(root)
+    place = Location.of_script(root)
     back_names = {kind: _back_names(root, place, kind, before, now) for kind in _RENAMED}
     undo = [
         _step("rename", place.path(kind, name), newname=former)
@@ -277,7 +277,7 @@ def restore(script: str, before: Element, now: Element) -> list[Element]:
 def touched(script: str) -> dict[str, frozenset[str]]:
     """Return the names of the entries that a script changes, by kind."""
     root = etree.fromstring(script.encode())
-    place = Place.of_script(root)
+    place = Location.of_script(root)
     return {
         kind: frozenset(_touched(root, f"{place.xpath}/{container}"))
         for kind, container in place.containers.items()
@@ -293,12 +293,12 @@ def _under_former_names(
     return found
 
 
-def _rules(entry: Element, place: Place) -> dict[str, Element]:
+def _rules(entry: Element, place: Location) -> dict[str, Element]:
     return _entries(entry, place.containers["rule"])
 
 
 def _back_names(
-    root: Element, place: Place, kind: str, before: Element, now: Element
+    root: Element, place: Location, kind: str, before: Element, now: Element
 ) -> dict[str, str]:
     """Return what of a kind the script renamed and still has the new name, last first."""
     old, new = _entries(before, place.containers[kind]), _entries(now, place.containers[kind])
@@ -349,7 +349,7 @@ def _named(step: Element, container: str) -> str:
     return rest[1 : rest.index(rest[0], 1)]
 
 
-def _reorder(place: Place, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
+def _reorder(place: Location, wanted: Sequence[str], order: _Order) -> Iterator[Element]:
     """Move rules back into their former order, with as few moves as possible."""
     rank = {name: index for index, name in enumerate(wanted)}
     held = [name for name in order.names() if name in rank]

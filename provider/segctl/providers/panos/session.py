@@ -39,8 +39,8 @@ from segctl.providers.panos import (
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.holding import TRIES, Holding
 from segctl.providers.panos.jobs import Commit, JobLostError, Jobs, last_commit
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.parse import COUNTED_KINDS
-from segctl.providers.panos.places import Place
 from segctl.providers.panos.snapshot import Snapshot, load
 from segctl.providers.panos.undo import Push
 from segctl.providers.panos.wire import Wire, xml
@@ -86,7 +86,7 @@ class PanosSession:
         self._writer = Writer(
             client=self._client, target=target, jobs=self._jobs, progress=progress
         )
-        self._place = Place.of(target.scope)
+        self._place = Location.of(target.scope)
         self._run = Run()
         self._before: bytes | memoryview = b""
         self._push = Push()

@@ -16,7 +16,7 @@ from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names
 from segctl.providers.panos.budget import Budget
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.render import restore, touched
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Scope:
 def read_scope(
     host: str,
     body: Body,
-    place: Place,
+    place: Location,
     *,
     where: str = SHOWN,
     limit: int,
@@ -128,7 +128,7 @@ def read_scope(
 
 
 def _note(
-    place: Place,
+    place: Location,
     entry: Element | None,
     seen: dict[Key, _Seen],
     done: dict[str, Element],
@@ -195,7 +195,7 @@ def _empty(entry: Element) -> None:
         entry.set("uuid", uuid)
 
 
-def _bare(place: Place, entry: Element) -> Element:
+def _bare(place: Location, entry: Element) -> Element:
     """Return a place's entry with only the containers of our kinds."""
     made = etree.Element("entry", name=entry.get("name", ""))
     for container in place.containers.values():
@@ -227,7 +227,7 @@ def steps(
         where: the path of the place's entry in `before`.
     """
     names_by_kind = touched(script)
-    place = Place.of_script(etree.fromstring(script.encode()))
+    place = Location.of_script(etree.fromstring(script.encode()))
 
     def keep(key: Key) -> bool:
         return key[1] in names_by_kind.get(key[0], ())
@@ -239,7 +239,7 @@ def steps(
     )
 
 
-def difference(place: Place, before: Scope, now: Scope) -> str:
+def difference(place: Location, before: Scope, now: Scope) -> str:
     """Return a script that touches what a push changed between two readings, for `steps`.
 
     Nobody else could commit to the place meanwhile, since the push held its locks.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from lxml import etree
 
 from segctl.providers.panos import answers
-from segctl.providers.panos.places import Place
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.wire import MAX_REQUEST, xml
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Writer:
             ApplyError: they are not valid.
         """
         self.progress("validating")
-        place = Place.of(self.target.scope)
+        place = Location.of(self.target.scope)
         group = f"<device-group><member>{place.name}</member></device-group>"
         command = (
             f"<validate><partial><admin><member>{self.target.user}</member></admin>"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.model.errors import ParseError
 from segctl.providers.state import Receiver
-from segctl.transports.target import Member
+from segctl.transports.target import Managed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ _NEVER: Final = ("", "none")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Managed:
+class Firewall:
     """A firewall as its Panorama knows it; `part` is a virtual system of one that has several."""
 
     serial: str
@@ -49,9 +49,9 @@ class Managed:
         return self.last_push.lower() in _NEVER
 
 
-def read(answer: Element, group: str) -> tuple[Managed, ...]:
+def read(answer: Element, group: str) -> tuple[Firewall, ...]:
     """Return the firewalls of a device group from the answer to ``show devicegroups``."""
-    found: list[Managed] = []
+    found: list[Firewall] = []
     for entry in answer.iterfind("result/devicegroups/entry"):
         if entry.get("name") != group:
             continue
@@ -61,12 +61,12 @@ def read(answer: Element, group: str) -> tuple[Managed, ...]:
     return tuple(found)
 
 
-def _managed(device: Element, system: Element | None) -> Managed:
+def _managed(device: Element, system: Element | None) -> Firewall:
     def text(tag: str) -> str:
         own = None if system is None else system.findtext(tag)
         return (own or device.findtext(tag) or "").strip()
 
-    return Managed(
+    return Firewall(
         serial=text("serial") or device.get("name", ""),
         part="" if system is None else system.get("name", ""),
         hostname=text("hostname"),
@@ -80,7 +80,7 @@ def _managed(device: Element, system: Element | None) -> Managed:
     )
 
 
-def to_part(members: Sequence[Member]) -> bytes:
+def to_part(members: Sequence[Managed]) -> bytes:
     """Return the firewalls that the inventory has in the group, as a part of a document."""
     rows = [
         {
@@ -95,15 +95,15 @@ def to_part(members: Sequence[Member]) -> bytes:
     return json.dumps(rows).encode()
 
 
-def from_part(part: bytes) -> tuple[Member, ...]:
+def from_part(part: bytes) -> tuple[Managed, ...]:
     """Return what `to_part` wrote."""
     rows = cast("list[dict[str, Any]]", json.loads(part))
-    return tuple(Member(**row) for row in rows)
+    return tuple(Managed(**row) for row in rows)
 
 
 def matched(
-    manager: str, group: str, members: Iterable[Member], managed: Sequence[Managed]
-) -> dict[str, Managed]:
+    manager: str, group: str, members: Iterable[Managed], managed: Sequence[Firewall]
+) -> dict[str, Firewall]:
     """Return each inventory host with the firewall that it is.
 
     By its serial number; where none is given, by its address or its host name.
@@ -111,7 +111,7 @@ def matched(
     Raises:
         ParseError: one is not in the group, or more than one could be meant.
     """
-    found: dict[str, Managed] = {}
+    found: dict[str, Firewall] = {}
     for member in members:
         meant = [one for one in managed if _is(member, one)]
         if len(meant) != 1:
@@ -132,7 +132,7 @@ def matched(
     return found
 
 
-def _is(member: Member, one: Managed) -> bool:
+def _is(member: Managed, one: Firewall) -> bool:
     if one.part and member.part and one.part != member.part:
         return False
     if member.serial:
@@ -140,7 +140,7 @@ def _is(member: Member, one: Managed) -> bool:
     return one.hostname == member.name or (bool(one.address) and one.address == member.host)
 
 
-def receivers(members: Iterable[Member], found: Mapping[str, Managed]) -> tuple[Receiver, ...]:
+def receivers(members: Iterable[Managed], found: Mapping[str, Firewall]) -> tuple[Receiver, ...]:
     """Return what each firewall enforces of the group's policy."""
     return tuple(
         Receiver(
@@ -154,7 +154,7 @@ def receivers(members: Iterable[Member], found: Mapping[str, Managed]) -> tuple[
     )
 
 
-def _why(one: Managed) -> str:
+def _why(one: Firewall) -> str:
     if not one.connected:
         return "it is not connected to Panorama"
     if one.never:

@@ -18,6 +18,7 @@ from segctl.providers import parsed
 from segctl.providers.base import Identity
 from segctl.providers.panos import locks, record, references, version
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama import members, targets, templates
 from segctl.providers.panos.parse import (
     COUNTED_KINDS,
@@ -38,7 +39,6 @@ from segctl.providers.panos.parse import (
     stream,
     taken_names,
 )
-from segctl.providers.panos.places import Place
 from segctl.providers.panos.pushed import Taken, foreign, walk
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import small
@@ -102,7 +102,7 @@ def parse(document: bytes) -> PanoramaLive:
 
 def _parse(document: bytes) -> PanoramaLive:
     snapshot = load(document)
-    host, place = snapshot.host, Place.of(Scope.of(snapshot.scope))
+    host, place = snapshot.host, Location.of(Scope.of(snapshot.scope))
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
     asked = members.from_part(bytes(snapshot.parts[MEMBERS]))
@@ -238,7 +238,7 @@ def _others(own: Walk, rest: Rest, outer: Sequence[_Outer]) -> tuple[Policy, lis
 
 
 def _around(
-    own: Walk, outer: Sequence[_Outer], place: Place, read: Callable[[Element], Rule]
+    own: Walk, outer: Sequence[_Outer], place: Location, read: Callable[[Element], Rule]
 ) -> Pushed:
     """Return the rules that a firewall has before and after those of our rulebase."""
     (other,) = (base for base in _BASES if base != place.rulebase)
@@ -281,7 +281,7 @@ def _referenced(snapshot: Snapshot, ours: Policy, own: Walk) -> dict[str, str]:
 
 
 def _strangers(
-    place: Place, managed: Sequence[members.Managed], names: Mapping[str, str]
+    place: Location, managed: Sequence[members.Firewall], names: Mapping[str, str]
 ) -> list[Problem]:
     """Refuse a group with firewalls that the inventory does not have: they get our rules."""
     strange = [one for one in managed if one.place not in names]
@@ -301,7 +301,7 @@ def _strangers(
     ]
 
 
-def _older(host: str, own: str, found: Mapping[str, members.Managed]) -> list[Problem]:
+def _older(host: str, own: str, found: Mapping[str, members.Firewall]) -> list[Problem]:
     """Refuse a Panorama that is older than a firewall: it cannot push to it.
 
     Source: vendor's compatibility matrix: Panorama runs the same release or a later one.

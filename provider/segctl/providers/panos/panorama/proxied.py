@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError, UnsupportedError
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama import members
 from segctl.providers.panos.panorama.parse import STANDING
 from segctl.providers.panos.panorama.session import standing_command
-from segctl.providers.panos.places import Place
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.panos.small import small
 
@@ -32,7 +32,7 @@ class ProxiedSession(PanosSession):
 
     def __init__(self, target: Target, via: Scope, progress: Callable[[str], None]) -> None:
         super().__init__(target, read_only=True, progress=progress)
-        self._group = Place.of(via).name
+        self._group = Location.of(via).name
 
     def read(self) -> bytes:
         """Return what the firewall holds, what was pushed to it included.
@@ -50,7 +50,7 @@ class ProxiedSession(PanosSession):
         name = self._target.name
         answer = self._ask({"type": "op", "cmd": standing_command(self._group)})
         held = members.read(small(name, STANDING, answer), self._group)
-        one = members.matched(name, self._group, self._target.members, held)[name]
+        one = members.matched(name, self._group, self._target.managed, held)[name]
         if not one.connected:
             raise ParseError(name, "is not connected to its Panorama: what it enforces is unknown")
         self._client.passed_on = one.serial

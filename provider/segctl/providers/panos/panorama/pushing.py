@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.jobs import Jobs
-    from segctl.providers.panos.panorama.members import Managed
-    from segctl.providers.panos.places import Place
+    from segctl.providers.panos.location import Location
+    from segctl.providers.panos.panorama.members import Firewall
     from segctl.transports.target import Target
 
 #: Since when a push can be limited to administrators (pan-os-python, ``PanoramaCommitAll``).
@@ -34,8 +34,8 @@ SELECTIVE_SINCE: Final = (10, 2)
 
 
 def order(
-    place: Place,
-    firewalls: Iterable[Managed],
+    place: Location,
+    firewalls: Iterable[Firewall],
     *,
     description: str,
     admin: str = "",
@@ -77,12 +77,12 @@ class Pusher:
     client: Client
     target: Target
     jobs: Jobs
-    place: Place
+    place: Location
     progress: Callable[[str], None]
     deliveries: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
     def push(
-        self, firewalls: Mapping[str, Managed], description: str, version: tuple[int, int]
+        self, firewalls: Mapping[str, Firewall], description: str, version: tuple[int, int]
     ) -> None:
         """Push to these firewalls; a failure is recorded and raises nothing.
 
@@ -91,7 +91,7 @@ class Pusher:
         get only what this account changed, or nothing where Panorama cannot tell that apart.
         """
         self.deliveries = {}
-        ready: dict[str, Managed] = {}
+        ready: dict[str, Firewall] = {}
         for name, one in firewalls.items():
             if one.connected:
                 ready[name] = one
@@ -109,7 +109,7 @@ class Pusher:
         elif rest:
             self._both(rest, description, self.target.user)
 
-    def _both(self, firewalls: Mapping[str, Managed], description: str, admin: str) -> None:
+    def _both(self, firewalls: Mapping[str, Firewall], description: str, admin: str) -> None:
         """Have the firewalls check what they would get, then push to those that accept it."""
         if not firewalls:
             return
@@ -124,7 +124,12 @@ class Pusher:
             self.deliveries[name] = Delivery(name=name, result="failed", why=why)
 
     def _run(
-        self, firewalls: Mapping[str, Managed], description: str, admin: str, *, validate_only: bool
+        self,
+        firewalls: Mapping[str, Firewall],
+        description: str,
+        admin: str,
+        *,
+        validate_only: bool,
     ) -> dict[str, Delivery]:
         """Run one push, or its validation; return what became of it on each firewall."""
         command = order(
@@ -201,7 +206,7 @@ def _is_over(job: Element) -> bool:
 
 
 def _results(
-    firewalls: Mapping[str, Managed], job: Element, *, validate_only: bool
+    firewalls: Mapping[str, Firewall], job: Element, *, validate_only: bool
 ) -> dict[str, Delivery]:
     """Return each firewall's own result in a job; one of which it tells nothing is unknown."""
     found = [(_place(entry), entry) for entry in job.iterfind("devices/entry")]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from segctl.analysis.decide import Packet
-    from segctl.providers.panos.panorama.members import Managed
+    from segctl.providers.panos.panorama.members import Firewall
     from segctl.providers.state import Delivery
     from segctl.transports.target import Target
 
@@ -79,7 +79,7 @@ class PanoramaSession(PanosSession):
             "containers": self._config("get", "/config/predefined/application-container"),
             HIERARCHY: self._get({"type": "op", "cmd": _HIERARCHY}),
             STANDING: self._get({"type": "op", "cmd": standing_command(group)}),
-            MEMBERS: members.to_part(self._target.members),
+            MEMBERS: members.to_part(self._target.managed),
         }
         tree = small(self._target.name, HIERARCHY, parts[HIERARCHY])
         for parent in parents_of(tree, group):
@@ -114,10 +114,10 @@ class PanoramaSession(PanosSession):
                 "correct it, or its ansible_host",
             )
 
-    def _managed(self, parts: Mapping[str, bytes]) -> dict[str, Managed]:
+    def _managed(self, parts: Mapping[str, bytes]) -> dict[str, Firewall]:
         group = self._place.name
         held = members.read(small(self._target.name, STANDING, parts[STANDING]), group)
-        return members.matched(self._target.name, group, self._target.members, held)
+        return members.matched(self._target.name, group, self._target.managed, held)
 
     def decided_by(self, packet: Packet) -> str:
         """Refuse: only a firewall decides about packets.
@@ -175,7 +175,7 @@ class PanoramaSession(PanosSession):
             LostLockError: this run no longer holds its locks.
         """
         text = str(Commit(doing=doing, token=self._token, plan=self._run.plan_id))
-        asked = {one.name for one in self._target.members if one.asked or everyone}
+        asked = {one.name for one in self._target.managed if one.asked or everyone}
         try:
             answer = self._ask({"type": "op", "cmd": standing_command(self._place.name)})
             found = self._managed({STANDING: answer})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from segctl.providers.panos.elements import Element
-    from segctl.providers.panos.panorama.members import Managed
+    from segctl.providers.panos.panorama.members import Firewall
     from segctl.providers.panos.small import Part
 
 STACKS: Final = "template stacks"
@@ -27,7 +27,7 @@ _SYSTEMS: Final = "config/devices/entry[@name='localhost.localdomain']/vsys"
 
 
 def ask(
-    config: Callable[[str, str], bytes], host: str, firewalls: Iterable[Managed]
+    config: Callable[[str, str], bytes], host: str, firewalls: Iterable[Firewall]
 ) -> dict[str, bytes]:
     """Return the stacks, and the virtual systems of each template of these firewalls.
 
@@ -47,7 +47,7 @@ def ask(
 
 
 def zones(
-    host: str, parts: Mapping[str, Part], firewalls: Mapping[str, Managed]
+    host: str, parts: Mapping[str, Part], firewalls: Mapping[str, Firewall]
 ) -> dict[str, frozenset[str] | None]:
     """Return the zones that each firewall has from its templates; None where it has none.
 
@@ -72,7 +72,7 @@ def zones(
     return found
 
 
-def _stacks(host: str, part: Part, firewalls: Iterable[Managed]) -> Iterable[Element]:
+def _stacks(host: str, part: Part, firewalls: Iterable[Firewall]) -> Iterable[Element]:
     serials = {one.serial for one in firewalls}
     for stack in small(host, STACKS, part).iterfind("result/template-stack/entry"):
         if any(device.get("name") in serials for device in stack.iterfind("devices/entry")):

@@ -47,14 +47,14 @@ _OF_GROUP: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Location:
     """A virtual system by its name; with a `rulebase`, that of a device group."""
 
     name: str
     rulebase: Base = ""
 
     @classmethod
-    def of(cls, scope: Scope) -> Place:
+    def of(cls, scope: Scope) -> Location:
         """Return where a scope's policy lives; by default in the first virtual system.
 
         Raises:
@@ -72,7 +72,7 @@ class Place:
                 raise ValueError(message)
 
     @classmethod
-    def of_script(cls, root: Element) -> Place:
+    def of_script(cls, root: Element) -> Location:
         """Return the place that a script is about."""
         if root.get("rulebase") == "post":
             return cls(name=root.get(GROUP, ""), rulebase="post")
