@@ -171,6 +171,8 @@ class Committer:
         self.device.journal.forget(mine)
         self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
+        if self.device.room is not None:
+            self.device.room.committed(self.device)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
         return Outcome(ok=True, details=self._success(), warnings=warnings)
 

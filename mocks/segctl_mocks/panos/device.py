@@ -29,6 +29,7 @@ from segctl_mocks.panos.userid import UserId
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from segctl_mocks.panos.ha import Room
     from segctl_mocks.panos.settings import Settings
     from segctl_mocks.panos.tree import Path
 
@@ -111,6 +112,7 @@ class PanosDevice:
         self.committer = Committer(self)
         self.operator = Operator(self)
         self.userid = UserId()
+        self.room: Room | None = None
         self.remember("", "initial configuration")
 
     def _pushed_names(self, scope: str, tags: Path) -> frozenset[str]:
@@ -121,6 +123,12 @@ class PanosDevice:
     def now(self) -> str:
         """The time as the device writes it."""
         return stamp(self.clock())
+
+    def settle(self) -> None:
+        """End the jobs whose time is over, those of the peer first."""
+        if self.room is not None:
+            self.room.settle()
+        self.jobs.settle()
 
     def remember(self, admin: str, description: str) -> None:
         """Keep the running configuration as a version."""
@@ -183,7 +191,7 @@ class PanosDevice:
 
     def handle(self, params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
         """Answer one request; ``basic`` is ``user:password`` of HTTP authentication."""
-        self.jobs.settle()
+        self.settle()
         if params.get("type") == "keygen":
             self.requests.append(self.request_of(params, params.get("user", ""), size))
             return self._keygen(params)
@@ -197,11 +205,13 @@ class PanosDevice:
             if self.reject_writes:
                 return ApiError("15", "Operation denied: this device rejects writes").answer()
         try:
+            if self.room is not None:
+                self.room.refuse(self, request)
             return self._dispatch(request, params)
         except ApiError as error:
             return error.answer()
         finally:
-            self.jobs.settle()
+            self.settle()
 
     def _dispatch(self, request: Request, params: Mapping[str, str]) -> Answer:
         match request.type:

@@ -48,6 +48,7 @@ class PanosMock:
         config: bytes | None = None,
         *,
         hostname: str = "",
+        ip_address: str = "127.0.0.1",
         serial: str = "007000001222",
         model: str = "PA-VM",
         sw_version: str = "11.1.6",
@@ -73,6 +74,7 @@ class PanosMock:
         self.latency = latency
         self.settings = Settings(
             hostname=hostname or name,
+            ip_address=ip_address,
             serial=serial,
             model=model,
             sw_version=sw_version,
@@ -121,6 +123,14 @@ class PanosMock:
     def _listen(self, port: int, context: ssl.SSLContext) -> HttpsServer:
         return HttpsServer(port, context, self._respond, self._max_request, self._acceptor)
 
+    def join(self, other: PanosMock) -> None:
+        """Answer one request at a time with another mock: the two are one pair."""
+        self._lock = other._lock
+
+    def exclusive(self) -> threading.RLock:
+        """Return what one holds so that no request is answered meanwhile."""
+        return self._lock
+
     def prefer_port(self, port: int) -> None:
         """Listen on this port if it is free, else on any."""
         self._port = port
@@ -153,7 +163,7 @@ class PanosMock:
         """Write the state to its folder, if it has one."""
         if self._store is not None:
             with self._lock:
-                self.device.jobs.settle()
+                self.device.settle()
                 self._store.save(self.device, lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
@@ -210,19 +220,19 @@ class PanosMock:
     def config(self) -> bytes:
         """Return the candidate configuration, without marks of who changed what."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.candidate.to_bytes()
 
     def running(self) -> bytes:
         """Return the running configuration."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.versions[-1].xml
 
     def effective(self) -> tuple[bytes, ...]:
         """Return every configuration that was live, in order."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return tuple(version.xml for version in self.device.versions)
 
     @property
@@ -269,7 +279,7 @@ class PanosMock:
         args = {"xpath": xpath, "element": element, "where": where, "dst": dst}
         args |= {"newname": newname, "from": source}
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             self.device.configurator.change(action, args, admin)
             if commit:
                 self.device.commit_now(admin)

@@ -39,13 +39,30 @@ def _system_info(device: PanosDevice, _node: Element, _call: Call) -> Answer:
 
 
 def _ha_state(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+    if device.room is not None:
+        return result(device.room.state(device))
     return result(reports.ha_state(device.settings))
 
 
 def _sync(device: PanosDevice, _node: Element, _call: Call) -> Answer:
-    if not device.settings.ha:
+    if device.room is None:
         raise ApiError("", "HA is not enabled")
-    return result("HA synchronization job has been enqueued")
+    line = device.room.request_sync(device)
+    return Answer(f'<response status="success"><msg><line>{line}</line></msg></response>'.encode())
+
+
+def _suspend(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+    if device.room is None:
+        raise ApiError("", "HA is not enabled")
+    device.room.suspend(device)
+    return result("Successfully changed HA state to suspended")
+
+
+def _functional(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+    if device.room is None:
+        raise ApiError("", "HA is not enabled")
+    device.room.make_functional(device)
+    return result("Successfully changed HA state to functional")
 
 
 def _clock(device: PanosDevice, _node: Element, _call: Call) -> Answer:
@@ -187,6 +204,7 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "system", "info"): _system_info,
     ("show", "system", "resources"): _resources,
     ("show", "high-availability", "state"): _ha_state,
+    ("show", "high-availability", "all"): _ha_state,
     ("show", "clock"): _clock,
     ("show", "chassis-ready"): _ready,
     ("show", "admins"): _admins,
@@ -205,4 +223,6 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("request", "password-hash"): _hash,
     ("request", "api", "key", "expiration"): _expire_keys,
     ("request", "high-availability", "sync-to-remote"): _sync,
+    ("request", "high-availability", "state", "suspend"): _suspend,
+    ("request", "high-availability", "state", "functional"): _functional,
 }
