@@ -155,7 +155,8 @@ def test_hits_are_counted_by_each_and_identities_may_differ(pair: PanosPair) -> 
 
 @pytest.mark.parametrize("fault", ["sync_fails", "sync_never", "sync_stuck", "sync_slow"])
 def test_a_sync_that_goes_wrong_is_seen(fault: str, pair: PanosPair) -> None:
-    pair.first.fail(fault, **({"seconds": 600} if fault == "sync_slow" else {}))
+    pair.room.sync_seconds = 600 if fault == "sync_slow" else 0
+    pair.first.fail(fault)
     pair.first.edit("set", f"{VSYS}/address", HOST, commit=True)
     assert b"plc" in pair.first.running()
     assert b"plc" not in pair.second.running()

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from segctl_mocks.panos import answers, baseline, content, reports, showings
+from segctl_mocks.panos import answers, baseline, content, monitoring, phash, reports
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
@@ -101,6 +101,7 @@ class PanosDevice:
         self.versions: list[Version] = []
         self.keys: dict[str, str] = {}
         self.hits: dict[str, int] = {}
+        self.sessions: list[Mapping[str, str]] = []
         self.comments: dict[str, str] = {}
         self.auto_commit_until = 0.0
         self.reject_writes = False
@@ -245,6 +246,8 @@ class PanosDevice:
 
     def _export(self, params: Mapping[str, str]) -> Answer:
         """The raw document, without envelope (observed on 11.1)."""
+        if params.get("category") == "device-state":
+            return monitoring.device_state(self)
         if params.get("category") != "configuration":
             return answers.web_error(400, 'Illegal value for parameter "category"')
         name = params.get("from", "")
@@ -284,8 +287,8 @@ class PanosDevice:
         if user in self.users:
             return self.users[user] == password
         place = (("mgt-config", ""), ("users", ""), ("entry", user), ("phash", ""))
-        hashed = showings.password_hash(password)
-        return any(text_of(tree.at(place)) == hashed for tree in (self.running, self.candidate))
+        known = {text_of(tree.at(place)) for tree in (self.running, self.candidate)}
+        return any(phash.matches(password, one) for one in known)
 
     def _keygen(self, params: Mapping[str, str]) -> Answer:
         user, password = params.get("user", ""), params.get("password", "")

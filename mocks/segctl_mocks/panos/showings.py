@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from segctl_mocks.panos import reports
+from segctl_mocks.panos import monitoring, phash, reports
 from segctl_mocks.panos.answers import Answer, ApiError, result
 from segctl_mocks.panos.references import DEVICE
 from segctl_mocks.panos.tree import text_of
@@ -140,13 +139,8 @@ def _licenses(_device: PanosDevice, _node: Element, _call: Call) -> Answer:
 # -- passwords and comments -----------------------------------------------------------------
 
 
-def password_hash(password: str) -> str:
-    """Hash a password the way this device recognizes it again."""
-    return "$5$mock$" + hashlib.sha256(password.encode()).hexdigest()
-
-
 def _hash(_device: PanosDevice, node: Element, _call: Call) -> Answer:
-    return result(f"<phash>{password_hash(text_of(node.find('password')))}</phash>")
+    return result(f"<phash>{phash.hashed(text_of(node.find('password')))}</phash>")
 
 
 def _set_comment(device: PanosDevice, node: Element, _call: Call) -> Answer:
@@ -209,6 +203,10 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "chassis-ready"): _ready,
     ("show", "admins"): _admins,
     ("show", "session", "info"): _session_info,
+    ("show", "session", "all"): monitoring.sessions,
+    ("show", "session", "meter"): monitoring.meter,
+    ("show", "panorama-status"): monitoring.panorama_status,
+    ("show", "predefined"): monitoring.predefined,
     ("show", "interface"): _interfaces,
     ("show", "routing", "route"): _routes,
     ("show", "arp"): _nothing,
