@@ -28,10 +28,15 @@ _NAME = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z*_-]+(?:\.[0-9A-Za-z*_-]+)*", re.AS
 
 def portable(connection: Mapping[str, object]) -> dict[str, object]:
     """Return the connection variables that may leave this process; none of them is a secret."""
-    return {
-        name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
-        for name, value in connection.items()
-    }
+    return {name: _portable(value) for name, value in connection.items()}
+
+
+def _portable(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.sealed or Withheld()
+    if isinstance(value, dict):  # the ways to the other members of a pair
+        return portable(cast("dict[str, object]", value))
+    return value
 
 
 def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
@@ -59,10 +64,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
             return tuple(Path(str(one)) for one in cast("list[object]", value))
         return (Path(text(name)),) if text(name) else ()
 
-    members = tuple(
-        Member(name=str(name), host=str(address))
-        for name, address in cast("dict[str, str]", connection.get("segctl_members") or {}).items()
-    )
+    members = tuple(_members(connection, scope))
     for address in (text("ansible_host") or host, *(member.host for member in members)):
         _check_address(host, address)
     password = connection.get("ansible_password")
@@ -96,6 +98,17 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         allow_unsupported_version=connection.get("segctl_allow_unsupported_version") is True,
         members=members,
     )
+
+
+def _members(connection: Mapping[str, object], scope: Scope) -> Iterator[Member]:
+    """Yield the members: an address alone is reached as the device itself."""
+    ways = cast("dict[str, object]", connection.get("segctl_members") or {})
+    for name, way in ways.items():
+        if isinstance(way, dict):
+            reached = target(name, cast("dict[str, object]", way), scope)
+            yield Member(name=name, host=reached.host, way=reached)
+        else:
+            yield Member(name=name, host=str(way))
 
 
 def _check_address(host: str, address: str) -> None:
@@ -163,6 +176,9 @@ def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
 def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
     """Warn about hosts whose identity is not verified."""
     connection = connections.get(host, {})
+    for name, way in cast("dict[str, object]", connection.get("segctl_members") or {}).items():
+        if isinstance(way, dict):
+            yield from unverified(name, {name: cast("dict[str, object]", way)})
     if connection.get("segctl_tls_verify") is False and not connection.get(
         "segctl_tls_fingerprint"
     ):

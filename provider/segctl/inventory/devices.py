@@ -86,6 +86,7 @@ def read_device(
     nodes: Mapping[str, Node],
     found: Mapping[str, object],
     zone_key: ZoneKey,
+    ha_peer: str,
     declared: Source,
 ) -> Device:
     """Return the firewall a host is; `found` are its checked segctl variables."""
@@ -108,6 +109,7 @@ def read_device(
         ),
         log_forwarding=str(found.get("segctl_log_forwarding") or ""),
         schedules=schedules,
+        ha_peer=ha_peer,
         declared=declared,
     )
 

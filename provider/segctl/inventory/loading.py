@@ -54,8 +54,10 @@ _PLAIN: Final = (
     "segctl_allow_unsupported_version",
 )
 #: Fields that inventories of earlier versions did not have: left out of the digest when unused.
-_LATER: Final = frozenset({"exceptions", "renamed_from", "shared"})
-_NOTHING: Final = ((), False)
+_LATER: Final = frozenset({"exceptions", "ha_peer", "renamed_from", "shared"})
+_NOTHING: Final = ((), False, "")
+#: Among a firewall's connection variables: those of the other members of its pair, by host.
+MEMBERS: Final = "segctl_members"
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (
     "ansible_ssh_private_key_file",
@@ -140,6 +142,9 @@ def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) ->
         message = f"there is no host or group {', '.join(map(repr, unknown))}"
     elif not set(names) & set(hosts):
         message = f"{', '.join(patterns)} selects no firewall"
+        for device in loaded.site.devices:
+            if device.ha_peer in hosts:
+                message += f": {device.ha_peer} is the peer of {device.name}"
     else:
         return None
     hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
@@ -188,7 +193,10 @@ def _loaded(
     survey = survey_site(inventory, known)
     site = survey.site
     connections, unopened, astray = _connections(inventory, site)
-    astray += not_mocked(inventory, [device.name for device in site.devices], hosts)
+    peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
+    chosen = (*hosts, *(peers[name] for name in hosts if name in peers))
+    members = [*(device.name for device in site.devices), *peers.values()]
+    astray += not_mocked(inventory, members, chosen)
     problems = (*survey.problems, *astray)
     if fitting is not None:
         problems = (*problems, *_following(survey, inventory, problems, today, fitting))
@@ -291,12 +299,16 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
 def _connections(
     inventory: Inventory, site: Site
 ) -> tuple[dict[str, Mapping[str, object]], list[Problem], list[Problem]]:
-    """Return each firewall's connection variables, with warnings and with errors."""
+    """Return each firewall's connection variables, with warnings and with errors.
+
+    Those of a pair have those of its peer among them, under `MEMBERS`.
+    """
     wanted = (*_PLAIN, *_PATHS, *_SECRETS)
     connections: dict[str, Mapping[str, object]] = {}
     warnings: list[Problem] = []
     errors: list[Problem] = []
-    names = [device.name for device in site.devices]
+    peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
+    names = [*(device.name for device in site.devices), *peers.values()]
     opened: dict[str, Secret | VaultError] = {}
     for name, layer in inventory.host_layers(names):
         found: dict[str, object] = {}
@@ -319,6 +331,9 @@ def _connections(
                 value = typed(value)
             found[key] = value
         connections[name] = found
+    for name, peer in peers.items():
+        way = connections.pop(peer)
+        connections[name] = {**connections[name], MEMBERS: {peer: way}}
     return connections, warnings, errors
 
 

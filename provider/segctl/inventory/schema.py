@@ -305,6 +305,11 @@ HOST: Final = Record(
             doc="What to do with rules of others.",
         ),
         Field(name="segctl_vsys", shape=_WORD, doc="PAN-OS virtual system (default vsys1)."),
+        Field(
+            name="segctl_ha_peer",
+            shape=_WORD,
+            doc="The host of the other firewall of a high-availability pair (PAN-OS).",
+        ),
         Field(name="segctl_device_group", shape=_WORD, doc="Panorama device group."),
         Field(name="segctl_manage_zones", shape=_BOOLEAN, doc="Also create zones."),
         Field(

@@ -227,7 +227,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A firewall that enforces conduits."""
+    """A firewall that enforces conduits; `ha_peer` is the host that may stand in for it."""
 
     name: str
     platform: str
@@ -240,6 +240,7 @@ class Device:
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
     schedules: tuple[Schedule, ...] = ()
+    ha_peer: str = ""
     declared: Source = field(default=Source(), compare=False)
 
 
