@@ -84,7 +84,11 @@ def refuse_pair(device: Device, capabilities: Capabilities) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which device answered, and for which scope; the scope may be given as text."""
+    """Which device answered, and for which scope; the scope may be given as text.
+
+    Of a pair, `members` are the serial numbers of those that answered, sorted, and `answered` is
+    the host that was read; `serial` is that one's.
+    """
 
     serial: str
     os_version: str
@@ -92,6 +96,8 @@ class Identity:
     scope: Scope
     model: str = ""
     hostname: str = ""
+    members: tuple[str, ...] = ()
+    answered: str = ""
 
     def __post_init__(self) -> None:
         """Convert a scope given as text, as third-party providers give it."""

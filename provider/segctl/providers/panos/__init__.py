@@ -98,11 +98,15 @@ class PanosProvider:
     def connect(
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
     ) -> Generator[Session]:
-        """Open a session over HTTPS, its certificate verified before anything is sent."""
+        """Open a session over HTTPS, its certificate verified before anything is sent.
+
+        Of a pair, the leading member is found at once.
+        """
         from segctl.providers.panos.session import PanosSession
 
         session = PanosSession(target, read_only=read_only, progress=progress)
         try:
+            session.open()
             yield session
         finally:
             session.close()
