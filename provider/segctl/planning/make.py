@@ -172,6 +172,8 @@ def compared(
         purge=len(purged),
         state=live.state,
         meaning=meant,
+        answered=live.identity.answered,
+        members=live.identity.members,
     )
 
 
