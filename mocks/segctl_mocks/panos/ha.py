@@ -333,10 +333,12 @@ def _take(device: PanosDevice, running: Tree) -> None:
     tree = running.clone()
     for path in _OWN:
         there, own = tree.at(path), device.running.at(path)
-        if there is not None:
-            tree.detach(there)
         parent = tree.at(path[:-1])
-        if own is not None and parent is not None:
+        if there is not None and own is not None:
+            tree.replace(there, copy.deepcopy(own))
+        elif there is not None:
+            tree.detach(there)
+        elif own is not None and parent is not None:
             tree.attach(parent, copy.deepcopy(own))
     device.running = tree
     device.load_candidate(tree.clone())

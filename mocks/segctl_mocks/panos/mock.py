@@ -379,6 +379,8 @@ class PanosMock:
     def _respond(self, form: Form) -> Reply:
         if self.latency:
             self._stopping.wait(self.latency)
+        if self._stopping.is_set():  # on a connection that a client has kept open
+            return Reply(Answer(b""), break_at=0)
         with self._lock:
             user = self.device.user_of(form.params, form.basic)
             request = self.device.request_of(form.params, user, form.size)

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 _BINARY = "application/octet-stream"
 #: Other spellings of a session's fields in ``show session all filter``.
-_FIELDS = {"destination": "dst", "destination-port": "dport", "source-port": "sport"}
-_FIELDS |= {"protocol": "proto", "rule": "security-rule"}
+_FIELDS = {
+    "destination": "dst",
+    "destination-port": "dport",
+    "protocol": "proto",
+    "rule": "security-rule",
+    "source-port": "sport",
+}
 
 
 def sessions(device: PanosDevice, node: Element, _call: Call) -> Answer:

@@ -170,7 +170,7 @@ class AcceptedItem:
 class DeviceDrift:
     """The drift of one device: `items` count, `accepted` ones do not.
 
-    Of a pair, `answered` is the host that was read, and `members` are the serial numbers of those
+    Of a pair, `answered` is the host that was read, and `serials` are the numbers of those
     that answered.
     `findings` are all findings, including those that items stand for.
     """
@@ -179,7 +179,7 @@ class DeviceDrift:
     platform: str = ""
     serial: str = ""
     answered: str = ""
-    members: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
     items: tuple[DriftItem, ...] = ()
     accepted: tuple[AcceptedItem, ...] = ()
     findings: tuple[Problem, ...] = ()
@@ -342,7 +342,7 @@ def _device(plan: DevicePlan, judged: Judged, notes: Sequence[Problem]) -> Devic
         platform=plan.platform,
         serial=plan.serial,
         answered=plan.answered,
-        members=plan.members,
+        serials=plan.serials,
         items=judged.counted,
         accepted=judged.accepted,
         findings=(*plan.findings, *judged.findings, *notes),

@@ -136,7 +136,7 @@ class Paired(Protocol):
         ...
 
     @property
-    def members(self) -> tuple[str, ...]:
+    def serials(self) -> tuple[str, ...]:
         """The serial numbers of the members that answered."""
         ...
 
@@ -145,7 +145,7 @@ def pair_json(device: Paired) -> dict[str, Any]:
     """Return which member of a pair was read, and who they are; nothing for a device alone."""
     if not device.answered:
         return {}
-    return {"answered": device.answered, "members": list(device.members)}
+    return {"answered": device.answered, "serials": list(device.serials)}
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
 
 def basis_json(basis: Basis) -> dict[str, Any]:
     """Return the basis of a plan as its document holds it."""
-    pair = {"members": list(basis.members)} if basis.members else {}
+    pair = {"serials": list(basis.serials)} if basis.serials else {}
     return pair | {
         "serial": basis.serial,
         "os_version": basis.os_version,
@@ -339,7 +339,7 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     if "meaning" in values:
         marks = (change.get("effect", "cannot tell") for change in document["changes"])
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
-    values["members"] = tuple(values.get("members", ()))
+    values["serials"] = tuple(values.get("serials", ()))
     values["enforced"] = tuple(map(_told, values.get("enforced", ())))
     return DevicePlan(**values)
 

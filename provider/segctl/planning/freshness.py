@@ -53,10 +53,10 @@ def basis_of(
         place = 0
     above = others[: max(place, _standing_above(live.order, ours))]
     anchors = [position.rule] if position.rule else []
-    members = live.identity.members
+    serials = live.identity.serials
     return Basis(
-        serial=members[0] if members else live.identity.serial,
-        members=members,
+        serial=serials[0] if serials else live.identity.serial,
+        serials=serials,
         os_version=".".join(live.identity.os_version.split(".")[:2]),
         content_version=live.identity.content_version if applications else "",
         managed={
@@ -144,8 +144,8 @@ def _of_the_pair(now: Basis, then: Basis) -> Basis:
     A failover is no reason to plan again, and neither is a member that gives no answer now. One
     that the plan does not know is.
     """
-    known = {now.serial, *now.members} <= set(then.members)
-    return replace(now, serial=then.serial, members=then.members) if known else now
+    known = {now.serial, *now.serials} <= set(then.serials)
+    return replace(now, serial=then.serial, serials=then.serials) if known else now
 
 
 def _moved(then: Basis, now: Basis) -> Iterator[str]:
@@ -154,7 +154,7 @@ def _moved(then: Basis, now: Basis) -> Iterator[str]:
         value: Any = getattr(now, part)
         if old == value:
             continue
-        if part == "members":
+        if part == "serials":
             before, after = (" and ".join(one) or "no pair" for one in (old, value))
             yield f"the pair was {before} and is now {after}"
         elif isinstance(value, dict):

@@ -173,7 +173,7 @@ def compared(
         state=live.state,
         meaning=meant,
         answered=live.identity.answered,
-        members=live.identity.members,
+        serials=live.identity.serials,
     )
 
 

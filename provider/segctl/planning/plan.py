@@ -60,7 +60,7 @@ class Basis:
     others that our rules name; `above` and `anchors` of others' rules by name. `followed` says
     whether rules of others stand below our block. `deleted` says of each object to be deleted
     whether others use it. `content_version` is empty if no rule names applications. Of a pair,
-    `members` are the serial numbers of both, and `serial` is the first of them.
+    `serials` are the numbers of both, and `serial` is the first of them.
     """
 
     serial: str = ""
@@ -75,7 +75,7 @@ class Basis:
     followed: bool = False
     references: Mapping[str, str] = field(default_factory=dict[str, str])
     deleted: Mapping[str, bool] = field(default_factory=dict[str, bool])
-    members: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,8 @@ class DevicePlan:
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
-    where that was asked. Of a pair, `answered` is the host that was read, and `members` are the
-    serial numbers of those that answered.
+    where that was asked. Of a pair, `answered` is the host that was read, and `serials` are
+    the numbers of those that answered.
     """
 
     name: str
@@ -124,7 +124,7 @@ class DevicePlan:
     state: DeviceState = field(default_factory=DeviceState)
     meaning: Meaning | None = None
     answered: str = ""
-    members: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
 
     @property
     def applyable(self) -> bool:

@@ -86,7 +86,7 @@ def refuse_pair(device: Device, capabilities: Capabilities) -> None:
 class Identity:
     """Which device answered, and for which scope; the scope may be given as text.
 
-    Of a pair, `members` are the serial numbers of those that answered, sorted, and `answered` is
+    Of a pair, `serials` are the numbers of those that answered, sorted, and `answered` is
     the host that was read; `serial` is that one's.
     """
 
@@ -96,7 +96,7 @@ class Identity:
     scope: Scope
     model: str = ""
     hostname: str = ""
-    members: tuple[str, ...] = ()
+    serials: tuple[str, ...] = ()
     answered: str = ""
 
     def __post_init__(self) -> None:

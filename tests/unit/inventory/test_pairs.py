@@ -67,8 +67,8 @@ def test_a_peer_is_reached_in_its_own_way_and_is_no_firewall(paired: LoadFiles) 
     loaded = paired()
     assert [(device.name, device.ha_peer) for device in loaded.site.devices] == [("fw1", "fw1-b")]
     assert set(loaded.connections) == {"fw1"}
-    reached = target("fw1", loaded.connections["fw1"] | {"ansible_password": Secret("p")},
-                     DEFAULT_SCOPE)  # fmt: skip
+    connection = {**loaded.connections["fw1"], "ansible_password": Secret("p")}
+    reached = target("fw1", connection, DEFAULT_SCOPE)
     (member,) = reached.members
     way = reached.of(member)
     assert (way.name, way.host, way.port, way.user) == ("fw1-b", "192.0.2.12", 4443, "second")

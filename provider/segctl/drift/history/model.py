@@ -177,7 +177,7 @@ def _observation(device: DeviceDrift | Unchecked, environment: str) -> Observati
         status=device.status,
         platform=device.platform,
         serial=device.serial,
-        pair=device.members,
+        pair=device.serials,
         items=tuple(_distinct(device)),
     )
 

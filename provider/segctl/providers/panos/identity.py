@@ -34,6 +34,6 @@ def identity(system: Element, vsys: str, members: Sequence[Standing], read: str)
         scope=Scope(name=vsys),
         model=text("model"),
         hostname=text("hostname"),
-        members=tuple(sorted(one.serial for one in members if one.serial)),
+        serials=tuple(sorted(one.serial for one in members if one.serial)),
         answered=read,
     )
