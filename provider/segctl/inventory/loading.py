@@ -337,6 +337,13 @@ def _connections(
     return connections, warnings, errors
 
 
+def ways_of(connection: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """Return how the other members of a firewall's pair are reached, by host."""
+    ways = cast("dict[str, object]", connection.get(MEMBERS) or {})
+    found = {name: way for name, way in ways.items() if isinstance(way, dict)}
+    return cast("dict[str, Mapping[str, object]]", found)
+
+
 def _expanded(value: object) -> str | list[str]:
     """Return a path, or each of a list of paths, with ``~`` resolved."""
     if isinstance(value, list):
