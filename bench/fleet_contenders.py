@@ -92,8 +92,8 @@ class Watch:
 def _requests() -> list[dict[str, str]]:
     """Return what segctl asks a firewall, in its order."""
     from segctl.providers.panos import names
-    from segctl.providers.panos.parse import COUNTED_KINDS
     from segctl.providers.panos.location import Location
+    from segctl.providers.panos.parse import COUNTED_KINDS
 
     system = "<show><system><info></info></system></show>"
     changes = "<show><config><list><changes></changes></list></config></show>"

@@ -7,6 +7,7 @@ from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.faults import Request
 from segctl_mocks.panos.mock import PanosMock
+from segctl_mocks.panos.pair import PanosPair
 from segctl_mocks.panos.panorama.mock import PanoramaMock
 from segctl_mocks.panos.settings import LIMITS
 from segctl_mocks.platforms import Mock, Platform, Surroundings, installed, platform
@@ -24,6 +25,7 @@ __all__ = [
     "Mock",
     "PanoramaMock",
     "PanosMock",
+    "PanosPair",
     "Platform",
     "Request",
     "ServerCertificate",

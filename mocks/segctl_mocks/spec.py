@@ -15,6 +15,8 @@ class HostSpec:
 
     A platform takes from it what its devices have. Of a host of platform ``nftables``, ``config``
     is nft text that others loaded. ``pushed`` are recorded answers about what a manager put on it.
+    ``ha_peer`` is the host, later in the fleet, that is the other member of its pair; the two need
+    two ``ip_address``es, which they tell as those of their management interfaces.
     """
 
     platform: str = "panos"
@@ -30,6 +32,9 @@ class HostSpec:
     sw_version: str = "11.1.6"
     content_version: str = "8799-8509"
     serial: str = "007000001222"
+    ip_address: str = "127.0.0.1"
+    multi_vsys: bool = False
+    ha_peer: str = ""
     interfaces: Sequence[str] = ()
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"

@@ -120,9 +120,9 @@ class Committer:
             return Outcome(ok=True, details=self._success())
         self.device.running = target
         self.device.journal.forget(mine)
-        self.device.committed(mine)
         self.device.locks.release_after_commit(user, self.device.settings.locks_gone_at_commit)
         self.device.remember(user, description)
+        self.device.committed(mine)
         warnings = fault.lines(()) if fault is not None and fault.kind == "commit_warns" else ()
         return Outcome(ok=True, details=self._success(), warnings=warnings)
 

@@ -117,7 +117,9 @@ class Configurator:
         return serialize(self.device.journal.marked(node, path_of(node)))
 
     def _show(self, path: str) -> Answer:
-        """Read the running configuration: no code, no count (vendor API guide)."""
+        """Read the running configuration: no code, no count; all of it without an xpath (guide)."""
+        if not path:
+            return result(serialize(self.device.running.root))
         absolute = path if path.startswith("/") else f"/config/{path}"
         if absolute.split("/")[:2] != ["", "config"]:
             raise unauthorized()

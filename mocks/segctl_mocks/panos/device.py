@@ -10,7 +10,16 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from segctl_mocks.panos import answers, baseline, content, enforcement, reports, schema, showings
+from segctl_mocks.panos import (
+    answers,
+    baseline,
+    content,
+    enforcement,
+    monitoring,
+    phash,
+    reports,
+    schema,
+)
 from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.commit import Committer
@@ -30,6 +39,7 @@ from segctl_mocks.panos.userid import UserId
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from segctl_mocks.panos.ha import Room
     from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.references import Scope
     from segctl_mocks.panos.settings import Settings
@@ -169,6 +179,17 @@ class Device:
         """The time as the device writes it."""
         return stamp(self.clock())
 
+    def settle(self) -> None:
+        """End the jobs whose time is over."""
+        self.jobs.settle()
+
+    def refuse(self, request: Request) -> None:
+        """Refuse a request that the device does not take now.
+
+        Raises:
+            ApiError: it is one.
+        """
+
     def remember(self, admin: str, description: str) -> None:
         """Keep the running configuration as a version."""
         number = self.versions[-1].number + 1 if self.versions else 1
@@ -225,7 +246,7 @@ class Device:
 
     def handle(self, params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
         """Answer one request; ``basic`` is ``user:password`` of HTTP authentication."""
-        self.jobs.settle()
+        self.settle()
         if params.get("type") == "keygen":
             self.requests.append(self.request_of(params, params.get("user", ""), size))
             return self._keygen(params)
@@ -238,7 +259,7 @@ class Device:
 
     def handle_as(self, user: str, params: Mapping[str, str]) -> Answer:
         """Answer a request that a Panorama passes on for one of its administrators."""
-        self.jobs.settle()
+        self.settle()
         request = self.request_of(params, user, 0)
         self.requests.append(request)
         return self._answer(request, params)
@@ -249,11 +270,12 @@ class Device:
             if self.reject_writes:
                 return ApiError("15", "Operation denied: this device rejects writes").answer()
         try:
+            self.refuse(request)
             return self._dispatch(request, params)
         except ApiError as error:
             return error.answer()
         finally:
-            self.jobs.settle()
+            self.settle()
 
     def _dispatch(self, request: Request, params: Mapping[str, str]) -> Answer:
         match request.type:
@@ -326,8 +348,8 @@ class Device:
         if user in self.users:
             return self.users[user] == password
         place = (("mgt-config", ""), ("users", ""), ("entry", user), ("phash", ""))
-        hashed = showings.password_hash(password)
-        return any(text_of(tree.at(place)) == hashed for tree in (self.running, self.candidate))
+        known = {text_of(tree.at(place)) for tree in (self.running, self.candidate)}
+        return any(phash.matches(password, one) for one in known)
 
     def _keygen(self, params: Mapping[str, str]) -> Answer:
         user, password = params.get("user", ""), params.get("password", "")
@@ -368,7 +390,31 @@ class PanosDevice(Device):
         root = parse(document)
         self.pushed = taken_from(root, pushed, settings.release)
         self.hits: dict[str, int] = {}
+        self.sessions: list[Mapping[str, str]] = []
+        self.room: Room | None = None
         super().__init__(settings, users, root, clock)
+
+    def settle(self) -> None:
+        """End the jobs whose time is over, those of the peer first."""
+        if self.room is not None:
+            self.room.settle()
+        super().settle()
+
+    def refuse(self, request: Request) -> None:
+        """Refuse what a member of a pair does not take now."""
+        if self.room is not None:
+            self.room.refuse(self, request)
+
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Send what was committed to the peer, if there is one."""
+        super().committed(changes)
+        if self.room is not None:
+            self.room.committed(self)
+
+    def _export(self, params: Mapping[str, str]) -> Answer:
+        if params.get("category") == "device-state":
+            return monitoring.device_state(self)
+        return super()._export(params)
 
     def references_of(self, tree: Tree) -> References:
         """Return what resolves names, also those of what a Panorama pushed."""

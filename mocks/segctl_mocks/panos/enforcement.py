@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from segctl_mocks.panos import reports, showings
+from segctl_mocks.panos import monitoring, reports, showings
 from segctl_mocks.panos.answers import Answer, ApiError, message_result, result
 from segctl_mocks.panos.effective import effective, merged, plain
 from segctl_mocks.panos.policymatch import policy_match
@@ -78,5 +78,14 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "running", "security-policy"): _of_firewall(_running_policy),
     ("clear", "rule-hit-count"): _of_firewall(_clear_hits),
     ("test", "security-policy-match"): _of_firewall(_policy_match),
+    ("show", "high-availability", "state"): _of_firewall(monitoring.ha_state),
+    ("show", "high-availability", "all"): _of_firewall(monitoring.ha_state),
+    ("show", "session", "all"): _of_firewall(monitoring.sessions),
+    ("show", "session", "meter"): _of_firewall(monitoring.meter),
+    ("show", "panorama-status"): _of_firewall(monitoring.panorama_status),
+    ("show", "predefined"): _of_firewall(monitoring.predefined),
+    ("request", "high-availability", "sync-to-remote"): _of_firewall(monitoring.sync),
+    ("request", "high-availability", "state", "suspend"): _of_firewall(monitoring.suspend),
+    ("request", "high-availability", "state", "functional"): _of_firewall(monitoring.functional),
     **showings.OF_FIREWALLS,
 }

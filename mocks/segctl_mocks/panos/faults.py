@@ -56,7 +56,16 @@ PUSH_MEMBER = frozenset(
         "push_warns",  # it succeeds with ``lines`` as warnings
     }
 )
-KINDS = TRANSPORT | COMMIT | VALIDATE | PUSH | PUSH_MEMBER
+SYNC = frozenset(
+    {
+        "sync_fails",  # the peer's job of a configuration sync fails
+        "sync_never",  # what was committed is not sent to the peer
+        "sync_stuck",  # the peer's job never ends
+        "sync_slow",  # it takes ``seconds``
+        "sync_busy",  # "Another sync is in progress."
+    }
+)
+KINDS = TRANSPORT | COMMIT | VALIDATE | PUSH | PUSH_MEMBER | SYNC
 
 
 @dataclass(frozen=True, slots=True)

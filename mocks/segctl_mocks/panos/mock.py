@@ -27,6 +27,7 @@ class PanosMock(ServedDevice[PanosDevice]):
         config: bytes | None = None,
         *,
         hostname: str = "",
+        ip_address: str = "127.0.0.1",
         serial: str = "007000001222",
         model: str = "PA-VM",
         sw_version: str = "11.1.6",
@@ -50,6 +51,7 @@ class PanosMock(ServedDevice[PanosDevice]):
     ) -> None:
         settings = Settings(
             hostname=hostname or name,
+            ip_address=ip_address,
             serial=serial,
             model=model,
             sw_version=sw_version,

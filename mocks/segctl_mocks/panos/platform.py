@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from segctl_mocks.panos.mock import PanosMock
+from segctl_mocks.panos.pair import PanosPair
 from segctl_mocks.panos.provision import provision
 from segctl_mocks.panos.pushed import Pushed
 from segctl_mocks.panos.server import Acceptor
@@ -27,6 +28,9 @@ class PanosMocks:
 
     _acceptor: Acceptor = field(default_factory=Acceptor)
     _certificate: ServerCertificate | None = None
+    _made: dict[str, tuple[PanosMock, str]] = field(
+        default_factory=dict[str, "tuple[PanosMock, str]"]
+    )
 
     def holding(self, spec: HostSpec, config: bytes) -> HostSpec:
         """Return the host with that configuration, of the release that wrote it.
@@ -67,6 +71,8 @@ class PanosMocks:
             spec.config,
             pushed=spec.pushed,
             serial=spec.serial,
+            ip_address=spec.ip_address,
+            multi_vsys=spec.multi_vsys,
             sw_version=spec.sw_version,
             content_version=spec.content_version,
             users={spec.user: spec.password},
@@ -89,4 +95,14 @@ class PanosMocks:
             mock.save()
         elif spec.pushed:
             mock.push(*spec.pushed)
+        self._pair(name, mock)
+        self._made[name] = mock, spec.ha_peer
         return mock
+
+    def _pair(self, name: str, mock: PanosMock) -> None:
+        """Join a firewall with the one before it that names it as its peer."""
+        for first, peer in self._made.values():
+            if peer == name:
+                PanosPair(first, mock)
+                first.save()
+                mock.save()

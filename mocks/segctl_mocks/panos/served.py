@@ -90,6 +90,14 @@ class ServedDevice(Generic[D]):
     def _listen(self, port: int, context: ssl.SSLContext) -> HttpsServer:
         return HttpsServer(port, context, self._respond, self._max_request, self._acceptor)
 
+    def join(self, other: Self) -> None:
+        """Answer one request at a time with another mock: the two are one pair."""
+        self._lock = self.device.lock = other.exclusive()
+
+    def exclusive(self) -> threading.RLock:
+        """Return what one holds so that no request is answered meanwhile."""
+        return self._lock
+
     def prefer_port(self, port: int) -> None:
         """Listen on this port if it is free, else on any."""
         self._port = port
@@ -122,7 +130,7 @@ class ServedDevice(Generic[D]):
         """Write the state to its folder, if it has one."""
         if self._store is not None:
             with self._lock:
-                self.device.jobs.settle()
+                self.device.settle()
                 self._store.save(self.device, lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
@@ -179,19 +187,19 @@ class ServedDevice(Generic[D]):
     def config(self) -> bytes:
         """Return the candidate configuration, without marks of who changed what."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.candidate.to_bytes()
 
     def running(self) -> bytes:
         """Return the running configuration."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.versions[-1].xml
 
     def effective(self) -> tuple[bytes, ...]:
         """Return every configuration that was live, in order."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return tuple(version.xml for version in self.device.versions)
 
     @property
@@ -233,7 +241,7 @@ class ServedDevice(Generic[D]):
         args = {"xpath": xpath, "element": element, "where": where, "dst": dst}
         args |= {"newname": newname, "from": source}
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             self.device.configurator.change(action, args, admin)
             if commit:
                 self.device.commit_now(admin)
@@ -304,6 +312,8 @@ class ServedDevice(Generic[D]):
     def _respond(self, form: Form) -> Reply:
         if self.latency:
             self._stopping.wait(self.latency)
+        if self._stopping.is_set():  # on a connection that a client has kept open
+            return Reply(Answer(b""), break_at=0)
         with self._lock:
             user = self.device.user_of(form.params, form.basic)
             request = self.device.request_of(form.params, user, form.size)

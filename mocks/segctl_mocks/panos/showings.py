@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from segctl_mocks.panos import reports
+from segctl_mocks.panos import phash, reports
 from segctl_mocks.panos import xpath as xpaths
-from segctl_mocks.panos.answers import Answer, ApiError, result
+from segctl_mocks.panos.answers import Answer, result
 from segctl_mocks.panos.references import DEVICE
 from segctl_mocks.panos.tree import serialize, text_of
 
@@ -46,16 +45,6 @@ def document(tree: Tree, node: Element) -> Answer:
 def _system_info(device: Device, _node: Element, _call: Call) -> Answer:
     now = device.clock()
     return result(reports.system_info(device.settings, now, now - device.booted))
-
-
-def _ha_state(device: Device, _node: Element, _call: Call) -> Answer:
-    return result(reports.ha_state(device.settings))
-
-
-def _sync(device: Device, _node: Element, _call: Call) -> Answer:
-    if not device.settings.ha:
-        raise ApiError("", "HA is not enabled")
-    return result("HA synchronization job has been enqueued")
 
 
 def _clock(device: Device, _node: Element, _call: Call) -> Answer:
@@ -133,13 +122,8 @@ def _licenses(_device: Device, _node: Element, _call: Call) -> Answer:
 # -- passwords and comments -----------------------------------------------------------------
 
 
-def password_hash(password: str) -> str:
-    """Hash a password the way this device recognizes it again."""
-    return "$5$mock$" + hashlib.sha256(password.encode()).hexdigest()
-
-
 def _hash(_device: Device, node: Element, _call: Call) -> Answer:
-    return result(f"<phash>{password_hash(text_of(node.find('password')))}</phash>")
+    return result(f"<phash>{phash.hashed(text_of(node.find('password')))}</phash>")
 
 
 def _set_comment(device: Device, node: Element, _call: Call) -> Answer:
@@ -207,7 +191,6 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
 
 OF_FIREWALLS: Mapping[tuple[str, ...], Report] = {
     ("show", "system", "info"): _system_info,
-    ("show", "high-availability", "state"): _ha_state,
     ("show", "chassis-ready"): _ready,
     ("show", "session", "info"): _session_info,
     ("show", "interface"): _interfaces,
@@ -217,5 +200,4 @@ OF_FIREWALLS: Mapping[tuple[str, ...], Report] = {
     ("show", "user", "ip-user-mapping"): _ip_user_mapping,
     ("show", "user", "group", "list"): _nothing,
     ("show", "object", "registered-ip"): _registered_ip,
-    ("request", "high-availability", "sync-to-remote"): _sync,
 }

@@ -56,6 +56,14 @@ def mock_serve(
             "pushed-shared-policy or pushed-template; repeatable",
         ),
     ] = None,
+    multi_vsys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--multi-vsys",
+            metavar="HOST",
+            help="Let this host be of a model with several virtual systems; repeatable",
+        ),
+    ] = None,
 ) -> None:
     """Serve a mock device for every firewall of the inventory, until stopped."""
     from segctl.operations.demo import astray, fleet
@@ -69,12 +77,20 @@ def mock_serve(
     with ExitStack() as stack:
         try:
             running = stack.enter_context(
-                fleet(loaded, today(), state=kept, overlay=written, configs=configs, pushed=answers)
+                fleet(
+                    loaded,
+                    today(),
+                    state=kept,
+                    overlay=written,
+                    configs=configs,
+                    pushed=answers,
+                    multi_vsys=multi_vsys or (),
+                )
             )
         except ValueError as error:
-            hint = "--config / --pushed" if configs and answers else "--config"
-            hint = "--pushed" if answers and not configs else hint
-            raise typer.BadParameter(str(error), param_hint=hint) from error
+            given = {"--config": configs, "--pushed": answers, "--multi-vsys": multi_vsys}
+            hint = " / ".join(option for option, value in given.items() if value)
+            raise typer.BadParameter(str(error), param_hint=hint or "--config") from error
         overlay = endpoints or running.overlay
         settings_with = replace(settings, inventory=(*settings.sources, overlay))
         if wrong := list(astray(running, load_inventory(settings_with, display))):
@@ -88,8 +104,8 @@ def mock_serve(
             tell(
                 f"segctl: {name}: segctl has no mock of its platform, so the overlay leads nowhere"
             )
-        given = " ".join(f"-i {path}" for path in settings.sources)
-        say(f"use them with: {given} -i {overlay}")
+        sources = " ".join(f"-i {path}" for path in settings.sources)
+        say(f"use them with: {sources} -i {overlay}")
         sys.stdout.flush()
         _until_stopped()
 

@@ -173,12 +173,16 @@ class AcceptedItem:
 class DeviceDrift:
     """The drift of one device: `items` count, `accepted` ones do not.
 
+    Of a pair, `answered` is the host that was read, and `serials` are the numbers of those
+    that answered.
     `findings` are all findings, including those that items stand for.
     """
 
     name: str
     platform: str = ""
     serial: str = ""
+    answered: str = ""
+    serials: tuple[str, ...] = ()
     items: tuple[DriftItem, ...] = ()
     accepted: tuple[AcceptedItem, ...] = ()
     findings: tuple[Problem, ...] = ()
@@ -340,6 +344,8 @@ def _device(plan: DevicePlan, judged: Judged, notes: Sequence[Problem]) -> Devic
         name=plan.name,
         platform=plan.platform,
         serial=plan.serial,
+        answered=plan.answered,
+        serials=plan.serials,
         items=judged.counted,
         accepted=judged.accepted,
         findings=(*plan.findings, *judged.findings, *notes),

@@ -16,7 +16,7 @@ from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
 from segctl.model.scope import Scope
 from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
-from segctl.transports.target import Member, Target
+from segctl.transports.target import Managed, Member, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,10 +29,15 @@ _NAME = re.compile(r"(?=.*[A-Za-z])[0-9A-Za-z*_-]+(?:\.[0-9A-Za-z*_-]+)*", re.AS
 
 def portable(connection: Mapping[str, object]) -> dict[str, object]:
     """Return the connection variables that may leave this process; none of them is a secret."""
-    return {
-        name: (value.sealed or Withheld()) if isinstance(value, Secret) else value
-        for name, value in connection.items()
-    }
+    return {name: _portable(value) for name, value in connection.items()}
+
+
+def _portable(value: object) -> object:
+    if isinstance(value, Secret):
+        return value.sealed or Withheld()
+    if isinstance(value, dict):  # the ways to the other members of a pair
+        return portable(cast("dict[str, object]", value))
+    return value
 
 
 def receiving(connection: Mapping[str, object], names: Iterable[str]) -> Mapping[str, object]:
@@ -69,12 +74,9 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
             return tuple(Path(str(one)) for one in cast("list[object]", value))
         return (Path(text(name)),) if text(name) else ()
 
-    members = tuple(
-        Member(name=str(name), host=str(address))
-        for name, address in cast("dict[str, str]", connection.get("segctl_members") or {}).items()
-    )
-    members += tuple(
-        Member(**row) for row in cast("list[dict[str, Any]]", connection.get(RECEIVERS) or ())
+    members = tuple(_members(connection, scope))
+    managed = tuple(
+        Managed(**row) for row in cast("list[dict[str, Any]]", connection.get(RECEIVERS) or ())
     )
     for address in (text("ansible_host") or host, *(member.host for member in members)):
         _check_address(host, address)
@@ -111,6 +113,17 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         managed=managed,
         via=Scope.of(text(VIA)),
     )
+
+
+def _members(connection: Mapping[str, object], scope: Scope) -> Iterator[Member]:
+    """Yield the members: an address alone is reached as the device itself."""
+    ways = cast("dict[str, object]", connection.get("segctl_members") or {})
+    for name, way in ways.items():
+        if isinstance(way, dict):
+            reached = target(name, cast("dict[str, object]", way), scope)
+            yield Member(name=name, host=reached.host, way=reached)
+        else:
+            yield Member(name=name, host=str(way))
 
 
 def _check_address(host: str, address: str) -> None:
@@ -178,6 +191,9 @@ def _opened(host: str, variable: str, sealed: Sealed) -> Secret:
 def unverified(host: str, connections: Mapping[str, Mapping[str, object]]) -> Iterator[Problem]:
     """Warn about hosts whose identity is not verified."""
     connection = connections.get(host, {})
+    for name, way in cast("dict[str, object]", connection.get("segctl_members") or {}).items():
+        if isinstance(way, dict):
+            yield from unverified(name, {name: cast("dict[str, object]", way)})
     if connection.get("segctl_tls_verify") is False and not connection.get(
         "segctl_tls_fingerprint"
     ):

@@ -86,6 +86,7 @@ def read_device(
     nodes: Mapping[str, Node],
     found: Mapping[str, object],
     zone_key: ZoneKey,
+    ha_peer: str,
     declared: Source,
 ) -> Device:
     """Return the firewall a host is; `found` are its checked segctl variables."""
@@ -111,6 +112,7 @@ def read_device(
         manager=str(found.get("segctl_panorama") or ""),
         group=_group(found),
         serial=str(found.get("segctl_serial") or ""),
+        ha_peer=ha_peer,
         declared=declared,
     )
 

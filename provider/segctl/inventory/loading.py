@@ -56,12 +56,14 @@ _PLAIN: Final = (
 )
 #: Fields that inventories of earlier versions did not have: left out of the digest when unused.
 _LATER: Final = frozenset(
-    {"exceptions", "group", "manager", "members", "renamed_from", "serial", "shared"}
+    {"exceptions", "group", "ha_peer", "manager", "members", "renamed_from", "serial", "shared"}
 )
-#: The key of a device group's connection that holds its firewalls: the fields of a `Member`.
+#: The key of a device group's connection that holds its firewalls: the fields of a `Managed`.
 RECEIVERS: Final = "segctl_receivers"
 #: The key of a managed firewall's connection that holds the part of its manager it is in.
 VIA: Final = "segctl_via"
+#: Among a firewall's connection variables: those of the other members of its pair, by host.
+MEMBERS: Final = "segctl_members"
 _NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 #: Those that a firewall has of its own, by whatever way it is reached.
@@ -149,6 +151,9 @@ def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) ->
         message = f"there is no host or group {', '.join(map(repr, unknown))}"
     elif not set(names) & set(hosts):
         message = f"{', '.join(patterns)} selects no firewall"
+        for device in loaded.site.devices:
+            if device.ha_peer in hosts:
+                message += f": {device.ha_peer} is the peer of {device.name}"
     else:
         return None
     hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
@@ -197,7 +202,10 @@ def _loaded(
     survey = survey_site(inventory, known)
     site = survey.site
     connections, unopened, astray = _connections(inventory, site)
-    astray += not_mocked(inventory, [device.name for device in site.devices], hosts)
+    peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
+    chosen = (*hosts, *(peers[name] for name in hosts if name in peers))
+    members = [*(device.name for device in site.devices), *peers.values()]
+    astray += not_mocked(inventory, members, chosen)
     problems = (*survey.problems, *astray)
     if fitting is not None:
         problems = (*problems, *_following(survey, inventory, problems, today, fitting))
@@ -300,14 +308,17 @@ def _canonical(value: object, names: dict[type, tuple[str, ...]]) -> object:
 def _connections(
     inventory: Inventory, site: Site
 ) -> tuple[dict[str, Mapping[str, object]], list[Problem], list[Problem]]:
-    """Return each firewall's connection variables, with warnings and with errors."""
+    """Return each firewall's connection variables, with warnings and with errors.
+
+    Those of a pair have those of its peer among them, under `MEMBERS`.
+    """
     wanted = (*_PLAIN, *_PATHS, *_SECRETS)
     connections: dict[str, Mapping[str, object]] = {}
     warnings: list[Problem] = []
     errors: list[Problem] = []
-    names = [device.name for device in site.devices]
-    managers = dict.fromkeys(one.manager for one in site.devices if one.manager in inventory.hosts)
-    names += managers
+    peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
+    managers = (one.manager for one in site.devices if one.manager in inventory.hosts)
+    names = [*(device.name for device in site.devices), *peers.values(), *dict.fromkeys(managers)]
     opened: dict[str, Secret | VaultError] = {}
     for name, layer in inventory.host_layers(names):
         found: dict[str, object] = {}
@@ -330,6 +341,9 @@ def _connections(
                 value = typed(value)
             found[key] = value
         connections[name] = found
+    for name, peer in peers.items():
+        way = connections.pop(peer)
+        connections[name] = {**connections[name], MEMBERS: {peer: way}}
     return connections, warnings, errors
 
 
@@ -355,6 +369,13 @@ def _groups(
         kept = {name: own[name] for name in _OWN if name in own}
         found[device.name] = {**manager, **kept, RECEIVERS: [row], VIA: str(device.group)}
     return found
+
+
+def ways_of(connection: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """Return how the other members of a firewall's pair are reached, by host."""
+    ways = cast("dict[str, object]", connection.get(MEMBERS) or {})
+    found = {name: way for name, way in ways.items() if isinstance(way, dict)}
+    return cast("dict[str, Mapping[str, object]]", found)
 
 
 def _expanded(value: object) -> str | list[str]:

@@ -306,6 +306,11 @@ HOST: Final = Record(
         ),
         Field(name="segctl_vsys", shape=_WORD, doc="PAN-OS virtual system (default vsys1)."),
         Field(
+            name="segctl_ha_peer",
+            shape=_WORD,
+            doc="The host of the other firewall of a high-availability pair (PAN-OS).",
+        ),
+        Field(
             name="segctl_panorama",
             shape=_WORD,
             doc="The inventory host that is the Panorama which manages the firewall.",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, cast
 
+from segctl.inventory import pairs
 from segctl.inventory.causes import by_cause
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
@@ -105,6 +106,7 @@ class _Builder:
         self._zones = _Declared()
         self._conduits = _Declared()
         self._firewalls: list[_Firewall] = []
+        self._peers: dict[str, str] = {}
         self._checked: dict[tuple[str, int, Place], object] = {}
         self._wrong: set[object] = set()  # values, zones and conduits with problems of their own
         self._flows: dict[str, frozenset[str]] = {}  # paths of what is wrong below `flows`
@@ -116,6 +118,7 @@ class _Builder:
         for host, layer in self._inventory.host_layers():
             self._host(host, layer)
         self._apart_from_managers()
+        self._pair()
         zones = self._read_zones()
         devices = self._read_devices(zones)
         check_groups(self.checker, devices, {one.name: one.nodes for one in self._firewalls})
@@ -279,6 +282,15 @@ class _Builder:
                 self.wrong_hosts.add(one.name)
         self._firewalls = [one for one in self._firewalls if one.name not in named]
 
+    def _pair(self) -> None:
+        """Find the pairs; a host that is the peer of a firewall is not a firewall of its own."""
+        self._peers = pairs.peers(self.checker, self._firewalls, self._inventory.hosts)
+        peers = frozenset(self._peers.values())
+        for one in self._firewalls:
+            if pairs.PEER in one.found and one.name not in (*self._peers, *peers):
+                self.wrong_hosts.add(one.name)
+        self._firewalls = [one for one in self._firewalls if one.name not in peers]
+
     # Reading
 
     def _read_zones(self) -> dict[str, Zone]:
@@ -375,6 +387,7 @@ class _Builder:
             nodes=firewall.nodes,
             found=firewall.found,
             zone_key=zone_key,
+            ha_peer=self._peers.get(firewall.name, ""),
             declared=_declared(firewall.nodes),
         )
         if self.checker.noted > before:

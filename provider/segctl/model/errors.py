@@ -289,6 +289,12 @@ class ForeignChangesError(DeviceError):
     code = "foreign_changes"
 
 
+class HaStateError(DeviceError):
+    """A high-availability pair is not in the state that reading or changing it needs."""
+
+    code = "ha_state"
+
+
 class ApplyError(DeviceError):
     """The device refused a change; nothing of it is live."""
 

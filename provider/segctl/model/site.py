@@ -229,9 +229,10 @@ class Schedule:
 class Device:
     """A firewall that enforces conduits, or a group of firewalls that one manager gives rules.
 
-    ``manager`` is the host that manages it and ``group`` the part of that host that holds its
-    policy; ``serial`` is its number there, empty where that is to be found by its address or name.
-    Only a group has ``members``; its ``name`` is `group_name`.
+    ``ha_peer`` is the host that may stand in for it. ``manager`` is the host that manages it and
+    ``group`` the part of that host that holds its policy; ``serial`` is its number there, empty
+    where that is to be found by its address or name. Only a group has ``members``; its ``name`` is
+    `group_name`.
     """
 
     name: str
@@ -245,6 +246,7 @@ class Device:
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
     schedules: tuple[Schedule, ...] = ()
+    ha_peer: str = ""
     manager: str = ""
     group: Scope = DEFAULT_SCOPE
     serial: str = ""

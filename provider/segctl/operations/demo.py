@@ -14,6 +14,7 @@ import segctl
 from segctl.compiler.build import compile_site
 from segctl.compiler.naming import schedule_name
 from segctl.inventory import load
+from segctl.inventory.loading import MEMBERS, ways_of
 from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ def fleet(
     overlay: Path | None = None,
     configs: Mapping[str, bytes] | None = None,
     pushed: Iterable[tuple[str, bytes]] = (),
+    multi_vsys: Iterable[str] = (),
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
+    The peer of a pair has a mock of its own, which the first one synchronizes with.
+
     Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
     without one is served none. A firewall of `configs` holds that configuration instead, as others
-    left it. `pushed` are answers of firewalls to what their Panorama put there.
+    left it. `pushed` are answers of firewalls to what their Panorama put there. Those of
+    `multi_vsys` may have several virtual systems.
 
     Raises:
         ValueError: a configuration or an answer is of no firewall that is served, or is not one.
@@ -67,19 +72,18 @@ def fleet(
     }
     nowhere = [name for name in compiled if name not in specs]
     for name, config in (configs or {}).items():
-        if name not in specs:
-            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
-            raise ValueError(message)
+        one = _served(specs, name)
         try:
-            specs[name] = platform(specs[name].platform).holding(specs[name], config)
+            specs[name] = platform(one.platform).holding(one, config)
         except ValueError as error:
             message = f"{name}: {error}"
             raise ValueError(message) from error
     for name, answer in pushed:
-        if name not in specs:
-            message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
-            raise ValueError(message)
-        specs[name] = replace(specs[name], pushed=(*specs[name].pushed, answer))
+        one = _served(specs, name)
+        specs[name] = replace(one, pushed=(*one.pushed, answer))
+    for name in multi_vsys:
+        specs[name] = replace(_served(specs, name), multi_vsys=True)
+    specs = dict(_with_peers(specs, loaded))
     with serve_fleet(specs, state=state, overlay=overlay, nowhere=nowhere) as running:
         yield running
 
@@ -94,27 +98,75 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
     from segctl.inventory.mocked import differing
 
     for device in loaded.site.devices:
-        entry = running.entries.get(device.name)
-        if entry is None:
-            yield f"{device.name} is not among them"
-        elif names := differing(entry, loaded.connections.get(device.name, {})):
-            yield f"{device.name} has another {', '.join(names)}"
+        own = dict(loaded.connections.get(device.name, {}))
+        ways = {device.name: own, **ways_of(own)}
+        own.pop(MEMBERS, None)
+        for name, way in ways.items():
+            entry = running.entries.get(name)
+            if entry is None:
+                yield f"{name} is not among them"
+            elif names := differing(entry, way):
+                yield f"{name} has another {', '.join(names)}"
+
+
+def _served(specs: Mapping[str, HostSpec], name: str) -> HostSpec:
+    if name not in specs:
+        message = f"{name}: no mock is served for it; those are {', '.join(specs)}"
+        raise ValueError(message)
+    return specs[name]
+
+
+def _with_peers(specs: Mapping[str, HostSpec], loaded: Loaded) -> Iterator[tuple[str, HostSpec]]:
+    """Yield the hosts, after each that is one of a pair its peer: alike but for who it is."""
+    peers = {device.name: device.ha_peer for device in loaded.site.devices}
+    for number, (name, spec) in enumerate(specs.items()):
+        peer = peers.get(name, "")
+        if not peer:
+            yield name, spec
+            continue
+        way = ways_of(loaded.connections.get(name, {})).get(peer, {})
+        first, second = (f"192.0.2.{(2 * number + side) % 254 + 1}" for side in (0, 1))
+        yield name, replace(spec, ha_peer=peer, ip_address=first)
+        yield (
+            peer,
+            replace(
+                spec,
+                ip_address=second,
+                user=_user(way),
+                password=_password(way),
+                serial=_serial(peer),
+            ),
+        )
+
+
+def _serial(name: str) -> str:
+    return f"0070{zlib.crc32(name.encode()) % 10**8:08d}"
+
+
+def _user(connection: Mapping[str, object]) -> str:
+    return str(connection.get("ansible_user") or USER)
+
+
+def _password(connection: Mapping[str, object]) -> str:
+    from segctl.transports.credentials import Secret
+
+    password = connection.get("ansible_password")
+    return password.reveal() if isinstance(password, Secret) else PASSWORD
 
 
 def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
     """Return the host a firewall's inventory expects: its account, interfaces and zones."""
-    from segctl.transports.credentials import Secret
     from segctl_mocks import HostSpec
 
-    device, password = desired.device, connection.get("ansible_password")
+    device = desired.device
     own = {schedule.name for schedule in device.schedules}
     used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
     return HostSpec(
         platform=device.platform,
-        user=str(connection.get("ansible_user") or USER),
-        password=password.reveal() if isinstance(password, Secret) else PASSWORD,
+        user=_user(connection),
+        password=_password(connection),
         vsys=device.scope.name,
-        serial=f"0070{zlib.crc32(device.name.encode()) % 10**8:08d}",
+        serial=_serial(device.name),
         zones={zone.name: zone.interfaces for zone in desired.bindings},
         profile_groups=sorted({profile for _, profile in device.threat_profiles}),
         log_forwarding=[device.log_forwarding] if device.log_forwarding else [],

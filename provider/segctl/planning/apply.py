@@ -52,8 +52,9 @@ Judge: TypeAlias = "Callable[[Session, Live], None]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome for one device; `warnings` are the device's own, about the change.
+    """The outcome for one device.
 
+    `warnings` are the device's own, about the change, and that another member of a pair made it.
     `members` are the outcomes for the firewalls to which a manager pushed the change.
     """
 
@@ -243,9 +244,14 @@ class _Work:
     order: Order
     steps: _Steps
     said: list[str] = field(default_factory=list[str])
+    moved: list[str] = field(default_factory=list[str])
 
     def read(self) -> Live:
-        return self.provider.parse(self.session.read())
+        live = self.provider.parse(self.session.read())
+        if notice := failed_over(self.plan, live):
+            self.moved.append(notice)
+            self.steps(notice)
+        return live
 
     def unchanged(self, live: Live) -> Outcome:
         """Return the outcome for a device that is as desired already, after judging it if asked."""
@@ -319,7 +325,7 @@ class _Work:
             status=status,
             message="; ".join(self.said),
             changes=changes,
-            warnings=tuple(dict.fromkeys(warned)),
+            warnings=tuple(dict.fromkeys((*self.moved, *warned))),
         )
 
     def _settle(self, live: Live) -> Live:
@@ -379,6 +385,14 @@ class _Work:
     def _go_back(self) -> None:
         self.steps.go_back()
         self.session.revert()
+
+
+def failed_over(plan: DevicePlan, live: Live) -> str:
+    """Return that another member of a pair was read than when the plan was made; else nothing."""
+    now = live.identity.answered
+    if not plan.answered or not now or now == plan.answered:
+        return ""
+    return f"{now} is active now; when the plan was made, {plan.answered} was"
 
 
 def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:

@@ -17,6 +17,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Literal,
+    Protocol,
     TypeAlias,
     cast,
     get_args,
@@ -122,7 +123,29 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
         document
         | ({"meaning": meaning_json(meant)} if meant else {})
         | ({"enforced": told} if told else {})
+        | pair_json(device)
     )
+
+
+class Paired(Protocol):
+    """What is said of a device that may be a pair."""
+
+    @property
+    def answered(self) -> str:
+        """The host that was read; empty for a device that is alone."""
+        ...
+
+    @property
+    def serials(self) -> tuple[str, ...]:
+        """The serial numbers of the members that answered."""
+        ...
+
+
+def pair_json(device: Paired) -> dict[str, Any]:
+    """Return which member of a pair was read, and who they are; nothing for a device alone."""
+    if not device.answered:
+        return {}
+    return {"answered": device.answered, "serials": list(device.serials)}
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -163,7 +186,8 @@ def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
 
 def basis_json(basis: Basis) -> dict[str, Any]:
     """Return the basis of a plan as its document holds it."""
-    return {
+    pair = {"serials": list(basis.serials)} if basis.serials else {}
+    return pair | {
         "serial": basis.serial,
         "os_version": basis.os_version,
         "content_version": basis.content_version,
@@ -315,6 +339,7 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
     if "meaning" in values:
         marks = (change.get("effect", "cannot tell") for change in document["changes"])
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
+    values["serials"] = tuple(values.get("serials", ()))
     values["enforced"] = tuple(map(_told, values.get("enforced", ())))
     return DevicePlan(**values)
 

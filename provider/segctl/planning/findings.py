@@ -14,6 +14,7 @@ from segctl.model.diff import gap
 from segctl.model.durations import format_duration
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY
+from segctl.providers.state import NOT_KEPT as _NOT_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,8 +35,8 @@ REFUSED = "refused"
 ERROR = "error"
 #: An unconfirmed change.
 PENDING = "pending"
-#: The device would load another policy at boot than it enforces now.
-NOT_KEPT = "not_kept"
+#: The device would load another policy at boot, or hold one after a failover, than it enforces now.
+NOT_KEPT = _NOT_KEPT
 #: A firewall does not enforce what its group on the manager holds.
 NOT_ENFORCED = "not_enforced"
 #: Rules of others stand between our block and the place where it belongs.

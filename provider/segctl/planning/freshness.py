@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.diff import gap, in_place
@@ -53,8 +53,10 @@ def basis_of(
         place = 0
     above = others[: max(place, _standing_above(live.order, ours))]
     anchors = [position.rule] if position.rule else []
+    serials = live.identity.serials
     return Basis(
-        serial=live.identity.serial,
+        serial=serials[0] if serials else live.identity.serial,
+        serials=serials,
         os_version=".".join(live.identity.os_version.split(".")[:2]),
         content_version=live.identity.content_version if applications else "",
         managed={
@@ -126,6 +128,7 @@ def check_fresh(plan: DevicePlan, live: Live) -> None:
         then.deleted,
         applications=bool(then.content_version),
     )
+    now = _of_the_pair(now, then)
     if fingerprint(now) == plan.fingerprint:
         return
     moved = list(_moved(plan.basis, now)) if plan.basis else []
@@ -135,13 +138,26 @@ def check_fresh(plan: DevicePlan, live: Live) -> None:
     )
 
 
+def _of_the_pair(now: Basis, then: Basis) -> Basis:
+    """Return a basis of some of the members of a pair as one of all of them.
+
+    A failover is no reason to plan again, and neither is a member that gives no answer now. One
+    that the plan does not know is.
+    """
+    known = {now.serial, *now.serials} <= set(then.serials)
+    return replace(now, serial=then.serial, serials=then.serials) if known else now
+
+
 def _moved(then: Basis, now: Basis) -> Iterator[str]:
     for part in (one.name for one in fields(Basis)):
         old: Any = getattr(then, part)
         value: Any = getattr(now, part)
         if old == value:
             continue
-        if isinstance(value, dict):
+        if part == "serials":
+            before, after = (" and ".join(one) or "no pair" for one in (old, value))
+            yield f"the pair was {before} and is now {after}"
+        elif isinstance(value, dict):
             yield from _moved_names(part, old, cast("dict[str, str | bool]", value))
         elif isinstance(value, str):
             yield f"{_WORDS.get(part, part)} was {old or 'empty'} and is now {value or 'empty'}"

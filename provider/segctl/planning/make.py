@@ -31,6 +31,7 @@ from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
 from segctl.planning.meaning import meaning
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
+from segctl.providers.base import refuse_pair
 from segctl.providers.parsed import without_note
 from segctl.system.loading import uncollected
 
@@ -76,6 +77,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
         PlanError: the position names a missing rule, or an unmanaged item has the same name.
     """
     device = desired.device
+    refuse_pair(device, provider.capabilities)
     purge = device.unmanaged == "purge"
     others = [] if purge else [rule.name for rule in live.others.rules]
     place = place_of(device.name, others, device.position)
@@ -170,6 +172,8 @@ def compared(
         purge=len(purged),
         state=live.state,
         meaning=meant,
+        answered=live.identity.answered,
+        serials=live.identity.serials,
     )
 
 

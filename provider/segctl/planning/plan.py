@@ -59,7 +59,8 @@ class Basis:
     `managed` has a digest of each of our items by kind and name; `references` of each object of
     others that our rules name; `above` and `anchors` of others' rules by name. `followed` says
     whether rules of others stand below our block. `deleted` says of each object to be deleted
-    whether others use it. `content_version` is empty if no rule names applications.
+    whether others use it. `content_version` is empty if no rule names applications. Of a pair,
+    `serials` are the numbers of both, and `serial` is the first of them.
     """
 
     serial: str = ""
@@ -74,6 +75,7 @@ class Basis:
     followed: bool = False
     references: Mapping[str, str] = field(default_factory=dict[str, str])
     deleted: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    serials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,8 @@ class DevicePlan:
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
-    where that was asked.
+    where that was asked. Of a pair, `answered` is the host that was read, and `serials` are
+    the numbers of those that answered.
     """
 
     name: str
@@ -120,6 +123,8 @@ class DevicePlan:
     enforced: tuple[Told, ...] = ()
     state: DeviceState = field(default_factory=DeviceState)
     meaning: Meaning | None = None
+    answered: str = ""
+    serials: tuple[str, ...] = ()
 
     @property
     def receivers(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Capabilities:
     `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
     sessions are a `Witness`. `services` are the ones a device has without configuration. With
+    `pairs`, two devices of a high-availability pair are one. With
     `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
     """
 
@@ -62,13 +63,32 @@ class Capabilities:
     owns_zones: bool = False
     ordered: bool = True
     tells_authors: bool = False
+    pairs: bool = False
     passes_outside: bool = False
     services: tuple[Service, ...] = ()
 
 
+def refuse_pair(device: Device, capabilities: Capabilities) -> None:
+    """Refuse a pair where the platform has none: its second member would never be looked at.
+
+    Raises:
+        UnsupportedError: the firewall has a peer, and the platform has no pairs.
+    """
+    if device.ha_peer and not capabilities.pairs:
+        raise UnsupportedError(
+            f"{device.name}: segctl_ha_peer names {device.ha_peer}, but segctl knows no "
+            f"high-availability pairs of {capabilities.title or device.platform}: declare the two "
+            "as firewalls of their own, and drop it"
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Which device answered, and for which scope; the scope may be given as text."""
+    """Which device answered, and for which scope; the scope may be given as text.
+
+    Of a pair, `serials` are the numbers of those that answered, sorted, and `answered` is
+    the host that was read; `serial` is that one's.
+    """
 
     serial: str
     os_version: str
@@ -76,6 +96,8 @@ class Identity:
     scope: Scope
     model: str = ""
     hostname: str = ""
+    serials: tuple[str, ...] = ()
+    answered: str = ""
 
     def __post_init__(self) -> None:
         """Convert a scope given as text, as third-party providers give it."""

@@ -77,6 +77,10 @@ class Lock:
         return self.ours and self.alive is False
 
 
+#: Kind of a finding: the device will not go on holding what it enforces.
+NOT_KEPT = "not_kept"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receiver:
     """A firewall to which a manager pushes a policy, and whether it enforces that.

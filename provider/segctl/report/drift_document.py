@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segctl.drift.report import DRIFT_KINDS, Unchecked
 from segctl.model.errors import problem_json
-from segctl.planning.documents import change_json, unmanaged_json
+from segctl.planning.documents import change_json, pair_json, unmanaged_json
 from segctl.planning.findings import (
     BLOCKED,
     CANNOT_TELL,
@@ -81,6 +81,7 @@ def _device_json(device: DeviceDrift) -> dict[str, Any]:
         "status": device.status,
         "platform": device.platform,
         "serial": device.serial,
+        **pair_json(device),
         **changes,
         "unmanaged": [unmanaged_json(rule) for rule in device.unmanaged],
         **told,

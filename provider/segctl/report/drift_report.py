@@ -134,10 +134,16 @@ def _section(device: DeviceDrift | Unchecked) -> Section:
         name=device.name,
         state=_state(device),
         good=device.status == "in_sync",
-        facts=", ".join(filter(None, (platform_title(device.platform), device.serial))),
+        facts=drift_facts(device),
         remarks=tuple(remarks),
         lines=tuple(diff_lines(repair, device.platform)),
     )
+
+
+def drift_facts(device: DeviceDrift) -> str:
+    """Say what a device is: platform, serial number, and which member of a pair was read."""
+    member = f"{device.answered} of the pair" if device.answered else ""
+    return ", ".join(filter(None, (platform_title(device.platform), device.serial, member)))
 
 
 def _state(device: DeviceDrift) -> str:

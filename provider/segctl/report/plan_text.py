@@ -138,6 +138,7 @@ def device_facts(device: DevicePlan) -> str:
     facts = [f"{platform_title(device.platform)} {device.os_version}".strip()]
     facts += [f"content {device.content_version}"] if device.content_version else []
     facts += [f"serial {device.serial}"] if device.serial else []
+    facts += [f"{device.answered} of the pair"] if device.answered else []
     facts += [device.scope] if device.scope else []
     facts += [counted(device.rule_count, "rule")]
     return ", ".join(facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.model.scope import DEFAULT_SCOPE, Scope
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of a group with one name: a cluster, a pair, or a manager's devices."""
+    """A member of a group with one name: a cluster, a pair, or a manager's devices.
+
+    `way` is how it is reached where that is another way than to the device it belongs to.
+    """
 
     name: str
     host: str
+    way: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +43,9 @@ class Managed:
 class Target:
     """A device's address and how its identity is checked; the password never leaves it.
 
-    `scope` is the part of the device that is meant. `members` are the devices it stands for, all
-    reached by the same account; empty for a single device. `managed` are the
-    firewalls of a group of a manager; one of them is reached `via` the group, at that address.
+    `scope` is the part of the device that is meant. `members` are the other devices it stands for,
+    reached by the same account unless they say otherwise; empty for a single device. `managed` are
+    the firewalls of a group of a manager; one of them is reached `via` the group, at that address.
     """
 
     name: str
@@ -64,3 +68,7 @@ class Target:
     members: tuple[Member, ...] = ()
     managed: tuple[Managed, ...] = ()
     via: Scope = DEFAULT_SCOPE
+
+    def of(self, member: Member) -> Target:
+        """Return the target for one of the members."""
+        return member.way or replace(self, name=member.name, host=member.host, members=())

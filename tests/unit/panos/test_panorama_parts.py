@@ -13,6 +13,7 @@ from segctl.model.policy import Rule
 from segctl.model.scope import Scope
 from segctl.providers.panos import elements
 from segctl.providers.panos.location import Location
+from segctl.providers.panos.panorama.delivering import order
 from segctl.providers.panos.panorama.members import (
     Firewall,
     from_part,
@@ -22,7 +23,6 @@ from segctl.providers.panos.panorama.members import (
     to_part,
 )
 from segctl.providers.panos.panorama.parse import children_of, parents_of
-from segctl.providers.panos.panorama.pushing import order
 from segctl.providers.panos.panorama.targets import addressed, read_rule
 from segctl.transports.target import Managed
 

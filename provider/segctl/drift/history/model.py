@@ -33,15 +33,28 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One device as a run saw it; for a device that could not be read, only the error."""
+    """One device as a run saw it; for a device that could not be read, only the error.
+
+    `pair` holds the serial numbers of those members of a pair that answered.
+    """
 
     environment: str
     device: str
     status: str
     platform: str = ""
     serial: str = ""
+    pair: tuple[str, ...] = ()
     error: str = ""
     items: tuple[Seen, ...] = ()
+
+    def replaces(self, serial: str) -> bool:
+        """Whether it is another device than the one of this serial number.
+
+        Either member of a pair is the same; while only one answers, nothing is known of the other.
+        """
+        if not serial or self.status == "error" or len(self.pair) == 1:
+            return False
+        return serial not in (self.serial, *self.pair)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +177,7 @@ def _observation(device: DeviceDrift | Unchecked, environment: str) -> Observati
         status=device.status,
         platform=device.platform,
         serial=device.serial,
+        pair=device.serials,
         items=tuple(_distinct(device)),
     )
 

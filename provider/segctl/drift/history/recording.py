@@ -86,7 +86,8 @@ def _device(connection: Connection, started: datetime, seen: Observation, tally:
         tally.outdated = True
         return
     readable = seen.status != "error"
-    tally.replaced = readable and known.serial not in {"", seen.serial}
+    tally.replaced = seen.replaces(known.serial)
+    same = known.serial and seen.pair and not tally.replaced
     connection.execute(
         update(devices)
         .where(devices.c.id == known.id)
@@ -95,7 +96,7 @@ def _device(connection: Connection, started: datetime, seen: Observation, tally:
             error=seen.error,
             checked=started,
             platform=seen.platform or known.platform,
-            serial=seen.serial or known.serial,
+            serial=known.serial if same else seen.serial or known.serial,
             read=started if readable else known.read,
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from segctl.providers.base import Capabilities
+from segctl.providers.base import Capabilities, refuse_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -45,6 +45,7 @@ class NftablesProvider:
         """Return `policy` as nft will hold it, never wider."""
         from segctl.providers.nftables.fit import fit
 
+        refuse_pair(device, CAPABILITIES)
         return fit(policy, device)
 
     def applications(self, protocol: Protocol, classes: Sequence[str]) -> Applications:

@@ -28,6 +28,7 @@ CAPABILITIES = Capabilities(
     users=True,
     profiles=True,
     tells_authors=True,
+    pairs=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
@@ -117,9 +118,13 @@ class PanosProvider:
     def connect(
         self, target: Target, *, read_only: bool, progress: Callable[[str], None] = _silent
     ) -> Generator[Session]:
-        """Open a session over HTTPS, its certificate verified before anything is sent."""
+        """Open a session over HTTPS, its certificate verified before anything is sent.
+
+        Of a pair, the leading member is found at once.
+        """
         session = _session(target, read_only=read_only, progress=progress)
         try:
+            session.open()
             yield session
         finally:
             session.close()

@@ -71,22 +71,29 @@ class Holding:
 
     # --- taking ------------------------------------------------------------------------------
 
-    def acquire(self, owner: LockOwner, recover: Callable[[Collection[str]], str]) -> None:
+    def acquire(
+        self,
+        owner: LockOwner,
+        recover: Callable[[Collection[str]], str],
+        elsewhere: Collection[str] = (),
+    ) -> None:
         """Take both locks; those of a dead run of ours are taken over.
 
         Args:
             owner: this run.
             recover: cleans up after the dead runs with these tokens; returns the token of the run
                 whose change is live and not confirmed, or nothing.
+            elsewhere: tokens of dead runs that left locks on another member of the pair.
 
         Raises:
             LockedError: another administrator, or a run that may be alive, holds a lock that
                 concerns us.
         """
         self.settles, self.submitted, self.lost = "", False, False
-        dead = self._dead(self.held())
-        if dead:
-            tokens = dict.fromkeys(token for lock in dead for token in lock.tokens)
+        dead = self.dead()
+        if dead or elsewhere:
+            tokens = dict.fromkeys([token for lock in dead for token in lock.tokens])
+            tokens |= dict.fromkeys(elsewhere)
             self.settles = recover(tokens.keys())
             still = self.held()  # a commit in progress may have released some
             dead = [lock for lock in dead if lock in still]
@@ -97,9 +104,14 @@ class Holding:
                     self._remove(lock)
             self._take(kind, scope)
 
-    def _dead(self, held: Sequence[Held]) -> list[Held]:
-        """Return the locks that our dead runs left; refuse all others that concern us."""
+    def dead(self) -> list[Held]:
+        """Return the locks that our dead runs left; refuse all others that concern us.
+
+        Raises:
+            LockedError: there are others.
+        """
         dead: list[Held] = []
+        held = self.held()
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
             if lock.kind == "config" and lock.scope not in (locks.SHARED, self._place.name):
@@ -252,6 +264,15 @@ class Holding:
                     self._take(lock.kind, lock.scope)
         except LockedError as error:
             raise self._lost(error.message) from error
+
+    def remove(self, held: Sequence[Held]) -> None:
+        """Release locks of dead runs, those that are still held."""
+        if not held:
+            return
+        still = self.held()
+        for lock in held:
+            if lock in still:
+                self._remove(lock)
 
     def _remove(self, lock: Held) -> None:
         self.client.op(

@@ -19,7 +19,7 @@ from segctl.providers.state import DeviceState, Lock, Unconfirmed
 from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.location import Location
@@ -139,28 +139,37 @@ def until(held: Held, clock: str) -> str:
 # --- in the document of a device ---------------------------------------------------------
 
 
-def to_part(held: Iterable[Held], clock: str, *, account: str, pushed: str = "") -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A lock, the clock of the device that holds it, and which member of a pair that is."""
+
+    lock: Held
+    clock: str
+    where: str = ""
+
+
+def to_part(rows: Iterable[Row], *, accounts: Collection[str], pushed: str = "") -> bytes:
     """Return locks as the part of a document that `state` reads.
 
     Args:
-        held: all locks.
-        clock: ``time`` of ``show system info``.
-        account: the account that read them.
+        rows: all locks, each with ``time`` of its device's ``show system info``.
+        accounts: the accounts that read them.
         pushed: the token of the run that made our last commit, if known.
     """
     root = etree.Element("response", status="success")
     result = etree.SubElement(root, "result")
-    for lock in held:
+    for row in rows:
+        lock, clock = row.lock, row.clock
         entry = etree.SubElement(
             result,
             "lock",
             kind=lock.kind,
-            scope=lock.scope,
+            scope=f"{lock.scope}{row.where}",
             admin=lock.admin,
             since=lock.created,
             command=lock.command,
         )
-        if lock.owner is None or lock.admin != account:
+        if lock.owner is None or lock.admin not in accounts:
             continue
         alive, seconds = is_alive(lock, clock), age(lock, clock)
         left = lock_owner.remaining(lock.owner, age=seconds)

@@ -29,9 +29,19 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.providers import parsed
-from segctl.providers.base import Identity, Live
-from segctl.providers.panos import elements, locks, names, pushed, record, references, version
+from segctl.providers.base import Live
+from segctl.providers.panos import (
+    elements,
+    locks,
+    names,
+    pushed,
+    record,
+    references,
+    standing,
+    version,
+)
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
@@ -186,7 +196,6 @@ def _parse(document: bytes) -> PanosLive:
         check_counts(host, counts, snapshot.parts)
     rest = rest_of(own.rest)
     rest_shared = rest_of(shared.rest)
-    text = system.findtext
     put = pushed.read(snapshot, budget, READERS)
     ours = ours_of(own.ours, rest)
     others, unclear = _others((own, rest), (shared, rest_shared), put)
@@ -194,15 +203,10 @@ def _parse(document: bytes) -> PanosLive:
     by_panorama = put.as_pushed(zones, unclear)
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     boxes = snapshot.parts.get("containers")  # likewise
+    pair = snapshot.parts.get("pair")
+    members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
     return PanosLive(
-        identity=Identity(
-            serial=text("result/system/serial") or "",
-            os_version=text("result/system/sw-version") or "",
-            content_version=text("result/system/app-version") or "",
-            scope=place.scope,
-            model=text("result/system/model") or "",
-            hostname=text("result/system/hostname") or "",
-        ),
+        identity=identity(system, place.scope, members, read),
         policy=ours,
         others=others,
         order=tuple(own.order),
@@ -224,8 +228,9 @@ def _parse(document: bytes) -> PanosLive:
         else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),
         counts=counts,
         findings=(
-            *version.warnings(text("result/system/sw-version") or ""),
+            *version.warnings(system.findtext("result/system/sw-version") or ""),
             *pushed.findings(by_panorama, put.no_zones),
+            *(standing.findings(members, read) if members else ()),
         ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.snapshot import Snapshot
 
-GROUP: Final = "group"
+#: The part with the policy, as in the document of a firewall.
+GROUP: Final = "vsys"
 MEMBERS: Final = "members"
 STANDING: Final = "standing"
 HIERARCHY: Final = "hierarchy"

@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError, UnsupportedError
 from segctl.providers.panos.location import Location
-from segctl.providers.panos.panorama import members
 from segctl.providers.panos.panorama.parse import STANDING
-from segctl.providers.panos.panorama.session import standing_command
+from segctl.providers.panos.panorama.reading import firewalls, standing_command
 from segctl.providers.panos.session import PanosSession
-from segctl.providers.panos.small import small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,15 +43,15 @@ class ProxiedSession(PanosSession):
 
     def _find(self) -> None:
         """Find the firewall's serial number, to which everything further is passed on."""
-        if self._client.passed_on:
+        client, target = self._place.member.client, self._place.target
+        if client.passed_on:
             return
-        name = self._target.name
-        answer = self._ask({"type": "op", "cmd": standing_command(self._group)})
-        held = members.read(small(name, STANDING, answer), self._group)
-        one = members.matched(name, self._group, self._target.managed, held)[name]
+        name = target.name
+        answer = client.ask({"type": "op", "cmd": standing_command(self._group)}).body
+        one = firewalls(target, self._group, {STANDING: answer})[name]
         if not one.connected:
             raise ParseError(name, "is not connected to its Panorama: what it enforces is unknown")
-        self._client.passed_on = one.serial
+        client.passed_on = one.serial
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML."""
@@ -71,4 +69,4 @@ class ProxiedSession(PanosSession):
             UnsupportedError: always.
         """
         del script, revert_in
-        raise UnsupportedError(f"{self._target.name}: {_WHY}")
+        raise UnsupportedError(f"{self._place.target.name}: {_WHY}")

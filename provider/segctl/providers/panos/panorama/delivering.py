@@ -34,7 +34,7 @@ SELECTIVE_SINCE: Final = (10, 2)
 
 
 def order(
-    place: Location,
+    location: Location,
     firewalls: Iterable[Firewall],
     *,
     description: str,
@@ -48,7 +48,7 @@ def order(
     """
     root = etree.Element("commit-all")
     body = etree.SubElement(root, "shared-policy")
-    entry = etree.SubElement(etree.SubElement(body, "device-group"), "entry", name=place.name)
+    entry = etree.SubElement(etree.SubElement(body, "device-group"), "entry", name=location.name)
     devices = etree.SubElement(entry, "devices")
     made: dict[str, Element] = {}
     for one in firewalls:
@@ -77,7 +77,7 @@ class Pusher:
     client: Client
     target: Target
     jobs: Jobs
-    place: Location
+    location: Location
     progress: Callable[[str], None]
     deliveries: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
@@ -133,7 +133,7 @@ class Pusher:
     ) -> dict[str, Delivery]:
         """Run one push, or its validation; return what became of it on each firewall."""
         command = order(
-            self.place,
+            self.location,
             firewalls.values(),
             description=description,
             admin=admin,

@@ -1,0 +1,110 @@
+"""Everything that one read of a device group asks, in one document for `parse`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from segctl.model.errors import ParseError
+from segctl.providers.panos import names, references, refusals, version
+from segctl.providers.panos.member import SYSTEM
+from segctl.providers.panos.panorama import members, templates
+from segctl.providers.panos.panorama.parse import (
+    GROUP,
+    HIERARCHY,
+    MEMBERS,
+    PARENT,
+    STANDING,
+    children_of,
+    parents_of,
+)
+from segctl.providers.panos.parse import COUNTED_KINDS
+from segctl.providers.panos.reading import Reader, without_moving
+from segctl.providers.panos.small import small
+from segctl.providers.panos.snapshot import Snapshot
+from segctl.providers.panos.wire import xml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.providers.panos.panorama.members import Firewall
+    from segctl.transports.target import Target
+
+_HIERARCHY: Final = "<show><dg-hierarchy></dg-hierarchy></show>"
+_GROUPS: Final = f"{names.DEVICE}/device-group"
+
+
+class GroupReader(Reader):
+    """Reads one device group of a Panorama, what it inherits, and what its firewalls have of it."""
+
+    def read(self) -> bytes:
+        """Return the running configuration of the group, and what is needed to judge it.
+
+        The number of requests grows with the groups around it and the templates of its firewalls,
+        not with the number of firewalls or rules.
+        """
+        self.room = self.target.max_answer
+        name, group = self.target.name, self.location.name
+        system = self.get({"type": "op", "cmd": SYSTEM})
+        told = xml(self.target, system)
+        self.member.writer.version = told.findtext("result/system/sw-version") or ""
+        if told.get("status") == "success":
+            self._refuse_firewall(told.findtext("result/system/model") or "")
+            version.check(self.target, self.member.writer.version)
+        parts = {
+            "system": without_moving(system),
+            "pending": self.get({"type": "op", "cmd": refusals.CHANGES}),
+            GROUP: self.config("show", self.location.xpath),
+            "shared": self.config("show", names.SHARED),
+            "applications": self.config("get", "/config/predefined/application/entry/@name"),
+            "containers": self.config("get", "/config/predefined/application-container"),
+            HIERARCHY: self.get({"type": "op", "cmd": _HIERARCHY}),
+            STANDING: self.get({"type": "op", "cmd": standing_command(group)}),
+            MEMBERS: members.to_part(self.target.managed),
+        }
+        tree = small(name, HIERARCHY, parts[HIERARCHY])
+        for parent in parents_of(tree, group):
+            where = f"{_GROUPS}/entry[@name={names.quote(parent)}]"
+            parts[PARENT + parent] = self.config("show", where)
+        if below := children_of(tree, group):
+            either = " or ".join(f"@name={names.quote(child)}" for child in below)
+            parts[references.SYSTEMS] = self.config("get", f"{_GROUPS}/entry[{either}]")
+        for kind in COUNTED_KINDS:
+            counted = f"{self.location.all_of(kind)}/entry/@name"
+            parts[f"count {kind}"] = self.config("get", counted)
+        known = firewalls(self.target, group, parts)
+        parts |= templates.ask(self.config, name, known.values())
+        parts["locks"] = self.locks(system)
+        return Snapshot(
+            host=name,
+            user=self.member.target.user,
+            scope=str(self.location.scope),
+            parts=parts,
+            limit=self.target.max_answer,
+        ).dump()
+
+    def _refuse_firewall(self, model: str) -> None:
+        """Refuse a device that is not a Panorama.
+
+        Source: pan-os-python tells one by its model, ``Panorama`` or ``M-…``.
+        """
+        if model != "Panorama" and not model.startswith("M-"):
+            raise ParseError(
+                self.target.name,
+                f"the host that segctl_panorama names is a {model or 'device'}, not a Panorama: "
+                "correct it, or its ansible_host",
+            )
+
+
+def standing_command(group: str) -> str:
+    """Return the command that lists the firewalls of a device group."""
+    return f"<show><devicegroups><name>{group}</name></devicegroups></show>"
+
+
+def firewalls(target: Target, group: str, parts: Mapping[str, bytes]) -> dict[str, Firewall]:
+    """Return the firewalls of the inventory as Panorama knows them now, by host.
+
+    Raises:
+        ParseError: one is not in the group, or not clear.
+    """
+    held = members.read(small(target.name, STANDING, parts[STANDING]), group)
+    return members.matched(target.name, group, target.managed, held)

@@ -1,0 +1,127 @@
+"""Where a session is: on a firewall, or on the member of a pair that leads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.providers.panos import answers, names, record
+from segctl.providers.panos.location import Location
+from segctl.providers.panos.member import Member
+from segctl.providers.panos.pair import Pair
+from segctl.providers.panos.wire import xml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from segctl.providers.panos.record import Record
+    from segctl.transports.lock_owner import LockOwner
+    from segctl.transports.target import Target
+
+
+class Place:
+    """`member` is the firewall that is talked to, one of `pair` if there is one.
+
+    `location` is where the policy is there. `left` are members of the pair on which this run has
+    locks, and from which it has moved on after a failover.
+    """
+
+    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
+        self.target = target
+        self.progress = progress
+        self.pair: Pair | None = None
+        if target.members:
+            self.pair = Pair(target, read_only=read_only, progress=progress)
+            self.member = self.pair.leader
+        else:
+            self.member = Member.of(target, read_only=read_only, progress=progress)
+        self.location = Location.of(target.scope)
+        self.left: list[Member] = []
+
+    def close(self) -> None:
+        """Close the connections."""
+        for member in (self.member,) if self.pair is None else self.pair.members:
+            member.wire.close()
+
+    # --- the members of a pair -----------------------------------------------------------------
+
+    @property
+    def others(self) -> list[Member]:
+        """The other members of a pair that answered."""
+        return [] if self.pair is None else self.pair.others()
+
+    @property
+    def where(self) -> str:
+        """Which firewall it is, in a sentence."""
+        return "the device" if self.pair is None else self.member.target.name
+
+    def find_leader(self) -> None:
+        """Have the leading member of a pair be the one that is talked to.
+
+        Raises:
+            HaStateError: another one leads than the one that this run is changing, or none.
+        """
+        if self.pair is None:
+            return
+        if self.member.holding.owner is not None:
+            self.pair.refuse_led_by_another(self.member)
+        else:
+            self.member = self.pair.look()
+
+    def refuse_unready(self) -> None:
+        """Refuse a pair that has failed over, or whose peer would not follow a change.
+
+        Raises:
+            HaStateError: that is so.
+        """
+        if self.pair is not None:
+            self.pair.refuse_led_by_another(self.member)
+            self.pair.refuse_unready()
+
+    def follow(self, owner: LockOwner, deadline: float) -> None:
+        """Go on with the member of a pair that leads now, under locks on it, if it is another one.
+
+        Raises:
+            DeviceError: it cannot be told which one leads, or the locks there cannot be taken.
+        """
+        if self.pair is None:
+            return
+        before, leader = self.member, self.pair.look()
+        if leader is not before:
+            self.progress(f"{leader.target.name} leads now: going on there")
+            self.pair.leave(before, owner.token, deadline)
+            leader.holding.acquire(owner, lambda _tokens: "")
+            self.left.append(before)
+            self.member = leader
+        self.pair.await_still(deadline)
+
+    def await_alike(self, deadline: float, *, ready: bool = False) -> None:
+        """Wait until the other member of a pair holds the record that this one holds.
+
+        The record tells each change from every other, and a retired policy from any.
+
+        Raises:
+            VerifyError: it does not, at `deadline`.
+            HaStateError: another member leads.
+        """
+        if self.pair is not None:
+            own = self.comment(self.member)
+            self.pair.await_alike(lambda other: self.comment(other) == own, deadline, ready=ready)
+
+    # --- what runs leave there -----------------------------------------------------------------
+
+    def running(self, xpath: str) -> bytes:
+        """Return a part of the running configuration, as the device answers."""
+        return self.member.client.ask({"type": "config", "action": "show", "xpath": xpath}).body
+
+    def record(self) -> Record | None:
+        """Return the last run's record in the running configuration."""
+        return record.read(self.comment(self.member))[1]
+
+    def comment(self, member: Member) -> str:
+        """Return the comment of our tag in a member's running configuration."""
+        where = self.location.path("tag", names.TAG)
+        asked = {"type": "config", "action": "show", "xpath": where}
+        root = xml(member.target, member.client.ask(asked).body)
+        if not answers.is_success(root) and "No such node" not in answers.lines(root):
+            raise answers.refusal(member.target.name, root)
+        return root.findtext("result/entry/comments") or ""

@@ -1,0 +1,333 @@
+"""One change of a firewall: written, committed, kept or taken back.
+
+The running configuration changes only by a commit of this account's own changes: wherever a run
+ends, it leaves that configuration either as it was or as intended.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from lxml import etree
+
+from segctl.model.errors import (
+    ApplyError,
+    ConnectError,
+    DeviceError,
+    LostLockError,
+    ParseError,
+    UnknownError,
+    UnsupportedError,
+)
+from segctl.providers.panos import names, record, undo
+from segctl.providers.panos.holding import TRIES
+from segctl.providers.panos.jobs import Commit, JobLostError
+from segctl.providers.panos.undo import Push
+from segctl.providers.panos.writing import SAVED_NAME
+from segctl.providers.state import Run
+from segctl.transports import lock_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from segctl.providers.panos.member import Member
+    from segctl.providers.panos.place import Place
+    from segctl.providers.state import Unconfirmed
+
+_SAVED: Final = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
+
+
+class Pushing:
+    """What one run changes; `before` is what was read before, `former` a dead run's digest of it.
+
+    `last_check` is called when a change is written and validated, just before its commit.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self.run = Run()
+        self.before: bytes | memoryview = b""
+        self.former = ""
+        self.last_check: Callable[[], None] | None = None
+        self._push = Push()
+
+    @property
+    def _member(self) -> Member:
+        return self._place.member
+
+    @property
+    def token(self) -> str:
+        """The token of this run while it holds its locks."""
+        owner = self._member.holding.owner
+        return owner.token if owner is not None else ""
+
+    @property
+    def written(self) -> bool:
+        """Whether something was written that may have to be discarded."""
+        return bool(self._push.script)
+
+    @property
+    def live(self) -> bool:
+        """Whether a change that nobody judged is live, or may be."""
+        return self._push.live
+
+    def begin(self) -> None:
+        """Forget an earlier change."""
+        self._push = Push()
+
+    # --- settling ----------------------------------------------------------------------------
+
+    def adopt(self, change: Unconfirmed) -> None:
+        """Make `confirm` and `revert` apply to the change of a dead run whose lock was taken over.
+
+        Raises:
+            LockedError: the lock is not held.
+            ApplyError: the change no longer exists.
+        """
+        self._member.holding.check()
+        if not change.push or change.push != self._member.holding.settles:
+            raise ApplyError(
+                self._place.target.name,
+                f"the unconfirmed change of run {change.push} no longer exists: run the command "
+                "again",
+            )
+        self._push = Push(adopted=change, live=True)
+
+    # --- pushing -----------------------------------------------------------------------------
+
+    def push(self, script: str, *, revert_in: float | None = None) -> None:
+        """Make `script` live in one commit; on any failure go back and raise.
+
+        Requires an earlier `read` in the same session: a revert goes back to it.
+        """
+        self._member.wire.refuse_write()
+        if revert_in is not None:
+            message = f"{self._place.target.name}: PAN-OS has no timed revert of a commit"
+            raise UnsupportedError(message)
+        self._member.holding.check()
+        if self._member.holding.settles:
+            raise ApplyError(
+                self._place.target.name,
+                f"the change of the interrupted run {self._member.holding.settles} must be "
+                "confirmed or taken back before another change is made",
+            )
+        self._push = self._with_record(script)
+        try:
+            self._member.writer.save()
+            self._member.writer.write(list(etree.fromstring(self._push.script.encode())))
+            self._member.writer.validate()
+            if self.last_check is not None:
+                self.last_check()
+            self.commit("apply")
+        except LostLockError:
+            raise
+        except BaseException as first:
+            with suppress(KeyboardInterrupt):
+                self._place.progress("going back")
+            try:
+                self.revert()
+            except DeviceError as second:
+                raise _both(first, second) from first
+            raise
+
+    def _with_record(self, script: str) -> Push:
+        """Return the push of a script that also records its run in our tag's comment."""
+        own = ("tag", names.TAG)
+        scope = undo.read_scope(
+            self._place.target.name,
+            self.before,
+            self._place.location,
+            limit=self._limit,
+            keep=lambda key: key == own,
+        )
+        former = record.of_entry(scope.entry)
+        plans = former.plans if former is not None else ()
+        made = record.Record(
+            token=self.token,
+            by=lock_owner.this_run(),
+            before=scope.digest,
+            probes=self.run.probes,
+            plans=(self.run.plan_id, *plans) if self.run.plan_id else plans,
+        )
+        return Push(
+            script=record.with_record(script, scope.entry, made),
+            original=self.before,
+            before=scope.digest,
+        )
+
+    @property
+    def _limit(self) -> int:
+        """The limit for going back: what was small enough to read can always be restored."""
+        return 2 * self._place.target.max_answer
+
+    def confirm(self) -> None:
+        """Keep what was pushed or adopted: releasing the run's lock marks it as confirmed.
+
+        Raises:
+            HaStateError: another member of the pair leads now: nothing was confirmed.
+            LostLockError: this run no longer holds the lock.
+            UnknownError: the lock could not be released, or it is unknown whether it was.
+        """
+        if not self._push.script and self._push.adopted is None:
+            return
+        self._place.find_leader()
+        self._member.holding.check()
+        try:
+            if self._push.adopted is not None:
+                self._member.holding.settled()
+            else:
+                self._member.holding.release()
+        except LostLockError:
+            raise
+        except DeviceError as error:
+            self._push = Push(live=True)
+            raise UnknownError(
+                self._place.target.name,
+                "holds the new policy, but it is unknown whether that was confirmed "
+                f"({error.message}). {self._member.holding.remains()}",
+            ) from error
+        self._push = Push()
+
+    def revert(self) -> None:
+        """Restore the running and candidate configuration from before the push.
+
+        Raises:
+            LostLockError: this run no longer holds the lock, and changed nothing.
+            UnknownError: restoring failed; the message says what stays.
+        """
+        if not self._push.script and self._push.adopted is None:
+            return
+        problem: DeviceError | None = None
+        deadline = self._member.jobs.deadline()
+        for pause in TRIES:
+            try:
+                if self._went_back(deadline):
+                    self._place.await_alike(deadline)
+                    self._member.holding.settled()
+                    self._push = Push()
+                    return
+            except LostLockError:
+                raise
+            except ConnectError as error:
+                problem = error
+                time.sleep(pause)
+            except DeviceError as error:
+                problem = error
+                break
+        self._push = Push(live=True)
+        raise UnknownError(
+            self._place.target.name,
+            "could not go back by itself "
+            f"({problem.message if problem else 'it has changed again'}). "
+            f"The configuration before this run is saved on {self._place.where} as {SAVED_NAME}; "
+            f"run `segctl plan` to see what it holds now. {self._member.holding.remains()}",
+        ) from problem
+
+    def _went_back(self, deadline: float) -> bool:
+        """Try once to go back; return whether the device was already there."""
+        if (owner := self._member.holding.owner) is not None:
+            self._place.follow(owner, deadline)
+        self._member.jobs.settle([self.token], deadline)
+        self._member.holding.check()
+        self._member.writer.discard(deadline)
+        if self._push.adopted is not None and not self._push.script:
+            self._push = self._of_dead_run(self._push.adopted)
+        now = self._place.running(self._place.location.xpath)
+        push = self._push
+        steps = undo.steps(
+            self._place.target.name,
+            push.script,
+            push.original,
+            now,
+            limit=self._limit,
+            where=push.where,
+        )
+        if steps:
+            self._member.writer.write(steps)
+            self.commit("revert")
+        return not steps
+
+    def _of_dead_run(self, change: Unconfirmed) -> Push:
+        """Return what a dead run pushed, from the configuration it saved and the present one.
+
+        Raises:
+            ApplyError: the saved configuration is not the one from before its push.
+        """
+        name, location = self._place.target.name, self._place.location
+        before, saved = None, b""
+        for member in (self._member, *self._place.others):  # the run may have been on either
+            saved = member.client.ask({"type": "op", "cmd": _SAVED}).body
+            with suppress(ParseError):
+                before = undo.read_scope(
+                    name, saved, location, where=location.saved, limit=self._limit
+                )
+            if before is not None and before.digest == self.former:
+                break
+        if before is None or not self.former or before.digest != self.former:
+            raise ApplyError(
+                name,
+                f"{SAVED_NAME} on the device is not the configuration from before the change of "
+                f"run {change.push}, so the change cannot be taken back. To keep the change, "
+                "apply with its playbook, or release the locks; to undo it, load an older version "
+                "with `load config version N` and commit",
+            )
+        held = self._place.running(location.xpath)
+        now = undo.read_scope(name, held, location, limit=self._limit)
+        script = undo.difference(location, before, now)
+        return Push(script=script, original=saved, where=location.saved, adopted=change, live=True)
+
+    # --- committing --------------------------------------------------------------------------
+
+    def commit(self, doing: str) -> None:
+        """Commit this account's changes and wait; check the locks before and after.
+
+        If the commit's answer is lost, its outcome is taken from its job or the configuration.
+
+        Raises:
+            LostLockError: this run no longer holds its locks.
+            DeviceError: the commit failed, did not end, or never appeared.
+        """
+        self._place.progress("committing")
+        deadline = self._member.jobs.deadline()
+        self._member.holding.check()
+        if doing == "apply":
+            self._place.refuse_unready()
+        text = str(
+            Commit(
+                doing=doing,
+                token=self.token,
+                plan=self.run.plan_id,
+                before=self._push.before,
+            )
+        )
+        self._member.holding.submitted = self._push.live = True
+        try:
+            answer = self._member.jobs.patiently(lambda: self._member.client.commit(text), deadline)
+            job = answer.findtext("result/job") or ""
+        except (ConnectError, ParseError):
+            job = self._member.jobs.turned_up(self.token, deadline)
+            if not job and not self._committed(doing):
+                raise
+        try:
+            if job:
+                self._member.jobs.wait(job, "Commit", deadline)
+        except JobLostError:
+            if not self._committed(doing):
+                raise
+        self._member.holding.check()
+        if doing == "apply":
+            self._place.await_alike(self._member.jobs.deadline(), ready=True)
+
+    def _committed(self, doing: str) -> bool:
+        """Whether the running configuration has this run's record."""
+        record = self._place.record()
+        return doing == "apply" and record is not None and record.token == self.token
+
+
+def _both(first: BaseException, second: DeviceError) -> DeviceError:
+    """Return an error that says why the push failed and why going back failed."""
+    if not isinstance(first, DeviceError):
+        return second
+    return type(second)(second.device, f"{first.message}. {second.message}")

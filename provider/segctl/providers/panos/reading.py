@@ -1,0 +1,149 @@
+"""Everything that one read of a firewall asks, in one document for `parse`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from segctl.model.errors import ApplyError, ParseError
+from segctl.providers.panos import locks, names, pushed, references, refusals, version
+from segctl.providers.panos.jobs import last_commit
+from segctl.providers.panos.member import SYSTEM, Member, clock
+from segctl.providers.panos.parse import COUNTED_KINDS
+from segctl.providers.panos.snapshot import Snapshot
+from segctl.providers.panos.wire import xml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from segctl.providers.panos.location import Location
+    from segctl.providers.panos.locks import Held
+    from segctl.providers.panos.pair import Pair
+    from segctl.transports.target import Target
+
+#: Values that change by themselves: clocks, and content that no plan depends on.
+_MOVING: Final = re.compile(
+    rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
+)
+_CLOCK: Final = re.compile(rb"<time>([^<]*)</time>")
+
+
+def without_moving(system: bytes) -> bytes:
+    """Return what a device says of itself without the values that change by themselves."""
+    return _MOVING.sub(b"", system)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reader:
+    """Reads one virtual system of a firewall, or of the leading member of a pair.
+
+    `target` has the name that the document bears, `token` is the run's own, whose locks are left
+    out. `room` is how many bytes of answers still fit.
+    """
+
+    target: Target
+    member: Member
+    pair: Pair | None
+    location: Location
+    token: str = ""
+    room: int = 0
+
+    def read(self) -> bytes:
+        """Return the running configuration and what is needed to judge it, in one document.
+
+        The number of requests is constant, however large the configuration is. As long as nobody
+        changes the device, the document stays the same, byte for byte.
+        """
+        self.room = self.target.max_answer
+        system = self.get({"type": "op", "cmd": SYSTEM})
+        told = xml(self.target, system)
+        self.member.writer.version = told.findtext("result/system/sw-version") or ""
+        if told.get("status") == "success":  # the parser refuses what is not an answer
+            version.check(self.target, self.member.writer.version)
+        parts = {
+            "system": without_moving(system),
+            "pending": self.get({"type": "op", "cmd": refusals.CHANGES}),
+            "vsys": self.config("show", self.location.xpath),
+            "shared": self.config("show", names.SHARED),
+            "applications": self.config("get", "/config/predefined/application/entry/@name"),
+            "containers": self.config("get", "/config/predefined/application-container"),
+        }
+        parts |= self._elsewhere(parts)
+        parts |= pushed.ask(self.get, parts, self.location.name)
+        for kind in COUNTED_KINDS:
+            counted = f"{self.location.all_of(kind)}/entry/@name"
+            parts[f"count {kind}"] = self.config("get", counted)
+        parts["locks"] = self.locks(system)
+        if self.pair is not None:
+            parts["pair"] = self.pair.part()
+        return Snapshot(
+            host=self.target.name,
+            user=self.member.target.user,
+            scope=str(self.location.scope),
+            parts=parts,
+            limit=self.target.max_answer,
+        ).dump()
+
+    def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the other parts of the configuration that may refer to our objects.
+
+        A delete is judged against the candidate, so if somebody has uncommitted changes, the
+        candidate is read as well. Accounts (``mgt-config``) name no objects and are not read.
+        """
+        actions = {"": "show"}
+        if b"<entry" in parts["pending"]:
+            actions[" candidate"] = "get"
+        found = {
+            section + which: self.config(action, f"{names.DEVICE}/{section}")
+            for section in references.SECTIONS
+            for which, action in actions.items()
+        }
+        if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
+            others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self.location.name)}]"
+            found[references.SYSTEMS] = self.config("get", others)
+        return found
+
+    def config(self, action: str, xpath: str) -> bytes:
+        """Return the answer to a request of a part of the configuration."""
+        return self.get({"type": "config", "action": action, "xpath": xpath})
+
+    def get(self, params: Mapping[str, str]) -> bytes:
+        """Return the answer to a request, as far as there is room."""
+        answer = self.member.client.ask(params, limit=self.room)
+        self.room -= len(answer.body)
+        return answer.body
+
+    def locks(self, system: bytes) -> bytes:
+        """Return the locks as a part of the document, and whether our runs are alive.
+
+        Those on the other member of a pair are among them: a run that died before a failover left
+        its own there. Remaining leases are included only if there are such locks.
+        """
+        match = _CLOCK.search(system)
+        now = match[1].decode(errors="replace") if match else ""
+        rows = [locks.Row(lock=lock, clock=now) for lock in self._held(self.member)]
+        others = [] if self.pair is None else self.pair.others()
+        for other in others:
+            held = self._held(other)
+            theirs = clock(other.client) if any(lock.owner for lock in held) else ""
+            where = f" on {other.target.name}"
+            rows += [locks.Row(lock=lock, clock=theirs, where=where) for lock in held]
+        tokens = {token for row in rows for token in row.lock.tokens} - {self.token}
+        accounts = {each.target.user for each in (self.member, *others)}
+        return locks.to_part(rows, accounts=accounts, pushed=self._last(tokens, others))
+
+    def _held(self, member: Member) -> list[Held]:
+        try:
+            return member.holding.held()
+        except ApplyError as error:
+            message = f"refuses to list its locks: {error.message}"
+            raise ParseError(member.target.name, message) from error
+
+    def _last(self, tokens: set[str], others: Sequence[Member]) -> str:
+        """Return the run that made the last commit of these runs, if that was a change."""
+        for member in (self.member, *others) if tokens else ():
+            commit = last_commit(member.jobs.ours(tokens))
+            if commit is not None:
+                return commit.token if commit.doing == "apply" else ""
+        return ""

@@ -1,0 +1,112 @@
+"""A high-availability pair on the command line, with mocks that are served for both members."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+import yaml
+
+from cli_support import PASSWORD, POLL, Plant
+from segctl.inventory import load
+from segctl.operations.demo import astray, fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from segctl_mocks import PanosMock
+    from segctl_mocks.panos.ha import Room
+
+PEER = {"ansible_host": "192.0.2.12", "ansible_user": "second"}
+
+
+@pytest.fixture
+def plant(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Plant]:
+    """The plant, in which fw1 is a pair."""
+    hosts = yaml.safe_load((folder / "hosts.yml").read_text("utf-8"))
+    hosts["all"]["children"]["plant"]["hosts"]["fw1-b"] = PEER
+    (folder / "hosts.yml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    own = folder / "host_vars/fw1.yml"
+    own.write_text(own.read_text("utf-8") + "segctl_ha_peer: fw1-b\n", encoding="utf-8")
+    today = date(2026, 11, 22)
+    loaded = load([folder / "hosts.yml"], today=today)
+    with fleet(loaded, today, overlay=folder / "mocks.yml", multi_vsys=["fw2"]) as running:
+        overlaid = load([folder / "hosts.yml", folder / "mocks.yml"], today=today)
+        assert list(astray(running, overlaid)) == []
+        yield Plant(folder, running, capsys)
+
+
+def room(plant: Plant) -> Room:
+    found = plant.fleet["fw1"].device.room
+    assert found is not None
+    return found
+
+
+def members(plant: Plant) -> tuple[PanosMock, PanosMock]:
+    return plant.fleet["fw1"], plant.fleet["fw1-b"]
+
+
+def test_both_members_are_served_and_one_firewall_is_planned(plant: Plant) -> None:
+    entries = plant.fleet.entries
+    assert entries["fw1-b"]["ansible_user"] == "second"
+    assert entries["fw1-b"]["ansible_password"] == PASSWORD
+    assert entries["fw1"]["ansible_port"] != entries["fw1-b"]["ansible_port"]
+    document = plant("plan", "--json").json
+    jsonschema.validate(document, plant("schema", "plan").json)
+    pair, alone = document["devices"]
+    assert (pair["name"], pair["answered"], alone["name"]) == ("fw1", "fw1", "fw2")
+    assert len(set(pair["serials"])) == 2
+    assert pair["serial"] in pair["serials"]
+    assert "answered" not in alone
+    assert plant.fleet["fw2"].settings.multi_vsys
+    done = plant("plan", "-l", "fw1-b")
+    assert done.code == 1
+    assert "fw1-b is the peer of fw1" in done.err
+
+
+def test_a_saved_plan_is_applied_after_a_failover_which_is_said(plant: Plant) -> None:
+    assert plant("plan", "-o", "plan.json").code == 0
+    room(plant).fail_over()
+    done = plant("apply", "plan.json")
+    assert done.code == 0
+    assert "fw1-b is active now; when the plan was made, fw1 was" in done.out + done.err
+    assert all(POLL.encode() in mock.running() for mock in members(plant))
+    out = plant("drift").out
+    assert re.search(r"fw1  .*in sync", out)
+    assert plant("plan", "-v").code == 0
+    found = plant("drift", "--json").json["devices"][0]
+    assert (found["answered"], found["status"]) == ("fw1-b", "in_sync")
+
+
+def test_a_pair_that_is_not_synchronized_is_drift_and_is_not_changed(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    room(plant).part(plant.fleet["fw1-b"].device)
+    done = plant("drift", "-l", "fw1")
+    assert done.code == 2
+    assert "the configurations of fw1 and fw1-b are `not synchronized`" in done.out
+    document = plant("drift", "-l", "fw1", "--json").json
+    jsonschema.validate(document, plant("schema", "drift").json)
+    (kept,) = document["devices"][0]["not_kept"]
+    assert kept["subject"] == "the peer"
+    plant.edit("group_vars/plant.yml", "destination: [plc1, plc2]", "destination: [plc1]")
+    done = plant("apply", "-l", "fw1", "--auto-approve", "--json")
+    assert done.code == 1
+    assert "ha_state" in done.out
+    assert "sync-to-remote" in done.out
+
+
+def test_the_history_takes_either_member_for_the_same_device(plant: Plant) -> None:
+    words = ("drift", "-l", "fw1", "--history", "history.db")
+    assert plant("apply", "--auto-approve").code == 0
+    assert plant(*words).code == 0
+    room(plant).fail_over()
+    done = plant(*words)
+    assert done.code == 0
+    assert "another serial number" not in done.err
+    room(plant).lose(plant.fleet["fw1"].device)
+    plant.fleet["fw1"].stop()
+    assert "another serial number" not in plant(*words).err
