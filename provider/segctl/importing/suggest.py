@@ -62,9 +62,21 @@ class Suggested:
     warnings: tuple[Problem, ...] = ()
 
 
-def suggest(live: Live, managed: Managed, provider: Provider) -> Suggested:
-    """Return a conduit for each rule of others that allows traffic between zones."""
-    return _Suggester(live, managed, provider).suggest()
+def suggest(
+    live: Live,
+    managed: Managed,
+    provider: Provider,
+    linted: Mapping[str, Sequence[str]] | None = None,
+) -> Suggested:
+    """Return a conduit for each rule of others that allows traffic between zones.
+
+    Args:
+        live: the device.
+        managed: what of it is ours.
+        provider: its platform.
+        linted: what lint says of its rules, by their names.
+    """
+    return _Suggester(live, managed, provider, linted or {}).suggest()
 
 
 class _UnsaidError(Exception):
@@ -82,8 +94,15 @@ class _Notes:
 class _Suggester:
     """Goes through the rules of others, first to last."""
 
-    def __init__(self, live: Live, managed: Managed, provider: Provider) -> None:
+    def __init__(
+        self,
+        live: Live,
+        managed: Managed,
+        provider: Provider,
+        linted: Mapping[str, Sequence[str]],
+    ) -> None:
         self._live = live
+        self._linted = linted
         self._naming = application_names(provider)
         self._places = Places(managed)
         policies = (live.others, live.policy)
@@ -128,19 +147,21 @@ class _Suggester:
         name = one_line(rule.name)
         if rule.disabled or rule.action != "allow":
             state = f"{rule.action}, disabled" if rule.disabled else rule.action
-            self._left.append(f"{name}: {state}")
+            self._left.append("; ".join((f"{name}: {state}", *self._linted.get(rule.name, ()))))
             return []
         notes = _Notes()
         try:
             made = self._allow(rule, notes)
         except _UnsaidError as error:
-            self._left.append(f"{name}: allow; {error}")
+            said = (f"{name}: allow; {error}", *self._linted.get(rule.name, ()))
+            self._left.append("; ".join(said))
             self._warn(rule, f"no conduit is suggested: {error}")
             return []
         for text in notes.lost:
             self._warn(rule, text)
         described = one_line(rule.description).strip()[:_LONGEST_NOTE]
-        every = (*([described] if described else []), *notes.said, *notes.lost)
+        linted = self._linted.get(rule.name, ())
+        every = (*([described] if described else []), *notes.said, *notes.lost, *linted)
         self._notes |= {conduit.id: every for conduit in made}
         return made
 
