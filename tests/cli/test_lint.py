@@ -343,7 +343,7 @@ def test_an_import_tells_what_is_wrong_with_the_rules(applied: Plant) -> None:
     done = applied("import", "fw1", "-o", "text")
     assert done.code == 0
     assert f"  warning: {POLL}: shadowed: never applies: stop before it matches all" in done.out
-    assert "  error: all: permits everything: permits everything from any zone" in done.out
+    assert "  error: all: permits everything from any zone to any zone" in done.out
     assert done.out.splitlines()[-1].startswith("2 zones, 1 conduits in force, 1 suggested; ")
     written = (applied.folder / "text/group_vars/plant/conduits.yml").read_text(encoding="utf-8")
     assert "# lint: never applies: all before it matches all that it matches" in written

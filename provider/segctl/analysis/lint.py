@@ -257,13 +257,15 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         verb = "matches" if len(others) == 1 else "match"
         message = f"never applies: {_listed(others)} before it {verb} all that it matches"
         verb = "decides" if len(unlike) == 1 else "decide"
-        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else ", and decide alike"
+        alike = f", and {'decides' if len(others) == 1 else 'decide'} alike"
+        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else alike
     else:
         verb = "decides" if len(others) == 1 else "decide"
         message = f"not needed: without it {_listed(others)} {verb} the same"
     differs = [one for one in by if _kept_besides(rule, seen.rules[one])]
     if kind == "redundant" and differs:
-        message += "; they log or inspect otherwise"
+        they = "it logs or inspects" if len(differs) == len(others) == 1 else "they log or inspect"
+        message += f"; {they} otherwise"
     light = kind == "redundant" and (others[-1:] == (_DEFAULT_RULE,) or bool(differs))
     yield Finding(
         kind=kind,
@@ -294,11 +296,9 @@ def _related(seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]) -> 
     if group is None:
         return
     others = seen.names(group.earlier)
-    listed = _listed(others)
-    if kind == "generalised":
-        message = f"matches all that {listed} before it match, and decides otherwise"
-    else:
-        message = f"matches some of what {listed} before it match, and decides otherwise"
+    listed = f"{_listed(others)} before it {'matches' if len(others) == 1 else 'match'}"
+    what = "all that" if kind == "generalised" else "some of what"
+    message = f"matches {what} {listed}, and decides otherwise"
     yield Finding(
         kind=kind,
         severity="note" if kind == "generalised" else "warning",

@@ -79,6 +79,10 @@ def suggest(
     return _Suggester(live, managed, provider, linted or {}).suggest()
 
 
+def _empty(names: Iterable[str]) -> str:
+    return f"{', '.join(map(one_line, names))} (holds nothing, or itself)"
+
+
 class _UnsaidError(Exception):
     """The inventory cannot say a rule at all, or only by guessing."""
 
@@ -253,8 +257,8 @@ class _Suggester:
             found.update((end, None) for end in ends if end is not None)
             if None in ends:
                 unsaid[f"{called} (in the networks of another zone)"] = None
-        if unsaid:
-            text = ", ".join(unsaid)
+        if unsaid or not found:
+            text = ", ".join(unsaid) or _empty(names)
             if not found:
                 raise _UnsaidError(f"the inventory cannot express {text}")
             notes.lost.append(f"not taken over: {text}")
@@ -356,8 +360,8 @@ class _Suggester:
                 lost.append(name)
             else:
                 names.add(name)
-        if lost:
-            text = ", ".join(map(one_line, lost))
+        if lost or not names:
+            text = ", ".join(map(one_line, lost)) or _empty(rule.applications)
             if not names:
                 raise _UnsaidError(f"the inventory cannot express application {text}")
             notes.lost.append(f"not taken over: application {text}")

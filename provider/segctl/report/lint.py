@@ -131,6 +131,7 @@ def _example(point: Point) -> dict[str, Any]:
         "service": service_text(point.service),
         "application": point.application,
         "user": point.user,
+        "time": point.when,
     }
 
 
@@ -188,8 +189,9 @@ def _rows(rows: Sequence[Mapping[str, Any]], *, notes: bool) -> Iterator[Line]:
             hidden += 1
             continue
         lead = f"  {row['severity']}: "
-        title = _TITLES[row["kind"]]
-        text = f"{row['subject']}: {title}: {row['message']}"
+        title = f"{_TITLES[row['kind']]}: "
+        title = "" if row["message"].startswith(title[:-2]) else title
+        text = f"{row['subject']}: {title}{row['message']}"
         yield Line(lead=lead, text=text, lead_style=_STYLES[row["severity"]])
         if row["example"] is not None:
             text = _example_text(row)
@@ -203,6 +205,7 @@ def _example_text(row: Mapping[str, Any]) -> str:
     said = [f"{one['source']} → {one['destination']} {one['service']}"]
     said += [one["application"]] if one["application"] else []
     said += [f"by {one['user']}"] if one["user"] else []
+    said += [f"at {one['time']}"] if one["time"] else []
     zones = [row["from_zone"] or "any zone", row["to_zone"] or "any zone"]
     return f"{' '.join(said)}  ({' → '.join(zones)})"
 
