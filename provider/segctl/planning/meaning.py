@@ -295,8 +295,7 @@ class _Work:
         self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
     ) -> None:
         """Note packets in question, each with what the question is."""
-        before, after = permitted(left, found.unknown), permitted(right, found.unknown)
-        wider, narrower = after.can - before.sure, before.can - after.sure
+        wider, narrower = found.wider, found.narrower
         for space, may in (
             (wider - narrower, (WIDEN,)),
             (narrower - wider, (NARROW,)),
