@@ -163,7 +163,26 @@ def test_a_denial_of_what_is_not_declared_blocks_nothing(applied: Plant) -> None
     assert (code, device["items"]) == (0, [])
 
 
+def test_an_example_of_a_rule_with_a_schedule_says_when(applied: Plant) -> None:
+    hours = "<recurring><daily><member>20:00-23:59</member></daily></recurring>"
+    night = f"<entry name='night'><schedule-type>{hours}</schedule-type></entry>"
+    applied.fleet["fw1"].edit("set", f"{VSYS}/schedule", night, admin="jane")
+    rule = theirs("stop", action="deny")
+    put(applied, rule.replace("<action>", "<schedule>night</schedule><action>"))
+    found = items(drift(applied)[1])["rule", "stop"]
+    assert found["state"] == "blocked"
+    assert found["example"].endswith(" at Mon 20:00")
+
+
 # --- what cannot be told -------------------------------------------------------------------------
+
+
+def test_a_rule_that_is_not_there_is_missing_and_no_more(plant: Plant) -> None:
+    put(plant, theirs(source="CN"), where="bottom")
+    _, device = drift(plant)
+    told = {(one["kind"], one["subject"]) for one in device["findings"]}
+    assert ("cannot_tell", "theirs") in told
+    assert ("cannot_tell", POLL) not in told
 
 
 def in_region(plant: Plant) -> None:

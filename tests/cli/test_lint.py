@@ -267,3 +267,98 @@ def test_a_snapshot_of_a_device_that_is_not_selected(applied: Plant) -> None:
     assert applied("snapshot", "fw1", "-o", "fw1.json").code == 0
     done = applied("lint", "fw2", "--offline", "fw1.json", "--json")
     assert done.json["error"]["message"] == "fw1.json is of fw1, which is not selected"
+
+
+# --- in plans and imports ------------------------------------------------------------------------
+
+#: One more flow of the polling conduit, which has all that the first one has.
+TWICE = "      writes: {source: [scada1], protocols: {modbus: [read, write]}}\n"
+
+
+def last(plant: Plant) -> None:
+    """Have our block belong below the rules of others on fw1."""
+    file = plant.folder / "host_vars/fw1.yml"
+    file.write_text(file.read_text(encoding="utf-8") + "segctl_position: last\n", encoding="utf-8")
+
+
+def twice(plant: Plant) -> None:
+    """Declare what fw1 is to permit once more."""
+    file = plant.folder / "group_vars/plant.yml"
+    text = file.read_text(encoding="utf-8")
+    at = text.index("  replication:")
+    file.write_text(text[:at] + TWICE + text[at:], encoding="utf-8")
+
+
+def planned(plant: Plant, *words: str) -> dict[tuple[str, str], Any]:
+    """What a plan finds on fw1; nothing of it keeps it from being applied."""
+    with plant.untouched():
+        done = plant("plan", "-l", "fw1", "--json", *words)
+    assert done.code == 0, done.out
+    jsonschema.validate(done.json, plant("schema", "plan").json)
+    (device,) = done.json["devices"]
+    return {(one["kind"], one["subject"]): one for one in device["findings"]}
+
+
+def test_a_plan_tells_once_that_others_deny_what_is_ours(plant: Plant) -> None:
+    last(plant)
+    theirs(plant, "stop", "deny", destination="10.20.1.0/24", where="bottom")
+    found = planned(plant)
+    assert ("blocked", "stop") in found
+    assert not [subject for kind, subject in found if kind == "shadowed"]
+
+
+def test_a_plan_tells_that_a_rule_of_others_does_the_work_of_ours(plant: Plant) -> None:
+    last(plant)
+    theirs(plant, "theirs", destination="10.20.1.0/24", where="bottom")
+    found = planned(plant)["redundant", POLL]
+    assert found["severity"] in {"warning", "note"}
+    assert found["message"].startswith(f"rule {POLL!r} never applies: theirs before it")
+    assert found["hint"].startswith("for example 10.20.2.5 → 10.20.1.11 tcp/502 modbus-")
+    assert "have the rule of others removed or moved below our block" in found["hint"]
+    assert "never applies: theirs before it" in plant("plan", "-l", "fw1").out
+
+
+def test_a_plan_tells_of_a_standing_rule_that_a_new_one_makes_redundant(applied: Plant) -> None:
+    assert not [kind for kind, _ in planned(applied) if kind == "redundant"]
+    twice(applied)
+    files = {"sarif": "plan.sarif", "markdown": "plan.md", "html": "plan.html"}
+    words = [f"--{name}={file}" for name, file in files.items()]
+    found = planned(applied, *words)["redundant", POLL]
+    assert found["severity"] == "warning"
+    assert "without it plant.polling.writes decides the same" in found["message"]
+    assert "remove what one of the conduits has twice" in found["hint"]
+    for file in files.values():
+        text = (applied.folder / file).read_text(encoding="utf-8")
+        assert "without it plant.polling.writes decides the same" in text
+    sarif = json.loads((applied.folder / "plan.sarif").read_text(encoding="utf-8"))
+    assert "redundant" in {one["ruleId"] for one in sarif["runs"][0]["results"]}
+    assert applied("apply", "--auto-approve").code == 0
+    assert ("redundant", POLL) not in planned(applied)  # nothing changes between these zones
+
+
+def test_an_import_tells_what_is_wrong_with_the_rules(applied: Plant) -> None:
+    theirs(applied, "stop", "deny", destination="10.20.1.0/24")
+    theirs(applied, "all", from_="any", to="any", where="bottom")
+    theirs(applied, "web", service="service-https", where="bottom")
+    done = applied("import", "fw1", "-o", "text")
+    assert done.code == 0
+    assert f"  warning: {POLL}: shadowed: never applies: stop before it matches all" in done.out
+    assert "  error: all: permits everything from any zone to any zone" in done.out
+    assert done.out.splitlines()[-1].startswith("2 zones, 1 conduits in force, 1 suggested; ")
+    written = (applied.folder / "text/group_vars/plant/conduits.yml").read_text(encoding="utf-8")
+    assert "# lint: never applies: all before it matches all that it matches" in written
+    assert "# all: allow; " in written
+    assert "; lint: permits everything from any zone to any zone" in written
+    with applied.untouched():
+        document = applied("import", "fw1", "-o", "json", "--json").json
+    jsonschema.validate(document, applied("schema", "import").json)
+    found = {(one["kind"], one["subject"]) for one in document["lint"]["findings"]}
+    assert {("shadowed", POLL), ("permits_everything", "all"), ("redundant", "web")} <= found
+    assert (
+        document["lint"]["findings"]
+        == linted(applied, "-l", "fw1", code=1)["devices"][0]["findings"]
+    )
+
+
+def test_an_import_without_anything_to_say_says_nothing_of_lint(applied: Plant) -> None:
+    assert "linted" not in applied("import", "fw1").out

@@ -192,7 +192,10 @@ def test_a_device_that_decides_otherwise_is_believed_no_more_than_we_are(applied
     deny = fields(source="10.20.2.5", application="modbus").replace("allow", "deny")
     add(applied, deny)
     applied.fleet["fw1"].edit("move", f"{RULES}/entry[@name='theirs']", where="top", commit=True)
-    document = proved(applied, "-l", "fw1", code=1)  # the mock's question knows no containers
+    rule = f"<entry name='{POLL}'><index>2</index><action>allow</action></entry>"
+    body = f"<response status='success'><result><rules>{rule}</rules></result></response>".encode()
+    applied.fleet["fw1"].fail("body", contains="security-policy-match", body=body, times=2)
+    document = proved(applied, "-l", "fw1", code=1)
     (example,) = device(document)["examples"]
     assert (example["kind"], example["rule"]) == ("denied", "theirs")
     assert example["disagreement"] == f"the device decides about it by {POLL}"

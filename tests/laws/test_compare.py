@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segctl.analysis.compare import implies
 from segctl.analysis.decide import decider
+from segctl.analysis.effective import Reading
 from segctl.model.policy import (
     Address,
     AddressGroup,
@@ -53,6 +55,30 @@ def test_a_difference_is_what_packets_tell_apart(
     before, after = passing(left), passing(right)
     told(difference(left, right), before, after)
     assert bool(difference(left, right)) is (before != after)
+
+
+def test_a_doubt_of_one_side_is_of_one_direction() -> None:
+    """Whatever is in CN, the second permits all that the first does, and perhaps more."""
+    web = Rule(name="web", from_zones=("it",), to_zones=("ot",), sources=("a1",))
+    region = replace(web, name="region", sources=("CN",))
+    deny = replace(region, name="deny", action="deny")
+    for left, right, wider, narrower in (
+        ((web,), (web, region), True, False),
+        ((web, region), (web,), False, True),
+        ((region,), (region, web), True, False),
+        ((web,), (deny, web), False, True),
+        ((deny, web), (web,), True, False),
+        ((deny, web), (region, web), True, False),
+        ((region,), (web,), True, True),
+    ):
+        before, after = (OBJECTS.replace(rules=rules) for rules in (left, right))
+        found = difference(before, after)
+        assert (bool(found.wider), bool(found.narrower)) == (wider, narrower), (left, right)
+        one, other = (Reading(policy=policy, platform=PLAIN) for policy in (before, after))
+        if not found.less:
+            assert implies(one, other) == ("cannot tell" if narrower else "yes")
+        if not found.more:
+            assert implies(other, one) == ("cannot tell" if wider else "yes")
 
 
 @settings(max_examples=8)
@@ -102,8 +128,9 @@ def test_whatever_unknown_words_stand_for_the_difference_holds(
     for packet in PACKETS:
         at = POINTS[packet]
         more, less = packet in after - before, packet in before - after
-        assert not more or at in found.more or at in found.unknown
-        assert not less or at in found.less or at in found.unknown
+        assert not more or at in found.more or at in found.wider
+        assert not less or at in found.less or at in found.narrower
+        assert (at in found.unknown) is (at in found.wider or at in found.narrower)
         assert more or at not in found.more
         assert less or at not in found.less
 

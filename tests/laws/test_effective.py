@@ -214,6 +214,38 @@ def test_a_wildcard_mask_is_exact() -> None:
         matches = number & ~free == base & ~free
         assert (Point(number, 0, 0) in found.sure) is matches
         assert (Point(number, 0, 0) in found.can) is matches
+        packet = Packet(
+            from_zone="it",
+            to_zone="ot",
+            source=host_of(number),
+            destination=host_of(0),
+            protocol="tcp",
+            port=1,
+        )
+        assert (decide(policy, packet).rule == "r") is matches
+
+
+def test_of_wildcards_that_overlap_the_device_alone_knows_which_counts() -> None:
+    """PAN-OS takes the longest prefix among them, or the first rule, as it is set up."""
+    wide = Address(name="wide", value="10.0.0.1/0.0.3.0", type="wildcard")
+    long = Address(name="long", value="10.0.0.1/0.0.1.0", type="wildcard")
+    idle = Address(name="idle", value="10.0.0.0/0.0.0.255", type="wildcard")
+    deny = Rule(name="d", from_zones=("it",), to_zones=("ot",), sources=("wide",), action="deny")
+    allow = Rule(name="a", from_zones=("it",), to_zones=("ot",), sources=("long",))
+    policy = Policy(addresses=(wide, long, idle), rules=(deny, allow))
+    chain = Reading(policy=policy, platform=PLAIN).between("it", "ot")
+    both = {0x0A000001, 0x0A000101}
+    for number in range(0x0A000000, 0x0A000400):
+        packet = Point(number, 0, 0)
+        assert (packet in chain[0].can) is (number & 0xFF == 1)
+        assert (packet in chain[0].sure) is (number & 0xFF == 1 and number not in both)
+        assert (packet in permitted(chain).unknown) is (number in both)
+    (why,) = chain[0].why
+    assert why.startswith("d: wide overlaps with other wildcard addresses, of which the device")
+    alone = replace(policy.rules[0], name="one")
+    kept = Reading(policy=policy.replace(rules=(alone,)), platform=PLAIN).between("it", "ot")
+    assert kept[0].sure == kept[0].can
+    assert kept[0].basis == ()
 
 
 def test_the_hours_of_a_schedule_are_minutes_of_the_week() -> None:

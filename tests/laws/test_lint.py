@@ -243,3 +243,20 @@ def _matches(rule: Rule, packet: Packet) -> bool:
     """Whether a rule alone decides about a packet."""
     alone = OBJECTS.replace(rules=(rule,))
     return decide(alone, packet).rule == rule.name
+
+
+@settings(max_examples=200)
+@given(chains, defaults, st.sets(st.integers(0, 6)))
+def test_of_some_rules_it_says_what_it_says_of_all(
+    found: tuple[Rule, ...], default: tuple[DefaultRule, ...], picked: set[int]
+) -> None:
+    """Only rules that others lean on may be looked at too little; then less is said, never more."""
+    only = {rule.name for at, rule in enumerate(found) if at in picked}
+    policy = OBJECTS.replace(rules=found, defaults=default)
+    every = set(lint(Reading(policy=policy, platform=PLAIN)).findings)
+    some = set(lint(Reading(policy=policy, platform=PLAIN), only=only).findings)
+    assert {one.subject for one in some} <= only
+    said = {(one.kind, one.subject) for one in every if one.subject in only}
+    assert {(one.kind, one.subject) for one in some} <= said
+    missing = said - {(one.kind, one.subject) for one in some}
+    assert {kind for kind, _ in missing} <= {"redundant"}

@@ -28,6 +28,7 @@ from segctl.model.scope import Scope
 from segctl.model.site import Position
 from segctl.planning.meaning import meaning
 from segctl.planning.outlook import outlook
+from segctl.planning.sides import sides as sides_of
 from segctl.providers.base import Capabilities, Identity, Live
 from support.words import Plain
 
@@ -207,7 +208,7 @@ def test_a_decision_changes_exactly_where_a_row_says_so(
     plan: tuple[tuple[Change, ...], Live], data: st.DataObject
 ) -> None:
     changes, live = plan
-    found, _ = meaning(changes, live, FIREWALL)
+    found, _ = meaning(changes, sides_of(changes, live, FIREWALL))
     before, after = live.effective(), outlook(live.effective(), changes)
     assert not found.unknown
     for _ in range(20):
@@ -253,7 +254,7 @@ def _marked(
 def test_a_plan_is_marked_as_it_is(plan: tuple[tuple[Change, ...], Live]) -> None:
     """It widens if and only if a change of it does; what only describes does neither."""
     changes, live = plan
-    found, _ = meaning(changes, live, FIREWALL)
+    found, _ = meaning(changes, sides_of(changes, live, FIREWALL))
     assert bool(found.more) is any(mark in {"widens", "both"} for mark in found.marks)
     assert bool(found.less) is any(mark in {"narrows", "both"} for mark in found.marks)
     assert len(found.marks) == len(changes)
@@ -273,7 +274,7 @@ def test_a_guarded_rule_loses_a_packet_if_and_only_if_that_is_said(
         for rule in live.policy.rules
         if rule.action == "allow" and not rule.disabled
     }
-    _, cuts = meaning(changes, live, FIREWALL, guarded)
+    _, cuts = meaning(changes, sides_of(changes, live, FIREWALL), guarded)
     before, after = live.effective(), outlook(live.effective(), changes)
     assert all(cut.sure for cut in cuts)
     lost = {cut.rule for cut in cuts}

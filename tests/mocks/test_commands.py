@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import urllib.request
 from collections.abc import Callable
@@ -73,6 +74,46 @@ def test_policy_match(policy: PanosMock, op: Ask, source: str, port: int, names:
     answer = op(MATCH.format(source=source, port=port))
     assert [entry.get("name") for entry in answer.iter("entry")] == names
     assert policy.writes == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "application", "matches"),
+    [
+        ({"source": "wild"}, "ssl", True),
+        ({"source": "wide"}, "ssl", False),
+        ({"application": "modbus"}, "modbus-read-coils", True),
+        ({"application": "modbus"}, "ssl", False),
+        ({"type": "interzone"}, "ssl", True),
+        ({"user": "known-user"}, "ssl", False),
+        ({"user": "unknown"}, "ssl", True),
+    ],
+)
+def test_policy_match_of_words(
+    mock: PanosMock, op: Ask, fields: dict[str, str], application: str, *, matches: bool
+) -> None:
+    """Wildcards, applications that stand for others, types of rules and users that are a state."""
+    wilds = {"wild": "10.0.0.5/0.1.255.0", "wide": "10.0.0.6/0.1.255.0"}
+    for name, value in wilds.items():
+        entry = f"<entry name='{name}'><ip-wildcard>{value}</ip-wildcard></entry>"
+        mock.edit("set", f"{VSYS}/address", entry)
+    more = f"<rule-type>{fields['type']}</rule-type>" if "type" in fields else ""
+    if "user" in fields:
+        more += f"<source-user><member>{fields['user']}</member></source-user>"
+    said = rule("r", fields.get("source", "any"), more=more)
+    if "application" in fields:
+        said = re.sub(
+            "<application>.*</application>",
+            f"<application><member>{fields['application']}</member></application>",
+            said,
+        )
+    mock.edit("set", RULES, said, commit=True)
+    asked = MATCH.format(source="10.1.0.5", port=443)
+    asked = asked.replace(
+        "</security-policy-match>",
+        f"<application>{application}</application></security-policy-match>",
+    )
+    answer = op(asked)
+    assert ([entry.get("name") for entry in answer.iter("entry")] == ["r"]) is matches
 
 
 def test_policy_match_wants_an_address(policy: PanosMock, op: Ask) -> None:

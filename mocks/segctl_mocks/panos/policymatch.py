@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import ApiError
+from segctl_mocks.panos.content import applications
 from segctl_mocks.panos.pushed import object_of
 from segctl_mocks.panos.reports import enforced
 from segctl_mocks.panos.tree import Element, text_of
@@ -52,6 +54,8 @@ def _matches(device: PanosDevice, rule: Element, query: Element, vsys: str) -> b
         wanted = text_of(query.find(tag))
         if wanted and not {wanted, "any"} & set(members(rule, tag)):
             return False
+    if not _type_matches(rule, query) or not _user_matches(rule, query):
+        return False
     for tag in ("source", "destination"):
         if not _address_matches(device, rule, query, tag, vsys):
             return False
@@ -62,12 +66,32 @@ def _matches(device: PanosDevice, rule: Element, query: Element, vsys: str) -> b
     return _service_matches(device, rule, query, vsys)
 
 
+def _type_matches(rule: Element, query: Element) -> bool:
+    """Whether a rule is for packets within a zone, or between zones, as they are asked about."""
+    inside = text_of(query.find("from")) == text_of(query.find("to"))
+    return text_of(rule.find("rule-type")) != ("interzone" if inside else "intrazone")
+
+
+def _user_matches(rule: Element, query: Element) -> bool:
+    """Whether a rule is for a user; who is not named is unknown."""
+    user = text_of(query.find("source-user"))
+    names = set(members(rule, "source-user"))
+    return not names or bool({"any", user, "known-user" if user else "unknown"} & names)
+
+
 def _speaks(device: PanosDevice, name: str, application: str, vsys: str) -> bool:
-    if name in (application, "any"):
+    if name in (application, "any", _container(application)):
         return True
     group = _object(device, "application-group", name, vsys)
     inner = () if group is None else members(group, "members")
     return any(_speaks(device, each, application, vsys) for each in inner)
+
+
+@cache
+def _container(application: str) -> str:
+    """Return the application that stands for one with others, if there is one."""
+    known, _ = applications()
+    return next((one.container for one in known if one.name == application), "")
 
 
 def _address_matches(
@@ -92,6 +116,8 @@ def _covers(device: PanosDevice, name: str, address: Address, vsys: str) -> bool
     if name == "any":
         return True
     if (node := _object(device, "address", name, vsys)) is not None:
+        if wild := text_of(node.find("ip-wildcard")):
+            return _wildcard_covers(wild, address)
         literal = text_of(node.find("ip-netmask")) or text_of(node.find("ip-range"))
         return _literal_covers(literal, address)
     if (group := _object(device, "address-group", name, vsys)) is not None:
@@ -107,6 +133,13 @@ def _literal_covers(text: str, address: Address) -> bool:
         return address in ipaddress.ip_network(text, strict=False)
     except ValueError:
         return False
+
+
+def _wildcard_covers(text: str, address: Address) -> bool:
+    """Whether the bits that are not set in a wildcard's mask are those of an address."""
+    base, _, mask = text.partition("/")
+    held = ~int(ipaddress.IPv4Address(mask))
+    return address.version == 4 and not (int(address) ^ int(ipaddress.IPv4Address(base))) & held
 
 
 def _service_matches(device: PanosDevice, rule: Element, query: Element, vsys: str) -> bool:

@@ -151,12 +151,12 @@ class Names:
         return Names(self.listed, but=not self.but)
 
     def example(self) -> str:
-        """Return the first of its names; of those left when some are listed, one nobody has."""
+        """Return the first of its names; of those left when some are listed, what nobody has."""
         if not self.but:
             return min(self.listed)
         name = ""
         while name in self.listed:
-            name = f"other{name}"
+            name = f"any other{name}"
         return name
 
 

@@ -39,7 +39,8 @@ class Causes:
         self._implied = implied
         self._schedules = {item.name: item for item in policy[Schedule]}
         self._addresses: Mapping[str, Hashable] = {
-            item.name: (item.type, item.value) for item in policy[Address]
+            item.name: (item.type, item.value, words.wildcards if item.type == "wildcard" else ())
+            for item in policy[Address]
         }
         self._services: Mapping[str, Hashable] = {
             item.name: (item.protocol, item.ports, item.extras) for item in policy[Service]

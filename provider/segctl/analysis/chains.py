@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from heapq import merge
-from itertools import product
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from segctl.analysis.compare import OTHER_ZONE
@@ -14,7 +14,7 @@ from segctl.analysis.space import TooComplexError
 from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.analysis.effective import Reading
     from segctl.model.policy import Rule
@@ -84,20 +84,27 @@ class Chains:
         kept = (at for at in wide if joins(self._rules[at], enter, leave))
         return tuple(merge(self._named.get((enter, leave), ()), kept))
 
-    def distinct(self) -> Iterator[Chain]:
+    def distinct(self, asked: Sequence[int]) -> Iterator[Chain]:
         """Yield every chain that packets between any two zones meet, each once.
 
-        Chains within a zone are told from those between zones, whose default rule is another.
+        Chains within a zone are told from those between zones, whose default rule is another. Only
+        chains with a rule at one of the places `asked` are yielded.
 
         Raises:
             TooComplexError: there are too many.
         """
         seen: set[tuple[bool, tuple[int, ...]]] = set()
         places = 0
+        every = len(asked) == len(self._rules)
+        wanted = frozenset(asked)
+        enters = _named(self._rules[at].from_zones for at in asked)
+        leaves = _named(self._rules[at].to_zones for at in asked)
         for enter, leave in self._pairs():
+            if (enters and enter not in enters) or (leaves and leave not in leaves):
+                continue
             rules = self.between(enter, leave)
             key = (enter == leave, rules)
-            if not rules or key in seen:
+            if not rules or key in seen or not (every or any(at in wanted for at in rules)):
                 continue
             seen.add(key)
             places += len(rules)
@@ -117,6 +124,12 @@ class Chains:
             yield leave, leave
         yield OTHER_ZONE, OTHER_ZONE
         yield OTHER_ZONE, ANOTHER_ZONE
+
+
+def _named(sides: Iterable[Iterable[str]]) -> frozenset[str]:
+    """Return the zones that are named on one side of rules; none where one of them is for any."""
+    names = frozenset(chain.from_iterable(sides))
+    return frozenset() if ANY in names else names
 
 
 def not_understood(reading: Reading) -> frozenset[int]:

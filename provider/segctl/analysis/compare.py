@@ -8,10 +8,11 @@ same doubt and it leads both to the same end, nothing differs.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from segctl.analysis.doubts import Doubts
+from segctl.analysis.doubts import Doubts, Told
 from segctl.analysis.effective import Chain, Permitted, permitted
 from segctl.analysis.pieces import TooComplexError
 from segctl.analysis.space import NOTHING, REAL, Space
@@ -29,27 +30,36 @@ OTHER_ZONE = "any other zone"
 #: Of more boxes than these that changed, all packets are asked about instead.
 _MANY = 64
 #: An answer of which it may be that nobody can give it.
-Told: TypeAlias = Literal["yes", "no", "cannot tell"]
+Holds: TypeAlias = Literal["yes", "no", "cannot tell"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference:
     """What changes from one policy to another between two zones.
 
-    `more` is surely permitted by the second only, `less` by the first only; of `unknown` it cannot
-    be told whether anything changes, for the reasons in `why`.
+    `more` is surely permitted by the second only, `less` by the first only. Of `wider` it cannot
+    be told whether the second only permits it, of `narrower` whether the first only does, for the
+    reasons in `why`; `unknown` is both together.
     """
 
     enter: str
     leave: str
     more: Space = NOTHING
     less: Space = NOTHING
-    unknown: Space = NOTHING
+    wider: Space = NOTHING
+    narrower: Space = NOTHING
     why: tuple[str, ...] = ()
+
+    @cached_property
+    def unknown(self) -> Space:
+        """Of what it cannot be told whether anything changes."""
+        if self.wider is self.narrower or not (self.wider and self.narrower):
+            return self.wider or self.narrower
+        return (self.wider | (self.narrower - self.wider)).least()
 
     def __bool__(self) -> bool:
         """Whether anything changes, or may change."""
-        return bool(self.more or self.less or self.unknown)
+        return bool(self.more or self.less or self.wider or self.narrower)
 
 
 def zones(*readings: Reading) -> tuple[str, ...]:
@@ -97,14 +107,7 @@ def compare(
             found = between(enter, leave, before, after, alike=alike)
             known[id(before), id(after)] = found
         if found:
-            yield Difference(
-                enter=enter,
-                leave=leave,
-                more=found.more,
-                less=found.less,
-                unknown=found.unknown,
-                why=found.why,
-            )
+            yield replace(found, enter=enter, leave=leave)
 
 
 def between(
@@ -117,20 +120,29 @@ def between(
     asked = changed.least() & REAL if len(changed.boxes) <= _MANY else REAL
     before, after = Chain.of(left), Chain.of(right)
     try:
-        more, less, unsure = _bounds(before, after, asked)
-        unknown, why = Doubts(before, after, alike=alike).told(unsure)
+        more, less, wider, narrower = _bounds(before, after, asked)
+        told = Doubts(before, after, alike=alike).told(wider, narrower)
     except TooComplexError as error:
-        more, less, unknown, why = NOTHING, NOTHING, asked, (f"too complex: {error}",)
-    return Difference(enter=enter, leave=leave, more=more, less=less, unknown=unknown, why=why)
+        more = less = NOTHING
+        told = Told(asked, asked, (f"too complex: {error}",))
+    return Difference(
+        enter=enter,
+        leave=leave,
+        more=more,
+        less=less,
+        wider=told.wider,
+        narrower=told.narrower,
+        why=told.why,
+    )
 
 
-def _bounds(left: Chain, right: Chain, asked: Space) -> tuple[Space, Space, Space]:
-    """Return what is surely more, what is surely less, and what may be either."""
+def _bounds(left: Chain, right: Chain, asked: Space) -> tuple[Space, Space, Space, Space]:
+    """Return what is surely more, what is surely less, what may be more, and what may be less."""
     before, after = _fewer(permitted(left, asked)), _fewer(permitted(right, asked))
     more, less = after.sure - before.can, before.sure - after.can
     if not any(match.doubtful for match in (*left, *right)):
-        return more, less, NOTHING
-    return more, less, (after.can - before.sure) - more | (before.can - after.sure) - less
+        return more, less, NOTHING, NOTHING
+    return more, less, (after.can - before.sure) - more, (before.can - after.sure) - less
 
 
 def _fewer(found: Permitted) -> Permitted:
@@ -185,7 +197,7 @@ def _key(match: Match, alike: bool) -> Hashable:  # noqa: FBT001 - of `compare`
 
 def equivalent(
     left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
-) -> Told:
+) -> Holds:
     """Return whether two policies permit the same."""
     found = list(compare(left, right, pairs))
     if any(one.more or one.less for one in found):
@@ -193,17 +205,17 @@ def equivalent(
     return "cannot tell" if found else "yes"
 
 
-def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None) -> Told:
+def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None) -> Holds:
     """Return whether all that `left` permits is permitted by `right`."""
     found = list(compare(left, right, pairs))
     if any(one.less for one in found):
         return "no"
-    return "cannot tell" if any(one.unknown for one in found) else "yes"
+    return "cannot tell" if any(one.narrower for one in found) else "yes"
 
 
-def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Told:
+def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Holds:
     """Return whether nothing is permitted by both of two policies between pairs of zones."""
-    answer: Told = "yes"
+    answer: Holds = "yes"
     for enter, leave in pairs:
         try:
             one, other = (permitted(side.between(enter, leave)) for side in (left, right))

@@ -6,7 +6,7 @@ both lead past rules that hang on the same, in the same order, they end alike wh
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from segctl.analysis.boxes import meet
@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 
     from segctl.analysis.boxes import Box
     from segctl.analysis.effective import Chain, Match
+
+
+#: Of more causes than these it is not worked out which of them lead to which end.
+_MAX_CAUSES = 8
+
+
+class Told(NamedTuple):
+    """What a second chain may permit that a first does not, the other way round, and why."""
+
+    wider: Space
+    narrower: Space
+    why: tuple[str, ...]
 
 
 class _Layer(NamedTuple):
@@ -47,23 +59,31 @@ class Doubts:
         self._alike = alike
         self._reasons: dict[str, None] = {}
 
-    def told(self, unsure: Space) -> tuple[Space, tuple[str, ...]]:
-        """Return what of some packets the chains may not decide alike, and the reasons.
+    def told(self, wider: Space, narrower: Space) -> Told:
+        """Return which packets the chains may not decide alike, each way, and the reasons.
 
-        Where that takes too many pieces, it is all of them.
+        Where that takes too many pieces, it is all that was asked about.
+
+        Args:
+            wider: what the second may permit and the first may not, each asked by itself.
+            narrower: what the first may permit and the second may not.
         """
+        unsure = wider | narrower
         if not unsure:
-            return unsure, ()
+            return Told(wider, narrower, ())
         tail = self._tail()
         ends = [len(chain) - tail for chain in self._chains]
         every = [len(chain) for chain in self._chains]
         try:
-            boxes = self._unlike(unsure.least().boxes, ends)
-            found = Space(tuple(self._unlike(boxes, every, note=True)))
+            boxes = [piece for piece, _ in self._unlike(unsure.least().boxes, ends)]
+            found = [(piece, self._ways(courses)) for piece, courses in self._unlike(boxes, every)]
         except TooComplexError as error:
             reasons = (why for chain in self._chains for one in chain for why in one.why)
-            return unsure, tuple(dict.fromkeys((*reasons, f"too complex: {error}")))
-        return found.least(), tuple(self._reasons)
+            return Told(wider, narrower, tuple(dict.fromkeys((*reasons, f"too complex: {error}"))))
+        wider, narrower = (
+            Space(tuple(piece for piece, ways in found if ways[way])).least() for way in (0, 1)
+        )
+        return Told(wider, narrower, tuple(self._reasons))
 
     def _tail(self) -> int:
         """Return how many matches both chains end with, each with the same doubts."""
@@ -83,8 +103,8 @@ class Doubts:
         return match.basis if self._alike and match.basis else (side, place)
 
     def _unlike(
-        self, boxes: Iterable[Box], ends: Sequence[int], *, note: bool = False
-    ) -> Iterator[Box]:
+        self, boxes: Iterable[Box], ends: Sequence[int]
+    ) -> Iterator[tuple[Box, Sequence[_Course]]]:
         """Yield the pieces of boxes that the chains up to some places do not lead to one end."""
         for box in boxes:
             layers = [
@@ -96,9 +116,7 @@ class Doubts:
                 within = [layers[at] for at in held]
                 courses = [self._course(side, within) for side in (0, 1)]
                 if self._told_apart(courses[0], 0) != self._told_apart(courses[1], 1):
-                    if note:
-                        self._note(courses)
-                    yield piece
+                    yield piece, courses
 
     def _course(self, side: int, within: Iterable[_Layer]) -> _Course:
         surely = {layer.place: layer.surely for layer in within if layer.side == side}
@@ -112,14 +130,41 @@ class Doubts:
 
     def _told_apart(self, course: _Course, side: int) -> tuple[Hashable, ...]:
         """Return what two courses have in common that end alike whatever is true."""
-        causes: dict[Hashable, bool] = {}
-        for place, match in course.maybe:
-            causes.setdefault(self._cause(side, place, match), match.allows)
-        steps = list(causes.items())
+        steps = list(self._steps(course, side).items())
         while steps and steps[-1][1] is course.end:
             steps.pop()
         runs = groupby(steps, key=lambda step: step[1])
         return (*((allows, frozenset(one for one, _ in run)) for allows, run in runs), course.end)
+
+    def _ways(self, courses: Sequence[_Course]) -> tuple[bool, bool]:
+        """Return whether the second may permit what the first does not, and the other way round.
+
+        Every cause is taken to hold or not whatever others do: then nothing that may be is missed.
+        """
+        steps = [self._steps(course, side) for side, course in enumerate(courses)]
+        causes = [*{**steps[0], **steps[1]}]
+        if len(causes) > _MAX_CAUSES:
+            self._note(courses)
+            return True, True
+        wider = narrower = False
+        for holding in product((False, True), repeat=len(causes)):
+            true = {cause for cause, holds in zip(causes, holding, strict=True) if holds}
+            before, after = (
+                next((allows for cause, allows in taken.items() if cause in true), course.end)
+                for taken, course in zip(steps, courses, strict=True)
+            )
+            wider = wider or (after is True and before is not True)
+            narrower = narrower or (before is True and after is not True)
+        if wider or narrower:
+            self._note(courses)
+        return wider, narrower
+
+    def _steps(self, course: _Course, side: int) -> dict[Hashable, bool]:
+        """Return what it hangs on whether each rule of a course matches, and what that decides."""
+        causes: dict[Hashable, bool] = {}
+        for place, match in course.maybe:
+            causes.setdefault(self._cause(side, place, match), match.allows)
+        return causes
 
     def _note(self, courses: Iterable[_Course]) -> None:
         for course in courses:

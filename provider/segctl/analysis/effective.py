@@ -229,7 +229,7 @@ class Reading:
         allows = inside if default is None else default.action == "allow"
         last = Match(rule=name, allows=allows, can=EVERYTHING, sure=EVERYTHING)
         rules = [self.policy.rules[at] for at in places]
-        return Chain((*self._doubts(rules, default), *map(self._match, places), last))
+        return Chain((*self._doubts(rules, default), *map(self.at, places), last))
 
     def _doubts(self, rules: Iterable[Rule], default: DefaultRule | None) -> Iterable[Match]:
         """Yield matches for what may do anything between the zones."""
@@ -254,8 +254,8 @@ class Reading:
                     basis=("anything", allows, *cause),
                 )
 
-    def _match(self, place: int) -> Match:
-        """Return what a rule matches, its zones apart."""
+    def at(self, place: int) -> Match:
+        """Return what the rule at a place of the policy matches, its zones apart."""
         found = self._matches.get(place)
         if found is None:
             found = self._matches[place] = self._matched(self.policy.rules[place])

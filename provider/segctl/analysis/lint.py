@@ -25,7 +25,7 @@ from segctl.analysis.space import REAL, Space, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.chains import Chain
     from segctl.analysis.effective import Match, Reading
@@ -45,6 +45,7 @@ def lint(
     *,
     zones: Iterable[FirewallZone] = (),
     referenced: Iterable[str] = (),
+    only: Collection[str] | None = None,
 ) -> Lint:
     """Return what is wrong with a policy by itself, and what cannot be told.
 
@@ -52,13 +53,15 @@ def lint(
         reading: everything that a device enforces, or that is declared for it.
         zones: all zones that the device has, if they are known.
         referenced: objects that something besides its rules is known to use.
+        only: the names of the rules to tell of; then only the zones they join are looked at, and
+            neither objects nor default rules. None for all rules.
     """
-    seen = _Seen(reading)
+    seen = _Seen(reading, only)
     _look(seen)
     found: list[Finding] = []
     known = ground(reading, zones)
-    for at, rule in enumerate(seen.rules):
-        match = seen.matches[at]
+    for at in seen.asked:
+        rule, match = seen.rules[at], seen.matches[at]
         if match is None:
             continue
         never = [*never_matches(rule, match, known, real=bool(seen.parts[at]))]
@@ -68,13 +71,14 @@ def lint(
             found += permits_everything(rule, match)
         found += _related(seen, at, "generalised", seen.exceptions)
         found += _related(seen, at, "correlated", seen.conflicts)
-    found += _open_default(seen)
-    found += unused_objects(reading.policy, frozenset(referenced))
-    doubts = [doubt for at in range(len(seen.rules)) for doubt in _doubts(seen, at)]
+    if only is None:
+        found += _open_default(seen)
+        found += unused_objects(reading.policy, frozenset(referenced))
+    doubts = [doubt for at in seen.asked for doubt in _doubts(seen, at)]
     return Lint(
         findings=tuple(found),
         doubts=(*seen.given_up, *doubts),
-        rules=sum(not rule.disabled for rule in seen.rules),
+        rules=sum(not seen.rules[at].disabled for at in seen.asked),
         chains=seen.looked_at,
     )
 
@@ -124,18 +128,17 @@ class _Group:
 class _Seen:
     """One policy, and what was seen of it so far."""
 
-    def __init__(self, reading: Reading) -> None:
-        """Work out what each rule matches, once."""
+    def __init__(self, reading: Reading, only: Collection[str] | None) -> None:
+        """Work out what each rule that is asked about matches."""
         self.reading = reading
         self.rules: Sequence[Rule] = reading.policy.rules
+        self.asked: Sequence[int] = [
+            at for at, rule in enumerate(self.rules) if only is None or rule.name in only
+        ]
         self.values = Values()
-        self.matches: list[Match | None] = [
-            None if rule.disabled else reading.match(rule) for rule in self.rules
-        ]
-        self.parts: list[tuple[Part, ...]] = [
-            () if match is None else tuple(self.values.parts(at, match))
-            for at, match in enumerate(self.matches)
-        ]
+        self.matches: dict[int, Match | None] = {}
+        self.parts: dict[int, tuple[Part, ...]] = {}
+        self.take(self.asked)
         self.strange = not_understood(reading)
         self.defaults = default_actions(reading)
         self.fates: dict[int, _Fate] = defaultdict(_Fate)
@@ -143,6 +146,14 @@ class _Seen:
         self.conflicts: dict[int, _Group] = {}
         self.given_up: list[Doubt] = []
         self.looked_at = 0
+
+    def take(self, places: Iterable[int]) -> None:
+        """Work out what rules match, each once."""
+        for at in places:
+            if at not in self.matches:
+                match = None if self.rules[at].disabled else self.reading.at(at)
+                self.matches[at] = match
+                self.parts[at] = () if match is None else tuple(self.values.parts(at, match))
 
     def names(self, places: Iterable[int]) -> tuple[str, ...]:
         """Return the names of rules in their order, the default rule last."""
@@ -173,8 +184,9 @@ class _Seen:
 
 def _look(seen: _Seen) -> None:
     try:
-        for chain in Chains(seen.rules).distinct():
+        for chain in Chains(seen.rules).distinct(seen.asked):
             seen.looked_at += 1
+            seen.take(chain.rules)
             _look_at(seen, chain)
     except TooComplexError as error:
         seen.given_up.append(Doubt(subject="all zones", why=(str(error),), kind="too_complex"))
@@ -245,13 +257,15 @@ def _idle(seen: _Seen, at: int) -> Iterator[Finding]:
         verb = "matches" if len(others) == 1 else "match"
         message = f"never applies: {_listed(others)} before it {verb} all that it matches"
         verb = "decides" if len(unlike) == 1 else "decide"
-        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else ", and decide alike"
+        alike = f", and {'decides' if len(others) == 1 else 'decide'} alike"
+        message += f", and {_listed(unlike)} {verb} otherwise" if unlike else alike
     else:
         verb = "decides" if len(others) == 1 else "decide"
         message = f"not needed: without it {_listed(others)} {verb} the same"
     differs = [one for one in by if _kept_besides(rule, seen.rules[one])]
     if kind == "redundant" and differs:
-        message += "; they log or inspect otherwise"
+        they = "it logs or inspects" if len(differs) == len(others) == 1 else "they log or inspect"
+        message += f"; {they} otherwise"
     light = kind == "redundant" and (others[-1:] == (_DEFAULT_RULE,) or bool(differs))
     yield Finding(
         kind=kind,
@@ -282,11 +296,9 @@ def _related(seen: _Seen, at: int, kind: Kind, groups: Mapping[int, _Group]) -> 
     if group is None:
         return
     others = seen.names(group.earlier)
-    listed = _listed(others)
-    if kind == "generalised":
-        message = f"matches all that {listed} before it match, and decides otherwise"
-    else:
-        message = f"matches some of what {listed} before it match, and decides otherwise"
+    listed = f"{_listed(others)} before it {'matches' if len(others) == 1 else 'match'}"
+    what = "all that" if kind == "generalised" else "some of what"
+    message = f"matches {what} {listed}, and decides otherwise"
     yield Finding(
         kind=kind,
         severity="note" if kind == "generalised" else "warning",

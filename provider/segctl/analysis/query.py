@@ -194,13 +194,12 @@ def answers_by_user(
         return {}
     names = {binding.zone: binding.name for binding in device.zones}
     zones = [(names[hop.enter], names[hop.leave]) for hop in question.on(device)]
+    met = [rule for rule in reading.policy.rules if any(joins(rule, *pair) for pair in zones)]
     named = {
-        user
-        for rule in reading.policy.rules
-        if rule.action == "allow" and any(joins(rule, *pair) for pair in zones)
-        for user in rule.users
-        if user not in _NOBODY
+        user for rule in met if rule.action == "allow" for user in rule.users if user not in _NOBODY
     }
+    if any("unknown" in rule.users for rule in met):
+        named.add("known-user")  # who is not unknown passes by a rule that denies unknown users
     if not named:
         return {}
     nobody = answer(question, device, reading, applications=applications)

@@ -72,6 +72,8 @@ PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17, "icmpv6": 58, "sctp": 132}
 _PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
 #: So many boxes of two sets are looked at each with each; with more they are looked up.
 _FEW = 16
+#: A week, as times are counted in it.
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,12 @@ class Point(NamedTuple):
         named, who = (Names(frozenset({name})) for name in (self.application, self.user))
         return Box(source, destination, service, named, who, time)
 
+    @property
+    def when(self) -> str:
+        """``Mon 20:00``; empty at the beginning of the week, which stands for any time."""
+        day, minute = divmod(self.time, 24 * 60)
+        return f"{DAYS[day]} {minute // 60:02}:{minute % 60:02}" if self.time else ""
+
     def within(self, box: Box) -> bool:
         """Whether a box holds this packet."""
         return (
@@ -213,12 +221,13 @@ class Point(NamedTuple):
         )
 
     def __str__(self) -> str:
-        """``10.1.0.10 → 10.2.0.10 tcp/502 modbus-read-coils``."""
+        """``10.1.0.10 → 10.2.0.10 tcp/502 modbus-read-coils at Mon 20:00``."""
         said = [
             f"{host_of(self.source)} → {host_of(self.destination)} {service_text(self.service)}"
         ]
         said += [self.application] if self.application else []
         said += [f"user {self.user}"] if self.user else []
+        said += [f"at {self.when}"] if self.when else []
         return " ".join(said)
 
 

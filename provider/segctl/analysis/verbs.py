@@ -63,25 +63,19 @@ def relation(
         one = permitted(left, region & REAL)
         both = permitted(right, one.can)
         return _judged(both.sure & one.sure, both.can, left, right)
-    less = _beyond(left, right) if verb in {"implies", "equivalent"} else (NOTHING, NOTHING)
-    more = _beyond(right, left) if verb != "implies" else (NOTHING, NOTHING)
-    return _judged(less[0] | more[0], less[1] | more[1], left, right)
+    found = between("", "", left, right)  # rules that both have decide alike, whatever they mean
+    sure, can = NOTHING, NOTHING
+    if verb in {"implies", "equivalent"}:
+        sure, can = found.less, found.less | found.narrower
+    if verb != "implies":
+        sure, can = sure | found.more, can | found.more | found.wider
+    return _judged(sure, can, left, right)
 
 
 def _within(chain: Sequence[Match], region: Space) -> tuple[Match, ...]:
     """Return a chain as far as it is about the packets of a region."""
     limited = (replace(match, can=match.can & region, sure=match.sure & region) for match in chain)
     return tuple(match for match in limited if match.can)
-
-
-def _beyond(one: Sequence[Match], other: Sequence[Match]) -> tuple[Space, Space]:
-    """Return what surely passes the first only, and what perhaps does.
-
-    Rules that are the same in both decide alike, whatever their words stand for.
-    """
-    found = between("", "", one, other)
-    unknown = permitted(one, found.unknown).can - permitted(other, found.unknown).sure
-    return found.less, found.less | unknown
 
 
 def _judged(sure: Space, can: Space, left: Sequence[Match], right: Sequence[Match]) -> Relation:

@@ -8,8 +8,9 @@ is never taken for "no" or "yes".
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from segctl.analysis.space import (
@@ -25,7 +26,7 @@ from segctl.analysis.space import (
     service,
     without,
 )
-from segctl.model.addresses import interval
+from segctl.model.addresses import interval, wildcard, wildcard_intervals
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from segctl.analysis.space import Numbers
+    from segctl.model.addresses import Interval
     from segctl.model.policy import Policy, Rule
 
 _T = TypeVar("_T")
@@ -49,8 +51,6 @@ _T = TypeVar("_T")
 #: from matching what its fields match, or make it match anything between its zones.
 Effect = Literal["none", "narrows", "anything"]
 
-#: Free bits of a wildcard mask above which its addresses are not listed.
-_MAX_WILD_BITS = 12
 #: Groups within groups above which nothing is said of what they hold.
 _MAX_DEPTH = 60
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -97,6 +97,7 @@ class Words:
     def __init__(self, policy: Policy, platform: Platform, implied: Mapping[str, str]) -> None:
         self._platform = platform
         self._implied = implied
+        self._rules = [rule for rule in policy.rules if not rule.disabled]
         self._addresses = {item.name: item for item in policy[Address]}
         self._address_groups = {item.name: item for item in policy[AddressGroup]}
         self._services = {item.name: item for item in policy[Service]}
@@ -139,11 +140,47 @@ class Words:
             found = self._members(name, group.members, self.address)
             return _unknown_addresses(_nested(name)) if found is None else _union(found)
         if (held := self._addresses.get(name)) is not None:
-            return _held_address(held)
+            return self._wildcard(held) if held.type == "wildcard" else _held_address(held)
         try:
             return exact(addresses([interval(name)]))
         except ValueError:
             return _unknown_addresses(f"{name} is {self._what(name)}")
+
+    def _wildcard(self, held: Address) -> Meaning[Numbers]:
+        """Return the addresses of a wildcard, which are certain but for those of other wildcards.
+
+        Of rules with wildcards that overlap, PAN-OS matches by default only the one with the
+        longest prefix, whatever their order ("Security Policy Rule Top-Down Order When Wildcard
+        Masks Overlap", new features of PAN-OS 10.2).
+        """
+        try:
+            base, free = wildcard(held.value)
+        except ValueError:
+            return _unknown_addresses(f"{held.name} is not a wildcard address: {held.value}")
+        every = wildcard_intervals(base, free)
+        if every is None:
+            return _unknown_addresses(f"{held.name} stands for too many ranges: {held.value}")
+        can = addresses(every)
+        also: list[Interval] = []
+        for other, open_ in self.wildcards - {(base, free)}:
+            if not (base ^ other) & ~free & ~open_:
+                also += wildcard_intervals(base | other, free & open_) or every
+        if not also:
+            return exact(can)
+        why = f"{held.name} overlaps with other wildcard addresses, of which the device may take"
+        return Meaning(can, without(can, addresses(also)), (f"{why} the narrowest first",))
+
+    @cached_property
+    def wildcards(self) -> frozenset[tuple[int, int]]:
+        """The addresses and free bits of all wildcards that rules name."""
+        named = {name for rule in self._rules for name in (*rule.sources, *rule.destinations)}
+        found: set[tuple[int, int]] = set()
+        for name in named:
+            held = self._addresses.get(name)
+            if held is not None and held.type == "wildcard":
+                with suppress(ValueError):
+                    found.add(wildcard(held.value))
+        return frozenset(found)
 
     def _members(
         self, name: str, members: Iterable[str], meaning: Callable[[str], Meaning[_T]]
@@ -319,8 +356,6 @@ def _shares(
 
 
 def _held_address(held: Address) -> Meaning[Numbers]:
-    if held.type == "wildcard":
-        return _wildcard(held.name, held.value)
     if held.type not in {"network", "range"}:
         return _unknown_addresses(f"{held.name} is {_KINDS.get(held.type, held.type)}")
     try:
@@ -395,28 +430,6 @@ def users(names: tuple[str, ...]) -> Meaning[Names]:
             sure = sure | Names(frozenset({name}))
             why.append(f"who is in {name} only the device knows")
     return Meaning(can, sure, tuple(why))
-
-
-def _wildcard(name: str, value: str) -> Meaning[Numbers]:
-    """Return the addresses of ``10.0.0.1/0.0.2.255``: bits that are set in the mask are free."""
-    text, _, mask_text = value.partition("/")
-    try:
-        (version, base, _), (other, mask, _) = interval(text), interval(mask_text)
-    except ValueError:
-        return _unknown_addresses(f"{name} is not a wildcard address: {value}")
-    if (version, other) != (4, 4):
-        return _unknown_addresses(f"{name} is not a wildcard address: {value}")
-    low = 0
-    while mask >> low & 1:
-        low += 1
-    free = [bit for bit in range(low, 32) if mask >> bit & 1]
-    if len(free) > _MAX_WILD_BITS:
-        return _unknown_addresses(f"{name} stands for too many ranges: {value}")
-    base &= ~mask
-    starts = [base]
-    for bit in free:
-        starts += [start | 1 << bit for start in starts]
-    return exact(ranges((start, start + (1 << low) - 1) for start in starts))
 
 
 def _windows(day: str, times: Iterable[str]) -> Iterable[tuple[int, int]]:

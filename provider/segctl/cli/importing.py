@@ -12,7 +12,7 @@ from segctl.cli.completion import Command, complete_hosts
 from segctl.cli.examples import epilog
 from segctl.cli.exits import OK
 from segctl.cli.options import given_to
-from segctl.cli.screen import print_json, say
+from segctl.cli.screen import print_json, print_lines, say
 from segctl.operations.importing import ImportOptions, import_host
 
 
@@ -33,7 +33,10 @@ def import_(
     """Write a device as inventory files; planning them back changes nothing."""
     settings, display = given_to(context)
     result = import_host(settings, ImportOptions(host=host, out=out), display)
+    from segctl.report.lint import imported_text, policy_json
+
     imported = result.imported
+    linted = policy_json(imported.lint)
     if settings.json:
         from segctl.report import problems_json
 
@@ -44,12 +47,13 @@ def import_(
             "files": files,
             "warnings": warnings,
         }
-        document |= imported.as_json()
+        document |= imported.as_json() | {"lint": linted}
         print_json(document, lines=settings.json_lines)
     else:
         for warning in imported.warnings:
             say(f"{warning.severity}: {warning}")
         for path in result.written:
             say(f"wrote {path}")
+        print_lines(imported_text(linted, notes=settings.verbose))
         say(imported.summary)
     return OK

@@ -19,6 +19,7 @@ from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.addresses import network_interval
 from segctl.planning import findings
+from segctl.planning.linted import lint_live
 from segctl.providers.base import declared_reading, provider, reading
 
 if TYPE_CHECKING:
@@ -141,12 +142,7 @@ def lint_document(device: Device, places: Sequence[Place], document: bytes) -> L
     doubts = (*live.findings, *findings.pending(live))
     return Linted(
         device=device.name,
-        lint=lint(
-            held,
-            # where segctl makes the zones, those of others may be written in other ways
-            zones=() if speaks.capabilities.owns_zones else live.zones,
-            referenced=live.referenced,
-        ),
+        lint=lint_live(live, speaks, held),
         edges=tuple(edges(held, places, device.name)),
         findings=tuple(one for one in doubts if one.severity != "note"),
     )

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 _LATER = frozenset({"boot"})
 #: So many packets a device is asked about.
 _SAMPLE = 5
+_NONE = (
+    "about none of these packets: it can be asked about named applications, and neither about "
+    "users nor about times"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +156,7 @@ def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None])
     if not shown:
         return found
     if not asked:
-        return replace(found, asked="about none of these packets: more than the question decides")
+        return replace(found, asked=_NONE)
     try:
         heard = _heard(found, item, asked[:_SAMPLE], told)
     except DeviceError as error:

@@ -17,12 +17,15 @@ from segctl.importing.zones import ELSEWHERE
 from segctl.model.errors import InventoryError, Problem, SegctlError
 from segctl.model.policy import DefaultRule
 from segctl.model.site import Device, Position, Site, ZoneBinding
+from segctl.planning.linted import lint_live
 from segctl.planning.make import plan_device
+from segctl.providers.base import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
+    from segctl.analysis.finding import Lint
     from segctl.importing.suggest import Suggested
     from segctl.model.diff import Change
     from segctl.model.site import Conduit
@@ -37,12 +40,14 @@ class Imported:
     """Inventory files by path, and what to know of them.
 
     `changes` is how many changes planning them against the same device finds: none, unless
-    something that carries our mark cannot be said in an inventory; `warnings` name it.
+    something that carries our mark cannot be said in an inventory; `warnings` name it. `lint` is
+    what is wrong with the device's policy by itself.
     """
 
     host: str
     files: Mapping[str, str]
     site: Site
+    lint: Lint
     suggestions: int = 0
     changes: int = 0
     warnings: tuple[Problem, ...] = ()
@@ -91,7 +96,8 @@ def import_device(
         today: the day on which the result is planned back.
     """
     managed = read_managed(live, provider, device, site)
-    suggested = suggest(live, managed, provider)
+    linted = lint_live(live, provider, reading(provider, live))
+    suggested = suggest(live, managed, provider, _remarks(linted))
     bindings, strange = _bindings(live, suggested, managed.site)
     forwarding = managed.log_forwarding or _default_setting(live)
     firewall = Device(
@@ -125,10 +131,20 @@ def import_device(
         host=device.name,
         files=files,
         site=whole,
+        lint=linted,
         suggestions=len(suggested.conduits),
         changes=changes,
         warnings=(*managed.warnings, *strange, *refused, *differing, *suggested.warnings),
     )
+
+
+def _remarks(linted: Lint) -> dict[str, list[str]]:
+    """Return what lint says of rules, by their names, as comments beside them."""
+    found: dict[str, list[str]] = {}
+    for one in linted.findings:
+        if one.severity != "note" or one.kind == "redundant":
+            found.setdefault(one.subject, []).append(f"lint: {one.message}")
+    return found
 
 
 def _notes(suggested: Suggested) -> dict[str, tuple[str, ...]]:

@@ -62,9 +62,25 @@ class Suggested:
     warnings: tuple[Problem, ...] = ()
 
 
-def suggest(live: Live, managed: Managed, provider: Provider) -> Suggested:
-    """Return a conduit for each rule of others that allows traffic between zones."""
-    return _Suggester(live, managed, provider).suggest()
+def suggest(
+    live: Live,
+    managed: Managed,
+    provider: Provider,
+    linted: Mapping[str, Sequence[str]] | None = None,
+) -> Suggested:
+    """Return a conduit for each rule of others that allows traffic between zones.
+
+    Args:
+        live: the device.
+        managed: what of it is ours.
+        provider: its platform.
+        linted: what lint says of its rules, by their names.
+    """
+    return _Suggester(live, managed, provider, linted or {}).suggest()
+
+
+def _empty(names: Iterable[str]) -> str:
+    return f"{', '.join(map(one_line, names))} (holds nothing, or itself)"
 
 
 class _UnsaidError(Exception):
@@ -82,8 +98,15 @@ class _Notes:
 class _Suggester:
     """Goes through the rules of others, first to last."""
 
-    def __init__(self, live: Live, managed: Managed, provider: Provider) -> None:
+    def __init__(
+        self,
+        live: Live,
+        managed: Managed,
+        provider: Provider,
+        linted: Mapping[str, Sequence[str]],
+    ) -> None:
         self._live = live
+        self._linted = linted
         self._naming = application_names(provider)
         self._places = Places(managed)
         policies = (live.others, live.policy)
@@ -128,19 +151,21 @@ class _Suggester:
         name = one_line(rule.name)
         if rule.disabled or rule.action != "allow":
             state = f"{rule.action}, disabled" if rule.disabled else rule.action
-            self._left.append(f"{name}: {state}")
+            self._left.append("; ".join((f"{name}: {state}", *self._linted.get(rule.name, ()))))
             return []
         notes = _Notes()
         try:
             made = self._allow(rule, notes)
         except _UnsaidError as error:
-            self._left.append(f"{name}: allow; {error}")
+            said = (f"{name}: allow; {error}", *self._linted.get(rule.name, ()))
+            self._left.append("; ".join(said))
             self._warn(rule, f"no conduit is suggested: {error}")
             return []
         for text in notes.lost:
             self._warn(rule, text)
         described = one_line(rule.description).strip()[:_LONGEST_NOTE]
-        every = (*([described] if described else []), *notes.said, *notes.lost)
+        linted = self._linted.get(rule.name, ())
+        every = (*([described] if described else []), *notes.said, *notes.lost, *linted)
         self._notes |= {conduit.id: every for conduit in made}
         return made
 
@@ -232,8 +257,8 @@ class _Suggester:
             found.update((end, None) for end in ends if end is not None)
             if None in ends:
                 unsaid[f"{called} (in the networks of another zone)"] = None
-        if unsaid:
-            text = ", ".join(unsaid)
+        if unsaid or not found:
+            text = ", ".join(unsaid) or _empty(names)
             if not found:
                 raise _UnsaidError(f"the inventory cannot express {text}")
             notes.lost.append(f"not taken over: {text}")
@@ -335,8 +360,8 @@ class _Suggester:
                 lost.append(name)
             else:
                 names.add(name)
-        if lost:
-            text = ", ".join(map(one_line, lost))
+        if lost or not names:
+            text = ", ".join(map(one_line, lost)) or _empty(rule.applications)
             if not names:
                 raise _UnsaidError(f"the inventory cannot express application {text}")
             notes.lost.append(f"not taken over: application {text}")

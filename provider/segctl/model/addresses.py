@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Interval = tuple[int, int, int]  # IP version, first and last address as integers
 
 
+#: Free bits of a wildcard mask, but for those at its end, above which they are not listed.
+_MAX_WILD_BITS = 12
 EVERYTHING: tuple[Interval, ...] = ((4, 0, 2**32 - 1), (6, 0, 2**128 - 1))
 
 
@@ -33,6 +35,29 @@ def interval(value: str) -> Interval:
         return first.version, int(first), int(last)
     network = ip_network(value, strict=False)
     return network.version, int(network.network_address), int(network.broadcast_address)
+
+
+def wildcard(value: str) -> tuple[int, int]:
+    """Return the address and the free bits of ``10.0.0.1/0.0.2.255``.
+
+    Raises:
+        ValueError: `value` is not such a text.
+    """
+    address, _, mask = value.partition("/")
+    free = int(IPv4Address(mask))
+    return int(IPv4Address(address)) & ~free, free
+
+
+def wildcard_intervals(base: int, free: int) -> tuple[Interval, ...] | None:
+    """Return the addresses that are `base` but for their `free` bits; None if they are too many."""
+    low = (~free & free + 1).bit_length() - 1  # so many bits at the end are free
+    bits = [bit for bit in range(low, 32) if free >> bit & 1]
+    if len(bits) > _MAX_WILD_BITS:
+        return None
+    starts = [base]
+    for bit in bits:
+        starts += [start | 1 << bit for start in starts]
+    return tuple((4, start, start + (1 << low) - 1) for start in starts)
 
 
 def network_interval(network: Network) -> Interval:

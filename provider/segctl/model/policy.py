@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.model import items as kinds
-from segctl.model.addresses import EVERYTHING, interval, merge
+from segctl.model.addresses import EVERYTHING, interval, merge, wildcard, wildcard_intervals
 from segctl.model.items import (
     ANY,
     APPLICATION_DEFAULT,
@@ -303,6 +304,9 @@ def resolver(policy: Policy | DeclaredPolicy) -> Callable[[Iterable[str]], tuple
         elif (address := addresses.get(name)) is not None:
             if address.type in ("network", "range"):
                 yield interval(address.value)
+            elif address.type == "wildcard":
+                with suppress(ValueError):
+                    yield from wildcard_intervals(*wildcard(address.value)) or ()
         elif (group := groups.get(name)) is not None:
             for member in group.members if name not in seen else ():
                 yield from walk(member, seen | {name})

@@ -107,7 +107,7 @@ def _selected(loaded: Loaded, pattern: str) -> list[Desired]:
     found = [item for item in chosen if item.device.name in wanted]
     if not found:
         names = ", ".join(item.device.name for item in chosen) or "none"
-        raise UsageError(f"{pattern!r}, with -l, selects no firewall; the inventory has {names}")
+        raise UsageError(f"{pattern!r} selects no firewall; the inventory has {names}")
     return found
 
 

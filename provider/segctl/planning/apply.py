@@ -25,6 +25,7 @@ from segctl.model.errors import (
 )
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
 from segctl.planning.meaning import meaning, refuse_widening
+from segctl.planning.sides import sides
 from segctl.providers.state import Delivering, Run, Settling
 
 if TYPE_CHECKING:
@@ -193,7 +194,7 @@ def _refuse(plan: DevicePlan, order: Order) -> None:
 def _refuse_widening(plan: DevicePlan, live: Live, provider: Provider, order: Order) -> None:
     """Refuse what permits more than the device permits now, whatever the plan was made against."""
     if order.no_widening and not order.settle_only:
-        refuse_widening(plan.name, meaning(plan.changes, live, provider)[0])
+        refuse_widening(plan.name, meaning(plan.changes, sides(plan.changes, live, provider))[0])
 
 
 class _Steps:

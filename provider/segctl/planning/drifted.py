@@ -63,10 +63,12 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
     adopted = _adopted(live, unmarked)
     made = compared(desired, adopted, provider, fitted, position, to_apply=False)
     changed = {(change.kind, change.name) for change in made.changes}
+    created = {(change.kind, change.name) for change in made.changes if change.op == "create"}
     told = [
         one.finding
         for one in found
-        if one.state != findings.BLOCKED or (one.kind, one.name) not in changed
+        if (one.kind, one.name)
+        not in {findings.BLOCKED: changed, findings.CANNOT_TELL: created}.get(one.state, ())
     ]
     return replace(made, enforced=found, findings=(*refused, *made.findings, *told))
 

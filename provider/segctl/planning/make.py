@@ -29,8 +29,10 @@ from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
+from segctl.planning.linted import lint_plan
 from segctl.planning.meaning import meaning
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
+from segctl.planning.sides import sides
 from segctl.providers.base import refuse_pair
 from segctl.providers.parsed import without_note
 from segctl.system.loading import uncollected
@@ -136,7 +138,8 @@ def compared(
     )
     purged = _purge(live) if purge else ()
     every = (*purged, *changes)
-    meant, cuts = meaning(every, live, provider, losses.guarded(changes, held, wanted))
+    around = sides(every, live, provider)
+    meant, cuts = meaning(every, around, losses.guarded(changes, held, wanted))
     notes = (
         *desired.findings,
         *fitted.warnings,
@@ -150,6 +153,8 @@ def compared(
     if provider.capabilities.ordered:
         ours = {rule.name for rule in held.rules}
         notes = (*notes, *findings.displaced(order, ours, position))
+    if to_apply:
+        notes = (*notes, *lint_plan(around, live, provider, notes))
     basis = _basis(wanted, live, every, covers, position)
     digest = wanted.digest
     return DevicePlan(

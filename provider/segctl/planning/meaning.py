@@ -15,12 +15,8 @@ from segctl.analysis.compare import OTHER_ZONE, between, zones
 from segctl.analysis.effective import Match, Reading, joins, permitted
 from segctl.analysis.rows import Row, joined, rows_of
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Space, TooComplexError
-from segctl.model.diff import renamed
 from segctl.model.errors import WideningError
 from segctl.model.policy import ANY, FirewallZone
-from segctl.planning.outlook import outlook
-from segctl.planning.touched import Touched, touched
-from segctl.providers.base import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,7 +24,8 @@ if TYPE_CHECKING:
     from segctl.analysis.compare import Difference
     from segctl.model.diff import Change
     from segctl.model.policy import Rule
-    from segctl.providers.base import Live, Provider
+    from segctl.planning.sides import Sides
+    from segctl.planning.touched import Touched
 
 Mark: TypeAlias = Literal["widens", "narrows", "both", "neither", "cannot tell"]
 Pair: TypeAlias = tuple[str, str]
@@ -105,36 +102,26 @@ class Cut:
 
 def meaning(
     changes: Sequence[Change],
-    live: Live,
-    provider: Provider,
+    sides: Sides | None,
     guarded: Mapping[str, bool] | None = None,
 ) -> tuple[Meaning, tuple[Cut, ...]]:
     """Return what changes mean for a device, and which of the rules `guarded` they cut.
 
     Args:
         changes: those that would be made, in their order.
-        live: what the device holds.
-        provider: the provider of its platform.
+        sides: what the device enforces before and after them; None where nothing changes.
         guarded: rules of ours, by their names after renames, that must not lose a packet; true
             where only packets count that the rule matches after the changes as well.
     """
-    if not changes:
+    if sides is None:
         return Meaning(), ()
-    held = reading(provider, live)
-    around = live.pushed.around  # rules that others push may have names of the device's own
-    first, last = len(around(())) - len(live.pushed.after), len(live.pushed.after)
-    rules = held.policy.rules
-    own = renamed(held.policy.replace(rules=rules[first : len(rules) - last]), changes)
-    then = outlook(own, changes)
-    before = replace(held, policy=own.replace(rules=around(own.rules)))
-    after = replace(held, policy=then.replace(rules=around(then.rules)))
     work = _Work(
-        before=before,
-        after=after,
+        before=sides.before,
+        after=sides.after,
         changes=changes,
-        touched=touched(changes, before.policy, after.policy),
+        touched=sides.touched,
         guarded=guarded or {},
-        passing=provider.capabilities.passes_outside,
+        passing=sides.passing,
     )
     return work.done()
 
@@ -308,8 +295,7 @@ class _Work:
         self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
     ) -> None:
         """Note packets in question, each with what the question is."""
-        before, after = permitted(left, found.unknown), permitted(right, found.unknown)
-        wider, narrower = after.can - before.sure, before.can - after.sure
+        wider, narrower = found.wider, found.narrower
         for space, may in (
             (wider - narrower, (WIDEN,)),
             (narrower - wider, (NARROW,)),

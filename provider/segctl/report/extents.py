@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from segctl.analysis.space import (
     ALL_ADDRESSES,
+    DAYS,
     WEEK,
     intervals,
     services_text,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from segctl.analysis.space import Names, Numbers
 
 ANY = "any"
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = 24 * 60
 
 
@@ -61,7 +61,7 @@ def time_list(numbers: Numbers) -> list[str]:
         for day in range(first // _DAY, last // _DAY + 1):
             begin = max(first - day * _DAY, 0)
             end = min(last - day * _DAY, _DAY - 1)
-            found.append(f"{_DAYS[day]} {_clock(begin)}-{_clock(end)}")
+            found.append(f"{DAYS[day]} {_clock(begin)}-{_clock(end)}")
     return found
 
 

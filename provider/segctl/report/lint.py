@@ -16,7 +16,7 @@ from segctl.report.plan_report import UNREADABLE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.finding import Doubt, Finding
+    from segctl.analysis.finding import Doubt, Finding, Lint
     from segctl.analysis.space import Point
     from segctl.fleet.lint import Linted
     from segctl.report.document import Places
@@ -95,13 +95,17 @@ def _device(name: str, found: Linted | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
         error = {"code": found.code, "message": found.message}
         return {"name": name, "rules": 0, "chains": 0} | empty | {"error": error}
+    said = [problem_json(one) for one in found.findings]
+    return {"name": name} | policy_json(found.lint) | {"device_findings": said}
+
+
+def policy_json(found: Lint) -> dict[str, Any]:
+    """Return what was found in one policy, as part of a document."""
     return {
-        "name": name,
-        "rules": found.lint.rules,
-        "chains": found.lint.chains,
-        "findings": [_finding(one) for one in found.lint.findings],
-        "cannot_tell": [_doubt(one) for one in found.lint.doubts],
-        "device_findings": [problem_json(one) for one in found.findings],
+        "rules": found.rules,
+        "chains": found.chains,
+        "findings": [_finding(one) for one in found.findings],
+        "cannot_tell": [_doubt(one) for one in found.doubts],
     }
 
 
@@ -127,6 +131,7 @@ def _example(point: Point) -> dict[str, Any]:
         "service": service_text(point.service),
         "application": point.application,
         "user": point.user,
+        "time": point.when,
     }
 
 
@@ -150,8 +155,7 @@ def lint_text(document: Mapping[str, Any], *, notes: bool) -> Iterator[Line]:
         for problem in device["device_findings"]:
             lead = f"  ! {problem['severity']}: "
             yield Line(lead=lead, text=problem["message"], style="yellow")
-        yield from _rows(device["findings"], notes=notes)
-        yield from _doubts(device["cannot_tell"], notes=notes)
+        yield from policy_text(device, notes=notes)
         yield Line()
     if document["between_zones"]:
         yield Line(lead="between zones", lead_style="bold")
@@ -164,6 +168,20 @@ def lint_text(document: Mapping[str, Any], *, notes: bool) -> Iterator[Line]:
     yield Line(text=said + of.get(document["source"], ""), style="bold")
 
 
+def policy_text(policy: Mapping[str, Any], *, notes: bool) -> Iterator[Line]:
+    """Yield the lines of one policy of a document; notes and doubts in full only if asked."""
+    yield from _rows(policy["findings"], notes=notes)
+    yield from _doubts(policy["cannot_tell"], notes=notes)
+
+
+def imported_text(policy: Mapping[str, Any], *, notes: bool) -> Iterator[Line]:
+    """Yield what is wrong with the policy of a device that was imported, if anything is."""
+    lines = [*policy_text(policy, notes=notes)]
+    if lines:
+        yield Line(text="its rules, linted (nothing of it changes what was written):", style="bold")
+        yield from lines
+
+
 def _rows(rows: Sequence[Mapping[str, Any]], *, notes: bool) -> Iterator[Line]:
     hidden = 0
     for row in rows:
@@ -171,8 +189,9 @@ def _rows(rows: Sequence[Mapping[str, Any]], *, notes: bool) -> Iterator[Line]:
             hidden += 1
             continue
         lead = f"  {row['severity']}: "
-        title = _TITLES[row["kind"]]
-        text = f"{row['subject']}: {title}: {row['message']}"
+        title = f"{_TITLES[row['kind']]}: "
+        title = "" if row["message"].startswith(title[:-2]) else title
+        text = f"{row['subject']}: {title}{row['message']}"
         yield Line(lead=lead, text=text, lead_style=_STYLES[row["severity"]])
         if row["example"] is not None:
             text = _example_text(row)
@@ -186,6 +205,7 @@ def _example_text(row: Mapping[str, Any]) -> str:
     said = [f"{one['source']} → {one['destination']} {one['service']}"]
     said += [one["application"]] if one["application"] else []
     said += [f"by {one['user']}"] if one["user"] else []
+    said += [f"at {one['time']}"] if one["time"] else []
     zones = [row["from_zone"] or "any zone", row["to_zone"] or "any zone"]
     return f"{' '.join(said)}  ({' → '.join(zones)})"
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import Problem
+from segctl.model.policy import Rule
 from segctl.planning.findings import HOLE
 from segctl.planning.plan import OPS
 from segctl.providers.state import UNREAD
@@ -178,10 +179,18 @@ def _problems(plan: Plan, failures: Iterable[Failure], places: Places) -> Iterat
 
 
 def device_problems(devices: Iterable[DevicePlan], places: Places) -> Iterator[Problem]:
-    """Yield the findings of devices, each with a place and the name of its device."""
+    """Yield the findings of devices, each with a place and the name of its device.
+
+    What is found about a rule that changes is at the line of its conduit.
+    """
     for device in devices:
+        conduits = {
+            change.name: change.after.conduit
+            for change in device.changes
+            if isinstance(change.after, Rule)
+        }
         for finding in device.findings:
-            yield places.of(finding, device.name)
+            yield places.of(finding, device.name, conduits.get(finding.subject, ""))
 
 
 def _suite(device: DevicePlan) -> Suite:

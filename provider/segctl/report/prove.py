@@ -28,7 +28,6 @@ NOT_PROVED = "not_proved"
 #: Why it is 1 where nobody can tell.
 UNKNOWN = "cannot_tell"
 _STATES = ("proved", NOT_PROVED, UNKNOWN, "error")
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 #: The examples of a document by what they show.
 _KINDS = {"permitted": "permitted", "denied": "denied", "unknown": UNKNOWN}
 
@@ -158,14 +157,13 @@ def _example(one: Counterexample) -> dict[str, Any]:
 
 def _packet(point: Point) -> dict[str, Any]:
     on_own = on_default_ports(((point.service, point.service),))
-    day, minute = divmod(point.time, 24 * 60)
     return {
         "source": str(host_of(point.source)),
         "destination": str(host_of(point.destination)),
         "service": "its default ports" if on_own else service_text(point.service),
         "application": point.application,
         "user": point.user,
-        "time": f"{_DAYS[day]} {minute // 60:02}:{minute % 60:02}" if point.time else "",
+        "time": point.when,
     }
 
 

@@ -339,3 +339,9 @@ def test_without_a_port_any_that_a_rule_names_will_do() -> None:
 def test_rules_between_other_zones_do_not_count(zones: tuple[str, str]) -> None:
     other = rule(from_zones=(zones[0],), to_zones=(zones[1],))
     assert ask(question("scada1", "plc2", allow=False), policy(other)) == ""
+
+
+def test_who_is_known_passes_a_rule_that_denies_unknown_users() -> None:
+    deny = rule("deny", users=("unknown",), action="deny")
+    found = by_user(question("supervisory", "plc2", port=502), policy(deny, rule()))
+    assert {user: one.verdict for user, one in found.items()} == {"known-user": "allow"}

@@ -61,6 +61,7 @@ ADDRESSES = (
 GROUPS = (
     AddressGroup(name="plcs", members=("plc 1", "plc_2")),
     AddressGroup(name="dynamic", members=(), extras=("dynamic",)),
+    AddressGroup(name="itself", members=("itself",)),
 )
 SERVICES = (
     Service(name="web", protocol="tcp", ports="80,8000-8010"),
@@ -95,7 +96,11 @@ def live(*others: Rule, ours: Policy = NOTHING) -> Live:
             addresses=ADDRESSES,
             address_groups=GROUPS,
             services=SERVICES,
-            application_groups=(ApplicationGroup(name="apps", members=("ssl", "ping")),),
+            application_groups=(
+                ApplicationGroup(name="apps", members=("ssl", "ping")),
+                ApplicationGroup(name="round", members=("around",)),
+                ApplicationGroup(name="around", members=("round",)),
+            ),
             schedules=(Schedule(name="late", windows=(("daily", ("20:00-23:00",)),)),),
             rules=others,
         ),
@@ -336,6 +341,8 @@ def test_what_is_lost_is_said(changed: dict[str, object], said: str) -> None:
     ("changed", "said"),
     [
         ({"sources": ("range",)}, "cannot express range"),
+        ({"sources": ("itself",)}, "cannot express itself (holds nothing, or itself)"),
+        ({"applications": ("round",)}, "cannot express application round (holds nothing"),
         ({"negate_source": True}, "cannot express source everything but"),
         ({"from_zones": ("any",), "to_zones": ("any",)}, "any zone to any zone"),
         ({"from_zones": ("gone",)}, "no zone gone"),
