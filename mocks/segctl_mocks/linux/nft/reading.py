@@ -41,6 +41,8 @@ _ICMP = {(1, "ip"), (58, "ip6")}
 _ECHO = {"icmp": 8, "icmpv6": 128}
 _ECHO_REPLY = {"icmp": 0, "icmpv6": 129}
 _UNREACHABLE, _TOO_BIG = 3, 2
+#: The field of each protocol that says what comes next.
+_NAMING = {"ip": "protocol", "ip6": "nexthdr", "icmp": "type", "icmpv6": "type"}
 
 
 def listed(statements: Sequence[Statement], family: str) -> tuple[Statement, ...]:
@@ -173,7 +175,7 @@ class Reader:
     def _note_types(self, match: Match) -> None:
         """Note the first ICMP type of a set, if none was said before."""
         left, right = match.left, match.right
-        if self.icmp_type or match.operator not in {"==", "!="}:
+        if self.icmp_type or self.transport not in _ECHO or match.operator not in {"==", "!="}:
             return
         if isinstance(left, Payload) and isinstance(right, Anonymous) and right.elements:
             low, high = right.elements[0][0][0]
@@ -220,6 +222,8 @@ class Reader:
         return found.field.base == fields.TRANSPORT and self.transport == "unknown"
 
     def _complete(self, left: Payload | Raw) -> Payload | Raw:
+        if self._is_known(left):
+            return left
         base, offset, bits = place(left)
         for header in self._headers(base):
             if (header.offset, header.bits) == (offset, bits):
@@ -228,10 +232,21 @@ class Reader:
             return left
         return unnamed(base, offset, bits)
 
+    def _protocol(self, base: str) -> str:
+        if base == fields.NETWORK:
+            return self.network
+        return self.transport if base == fields.TRANSPORT else ""
+
+    def _is_known(self, left: Payload | Raw) -> bool:
+        """Say whether a field is the only one at its place of the protocol that was said."""
+        if not isinstance(left, Payload):
+            return False
+        header = left.field
+        return header.protocol == self._protocol(header.base) and not type_of(header)
+
     def _headers(self, base: str) -> Iterator[HeaderField]:
         """Yield the fields of the protocol at a base, in the order of the packet."""
-        protocol = {fields.NETWORK: self.network, fields.TRANSPORT: self.transport}.get(base, "")
-        for header in fields.OF.get(protocol, ()):
+        for header in fields.OF.get(self._protocol(base), ()):
             if not self.icmp_type or self._goes(header):
                 yield header
 
@@ -242,7 +257,7 @@ class Reader:
     def _parts(self, match: Match, left: Payload | Raw, right: Value) -> Iterator[Match]:
         """Yield the comparisons that one of neighbouring fields stands for."""
         base, offset, bits = place(left)
-        if base == fields.LINK:
+        if base == fields.LINK or self._is_known(left):
             yield match
             return
         end = offset + bits
@@ -319,6 +334,8 @@ def place(left: Payload | Raw) -> tuple[str, int, int]:
 
 def type_of(header: HeaderField) -> int:
     """Return the ICMP type that has a field; zero if all have it."""
+    if header.protocol not in _ECHO:
+        return 0
     match header.protocol, header.name:
         case (("icmp" | "icmpv6"), ("id" | "sequence")):
             return _ECHO[header.protocol]
@@ -332,12 +349,7 @@ def type_of(header: HeaderField) -> int:
 
 def _names_protocol(header: HeaderField) -> bool:
     """Say whether a field says which protocol comes next, or which kind of ICMP this is."""
-    return (header.protocol, header.name) in {
-        ("ip", "protocol"),
-        ("ip6", "nexthdr"),
-        ("icmp", "type"),
-        ("icmpv6", "type"),
-    }
+    return _NAMING.get(header.protocol) == header.name
 
 
 def unnamed(base: str, offset: int, bits: int) -> Payload | Raw:

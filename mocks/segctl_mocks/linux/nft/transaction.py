@@ -332,11 +332,11 @@ class Transaction:
                     return
                 if name not in table.sets:
                     raise KernelError(errors.NO_FILE, span)
+                gone = table.sets.pop(name)  # nft forgets it even if the kernel then refuses
                 if table.uses["set", name] > 0:
                     raise KernelError(errors.BUSY, span)
-                for element in table.sets[name].elements.values():
+                for element in gone.elements.values():
                     table.uses.subtract(_element_uses(element.data))
-                del table.sets[name]
             case "flush":
                 found = self.set(table, name, span, early=True)
                 for element in found.elements.values():
