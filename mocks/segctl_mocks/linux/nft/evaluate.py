@@ -136,7 +136,8 @@ class Evaluator:
             if not context.network and self.table.family == "inet":
                 self.out.insert(0, of_family(wanted))
         elif term.name is None and context.network:
-            statement = Reject("", "port-unreachable")  # of the family that the listing knows
+            kind = "icmp" if context.network == "ip" else "icmpv6"
+            statement = Reject(kind, "port-unreachable")
         self.out.append(statement)
 
     # -- looking at the packet ------------------------------------------------------

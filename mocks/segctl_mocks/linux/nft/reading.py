@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl_mocks.linux.nft import fields
+from segctl_mocks.linux.nft import fields, names
 from segctl_mocks.linux.nft.nodes import (
     Anonymous,
     Binary,
@@ -41,6 +41,7 @@ _ICMP = {(1, "ip"), (58, "ip6")}
 _ECHO = {"icmp": 8, "icmpv6": 128}
 _ECHO_REPLY = {"icmp": 0, "icmpv6": 129}
 _UNREACHABLE, _TOO_BIG = 3, 2
+_CODES = {"icmp": names.ICMP_CODES, "icmpv6": names.ICMPV6_CODES}
 #: The field of each protocol that says what comes next.
 _NAMING = {"ip": "protocol", "ip6": "nexthdr", "icmp": "type", "icmpv6": "type"}
 
@@ -107,10 +108,15 @@ class Reader:
             for part in self._parts(match, left, right):
                 self._compared(part)
             return
+        if isinstance(left, Payload) and isinstance(right, Prefix) and self._unknown(left):
+            self._match(_masked(left, match.operator, right))
+            return
         self._note_types(match)
         named = self._named(left)
         if named != left and isinstance(named, Payload):
             right = _typed(right, named.kind)
+        elif isinstance(named, Raw) and isinstance(right, Range):
+            right = replace(right, kind=named.kind)
         self.out.append(replace(match, left=named, right=right))
         if isinstance(left, Meta) and match.operator == "==" and isinstance(right, Value):
             self._meta(left, right.number)
@@ -232,6 +238,9 @@ class Reader:
             return left
         return unnamed(base, offset, bits)
 
+    def _unknown(self, left: Payload) -> bool:
+        return isinstance(self._complete(left), Raw)
+
     def _protocol(self, base: str) -> str:
         if base == fields.NETWORK:
             return self.network
@@ -319,10 +328,18 @@ class Reader:
                 self._hide(fields.TRANSPORT if fields.TRANSPORT in self.pending else fields.INNER)
         elif reject.kind != "icmpx":
             self._hide(fields.NETWORK)
-        if not reject.kind:
-            kind = {"ip": "icmp", "ip6": "icmpv6"}.get(self.network, "")
-            reject = Reject(kind, reject.reason if kind else "")
+        if reject.kind in _CODES:
+            reject = self._of_family(reject)
         self.out.append(reject)
+
+    def _of_family(self, reject: Reject) -> Reject:
+        """Return a reject with its code in the words of the family the listing knows."""
+        kind = {"ip": "icmp", "ip6": "icmpv6"}.get(self.network)
+        if kind is None:
+            return Reject("", "")
+        code = _CODES[reject.kind].get(reject.reason)
+        words = (word for word, number in _CODES[kind].items() if number == code)
+        return Reject(kind, next(words, reject.reason))
 
 
 def place(left: Payload | Raw) -> tuple[str, int, int]:
@@ -357,6 +374,17 @@ def unnamed(base: str, offset: int, bits: int) -> Payload | Raw:
     if base == fields.TRANSPORT and bits == 16 and offset in {0, 16}:
         return Payload(fields.FIELDS["th", "sport" if offset == 0 else "dport"])
     return Raw(base, offset, bits)
+
+
+def _masked(left: Payload, operator: str, right: Prefix) -> Match:
+    """Return how a prefix is compared: by whole bytes, or by a mask."""
+    base, offset, bits = place(left)
+    if right.length % 8 == 0:
+        part = Raw(base, offset, right.length)
+        return Match(part, operator, Value(part.kind, right.number >> bits - right.length))
+    whole = Raw(base, offset, bits)
+    mask = Value(whole.kind, (1 << bits) - (1 << bits - right.length))
+    return Match(Binary("&", whole, mask), operator, Value(whole.kind, right.number))
 
 
 def _is_one_load(match: Match) -> bool:
