@@ -111,6 +111,9 @@ class Reader:
         if isinstance(left, Payload) and isinstance(right, Prefix) and self._unknown(left):
             self._match(_masked(left, match.operator, right))
             return
+        if isinstance(left, Payload) and isinstance(right, Value) and self._unknown(left):
+            match = _flags(match, left, right)
+            left, right = match.left, match.right
         self._note_types(match)
         named = self._named(left)
         if named != left and isinstance(named, Payload):
@@ -385,6 +388,19 @@ def _masked(left: Payload, operator: str, right: Prefix) -> Match:
     whole = Raw(base, offset, bits)
     mask = Value(whole.kind, (1 << bits) - (1 << bits - right.length))
     return Match(Binary("&", whole, mask), operator, Value(whole.kind, right.number))
+
+
+def _flags(match: Match, left: Payload, right: Value) -> Match:
+    """Return how flags are compared: as a number under a mask."""
+    whole = Raw(*place(left))
+    if match.operator in {"in", "!"}:
+        sign, mask, number = ("!=" if match.operator == "in" else "=="), right.number, 0
+    elif match.mask is not None:
+        sign, mask, number = match.operator, match.mask.number, right.number
+    else:
+        return match
+    masked = Binary("&", whole, Value(whole.kind, mask))
+    return Match(masked, sign, Value(whole.kind, number))
 
 
 def _is_one_load(match: Match) -> bool:
