@@ -73,7 +73,7 @@ class Kernel:
                 continue
             follow_up = found and wanted[: len(found)] == found  # nft tells more of one mistake
             assert found == wanted or follow_up, script
-        self.same(mock)
+        self.same(mock, may_crash=not places)
 
     def compare_rules(self, start: str, rules: list[str]) -> None:
         """Compare rules on their own: those the mock takes in one go, the others one by one."""
@@ -91,19 +91,22 @@ class Kernel:
             assert plain_errors(ours.err)[0][3] == plain_errors(real.stderr)[0][3], rule
         real = self.nft("-f", "-", text=start + "".join(taken))
         assert real.returncode == 0, real.stderr
-        self.same(mock)
+        if not self.same(mock, may_crash=True) and len(taken) > 1:
+            for rule in taken:
+                self.compare_rules(start, [rule.removesuffix("\n")])
 
-    def same(self, mock: Nft) -> None:
-        """Compare the listings."""
+    def same(self, mock: Nft, *, may_crash: bool = False) -> bool:
+        """Compare the listings; say whether nft made any: 1.0.6 crashes on some rules."""
         answer = self.nft("-j", "list", "ruleset")
-        if answer.returncode < 0 or answer.returncode > 128:
-            return  # nft 1.0.6 crashes on some listings
+        if may_crash and (answer.returncode < 0 or answer.returncode > 128):
+            return False
         real = json.loads(answer.stdout)["nftables"]
         ours = json.loads(mock.main(["-j", "list", "ruleset"], "", str).out)["nftables"]
         assert without_handles(ours) == without_handles(real)
         text = self.nft("-s", "list", "ruleset").stdout
         if " expires " not in text:
             assert mock.main(["-s", "list", "ruleset"], "", str).out == text
+        return True
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from segctl_mocks.linux.nft import fields, merging, types
+from segctl_mocks.linux.nft import fields, merging, reading, types
 from segctl_mocks.linux.nft.errors import NftError
-from segctl_mocks.linux.nft.nodes import Anonymous, Binary, Concat, Meta, Payload, Raw, Value
-from segctl_mocks.linux.nft.statements import Match, Statement, Vmap
+from segctl_mocks.linux.nft.nodes import Anonymous, Binary, Concat, Meta, Payload, Value
+from segctl_mocks.linux.nft.statements import Match, Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,27 +16,23 @@ if TYPE_CHECKING:
     from segctl_mocks.linux.nft.errors import Span
     from segctl_mocks.linux.nft.fields import HeaderField
 
-_NFPROTO = {2: "ip", 10: "ip6"}
-_ETHER = {0x0800: "ip", 0x86DD: "ip6", 0x0806: "arp"}
-_ICMP = {"icmp": ("ip", 2), "icmpv6": ("ip6", 10)}
+_ICMP = {"icmp": "ip", "icmpv6": "ip6"}
 _FAMILY = {"ip": "ip", "ip6": "ip6"}
 
 
 @dataclass(slots=True)
 class Context:
-    """The protocols a rule has settled on; ``shown_transport`` only by a single value."""
+    """The protocols a rule has settled on."""
 
     family: str
     network: str = ""
     transport: str = ""
-    shown_transport: str = ""
-    shown_network: str = ""
     transports: list[str] = field(default_factory=list[str])  # all that a set of them allows
     icmp_types: set[str] = field(default_factory=set[str])
     added_sets: int = 0
 
     def __post_init__(self) -> None:
-        self.network = self.shown_network = _FAMILY.get(self.family, "")
+        self.network = _FAMILY.get(self.family, "")
 
     def need(self, header: HeaderField, span: Span) -> list[Statement]:
         """Settle on a header's protocol; return the matches nft adds for it."""
@@ -45,11 +41,9 @@ class Context:
             if self.network and self.network != protocol:
                 raise _conflict(self.network, protocol, span)
             known, self.network = self.network, protocol
-            self.shown_network = protocol
             if known or self.family != "inet":
                 return []
-            number = 2 if protocol == "ip" else 10
-            return [Match(Meta("nfproto"), "==", Value(types.NFPROTO, number), implied=True)]
+            return [of_family(protocol)]
         if header.base != fields.TRANSPORT or protocol == "th":
             return []
         for other in (
@@ -59,35 +53,25 @@ class Context:
                 raise _conflict(other, protocol, span)
         known = self.transport
         self.transports = self.transports or [protocol]
-        self.transport = self.shown_transport = protocol
-        if protocol in _ICMP and not known and not self.network and self.family == "inet":
-            self.network = self.shown_network = _ICMP[protocol][0]
+        self.transport = protocol
         added: list[Statement] = []
+        if protocol in _ICMP and not known and not self.network and self.family == "inet":
+            self.network = _ICMP[protocol]
+            added.append(of_family(self.network))
         if not known:
-            number = fields.L4[protocol]
-            value = Value(types.PROTO, number)
-            added.append(Match(Meta("l4proto"), "==", value, implied=True))
-        echoes = protocol in {"icmp", "icmpv6"} and header.name in {"id", "sequence"}
-        if echoes and protocol not in self.icmp_types:
-            added.append(_echo(protocol))
-            self.added_sets += 1
+            added.append(of_protocol(protocol))
+        if reading.type_of(header) and protocol not in self.icmp_types:
+            added.append(self._of_type(header))
             self.icmp_types.add(protocol)
         return added
 
-    def shown(self, payload: Payload) -> Payload:
-        """Return the field as listed: ``th`` gets the protocol's name once that is known."""
-        header = payload.field
-        if header.protocol == "th" and self.shown_transport:
-            return Payload(_same_place(header, self.shown_transport))
-        return payload
-
-    def shown_raw(self, raw: Raw) -> Payload | Raw:
-        """Return the field that raw bits are, if they are exactly one."""
-        protocol = {"nh": self.network, "th": self.shown_transport or "th"}.get(raw.base, "")
-        for (name, _), header in fields.FIELDS.items():
-            if name == protocol and (header.offset, header.bits) == (raw.offset, raw.bits):
-                return Payload(header)
-        return raw
+    def _of_type(self, header: HeaderField) -> Match:
+        """Return the comparison with the ICMP types that have a field."""
+        if header.name in {"id", "sequence"}:
+            self.added_sets += 1
+            return _echo(header.protocol)
+        named = fields.FIELDS[header.protocol, "type"]
+        return Match(Payload(named), "==", Value(named.kind, reading.type_of(header)))
 
     def learn(self, match: Match) -> None:
         """Note what a comparison says about protocols."""
@@ -99,58 +83,39 @@ class Context:
         if not key:
             return
         if isinstance(match.right, Value):
-            numbers, single = [match.right.number], True
+            numbers = [match.right.number]
         elif isinstance(match.right, Anonymous):
-            numbers, single = [each[0][0] for each in match.right.written], False
+            numbers = [each[0][0] for each in match.right.written]
         else:
             return
         for number in numbers:
             if key == "transport":
-                self._learn_transport(number, single=single, field=isinstance(match.left, Payload))
+                self._learn_transport(number, field=isinstance(match.left, Payload))
                 continue
-            table = _NFPROTO if key == "nfproto" else _ETHER
+            table = reading.NFPROTO if key == "nfproto" else reading.ETHER
             self.network = table.get(number, self.network)
-            if single:
-                self.shown_network = table.get(number, self.shown_network)
 
-    def _learn_transport(self, number: int, *, single: bool, field: bool) -> None:
+    def _learn_transport(self, number: int, *, field: bool) -> None:
         known = fields.L4_NAMES.get(number, "" if field else "unknown")
         if not known:
             return
         self.transport = known
         self.transports.append(known)
-        if single and known in fields.L4:
-            self.shown_transport = known
-
-    def name_ports(self, out: list[Statement]) -> None:
-        """Show ``th`` as what the rule turned out to be about."""
-        self.transport = self.shown_transport = "tcp"
-        for position, statement in enumerate(out):
-            if isinstance(statement, Match) and isinstance(statement.left, Payload):
-                out[position] = replace(statement, left=self.shown(statement.left))
-
-    def hide_network(self, out: list[Statement]) -> None:
-        """Hide the match of the family, which a reject of that family implies."""
-        for position in range(len(out) - 1, -1, -1):
-            statement = out[position]
-            if not isinstance(statement, Match | Vmap):
-                return
-            if isinstance(statement, Match) and _is_meta(statement, "nfproto"):
-                out[position] = replace(statement, implied=True)
-                return
 
     def finish(self, out: Sequence[Statement]) -> tuple[Statement, ...]:
-        """Return the statements as listed: payloads merged, dependencies hidden."""
-        return tuple(_hide(merging.merge(out, self)))
+        """Return the statements as listed: payloads merged, then read back from the kernel."""
+        return reading.listed(merging.merge(out), self.family)
 
 
-def _same_place(header: HeaderField, protocol: str) -> HeaderField:
-    """Return the field of a protocol at the place of another; the same if it has none."""
-    place = (header.base, header.offset, header.bits)
-    for (name, _), found in fields.FIELDS.items():
-        if name == protocol and (found.base, found.offset, found.bits) == place:
-            return found
-    return header
+def of_family(protocol: str) -> Match:
+    """Return the comparison that says IPv4 or IPv6."""
+    number = next(number for number, name in reading.NFPROTO.items() if name == protocol)
+    return Match(Meta("nfproto"), "==", Value(types.NFPROTO, number))
+
+
+def of_protocol(protocol: str) -> Match:
+    """Return the comparison that names a transport protocol."""
+    return Match(Meta("l4proto"), "==", Value(types.PROTO, fields.L4[protocol]))
 
 
 def _conflict(known: str, new: str, span: Span) -> NftError:
@@ -178,64 +143,3 @@ def _protocol_key(left: object) -> str:
             return "ether"
         case _:
             return ""
-
-
-def _is_meta(match: Match, key: str) -> bool:
-    plain = match.operator == "==" and isinstance(match.right, Value)
-    return plain and isinstance(match.left, Meta) and match.left.key == key
-
-
-def _hide(statements: Sequence[Statement]) -> list[Statement]:
-    """Drop the matches of a protocol that a later field of it implies."""
-    kept: list[Statement | None] = []
-    pending: dict[str, int] = {}
-    for statement in statements:
-        kept.append(statement)
-        if not isinstance(statement, Match | Vmap):
-            pending.clear()
-            continue
-        for part in _looks(statement):
-            for base in _implied_by(part):
-                position = pending.get(base)
-                if position is not None and _agrees(kept[position], part):
-                    kept[position] = None
-                    del pending[base]
-        if isinstance(statement, Match):
-            if _is_meta(statement, "nfproto"):
-                pending[fields.NETWORK] = len(kept) - 1
-            elif _is_meta(statement, "l4proto"):
-                pending[fields.TRANSPORT] = len(kept) - 1
-    return [
-        statement
-        for statement in kept
-        if statement is not None and not (isinstance(statement, Match) and statement.implied)
-    ]
-
-
-def _looks(statement: Match | Vmap) -> list[object]:
-    left: object = statement.left if isinstance(statement, Match) else statement.key
-    while isinstance(left, Binary):
-        left = left.left
-    return [*left.parts] if isinstance(left, Concat) else [left]
-
-
-def _agrees(dependency: object, part: object) -> bool:
-    """Say whether the family a rule names is that of an ICMP field that follows."""
-    if not isinstance(dependency, Match) or not isinstance(part, Payload):
-        return True
-    family = _ICMP.get(part.field.protocol)
-    if family is None or not _is_meta(dependency, "nfproto"):
-        return True
-    return isinstance(dependency.right, Value) and dependency.right.number == family[1]
-
-
-def _implied_by(part: object) -> tuple[str, ...]:
-    if not isinstance(part, Payload):
-        return ()
-    header = part.field
-    if header.base == fields.NETWORK:
-        return (fields.NETWORK,)
-    if header.base == fields.TRANSPORT and header.protocol != "th":
-        both = header.protocol in {"icmp", "icmpv6"}
-        return (fields.TRANSPORT, fields.NETWORK) if both else (fields.TRANSPORT,)
-    return ()

@@ -1,8 +1,14 @@
-"""Adding elements to named sets and maps, and taking them away."""
+"""Adding elements to named sets and maps, and taking them away.
+
+nft itself refuses ranges that overlap, before it asks the kernel. For this it reads the elements
+that a set holds, but not of a set that the same commands flush, before or after: there it knows
+of what the commands themselves add, and the kernel refuses the rest (src/intervals.c and
+src/cache.c of nftables 1.0.6).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import errors, values
@@ -15,9 +21,21 @@ from segctl_mocks.linux.nft.types import Symbol
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from segctl_mocks.linux.nft.nodes import Key
+    from segctl_mocks.linux.nft.nodes import Interval, Key
     from segctl_mocks.linux.nft.state import NamedSet, Table
     from segctl_mocks.linux.nft.syntax import Element as ElementTerm
+
+
+@dataclass(slots=True)
+class Known:
+    """What nft knows of the elements of a set when it reads a command."""
+
+    unread: bool = False  # the commands flush the set: nft does not ask what it holds
+    added: set[Key] = field(default_factory=set["Key"])  # by commands before
+
+    def has(self, key: Key) -> bool:
+        """Say whether nft knows of an element that the set holds."""
+        return not self.unread or key in self.added
 
 
 @dataclass(slots=True)
@@ -27,6 +45,7 @@ class Changer:
     table: Table
     found: NamedSet
     interfaces: Collection[str]
+    known: Known = field(default_factory=Known)
 
     def add(self, term: Elements | Numbers, *, exclusive: bool) -> None:
         """Add elements; what nft itself checks comes first."""
@@ -79,7 +98,9 @@ class Changer:
         if self.found.declaration.auto_merge:
             return self._auto_merged(pairs)
         nearby = {other: None for key, _ in pairs for other in self.found.overlapping(key[0])}
-        values.conflict([(key, item.span) for key, item in pairs], [*nearby])
+        known = [key for key in nearby if self.known.has(key)]
+        values.conflict([(key, item.span) for key, item in pairs], known)
+        self.known.added.update(key for key, _ in pairs)
         return sorted(pairs, key=lambda pair: pair[0])
 
     def _auto_merged(self, pairs: list[tuple[Key, ElementTerm]]) -> list[tuple[Key, ElementTerm]]:
@@ -104,7 +125,9 @@ class Changer:
             if exclusive or (known.data != data and self.found.declaration.is_map):
                 raise KernelError(errors.EXISTS, item.span)
             return
-        if self.found.declaration.interval and not self.found.declaration.tree:
+        if self.found.declaration.tree:
+            self._check_overlap(key[0], item, exclusive=exclusive)
+        elif self.found.declaration.interval:
             ends = (tuple(low for low, _ in key), tuple(high for _, high in key))
             if any(self.found.holds(end) for end in ends):
                 raise KernelError(errors.EXISTS, item.span)
@@ -118,6 +141,21 @@ class Changer:
                 raise KernelError(errors.UNSUPPORTED, item.span)
             self.table.uses["chain", data.target] += 1
         self.found.put(key, self._element(item))
+
+    def _check_overlap(self, interval: Interval, item: ElementTerm, *, exclusive: bool) -> None:
+        """Refuse what the kernel does: it is given the first value and the one after the last.
+
+        It takes a range that ends where another does, if nothing holds its first value.
+        """
+        touched = self.found.overlapping(interval)
+        if not touched or self.found.declaration.auto_merge:
+            return
+        first, end = touched[0][0][0], touched[-1][0][1]
+        low, high = interval
+        if first < low or (first == low and exclusive):
+            raise KernelError(errors.EXISTS, item.span)
+        if first == low or high != end or exclusive:
+            raise KernelError(errors.EXISTS)
 
     def _element(self, item: ElementTerm) -> Element:
         declaration = self.found.declaration
@@ -155,7 +193,7 @@ class Changer:
         pairs = [(self._key(item), item) for item in term.items]
         if self.found.declaration.tree and not missing_ok:
             for key, item in pairs:
-                if key not in self.found.elements:
+                if key not in self.found.elements or not self.known.has(key):
                     raise NftError("element does not exist", item.span)
         for wanted, item in pairs:
             key = self._named(wanted)
@@ -163,6 +201,7 @@ class Changer:
                 if missing_ok:
                     continue
                 raise KernelError(errors.NO_FILE, item.span)
+            self.known.added.discard(key)
             data = self.found.drop(key).data
             if isinstance(data, Verdict) and data.target:
                 self.table.uses["chain", data.target] -= 1

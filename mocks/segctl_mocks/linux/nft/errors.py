@@ -58,6 +58,8 @@ class Source:
         """Return the error as nft prints it."""
         span = error.span
         if span.line == 0:
+            if isinstance(error, KernelError):  # of what nft adds to what was written
+                return f"internal:0:0-0: Error: {error.message}\n\n"
             where = f"{self.name}: " if self.name else ""
             return f"{where}Error: {error.message}\n"
         lines = self.text.split("\n")

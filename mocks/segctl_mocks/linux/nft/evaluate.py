@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from segctl_mocks.linux.nft import fields, types, values
-from segctl_mocks.linux.nft.context import Context
+from segctl_mocks.linux.nft import reading, types, values
+from segctl_mocks.linux.nft.context import Context, of_family, of_protocol
 from segctl_mocks.linux.nft.errors import NO_FILE, KernelError, NftError, Span
 from segctl_mocks.linux.nft.nodes import (
     Anonymous,
@@ -121,15 +121,11 @@ class Evaluator:
 
     def _reject(self, statement: Reject, term: Plain) -> None:
         context = self.context
-        network = context.shown_network
         if statement.kind == "tcp reset":
             if context.transport not in {"", "tcp"}:
                 raise NftError("you cannot use tcp reset with this protocol", term.span)
             if not context.transport:
-                six = Value(types.PROTO, fields.L4["tcp"])
-                context.name_ports(self.out)
-                context.hide_network(self.out)
-                self.out.insert(0, Match(Meta("l4proto"), "==", six))
+                self.out.insert(0, of_protocol("tcp"))
         elif statement.kind in {"icmp", "icmpv6"}:
             wanted = "ip" if statement.kind == "icmp" else "ip6"
             if context.network and context.network != wanted:
@@ -137,12 +133,10 @@ class Evaluator:
                     f"conflicting protocols specified: {context.network} vs {wanted}",
                     term.name or term.span,
                 )
-        elif term.name is None and context.network and not network:
-            statement = Reject("", "")
-        elif term.name is None and network:
-            if self.table.family == "inet":
-                context.hide_network(self.out)
-            kind = "icmp" if network == "ip" else "icmpv6"
+            if not context.network and self.table.family == "inet":
+                self.out.insert(0, of_family(wanted))
+        elif term.name is None and context.network:
+            kind = "icmp" if context.network == "ip" else "icmpv6"
             statement = Reject(kind, "port-unreachable")
         self.out.append(statement)
 
@@ -165,9 +159,9 @@ class Evaluator:
         match expression:
             case Payload(header):
                 self.out += context.need(header, span)
-                return context.shown(expression)
-            case Raw():
-                return context.shown_raw(expression)
+                return expression
+            case Raw(base, offset, bits):
+                return reading.unnamed(base, offset, bits)
             case Ct(key, direction):
                 return self._ct(expression, key, direction, span, joined=joined)
             case Meta("nfproto") if self.table.family in {"ip", "ip6"}:

@@ -91,6 +91,11 @@ def _rows() -> dict[tuple[str, str], HeaderField]:
 
 FIELDS = _rows()
 PROTOCOLS = frozenset(protocol for protocol, _ in FIELDS)
+#: The fields of each protocol in the order of the packet.
+OF = {
+    protocol: tuple(header for header in FIELDS.values() if header.protocol == protocol)
+    for protocol in PROTOCOLS
+}
 #: What ``meta l4proto`` is for each transport protocol.
 L4 = {"icmp": 1, "tcp": 6, "udp": 17, "dccp": 33, "icmpv6": 58, "sctp": 132}
 L4_NAMES = {number: name for name, number in L4.items()} | {

@@ -35,8 +35,6 @@ class Match:
     operator: str
     right: Right
     mask: Value | None = None
-    implied: bool = False  # nft added it: a dependency that the listing hides
-    weak: bool = False  # the listing hides it behind what depends on it
 
     def text(self, *, stateless: bool = False) -> str:
         """As the text listing has it."""

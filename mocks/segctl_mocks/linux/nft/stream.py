@@ -9,6 +9,8 @@ from segctl_mocks.linux.nft.tokens import KEYWORDS, Token, tokenize, tokens_of
 
 Definitions = dict[str, list[Token]]
 
+_PLAIN = frozenset({"string", "punct", "newline"})
+
 
 class Stream:
     """Tokens to be taken one by one; ``$name`` is replaced by its definition.
@@ -32,10 +34,11 @@ class Stream:
         if position >= len(self.tokens):
             return self.tokens[-1]
         token = self.tokens[position]
-        if token.text == "$" and token.kind == "punct":
+        kind = token.kind
+        if kind == "punct" and token.text == "$":
             self._expand(position)
             return self.peek(ahead)
-        if token.kind == "numbers":
+        if kind == "numbers":
             self.tokens[position : position + 1] = tokens_of(token)
             return self.peek(ahead)
         return token
@@ -64,11 +67,15 @@ class Stream:
     def at(self, *texts: str) -> bool:
         """Say whether the next token is one of these words or signs."""
         token = self.peek()
-        return token.text in texts and token.kind in {"string", "punct", "newline"}
+        return token.text in texts and token.kind in _PLAIN
 
     def accept(self, *texts: str) -> Token | None:
         """Take the next token if it is one of these."""
-        return self.take() if self.at(*texts) else None
+        token = self.peek()
+        if token.text not in texts or token.kind not in _PLAIN:
+            return None
+        self.position += 1
+        return token
 
     def expect(self, *texts: str, hint: str = "") -> Token:
         """Take the next token, which must be one of these."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl_mocks.linux.nft import elements, errors, sets
+from segctl_mocks.linux.nft.collapsing import SetKey, collapsed, set_key
 from segctl_mocks.linux.nft.errors import NOWHERE, KernelError, NftError, Span
 from segctl_mocks.linux.nft.evaluate import Evaluator
 from segctl_mocks.linux.nft.nodes import Verdict
@@ -47,7 +48,8 @@ class Transaction:
     interfaces: Collection[str]
     new: Ruleset = field(init=False)
     errors: list[NftError] = field(default_factory=list[NftError])
-    fresh_sets: set[tuple[str, str, str]] = field(default_factory=set["tuple[str, str, str]"])
+    fresh_sets: set[SetKey] = field(default_factory=set["SetKey"])
+    _known: dict[SetKey, elements.Known] = field(default_factory=dict["SetKey", elements.Known])
     _own: set[int] = field(default_factory=set[int])
     _keep: list[object] = field(default_factory=list[object])
     _last: Span = NOWHERE
@@ -59,6 +61,9 @@ class Transaction:
         """Carry out commands; say whether all went well. ``errors`` is what nft reports."""
         found: list[NftError] = []
         for command in commands:
+            if command.verb == "flush" and command.what in {"set", "map"}:
+                self._known[set_key(command.place)] = elements.Known(unread=True)
+        for command in collapsed(commands, self._has_ranges):
             try:
                 self._last = command.span
                 self._one(command)
@@ -72,6 +77,11 @@ class Transaction:
         early = [error for error in found if not isinstance(error, KernelError)]
         self.errors = early or found
         return not found
+
+    def _has_ranges(self, place: Place) -> bool:
+        table = self.new.tables.get((place.family, place.table))
+        found = table.sets.get(place.name) if table else None
+        return found is not None and found.declaration.tree
 
     def use_handles(self) -> None:
         """Let what was undone keep its handles: the kernel gives none twice."""
@@ -322,16 +332,17 @@ class Transaction:
                     return
                 if name not in table.sets:
                     raise KernelError(errors.NO_FILE, span)
+                gone = table.sets.pop(name)  # nft forgets it even if the kernel then refuses
                 if table.uses["set", name] > 0:
                     raise KernelError(errors.BUSY, span)
-                for element in table.sets[name].elements.values():
+                for element in gone.elements.values():
                     table.uses.subtract(_element_uses(element.data))
-                del table.sets[name]
             case "flush":
                 found = self.set(table, name, span, early=True)
                 for element in found.elements.values():
                     table.uses.subtract(_element_uses(element.data))
                 found.clear()
+                self._known[set_key(place)].added.clear()
             case _:
                 raise NftError(f"unsupported: {command.verb} {command.what}", command.span)
 
@@ -356,7 +367,8 @@ class Transaction:
         if not isinstance(command.body, Elements | Numbers):
             raise TypeError(command)
         found = self.set(table, place.name, place.name_span, early=True)
-        changer = elements.Changer(table, found, self.interfaces)
+        known = self._known.setdefault(set_key(place), elements.Known())
+        changer = elements.Changer(table, found, self.interfaces, known)
         if command.verb in {"add", "create"}:
             changer.add(command.body, exclusive=command.verb == "create")
         elif command.verb in {"delete", "destroy"}:

@@ -132,8 +132,8 @@ def has_range(term: Term, kinds: Sequence[DataType]) -> bool:
 
 def conflict(found: Sequence[tuple[Key, Span]], held: Sequence[Key] = ()) -> None:
     """Raise if ranges of one component overlap, with each other or with those ``held``."""
-    everything: list[tuple[Key, Span | None]] = [*found, *((key, None) for key in held)]
-    everything.reverse()  # of two that begin alike nft takes the later first
+    # of two that begin alike nft takes the later first, and what the set holds last
+    everything: list[tuple[Key, Span | None]] = [*reversed(found), *((key, None) for key in held)]
     everything.sort(key=lambda each: each[0][0][0])
     for (before, other), (after, span) in itertools.pairwise(everything):
         if before == after or after[0][0] > before[0][1]:
