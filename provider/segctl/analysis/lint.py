@@ -23,6 +23,7 @@ from segctl.analysis.overlaps import Values
 from segctl.analysis.relations import example, relations, zones_within
 from segctl.analysis.space import REAL, Space, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,8 +54,12 @@ def lint(
         zones: all zones that the device has, if they are known.
         referenced: objects that something besides its rules is known to use.
     """
-    seen = _Seen(reading)
-    _look(seen)
+    with uncollected():
+        return _linted(_looked_at(reading), zones, referenced)
+
+
+def _linted(seen: _Seen, zones: Iterable[FirewallZone], referenced: Iterable[str]) -> Lint:
+    reading = seen.reading
     found: list[Finding] = []
     known = ground(reading, zones)
     for at, rule in enumerate(seen.rules):
@@ -171,7 +176,8 @@ class _Seen:
         return next((both.example() for space in pairs if (both := space & REAL)), None)
 
 
-def _look(seen: _Seen) -> None:
+def _looked_at(reading: Reading) -> _Seen:
+    seen = _Seen(reading)
     try:
         for chain in Chains(seen.rules).distinct():
             seen.looked_at += 1
@@ -180,6 +186,7 @@ def _look(seen: _Seen) -> None:
         seen.given_up.append(Doubt(subject="all zones", why=(str(error),), kind="too_complex"))
         for fate in seen.fates.values():
             fate.states.add("unknown")
+    return seen
 
 
 def _look_at(seen: _Seen, chain: Chain) -> None:

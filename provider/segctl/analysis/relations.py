@@ -38,6 +38,8 @@ def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relat
     if own & (chain.can ^ chain.sure):
         return
     later = chain.after(rule) & chain.opposite(rule) & chain.sure & chain.can
+    if not later:
+        return
     at = own.bit_length() - 1
     if own & (own - 1):
         yield from _of_several(chain, rule, rules, later)
