@@ -38,15 +38,15 @@ def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relat
     if own & (chain.can ^ chain.sure):
         return
     later = chain.after(rule) & chain.opposite(rule) & chain.sure & chain.can
-    if not later:
-        return
     at = own.bit_length() - 1
     if own & (own - 1):
         yield from _of_several(chain, rule, rules, later)
         return
-    meeting = chain.overlaps.meeting(at, later)
-    holding = chain.overlaps.holding(at, meeting)
     chain.effort.spend()
+    meeting = chain.overlaps.meeting(at, later)
+    if not meeting:
+        return
+    holding = chain.overlaps.holding(at, meeting)
     for place in places(meeting):
         chain.effort.spend()
         other = chain.parts[place].rule
