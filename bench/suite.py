@@ -17,6 +17,7 @@ from bench import (
     fleet,
     growth,
     inventory,
+    judging,
     linting,
     nftables,
     ordering,
@@ -45,6 +46,8 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "growth": growth.growth,
     "permits": permits.permits,
     "lint": linting.linting,
+    "prove": judging.proving,
+    "query": judging.querying,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

@@ -146,6 +146,12 @@ class Names:
         """Return the names of this that are not in the other."""
         return self & ~other
 
+    def __le__(self, other: Names) -> bool:
+        """Whether every name of this is in the other."""
+        if self.but:
+            return other.but and other.listed <= self.listed
+        return self.listed.isdisjoint(other.listed) if other.but else self.listed <= other.listed
+
     def __invert__(self) -> Names:
         """Return all other names."""
         return Names(self.listed, but=not self.but)

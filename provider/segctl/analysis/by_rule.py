@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from segctl.analysis.space import NOTHING, REAL, Space
+from segctl.analysis.effective import Chain, Reach
+from segctl.analysis.space import REAL, Space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,16 +41,19 @@ def rows(chain: Sequence[Match], region: Space) -> tuple[Row, ...]:
     Raises:
         TooComplexError: the answer falls into too many pieces.
     """
+    chain = Chain.of(chain)
     walked = list(_walked(chain, region))
-    surely = Heap()
+    permits = Reach.of((at, match.sure) for at, match in enumerate(chain) if match.allows)
     found: list[Row] = []
-    for _, match, _, sure in walked:
-        fresh = surely.outside(sure)
-        surely.add(fresh)
+    passing: list[Space] = []
+    for at, match, _, sure in walked:
+        fresh = permits.before(at, sure)
+        passing.append(fresh)
         found += _row(Row(rule=match.rule, state="permitted", space=fresh))
+    surely = Reach.of((0, space) for space in passing)
     perhaps = Heap()
     for at, match, reached, _ in walked:
-        rest = perhaps.outside(surely.outside(reached))
+        rest = perhaps.outside(surely.before(1, reached))
         perhaps.add(rest)
         why = _reasons(rest, chain[:at], match)
         found += _row(Row(rule=match.rule, state="cannot_tell", space=rest, why=why))
@@ -96,20 +100,15 @@ def _row(row: Row) -> Iterator[Row]:
         yield Row(rule=row.rule, state=row.state, space=Space(real).least(), why=row.why)
 
 
-def _walked(chain: Sequence[Match], region: Space) -> Iterator[tuple[int, Match, Space, Space]]:
+def _walked(chain: Chain, region: Space) -> Iterator[tuple[int, Match, Space, Space]]:
     """Yield each match that permits: its place, what can reach it and what surely passes."""
-    unstopped = unhindered = region  # not surely denied so far; surely not denied so far
-    for at, match in enumerate(chain):
-        if not unstopped:
-            return
-        reached = match.can & unstopped
-        if not reached:
+    for at in chain.reach.matches(region):
+        match = chain[at]
+        if not match.allows:
             continue
-        if match.allows:
-            yield at, match, reached, match.sure & unhindered if match.sure else NOTHING
-        else:
-            unhindered = unhindered - match.can
-            unstopped = unstopped - match.sure
+        reached = chain.stops.before(at, match.can & region)
+        if reached:
+            yield at, match, reached, chain.hinders.before(at, match.sure & region)
 
 
 def _reasons(space: Space, before: Sequence[Match], match: Match) -> tuple[str, ...]:

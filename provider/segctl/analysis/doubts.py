@@ -10,7 +10,7 @@ from itertools import groupby, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from segctl.analysis.boxes import meet
-from segctl.analysis.pieces import TooComplexError, partition
+from segctl.analysis.pieces import Overlaps, TooComplexError, partition
 from segctl.analysis.space import Space
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class Doubts:
     def __init__(self, left: Chain, right: Chain, *, alike: bool) -> None:
         self._chains = left, right
         self._alike = alike
-        self._reasons: dict[str, None] = {}
+        self._layers: tuple[_Layers, ...] = ()
+        self._noted: set[tuple[int, int]] = set()
 
     def told(self, wider: Space, narrower: Space) -> Told:
         """Return which packets the chains may not decide alike, each way, and the reasons.
@@ -74,8 +75,10 @@ class Doubts:
         tail = self._tail()
         ends = [len(chain) - tail for chain in self._chains]
         every = [len(chain) for chain in self._chains]
+        self._layers = tuple(_Layers(side, chain) for side, chain in enumerate(self._chains))
         try:
-            boxes = [piece for piece, _ in self._unlike(unsure.least().boxes, ends)]
+            pieces = tuple(piece for piece, _ in self._unlike(unsure.least().boxes, ends))
+            boxes = Space(pieces).least().boxes
             found = [(piece, self._ways(courses)) for piece, courses in self._unlike(boxes, every)]
         except TooComplexError as error:
             reasons = (why for chain in self._chains for one in chain for why in one.why)
@@ -83,7 +86,7 @@ class Doubts:
         wider, narrower = (
             Space(tuple(piece for piece, ways in found if ways[way])).least() for way in (0, 1)
         )
-        return Told(wider, narrower, tuple(self._reasons))
+        return Told(wider, narrower, self._reasons())
 
     def _tail(self) -> int:
         """Return how many matches both chains end with, each with the same doubts."""
@@ -109,8 +112,8 @@ class Doubts:
         for box in boxes:
             layers = [
                 layer
-                for side, chain in enumerate(self._chains)
-                for layer in _layers(side, chain, box, ends[side])
+                for side, end in zip(self._layers, ends, strict=True)
+                for layer in side.meeting(box, end)
             ]
             for piece, held in partition(box, [layer.box for layer in layers]):
                 within = [layers[at] for at in held]
@@ -167,23 +170,37 @@ class Doubts:
         return causes
 
     def _note(self, courses: Iterable[_Course]) -> None:
-        for course in courses:
-            for _, match in course.maybe:
-                self._reasons |= dict.fromkeys(match.why)
+        for side, course in enumerate(courses):
+            self._noted.update((side, place) for place, _ in course.maybe)
+
+    def _reasons(self) -> tuple[str, ...]:
+        """Return the reasons of what was noted, in the order of the chains."""
+        found = (self._chains[side][place].why for side, place in sorted(self._noted))
+        return tuple(dict.fromkeys(why for reasons in found for why in reasons))
 
 
-def _layers(side: int, chain: Chain, box: Box, end: int) -> Iterator[_Layer]:
-    """Yield the boxes of matches that overlap one, up to the first that has all of it."""
-    for place in chain.reach.matches(Space((box,))):
-        if place >= end:
-            return
-        match = chain[place]
-        for surely, space in ((False, match.can), (True, match.sure)):
-            if surely or match.doubtful:
-                for each in space.boxes:
-                    inside = meet(box, each)
-                    if inside is None:
-                        continue
-                    yield _Layer(side, place, surely, each)
-                    if surely and inside == box:
-                        return
+class _Layers:
+    """The boxes of a chain: of each match what it can match, then what it surely does."""
+
+    def __init__(self, side: int, chain: Chain) -> None:
+        self._layers = [
+            _Layer(side, place, surely, box)
+            for place, match in enumerate(chain)
+            for surely, space in ((False, match.can), (True, match.sure))
+            if surely or match.doubtful
+            for box in space.boxes
+        ]
+        self._overlaps = Overlaps([layer.box for layer in self._layers])
+
+    def meeting(self, box: Box, end: int) -> Iterator[_Layer]:
+        """Yield what overlaps a box, before a place and up to the first that surely has all."""
+        for at in self._overlaps.of(box):
+            layer = self._layers[at]
+            if layer.place >= end:
+                return
+            inside = meet(box, layer.box)
+            if inside is None:
+                continue
+            yield layer
+            if layer.surely and inside == box:
+                return

@@ -270,13 +270,16 @@ class Reading:
         spoken = words.spoken(rule.applications, rule.services)
         effect, texts = words.effects(rule)
         asked = tuple(f"it also asks for {text}" for text in texts)
-        why = (*source.why, *destination.why, *spoken.why, *who.why, *time.why, *asked)
         can = _product(source.can, destination.can, spoken.can, who.can, time.can)
-        sure = _product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
         if effect != "none":
             sure = NOTHING
-        elif sure == can:
+        elif all(one.can is one.sure for one in (source, destination, spoken, who, time)):
+            sure = can
+        else:
+            sure = _product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
+        if effect == "none" and sure == can:
             return Match(rule=rule.name, allows=rule.action == "allow", can=can, sure=can)
+        why = (*source.why, *destination.why, *spoken.why, *who.why, *time.why, *asked)
         return Match(
             rule=rule.name,
             allows=rule.action == "allow",

@@ -23,6 +23,7 @@ from segctl.analysis.overlaps import Values
 from segctl.analysis.relations import example, relations, zones_within
 from segctl.analysis.space import REAL, Space, TooComplexError
 from segctl.analysis.standing import DEFAULT, Standing, judged, may_be_covered, standings
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -56,8 +57,14 @@ def lint(
         only: the names of the rules to tell of; then only the zones they join are looked at, and
             neither objects nor default rules. None for all rules.
     """
-    seen = _Seen(reading, only)
-    _look(seen)
+    with uncollected():
+        return _linted(_looked_at(reading, only), zones, referenced, whole=only is None)
+
+
+def _linted(
+    seen: _Seen, zones: Iterable[FirewallZone], referenced: Iterable[str], *, whole: bool
+) -> Lint:
+    reading = seen.reading
     found: list[Finding] = []
     known = ground(reading, zones)
     for at in seen.asked:
@@ -71,7 +78,7 @@ def lint(
             found += permits_everything(rule, match)
         found += _related(seen, at, "generalised", seen.exceptions)
         found += _related(seen, at, "correlated", seen.conflicts)
-    if only is None:
+    if whole:
         found += _open_default(seen)
         found += unused_objects(reading.policy, frozenset(referenced))
     doubts = [doubt for at in seen.asked for doubt in _doubts(seen, at)]
@@ -182,7 +189,8 @@ class _Seen:
         return next((both.example() for space in pairs if (both := space & REAL)), None)
 
 
-def _look(seen: _Seen) -> None:
+def _looked_at(reading: Reading, only: Collection[str] | None) -> _Seen:
+    seen = _Seen(reading, only)
     try:
         for chain in Chains(seen.rules).distinct(seen.asked):
             seen.looked_at += 1
@@ -192,6 +200,7 @@ def _look(seen: _Seen) -> None:
         seen.given_up.append(Doubt(subject="all zones", why=(str(error),), kind="too_complex"))
         for fate in seen.fates.values():
             fate.states.add("unknown")
+    return seen
 
 
 def _look_at(seen: _Seen, chain: Chain) -> None:

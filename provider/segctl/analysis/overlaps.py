@@ -60,7 +60,7 @@ class Values:
 
     def parts(self, rule: int, match: Match) -> Iterator[Part]:
         """Yield what a rule can match and surely matches; once where these are the same."""
-        if match.can == match.sure:
+        if not match.doubtful:
             yield from self._parts(rule, match, match.can, can=True, sure=True)
         else:
             yield from self._parts(rule, match, match.can, can=True, sure=False)
@@ -145,18 +145,24 @@ def _alike(boxes: Iterable[Box]) -> Iterable[Sequence[Box]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlaps:
-    """The parts of one chain in order, and how they relate."""
+    """The parts of one chain in order, and how they relate.
+
+    `related` has the dimensions in which they have more than one value, by number.
+    """
 
     parts: Sequence[Part]
     values: Values
-    related: tuple[Mapping[int, Related], ...]
+    related: tuple[tuple[int, Mapping[int, Related]], ...]
     joint: int
 
     def meeting(self, at: int, among: int) -> int:
         """Return which of some places have packets in common with one place."""
         found = among
-        for number, related in zip(self.parts[at].values, self.related, strict=True):
-            found &= related[number][0]
+        values = self.parts[at].values
+        for dimension, related in self.related:
+            if not found:
+                return 0
+            found &= related[values[dimension]][0]
         doubtful = found if self.parts[at].joint else found & self.joint
         for place in places(doubtful):
             if not self.values.meet(self.parts[at].spoken, self.parts[place].spoken):
@@ -166,8 +172,11 @@ class Overlaps:
     def holding(self, at: int, among: int) -> int:
         """Return which of some places hold all packets of one place."""
         found = among
-        for number, related in zip(self.parts[at].values, self.related, strict=True):
-            found &= related[number][1]
+        values = self.parts[at].values
+        for dimension, related in self.related:
+            if not found:
+                return 0
+            found &= related[values[dimension]][1]
         doubtful = found if self.parts[at].joint else found & self.joint
         for place in places(doubtful):
             if not self.values.hold(self.parts[at].spoken, self.parts[place].spoken):
@@ -182,20 +191,21 @@ def overlaps(parts: Sequence[Part], values: Values) -> Overlaps:
         TooComplexError: it would take too much memory.
     """
     everything = (1 << len(parts)) - 1
-    related: list[Mapping[int, Related]] = []
+    related: list[tuple[int, Mapping[int, Related]]] = []
     for dimension in range(6):
-        held: dict[int, int] = defaultdict(int)
-        for at, part in enumerate(parts):
-            held[part.values[dimension]] |= 1 << at
-        if len(held) <= 1:
-            related.append(dict.fromkeys(held, (everything, everything)))
+        numbers = [part.values[dimension] for part in parts]
+        if len(set(numbers)) <= 1:
             continue
+        held: dict[int, int] = defaultdict(int)
+        for at, number in enumerate(numbers):
+            held[number] |= 1 << at
         extents = {number: values.extents[dimension][number] for number in held}
         _bound(len(held) * 2 * len(parts))
         if isinstance(next(iter(extents.values())), Names):
-            related.append(_of_names(held, cast("Mapping[int, Names]", extents), everything))
+            found = _of_names(held, cast("Mapping[int, Names]", extents), everything)
         else:
-            related.append(_of_numbers(held, cast("Mapping[int, Numbers]", extents), everything))
+            found = _of_numbers(held, cast("Mapping[int, Numbers]", extents), everything)
+        related.append((dimension, found))
     joint = sum(1 << at for at, part in enumerate(parts) if part.joint)
     return Overlaps(parts=parts, values=values, related=tuple(related), joint=joint)
 

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from segctl.analysis.boxes import Extent, Numbers
 
 _T = TypeVar("_T")
+#: Every packet.
+_WHOLE = Box()
 #: So many boxes more than it was asked about an answer may take before nobody reads it.
 MAX_PIECES = 20_000
 #: So often one box may be compared with another while one question is answered.
 _MAX_LOOKS = 2_000_000
 #: Up to so many boxes are cut away one after the other; more in one sweep.
 _FEW = 4
+#: Dimensions of more different extents than these are told apart by how these overlap.
+_VARIED = 16
 #: Into so many parts `Overlaps` divides a dimension; so many services it looks at each.
 _PARTS = 256
 
@@ -166,14 +170,13 @@ def partition(box: Box, others: Sequence[Box]) -> Iterator[tuple[Box, tuple[int,
 
 
 class _Sweep:
-    """Many boxes that cut one, dimension after dimension, that with the fewest extents first."""
+    """Many boxes that cut one, dimension after dimension, that which divides them least first."""
 
     def __init__(self, others: Sequence[Box]) -> None:
         self._others = others
         self._looks = 0
         self._found = 0
-        extents = [len({id(one[at]) for one in others}) for at in range(len(Box._fields))]
-        self._order = sorted(range(len(Box._fields)), key=extents.__getitem__)
+        self._order = _order(others)
 
     def outside(self, box: Box) -> list[Box]:
         """Return the pieces of `box` that no other box holds."""
@@ -235,6 +238,23 @@ class _Sweep:
             yield piece, [one for at in bits(mask) for one in groups[at]]
 
 
+def _order(others: Sequence[Box]) -> list[int]:
+    """Return the dimensions, that with the fewest different extents first.
+
+    An extent counts once for each part into which the others divide it: names that each are in one
+    extent only come before ranges that overlap.
+    """
+    dimensions = range(len(Box._fields))
+    extents = [{id(one[at]): one[at] for one in others} for at in dimensions]
+    counts = [len(found) for found in extents]
+    varied = [at for at in dimensions if counts[at] > _VARIED]
+    if len(varied) > 1:
+        for at in varied:
+            different = list(dict.fromkeys(extents[at].values()))
+            counts[at] = sum(mask.bit_count() for _, mask in _divided(_WHOLE[at], different))
+    return sorted(dimensions, key=counts.__getitem__)
+
+
 def _divided(extent: Extent, others: Sequence[Extent]) -> Iterable[tuple[Extent, int]]:
     """Divide an extent by which of others hold each part; these are bits of a number."""
     if isinstance(extent, Names):
@@ -263,14 +283,17 @@ def _divided_numbers(extent: Numbers, others: Sequence[Numbers]) -> Iterable[tup
 
 def _divided_names(extent: Names, others: Sequence[Names]) -> Iterable[tuple[Names, int]]:
     listed = {name for one in (*others, extent) for name in one.listed}
+    rest = sum(1 << at for at, one in enumerate(others) if one.but)
+    masks = dict.fromkeys(listed, rest)
+    for at, one in enumerate(others):
+        for name in one.listed:
+            masks[name] ^= 1 << at
     parts: dict[int, set[str]] = {}
-    for name in listed:
+    for name, mask in masks.items():
         if name in extent:
-            mask = sum(1 << at for at, one in enumerate(others) if name in one)
             parts.setdefault(mask, set()).add(name)
     if not extent.but:
         return [(Names(frozenset(names)), mask) for mask, names in parts.items()]
-    rest = sum(1 << at for at, one in enumerate(others) if one.but)
     alike = parts.pop(rest, set[str]())
     return [
         (Names(frozenset(listed - alike), but=True), rest),

@@ -12,6 +12,7 @@ from segctl.analysis.space import NOTHING, REAL, Space, TooComplexError
 from segctl.analysis.symbols import Symbolic
 from segctl.model.errors import UnsupportedError
 from segctl.protocols import catalogue
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -123,7 +124,8 @@ def prove(
         speech: how its rules name applications.
         keep: the pairs of its zones, by its names, of which what it permits is wanted, too.
     """
-    return _Prover(wanted, names, reading, speech).proof(keep)
+    with uncollected():
+        return _Prover(wanted, names, reading, speech).proof(keep)
 
 
 class _Prover:

@@ -42,9 +42,11 @@ def relations(chain: Judged, rule: int, rules: Sequence[Rule]) -> Iterator[Relat
     if own & (own - 1):
         yield from _of_several(chain, rule, rules, later)
         return
-    meeting = chain.overlaps.meeting(at, later)
-    holding = chain.overlaps.holding(at, meeting)
     chain.effort.spend()
+    meeting = chain.overlaps.meeting(at, later)
+    if not meeting:
+        return
+    holding = chain.overlaps.holding(at, meeting)
     for place in places(meeting):
         chain.effort.spend()
         other = chain.parts[place].rule

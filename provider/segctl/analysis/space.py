@@ -147,6 +147,27 @@ class Space:
         return Space(tuple(sorted(boxes, key=_first)))
 
 
+def _inside(box: Box, other: Box) -> bool:
+    """Whether all of a box is in another."""
+    return (
+        box.application <= other.application
+        and box.user <= other.user
+        and _among(box.service, other.service)
+        and _among(box.source, other.source)
+        and _among(box.destination, other.destination)
+        and _among(box.time, other.time)
+    )
+
+
+def _among(numbers: Numbers, others: Numbers) -> bool:
+    """Whether all of some numbers are among others."""
+    if numbers is others:
+        return True
+    if numbers[0][0] < others[0][0] or numbers[-1][1] > others[-1][1]:
+        return False
+    return len(others) == 1 or common(numbers, others) == numbers
+
+
 NOTHING = Space()
 EVERYTHING = Space((Box(),))
 
@@ -175,7 +196,7 @@ def _merged(boxes: Sequence[Box]) -> list[Box]:
         box
         for at, box in enumerate(found)
         if not any(
-            at != other and meet(box, each) == box and (box != each or other < at)
+            at != other and _inside(box, each) and (box != each or other < at)
             for other, each in enumerate(found)
         )
     ]

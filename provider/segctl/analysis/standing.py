@@ -192,11 +192,13 @@ def may_be_covered(chain: Judged, rule: int) -> frozenset[int]:
 
     None are returned where they do not, or are as sure as they can be.
     """
-    before = chain.before(rule)
+    before = chain.before(rule) & chain.unclear
+    if not before:
+        return frozenset()
     unsure: set[int] = set()
     for at in chain.possible(rule):
-        near = chain.overlaps.meeting(at, before & chain.can)
-        unsure |= {chain.parts[place].rule for place in places(near & chain.unclear)}
+        near = chain.overlaps.meeting(at, before)
+        unsure |= {chain.parts[place].rule for place in places(near)}
     if not unsure:
         return frozenset()
     try:

@@ -253,6 +253,8 @@ class Words:
         if APPLICATION_DEFAULT in services:
             return self._on_default_ports(named)
         ports = _union([self.service(one) for one in services])
+        if named.can is named.sure and ports.can is ports.sure:
+            return exact(((named.can, ports.can),))
         return Meaning(
             ((named.can, ports.can),), ((named.sure, ports.sure),), (*named.why, *ports.why)
         )
@@ -379,6 +381,8 @@ def _unknown_services(why: str) -> Meaning[Numbers]:
 def _union(parts: Sequence[Meaning[Numbers]]) -> Meaning[Numbers]:
     if len(parts) == 1:
         return parts[0]
+    if all(part.can is part.sure for part in parts):
+        return exact(ranges(span for part in parts for span in part.can))
     return Meaning(
         ranges(span for part in parts for span in part.can),
         ranges(span for part in parts for span in part.sure),

@@ -51,6 +51,8 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "growth",
         "permits",
         "lint",
+        "prove",
+        "query",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -99,6 +101,8 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("permits", "one edit: pairs of zones that differ"),
         ("permits", "questions answered with what the policy denies"),
         ("lint", "rules that pairwise finds covered and lint does not"),
+        ("prove", "proofs that succeed"),
+        ("query", "pairs of zones that are too complex"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:

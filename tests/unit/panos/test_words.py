@@ -97,6 +97,23 @@ def test_a_device_that_does_not_tell_leaves_open_what_a_container_holds() -> Non
         assert meant.why != ()
 
 
+def test_which_container_holds_an_application_is_sure_only_where_the_catalogue_says_so() -> None:
+    """Nothing says that DNS over HTTPS is not in ``dns``, and content has it there."""
+    known = PanosWords()
+    dns, one, other = (known.application(name) for name in ("dns", "mms-ics", "iec-61850"))
+    assert dns is not None
+    assert one is not None
+    assert other is not None
+    assert "dns-over-https" in dns.can
+    assert "dns-over-https" not in dns.sure
+    assert "modbus-read-coils" not in dns.can
+    assert "" not in dns.can
+    # both may hold the applications of one protocol, which are in one of them at most
+    assert "mms-ics-base" in one.can
+    assert "mms-ics-base" in other.can
+    assert not one.sure & other.sure
+
+
 def test_a_name_that_nobody_lists_may_stand_for_others() -> None:
     known = PanosWords()
     meant = known.application("unheard-of")

@@ -171,12 +171,22 @@ def _default_ports() -> Mapping[Numbers, frozenset[str]]:
 
 
 def _catalogued(name: str, known: Catalogue) -> Meaning[Names]:
-    """Return what is known to be in a container; content may have added others since."""
-    container = known.containers[name]
-    members = set(container.members)
-    if container.protocol:
-        members |= {one.name for one in known.protocols[container.protocol].applications}
-    inside = Names(frozenset(members))
-    outside = Names(frozenset({"", *known.applications}) - members)
+    """Return what is known to be in a container; content may have added others since.
+
+    An application is in one container at most. One that two containers may hold is surely in
+    neither; one that is in none of those we know may be in this.
+    """
+    held = {one: _may_hold(one, known) for one in known.containers}
+    elsewhere = frozenset[str]().union(*(names for one, names in held.items() if one != name))
+    inside = held[name] - (elsewhere - {*known.containers[name].members})
+    outside = frozenset({""}) | (elsewhere - held[name])
     why = f"{name} is a container: which applications it takes in besides the device was not asked"
-    return Meaning(ALL_NAMES - outside, inside, (why,))
+    return Meaning(ALL_NAMES - Names(outside), Names(inside), (why,))
+
+
+def _may_hold(name: str, known: Catalogue) -> frozenset[str]:
+    container = known.containers[name]
+    members = frozenset(container.members)
+    if not container.protocol:
+        return members
+    return members | {one.name for one in known.protocols[container.protocol].applications}
