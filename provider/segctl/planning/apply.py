@@ -154,7 +154,7 @@ def check_device(
         live = provider.parse(session.read())
         if not live.state.unsettled and not is_as_desired(plan, live):
             _refuse_used(plan, live, order)
-            check_fresh(plan, live)
+            check_fresh(plan, live, provider)
             _refuse_widening(plan, live, provider, order)
 
 
@@ -256,7 +256,7 @@ class _Work:
         if self.order.settle_only:
             return
         _refuse_used(self.plan, live, self.order)
-        check_fresh(self.plan, live)
+        check_fresh(self.plan, live, self.provider)
         _refuse_widening(self.plan, live, self.provider, self.order)
 
     def under_lock(self) -> Outcome:

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import (
     TYPE_CHECKING,
     Any,
+    Final,
     Literal,
     TypeAlias,
     cast,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from segctl.planning.meaning import Mark
     from segctl.planning.review import Difference
 
+#: Parts of a basis that plans of older releases lack.
+LATER_PARTS: Final = ("pushed", "pushed_order", "pushed_unread", "named")
 #: Longest excerpt of a faulty file in a message, in characters.
 _SHOWN = 300
 
@@ -163,7 +166,7 @@ def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
 
 def basis_json(basis: Basis) -> dict[str, Any]:
     """Return the basis of a plan as its document holds it."""
-    return {
+    document: dict[str, Any] = {
         "serial": basis.serial,
         "os_version": basis.os_version,
         "content_version": basis.content_version,
@@ -176,6 +179,12 @@ def basis_json(basis: Basis) -> dict[str, Any]:
         "followed": basis.followed,
         "references": basis.references,
         "deleted": basis.deleted,
+    }
+    later = {name: getattr(basis, name) for name in LATER_PARTS}
+    return document | {
+        name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for name, value in later.items()
+        if value is not None
     }
 
 
@@ -445,6 +454,12 @@ def _basis(values: Mapping[str, Any]) -> Basis | None:
     hints = get_type_hints(Basis, localns={"Mapping": Mapping})
     found: dict[str, Any] = {}
     for name in values.keys() & hints.keys():
-        read, _ = _reader(hints[name])
+        read, _ = _reader(_held(hints[name]))
         found[name] = _read(read, values[name], f"{name} of the basis") if read else None
     return Basis(**found)
+
+
+def _held(hint: Any) -> Any:
+    """Return the type of a part that a plan may lack."""
+    of = get_args(hint)
+    return of[0] if type(None) in of else hint

@@ -60,6 +60,11 @@ class Basis:
     others that our rules name; `above` and `anchors` of others' rules by name. `followed` says
     whether rules of others stand below our block. `deleted` says of each object to be deleted
     whether others use it. `content_version` is empty if no rule names applications.
+
+    `pushed` and `pushed_order` are of the rules that a management station put before all others,
+    `pushed_unread` says why they are not known; `named` has a digest of everything of others that
+    is called by a name that our rules, or rules above them between our zones, use. A plan of an
+    older release has none of these four.
     """
 
     serial: str = ""
@@ -74,6 +79,10 @@ class Basis:
     followed: bool = False
     references: Mapping[str, str] = field(default_factory=dict[str, str])
     deleted: Mapping[str, bool] = field(default_factory=dict[str, bool])
+    pushed: Mapping[str, str] | None = None
+    pushed_order: tuple[str, ...] | None = None
+    pushed_unread: tuple[str, ...] | None = None
+    named: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

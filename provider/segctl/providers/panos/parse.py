@@ -6,7 +6,6 @@ Rules, addresses, groups and services are read one entry at a time and freed; th
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -31,7 +30,7 @@ from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, locks, names, pushed, record, references, version
 from segctl.providers.panos.budget import Budget
-from segctl.providers.panos.scopes import Objects, visible
+from segctl.providers.panos.scopes import REFERRED, Objects, both, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 from segctl.system.loading import uncollected
@@ -89,11 +88,6 @@ _PUSHED: Mapping[str, Reader | None] = {
     "address-group": lambda entry: elements.parse_address_group(entry)[0],
     "service": lambda entry: elements.parse_service(entry)[0],
 }
-#: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
-#: holds a secret, of which even a digest would be too much.
-_REFERRED = frozenset(
-    {"application", "application-filter", "application-group", "profile-group", "schedule"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +202,10 @@ def _parse(document: bytes) -> PanosLive:
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
         other_rules=own.rule_digests,
-        other_objects=rest_shared.digests | rest.digests,
+        other_objects={
+            **both(rest_shared.digests, put.common.digests),
+            **both(rest.digests, put.own.digests),
+        },
         implied={
             name: what
             for kind, what in _IMPLIED.items()
@@ -291,7 +288,7 @@ def _take_rule(walk: _Walk, element: Element) -> None:
         walk.ours.add(rule)
         return
     walk.others.add(rule)
-    walk.rule_digests[rule.name] = _digest(element)
+    walk.rule_digests[rule.name] = elements.digest(element)
     used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
     more = references.in_entry(element, elements.RULE_TAGS)
     _use(walk, (*used, rule.schedule, *more), "rulebase -> security -> rules", rule.name)
@@ -317,10 +314,6 @@ def _use(walk: _Walk, used: Iterable[str], kind: str, name: str) -> None:
             uses[each] = f"{kind} -> {name}"
 
 
-def _digest(element: Element) -> str:
-    return hashlib.sha256(elements.content(element)).hexdigest()
-
-
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -341,17 +334,20 @@ def _rest(root: Element | None) -> _Rest:
     for kind in (*_OTHER_KINDS, "application-group", "schedule"):
         entries = root.findall(f"{kind}/entry")
         held[kind] = frozenset(entry.get("name", "") for entry in entries)
-        if kind in _REFERRED:
+        if kind in REFERRED:
             digests.update(
                 {
-                    f"{kind} {entry.get('name')}": _digest(entry)
+                    f"{kind} {entry.get('name')}": elements.digest(entry)
                     for entry in entries
                     if not is_prefixed(entry.get("name") or "")
                 }
             )
-    held["log-setting"] = frozenset(
-        entry.get("name", "") for entry in root.findall("log-settings/profiles/entry")
-    )
+    forwarding = {
+        entry.get("name", ""): elements.digest(entry)
+        for entry in root.iterfind("log-settings/profiles/entry")
+    }
+    held["log-setting"] = frozenset(forwarding)
+    digests.update({f"log-setting {name}": digest for name, digest in forwarding.items()})
     return _Rest(
         items=Policy.of(
             read(entry) for path, read in _FEW.items() for entry in root.findall(f"{path}/entry")

@@ -20,7 +20,7 @@ from lxml import etree
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
 from segctl.model.policy import DefaultRule, Rule
 from segctl.providers.panos import elements, names
-from segctl.providers.panos.scopes import Objects
+from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
 from segctl.providers.pushed import UNREAD_RULES, Pushed
 from segctl.providers.state import UNREAD
@@ -115,6 +115,7 @@ class Found:
     defaults: dict[str, DefaultRule] = field(default_factory=dict[str, DefaultRule])
     own: Objects = field(default_factory=Objects)
     common: Objects = field(default_factory=Objects)
+    digests: dict[str, str] = field(default_factory=dict[str, str])
     zones: tuple[FirewallZone, ...] = ()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
@@ -142,6 +143,7 @@ class Found:
             after=tuple(self.after),
             unread=tuple(dict.fromkeys((*self.unread, *doubts))),
             zones=frozenset(zone.name for zone in self.zones) - held,
+            digests=self.digests,
         )
 
 
@@ -206,6 +208,7 @@ def _read(
 def _merge(found: Found, common: Found, vsys: str) -> None:
     """Add what was pushed to all virtual systems to what was pushed to one of them."""
     found.unread += common.unread
+    found.digests = both(common.digests, found.digests)
     if not set(common.rules) <= set(found.rules):
         found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
     found.own.add(common.own)
@@ -231,6 +234,8 @@ class _Taken:
     defaults: dict[tuple[str, bool], DefaultRule] = field(
         default_factory=dict[tuple[str, bool], DefaultRule]
     )
+    #: of the rules, by name
+    digests: dict[str, str] = field(default_factory=dict[str, str])
     count: int = 0
 
     def take(self, path: Path, entry: Element) -> None:
@@ -241,6 +246,7 @@ class _Taken:
         if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
             rule = _named(elements.parse_rule(entry), _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
+            join(self.digests, rule.name, elements.digest(entry))
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
@@ -269,6 +275,7 @@ class _Taken:
             before=[*shared["pre-rulebase"], *panorama["pre-rulebase"]],
             after=[*panorama["post-rulebase"], *shared["post-rulebase"]],
             defaults=nearest,
+            digests=self.digests,
             own=self.own,
             common=self.common,
         )
