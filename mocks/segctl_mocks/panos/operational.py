@@ -45,6 +45,7 @@ class Operator:
             ("show", "config", "effective-running"): self._show_running,
             ("show", "config", "pushed-shared-policy"): self._pushed_policy,
             ("show", "config", "pushed-template"): self._pushed_template,
+            ("show", "panorama-status"): self._panorama_status,
             ("show", "config", "saved"): self._show_saved,
             ("show", "config", "diff"): self._cli_only,
             ("show", "config", "audit"): self._audit,
@@ -136,6 +137,9 @@ class Operator:
 
     def _pushed_template(self, _node: Element, _call: Call) -> Answer:
         return result(self.device.pushed.of_template())
+
+    def _panorama_status(self, _node: Element, _call: Call) -> Answer:
+        return result(self.device.pushed.status(self.device.running))
 
     def _cli_only(self, _node: Element, _call: Call) -> Answer:
         raise ApiError("", "invalid client cli")

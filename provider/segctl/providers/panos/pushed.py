@@ -1,4 +1,4 @@
-"""What Panorama pushed to a managed firewall: asked for only there, read, and put in its scope.
+"""What Panorama pushed to a firewall: asked for, read, and put in its scope.
 
 Sources: notes measured on PAN-OS 11.1 and 11.2 (`show config pushed-shared-policy` has what device
 groups and shared pushed, under ``panorama`` and ``shared`` of a ``policy``, or ``shared`` alone
@@ -41,13 +41,21 @@ if TYPE_CHECKING:
 POLICY: Final = "pushed policy"
 COMMON: Final = "pushed shared"
 TEMPLATE: Final = "pushed template"
+#: Whether the device has a Panorama, of one whose own settings name none.
+STATUS: Final = "panorama status"
 #: A part that has, instead of the answer, why there is none.
 _REFUSED: Final = " refused"
 
 #: The settings that name a Panorama, also those of a cloud service that pushes as it does.
 _MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^>]*[^/])?>")
+_NOTHING_PUSHED: Final = "No shared policy pushed to device"
+#: An answer that holds nothing, or says that nothing was pushed.
+_EMPTY: Final = re.compile(
+    rb"(?:<\?xml[^>]*\?>\s*)?<response status\s*=\s*[\"']success[\"'][^>]*>\s*"
+    rb"<result\s*(?:/>|>\s*(?:" + _NOTHING_PUSHED.encode() + rb"\s*)?</result>)\s*</response>\s*"
+)
+_ERROR: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<response status\s*=\s*[\"'](?!success)")
 _ONE_SYSTEM: Final = b"<multi-vsys>off</multi-vsys>"
-_NOTHING: Final = "No shared policy pushed to device"
 _CHUNK: Final = 1 << 15
 _SHARED: Final = "shared"
 _BASES: Final[Mapping[str, str]] = {
@@ -69,29 +77,47 @@ def is_managed(deviceconfig: Part) -> bool:
 def ask(
     get: Callable[[Mapping[str, str]], bytes], parts: Mapping[str, bytes], vsys: str
 ) -> dict[str, bytes]:
-    """Return what Panorama pushed to a device that it manages, as parts of a document.
+    """Return what Panorama pushed to a device, as parts of a document.
 
-    Two requests, one more on a device that may have several virtual systems; none where the
-    device does not say that it is managed. Where the account may not ask, a part says so.
+    Every device is asked for its policy. One whose own settings name no Panorama is first asked
+    whether it has one nevertheless, from a template; if it has none and shows no policy, that is
+    all. Where the account may not ask, a part says so.
 
     Raises:
         ConnectError: the connection is lost.
     """
-    if not is_managed(parts["deviceconfig"]):
-        return {}
-    asked = {POLICY: _policy(f"<vsys>{vsys}</vsys>")}
-    if _ONE_SYSTEM not in parts["system"]:
-        asked[COMMON] = _policy("")
-    asked[TEMPLATE] = "<show><config><pushed-template></pushed-template></config></show>"
     found: dict[str, bytes] = {}
-    for name, command in asked.items():
+
+    def put(name: str, command: str) -> None:
         try:
             found[name] = get({"type": "op", "cmd": command, "vsys": vsys})
         except ConnectError:
             raise
         except DeviceError as error:
             found[name + _REFUSED] = error.message.encode()
+
+    if not is_managed(parts["deviceconfig"]):
+        put(STATUS, "<show><panorama-status></panorama-status></show>")
+    put(POLICY, _policy(f"<vsys>{vsys}</vsys>"))
+    if _has_none({**parts, **found}):
+        return found
+    if _ONE_SYSTEM not in parts["system"]:
+        put(COMMON, _policy(""))
+    put(TEMPLATE, "<show><config><pushed-template></pushed-template></config></show>")
     return found
+
+
+def _has_none(parts: Mapping[str, Part]) -> bool:
+    """Whether a device has no Panorama, from wherever, and shows nothing that one had pushed.
+
+    Source of what its status says: pan-os-upgrade-assurance, ``is_panorama_configured``: nothing
+    where none is configured. What a Panorama that was taken out of the settings had pushed stays.
+    """
+    if is_managed(parts.get("deviceconfig", b"")):
+        return False
+    policy = parts.get(POLICY, b"")
+    shown = POLICY in parts and not _EMPTY.fullmatch(policy) and not _ERROR.match(policy)
+    return not shown and _EMPTY.fullmatch(parts.get(STATUS, b"")) is not None
 
 
 def _policy(scope: str) -> str:
@@ -155,7 +181,7 @@ def read(snapshot: Snapshot, budget: Budget, kinds: Mapping[str, Reader | None])
         budget: what memory may still be taken.
         kinds: how an entry of each kind is read, None for those of which only the name counts.
     """
-    if not is_managed(snapshot.parts.get("deviceconfig", b"")):
+    if _has_none(snapshot.parts):
         return Found()
     found = _read(snapshot, POLICY, budget, kinds)
     if _ONE_SYSTEM not in bytes(snapshot.parts["system"]):
@@ -352,7 +378,7 @@ def _check(host: str, root: Element) -> None:
     top = [] if result is None else list(result)
     if not top:
         said = "" if result is None else (result.text or "").strip()
-        if said != _NOTHING:
+        if said != _NOTHING_PUSHED:
             holds = repr(said[:80]) if said else "nothing"
             raise ParseError(host, f"the answer about the pushed policy holds {holds}")
         return
