@@ -69,6 +69,9 @@ def test_what_cannot_be_read_is_said_loudly_and_stops_no_plan(applied: Plant) ->
     assert f"perhaps by {UNREAD}\n" in done.out
     assert f"because  {UNREAD}: not understood: refuses to show the pushed policy" in done.out
     assert items(applied) == (1, [("cannot_tell", UNREAD), ("unread", UNREAD)])
+    drift = applied("drift", "--no-history", "--json").json["devices"]
+    (unread,) = [item for one in drift for item in one["items"] if item["state"] == "unread"]
+    assert unread["kind"] == "pushed rules"
     assert "cannot tell who changed it" not in applied("drift", "--no-history").out
     assert applied("apply", "--auto-approve").code == 0
     applied.fleet["fw1"].edit("delete", f"{RULES}/entry[@name='plant.polling.modbus']", commit=True)

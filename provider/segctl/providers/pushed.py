@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: The rule that stands for those that could not be read.
 UNREAD_RULES: Final = "Panorama pushed rules that could not be read"
+#: The zones, where they could not be read.
+UNREAD_ZONES: Final = "zones of Panorama's templates that could not be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import Box, Space, addresses, service
+from segctl.drift.report import items_of
 from segctl.model.addresses import interval
 from segctl.model.errors import ConnectError
 from segctl.model.policy import DefaultRule
@@ -18,7 +20,7 @@ from segctl.providers.base import reading
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.pushed import COMMON, POLICY, is_managed
 from segctl.providers.panos.snapshot import load
-from segctl.providers.pushed import UNREAD_RULES
+from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES
 from segctl.providers.state import UNREAD
 from segctl_mocks import Answer, PanosMock
 from support.panos import DEVICE, RULES, VSYS, boot, other_rule, target_of
@@ -466,7 +468,11 @@ def test_a_template_that_cannot_be_read_is_told() -> None:
         answering(mock, UNREADABLE["an error"][0], "<pushed-template>")
         found = PANOS.parse(document(mock))
     (told,) = found.findings
-    assert "zones of Panorama's templates could not be read" in told.message
+    assert "cannot tell which zones Panorama's templates give" in told.message
+    assert told.kind == UNREAD
+    (item,) = items_of(replace(planned(found), changes=()))
+    assert (item.kind, item.state) == ("pushed zones", "unread")
+    assert item.name == UNREAD_ZONES
     assert found.pushed.unread == ()
 
 

@@ -71,7 +71,7 @@ def _unread(table: str, reason: str) -> Problem:
         severity="warning",
         kind=UNREAD,
         subject=table,
-        about=(table, reason),
+        about=("table", table, reason),
     )
 
 

@@ -22,7 +22,7 @@ from segctl.model.policy import DefaultRule, Rule
 from segctl.providers.panos import elements, names
 from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
-from segctl.providers.pushed import UNREAD_RULES, Pushed
+from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES, Pushed
 from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
@@ -204,14 +204,18 @@ def findings(pushed: Pushed, no_zones: str) -> Iterator[Problem]:
             severity="warning",
             kind=UNREAD,
             subject=UNREAD_RULES,
-            about=("pushed", *pushed.unread),
+            about=("pushed rules", *pushed.unread),
         )
     if no_zones:
         yield Problem(
-            message=f"the zones of Panorama's templates could not be read: {no_zones}",
+            message="cannot tell which zones Panorama's templates give the firewall, and with "
+            f"which interfaces: {no_zones}",
             hint="give the account the rights to show the pushed template (docs/panos.md, "
             "Panorama)",
             severity="warning",
+            kind=UNREAD,
+            subject=UNREAD_ZONES,
+            about=("pushed zones", no_zones),
         )
 
 
