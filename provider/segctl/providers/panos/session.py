@@ -336,6 +336,7 @@ class PanosSession:
             self._writer.validate()
             if self._last_check is not None:
                 self._last_check()
+            refusals.refuse_joined(self._client, self._target, self._push.script)
             self._commit("apply")
         except LostLockError:
             raise
