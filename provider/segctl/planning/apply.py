@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.model.errors import (
     ApplyError,
+    DeviceError,
     LostLockError,
     PlanError,
     SegctlError,
@@ -319,9 +320,9 @@ class _Work:
         )
         try:
             after = self.read()
-            _check_held(self.plan, before, after)
-        except BaseException:  # an interrupt included
-            self._go_back()
+            _check_held(self.plan, before, after, "after the commit")
+        except BaseException as error:  # an interrupt included
+            self._go_back(error)
             raise
         self._keep(after)
 
@@ -330,21 +331,30 @@ class _Work:
         try:
             if self.order.judge is not None:
                 self.order.judge(self.session, live)
+                _check_held(self.plan, live, self.read(), "after it was probed")
             self.steps.next("confirm")
             self.session.confirm()
-        except BaseException:  # an interrupt included
-            self._go_back()
+        except BaseException as error:  # an interrupt included
+            self._go_back(error)
             raise
 
-    def _go_back(self) -> None:
+    def _go_back(self, why: BaseException) -> None:
+        """Take the change back; if that fails, the error tells the first cause, too."""
         self.steps.go_back()
-        self.session.revert()
+        try:
+            self.session.revert()
+        except DeviceError as error:
+            said = why.message if isinstance(why, DeviceError) else str(why)
+            said = said.removesuffix(": reverted")
+            if not isinstance(why, SegctlError) or error.message.startswith(said):
+                raise
+            raise type(error)(error.device, f"{said}. {error.message}") from why
 
 
-def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:
+def _check_held(plan: DevicePlan, before: Live, after: Live, when: str) -> None:
     wrong = _difference(plan, before, after)
     if wrong:
-        raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
+        raise VerifyError(plan.name, f"{when} {wrong}: reverted")
 
 
 def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
