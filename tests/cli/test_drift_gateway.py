@@ -92,3 +92,55 @@ def test_an_interface_that_joins_a_zone_is_drift(mixed: Cells, gateway: LinuxMoc
     code, device = drift(mixed)
     assert code == 2
     assert device["items"]
+
+
+MARKING = """\
+table inet theirs {
+  set some { type ipv4_addr; elements = { 10.1.0.5 }; }
+  set other { type ipv4_addr; elements = { 10.1.0.5 }; }
+  chain marks { ip saddr @some ct mark set 0x10000; }
+  chain base { type filter hook prerouting priority -150; policy accept; jump marks; }
+  chain apart { ip saddr @other accept; }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("edit", "accepted"),
+    [
+        ("add element inet theirs other { 10.1.0.6 }", True),
+        ("add rule inet theirs apart tcp dport 22 accept", True),
+        ("add element inet theirs some { 10.1.0.6 }", False),
+        ("insert rule inet theirs base tcp dport 22 return", False),
+        ("add rule inet theirs marks ct mark set 0x20000", False),
+        ("add chain inet theirs base { policy drop; }", False),
+        ("add chain inet theirs b2 { type filter hook forward priority 9; }", True),
+    ],
+)
+def test_a_marking_rule_of_others_is_accepted_with_all_that_decides_about_it(
+    mixed: Cells,
+    gateway: LinuxMock,
+    edit: str,
+    accepted: bool,  # noqa: FBT001 - a row of a table
+) -> None:
+    assert gateway.edit("nft -f -", MARKING).status == 0
+    words = ("--write-baseline", "known.yml", "--owner", "ops", "--expires", "2099-01-01")
+    assert mixed("drift", "-l", "gw3", *words).code == 2
+    accept = ("drift", "-l", "gw3", "--baseline", "known.yml")
+    done = mixed(*accept)
+    assert done.code == 0, done.out + done.err
+    assert gateway.edit("nft -f -", f"{edit}\n").status == 0
+    done = mixed(*accept)
+    assert done.code == (0 if accepted else 2), done.out
+
+
+def test_a_set_that_cannot_be_listed_makes_its_table_unread(
+    mixed: Cells, gateway: LinuxMock
+) -> None:
+    assert gateway.edit("nft -f -", MARKING).status == 0
+    gateway.fail("exit", contains="list set inet theirs some", times=9, code=1)
+    code, device = drift(mixed)
+    assert code == 2
+    found = states(device)
+    assert found["table", "inet theirs"] == ["unread"]
+    assert "its set some cannot be listed" in str(device)

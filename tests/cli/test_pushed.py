@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cli_support import RULES, environment
-from support.pushed import Policy, rule
+from support.pushed import Policy, address, rule
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,12 +69,49 @@ def test_what_cannot_be_read_is_said_loudly_and_stops_no_plan(applied: Plant) ->
     assert f"perhaps by {UNREAD}\n" in done.out
     assert f"because  {UNREAD}: not understood: refuses to show the pushed policy" in done.out
     assert items(applied) == (1, [("cannot_tell", UNREAD), ("unread", UNREAD)])
+    drift = applied("drift", "--no-history", "--json").json["devices"]
+    (unread,) = [item for one in drift for item in one["items"] if item["state"] == "unread"]
+    assert unread["kind"] == "pushed rules"
     assert "cannot tell who changed it" not in applied("drift", "--no-history").out
     assert applied("apply", "--auto-approve").code == 0
     applied.fleet["fw1"].edit("delete", f"{RULES}/entry[@name='plant.polling.modbus']", commit=True)
     done = applied("apply", "--auto-approve")
     assert done.code == 0, done.out + done.err
     assert [one["changes"] for one in applied("plan", "--json").json["devices"]] == [[], []]
+
+
+DENY = rule("deny", action="deny", source="bad")
+
+
+def pushing(network: str, *rules: str) -> bytes:
+    """Return pre-rules that are pushed with what the first of them denies."""
+    objects = f"<address>{address('bad', network)}</address>"
+    return Policy(pre="".join(rules), objects=objects).answer()
+
+
+@pytest.mark.parametrize(
+    ("after", "moved"),
+    [
+        (pushing("10.9.0.0/24", DENY, rule("all")), f"{PRE} is new"),
+        (pushing("10.9.0.0/16", DENY), "bad of others, which rules above our block"),
+        (pushing("10.9.0.0/24"), "Panorama pre-rule deny is gone"),
+    ],
+)
+def test_a_saved_plan_is_stale_where_what_was_pushed_has_changed(
+    applied: Plant, after: bytes, moved: str
+) -> None:
+    mock = applied.fleet["fw1"]
+    mock.push(pushing("10.9.0.0/24", DENY))
+    mock.edit("delete", f"{RULES}/entry[@name='plant.polling.modbus']", commit=True)
+    assert applied("plan", "-o", "plan.json").code == 0
+    mock.push(after)
+    with applied.untouched():
+        done = applied("apply", "plan.json", "--auto-approve", "--json")
+    assert done.code == 1
+    assert "stale" in done.out
+    assert moved in done.out
+    mock.push(pushing("10.9.0.0/24", DENY))
+    assert applied("apply", "plan.json", "--auto-approve").code == 0
 
 
 @pytest.mark.parametrize("readable", [True, False])

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 KNOWN = set(
     """
     login done sent bytes exit and characters failed answer errors s codes code HTTP
-    read tables look transaction go confirm keep revert list table show command
+    read tables set look transaction go confirm keep revert list table show command
     uid nft host machine clock uptime links chains boot body loads
     add create delete insert replace flush chain rule set map element counter sets maps rules
     counters No such file or directory File exists Operation not permitted Permission denied
@@ -41,6 +41,7 @@ KNOWN = set(
     application-container schedule comments description member members system info changes saved
     jobs all id admin
     validate
+    panorama-status pushed-shared-policy pushed-template
     high-availability state config-locks commit-locks request config-lock commit-lock comment
     remove save to entries active pending finished OK FAIL
     """.split()  # noqa: SIM905 - a list of words, not of strings

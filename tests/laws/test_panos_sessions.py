@@ -95,6 +95,31 @@ def test_own_pending_changes_elsewhere_are_refused(panos: PanosHarness, bench: P
 
 
 @pytest.mark.parametrize(
+    ("place", "entry"),
+    [
+        (SHARED, '<entry name="o-mine"><ip-netmask>10.9.9.9</ip-netmask></entry>'),
+        (f"{VSYS}/address", '<entry name="o-mine"><ip-netmask>10.9.9.9</ip-netmask></entry>'),
+        (RULES, other_rule("o-mine", action="allow")),
+    ],
+)
+def test_what_somebody_does_with_our_account_meanwhile_is_not_committed(
+    place: str, entry: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    before = bench.printed()
+
+    def meddle(step: str) -> None:
+        if step == "validating":
+            bench.mock.edit("set", place, entry, admin="admin")
+
+    with pytest.raises(ForeignChangesError, match=r"with the account 'admin' meanwhile .*o-mine"):
+        apply_device(made, panos.provider, bench.target, progress=meddle)
+    assert bench.printed() == before
+    assert bench.locks == 0
+    apply(panos, bench, made)
+
+
+@pytest.mark.parametrize(
     ("kind", "scope"),
     [("config", "shared"), ("config", "vsys1"), ("commit", "shared"), ("commit", "vsys1")],
 )

@@ -21,6 +21,8 @@ LOCAL = (
     "<application><member>any</member></application><service><member>any</member></service>"
     "<action>deny</action></entry>"
 )
+FIRST = "<panorama-server>192.0.2.1</panorama-server>"
+SECOND = "<panorama-server-2>192.0.2.2</panorama-server-2>"
 PUSHED = "<show><config><pushed-shared-policy>{}</pushed-shared-policy></config></show>"
 
 
@@ -182,3 +184,43 @@ def test_one_that_was_not_managed_before_may_be_now(tmp_path: Path) -> None:
     for pushed in ((), (Policy().answer(),)):
         with serve_fleet({"fw1": HostSpec(pushed=pushed)}, state=tmp_path) as fleet:
             assert (b"panorama-server" in fleet["fw1"].running()) is bool(pushed)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("", None),
+        (FIRST, "Panorama Server 1 : 192.0.2.1"),
+        (
+            f"<panorama><local-panorama>{FIRST}{SECOND}</local-panorama></panorama>",
+            "Panorama Server 2 : 192.0.2.2",
+        ),
+    ],
+)
+def test_it_says_which_panorama_it_has_also_from_a_template(
+    settings: str, said: str | None
+) -> None:
+    mock = PanosMock()
+    if settings:
+        mock.push(template(settings=settings))
+    status = op(mock, "<show><panorama-status></panorama-status></show>").findtext("result")
+    assert (status or None) is None if said is None else said in status
+    assert b"panorama-server" not in mock.running()
+
+
+def test_its_own_setting_comes_first() -> None:
+    mock = PanosMock(pushed=[Policy().answer()])
+    status = op(mock, "<show><panorama-status></panorama-status></show>").findtext("result")
+    assert status.splitlines()[0] == "Panorama Server 1 : 192.0.2.250"
+
+
+def test_its_status_has_the_form_of_a_recorded_one(third_party: Path) -> None:
+    recorded = third_party / "upgrade-assurance/008_is_panorama_connected_false.xml"
+    theirs = etree.fromstring(recorded.read_bytes()).findtext(".//result") or ""
+    mock = PanosMock(pushed=[Policy().answer()])
+    mine = op(mock, "<show><panorama-status></panorama-status></show>").findtext("result")
+
+    def words(text: str) -> list[str]:
+        return [line.split(":")[0].strip() for line in text.splitlines() if line.strip()]
+
+    assert words(mine) == words(theirs)

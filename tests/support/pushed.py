@@ -66,7 +66,7 @@ class Policy:
         ).encode()
 
 
-def template(*zones: tuple[str, str], more: str = "") -> bytes:
+def template(*zones: tuple[str, str], more: str = "", settings: str = "") -> bytes:
     """Return an answer to ``show config pushed-template`` with zones of vsys1 and their ports."""
     made = "".join(
         f'<entry name="{name}" ptpl="T"><network><layer3><member>{port}</member></layer3></network>'
@@ -75,6 +75,7 @@ def template(*zones: tuple[str, str], more: str = "") -> bytes:
     )
     return (
         '<response status="success"><result><config><devices><entry name="localhost.localdomain">'
+        f"<deviceconfig><system>{settings}</system></deviceconfig>"
         f'<vsys><entry name="vsys1"><zone>{made}</zone>{more}</entry></vsys></entry></devices>'
         "</config></result></response>"
     ).encode()

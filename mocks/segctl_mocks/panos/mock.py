@@ -85,11 +85,16 @@ class PanosMock(ServedDevice[PanosDevice]):
     def push(self, *documents: bytes) -> None:
         """Let a Panorama push this instead of what it pushed before: answers of such a firewall.
 
+        The firewall's own settings name that Panorama, unless those of the template do.
+
         Raises:
             ValueError: one is not such an answer.
         """
         with self._lock:
-            self.device.pushed = Pushed.read(documents)
+            pushed = Pushed.read(documents)
+            self.device.pushed = pushed
+        if pushed.names_server:
+            return
         system = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/system"
         self.edit("set", system, server(self.settings.release), admin="panorama", commit=True)
 

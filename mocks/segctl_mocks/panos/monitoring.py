@@ -13,8 +13,6 @@ from segctl_mocks.panos.references import DEVICE
 from segctl_mocks.panos.tree import serialize, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from segctl_mocks.panos.device import PanosDevice
     from segctl_mocks.panos.ha import Room
     from segctl_mocks.panos.showings import Call
@@ -65,24 +63,8 @@ def meter(device: PanosDevice, _node: Element, _call: Call) -> Answer:
 
 
 def panorama_status(device: PanosDevice, _node: Element, _call: Call) -> Answer:
-    """Show the Panorama servers that the settings name (text recorded by upgrade-assurance)."""
-    lines: list[str] = []
-    connected = "yes" if device.pushed else "no"
-    for number, address in enumerate(_servers(device), 1):
-        lines += [f"Panorama Server {number} : {address}", f"    Connected     : {connected}"]
-        lines += ["    HA state      : disconnected"]
-    return result(escape("\n".join(lines)))
-
-
-def _servers(device: PanosDevice) -> Iterator[str]:
-    system = device.running.at((*DEVICE, ("deviceconfig", ""), ("system", "")))
-    if system is None:
-        return
-    for place in ("panorama-server", "panorama-server-2"):
-        for path in (f"panorama/local-panorama/{place}", place):
-            if address := text_of(system.find(path)):
-                yield address
-                break
+    """Show the Panorama servers of the firewall, its own or those of a template."""
+    return result(device.pushed.status(device.running))
 
 
 def predefined(device: PanosDevice, node: Element, _call: Call) -> Answer:

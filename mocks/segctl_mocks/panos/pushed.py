@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import quoteattr
+from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NOTHING = "No shared policy pushed to device"
 #: Where a firewall names its Panorama, by release: an element of its own since 10.0.
 _SERVER = "192.0.2.250"
+_SERVER_TAGS = ("panorama-server", "panorama-server-2")
 _NESTED_SINCE = (10, 0)
 _SHARED = "shared"
 _FIRST = "vsys1"
@@ -178,6 +179,28 @@ class Pushed:
         """Return what ``show config pushed-template`` says."""
         return b"" if self.template is None else serialize(self.template)
 
+    @property
+    def names_server(self) -> bool:
+        """Whether a template sets the firewall's Panorama."""
+        return self.template is not None and bool(_servers(self.template))
+
+    def status(self, running: Tree) -> bytes:
+        """Return what ``show panorama-status`` says: of each Panorama, and nothing without one.
+
+        The firewall's own setting comes before that of a template. Source: answers that the
+        Centreon plugin for these firewalls reads, one line for each fact, in the form of 11.0.
+        """
+        own = running.at(())
+        named = ([] if own is None else _servers(own)) or (
+            [] if self.template is None else _servers(self.template)
+        )
+        lines = [
+            f"Panorama Server {number} : {address}\n    Connected     : yes\n"
+            "    HA state      : disconnected"
+            for number, address in enumerate(named, start=1)
+        ]
+        return escape("\n".join(lines)).encode()
+
     def tree(self) -> Tree:
         """Return what ``get`` finds under ``/config/panorama``."""
         root = etree.Element("config")
@@ -231,6 +254,15 @@ class Pushed:
             yield from self.template.iterfind(_SHARED)
 
 
+def _servers(config: Element) -> list[str]:
+    """Return the Panoramas that a configuration names."""
+    system = config.find("devices/entry/deviceconfig/system")
+    if system is None:
+        return []
+    found = (text_of(node) for tag in _SERVER_TAGS for node in system.iter(tag))
+    return [address for address in found if address]
+
+
 def _mark(node: Element, loc: str) -> None:
     """Write where each entry and everything in it comes from, as the device does."""
     for child in node:
@@ -243,7 +275,7 @@ def _mark(node: Element, loc: str) -> None:
 def taken_from(root: Element, documents: Sequence[bytes], release: tuple[int, ...]) -> Pushed:
     """Return what was pushed, also what stands in an exported configuration, without it there.
 
-    A device to which anything was pushed names its Panorama.
+    A device to which anything was pushed names its Panorama, unless a template does.
 
     Raises:
         ValueError: a document is no answer of a managed firewall.
@@ -254,7 +286,7 @@ def taken_from(root: Element, documents: Sequence[bytes], release: tuple[int, ..
         root.remove(node)
         found.add(node)
     system = root.find("devices/entry/deviceconfig/system")
-    named = system is None or system.find("panorama-server") is not None
+    named = system is None or system.find("panorama-server") is not None or found.names_server
     if found and system is not None and not named and system.find("panorama") is None:
         system.append(parse(server(release).encode()))
     return found

@@ -24,7 +24,7 @@ from segctl.planning.findings import (
 )
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import without_wording
-from segctl.providers.state import UNREAD, DeviceState
+from segctl.providers.state import UNREAD, UNREAD_KINDS, DeviceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,6 +75,8 @@ _TELLING = {
     NOT_ENFORCED: ("firewall", False),
     DISPLACED: (BLOCK, False),
 }
+#: What could not be read, as the first of a finding's facts; anything else is a table.
+_UNREAD_KINDS = {(kind,) for kind in UNREAD_KINDS}
 #: Kind of the findings about a baseline.
 BASELINE = "baseline"
 
@@ -476,6 +478,8 @@ def _state_of(finding: Problem) -> str:
 
 def _finding_item(state: str, finding: Problem) -> DriftItem:
     kind, changing = _TELLING.get(finding.kind, ("device", False))
+    if finding.kind == UNREAD and finding.about[:1] in _UNREAD_KINDS:
+        kind = finding.about[0]
     name = finding.subject or finding.message
     return DriftItem(
         kind=kind,

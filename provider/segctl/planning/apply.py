@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.model.errors import (
     ApplyError,
+    DeviceError,
     LostLockError,
     PlanError,
     SegctlError,
@@ -164,7 +165,7 @@ def check_device(
         live = provider.parse(session.read())
         if not live.state.unsettled and not is_as_desired(plan, live):
             _refuse_used(plan, live, order)
-            check_fresh(plan, live)
+            check_fresh(plan, live, provider)
             _refuse_widening(plan, live, provider, order)
 
 
@@ -281,7 +282,7 @@ class _Work:
         if self.order.settle_only:
             return
         _refuse_used(self.plan, live, self.order)
-        check_fresh(self.plan, live)
+        check_fresh(self.plan, live, self.provider)
         _refuse_widening(self.plan, live, self.provider, self.order)
 
     def under_lock(self) -> Outcome:
@@ -365,9 +366,9 @@ class _Work:
         )
         try:
             after = self.read()
-            _check_held(self.plan, before, after)
-        except BaseException:  # an interrupt included
-            self._go_back()
+            _check_held(self.plan, before, after, "after the commit")
+        except BaseException as error:  # an interrupt included
+            self._go_back(error)
             raise
         self._keep(after)
         return after
@@ -377,15 +378,24 @@ class _Work:
         try:
             if self.order.judge is not None:
                 self.order.judge(self.session, live)
+                _check_held(self.plan, live, self.read(), "after it was probed")
             self.steps.next("confirm")
             self.session.confirm()
-        except BaseException:  # an interrupt included
-            self._go_back()
+        except BaseException as error:  # an interrupt included
+            self._go_back(error)
             raise
 
-    def _go_back(self) -> None:
+    def _go_back(self, why: BaseException) -> None:
+        """Take the change back; if that fails, the error tells the first cause, too."""
         self.steps.go_back()
-        self.session.revert()
+        try:
+            self.session.revert()
+        except DeviceError as error:
+            said = why.message if isinstance(why, DeviceError) else str(why)
+            said = said.removesuffix(": reverted")
+            if not isinstance(why, SegctlError) or error.message.startswith(said):
+                raise
+            raise type(error)(error.device, f"{said}. {error.message}") from why
 
 
 def failed_over(plan: DevicePlan, live: Live) -> str:
@@ -396,10 +406,10 @@ def failed_over(plan: DevicePlan, live: Live) -> str:
     return f"{now} is active now; when the plan was made, {plan.answered} was"
 
 
-def _check_held(plan: DevicePlan, before: Live, after: Live) -> None:
+def _check_held(plan: DevicePlan, before: Live, after: Live, when: str) -> None:
     wrong = _difference(plan, before, after)
     if wrong:
-        raise VerifyError(plan.name, f"after the commit {wrong}: reverted")
+        raise VerifyError(plan.name, f"{when} {wrong}: reverted")
 
 
 def _difference(plan: DevicePlan, before: Live, after: Live) -> str:

@@ -16,6 +16,7 @@ from itertools import zip_longest
 from typing import (
     TYPE_CHECKING,
     Any,
+    Final,
     Literal,
     Protocol,
     TypeAlias,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from segctl.planning.meaning import Mark
     from segctl.planning.review import Difference
 
+#: Parts of a basis that plans of older releases lack.
+LATER_PARTS: Final = ("pushed", "pushed_order", "pushed_unread", "named")
 #: Longest excerpt of a faulty file in a message, in characters.
 _SHOWN = 300
 
@@ -186,8 +189,7 @@ def unmanaged_json(rule: Unmanaged) -> dict[str, Any]:
 
 def basis_json(basis: Basis) -> dict[str, Any]:
     """Return the basis of a plan as its document holds it."""
-    pair = {"serials": list(basis.serials)} if basis.serials else {}
-    return pair | {
+    document: dict[str, Any] = ({"serials": list(basis.serials)} if basis.serials else {}) | {
         "serial": basis.serial,
         "os_version": basis.os_version,
         "content_version": basis.content_version,
@@ -200,6 +202,12 @@ def basis_json(basis: Basis) -> dict[str, Any]:
         "followed": basis.followed,
         "references": basis.references,
         "deleted": basis.deleted,
+    }
+    later = {name: getattr(basis, name) for name in LATER_PARTS}
+    return document | {
+        name: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
+        for name, value in later.items()
+        if value is not None
     }
 
 
@@ -470,6 +478,12 @@ def _basis(values: Mapping[str, Any]) -> Basis | None:
     hints = get_type_hints(Basis, localns={"Mapping": Mapping})
     found: dict[str, Any] = {}
     for name in values.keys() & hints.keys():
-        read, _ = _reader(hints[name])
+        read, _ = _reader(_held(hints[name]))
         found[name] = _read(read, values[name], f"{name} of the basis") if read else None
     return Basis(**found)
+
+
+def _held(hint: Any) -> Any:
+    """Return the type of a part that a plan may lack."""
+    of = get_args(hint)
+    return of[0] if type(None) in of else hint

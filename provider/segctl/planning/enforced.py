@@ -12,30 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.analysis.deviations import deviations
 from segctl.model.errors import Problem
-from segctl.model.policy import (
-    Address,
-    AddressGroup,
-    ApplicationGroup,
-    DefaultRule,
-    Policy,
-    Rule,
-    Schedule,
-    Service,
-    ServiceGroup,
-    item_digest,
-)
+from segctl.model.policy import DefaultRule, Policy, item_digest
 from segctl.model.wording import sentence_of
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, PUSHED
+from segctl.planning.named import by_name, names_in, objects_of, shown_of
 from segctl.planning.plan import Told
-from segctl.providers.base import declared_for, reading, words_of
+from segctl.providers.base import declared_for, reading
 from segctl.providers.parsed import without_note
 from segctl.providers.pushed import UNREAD_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from segctl.analysis.deviations import Deviation
-    from segctl.model.policy import Item
     from segctl.providers.base import Live, Provider
 
 #: The most pairs of zones, or reasons, that one message lists.
@@ -68,8 +57,7 @@ def enforced(
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
     found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}
-    shown: Callable[[str], str] = getattr(words_of(provider, live), "shown", str)
-    teller = _Teller(wanted, live, shown)
+    teller = _Teller(wanted, live, shown_of(provider, live))
     return tuple(
         teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
     )
@@ -112,7 +100,7 @@ class _Teller:
         self._pushed = {rule.name for rule in live.pushed.before}
         self._others = {rule.name: rule for rule in (*live.pushed.rules, *live.others.rules)}
         self._conduits = {rule.name: rule.conduit for rule in wanted.rules}
-        self._objects = _by_name(self._held)
+        self._objects = by_name(self._held)
         self._denying = {rule.name for rule in self._held.rules if rule.action != "allow"}
         self._place = {rule.name: at for at, rule in enumerate(self._held.rules)}
         at = [self._place[rule.name] for rule in live.policy.rules if rule.name in self._place]
@@ -207,51 +195,16 @@ class _Teller:
 
         A snapshot of the device gives the same.
         """
-        items: list[Item] = [
-            *(rule for rule in self._held.rules if rule.name == name),
-            *(rule for rule in self._held[DefaultRule] if rule.name == name),
-        ]
-        digest = hashlib.sha256(self._live.other_rules.get(name, "").encode())
-        for item in (*items, *_named(items, self._objects)):
+        rules = [rule for rule in self._held.rules if rule.name == name]
+        defaults = [rule for rule in self._held[DefaultRule] if rule.name == name]
+        known = self._live.other_rules.get(name, "") or self._live.pushed.digests.get(name, "")
+        digest = hashlib.sha256(known.encode())
+        named = objects_of(names_in(rules, self._objects), self._objects)
+        for item in (*rules, *defaults, *named):
             plain = item_digest(without_note(item, self._shown))
             known = self._live.other_objects.get(f"{item.kind_name} {item.name}", "")
             digest.update(f"\n{item.kind_name} {plain} {known}".encode())
         return f"sha256:{digest.hexdigest()[:16]}"
-
-
-def _by_name(held: Policy) -> Mapping[str, Sequence[Item]]:
-    """Return the objects that rules may name, of whatever kind, by name."""
-    objects: dict[str, list[Item]] = {}
-    for kind in (Address, AddressGroup, ApplicationGroup, Schedule, Service, ServiceGroup):
-        for item in held[kind]:
-            objects.setdefault(item.name, []).append(item)
-    return objects
-
-
-def _named(items: Sequence[Item], objects: Mapping[str, Sequence[Item]]) -> Iterator[Item]:
-    """Yield the objects that rules name, and those that these name, sorted by kind and name."""
-    waiting = [
-        name
-        for rule in items
-        if isinstance(rule, Rule)
-        for name in (
-            *rule.sources,
-            *rule.destinations,
-            *rule.applications,
-            *rule.services,
-            rule.schedule,
-        )
-    ]
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        for item in objects.get(name, ()):
-            waiting += getattr(item, "members", ())
-    found = [item for name in seen for item in objects.get(name, ())]
-    yield from sorted(found, key=lambda item: (item.kind_name, item.name))
 
 
 def _zones(pairs: Sequence[tuple[str, str]]) -> str:

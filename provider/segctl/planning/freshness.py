@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.diff import gap, in_place
 from segctl.model.errors import StalePlanError
-from segctl.model.policy import DefaultRule, item_digest
+from segctl.model.policy import ANY, DefaultRule, item_digest
 from segctl.planning.documents import basis_json, digest_of
+from segctl.planning.named import by_name, digests_of, names_in
 from segctl.planning.plan import Basis
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from segctl.model.policy import Policy
     from segctl.model.site import Position
     from segctl.planning.plan import DevicePlan
-    from segctl.providers.base import Live
+    from segctl.providers.base import Live, Provider
+    from segctl.providers.pushed import Pushed
 
 
 def managed(live: Live, covers: Mapping[str, Sequence[str]]) -> Policy:
@@ -37,24 +39,23 @@ def basis_of(
     deleted: Iterable[str],
     *,
     applications: bool,
+    named: Mapping[str, str] | None = None,
 ) -> Basis:
     """Return the basis of a plan for `live`, part by part.
 
     Rules of others count if they stand above our block, or will: they match first. Whether others
     refer to an object that will be `deleted` counts, too. The content version counts only if
-    rules name `applications`.
+    rules name `applications`. What was pushed counts with what is `named`, given by
+    `named.digests_of`; without it, neither does.
     """
     held = managed(live, covers)
     ours = {rule.name for rule in held.rules}
     others = [name for name in live.order if name not in ours]
-    try:
-        place = gap(others, position)
-    except LookupError:
-        place = 0
-    above = others[: max(place, _standing_above(live.order, ours))]
+    place = _place(others, position)
+    above = _above(live.order, ours, place)
     anchors = [position.rule] if position.rule else []
     serials = live.identity.serials
-    return Basis(
+    basis = Basis(
         serial=serials[0] if serials else live.identity.serial,
         serials=serials,
         os_version=".".join(live.identity.os_version.split(".")[:2]),
@@ -73,6 +74,57 @@ def basis_of(
         references={key: live.other_objects.get(key, "")[:16] for key in references},
         deleted={name: name in live.referenced for name in sorted(deleted)},
     )
+    return basis if named is None else _with_pushed(basis, live.pushed, named)
+
+
+def _with_pushed(basis: Basis, pushed: Pushed, named: Mapping[str, str]) -> Basis:
+    return replace(
+        basis,
+        pushed={rule.name: pushed.digests.get(rule.name, "")[:16] for rule in pushed.before},
+        pushed_order=tuple(rule.name for rule in pushed.before),
+        pushed_unread=pushed.unread,
+        named={name: digest[:16] for name, digest in named.items()},
+    )
+
+
+def names_above(live: Live, wanted: Policy, held: Policy, position: Position) -> list[str]:
+    """Return the names of others' objects that a plan rests on, sorted.
+
+    They are those that `wanted` rules use without defining them, and those in rules of others that
+    stand above our block, or will, and may match between the zones of our rules.
+    """
+    ours = {rule.name for rule in held.rules}
+    above = {
+        *_above(live.order, ours, _place([n for n in live.order if n not in ours], position)),
+    }
+    zones = {
+        zone for rule in (*wanted.rules, *held.rules) for zone in (*rule.from_zones, *rule.to_zones)
+    } | {ANY}
+    theirs = [
+        rule
+        for rule in (
+            *live.pushed.before,
+            *(rule for rule in live.others.rules if rule.name in above),
+        )
+        if not rule.disabled and zones & {*rule.from_zones} and zones & {*rule.to_zones}
+    ]
+    objects = by_name(live.others)
+    defined = {item.name for _, items in wanted.objects() for item in items}
+    return sorted(names_in(theirs, objects) | (names_in(wanted.rules, objects) - defined))
+
+
+def _place(others: Sequence[str], position: Position) -> int:
+    """Return how many rules of others belong above our block; none if the anchor is gone."""
+    try:
+        return gap(others, position)
+    except LookupError:
+        return 0
+
+
+def _above(order: Sequence[str], ours: set[str], place: int) -> list[str]:
+    """Return the rules of others that stand above our block, or will."""
+    others = [name for name in order if name not in ours]
+    return others[: max(place, _standing_above(order, ours))]
 
 
 def _standing_above(order: Sequence[str], ours: set[str]) -> int:
@@ -110,10 +162,12 @@ _WORDS = {
     "above_order": "the order of others' rules above our block",
     "inside": "others' rules inside our block",
     "followed": "whether rules of others follow our block",
+    "pushed_order": "the order of the rules that Panorama pushed above our block",
+    "pushed_unread": "what of the rules that Panorama pushed cannot be read",
 }
 
 
-def check_fresh(plan: DevicePlan, live: Live) -> None:
+def check_fresh(plan: DevicePlan, live: Live, provider: Provider) -> None:
     """Refuse a plan whose basis has changed.
 
     Raises:
@@ -127,6 +181,7 @@ def check_fresh(plan: DevicePlan, live: Live) -> None:
         then.references,
         then.deleted,
         applications=bool(then.content_version),
+        named=None if then.named is None else digests_of(then.named, live, provider),
     )
     now = _of_the_pair(now, then)
     if fingerprint(now) == plan.fingerprint:
@@ -172,6 +227,10 @@ def _moved_names(
         yield from (f"others now use {name}" for name in new if old.get(name) != new[name])
         return
     what = {"above": "rule of others ", "anchors": "anchor rule "}.get(part, "")
+    if part == "named":
+        rest = "of others, which rules above our block or our rules use,"
+        yield from (f"{name} {rest} changed" for name in sorted(new) if old.get(name) != new[name])
+        return
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             verb = "is gone" if name not in new else "is new" if name not in old else "changed"

@@ -27,10 +27,11 @@ from segctl.model.site import Position
 from segctl.planning import findings, losses
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
-from segctl.planning.freshness import basis_of, fingerprint, managed
+from segctl.planning.freshness import basis_of, fingerprint, managed, names_above
 from segctl.planning.held import as_held
 from segctl.planning.linted import lint_plan
 from segctl.planning.meaning import meaning
+from segctl.planning.named import digests_of
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.planning.sides import sides
 from segctl.providers.base import refuse_pair
@@ -155,7 +156,7 @@ def compared(
         notes = (*notes, *findings.displaced(order, ours, position))
     if to_apply:
         notes = (*notes, *lint_plan(around, live, provider, notes))
-    basis = _basis(wanted, live, every, covers, position)
+    basis = _basis(wanted, live, provider, every, covers=covers, position=position)
     digest = wanted.digest
     return DevicePlan(
         name=device.name,
@@ -214,7 +215,9 @@ def _of_the_device(desired: Desired, live: Live, *, managed: bool) -> Iterator[P
 def _basis(
     wanted: Policy,
     live: Live,
+    provider: Provider,
     changes: Sequence[Change],
+    *,
     covers: Mapping[str, tuple[str, ...]],
     position: Position,
 ) -> Basis | None:
@@ -228,7 +231,16 @@ def _basis(
     ]
     applications = any(rule.applications != ("any",) for rule in wanted.rules)
     references = _references(wanted, live)
-    return basis_of(live, covers, position, references, deleted, applications=applications)
+    names = names_above(live, wanted, managed(live, covers), position)
+    return basis_of(
+        live,
+        covers,
+        position,
+        references,
+        deleted,
+        applications=applications,
+        named=digests_of(names, live, provider),
+    )
 
 
 def place_of(name: str, others: Sequence[str], position: Position) -> int:
@@ -443,3 +455,4 @@ def _referred(rule: Rule) -> Iterator[tuple[str, tuple[str, ...]]]:
     yield "application-filter", rule.applications
     yield "schedule", (rule.schedule,)
     yield "profile-group", (rule.profile_group,)
+    yield "log-setting", (rule.log_setting,)

@@ -61,6 +61,11 @@ class Basis:
     whether rules of others stand below our block. `deleted` says of each object to be deleted
     whether others use it. `content_version` is empty if no rule names applications. Of a pair,
     `serials` are the numbers of both, and `serial` is the first of them.
+
+    `pushed` and `pushed_order` are of the rules that a management station put before all others,
+    `pushed_unread` says why they are not known; `named` has a digest of everything of others that
+    is called by a name that our rules, or rules above them between our zones, use. A plan of an
+    older release has none of these four.
     """
 
     serial: str = ""
@@ -76,6 +81,10 @@ class Basis:
     references: Mapping[str, str] = field(default_factory=dict[str, str])
     deleted: Mapping[str, bool] = field(default_factory=dict[str, bool])
     serials: tuple[str, ...] = ()
+    pushed: Mapping[str, str] | None = None
+    pushed_order: tuple[str, ...] | None = None
+    pushed_unread: tuple[str, ...] | None = None
+    named: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

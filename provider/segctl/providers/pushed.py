@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from segctl.model.policy import ANY, Rule
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 #: The rule that stands for those that could not be read.
 UNREAD_RULES: Final = "Panorama pushed rules that could not be read"
+#: The zones, where they could not be read.
+UNREAD_ZONES: Final = "zones of Panorama's templates that could not be read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,8 @@ class Pushed:
     after: tuple[Rule, ...] = ()
     unread: tuple[str, ...] = ()
     zones: frozenset[str] = frozenset()
+    #: SHA-256 of each rule, by name; of rules of one name it is of all of them
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def rules(self) -> tuple[Rule, ...]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Kind of a finding: something others put on the device could not be read, so its effect is
 #: unknown.
 UNREAD = "unread"
+#: What that can be, as the first of the facts that such a finding is about.
+UNREAD_KINDS = ("table", "pushed rules", "pushed zones")
 #: Whether the device loads at boot what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
 #: What became of a push to one firewall.

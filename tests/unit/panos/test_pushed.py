@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import Box, Space, addresses, service
+from segctl.drift.report import items_of
 from segctl.model.addresses import interval
 from segctl.model.errors import ConnectError
 from segctl.model.policy import DefaultRule
@@ -18,10 +20,10 @@ from segctl.providers.base import reading
 from segctl.providers.panos import PanosProvider
 from segctl.providers.panos.pushed import COMMON, POLICY, is_managed
 from segctl.providers.panos.snapshot import load
-from segctl.providers.pushed import UNREAD_RULES
+from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES
 from segctl.providers.state import UNREAD
 from segctl_mocks import Answer, PanosMock
-from support.panos import RULES, VSYS, boot, other_rule, target_of
+from support.panos import DEVICE, RULES, VSYS, boot, other_rule, target_of
 from support.plants import flow, plant
 from support.pushed import Policy, address, entry, rule, template
 
@@ -227,8 +229,8 @@ def test_a_device_that_is_not_managed_is_asked_nothing_more() -> None:
 
     alone = asked()
     many = Policy(pre="".join(rule(f"r{number}") for number in range(300)))
-    assert asked(Policy().answer()) == asked(many.answer()) == alone + 2
-    assert asked(many.answer(), multi=True) == asked(multi=True) + 3
+    assert asked(Policy().answer()) == asked(many.answer()) == alone
+    assert asked(many.answer(), multi=True) == asked(multi=True) + 1
 
 
 @pytest.mark.parametrize(
@@ -246,6 +248,59 @@ def test_a_device_that_is_not_managed_is_asked_nothing_more() -> None:
 def test_a_device_says_in_its_settings_that_it_is_managed(settings: str, found: bool) -> None:  # noqa: FBT001 - a row of a table
     text = f"<deviceconfig><system>{settings}</system></deviceconfig>".encode()
     assert is_managed(text) is found
+
+
+STATUS = "panorama-status"
+POLICY_OF = "pushed-shared-policy"
+BY_TEMPLATE = template(("OT-REST", "ethernet1/9"), settings=SERVER)
+
+
+def test_a_firewall_whose_panorama_comes_from_a_template_is_managed() -> None:
+    for more in ([], [Policy(pre=ALL).answer()]):
+        with managed(BY_TEMPLATE, *more) as mock:
+            held = load(document(mock))
+            assert b"panorama" not in bytes(held.parts["deviceconfig"])
+            found = PANOS.parse(document(mock))
+        assert found.pushed.zones == {"OT-REST"}
+        assert not found.pushed.unread
+        assert judged(found) == (f"allow by {PRE}all" if more else "deny by interzone-default")
+
+
+def test_what_a_panorama_pushed_before_it_was_taken_out_is_still_in_force() -> None:
+    with managed(Policy(pre=ALL).answer()) as mock:
+        system = f"{DEVICE}/deviceconfig/system/panorama"
+        mock.edit("delete", system, commit=True)
+        found = PANOS.parse(document(mock))
+    assert judged(found) == f"allow by {PRE}all"
+
+
+REFUSAL = b'<response status="error" code="16"><msg><line>no right</line></msg></response>'
+STRANGE = b'<response status="success"><result><servers/></result></response>'
+
+
+@pytest.mark.parametrize(
+    ("status", "policy", "unread"),
+    [
+        (None, None, ()),
+        (REFUSAL, None, ()),
+        (None, REFUSAL, ()),
+        (None, STRANGE, ("the pushed policy has servers, which is not understood",)),
+        (REFUSAL, REFUSAL, ("refuses to show the pushed policy: no right",)),
+        (STRANGE, REFUSAL, ("refuses to show the pushed policy: no right",)),
+        (b"<resp", REFUSAL, ("refuses to show the pushed policy: no right",)),
+    ],
+)
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_firewall_that_names_no_panorama_has_none_only_if_it_says_so(
+    status: bytes | None, policy: bytes | None, unread: tuple[str, ...], *, multi: bool
+) -> None:
+    with managed(multi=multi) as mock:
+        for what, body in ((STATUS, status), (POLICY_OF, policy)):
+            if body is not None:
+                mock.fail("body", contains=what, times=100, body=body)
+        found = PANOS.parse(document(mock))
+    assert found.pushed.unread == unread
+    assert bool(unread) == any(one.kind == UNREAD for one in found.findings)
 
 
 def test_shared_objects_of_a_device_with_several_systems_are_asked_for_apart() -> None:
@@ -413,7 +468,11 @@ def test_a_template_that_cannot_be_read_is_told() -> None:
         answering(mock, UNREADABLE["an error"][0], "<pushed-template>")
         found = PANOS.parse(document(mock))
     (told,) = found.findings
-    assert "zones of Panorama's templates could not be read" in told.message
+    assert "cannot tell which zones Panorama's templates give" in told.message
+    assert told.kind == UNREAD
+    (item,) = items_of(replace(planned(found), changes=()))
+    assert (item.kind, item.state) == ("pushed zones", "unread")
+    assert item.name == UNREAD_ZONES
     assert found.pushed.unread == ()
 
 

@@ -28,6 +28,7 @@ from segctl.planning.documents import (
 from segctl.planning.freshness import basis_of, check_fresh
 from segctl.planning.plan import Basis, DevicePlan
 from segctl.providers.base import Identity, Live
+from segctl.providers.panos import PanosProvider
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from segctl.model.policy import Item
 
 HERE = Path(__file__).parent
+PROVIDER = PanosProvider()
 RECORDED = HERE / "recorded/plan-1.0.json"
 CORE = ROOT / "provider/segctl"
 
@@ -108,14 +110,14 @@ def test_a_plan_of_an_earlier_version_is_stale_where_its_device_has_moved() -> N
     live = bare("008")
     told = r"the serial number was 007 and is now 008; .*rule polling\.gone is gone"
     with pytest.raises(StalePlanError, match=told):
-        check_fresh(device, live)
+        check_fresh(device, live, PROVIDER)
 
 
 def test_a_plan_that_changes_nothing_rests_on_nothing() -> None:
     live = bare("008")
     calm = DevicePlan(name="fw1", platform="panos", fingerprint="sha256:0")
     with pytest.raises(StalePlanError, match="what the plan rests on"):
-        check_fresh(calm, live)
+        check_fresh(calm, live, PROVIDER)
     assert basis_of(live, {}, calm.position, (), (), applications=False) == Basis(
         serial="008", os_version="11.1"
     )

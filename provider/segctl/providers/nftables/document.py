@@ -28,7 +28,8 @@ class Document:
     `EVERY` maps to the reason the list of tables is unknown. `state` is what runs left in our
     table, as `DeviceState` writes it, by the host's clock. `boot` is the start of the boot file or
     the reason it cannot be read, `body` the SHA-256 of its lines without the first two, `loads`
-    what loads it; None if the document does not say.
+    what loads it; None if the document does not say. `elements` are the listings of those sets and
+    maps of others that decide about our marks, by ``family table name``.
     """
 
     host: str
@@ -45,6 +46,7 @@ class Document:
     boot: str | None = None
     body: str = ""
     loads: str | None = None
+    elements: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def dump(self) -> bytes:
         """Return the document."""
@@ -77,7 +79,7 @@ def load(document: bytes) -> Document:
 
 def _fits(name: str, value: object) -> bool:
     """Whether a value has the type of its field."""
-    if name in ("foreign", "unread"):
+    if name in ("foreign", "unread", "elements"):
         listings = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
         return all(isinstance(listing, str) for listing in listings.values())
     if name == "state":

@@ -6,17 +6,20 @@ judges the packet. The upper half of the connection mark is ours: writing to it 
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.model.errors import ParseError, Problem
 from segctl.providers.nftables import names
 from segctl.providers.nftables.build import MASK
 from segctl.providers.nftables.document import EVERY
-from segctl.providers.nftables.listing import entries, shaped
+from segctl.providers.nftables.listing import digest_of, entries, hook_of, shaped
 from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from segctl.providers.nftables.document import Document
 
@@ -47,7 +50,8 @@ def foreign_findings(document: Document) -> Iterator[Problem]:
     for table, listing in document.foreign.items():
         try:
             with shaped():
-                findings = tuple(_table_findings(table, list(entries(listing))))
+                listed = _Listed.of(table, entries(listing), document.elements)
+                findings = tuple(_table_findings(listed))
         except ValueError as error:
             raise ParseError(
                 document.host, f"its listing of table {table} is not understood"
@@ -67,16 +71,114 @@ def _unread(table: str, reason: str) -> Problem:
         severity="warning",
         kind=UNREAD,
         subject=table,
-        about=(table,),
+        about=("table", table, reason),
     )
 
 
-def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Problem]:
-    lines: dict[str, list[Any]] = {}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Listed:
+    """A table of others: its objects by kind, its rules by chain, and what its sets hold."""
+
+    table: str
+    objects: tuple[tuple[str, Mapping[str, Any]], ...]
+    lines: Mapping[str, list[Any]]
+    elements: Mapping[str, str]
+
+    @classmethod
+    def of(
+        cls,
+        table: str,
+        objects: Iterable[tuple[str, Mapping[str, Any]]],
+        elements: Mapping[str, str],
+    ) -> _Listed:
+        """Return it from its listing; `elements` are listings of sets, by table and name."""
+        held = tuple(objects)
+        lines: dict[str, list[Any]] = {}
+        for kind, values in held:
+            if kind == "rule":
+                lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
+        return cls(table=table, objects=held, lines=lines, elements=elements)
+
+    @property
+    def taking(self) -> tuple[str, ...]:
+        """The chains with rules that write our half of the connection mark."""
+        return tuple(
+            chain
+            for chain, rules in self.lines.items()
+            if any(_takes_our_bits(one) for rule in rules for one in rule)
+        )
+
+    def sets(self) -> tuple[tuple[str, str], ...]:
+        """Return the kinds and names of the sets and maps that rules name."""
+        text = json.dumps(self.lines)
+        return tuple(
+            (kind, str(values["name"]))
+            for kind, values in self.objects
+            if kind in ("set", "map") and f'"@{values["name"]}"' in text
+        )
+
+    def deciding(self, chain: str) -> str:
+        """Return a digest of everything that decides which packets a chain's rules meet.
+
+        That is every chain that leads to it or that these lead to, with its hook, its priority and
+        its policy, and what the sets and maps hold that they name.
+        """
+        told = {name: json.dumps(rules) for name, rules in self.lines.items()}
+        maps = {name: self.elements.get(f"{self.table} {name}", "") for _, name in self.sets()}
+        for name, text in told.items():
+            told[name] += "".join(held for one, held in maps.items() if f'"@{one}"' in text)
+        leading = _closed({chain}, lambda of: [n for n, t in told.items() if _leads(t, of)])
+        around = _closed(leading, lambda of: [n for n in told if _leads(told.get(of, ""), n)])
+        used = {one for one in maps if any(f'"@{one}"' in told.get(name, "") for name in around)}
+        parts = [
+            [kind, values.get("name"), hook_of(values)]
+            if kind == "chain"
+            else [kind, values.get("chain"), values.get("expr")]
+            for kind, values in self.objects
+            if (kind == "chain" and values.get("name") in around)
+            or (kind == "rule" and values.get("chain") in around)
+        ]
+        parts += [
+            [kind, values, list(entries(held)) if (held := maps.get(str(values["name"]))) else ""]
+            for kind, values in self.objects
+            if kind in ("set", "map") and values["name"] in used
+        ]
+        return digest_of(parts)
+
+
+def sets_of_marks(table: str, listing: str) -> tuple[tuple[str, str], ...]:
+    """Return the sets and maps on which rules rest that write our half of the connection mark.
+
+    They are those of a table with such rules that any of its rules names, by kind and name;
+    whoever accepts such a rule accepts it with what they hold.
+
+    Raises:
+        ValueError: it is not a listing.
+    """
+    with shaped():
+        listed = _Listed.of(table, entries(listing), {})
+        return listed.sets() if listed.taking else ()
+
+
+def _closed(names: set[str], following: Callable[[str], list[str]]) -> set[str]:
+    """Return names with all that follow from them."""
+    found, waiting = set(names), list(names)
+    while waiting:
+        more = set(following(waiting.pop())) - found
+        found |= more
+        waiting += more
+    return found
+
+
+def _leads(text: str, chain: str) -> bool:
+    """Whether rules, as JSON, jump or go to a chain."""
+    return re.search(rf'"target": ?{re.escape(json.dumps(chain))}', text) is not None
+
+
+def _table_findings(listed: _Listed) -> Iterator[Problem]:
+    table, objects, lines = listed.table, listed.objects, listed.lines
     for kind, values in objects:
-        if kind == "rule":
-            lines.setdefault(str(values["chain"]), []).append(values.get("expr", []))
-        elif kind == "flowtable":
+        if kind == "flowtable":
             yield Problem(
                 message=f"flowtable {values.get('name')} of table {table} takes connections past "
                 "every forward chain after their first packets",
@@ -84,7 +186,7 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
                 severity="warning",
                 subject=table,
             )
-    yield from _mark_findings(table, lines)
+    yield from _mark_findings(listed)
     for kind, chain in objects:
         if kind != "chain" or chain.get("hook") not in _HOOKS:
             continue
@@ -111,21 +213,21 @@ def _table_findings(table: str, objects: list[tuple[str, Mapping[str, Any]]]) ->
             )
 
 
-def _mark_findings(table: str, lines: Mapping[str, list[Any]]) -> Iterator[Problem]:
+def _mark_findings(listed: _Listed) -> Iterator[Problem]:
     """Report rules that write our half of the connection mark, wherever they are."""
-    for chain, rules in lines.items():
-        if any(_takes_our_bits(one) for rule in rules for one in rule):
-            yield Problem(
-                message=f"a rule in chain {chain} of table {table} sets bits of the connection "
-                f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
-                hint="have its owner preserve them: ct mark set ct mark and 0xffff0000 or "
-                "VALUE, with "
-                "a VALUE below 0x10000",
-                severity="error",
-                subject=f"{table} {chain}",
-                about=("mark", table, chain),
-            )
-    statements = (one for rules in lines.values() for rule in rules for one in rule)
+    table = listed.table
+    for chain in listed.taking:
+        yield Problem(
+            message=f"a rule in chain {chain} of table {table} sets bits of the connection "
+            f"mark that are segctl's (0x{MASK:08x}): they say which rule has judged it",
+            hint="have its owner preserve them: ct mark set ct mark and 0xffff0000 or "
+            "VALUE, with "
+            "a VALUE below 0x10000",
+            severity="error",
+            subject=f"{table} {chain}",
+            about=("mark", table, chain, listed.deciding(chain)),
+        )
+    statements = (one for rules in listed.lines.values() for rule in rules for one in rule)
     if any("xt" in one and not one["xt"] for one in statements):
         yield Problem(
             message=f"table {table} has rules of iptables that this nft does not show: whether "
@@ -164,8 +266,6 @@ def _kept(value: Any) -> int:
 
 
 def _reached(start: str, lines: Mapping[str, list[Any]]) -> Iterator[str]:
-    import json
-
     waiting, seen = [start], set[str]()
     while waiting:
         name = waiting.pop()

@@ -24,6 +24,7 @@ from segctl.model.policy import (
     Service,
 )
 from segctl.providers.nftables import former, names, noted
+from segctl.providers.nftables.bound import Bound
 from segctl.providers.nftables.build import Former, Names, build
 from segctl.providers.nftables.table import Chain
 
@@ -296,7 +297,12 @@ def _with_extras(
     of_rules: dict[str, list[str]] = {rule.name: [] for rule in policy.rules}
     general: list[str] = list(table.strange)
     strays: list[Rule] = []
-    none = Chain(name="")
+    none, bound = Chain(name=""), Bound(held=table, expected=expected)
+
+    def differing(kind: str, name: str, state: noted.State = "differs") -> str:
+        content = "" if state == "missing" else bound.thing(kind, name)
+        return noted.thing(kind, name, state, content)
+
     pairs = {rule.name: names.pair(rule.from_zones[0], rule.to_zones[0]) for rule in policy.rules}
     for name in sorted({*expected.chains, *chains}):
         wanted, held = expected.chains.get(name), table.chains.get(name)
@@ -306,21 +312,21 @@ def _with_extras(
         if kind in _BY_RULE or (kind == "may" and rest in of_rules):
             pair, owner = (pairs[rest], rest) if kind == "may" else (rest, "")
             strays += _compare_lines(
-                name, wanted or none, held or none, of_rules, pair=pair, owner=owner
+                name, wanted or none, held or none, of_rules, bound, pair=pair, owner=owner
             )
         elif kind == "rule" and rest in of_rules:
-            of_rules[rest].append(noted.thing("chain", name, "differs"))
+            of_rules[rest].append(differing("chain", name))
         else:
-            general.append(noted.thing("chain", name, _state(wanted, held)))
+            general.append(differing("chain", name, _state(wanted, held)))
     for name in sorted({*expected.sets, *sets}):
         wanted_set, held_set = expected.sets.get(name), table.sets.get(name)
         if wanted_set != held_set:
-            general.append(noted.thing("set", name, _state(wanted_set, held_set)))
+            general.append(differing("set", name, _state(wanted_set, held_set)))
     for name in sorted(expected.counters):
         if expected.counters[name] != table.counters.get(name):
             rule = name.removeprefix("rule_")
             place = of_rules[rule] if rule in of_rules and rule != name else general
-            place.append(noted.thing("counter", name, "differs"))
+            place.append(differing("counter", name))
     rules = [
         replace(rule, extras=tuple(sorted(of_rules[rule.name]))) if of_rules[rule.name] else rule
         for rule in policy.rules
@@ -352,6 +358,7 @@ def _compare_lines(
     wanted: Chain,
     held: Chain,
     of_rules: Mapping[str, list[str]],
+    bound: Bound,
     *,
     pair: str,
     owner: str,
@@ -368,18 +375,18 @@ def _compare_lines(
     for line in held.lines:
         if missing[line] < 0:
             missing[line] += 1
-            of = _owner(line)
+            of, text = _owner(line), noted.resting(str(line), bound.line(line.text))
             if of in of_rules:
-                of_rules[of].append(noted.line(chain, "has", str(line)))
+                of_rules[of].append(noted.line(chain, "has", text))
             else:
-                yield _stray(chain, pair, line)
+                yield _stray(chain, pair, line, text)
 
 
 def _owner(line: Line) -> str:
     return line.comment or line.target.removeprefix("rule_").removeprefix("may_")
 
 
-def _stray(chain: str, pair: str, line: Line) -> Rule:
+def _stray(chain: str, pair: str, line: Line, text: str) -> Rule:
     source, _, target = pair.partition(names.JOIN)
     return Rule(
         name=f"unknown.{chain.replace(names.JOIN, '.')}.{line.handle}",
@@ -387,7 +394,7 @@ def _stray(chain: str, pair: str, line: Line) -> Rule:
         to_zones=(target,),
         action="allow" if "accept" in line.text else "deny",
         log=False,
-        extras=(str(line),),
+        extras=(text,),
     )
 
 

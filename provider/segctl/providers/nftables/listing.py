@@ -6,6 +6,7 @@ segctl writes, and shows as drift.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Most bits of a payload that nft compares at once.
 _LONGEST = 128
+#: What a host counts, or numbers, by itself.
+_MOVING = frozenset({"handle", "packets", "bytes", "used", "expires"})
 _QUIET = frozenset({"metainfo", "table"})
 _SET_KEYS = frozenset({"family", "name", "table", "type", "handle", "flags", "elem", "map"})
 
@@ -68,7 +71,7 @@ def _read_table(document: str) -> Table:
                 bytes=int(values.get("bytes", 0)),
             )
         elif kind not in _QUIET:
-            strange.append(f"{kind} {name}")
+            strange.append(f"{kind} {name} ({digest_of(values)})")
     return Table(
         chains={
             name: Chain(name=name, lines=tuple(lines[name]), hook=hook_of(values))
@@ -89,6 +92,20 @@ def entries(document: str) -> Iterable[tuple[str, Values]]:
     with shaped():
         found = cast("dict[str, Any]", read_listing(document))["nftables"]
         return [(kind, values) for entry in found for kind, values in entry.items()]
+
+
+def digest_of(value: Any) -> str:
+    """Return a digest of part of a listing, without what changes by itself."""
+    text = json.dumps(_steady(value), sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _steady(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_steady(one) for one in _items(value)]
+    if isinstance(value, dict):
+        return {key: _steady(one) for key, one in _dict(value).items() if key not in _MOVING}
+    return value
 
 
 def hook_of(chain: Values) -> str:

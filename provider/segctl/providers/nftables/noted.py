@@ -22,9 +22,9 @@ STATES: Final[dict[State, str]] = {
 LINES: Final[dict[Side, str]] = {"lacks": "lacks", "has": "also has"}
 
 
-def thing(kind: str, name: str, state: State) -> str:
-    """Return the words for a chain, a set or a counter."""
-    return f"{kind} {name} {STATES[state]}"
+def thing(kind: str, name: str, state: State, content: str = "") -> str:
+    """Return the words for a chain, a set or a counter, with the digest of its `content`."""
+    return f"{kind} {name} {STATES[state]}" + (f" ({content})" if content else "")
 
 
 def line(chain: str, side: Side, text: str) -> str:
@@ -32,11 +32,16 @@ def line(chain: str, side: Side, text: str) -> str:
     return f"{chain} {LINES[side]}: {text}"
 
 
+def resting(text: str, content: str) -> str:
+    """Return a line with the digest of the `content` of what it names, if it names anything."""
+    return f"{text} (what it names: {content})" if content else text
+
+
 def essence(extra: str) -> str:
     """Return what was noted, alike however it is worded; a text that is none of these as it is."""
     for state, words in STATES.items():
-        if found := re.fullmatch(rf"(\S+ \S+) {re.escape(words)}", extra):
-            return f"{found[1]} {state}"
+        if found := re.fullmatch(rf"(\S+ \S+) {re.escape(words)}( \(sha256:\w+\))?", extra):
+            return f"{found[1]} {state}{found[2] or ''}"
     for side, words in LINES.items():
         if found := re.fullmatch(rf"(\S+) {re.escape(words)}: (.*)", extra, re.DOTALL):
             return f"{found[1]} {side} {found[2]}"

@@ -330,9 +330,13 @@ class Pushing(Locking):
             "lines in sudoers (docs/nftables.md), and apply again",
         )
 
-    def _gone(self) -> str:
+    @property
+    def _time_is_up(self) -> bool:
         left = self._seconds_left()
-        if left is not None and left <= 1:
+        return left is not None and left <= 1
+
+    def _gone(self) -> str:
+        if self._time_is_up:
             return "the time to confirm had run out: the host has gone back"
         return (
             "the push no longer exists: somebody took it back or recreated the table; run `segctl "
@@ -405,13 +409,18 @@ class Pushing(Locking):
         """Report why there is no push left to take back.
 
         Raises:
-            ApplyError: it was confirmed.
+            ApplyError: it was confirmed, or somebody else removed it.
         """
         if self._is_confirmed():
             self._pushed = self._kept = None
             raise ApplyError(self._target.name, "the change was already confirmed: it stays")
-        if self._answered:
+        if not self._answered:
+            return
+        if self._goes_back_at is None or self._time_is_up:
             self._progress(self._gone())
+            return
+        self._pushed = self._kept = None
+        raise ApplyError(self._target.name, self._gone())
 
     def _await_guard(self, push: Pushed) -> None:
         """Wait until the host has gone back by itself.

@@ -15,7 +15,7 @@ from uuid import uuid4
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.nftables import agent, commands, versions
 from segctl.providers.nftables.document import EVERY, Document
-from segctl.providers.nftables.foreign import hooked_tables
+from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
 from segctl.providers.nftables.pushing import Pushing
 from segctl.providers.nftables.records import read_records
@@ -71,6 +71,7 @@ class NftSession(Pushing):
         versions.check(self._target.name, version)
         table = self._table(answers)
         chains, foreign, unread = self._others(answers)
+        elements = self._elements(foreign, unread)
         return Document(
             host=self._target.name,
             nft=version,
@@ -86,6 +87,7 @@ class NftSession(Pushing):
             boot=self._told(answers, "boot") if self._told(answers, "body") else None,
             body=(self._told(answers, "body") or "").partition(" ")[0],
             loads=self._told(answers, "loads"),
+            elements=elements,
         ).dump()
 
     def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
@@ -110,6 +112,31 @@ class NftSession(Pushing):
                 crash = crash_of(answer)
                 unread[name] = f"nft crashed ({crash})" if crash else answer.reason
         return chains, foreign, unread
+
+    def _elements(self, foreign: Mapping[str, str], unread: dict[str, str]) -> dict[str, str]:
+        """Return what those sets of others hold that decide who writes our marks.
+
+        One that cannot be listed makes its table `unread`.
+        """
+        found: dict[str, str] = {}
+        for table, listing in foreign.items():
+            try:
+                named = sets_of_marks(table, listing)
+            except ValueError:
+                continue  # the parser says what is wrong with it
+            for kind, name in named:
+                command = f" -j list {kind} {table} {name}"
+                if not re.fullmatch(commands.LIST, command, re.ASCII):
+                    unread[table] = f"the name of its {kind} {name!r} is unusual"
+                    continue
+                limit = self._target.max_answer // SHARE
+                answer = self._ssh.run(f"{self._nft}{command}", label="read set", limit=limit)
+                if answer.code != 0:
+                    unread[table] = f"its {kind} {name} cannot be listed: {answer.reason}"
+                    continue
+                self._check_light(answer.out)
+                found[f"{table} {name}"] = answer.out
+        return found
 
     def _standing(self, answers: Mapping[str, Answer], table: str) -> Mapping[str, Any]:
         """Remember the records of runs in the table; return them in the document's form."""

@@ -17,6 +17,11 @@ _TARGET = re.compile(r"\b(?:jump|goto) (\S+)")
 _SET = re.compile(r"@([A-Za-z_.][0-9A-Za-z_./-]*)")
 
 
+def named_in(text: str) -> tuple[list[str], list[str]]:
+    """Return the chains that a line or a map's element leads to, and the sets that it names."""
+    return _TARGET.findall(text), _SET.findall(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """An nft rule; `handle` is the device's number for it, 0 for a line to be written."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache, singledispatch
 from sys import intern
 from typing import TYPE_CHECKING, Any, cast
@@ -101,6 +102,11 @@ def content(element: Element) -> bytes:
     """Return the XML of an entry, without what the device itself adds."""
     etree.strip_attributes(element, *_BOOKKEEPING)
     return etree.tostring(element, encoding="utf-8", with_tail=False)
+
+
+def digest(element: Element) -> str:
+    """Return the SHA-256 of an entry's content, in hexadecimal."""
+    return hashlib.sha256(content(element)).hexdigest()
 
 
 def members(element: Element) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ Rules, addresses, groups and services are read one entry at a time and freed; th
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, cast
@@ -43,7 +42,7 @@ from segctl.providers.panos import (
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
-from segctl.providers.panos.scopes import Objects, visible
+from segctl.providers.panos.scopes import REFERRED, Objects, both, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 from segctl.system.loading import uncollected
@@ -100,11 +99,6 @@ READERS: Mapping[str, Reader | None] = {
     "address-group": lambda entry: elements.parse_address_group(entry)[0],
     "service": lambda entry: elements.parse_service(entry)[0],
 }
-#: Kinds of others that a rule of ours may refer to: a plan notices when they change. None of them
-#: holds a secret, of which even a digest would be too much.
-_REFERRED = frozenset(
-    {"application", "application-filter", "application-group", "profile-group", "schedule"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +210,10 @@ def _parse(document: bytes) -> PanosLive:
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
         other_rules=own.rule_digests,
-        other_objects=rest_shared.digests | rest.digests,
+        other_objects={
+            **both(rest_shared.digests, put.common.digests),
+            **both(rest.digests, put.own.digests),
+        },
         implied={
             name: what
             for kind, what in IMPLIED.items()
@@ -300,7 +297,7 @@ def _take_rule(walk: Walk, element: Element) -> None:
         walk.ours.add(rule)
         return
     walk.others.add(rule)
-    walk.rule_digests[rule.name] = _digest(element)
+    walk.rule_digests[rule.name] = elements.digest(element)
     used = (*rule.sources, *rule.destinations, *rule.services, *rule.applications, *rule.tags)
     more = references.in_entry(element, elements.RULE_TAGS)
     place = walk.rules.replace("/", " -> ")
@@ -327,10 +324,6 @@ def _use(walk: Walk, used: Iterable[str], kind: str, name: str) -> None:
             uses[each] = f"{kind} -> {name}"
 
 
-def _digest(element: Element) -> str:
-    return hashlib.sha256(elements.content(element)).hexdigest()
-
-
 # --- the rest ------------------------------------------------------------------------------------
 
 
@@ -352,17 +345,20 @@ def rest_of(root: Element | None, defaults: str = _SYSTEM["default-rule"]) -> Re
     for kind in (*_OTHER_KINDS, "application-group", "schedule"):
         entries = root.findall(f"{kind}/entry")
         held[kind] = frozenset(entry.get("name", "") for entry in entries)
-        if kind in _REFERRED:
+        if kind in REFERRED:
             digests.update(
                 {
-                    f"{kind} {entry.get('name')}": _digest(entry)
+                    f"{kind} {entry.get('name')}": elements.digest(entry)
                     for entry in entries
                     if not is_prefixed(entry.get("name") or "")
                 }
             )
-    held["log-setting"] = frozenset(
-        entry.get("name", "") for entry in root.findall("log-settings/profiles/entry")
-    )
+    forwarding = {
+        entry.get("name", ""): elements.digest(entry)
+        for entry in root.iterfind("log-settings/profiles/entry")
+    }
+    held["log-setting"] = frozenset(forwarding)
+    digests.update({f"log-setting {name}": digest for name, digest in forwarding.items()})
     return Rest(
         items=Policy.of(
             read(entry)

@@ -1,4 +1,4 @@
-"""What Panorama pushed to a managed firewall: asked for only there, read, and put in its scope.
+"""What Panorama pushed to a firewall: asked for, read, and put in its scope.
 
 Sources: notes measured on PAN-OS 11.1 and 11.2 (`show config pushed-shared-policy` has what device
 groups and shared pushed, under ``panorama`` and ``shared`` of a ``policy``, or ``shared`` alone
@@ -20,9 +20,9 @@ from lxml import etree
 from segctl.model.errors import ConnectError, DeviceError, ParseError, Problem
 from segctl.model.policy import DefaultRule, Rule
 from segctl.providers.panos import elements, names
-from segctl.providers.panos.scopes import Objects
+from segctl.providers.panos.scopes import Objects, both, join
 from segctl.providers.panos.small import refuse_dtd, small
-from segctl.providers.pushed import UNREAD_RULES, Pushed
+from segctl.providers.pushed import UNREAD_RULES, UNREAD_ZONES, Pushed
 from segctl.providers.state import UNREAD
 
 if TYPE_CHECKING:
@@ -41,13 +41,21 @@ if TYPE_CHECKING:
 POLICY: Final = "pushed policy"
 COMMON: Final = "pushed shared"
 TEMPLATE: Final = "pushed template"
+#: Whether the device has a Panorama, of one whose own settings name none.
+STATUS: Final = "panorama status"
 #: A part that has, instead of the answer, why there is none.
 _REFUSED: Final = " refused"
 
 #: The settings that name a Panorama, also those of a cloud service that pushes as it does.
 _MANAGED: Final = re.compile(rb"<panorama(?:-server(?:-2)?)?(?:\s[^>]*[^/])?>")
+_NOTHING_PUSHED: Final = "No shared policy pushed to device"
+#: An answer that holds nothing, or says that nothing was pushed.
+_EMPTY: Final = re.compile(
+    rb"(?:<\?xml[^>]*\?>\s*)?<response status\s*=\s*[\"']success[\"'][^>]*>\s*"
+    rb"<result\s*(?:/>|>\s*(?:" + _NOTHING_PUSHED.encode() + rb"\s*)?</result>)\s*</response>\s*"
+)
+_ERROR: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<response status\s*=\s*[\"'](?!success)")
 _ONE_SYSTEM: Final = b"<multi-vsys>off</multi-vsys>"
-_NOTHING: Final = "No shared policy pushed to device"
 _CHUNK: Final = 1 << 15
 _SHARED: Final = "shared"
 _BASES: Final[Mapping[str, str]] = {
@@ -69,29 +77,47 @@ def is_managed(deviceconfig: Part) -> bool:
 def ask(
     get: Callable[[Mapping[str, str]], bytes], parts: Mapping[str, bytes], vsys: str
 ) -> dict[str, bytes]:
-    """Return what Panorama pushed to a device that it manages, as parts of a document.
+    """Return what Panorama pushed to a device, as parts of a document.
 
-    Two requests, one more on a device that may have several virtual systems; none where the
-    device does not say that it is managed. Where the account may not ask, a part says so.
+    Every device is asked for its policy. One whose own settings name no Panorama is first asked
+    whether it has one nevertheless, from a template; if it has none and shows no policy, that is
+    all. Where the account may not ask, a part says so.
 
     Raises:
         ConnectError: the connection is lost.
     """
-    if not is_managed(parts["deviceconfig"]):
-        return {}
-    asked = {POLICY: _policy(f"<vsys>{vsys}</vsys>")}
-    if _ONE_SYSTEM not in parts["system"]:
-        asked[COMMON] = _policy("")
-    asked[TEMPLATE] = "<show><config><pushed-template></pushed-template></config></show>"
     found: dict[str, bytes] = {}
-    for name, command in asked.items():
+
+    def put(name: str, command: str) -> None:
         try:
             found[name] = get({"type": "op", "cmd": command, "vsys": vsys})
         except ConnectError:
             raise
         except DeviceError as error:
             found[name + _REFUSED] = error.message.encode()
+
+    if not is_managed(parts["deviceconfig"]):
+        put(STATUS, "<show><panorama-status></panorama-status></show>")
+    put(POLICY, _policy(f"<vsys>{vsys}</vsys>"))
+    if _has_none({**parts, **found}):
+        return found
+    if _ONE_SYSTEM not in parts["system"]:
+        put(COMMON, _policy(""))
+    put(TEMPLATE, "<show><config><pushed-template></pushed-template></config></show>")
     return found
+
+
+def _has_none(parts: Mapping[str, Part]) -> bool:
+    """Whether a device has no Panorama, from wherever, and shows nothing that one had pushed.
+
+    Source of what its status says: pan-os-upgrade-assurance, ``is_panorama_configured``: nothing
+    where none is configured. What a Panorama that was taken out of the settings had pushed stays.
+    """
+    if is_managed(parts.get("deviceconfig", b"")):
+        return False
+    policy = parts.get(POLICY, b"")
+    shown = POLICY in parts and not _EMPTY.fullmatch(policy) and not _ERROR.match(policy)
+    return not shown and _EMPTY.fullmatch(parts.get(STATUS, b"")) is not None
 
 
 def _policy(scope: str) -> str:
@@ -115,6 +141,7 @@ class Found:
     defaults: dict[str, DefaultRule] = field(default_factory=dict[str, DefaultRule])
     own: Objects = field(default_factory=Objects)
     common: Objects = field(default_factory=Objects)
+    digests: dict[str, str] = field(default_factory=dict[str, str])
     zones: tuple[FirewallZone, ...] = ()
     unread: list[str] = field(default_factory=list[str])
     no_zones: str = ""
@@ -142,6 +169,7 @@ class Found:
             after=tuple(self.after),
             unread=tuple(dict.fromkeys((*self.unread, *doubts))),
             zones=frozenset(zone.name for zone in self.zones) - held,
+            digests=self.digests,
         )
 
 
@@ -153,7 +181,7 @@ def read(snapshot: Snapshot, budget: Budget, kinds: Mapping[str, Reader | None])
         budget: what memory may still be taken.
         kinds: how an entry of each kind is read, None for those of which only the name counts.
     """
-    if not is_managed(snapshot.parts.get("deviceconfig", b"")):
+    if _has_none(snapshot.parts):
         return Found()
     found = _read(snapshot, POLICY, budget, kinds)
     if _ONE_SYSTEM not in bytes(snapshot.parts["system"]):
@@ -176,14 +204,18 @@ def findings(pushed: Pushed, no_zones: str) -> Iterator[Problem]:
             severity="warning",
             kind=UNREAD,
             subject=UNREAD_RULES,
-            about=("pushed", *pushed.unread),
+            about=("pushed rules", *pushed.unread),
         )
     if no_zones:
         yield Problem(
-            message=f"the zones of Panorama's templates could not be read: {no_zones}",
+            message="cannot tell which zones Panorama's templates give the firewall, and with "
+            f"which interfaces: {no_zones}",
             hint="give the account the rights to show the pushed template (docs/panos.md, "
             "Panorama)",
             severity="warning",
+            kind=UNREAD,
+            subject=UNREAD_ZONES,
+            about=("pushed zones", no_zones),
         )
 
 
@@ -206,6 +238,7 @@ def _read(
 def _merge(found: Found, common: Found, vsys: str) -> None:
     """Add what was pushed to all virtual systems to what was pushed to one of them."""
     found.unread += common.unread
+    found.digests = both(common.digests, found.digests)
     if not set(common.rules) <= set(found.rules):
         found.unread.append(f"rules that are pushed to all virtual systems are not among {vsys}'s")
     found.own.add(common.own)
@@ -236,6 +269,8 @@ class Taken:
     defaults: dict[tuple[str, bool], DefaultRule] = field(
         default_factory=dict[tuple[str, bool], DefaultRule]
     )
+    #: of the rules, by name
+    digests: dict[str, str] = field(default_factory=dict[str, str])
     count: int = 0
 
     def take(self, path: Path, entry: Element) -> None:
@@ -246,6 +281,7 @@ class Taken:
         if inside[:1] and inside[0] in _BASES and inside[1:] == _RULES:
             rule = foreign(self.read(entry), self.origin + _BASES[inside[0]])
             self.rules.setdefault((inside[0], in_shared), []).append(rule)
+            join(self.digests, rule.name, elements.digest(entry))
         elif inside[:1] and inside[0] in _BASES and inside[1:] == _DEFAULTS:
             default = elements.parse_default_rule(entry)
             self.defaults[default.name, common] = default
@@ -274,6 +310,7 @@ class Taken:
             before=[*shared["pre-rulebase"], *panorama["pre-rulebase"]],
             after=[*panorama["post-rulebase"], *shared["post-rulebase"]],
             defaults=nearest,
+            digests=self.digests,
             own=self.own,
             common=self.common,
         )
@@ -350,7 +387,7 @@ def _check(host: str, root: Element) -> None:
     top = [] if result is None else list(result)
     if not top:
         said = "" if result is None else (result.text or "").strip()
-        if said != _NOTHING:
+        if said != _NOTHING_PUSHED:
             holds = repr(said[:80]) if said else "nothing"
             raise ParseError(host, f"the answer about the pushed policy holds {holds}")
         return

@@ -21,7 +21,7 @@ from segctl.model.errors import (
     UnknownError,
     UnsupportedError,
 )
-from segctl.providers.panos import names, record, undo
+from segctl.providers.panos import names, record, refusals, undo
 from segctl.providers.panos.holding import TRIES
 from segctl.providers.panos.jobs import Commit, JobLostError
 from segctl.providers.panos.undo import Push
@@ -120,6 +120,7 @@ class Pushing:
             self._member.writer.validate()
             if self.last_check is not None:
                 self.last_check()
+            refusals.refuse_joined(self._member.client, self._member.target, self._push.script)
             self.commit("apply")
         except LostLockError:
             raise

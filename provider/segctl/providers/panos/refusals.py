@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
+from xml.sax.saxutils import unescape
 
 from segctl.model.errors import ApplyError, ForeignChangesError
 from segctl.providers.panos.location import Location
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 CHANGES: Final = "<show><config><list><changes></changes></list></config></show>"
+#: The name in a step of an xpath, as the device writes it.
+_ENTRY: Final = re.compile(r"/entry\[@name=(?:'|\")(.*?)(?:'|\")\]")
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"
 
 
@@ -35,6 +39,33 @@ def refuse_pending(client: Client, target: Target) -> None:
                 f"{owner or 'somebody'} has uncommitted changes in {target.scope} "
                 f"({xpath or 'place unknown'}): have them committed or reverted first",
             )
+
+
+def refuse_joined(client: Client, target: Target, script: str) -> None:
+    """Refuse to commit what somebody else did with our account while a script was written.
+
+    A partial commit takes every change of its account. A change is taken for the script's if it is
+    in our virtual system, and if it names an entry, the script names that, too.
+
+    Raises:
+        ForeignChangesError: there is another one; the message says where.
+    """
+    base = Location.of(target.scope).xpath
+    for owner, xpath in pending(client):
+        if owner != target.user or base.startswith(xpath):
+            continue
+        named = _ENTRY.findall(xpath.removeprefix(base))
+        if not xpath.startswith(base) or (named and not _has(script, named[0])):
+            raise ForeignChangesError(
+                target.name,
+                f"somebody else changed something with the account {owner!r} meanwhile "
+                f"({xpath}), and a commit would take it along: give segctl an account of its own",
+            )
+
+
+def _has(script: str, name: str) -> bool:
+    """Whether a script, as XML, names an entry of this name."""
+    return name in unescape(script, {"&apos;": "'", "&quot;": '"'})
 
 
 def pending(client: Client) -> list[tuple[str, str]]:

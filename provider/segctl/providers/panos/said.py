@@ -41,6 +41,7 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("show", "system", "info", "list", "changes", "saved", "jobs", "all", "id", "member"),
     *("high-availability", "state", "config-locks", "commit-locks", "request", "config-lock"),
     *("commit-lock", "add", "remove", "comment", "revert", "validate", "partial", "admin", "save"),
+    *("panorama-status", "pushed-shared-policy", "pushed-template"),
     *("load", "commit", "session", "interface", "counter", "global", "clock"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)

@@ -6,12 +6,14 @@ on PAN-OS 11.1 and 11.2; the device refuses the same name twice in one scope.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.policy import Rule
+from segctl.providers.panos import elements
 from segctl.providers.parsed import without_note
 
 if TYPE_CHECKING:
@@ -28,6 +30,21 @@ _NAMESPACES: Final[Sequence[frozenset[str]]] = (
     frozenset({"address", "address-group", "external-list"}),
     frozenset({"service", "service-group"}),
 )
+#: Kinds of others that a rule may refer to, of which more than their names counts, although it is
+#: not read: a plan notices when they change. None of them holds a secret, of which even a digest
+#: would be too much.
+REFERRED: Final = frozenset(
+    {
+        "application",
+        "application-filter",
+        "application-group",
+        "dynamic-user-group",
+        "log-setting",
+        "profile-group",
+        "region",
+        "schedule",
+    }
+)
 #: Kinds that decide what a rule permits.
 _DECIDING: Final = frozenset(
     {"address", "address-group", "service", "service-group", "application-group", "schedule"}
@@ -40,6 +57,8 @@ class Objects:
 
     items: dict[tuple[str, str], Item] = field(default_factory=dict[tuple[str, str], "Item"])
     names: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    #: of the kinds in `REFERRED`, by kind and name
+    digests: dict[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
     def of(
@@ -65,6 +84,8 @@ class Objects:
         self.names.setdefault(kind, set()).add(name)
         if read is not None and (kind, name) not in self.items:
             self.items[kind, name] = read(entry)
+        if kind in REFERRED:
+            join(self.digests, f"{kind} {name}", elements.digest(entry))
 
     def add(self, other: Objects) -> None:
         """Add what another has; of two of a name the one that is here counts."""
@@ -72,10 +93,26 @@ class Objects:
             self.items.setdefault(key, item)
         for kind, more in other.names.items():
             self.names.setdefault(kind, set()).update(more)
+        self.digests = both(self.digests, other.digests)
 
     def called(self, kinds: Iterable[str]) -> frozenset[str]:
         """Return the names of all entries of some kinds."""
         return frozenset(name for kind in kinds for name in self.names.get(kind, ()))
+
+
+def both(first: Mapping[str, str], second: Mapping[str, str]) -> dict[str, str]:
+    """Return the digests of two owners in one scope; a name that both have has one of both."""
+    joined = dict(first)
+    for key, digest in second.items():
+        join(joined, key, digest)
+    return joined
+
+
+def join(digests: dict[str, str], key: str, digest: str) -> None:
+    """Add a digest; what has another one already gets one of both."""
+    known = digests.setdefault(key, digest)
+    if known != digest:
+        digests[key] = hashlib.sha256(f"{known} {digest}".encode()).hexdigest()
 
 
 def visible(steps: Iterable[tuple[Objects, Objects]]) -> tuple[list[Item], list[str]]:
