@@ -8,10 +8,10 @@ same doubt and it leads both to the same end, nothing differs.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from segctl.analysis.doubts import Doubts
+from segctl.analysis.doubts import Doubts, Told
 from segctl.analysis.effective import Chain, Permitted, permitted
 from segctl.analysis.pieces import TooComplexError
 from segctl.analysis.space import NOTHING, REAL, Space
@@ -22,14 +22,17 @@ from segctl.model.policy import ANY, FirewallZone
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+    from segctl.analysis.boxes import Box
+    from segctl.analysis.doubts import Membership
     from segctl.analysis.effective import Match, Reading
 
 #: Stands for every zone that no policy of a comparison names.
 OTHER_ZONE = "any other zone"
 #: Of more boxes than these that changed, all packets are asked about instead.
 _MANY = 64
+NO_DOUBTS = Told(NOTHING)
 #: An answer of which it may be that nobody can give it.
-Told: TypeAlias = Literal["yes", "no", "cannot tell"]
+Answer: TypeAlias = Literal["yes", "no", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class Difference:
     """What changes from one policy to another between two zones.
 
     `more` is surely permitted by the second only, `less` by the first only; of `unknown` it cannot
-    be told whether anything changes, for the reasons in `why`.
+    be told whether anything changes, for the reasons in `why`; `doubts` has them piece by piece.
     """
 
     enter: str
@@ -46,10 +49,45 @@ class Difference:
     less: Space = NOTHING
     unknown: Space = NOTHING
     why: tuple[str, ...] = ()
+    doubts: Told = NO_DOUBTS
 
     def __bool__(self) -> bool:
         """Whether anything changes, or may change."""
         return bool(self.more or self.less or self.unknown)
+
+    def by_groups(self) -> Difference:
+        """Return the same where the name of a group of users stands for its members.
+
+        Who is in a group only the device knows. That a new rule permits those who are in it is
+        certain all the same: they are newly permitted, and all others are not. Packets stay
+        unknown where it matters who is in one group and not in another.
+
+        Raises:
+            TooComplexError: the answer falls into too many pieces.
+        """
+        more: list[Box] = []
+        less: list[Box] = []
+        unknown, why = list(self.doubts.others.boxes), dict.fromkeys(self.doubts.others_why)
+        for one in self.doubts.memberships:
+            if not self._tells(one):
+                unknown.append(one.box)
+                why |= dict.fromkeys(self.why)
+            elif one.outside[0] is not one.outside[1]:
+                (more if one.outside == (False, True) else less).append(one.box)
+        return replace(
+            self,
+            more=self.more | Space(tuple(more)),
+            less=self.less | Space(tuple(less)),
+            unknown=Space(tuple(unknown)).least(),
+            why=tuple(why),
+        )
+
+    def _tells(self, one: Membership) -> bool:
+        """Whether rows that name users say all of it: those in the groups, or all but those."""
+        sides = {(False, True): self.more, (True, False): self.less}
+        if one.inside in sides and not Space((one.members,)).within(sides[one.inside]):
+            return False
+        return one.outside not in sides or (one.box.user.but and one.groups <= one.box.user.listed)
 
 
 def zones(*readings: Reading) -> tuple[str, ...]:
@@ -97,14 +135,7 @@ def compare(
             found = between(enter, leave, before, after, alike=alike)
             known[id(before), id(after)] = found
         if found:
-            yield Difference(
-                enter=enter,
-                leave=leave,
-                more=found.more,
-                less=found.less,
-                unknown=found.unknown,
-                why=found.why,
-            )
+            yield replace(found, enter=enter, leave=leave)
 
 
 def between(
@@ -118,10 +149,19 @@ def between(
     before, after = Chain.of(left), Chain.of(right)
     try:
         more, less, unsure = _bounds(before, after, asked)
-        unknown, why = Doubts(before, after, alike=alike).told(unsure)
+        doubts = Doubts(before, after, alike=alike).told(unsure)
     except TooComplexError as error:
-        more, less, unknown, why = NOTHING, NOTHING, asked, (f"too complex: {error}",)
-    return Difference(enter=enter, leave=leave, more=more, less=less, unknown=unknown, why=why)
+        why = (f"too complex: {error}",)
+        more, less, doubts = NOTHING, NOTHING, Told(asked, why, (), asked, why)
+    return Difference(
+        enter=enter,
+        leave=leave,
+        more=more,
+        less=less,
+        unknown=doubts.unknown,
+        why=doubts.why,
+        doubts=doubts,
+    )
 
 
 def _bounds(left: Chain, right: Chain, asked: Space) -> tuple[Space, Space, Space]:
@@ -185,7 +225,7 @@ def _key(match: Match, alike: bool) -> Hashable:  # noqa: FBT001 - of `compare`
 
 def equivalent(
     left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
-) -> Told:
+) -> Answer:
     """Return whether two policies permit the same."""
     found = list(compare(left, right, pairs))
     if any(one.more or one.less for one in found):
@@ -193,7 +233,9 @@ def equivalent(
     return "cannot tell" if found else "yes"
 
 
-def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None) -> Told:
+def implies(
+    left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | None = None
+) -> Answer:
     """Return whether all that `left` permits is permitted by `right`."""
     found = list(compare(left, right, pairs))
     if any(one.less for one in found):
@@ -201,9 +243,9 @@ def implies(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]] | No
     return "cannot tell" if any(one.unknown for one in found) else "yes"
 
 
-def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Told:
+def disjoint(left: Reading, right: Reading, pairs: Iterable[tuple[str, str]]) -> Answer:
     """Return whether nothing is permitted by both of two policies between pairs of zones."""
-    answer: Told = "yes"
+    answer: Answer = "yes"
     for enter, leave in pairs:
         try:
             one, other = (permitted(side.between(enter, leave)) for side in (left, right))

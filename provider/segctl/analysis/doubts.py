@@ -6,10 +6,11 @@ both lead past rules that hang on the same, in the same order, they end alike wh
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from itertools import combinations, groupby
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from segctl.analysis.boxes import meet
+from segctl.analysis.boxes import Names, meet
 from segctl.analysis.pieces import TooComplexError, partition
 from segctl.analysis.space import Space
 
@@ -39,31 +40,119 @@ class _Course(NamedTuple):
     end: bool | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Packets of which two chains say the same but for who is in some groups of users.
+
+    `outside` is what the two chains decide where their user is in none of the groups, `inside`
+    where it is in any of them; true permits.
+    """
+
+    box: Box
+    groups: frozenset[str]
+    outside: tuple[bool, bool]
+    inside: tuple[bool, bool]
+
+    @property
+    def members(self) -> Box:
+        """The same packets of those users that the groups name."""
+        return self.box._replace(user=Names(self.groups))
+
+
+class Told(NamedTuple):
+    """What two chains may not decide alike, and the reasons; `memberships` are a part of it.
+
+    `others` is the rest of it, with its own reasons.
+    """
+
+    unknown: Space
+    why: tuple[str, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    others: Space = Space()
+    others_why: tuple[str, ...] = ()
+
+
+#: With more groups of users than these it is not told who is in which.
+_MAX_GROUPS = 4
+
+
 class Doubts:
     """What two chains do with packets of which it cannot be told which rule decides."""
 
     def __init__(self, left: Chain, right: Chain, *, alike: bool) -> None:
         self._chains = left, right
         self._alike = alike
-        self._reasons: dict[str, None] = {}
 
-    def told(self, unsure: Space) -> tuple[Space, tuple[str, ...]]:
+    def told(self, unsure: Space) -> Told:
         """Return what of some packets the chains may not decide alike, and the reasons.
 
         Where that takes too many pieces, it is all of them.
         """
         if not unsure:
-            return unsure, ()
+            return Told(unsure)
         tail = self._tail()
         ends = [len(chain) - tail for chain in self._chains]
         every = [len(chain) for chain in self._chains]
         try:
-            boxes = self._unlike(unsure.least().boxes, ends)
-            found = Space(tuple(self._unlike(boxes, every, note=True)))
+            boxes = (piece for piece, _ in self._unlike(unsure.least().boxes, ends))
+            return self._told(self._unlike(boxes, every))
         except TooComplexError as error:
             reasons = (why for chain in self._chains for one in chain for why in one.why)
-            return unsure, tuple(dict.fromkeys((*reasons, f"too complex: {error}")))
-        return found.least(), tuple(self._reasons)
+            why = tuple(dict.fromkeys((*reasons, f"too complex: {error}")))
+            return Told(unsure, why, (), unsure, why)
+
+    def _told(self, pieces: Iterable[tuple[Box, Sequence[_Course]]]) -> Told:
+        memberships: list[Membership] = []
+        boxes: list[Box] = []
+        others: list[Box] = []
+        why, others_why = dict[str, None](), dict[str, None]()
+        for piece, courses in pieces:
+            boxes.append(piece)
+            reasons = _reasons(courses)
+            why |= reasons
+            if (found := self._membership(piece, courses)) is not None:
+                memberships.append(found)
+            else:
+                others.append(piece)
+                others_why |= reasons
+        return Told(
+            Space(tuple(boxes)).least(),
+            tuple(why),
+            tuple(memberships),
+            Space(tuple(others)),
+            tuple(others_why),
+        )
+
+    def _membership(self, piece: Box, courses: Sequence[_Course]) -> Membership | None:
+        """Return a piece as one that only the members of groups of users make a doubt about.
+
+        None where there are other doubts, or it matters who is in one group and not in another.
+        """
+        causes = {
+            self._cause(side, place, match)
+            for side, course in enumerate(courses)
+            for place, match in course.maybe
+        }
+        left, right = courses[0].end, courses[1].end
+        groups = [_groups(cause) for cause in causes]
+        if None in groups or len(causes) > _MAX_GROUPS or left is None or right is None:
+            return None
+        inside = {
+            (self._end(courses[0], 0, left, held), self._end(courses[1], 1, right, held))
+            for number in range(1, len(causes) + 1)
+            for held in combinations(causes, number)
+        }
+        if len(inside) != 1:
+            return None
+        named = frozenset[str]().union(*(group for group in groups if group))
+        return Membership(box=piece, groups=named, outside=(left, right), inside=inside.pop())
+
+    def _end(self, course: _Course, side: int, end: bool, held: Sequence[Hashable]) -> bool:  # noqa: FBT001 - of the course
+        """Return what a course comes to where some causes hold and no others do."""
+        steps = (
+            match.allows for place, match in course.maybe if self._cause(side, place, match) in held
+        )
+        return next(steps, end)
 
     def _tail(self) -> int:
         """Return how many matches both chains end with, each with the same doubts."""
@@ -83,9 +172,12 @@ class Doubts:
         return match.basis if self._alike and match.basis else (side, place)
 
     def _unlike(
-        self, boxes: Iterable[Box], ends: Sequence[int], *, note: bool = False
-    ) -> Iterator[Box]:
-        """Yield the pieces of boxes that the chains up to some places do not lead to one end."""
+        self, boxes: Iterable[Box], ends: Sequence[int]
+    ) -> Iterator[tuple[Box, Sequence[_Course]]]:
+        """Yield the pieces of boxes that the chains up to some places do not lead to one end.
+
+        Each has the course that each chain leads it.
+        """
         for box in boxes:
             layers = [
                 layer
@@ -96,9 +188,7 @@ class Doubts:
                 within = [layers[at] for at in held]
                 courses = [self._course(side, within) for side in (0, 1)]
                 if self._told_apart(courses[0], 0) != self._told_apart(courses[1], 1):
-                    if note:
-                        self._note(courses)
-                    yield piece
+                    yield piece, courses
 
     def _course(self, side: int, within: Iterable[_Layer]) -> _Course:
         surely = {layer.place: layer.surely for layer in within if layer.side == side}
@@ -121,10 +211,19 @@ class Doubts:
         runs = groupby(steps, key=lambda step: step[1])
         return (*((allows, frozenset(one for one, _ in run)) for allows, run in runs), course.end)
 
-    def _note(self, courses: Iterable[_Course]) -> None:
-        for course in courses:
-            for _, match in course.maybe:
-                self._reasons |= dict.fromkeys(match.why)
+
+def _reasons(courses: Iterable[_Course]) -> dict[str, None]:
+    return dict.fromkeys(
+        why for course in courses for _, match in course.maybe for why in match.why
+    )
+
+
+def _groups(cause: Hashable) -> frozenset[str] | None:
+    """Return the groups of users that a doubt is about, None where it is about more."""
+    steps = cast("tuple[tuple[str, frozenset[str]], ...]", cause)
+    if len(steps) == 1 and steps[0][0] == "user":
+        return steps[0][1] - {"known-user", "unknown"}
+    return None
 
 
 def _layers(side: int, chain: Chain, box: Box, end: int) -> Iterator[_Layer]:

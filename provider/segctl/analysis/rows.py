@@ -39,9 +39,11 @@ class Row:
     """Packets from some zones to others, all of them or none.
 
     Each field lists what it holds, as text; a field named in `negated` holds everything but that.
-    `times` is empty where they pass at any time. `rule` decides about them, for `conduit`;
-    `example` is one of them. Of packets in question, `why` has the reasons, and `may` says what
-    the question is: whether they ``widen`` what is permitted, whether they ``narrow`` it.
+    A name in `users` stands for that user, and for the members of the group of that name. `times`
+    is empty where they pass at any time. `rule` decides about them, for `conduit`; `example` is
+    one of them. Of packets in question, `why` has the reasons, and `may` says what the question
+    is: whether they ``widen`` what is permitted, whether they ``narrow`` it. Rows with `rest` come
+    together to all that no rule matches between their zones.
     """
 
     from_zones: tuple[str, ...]
@@ -58,6 +60,7 @@ class Row:
     example: str = ""
     why: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
+    rest: bool = False
 
 
 def rows_of(
@@ -67,7 +70,7 @@ def rows_of(
     *,
     rule: str = "",
     conduit: str = "",
-    why: tuple[str, ...] = (),
+    rest: bool = False,
 ) -> Iterator[Row]:
     """Yield a set of packets between two zones as few rows."""
     for box in _versions_together(space.least().boxes):
@@ -91,7 +94,7 @@ def rows_of(
             rule=rule,
             conduit=conduit,
             example=str(Space((box,)).example()),
-            why=why,
+            rest=rest,
         )
 
 
@@ -106,7 +109,7 @@ def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
     found = [
         replace(key, from_zones=enters, to_zones=leaves, example=examples[key])
         for key, pairs in alike.items()
-        for enters, leaves in _products(pairs)
+        for enters, leaves in products(pairs)
     ]
     return tuple(sorted(found, key=_order))
 
@@ -115,7 +118,7 @@ def _order(row: Row) -> tuple[object, ...]:
     return (not row.conduit, row.conduit, row.from_zones, row.to_zones, row.rule, row.example)
 
 
-def _products(
+def products(
     pairs: set[tuple[str, str]],
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield pairs of zones as sets of zones to sets of zones."""

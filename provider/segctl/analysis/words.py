@@ -230,17 +230,14 @@ class Words:
             known = self._ports_of(named.can.listed)
         groups = [(Names(names), ports) for ports, names in known.items()]
         rest = named.can - _names(names for names, _ in groups)
-        why = list(named.why)
+        can, why = _shares(groups, named.can), list(named.why)
         if rest:
+            can = (*can, (rest, ALL_SERVICES))
             which = "others" if rest.but else ", ".join(sorted(rest.listed))
             why.append(
                 f"it holds applications to their default ports, those of {which} are not known"
             )
-        return Meaning(
-            (*_shares(groups, named.can), (rest, ALL_SERVICES)),
-            _shares(groups, named.sure),
-            tuple(why),
-        )
+        return Meaning(can, _shares(groups, named.sure), tuple(why))
 
     def _ports_of(self, names: Iterable[str]) -> dict[Numbers, frozenset[str]]:
         """Return names by their default ports, without those that have none that are known."""

@@ -37,6 +37,10 @@ WIDEN, NARROW = "widen", "narrow"
 
 #: How many boxes may be held against each other for one pair of zones, and for one device.
 _PAIR_EFFORT, _EFFORT = 3_000_000, 12_000_000
+#: What decides where no rule does: a default rule, or nothing that the device has a name for.
+NO_RULE = {"", "intrazone-default", "interzone-default"}
+#: Of sets of more boxes than these nobody asks whether they are all that no rule matches.
+_MANY = 500
 #: So many pairs of zones are compared.
 _MAX_PAIRS = 20_000
 
@@ -259,7 +263,8 @@ class _Work:
         try:
             difference = between(*pair, left, right)
             if difference:
-                self._note(pair, rules, difference, left, right)
+                self._note(pair, rules, difference.by_groups(), left, right)
+                self._guard(pair, left, right, difference)
             self._guard_behind(pair, left, right)
         except TooComplexError as error:
             self._not_compared(pair, rules, left, right, str(error))
@@ -281,7 +286,7 @@ class _Work:
         left: Sequence[Match],
         right: Sequence[Match],
     ) -> None:
-        conduits = self.conduits
+        rest = _Rest(right)
         for space, chain, rows, marked in (
             (found.more, right, self.more, self.widening),
             (found.less, left, self.less, self.narrowing),
@@ -290,8 +295,7 @@ class _Work:
                 continue
             self._mark_zones(pair, marked)
             for match, share in shares(space, chain):
-                named = conduits.get(match.rule, "")
-                rows.extend(rows_of(share, *pair, rule=match.rule, conduit=named))
+                rows.extend(self._rows(share, pair, match.rule, rest))
         for space, marked in ((found.more, self.widening), (found.less, self.narrowing)):
             for chain, allows in ((left, space is found.less), (right, space is found.more)):
                 for match, share in deciders(space, chain, allows=allows):
@@ -301,11 +305,15 @@ class _Work:
             self._mark_zones(pair, self.unsure)
             for name in rules:
                 self._mark_rule(name, found.unknown, left, right, self.unsure)
-            self._note_unknown(pair, found, left, right)
-        self._guard(pair, left, right, found)
+            self._note_unknown(pair, found, left, right, rest)
 
     def _note_unknown(
-        self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
+        self,
+        pair: Pair,
+        found: Difference,
+        left: Sequence[Match],
+        right: Sequence[Match],
+        rest: _Rest,
     ) -> None:
         """Note packets in question, each with what the question is."""
         before, after = permitted(left, found.unknown), permitted(right, found.unknown)
@@ -316,9 +324,14 @@ class _Work:
             (wider & narrower, (WIDEN, NARROW)),
         ):
             for name, share in _perhaps(space, (*right, *left)):
-                conduit = self.conduits.get(name, "")
-                rows = rows_of(share, *pair, rule=name, conduit=conduit, why=found.why)
-                self.unknown += (replace(row, may=may) for row in rows)
+                rows = self._rows(share, pair, name, rest)
+                self.unknown += (replace(row, may=may, why=found.why) for row in rows)
+
+    def _rows(self, share: Space, pair: Pair, rule: str, rest: _Rest) -> Iterator[Row]:
+        """Yield packets that a rule decides about."""
+        conduit = self.conduits.get(rule, "")
+        everything = rule in NO_RULE and rest.equals(share)
+        return rows_of(share, *pair, rule=rule, conduit=conduit, rest=everything)
 
     def _mark_zones(self, pair: Pair, marked: set[int]) -> None:
         marked.update(self.zone_changes[zone] for zone in pair if zone in self.zone_changes)
@@ -427,6 +440,26 @@ class _Work:
                 why=(f"too complex: {why}",),
             )
         )
+
+
+class _Rest:
+    """The packets that no rule of a chain can match, but the default rule."""
+
+    def __init__(self, chain: Sequence[Match]) -> None:
+        self._chain = chain
+        self._space: Space | None = None
+
+    def equals(self, space: Space) -> bool:
+        """Whether a set of packets is all of them; no where that takes too many pieces."""
+        if len(space.boxes) > _MANY:
+            return False
+        try:
+            if self._space is None:
+                rules = (one for one in self._chain[:-1] if one.basis[:1] != ("anything",))
+                self._space = REAL - Space(tuple(box for one in rules for box in one.can.boxes))
+            return space.within(self._space) and self._space.within(space)
+        except TooComplexError:
+            return False
 
 
 def shares(space: Space, chain: Sequence[Match]) -> Iterator[tuple[Match, Space]]:

@@ -59,7 +59,7 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
         style = "bold red" if finding in told[HOLE] else "yellow"
         yield Line(lead=f"  ! {word}: ", text=f"{finding.message}{hint}", style=style)
         if finding in told[HOLE]:
-            yield from _by(authors.get(("rule", finding.subject)))
+            yield from _by(authors.pop(("rule", finding.subject), None))
         elif finding in device.told(MOVED):
             yield from _by(authors.get((BLOCK, finding.subject)))
     for kind in dict.fromkeys(DRIFT_KINDS.values()):
