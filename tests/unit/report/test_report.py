@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segctl.drift.report import Accepted, drift_of
+from segctl.drift.acceptance import Accepted
+from segctl.drift.report import drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import Problem
 from segctl.planning.apply import Outcome
