@@ -68,8 +68,7 @@ def enforced(
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
     found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}
-    shown: Callable[[str], str] = getattr(words_of(provider, live), "shown", str)
-    teller = _Teller(wanted, live, shown)
+    teller = _Teller(wanted, live, words_of(provider, live).shown)
     return tuple(
         teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
     )
