@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segctl.inventory.files import vault_password
-    from segctl.inventory.json_schema import json_schema
     from segctl.inventory.loading import Loaded, digest, load
     from segctl.inventory.model import Inventory
     from segctl.inventory.output import dump, graph_json, graph_text, host_json, list_json
     from segctl.inventory.patterns import select
     from segctl.inventory.reader import read_inventory
+    from segctl.inventory.schema_document import json_schema
     from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, encrypt
 
 _HOMES = {

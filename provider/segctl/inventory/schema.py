@@ -1,4 +1,4 @@
-"""The segctl variables: one table, of which both the checker and `json_schema` are made."""
+"""The segctl variables: one table, of which both the checker and `schema_document` are made."""
 
 from __future__ import annotations
 
