@@ -31,7 +31,7 @@ _HOMES = {
     "graph_json": "output",
     "graph_text": "output",
     "host_json": "output",
-    "json_schema": "schema",
+    "json_schema": "schema_document",
     "list_json": "output",
     "load": "loading",
     "read_inventory": "reader",
