@@ -1,6 +1,6 @@
 """What a plan means: which packets are newly permitted, which no longer, what cannot be told.
 
-Both policies are asked whole, rules of others and the defaults included, between the zones of the
+Each policy counts as a whole, with the rules of others and the defaults, between the zones of the
 rules that change. A change is marked by the packets that its rules decide, before or after.
 """
 
@@ -261,7 +261,7 @@ class _Work:
             self._not_compared(pair, rules, left, right, str(error))
 
     def _chain(self, held: Reading, pair: Pair, there: frozenset[str]) -> Sequence[Match]:
-        """Return what each rule matches; a zone that comes or goes is no zone where it is not."""
+        """Return what each rule matches; nothing stands in a zone that is not there yet, or no longer."""
         absent = [zone for zone in pair if zone in (self.old_zones | self.new_zones) - there]
         if not absent:
             return held.between(*pair)
