@@ -1,8 +1,8 @@
 """What one policy permits that another does not, zone by zone.
 
 Each counts as a whole: every rule in its order, the defaults last. What may make a difference,
-because it depends on something that only a device knows, is told apart from what does. Where both meet the
-same doubt and it leads both to the same end, nothing differs.
+because it depends on something that only a device knows, is told apart from what does. Where both
+meet the same doubt and it leads both to the same end, nothing differs.
 """
 
 from __future__ import annotations
