@@ -261,7 +261,7 @@ class _Work:
             self._not_compared(pair, rules, left, right, str(error))
 
     def _chain(self, held: Reading, pair: Pair, there: frozenset[str]) -> Sequence[Match]:
-        """Return what each rule matches; a zone that is not there yet, or no longer, has no rules."""
+        """Return what each rule matches; a zone that is not there yet or any more has no rules."""
         absent = [zone for zone in pair if zone in (self.old_zones | self.new_zones) - there]
         if not absent:
             return held.between(*pair)
