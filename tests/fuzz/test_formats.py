@@ -26,7 +26,8 @@ from segctl.cli import run
 from segctl.compiler.build import compile_site
 from segctl.drift.baseline import read_baseline
 from segctl.drift.history import Filter, entries, opened, record, run_of
-from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
+from segctl.drift.items import DriftItem
+from segctl.drift.report import DeviceDrift, DriftReport
 from segctl.fleet.tasks import judge
 from segctl.inventory import VaultSecrets, load, read_inventory
 from segctl.inventory.vault import encrypt

@@ -3,98 +3,51 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
-from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.analysis.decide import Packet, decide
 from segctl.analysis.effective import Reading, permitted
-from segctl.analysis.space import REAL, Box, Point, Space, addresses, host_of, service
+from segctl.analysis.space import REAL, Box, Point, Space, addresses, host_of
 from segctl.model.addresses import interval
 from segctl.model.policy import (
     ANY,
-    APPLICATION_DEFAULT,
     Address,
-    AddressGroup,
     ApplicationGroup,
     DefaultRule,
     Policy,
     Rule,
     Schedule,
-    Service,
 )
-from support.words import Plain
+from support.policies import (
+    APPLICATIONS,
+    ENDS,
+    OBJECTS,
+    PLAIN,
+    PORTS,
+    SERVICES,
+    VALUES,
+    host,
+    named,
+    point,
+    rules,
+)
 
-if TYPE_CHECKING:
-    from segctl.model.site import Host
-
-APPLICATIONS = ("modbus-base", "modbus-read", "ssh", "web")
-PORTS = {"modbus-base": 502, "modbus-read": 502, "ssh": 22, "web": 80}
 USERS = ("", "jane", "joe")
 ZONES = ("it", "ot")
 
-#: Networks whose borders lie beside each other.
-VALUES = ("10.0.0.0/30", "10.0.0.4", "10.0.0.3-10.0.0.5", "10.0.0.0-10.0.0.1", "fd00::/126")
-
-
-PLAIN = Plain(ports=PORTS, services={"service-http": 80})
-
-OBJECTS = Policy(
-    addresses=tuple(
-        Address(name=f"a{n}", value=value, type="range" if "-" in value else "network")
-        for n, value in enumerate(VALUES)
+chains = st.lists(
+    st.builds(
+        lambda rule, users: replace(rule, users=users),
+        rules,
+        st.sampled_from([(ANY,), ("jane",)]),
     ),
-    address_groups=(
-        AddressGroup(name="g", members=("a0", "a4")),
-        AddressGroup(name="gg", members=("g", "a2")),
-    ),
-    services=(
-        Service(name="mb", protocol="tcp", ports="502"),
-        Service(name="low", protocol="tcp", ports="22,79-81"),
-        Service(name="u", protocol="udp", ports="502"),
-        Service(name="service-http", protocol="tcp", ports="80"),
-    ),
-    application_groups=(ApplicationGroup(name="apps", members=("ssh", "modbus-read")),),
-)
-sides = st.sampled_from([(ANY,), ("a0",), ("a1", "a2"), ("gg",), ("10.0.0.5",), ("a4",)])
-services = st.sampled_from([(ANY,), ("mb",), ("low", "u"), (APPLICATION_DEFAULT,)])
-applications = st.sampled_from([(ANY,), ("modbus-read",), ("apps",), ("web", "modbus-base")])
-rules = st.builds(
-    Rule,
-    name=st.just("r"),
-    from_zones=st.sampled_from([("it",), (ANY,), ("it", "ot")]),
-    to_zones=st.sampled_from([("ot",), (ANY,)]),
-    sources=sides,
-    destinations=sides,
-    users=st.sampled_from([(ANY,), ("jane",)]),
-    applications=applications,
-    services=services,
-    action=st.sampled_from(["allow", "allow", "deny"]),
-    disabled=st.booleans(),
-    negate_source=st.booleans(),
-    type=st.sampled_from(["universal", "intrazone", "interzone"]),
-)
-
-
-def _fit(rule: Rule) -> Rule:
-    """Leave out what no device takes."""
-    if rule.applications == (ANY,) and rule.services == (APPLICATION_DEFAULT,):
-        rule = replace(rule, services=(ANY,))
-    return replace(rule, negate_source=rule.negate_source and rule.sources != (ANY,))
-
-
-chains = st.lists(rules.map(_fit), max_size=4).map(
-    lambda found: tuple(replace(rule, name=f"r{n}") for n, rule in enumerate(found))
-)
+    max_size=4,
+).map(named)
 defaults = st.sampled_from(
     [(), (DefaultRule(name="interzone-default", action="allow", log=False),)]
 )
-
-#: Both sides of every border.
-HOSTS = [f"10.0.0.{n}" for n in range(7)] + ["fd00::", "fd00::3", "fd00::4"]
-SERVICES = [("tcp", n) for n in (21, 22, 23, 79, 80, 81, 82, 501, 502, 503)] + [("udp", 502)]
 
 
 @settings(deadline=None, max_examples=60)
@@ -108,12 +61,12 @@ def test_what_is_known_is_exact(
     assert of_users or not found.unknown
     for _ in range(25):
         packet = _drawn(data, enter)
-        point = _point(packet)
+        at = point(packet)
         passes = decide(policy, packet).action == "allow"
-        assert not passes or point in found.can
-        assert passes or point not in found.sure
+        assert not passes or at in found.can
+        assert passes or at not in found.sure
         if not of_users:
-            assert passes is (point in found.can) is (point in found.sure)
+            assert passes is (at in found.can) is (at in found.sure)
 
 
 @settings(deadline=None, max_examples=60)
@@ -158,8 +111,8 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
     for _ in range(25):
         packet = _drawn(data, "it")
         passes = decide(truth, packet).action == "allow"
-        assert not passes or _point(packet) in found.can
-        assert passes or _point(packet) not in found.sure
+        assert not passes or point(packet) in found.can
+        assert passes or point(packet) not in found.sure
 
 
 def test_what_cannot_be_told_comes_with_its_reason() -> None:
@@ -264,32 +217,17 @@ def test_the_hours_of_a_schedule_are_minutes_of_the_week() -> None:
 
 
 def _drawn(data: st.DataObject, enter: str) -> Packet:
-    ends = [one for one in product(HOSTS, HOSTS) if (":" in one[0]) is (":" in one[1])]
-    source, destination = data.draw(st.sampled_from(ends))
+    source, destination = data.draw(st.sampled_from(ENDS))
     protocol, port = data.draw(st.sampled_from(SERVICES))
     application = data.draw(st.sampled_from(APPLICATIONS))
     return Packet(
         from_zone=enter,
         to_zone="ot",
-        source=_host(source),
-        destination=_host(destination),
+        source=host(source),
+        destination=host(destination),
         protocol=protocol,
         port=port,
         application=application,
         user=data.draw(st.sampled_from(USERS)),
         default_port=protocol == "tcp" and port == PORTS[application],
-    )
-
-
-def _host(text: str) -> Host:
-    return host_of(addresses([interval(text)])[0][0])
-
-
-def _point(packet: Packet) -> Point:
-    return Point(
-        addresses([interval(str(packet.source))])[0][0],
-        addresses([interval(str(packet.destination))])[0][0],
-        service(packet.protocol, packet.port, packet.port)[0][0],
-        packet.application,
-        packet.user,
     )

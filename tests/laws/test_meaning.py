@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import product
 from typing import TYPE_CHECKING, cast
 
 from hypothesis import event, given, settings
@@ -222,6 +223,15 @@ def test_a_decision_changes_exactly_where_a_row_says_so(
         assert bool(less) is closed, (packet, less)
         assert {row.rule for row in more} <= {will.rule}
         assert {row.rule for row in less} <= {was.rule}
+        unmatched = will.rule in {"interzone-default", "intrazone-default"}
+        for rows, so in ((found.more, opened), (found.less, closed)):
+            for row in rows:
+                if row.rest and (packet.from_zone, packet.to_zone) in product(
+                    row.from_zones, row.to_zones
+                ):
+                    event("whatever no rule matches")
+                    assert so or not unmatched, (packet, row)
+                    assert unmatched or not _in_row(packet, row), (packet, row)
         if opened or closed:
             event("a decision that changes")
             _marked(changes, found.marks, packet, before, after, widened=opened)

@@ -128,8 +128,11 @@ def host(text: str) -> Host:
     return host_of(addresses([interval(text)])[0][0])
 
 
+#: Source and destination of packets, both of one IP version.
+ENDS = [one for one in product(HOSTS, HOSTS) if (":" in one[0]) is (":" in one[1])]
+
+
 def _packets() -> tuple[Packet, ...]:
-    ends = [one for one in product(HOSTS, HOSTS) if (":" in one[0]) is (":" in one[1])]
     return tuple(
         Packet(
             from_zone="it",
@@ -142,7 +145,7 @@ def _packets() -> tuple[Packet, ...]:
             default_port=protocol == "tcp" and port == PORTS[application],
         )
         for (source, destination), (protocol, port), application in product(
-            ends, SERVICES, APPLICATIONS
+            ENDS, SERVICES, APPLICATIONS
         )
     )
 

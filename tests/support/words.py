@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segctl.analysis.space import Names, service
-from segctl.analysis.words import exact
+from segctl.analysis.words import Platform, exact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Plain:
+class Plain(Platform):
     """The words of a platform: default ports and services it brings, filters, unknown extras."""
 
     ports: Mapping[str, int] = field(default_factory=dict[str, int])

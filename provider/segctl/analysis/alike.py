@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.analysis.confirm import Judge
-from segctl.analysis.proof import Counterexample, minus
+from segctl.analysis.proof import Counterexample, minus, verdict_of
 from segctl.analysis.space import (
     ALL_NAMES,
     EVERYTHING,
@@ -52,9 +52,7 @@ class Likeness:
     @property
     def verdict(self) -> Verdict:
         """Whether they permit the same; if not, whether it is certain that they do not."""
-        if any(one.direction != "unknown" or one.disagreement for _, one in self.examples):
-            return "not_proved"
-        return "cannot_tell" if self.examples else "proved"
+        return verdict_of([one for _, one in self.examples])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

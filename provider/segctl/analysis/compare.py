@@ -1,8 +1,8 @@
 """What one policy permits that another does not, zone by zone.
 
-Both are asked whole: every rule in its order, the defaults last. What depends on something that
-only a device knows, and may make a difference, is told apart from what does. Where both meet the
-same doubt and it leads both to the same end, nothing differs.
+Each counts as a whole: every rule in its order, the defaults last. What may make a difference,
+because it depends on something that only a device knows, is told apart from what does. Where both
+meet the same doubt and it leads both to the same end, nothing differs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from segctl.model.policy import ANY, FirewallZone
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
+    from segctl.analysis.boxes import Box
+    from segctl.analysis.doubts import Membership
     from segctl.analysis.effective import Match, Reading
 
 #: Stands for every zone that no policy of a comparison names.
 OTHER_ZONE = "any other zone"
 #: Of more boxes than these that changed, all packets are asked about instead.
 _MANY = 64
+NO_DOUBTS = Told()
 #: An answer of which it may be that nobody can give it.
 Holds: TypeAlias = Literal["yes", "no", "cannot tell"]
 
@@ -39,7 +42,7 @@ class Difference:
 
     `more` is surely permitted by the second only, `less` by the first only. Of `wider` it cannot
     be told whether the second only permits it, of `narrower` whether the first only does, for the
-    reasons in `why`; `unknown` is both together.
+    reasons in `why`; `unknown` is both together, and `doubts` has it piece by piece.
     """
 
     enter: str
@@ -49,6 +52,7 @@ class Difference:
     wider: Space = NOTHING
     narrower: Space = NOTHING
     why: tuple[str, ...] = ()
+    doubts: Told = NO_DOUBTS
 
     @cached_property
     def unknown(self) -> Space:
@@ -60,6 +64,43 @@ class Difference:
     def __bool__(self) -> bool:
         """Whether anything changes, or may change."""
         return bool(self.more or self.less or self.wider or self.narrower)
+
+    def by_groups(self) -> Difference:
+        """Return the same where the name of a group of users stands for its members.
+
+        Who is in a group only the device knows. That a new rule permits those who are in it is
+        certain all the same: they are newly permitted, and all others are not. Packets stay
+        unknown where it matters who is in one group and not in another.
+
+        Raises:
+            TooComplexError: the answer falls into too many pieces.
+        """
+        more: list[Box] = []
+        less: list[Box] = []
+        wider, narrower = (list(space.boxes) for space in self.doubts.others)
+        why = dict.fromkeys(self.doubts.others_why)
+        for one in self.doubts.memberships:
+            if not self._tells(one):
+                wider += [one.box] if one.ways[0] else []
+                narrower += [one.box] if one.ways[1] else []
+                why |= dict.fromkeys(self.why)
+            elif one.outside[0] is not one.outside[1]:
+                (more if one.outside == (False, True) else less).append(one.box)
+        return replace(
+            self,
+            more=self.more | Space(tuple(more)),
+            less=self.less | Space(tuple(less)),
+            wider=Space(tuple(wider)).least(),
+            narrower=Space(tuple(narrower)).least(),
+            why=tuple(why),
+        )
+
+    def _tells(self, one: Membership) -> bool:
+        """Whether rows that name users say all of it: those in the groups, or all but those."""
+        sides = {(False, True): self.more, (True, False): self.less}
+        if one.inside in sides and not Space((one.members,)).within(sides[one.inside]):
+            return False
+        return one.outside not in sides or (one.box.user.but and one.groups <= one.box.user.listed)
 
 
 def zones(*readings: Reading) -> tuple[str, ...]:
@@ -124,7 +165,8 @@ def between(
         told = Doubts(before, after, alike=alike).told(wider, narrower)
     except TooComplexError as error:
         more = less = NOTHING
-        told = Told(asked, asked, (f"too complex: {error}",))
+        why = (f"too complex: {error}",)
+        told = Told(asked, asked, why, others=(asked, asked), others_why=why)
     return Difference(
         enter=enter,
         leave=leave,
@@ -133,6 +175,7 @@ def between(
         wider=told.wider,
         narrower=told.narrower,
         why=told.why,
+        doubts=told,
     )
 
 

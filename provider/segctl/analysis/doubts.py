@@ -6,10 +6,11 @@ both lead past rules that hang on the same, in the same order, they end alike wh
 
 from __future__ import annotations
 
-from itertools import groupby, product
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from itertools import combinations, groupby, product
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from segctl.analysis.boxes import meet
+from segctl.analysis.boxes import Names, meet
 from segctl.analysis.pieces import Overlaps, TooComplexError, partition
 from segctl.analysis.space import Space
 
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 
 #: Of more causes than these it is not worked out which of them lead to which end.
 _MAX_CAUSES = 8
-
-
-class Told(NamedTuple):
-    """What a second chain may permit that a first does not, the other way round, and why."""
-
-    wider: Space
-    narrower: Space
-    why: tuple[str, ...]
 
 
 class _Layer(NamedTuple):
@@ -51,6 +44,45 @@ class _Course(NamedTuple):
     end: bool | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """Packets of which two chains say the same but for who is in some groups of users.
+
+    `outside` is what the two chains decide where their user is in none of the groups, `inside`
+    where it is in any of them; true permits. `ways` says whether the second may permit what the
+    first does not, and the other way round.
+    """
+
+    box: Box
+    groups: frozenset[str]
+    outside: tuple[bool, bool]
+    inside: tuple[bool, bool]
+    ways: tuple[bool, bool]
+
+    @property
+    def members(self) -> Box:
+        """The same packets of those users that the groups name."""
+        return self.box._replace(user=Names(self.groups))
+
+
+class Told(NamedTuple):
+    """What a second chain may permit that a first does not, the other way round, and why.
+
+    `memberships` are a part of it; `others` is the rest, each way, with its own reasons.
+    """
+
+    wider: Space = Space()
+    narrower: Space = Space()
+    why: tuple[str, ...] = ()
+    memberships: tuple[Membership, ...] = ()
+    others: tuple[Space, Space] = (Space(), Space())
+    others_why: tuple[str, ...] = ()
+
+
+#: With more groups of users than these it is not told who is in which.
+_MAX_GROUPS = 4
+
+
 class Doubts:
     """What two chains do with packets of which it cannot be told which rule decides."""
 
@@ -58,7 +90,6 @@ class Doubts:
         self._chains = left, right
         self._alike = alike
         self._layers: tuple[_Layers, ...] = ()
-        self._noted: set[tuple[int, int]] = set()
 
     def told(self, wider: Space, narrower: Space) -> Told:
         """Return which packets the chains may not decide alike, each way, and the reasons.
@@ -71,22 +102,83 @@ class Doubts:
         """
         unsure = wider | narrower
         if not unsure:
-            return Told(wider, narrower, ())
+            return Told(wider, narrower)
         tail = self._tail()
         ends = [len(chain) - tail for chain in self._chains]
         every = [len(chain) for chain in self._chains]
         self._layers = tuple(_Layers(side, chain) for side, chain in enumerate(self._chains))
         try:
             pieces = tuple(piece for piece, _ in self._unlike(unsure.least().boxes, ends))
-            boxes = Space(pieces).least().boxes
-            found = [(piece, self._ways(courses)) for piece, courses in self._unlike(boxes, every)]
+            return self._told(self._unlike(Space(pieces).least().boxes, every))
         except TooComplexError as error:
             reasons = (why for chain in self._chains for one in chain for why in one.why)
-            return Told(wider, narrower, tuple(dict.fromkeys((*reasons, f"too complex: {error}"))))
-        wider, narrower = (
-            Space(tuple(piece for piece, ways in found if ways[way])).least() for way in (0, 1)
+            why = tuple(dict.fromkeys((*reasons, f"too complex: {error}")))
+            return Told(wider, narrower, why, others=(wider, narrower), others_why=why)
+
+    def _told(self, pieces: Iterable[tuple[Box, Sequence[_Course]]]) -> Told:
+        memberships: list[Membership] = []
+        every: tuple[list[Box], list[Box]] = [], []
+        others: tuple[list[Box], list[Box]] = [], []
+        noted, others_noted = set[tuple[int, int]](), set[tuple[int, int]]()
+        for piece, courses in pieces:
+            ways = self._ways(courses)
+            if not any(ways):
+                continue
+            places = _places(courses)
+            noted |= places
+            found = self._membership(piece, courses, ways)
+            if found is not None:
+                memberships.append(found)
+            else:
+                others_noted |= places
+            for to in (every, *(() if found is not None else (others,))):
+                for boxes, may in zip(to, ways, strict=True):
+                    if may:
+                        boxes.append(piece)
+        wider, narrower = (Space(tuple(boxes)).least() for boxes in every)
+        return Told(
+            wider,
+            narrower,
+            self._reasons(noted),
+            tuple(memberships),
+            (Space(tuple(others[0])), Space(tuple(others[1]))),
+            self._reasons(others_noted),
         )
-        return Told(wider, narrower, self._reasons())
+
+    def _membership(
+        self, piece: Box, courses: Sequence[_Course], ways: tuple[bool, bool]
+    ) -> Membership | None:
+        """Return a piece as one that only the members of groups of users make a doubt about.
+
+        None where there are other doubts, or it matters who is in one group and not in another.
+        """
+        causes = {
+            self._cause(side, place, match)
+            for side, course in enumerate(courses)
+            for place, match in course.maybe
+        }
+        left, right = courses[0].end, courses[1].end
+        groups = [_groups(cause) for cause in causes]
+        if None in groups or len(causes) > _MAX_GROUPS or left is None or right is None:
+            return None
+        inside = {
+            (self._end(courses[0], 0, left, held), self._end(courses[1], 1, right, held))
+            for number in range(1, len(causes) + 1)
+            for held in combinations(causes, number)
+        }
+        if len(inside) != 1:
+            return None
+        named = frozenset[str]().union(*(group for group in groups if group))
+        return Membership(
+            box=piece, groups=named, outside=(left, right), inside=inside.pop(), ways=ways
+        )
+
+    def _end(self, course: _Course, side: int, end: bool, held: Sequence[Hashable]) -> bool:  # noqa: FBT001 - of the course
+        """Return what a course comes to where some causes hold and no others do."""
+        steps = (
+            match.allows for place, match in course.maybe if self._cause(side, place, match) in held
+        )
+        return next(steps, end)
 
     def _tail(self) -> int:
         """Return how many matches both chains end with, each with the same doubts."""
@@ -108,7 +200,10 @@ class Doubts:
     def _unlike(
         self, boxes: Iterable[Box], ends: Sequence[int]
     ) -> Iterator[tuple[Box, Sequence[_Course]]]:
-        """Yield the pieces of boxes that the chains up to some places do not lead to one end."""
+        """Yield the pieces of boxes that the chains up to some places do not lead to one end.
+
+        Each has the course that each chain leads it.
+        """
         for box in boxes:
             layers = [
                 layer
@@ -147,7 +242,6 @@ class Doubts:
         steps = [self._steps(course, side) for side, course in enumerate(courses)]
         causes = [*{**steps[0], **steps[1]}]
         if len(causes) > _MAX_CAUSES:
-            self._note(courses)
             return True, True
         wider = narrower = False
         for holding in product((False, True), repeat=len(causes)):
@@ -158,8 +252,6 @@ class Doubts:
             )
             wider = wider or (after is True and before is not True)
             narrower = narrower or (before is True and after is not True)
-        if wider or narrower:
-            self._note(courses)
         return wider, narrower
 
     def _steps(self, course: _Course, side: int) -> dict[Hashable, bool]:
@@ -169,14 +261,22 @@ class Doubts:
             causes.setdefault(self._cause(side, place, match), match.allows)
         return causes
 
-    def _note(self, courses: Iterable[_Course]) -> None:
-        for side, course in enumerate(courses):
-            self._noted.update((side, place) for place, _ in course.maybe)
-
-    def _reasons(self) -> tuple[str, ...]:
-        """Return the reasons of what was noted, in the order of the chains."""
-        found = (self._chains[side][place].why for side, place in sorted(self._noted))
+    def _reasons(self, places: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+        """Return the reasons of matches in doubt, in the order of the chains."""
+        found = (self._chains[side][place].why for side, place in sorted(places))
         return tuple(dict.fromkeys(why for reasons in found for why in reasons))
+
+
+def _places(courses: Iterable[_Course]) -> set[tuple[int, int]]:
+    return {(side, place) for side, course in enumerate(courses) for place, _ in course.maybe}
+
+
+def _groups(cause: Hashable) -> frozenset[str] | None:
+    """Return the groups of users that a doubt is about, None where it is about more."""
+    steps = cast("tuple[tuple[str, frozenset[str]], ...]", cause)
+    if len(steps) == 1 and steps[0][0] == "user":
+        return steps[0][1] - {"known-user", "unknown"}
+    return None
 
 
 class _Layers:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segctl.analysis.confirm import Judge
-from segctl.analysis.proof import Counterexample, minus
+from segctl.analysis.proof import Counterexample, minus, verdict_of
 from segctl.analysis.space import (
     ALL_NAMES,
     ALL_SERVICES,
@@ -60,9 +60,7 @@ class PathProof:
     @property
     def verdict(self) -> Verdict:
         """Whether it is proved; if not, whether it is certain that something differs."""
-        if any(one.direction != "unknown" or one.disagreement for _, one in self.examples):
-            return "not_proved"
-        return "cannot_tell" if self.examples else "proved"
+        return verdict_of([one for _, one in self.examples])
 
 
 #: A packet, with the firewall in whose words it is written; none where a firewall is missing.

@@ -15,7 +15,7 @@ from segctl.protocols import catalogue
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.declared import Limit, Permit
     from segctl.analysis.effective import Match, Reading
@@ -93,9 +93,14 @@ class Proof:
     @property
     def verdict(self) -> Verdict:
         """Whether it is proved; if not, whether it is certain that something differs."""
-        if any(one.direction != "unknown" or one.disagreement for one in self.examples):
-            return "not_proved"
-        return "cannot_tell" if self.examples else "proved"
+        return verdict_of(self.examples)
+
+
+def verdict_of(examples: Collection[Counterexample]) -> Verdict:
+    """Return what packets that show a difference come to, or that may show one."""
+    if any(one.direction != "unknown" or one.disagreement for one in examples):
+        return "not_proved"
+    return "cannot_tell" if examples else "proved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

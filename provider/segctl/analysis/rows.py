@@ -6,21 +6,19 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from segctl.analysis.extents import address_texts, days_of, name_list, port_texts
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     ALL_NAMES,
     ALL_SERVICES,
-    PROTOCOLS,
     WEEK,
     Box,
     Names,
     Space,
     common,
-    intervals,
     ranges,
     without,
 )
-from segctl.model.addresses import interval_text
 from segctl.model.policy import ANY
 
 if TYPE_CHECKING:
@@ -28,20 +26,17 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Numbers
 
-_PROTOCOL_NAMES = {number: name for name, number in PROTOCOLS.items()}
-_LAST_PORT = 0xFFFF
-_DAY = 24 * 60
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """Packets from some zones to others, all of them or none.
 
     Each field lists what it holds, as text; a field named in `negated` holds everything but that.
-    `times` is empty where they pass at any time. `rule` decides about them, for `conduit`;
-    `example` is one of them. Of packets in question, `why` has the reasons, and `may` says what
-    the question is: whether they ``widen`` what is permitted, whether they ``narrow`` it.
+    A name in `users` stands for that user, and for the members of the group of that name. `times`
+    is empty where they pass at any time. `rule` decides about them, for `conduit`; `example` is
+    one of them. Of packets in question, `why` has the reasons, and `may` says what the question
+    is: whether they ``widen`` what is permitted, whether they ``narrow`` it. Rows with `rest` come
+    together to all that no rule matches between their zones.
     """
 
     from_zones: tuple[str, ...]
@@ -58,6 +53,7 @@ class Row:
     example: str = ""
     why: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
+    rest: bool = False
 
 
 def rows_of(
@@ -67,7 +63,7 @@ def rows_of(
     *,
     rule: str = "",
     conduit: str = "",
-    why: tuple[str, ...] = (),
+    rest: bool = False,
 ) -> Iterator[Row]:
     """Yield a set of packets between two zones as few rows."""
     for box in _versions_together(space.least().boxes):
@@ -91,7 +87,7 @@ def rows_of(
             rule=rule,
             conduit=conduit,
             example=str(Space((box,)).example()),
-            why=why,
+            rest=rest,
         )
 
 
@@ -106,7 +102,7 @@ def joined(rows: Iterable[Row]) -> tuple[Row, ...]:
     found = [
         replace(key, from_zones=enters, to_zones=leaves, example=examples[key])
         for key, pairs in alike.items()
-        for enters, leaves in _products(pairs)
+        for enters, leaves in products(pairs)
     ]
     return tuple(sorted(found, key=_order))
 
@@ -115,7 +111,7 @@ def _order(row: Row) -> tuple[object, ...]:
     return (not row.conduit, row.conduit, row.from_zones, row.to_zones, row.rule, row.example)
 
 
-def _products(
+def products(
     pairs: set[tuple[str, str]],
 ) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Yield pairs of zones as sets of zones to sets of zones."""
@@ -163,14 +159,10 @@ def _hosts(numbers: Numbers, other_end: Numbers) -> tuple[tuple[str, ...], bool]
     whole = tuple(one for one in ALL_ADDRESSES if common(other_end, (one,)))
     inside, outside = common(numbers, whole), without(whole, numbers)
     if outside:
-        return _shorter(_addresses(inside), _addresses(outside))
+        return _shorter(address_texts(inside), address_texts(outside))
     if len(whole) == len(ALL_ADDRESSES):
         return (ANY,), False
     return (f"{ANY} IPv{_version(Box(source=whole, destination=whole))}",), False
-
-
-def _addresses(numbers: Numbers) -> tuple[str, ...]:
-    return tuple(map(interval_text, intervals(numbers)))
 
 
 def _shorter(inside: tuple[str, ...], outside: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
@@ -183,37 +175,11 @@ def _services(numbers: Numbers) -> tuple[tuple[str, ...], bool]:
     if not outside:
         return (ANY,), False
     most = 2 * sum(last - first + 1 for first, last in numbers) > ALL_SERVICES[0][1]
-    return tuple(_service_words(outside if most else numbers)), most
-
-
-def _service_words(numbers: Numbers) -> Iterator[str]:
-    """Yield ``tcp/502``, ``udp/1000-2000``, ``icmp``, ``protocol 47``, ``protocols 2-5``."""
-    whole: list[tuple[int, int]] = []
-    for first, last in numbers:
-        for protocol, low, high in _of_protocols(first, last):
-            if (low, high) == (0, _LAST_PORT) and protocol not in _PROTOCOL_NAMES:
-                whole.append((protocol, protocol))
-                continue
-            name = _PROTOCOL_NAMES.get(protocol, f"protocol {protocol}")
-            if (low, high) == (0, _LAST_PORT):
-                yield name
-            else:
-                yield f"{name}/{low}" if low == high else f"{name}/{low}-{high}"
-    for low, high in ranges(whole):
-        yield f"protocol {low}" if low == high else f"protocols {low}-{high}"
-
-
-def _of_protocols(first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    for protocol in range(first >> 16, (last >> 16) + 1):
-        low = first & _LAST_PORT if protocol == first >> 16 else 0
-        high = last & _LAST_PORT if protocol == last >> 16 else _LAST_PORT
-        yield protocol, low, high
+    return tuple(port_texts(outside if most else numbers)), most
 
 
 def _names(names: Names, *, nobody: str) -> tuple[tuple[str, ...], bool]:
-    if names == ALL_NAMES:
-        return (ANY,), False
-    return tuple(sorted(name or nobody for name in names.listed)), names.but
+    return tuple(name_list(names, nobody)), names.but and names != ALL_NAMES
 
 
 def _users(names: Names) -> tuple[tuple[str, ...], bool]:
@@ -227,19 +193,10 @@ def _times(minutes: Numbers) -> Iterator[str]:
     """Yield ``monday 08:00-16:00``, or ``daily …`` for what is so on every day."""
     if minutes == WEEK:
         return
-    days = [
-        tuple(
-            (first - start, last - start)
-            for first, last in common(minutes, ((start, start + _DAY - 1),))
-        )
-        for start in range(0, 7 * _DAY, _DAY)
-    ]
-    if len(set(days)) == 1:
-        yield from (f"daily {_hours(*part)}" for part in days[0])
+    days = list(days_of(minutes))
+    _, monday = days[0]
+    if all(parts == monday for _, parts in days):
+        yield from (f"daily {part}" for part in monday)
         return
-    for name, parts in zip(_DAYS, days, strict=True):
-        yield from (f"{name} {_hours(*part)}" for part in parts)
-
-
-def _hours(first: int, last: int) -> str:
-    return f"{first // 60:02}:{first % 60:02}-{last // 60:02}:{last % 60:02}"
+    for name, parts in days:
+        yield from (f"{name} {part}" for part in parts)

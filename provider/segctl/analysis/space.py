@@ -31,7 +31,7 @@ from segctl.analysis.boxes import (
 from segctl.analysis.pieces import MAX_PIECES, Overlaps, TooComplexError, bound, removed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.model.addresses import Interval
     from segctl.model.site import Host
@@ -59,6 +59,8 @@ __all__ = [
     "host_of",
     "intervals",
     "meet",
+    "ports_by_protocol",
+    "protocol_text",
     "ranges",
     "service",
     "service_text",
@@ -319,11 +321,28 @@ def service(protocol: str | int, first: int = 0, last: int = _LAST_PORT) -> Numb
     return (((number << 16) + first, (number << 16) + last),)
 
 
+def protocol_text(number: int) -> str:
+    """Return the name of an IP protocol, or ``protocol 47`` where it has none here."""
+    return _PROTOCOL_NAMES.get(number, f"protocol {number}")
+
+
+def ports_by_protocol(numbers: Numbers) -> Iterator[tuple[int, str | None]]:
+    """Yield services as an IP protocol and ports of it, ``502`` or ``1-9``; None for all ports."""
+    for first, last in numbers:
+        for protocol in range(first >> 16, (last >> 16) + 1):
+            low = first & _LAST_PORT if protocol == first >> 16 else 0
+            high = last & _LAST_PORT if protocol == last >> 16 else _LAST_PORT
+            if (low, high) == (0, _LAST_PORT):
+                yield protocol, None
+            else:
+                yield protocol, f"{low}" if low == high else f"{low}-{high}"
+
+
 def service_text(number: int) -> str:
     """``tcp/502``, ``icmp/8`` or, of another protocol, its number."""
     protocol, port = number >> 16, number & _LAST_PORT
-    name = _PROTOCOL_NAMES.get(protocol)
-    return f"{name}/{port}" if name else f"protocol {protocol}"
+    name = protocol_text(protocol)
+    return f"{name}/{port}" if protocol in _PROTOCOL_NAMES else name
 
 
 def services_text(numbers: Numbers) -> str:
@@ -331,13 +350,8 @@ def services_text(numbers: Numbers) -> str:
     if numbers == ALL_SERVICES:
         return "any"
     said: dict[str, list[str]] = defaultdict(list)
-    for first, last in numbers:
-        for protocol in range(first >> 16, (last >> 16) + 1):
-            low = first & _LAST_PORT if protocol == first >> 16 else 0
-            high = last & _LAST_PORT if protocol == last >> 16 else _LAST_PORT
-            name = _PROTOCOL_NAMES.get(protocol, f"protocol {protocol}")
-            whole = (low, high) == (0, _LAST_PORT)
-            said[name].append("" if whole else f"{low}" if low == high else f"{low}-{high}")
+    for protocol, ports in ports_by_protocol(numbers):
+        said[protocol_text(protocol)].append(ports or "")
     if len(said) > 20:
         return f"{len(said)} protocols"
     return ", ".join(

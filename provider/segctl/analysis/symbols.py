@@ -94,6 +94,10 @@ class Symbols:
         """As the platform does."""
         return self.platform.effect(extra)
 
+    def shown(self, extra: str) -> str:
+        """Return a text as the platform shows it."""
+        return self.platform.shown(extra)
+
 
 class Symbolic:
     """A reading whose rules that allow take users, and some applications, as themselves."""

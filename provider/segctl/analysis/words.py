@@ -11,7 +11,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 from segctl.analysis.space import (
     ALL_ADDRESSES,
@@ -66,8 +66,8 @@ class Meaning(Generic[_T]):
     why: tuple[str, ...] = ()
 
 
-class Platform(Protocol):
-    """What a platform knows of the words in its rules besides the objects of a policy."""
+class Vocabulary(Protocol):
+    """What every platform says of the words in its rules besides the objects of a policy."""
 
     def application(self, name: str) -> Meaning[Names] | None:
         """Return the applications that a name stands for, None where it knows no such name."""
@@ -84,6 +84,46 @@ class Platform(Protocol):
     def effect(self, extra: str) -> Effect:
         """Say what text that the model has no field for does to what holds it."""
         ...
+
+
+@runtime_checkable
+class Platform(Vocabulary, Protocol):
+    """A vocabulary with all that reasons need; `as_platform` makes one of any vocabulary."""
+
+    def shown(self, extra: str) -> str:
+        """Return text that the model has no field for as reasons have it: as a snapshot keeps it.
+
+        By default it is kept as it is.
+        """
+        return extra
+
+
+@dataclass(frozen=True, slots=True)
+class _AsItIs(Platform):
+    """The words of a platform that does not say how texts are shown."""
+
+    words: Vocabulary
+
+    def application(self, name: str) -> Meaning[Names] | None:
+        """Return what the platform says."""
+        return self.words.application(name)
+
+    def default_ports(self) -> Mapping[Numbers, frozenset[str]]:
+        """Return what the platform says."""
+        return self.words.default_ports()
+
+    def service(self, name: str) -> Numbers | None:
+        """Return what the platform says."""
+        return self.words.service(name)
+
+    def effect(self, extra: str) -> Effect:
+        """Return what the platform says."""
+        return self.words.effect(extra)
+
+
+def as_platform(words: Vocabulary) -> Platform:
+    """Return a vocabulary as a platform, its texts shown as they are unless it says otherwise."""
+    return words if isinstance(words, Platform) else _AsItIs(words)
 
 
 def exact(found: _T) -> Meaning[_T]:
@@ -226,7 +266,7 @@ class Words:
         asks = tuple(text for text in held.extras if self._platform.effect(text) != "none")
         if not asks:
             return exact(found)
-        told = ", ".join(self._shown(text) for text in asks)
+        told = ", ".join(map(self._platform.shown, asks))
         return Meaning(found, (), (f"{held.name} also asks for {told}",))
 
     # --- applications ------------------------------------------------------------------------
@@ -269,17 +309,14 @@ class Words:
             known = self._ports_of(named.can.listed)
         groups = [(Names(names), ports) for ports, names in known.items()]
         rest = named.can - _names(names for names, _ in groups)
-        why = list(named.why)
+        can, why = _shares(groups, named.can), list(named.why)
         if rest:
+            can = (*can, (rest, ALL_SERVICES))
             which = "others" if rest.but else ", ".join(sorted(rest.listed))
             why.append(
                 f"it holds applications to their default ports, those of {which} are not known"
             )
-        return Meaning(
-            (*_shares(groups, named.can), (rest, ALL_SERVICES)),
-            _shares(groups, named.sure),
-            tuple(why),
-        )
+        return Meaning(can, _shares(groups, named.sure), tuple(why))
 
     def _ports_of(self, names: Iterable[str]) -> dict[Numbers, frozenset[str]]:
         """Return names by their default ports, without those that have none that are known."""
@@ -311,20 +348,18 @@ class Words:
             if one in found.values():
                 effect = one
                 break
-        return effect, tuple(self._shown(text) for text, each in found.items() if each != "none")
-
-    def _shown(self, extra: str) -> str:
-        """Return a text as reasons have it: as a snapshot keeps it, if the platform says how."""
-        shown: Callable[[str], str] | None = getattr(self._platform, "shown", None)
-        return extra if shown is None else shown(extra)
+        return effect, tuple(
+            self._platform.shown(text) for text, each in found.items() if each != "none"
+        )
 
     def deciding(self, extras: Iterable[str]) -> tuple[str, ...]:
         """Return those of the texts that do something to what holds them."""
-        return tuple(self._shown(text) for text in extras if self._platform.effect(text) != "none")
+        platform = self._platform
+        return tuple(platform.shown(text) for text in extras if platform.effect(text) != "none")
 
 
 @dataclass(frozen=True, slots=True)
-class Literally:
+class Literally(Platform):
     """The words of a platform of which nothing is known: every name stands for itself.
 
     Whatever it notes beside the fields of a rule may change anything.

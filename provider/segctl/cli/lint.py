@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 
 from segctl.cli.app import app
-from segctl.cli.completion import Command, complete_hosts
+from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to
+from segctl.cli.options import HostsArgument, given_to
 from segctl.cli.reports import ReportFiles, places_of, reporting
 from segctl.cli.screen import print_json, print_lines, tell_failures
 from segctl.operations import lint as linting
@@ -23,14 +23,7 @@ from segctl.operations.loading import provenance
 @reporting
 def lint(
     context: typer.Context,
-    pattern: Annotated[
-        str,
-        typer.Argument(
-            metavar="[HOST]",
-            help="Firewalls of this pattern [all, or -l]",
-            autocompletion=complete_hosts,
-        ),
-    ] = "all",
+    pattern: HostsArgument = "all",
     *,
     declared: Annotated[
         bool, typer.Option("--declared", help="Lint the policy of the inventory, not the devices")

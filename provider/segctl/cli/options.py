@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segctl.cli.arguments import Settings
+from segctl.cli.completion import complete_hosts
 from segctl.cli.display import Display
 from segctl.model.durations import format_duration, parse_duration
 from segctl.model.errors import UsageError
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 #: A hundred years: more is a slip, and dates end.
 _LONGEST = 36500 * 86400.0
 
+HostsArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="[HOST]",
+        help="Firewalls of this pattern [all, or -l]",
+        autocompletion=complete_hosts,
+    ),
+]
 OfflineOption = Annotated[
     Path | None,
     typer.Option(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segctl.cli.app import app
-from segctl.cli.completion import Command, complete_hosts
+from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to, settings_of
+from segctl.cli.options import HostsArgument, given_to, settings_of
 from segctl.cli.screen import print_json, say, tell
 from segctl.operations import snapshot as keeping
 from segctl.operations.signatures import signed_by
@@ -25,14 +25,7 @@ if TYPE_CHECKING:
 @app.command(cls=Command, epilog=epilog("snapshot"))
 def snapshot(
     context: typer.Context,
-    pattern: Annotated[
-        str,
-        typer.Argument(
-            metavar="[HOST]",
-            help="Firewalls of this pattern [all, or -l]",
-            autocompletion=complete_hosts,
-        ),
-    ] = "all",
+    pattern: HostsArgument = "all",
     *,
     out: Annotated[
         Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import Problem
@@ -24,12 +25,4 @@ def problem(where: Source, message: str, hint: str, path: str = "") -> Problem:
 
 def warning(where: Source, message: str, hint: str, path: str = "") -> Problem:
     """Return a warning: the site compiles, but its owner should look at it."""
-    return Problem(
-        message=message,
-        hint=hint,
-        path=path,
-        file=where.file,
-        line=where.line,
-        column=where.column,
-        severity="warning",
-    )
+    return replace(problem(where, message, hint, path), severity="warning")

@@ -14,7 +14,7 @@ import re
 from datetime import date
 from typing import TYPE_CHECKING, cast
 
-from segctl.drift.report import Accepted
+from segctl.drift.acceptance import Accepted
 from segctl.inventory.document import parse
 from segctl.inventory.values import Place
 from segctl.model.errors import InventoryError, Problem
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from segctl.drift.report import DriftItem, DriftReport
+    from segctl.drift.items import DriftItem
+    from segctl.drift.report import DriftReport
 
 _NEEDED = ("device", "kind", "name", "owner", "expires")
 _ALLOWED = (*_NEEDED, "reason", "fingerprint", "key")

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import segctl
 from segctl.analysis.lint import lint
 from segctl.analysis.pivots import Place, edges
 from segctl.analysis.space import addresses
-from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import unverified
-from segctl.fleet.failures import Failure, failure_of
-from segctl.fleet.pool import IN_TURN, Compute
-from segctl.fleet.run import connection_for, run_all
-from segctl.fleet.snapshots import fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
-from segctl.fleet.workers import Workers, as_workers
+from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.model.addresses import network_interval
 from segctl.planning import findings
 from segctl.planning.linted import lint_live
@@ -29,7 +22,8 @@ if TYPE_CHECKING:
     from segctl.analysis.finding import Lint
     from segctl.analysis.pivots import Edge
     from segctl.compiler.build import Desired
-    from segctl.fleet.tasks import Link
+    from segctl.fleet.failures import Failure
+    from segctl.fleet.workers import Workers
     from segctl.model.errors import Problem
     from segctl.model.site import Device, Site
     from segctl.planning.snapshot import Snapshot
@@ -47,16 +41,6 @@ class Linted:
     lint: Lint
     edges: tuple[Edge, ...] = ()
     findings: tuple[Problem, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Linting:
-    """Read a device and lint what it holds."""
-
-    desired: Desired
-    places: tuple[Place, ...]
-    connection: Mapping[str, object] = field(repr=False)
-    version: str = segctl.__version__
 
 
 def places_of(device: Device, site: Site) -> tuple[Place, ...]:
@@ -88,46 +72,19 @@ def lint_devices(
     executor: Workers | Executor | None = None,
 ) -> tuple[Linted | Failure, ...]:
     """Read every device, write to none, and return what is found or a failure for each."""
-    with as_workers(executor, forks) as workers:
-        items = [
-            Linting(
-                desired=item,
-                places=places_of(item.device, site),
-                connection=connection_for(workers, connections, item.device.name),
-            )
-            for item in desired
-        ]
-        results = run_all(lint_one, items, workers, Brake(), report)
-    return tuple(
-        _warned(result, connections)
-        if isinstance(result, Linted | Failure)
-        else failure_of(item.desired.device.name, result)
-        for item, result in zip(items, results, strict=True)
+    found = inquire(
+        (_inquiry(item.device, site) for item in desired),
+        connections,
+        forks=forks,
+        report=report,
+        executor=executor,
     )
+    return warned(found, connections)
 
 
-def _warned(
-    result: Linted | Failure, connections: Mapping[str, Mapping[str, object]]
-) -> Linted | Failure:
-    if isinstance(result, Failure):
-        return result
-    return replace(result, findings=(*unverified(result.device, connections), *result.findings))
-
-
-def lint_one(item: Linting, link: Link, compute: Compute = IN_TURN) -> Linted | Failure:
-    """Return what is found on one device, or why it could not be linted."""
-    device = item.desired.device
-    try:
-        same_version(item.version)
-        may_begin(link)
-        told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
-        told("linting")
-        return compute(lint_document, device, item.places, document)
-    except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
-    finally:
-        link.tell(device.name, "")
+def _inquiry(device: Device, site: Site) -> Inquiry[Linted]:
+    answer = partial(lint_document, device, places_of(device, site))
+    return Inquiry(device=device, answer=answer, doing="linting")
 
 
 def lint_document(device: Device, places: Sequence[Place], document: bytes) -> Linted:
@@ -156,29 +113,21 @@ def lint_snapshots(
 
 
 def _of_snapshot(device: Device, site: Site, snapshots: Mapping[str, Snapshot]) -> Linted | Failure:
-    try:
-        return lint_document(
-            device, places_of(device, site), fitting(device, snapshots).document.encode()
-        )
-    except Exception as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
+    return of_snapshot(_inquiry(device, site), snapshots)
 
 
 def lint_declared(desired: Sequence[Desired], site: Site) -> tuple[Linted | Failure, ...]:
     """Return what is found in the policy that the inventory declares for each device."""
-    return tuple(_of_declared(item, site) for item in desired)
+    return tuple(attempt(item.device.name, partial(_of_declared, item, site)) for item in desired)
 
 
-def _of_declared(desired: Desired, site: Site) -> Linted | Failure:
+def _of_declared(desired: Desired, site: Site) -> Linted:
     device = desired.device
     speaks = provider(device.platform)
-    try:
-        policy, _ = speaks.fit(desired.policy, device)
-        held = declared_reading(speaks, policy)
-        return Linted(
-            device=device.name,
-            lint=lint(held),
-            edges=tuple(edges(held, places_of(device, site), device.name)),
-        )
-    except Exception as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
+    policy, _ = speaks.fit(desired.policy, device)
+    held = declared_reading(speaks, policy)
+    return Linted(
+        device=device.name,
+        lint=lint(held),
+        edges=tuple(edges(held, places_of(device, site), device.name)),
+    )

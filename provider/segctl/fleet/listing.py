@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import segctl
-from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import unverified
-from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
-from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.queries import doubts_about, refuse_errors
-from segctl.fleet.run import connection_for, run_all
-from segctl.fleet.snapshots import fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
-from segctl.fleet.workers import Workers, as_workers
-from segctl.model.errors import Problem, SegctlError
 from segctl.providers.base import provider, reading
 
 if TYPE_CHECKING:
@@ -26,8 +18,10 @@ if TYPE_CHECKING:
 
     from segctl.analysis.by_rule import Row
     from segctl.compiler.build import Desired
+    from segctl.fleet.failures import Failure
     from segctl.fleet.legs import Leg
-    from segctl.fleet.tasks import Link
+    from segctl.fleet.workers import Workers
+    from segctl.model.errors import Problem
     from segctl.planning.snapshot import Snapshot
 
 #: Whose rules are listed: the inventory's, the devices', or both side by side.
@@ -47,17 +41,6 @@ class Listed:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """Work: read a device and list what it permits."""
-
-    desired: Desired
-    legs: tuple[Leg, ...]
-    side: Side
-    connection: Mapping[str, object] = field(repr=False)
-    version: str = segctl.__version__
-
-
 def list_devices(
     work: Sequence[tuple[Desired, tuple[Leg, ...]]],
     side: Side,
@@ -68,74 +51,38 @@ def list_devices(
     executor: Workers | Executor | None = None,
 ) -> tuple[Listed | Failure, ...]:
     """Read every device, write to none, and return what it permits or a failure, in order."""
-    with as_workers(executor, forks) as workers:
-        given = [
-            Listing(
-                desired=item,
-                legs=legs,
-                side=side,
-                connection=connection_for(workers, connections, item.device.name),
-            )
-            for item, legs in work
-        ]
-        results = run_all(_list_one, given, workers, Brake(), report)
-    return tuple(
-        _warned(result, connections)
-        if isinstance(result, Listed | Failure)
-        else failure_of(item.desired.device.name, result)
-        for item, result in zip(given, results, strict=True)
+    found = inquire(
+        (_inquiry(item, legs, side) for item, legs in work),
+        connections,
+        forks=forks,
+        report=report,
+        executor=executor,
     )
+    return warned(found, connections)
 
 
-def _warned(
-    result: Listed | Failure, connections: Mapping[str, Mapping[str, object]]
-) -> Listed | Failure:
-    if isinstance(result, Failure):
-        return result
-    return Listed(
-        device=result.device,
-        legs=result.legs,
-        findings=(*unverified(result.device, connections), *result.findings),
-        digest=result.digest,
-    )
-
-
-def _list_one(item: Listing, link: Link, compute: Compute = IN_TURN) -> Listed | Failure:
-    device = item.desired.device
-    try:
-        same_version(item.version)
-        may_begin(link)
-        told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
-        told("answering")
-        return compute(list_document, item.desired, item.legs, document, item.side)
-    except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
-    finally:
-        link.tell(device.name, "")
+def _inquiry(desired: Desired, legs: Sequence[Leg], side: Side) -> Inquiry[Listed]:
+    return Inquiry(device=desired.device, answer=partial(list_document, desired, legs, side))
 
 
 def list_snapshot(
     desired: Desired, legs: Sequence[Leg], snapshots: Mapping[str, Snapshot], side: Side
 ) -> Listed | Failure:
     """Return what a device permitted when its snapshot was taken."""
-    try:
-        kept = fitting(desired.device, snapshots)
-        return list_document(desired, legs, kept.document.encode(), side)
-    except SegctlError as error:
-        return failure_of(desired.device.name, error)
+    return of_snapshot(_inquiry(desired, legs, side), snapshots)
 
 
 def list_declared(desired: Desired, legs: Sequence[Leg]) -> Listed | Failure:
     """Return what the policy permits that the inventory declares for a device."""
-    try:
-        held = declared_of(desired, None)
-    except SegctlError as error:
-        return failure_of(desired.device.name, error)
+    return attempt(desired.device.name, partial(_of_declared, desired, legs))
+
+
+def _of_declared(desired: Desired, legs: Sequence[Leg]) -> Listed:
+    held = declared_of(desired, None)
     return Listed(device=desired.device.name, legs=list_legs(desired, legs, (held,)))
 
 
-def list_document(desired: Desired, legs: Sequence[Leg], document: bytes, side: Side) -> Listed:
+def list_document(desired: Desired, legs: Sequence[Leg], side: Side, document: bytes) -> Listed:
     """Return what a device permits according to its document; pure.
 
     Raises:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import segctl
 from segctl.analysis.confirm import Judge
 from segctl.analysis.path_proofs import Proved
 from segctl.analysis.proof import Counterexample, Speech, prove
 from segctl.analysis.space import PROTOCOLS
-from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import target, unverified
-from segctl.fleet.failures import Failure, failure_of
-from segctl.fleet.pool import IN_TURN, Compute
-from segctl.fleet.run import connection_for, run_all
+from segctl.fleet.connections import target
+from segctl.fleet.inquiries import Inquiry, attempt, inquire, warned
 from segctl.fleet.snapshots import OFFLINE, fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
-from segctl.fleet.workers import Workers, as_workers
-from segctl.model.errors import DeviceError, InventoryError, Problem, SegctlError
+from segctl.model.errors import DeviceError, InventoryError, Problem
 from segctl.planning import findings
 from segctl.providers.base import (
     Deciding,
@@ -38,9 +33,12 @@ if TYPE_CHECKING:
     from segctl.analysis.proof import Proof
     from segctl.analysis.space import Point
     from segctl.compiler.build import Desired
-    from segctl.fleet.tasks import Link
+    from segctl.fleet.failures import Failure
+    from segctl.fleet.workers import Workers
+    from segctl.model.site import Device
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live, Provider
+    from segctl.transports.target import Target
 
 #: Kinds of what a device says of itself that have no part in what passes now.
 _LATER = frozenset({"boot"})
@@ -88,15 +86,6 @@ class DeviceProof:
         return self.proved.proof
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proving:
-    """Read a device and compare what it permits with what is declared."""
-
-    asked: Asked
-    connection: Mapping[str, object] = field(repr=False)
-    version: str = segctl.__version__
-
-
 def prove_devices(
     asked: Sequence[Asked],
     connections: Mapping[str, Mapping[str, object]],
@@ -106,46 +95,30 @@ def prove_devices(
     executor: Workers | Executor | None = None,
 ) -> tuple[DeviceProof | Failure, ...]:
     """Read every device, write to none, and return a proof or a failure for each, in order."""
-    with as_workers(executor, forks) as workers:
-        items = [
-            Proving(asked=one, connection=connection_for(workers, connections, one.name))
+    found = inquire(
+        (
+            Inquiry(
+                device=one.desired.device,
+                answer=partial(prove_document, one),
+                doing="comparing",
+                further=partial(_with_sample, one.desired.device),
+            )
             for one in asked
-        ]
-        results = run_all(prove_one, items, workers, Brake(), report)
-    return tuple(
-        _warned(result, connections)
-        if isinstance(result, DeviceProof | Failure)
-        else failure_of(item.asked.name, result)
-        for item, result in zip(items, results, strict=True)
+        ),
+        connections,
+        forks=forks,
+        report=report,
+        executor=executor,
     )
+    return warned(found, connections)
 
 
-def _warned(
-    result: DeviceProof | Failure, connections: Mapping[str, Mapping[str, object]]
-) -> DeviceProof | Failure:
-    if isinstance(result, Failure):
-        return result
-    return replace(result, findings=(*unverified(result.device, connections), *result.findings))
-
-
-def prove_one(item: Proving, link: Link, compute: Compute = IN_TURN) -> DeviceProof | Failure:
-    """Return what is found on one device, or why nothing is."""
-    device = item.asked.desired.device
-    try:
-        same_version(item.version)
-        may_begin(link)
-        told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
-        told("comparing")
-        found = compute(prove_document, item.asked, document)
-        return _with_sample(found, item, told)
-    except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
-    finally:
-        link.tell(device.name, "")
-
-
-def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None]) -> DeviceProof:
+def _with_sample(
+    device: Device,
+    found: DeviceProof,
+    connection: Mapping[str, object],
+    told: Callable[[str], None],
+) -> DeviceProof:
     """Ask the device itself about some of the packets that show a difference, if it can be asked.
 
     Only packets of a named application, of nobody known, at the beginning of the week: of others it
@@ -158,7 +131,8 @@ def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None])
     if not asked:
         return replace(found, asked=_NONE)
     try:
-        heard = _heard(found, item, asked[:_SAMPLE], told)
+        where = target(device.name, connection, device.scope)
+        heard = _heard(found, where, asked[:_SAMPLE], told)
     except DeviceError as error:
         return replace(found, asked=f"no: {error.message}")
     if heard is None:
@@ -172,16 +146,14 @@ def _with_sample(found: DeviceProof, item: Proving, told: Callable[[str], None])
 
 def _heard(
     found: DeviceProof,
-    item: Proving,
+    where: Target,
     asked: Sequence[Counterexample],
     told: Callable[[str], None],
 ) -> dict[Counterexample, str] | None:
     """Return the rule that the device names for each packet, None where it cannot be asked."""
-    device = item.asked.desired.device
-    where = target(device.name, item.connection, device.scope)
     judge = Judge(found.proved.policy, found.proved.words)
     heard: dict[Counterexample, str] = {}
-    with provider(device.platform).connect(where, read_only=True, progress=told) as session:
+    with provider(found.proved.platform).connect(where, read_only=True, progress=told) as session:
         if not isinstance(session, Deciding):
             return None
         for one in asked:
@@ -209,11 +181,12 @@ def _contradicted(one: Counterexample, rule: str | None) -> Counterexample:
 
 def prove_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DeviceProof | Failure:
     """Return what is found on a device by what its snapshot says that it held."""
-    try:
-        snapshot = fitting(asked.desired.device, snapshots)
-        found = prove_document(asked, snapshot.document.encode())
-    except Exception as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(asked.name, error)
+    return attempt(asked.name, partial(_of_snapshot, asked, snapshots))
+
+
+def _of_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DeviceProof:
+    snapshot = fitting(asked.desired.device, snapshots)
+    found = prove_document(asked, snapshot.document.encode())
     note = Problem(
         message=f"proved from a snapshot taken {snapshot.taken}, not from the device",
         severity="warning",
@@ -224,13 +197,14 @@ def prove_snapshot(asked: Asked, snapshots: Mapping[str, Snapshot]) -> DevicePro
 
 def prove_declared(asked: Asked) -> DeviceProof | Failure:
     """Return what is found on the policy that the inventory's conduits were made into."""
+    return attempt(asked.name, partial(_of_declared, asked))
+
+
+def _of_declared(asked: Asked) -> DeviceProof:
     device = asked.desired.device
     speaks = provider(device.platform)
-    try:
-        policy, told = speaks.fit(asked.desired.policy, device)
-        return _proved(asked, declared_reading(speaks, policy), told)
-    except SegctlError as error:
-        return failure_of(asked.name, error)
+    policy, told = speaks.fit(asked.desired.policy, device)
+    return _proved(asked, declared_reading(speaks, policy), told)
 
 
 def prove_document(asked: Asked, document: bytes) -> DeviceProof:

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import segctl
 from segctl.analysis.answer import Answer, judged
 from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
-from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import unverified
 from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
 from segctl.fleet.legs import declared_of, list_legs
-from segctl.fleet.pool import IN_TURN, Compute
-from segctl.fleet.run import connection_for, run_all
-from segctl.fleet.snapshots import fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
-from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import InventoryError, Problem, SegctlError, UnsupportedError
 from segctl.planning import findings
 from segctl.providers.base import application_names, provider, reading
@@ -34,7 +28,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.compiler.topology import Hop
     from segctl.fleet.legs import Leg
-    from segctl.fleet.tasks import Link
+    from segctl.fleet.workers import Workers
     from segctl.model.site import Device
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live
@@ -67,17 +61,6 @@ class Checked:
     digest: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checking:
-    """Work: read a device, answer questions from what it holds, list what legs ask for."""
-
-    desired: Desired
-    questions: tuple[Question, ...]
-    legs: tuple[Leg, ...]
-    connection: Mapping[str, object] = field(repr=False)
-    version: str = segctl.__version__
-
-
 def check_devices(
     desired: Sequence[Desired],
     questions: Sequence[Question],
@@ -92,23 +75,24 @@ def check_devices(
 
     Each device answers the questions that it can, and lists the rows of its `legs`.
     """
-    with as_workers(executor, forks) as workers:
-        items = [
-            Checking(
-                desired=item,
-                questions=asked_of(item.device, questions),
-                legs=legs.get(item.device.name, ()),
-                connection=connection_for(workers, connections, item.device.name),
-            )
+    found = inquire(
+        (
+            _inquiry(item, asked_of(item.device, questions), legs.get(item.device.name, ()))
             for item in desired
-        ]
-        results = run_all(check_one, items, workers, Brake(), report)
-    return tuple(
-        _warned(result, connections)
-        if isinstance(result, Checked | Failure)
-        else failure_of(item.desired.device.name, result)
-        for item, result in zip(items, results, strict=True)
+        ),
+        connections,
+        forks=forks,
+        report=report,
+        executor=executor,
     )
+    return warned(found, connections)
+
+
+def _inquiry(
+    desired: Desired, questions: Sequence[Question], legs: Sequence[Leg]
+) -> Inquiry[Checked]:
+    answer = partial(check_document, desired, questions, legs)
+    return Inquiry(device=desired.device, answer=answer)
 
 
 def asked_of(device: Device, questions: Iterable[Question]) -> tuple[Question, ...]:
@@ -116,33 +100,8 @@ def asked_of(device: Device, questions: Iterable[Question]) -> tuple[Question, .
     return tuple(one for one in questions if device.name in one.devices)
 
 
-def _warned(
-    result: Checked | Failure, connections: Mapping[str, Mapping[str, object]]
-) -> Checked | Failure:
-    if isinstance(result, Failure):
-        return result
-    doubts = (*unverified(result.device, connections), *result.findings)
-    return replace(result, findings=doubts)
-
-
-def check_one(item: Checking, link: Link, compute: Compute = IN_TURN) -> Checked | Failure:
-    """Return the answers of one device, or why it has none."""
-    device = item.desired.device
-    try:
-        same_version(item.version)
-        may_begin(link)
-        told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
-        told("answering")
-        return compute(check_document, item.desired, item.questions, document, item.legs)
-    except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
-    finally:
-        link.tell(device.name, "")
-
-
 def check_document(
-    desired: Desired, questions: Sequence[Question], document: bytes, legs: Sequence[Leg] = ()
+    desired: Desired, questions: Sequence[Question], legs: Sequence[Leg], document: bytes
 ) -> Checked:
     """Return a device's answers according to its document; pure.
 
@@ -187,22 +146,19 @@ def check_snapshot(
     snapshots: Mapping[str, Snapshot],
 ) -> Checked | Failure:
     """Return a device's answers according to its snapshot."""
-    try:
-        kept = fitting(desired.device, snapshots)
-        return check_document(desired, questions, kept.document.encode(), legs)
-    except SegctlError as error:
-        return failure_of(desired.device.name, error)
+    return of_snapshot(_inquiry(desired, questions, legs), snapshots)
 
 
 def check_declared(
     desired: Desired, questions: Sequence[Question], legs: Sequence[Leg]
 ) -> Checked | Failure:
     """Return a device's answers according to the policy that the inventory declares for it."""
+    return attempt(desired.device.name, partial(_of_declared, desired, questions, legs))
+
+
+def _of_declared(desired: Desired, questions: Sequence[Question], legs: Sequence[Leg]) -> Checked:
     device = desired.device
-    try:
-        held = declared_of(desired, None)
-    except SegctlError as error:
-        return failure_of(device.name, error)
+    held = declared_of(desired, None)
     return Checked(
         device=device.name,
         answers=_answers(device, questions, held, None),

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-import segctl
 from segctl.analysis.verbs import relation
-from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import Failure, failure_of
+from segctl.fleet.inquiries import Inquiry, attempt, inquire
 from segctl.fleet.legs import declared_of
-from segctl.fleet.pool import IN_TURN, Compute
 from segctl.fleet.queries import doubts_about, refuse_errors
-from segctl.fleet.run import connection_for, run_all
 from segctl.fleet.snapshots import fitting
-from segctl.fleet.tasks import document_of, may_begin, same_version, steps_of
-from segctl.fleet.workers import Workers, as_workers
 from segctl.model.diff import renamed
 from segctl.model.errors import PlanError, SegctlError
 from segctl.planning.make import plan_device
@@ -30,7 +26,7 @@ if TYPE_CHECKING:
     from segctl.analysis.verbs import Relation, Verb
     from segctl.compiler.build import Desired
     from segctl.fleet.legs import Leg
-    from segctl.fleet.tasks import Link
+    from segctl.fleet.workers import Workers
     from segctl.planning.snapshot import Snapshot
     from segctl.providers.base import Live
 
@@ -65,18 +61,6 @@ class Related:
     legs: tuple[Relation | Failure, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Relating:
-    """Work: read a device, and hold its policies against each other."""
-
-    desired: Desired
-    legs: tuple[Leg, ...]
-    claim: Claim
-    kept: bytes
-    connection: Mapping[str, object] = field(repr=False)
-    version: str = segctl.__version__
-
-
 def relate_devices(
     work: Sequence[tuple[Desired, tuple[Leg, ...]]],
     claim: Claim,
@@ -88,23 +72,18 @@ def relate_devices(
     executor: Workers | Executor | None = None,
 ) -> tuple[Related | Failure, ...]:
     """Read every device, write to none, and return whether a claim holds on each, in order."""
-    with as_workers(executor, forks) as workers:
-        given = [
-            Relating(
-                desired=item,
-                legs=legs,
-                claim=claim,
-                kept=_document(item, snapshots),
-                connection=connection_for(workers, connections, item.device.name),
+    return inquire(
+        (
+            Inquiry(
+                device=item.device,
+                answer=partial(related, item, legs, claim, kept=_document(item, snapshots)),
             )
             for item, legs in work
-        ]
-        results = run_all(_relate_one, given, workers, Brake(), report)
-    return tuple(
-        result
-        if isinstance(result, Related | Failure)
-        else failure_of(item.desired.device.name, result)
-        for item, result in zip(given, results, strict=True)
+        ),
+        connections,
+        forks=forks,
+        report=report,
+        executor=executor,
     )
 
 
@@ -113,32 +92,20 @@ def _document(item: Desired, snapshots: Mapping[str, Snapshot]) -> bytes:
     return b"" if kept is None else fitting(item.device, snapshots).document.encode()
 
 
-def _relate_one(item: Relating, link: Link, compute: Compute = IN_TURN) -> Related | Failure:
-    device = item.desired.device
-    try:
-        same_version(item.version)
-        may_begin(link)
-        told = steps_of(device.name, link)
-        document = document_of(device, item.connection, told)
-        told("answering")
-        return compute(related, item.desired, item.legs, item.claim, document, item.kept)
-    except BaseException as error:  # noqa: BLE001 - it is this device's result
-        return failure_of(device.name, error)
-    finally:
-        link.tell(device.name, "")
-
-
 def relate_offline(
     desired: Desired, legs: Sequence[Leg], claim: Claim, snapshots: Mapping[str, Snapshot]
 ) -> Related | Failure:
     """Return whether a claim holds that is about no device."""
-    try:
-        kept = b""
-        if claim.of - {"declared"}:
-            kept = fitting(desired.device, snapshots).document.encode()
-        return related(desired, legs, claim, b"", kept)
-    except SegctlError as error:
-        return failure_of(desired.device.name, error)
+    return attempt(desired.device.name, partial(_offline, desired, legs, claim, snapshots))
+
+
+def _offline(
+    desired: Desired, legs: Sequence[Leg], claim: Claim, snapshots: Mapping[str, Snapshot]
+) -> Related:
+    kept = b""
+    if claim.of - {"declared"}:
+        kept = fitting(desired.device, snapshots).document.encode()
+    return related(desired, legs, claim, b"", kept)
 
 
 def related(

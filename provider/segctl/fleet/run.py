@@ -10,7 +10,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from segctl.drift.report import BLOCK, items_of
+from segctl.drift.items import BLOCK, items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import portable, receiving, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segctl.inventory.output import dump, graph_json, graph_text, host_json, list_json
     from segctl.inventory.patterns import select
     from segctl.inventory.reader import read_inventory
-    from segctl.inventory.schema import json_schema
+    from segctl.inventory.schema_document import json_schema
     from segctl.inventory.vault import VaultError, VaultSecrets, decrypt, encrypt
 
 _HOMES = {
@@ -31,7 +31,7 @@ _HOMES = {
     "graph_json": "output",
     "graph_text": "output",
     "host_json": "output",
-    "json_schema": "schema",
+    "json_schema": "schema_document",
     "list_json": "output",
     "load": "loading",
     "read_inventory": "reader",

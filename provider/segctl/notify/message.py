@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import STATES, Unchecked
+from segctl.drift.items import STATES
+from segctl.drift.report import Unchecked
 from segctl.report import author_text
 from segctl.system.inert import printable
 

@@ -14,7 +14,8 @@ from prometheus_client.exposition import (
     push_to_gateway,  # pyright: ignore[reportUnknownVariableType] - its handler is half typed
 )
 
-from segctl.drift.report import STATES, Unchecked
+from segctl.drift.items import STATES
+from segctl.drift.report import Unchecked
 from segctl.model.errors import DeliveryError
 from segctl.notify.sending import basic, send
 from segctl.system.inert import printable

@@ -196,7 +196,7 @@ def story(
             names = ", ".join(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
-            say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            say(f"# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
             with _history(folder / "history.db"):
                 return _tell(run, say, where, running)
 
@@ -235,8 +235,8 @@ def _tell(
         for title, command, expected in steps
     )
     changed = dict(_tamper(running))
-    for host, what in changed.items():
-        say(f"\n# A contractor, on {host}: {what}")
+    deeds = (f"# A contractor, on {host}: {what}" for host, what in changed.items())
+    say("\n" + "\n".join(deeds))
     steps = [
         ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
         ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),

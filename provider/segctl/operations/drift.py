@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from segctl.drift.report import Accepted, DriftReport
+    from segctl.drift.acceptance import Accepted
+    from segctl.drift.report import DriftReport
     from segctl.fleet import Failure
     from segctl.inventory import Loaded
     from segctl.model.errors import Problem
@@ -106,7 +107,7 @@ def _mention_strangers(accepted: Sequence[Accepted], loaded: Loaded, progress: P
 def _authors(
     common: CommonOptions, loaded: Loaded, plans: list[DevicePlan], progress: Progress
 ) -> tuple[dict[tuple[str, str, str], Author], list[tuple[str, Problem]]]:
-    from segctl.drift.report import items_of
+    from segctl.drift.items import items_of
     from segctl.fleet import ask_authors
     from segctl.inventory.loading import VIA
 

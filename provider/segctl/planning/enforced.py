@@ -154,7 +154,8 @@ class _Teller:
         which = f"rule {name!r} of others" if name in self._others else f"rule {name!r}"
         which = f"the default rule {name}" if name in _DEFAULTS else which
         rest = len(found.why) - _SHOWN
-        why = "; ".join(found.why[:_SHOWN]) + (f"; and {rest} more reasons" if rest > 0 else "")
+        reasons = (one.removeprefix(f"{name}: ") for one in found.why[:_SHOWN])
+        why = "; ".join(reasons) + (f"; and {rest} more reasons" if rest > 0 else "")
         if found.declared:
             doing = "may not be permitted as it is declared"
         elif name in self._denying:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from segctl.model.diff import Change
     from segctl.model.policy import Policy, Rule
-    from segctl.planning.meaning import Cut
+    from segctl.planning.cuts import Cut
 
 #: Kind of the one error that a user may allow (`--allow-mass-delete`).
 MASS_DELETE = "mass_delete"

@@ -1,6 +1,6 @@
 """What a plan means: which packets are newly permitted, which no longer, what cannot be told.
 
-Both policies are asked whole, rules of others and the defaults included, between the zones of the
+Each policy counts as a whole, with the rules of others and the defaults, between the zones of the
 rules that change. A change is marked by the packets that its rules decide, before or after.
 """
 
@@ -12,11 +12,13 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from segctl.analysis.compare import OTHER_ZONE, between, zones
-from segctl.analysis.effective import Match, Reading, joins, permitted
+from segctl.analysis.effective import Match, Reading, joins
 from segctl.analysis.rows import Row, joined, rows_of
-from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Space, TooComplexError
+from segctl.analysis.space import EVERYTHING, Space, TooComplexError
 from segctl.model.errors import WideningError
 from segctl.model.policy import ANY, FirewallZone
+from segctl.planning.cuts import PAIR_EFFORT, Cuts
+from segctl.planning.deciders import Rest, deciders, in_question, match_of, matched, perhaps, shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from segctl.analysis.compare import Difference
     from segctl.model.diff import Change
     from segctl.model.policy import Rule
+    from segctl.planning.cuts import Cut
     from segctl.planning.sides import Sides
     from segctl.planning.touched import Touched
 
@@ -32,8 +35,10 @@ Pair: TypeAlias = tuple[str, str]
 #: What becomes of packets in question, as far as it can be told.
 WIDEN, NARROW = "widen", "narrow"
 
-#: How many boxes may be held against each other for one pair of zones, and for one device.
-_PAIR_EFFORT, _EFFORT = 3_000_000, 12_000_000
+#: How many boxes may be held against each other for one device.
+_EFFORT = 12_000_000
+#: What decides where no rule does: a default rule, or nothing that the device has a name for.
+NO_RULE = {"", "intrazone-default", "interzone-default"}
 #: So many pairs of zones are compared.
 _MAX_PAIRS = 20_000
 
@@ -91,15 +96,6 @@ def widening(name: str, found: Meaning | None) -> str:
     return f"{refused}: it may newly permit {what}, which cannot be told: {'; '.join(first.why)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cut:
-    """A rule of ours whose packets are cut, one of them, and whether that is certain."""
-
-    rule: str
-    example: str
-    sure: bool
-
-
 def meaning(
     changes: Sequence[Change],
     sides: Sides | None,
@@ -120,7 +116,7 @@ def meaning(
         after=sides.after,
         changes=changes,
         touched=sides.touched,
-        guarded=guarded or {},
+        cuts=Cuts(guarded or {}),
         passing=sides.passing,
     )
     return work.done()
@@ -134,7 +130,7 @@ class _Work:
     after: Reading
     changes: Sequence[Change]
     touched: Sequence[Touched]
-    guarded: Mapping[str, bool]
+    cuts: Cuts
     passing: bool
     effort: int = 0
     more: list[Row] = field(default_factory=list[Row])
@@ -143,7 +139,6 @@ class _Work:
     widening: set[int] = field(default_factory=set[int])
     narrowing: set[int] = field(default_factory=set[int])
     unsure: set[int] = field(default_factory=set[int])
-    cuts: dict[str, Cut] = field(default_factory=dict[str, Cut])
     conduits: dict[str, str] = field(default_factory=dict[str, str])
     by_rule: dict[str, list[int]] = field(default_factory=lambda: defaultdict[str, list[int]](list))
     old_zones: frozenset[str] = frozenset()
@@ -178,7 +173,7 @@ class _Work:
             unknown=joined(self.unknown),
             marks=tuple(marks),
         )
-        return found, tuple(self.cuts[name] for name in sorted(self.cuts))
+        return found, self.cuts.found
 
     def _mark(self, index: int) -> Mark:
         if index in self.widening:
@@ -239,20 +234,21 @@ class _Work:
         changed = [match for match in (*left, *right) if match.rule in rules]
         effort = sum(len(match.can.boxes) for match in changed) * (len(left) + len(right))
         self.effort += effort
-        if effort > _PAIR_EFFORT or self.effort > _EFFORT:
+        if effort > PAIR_EFFORT or self.effort > _EFFORT:
             self.effort -= effort
             self._not_compared(pair, rules, left, right, f"{len(changed)} changes of rules meet")
             return
         try:
             difference = between(*pair, left, right)
             if difference:
-                self._note(pair, rules, difference, left, right)
-            self._guard_behind(pair, left, right)
+                self._note(pair, rules, difference.by_groups(), left, right)
+                self.cuts.note_difference(pair, left, right, difference)
+            self.cuts.note_behind(pair, left, right)
         except TooComplexError as error:
             self._not_compared(pair, rules, left, right, str(error))
 
     def _chain(self, held: Reading, pair: Pair, there: frozenset[str]) -> Sequence[Match]:
-        """Return what each rule matches; a zone that comes or goes is no zone where it is not."""
+        """Return what each rule matches; a zone that is not there yet or any more has no rules."""
         absent = [zone for zone in pair if zone in (self.old_zones | self.new_zones) - there]
         if not absent:
             return held.between(*pair)
@@ -268,7 +264,7 @@ class _Work:
         left: Sequence[Match],
         right: Sequence[Match],
     ) -> None:
-        conduits = self.conduits
+        rest = Rest(right)
         for space, chain, rows, marked in (
             (found.more, right, self.more, self.widening),
             (found.less, left, self.less, self.narrowing),
@@ -277,8 +273,7 @@ class _Work:
                 continue
             self._mark_zones(pair, marked)
             for match, share in shares(space, chain):
-                named = conduits.get(match.rule, "")
-                rows.extend(rows_of(share, *pair, rule=match.rule, conduit=named))
+                rows.extend(self._rows(share, pair, match.rule, rest))
         for space, marked in ((found.more, self.widening), (found.less, self.narrowing)):
             for chain, allows in ((left, space is found.less), (right, space is found.more)):
                 for match, share in deciders(space, chain, allows=allows):
@@ -288,11 +283,15 @@ class _Work:
             self._mark_zones(pair, self.unsure)
             for name in rules:
                 self._mark_rule(name, found.unknown, left, right, self.unsure)
-            self._note_unknown(pair, found, left, right)
-        self._guard(pair, left, right, found)
+            self._note_unknown(pair, found, left, right, rest)
 
     def _note_unknown(
-        self, pair: Pair, found: Difference, left: Sequence[Match], right: Sequence[Match]
+        self,
+        pair: Pair,
+        found: Difference,
+        left: Sequence[Match],
+        right: Sequence[Match],
+        rest: Rest,
     ) -> None:
         """Note packets in question, each with what the question is."""
         wider, narrower = found.wider, found.narrower
@@ -301,10 +300,15 @@ class _Work:
             (narrower - wider, (NARROW,)),
             (wider & narrower, (WIDEN, NARROW)),
         ):
-            for name, share in _perhaps(space, (*right, *left)):
-                conduit = self.conduits.get(name, "")
-                rows = rows_of(share, *pair, rule=name, conduit=conduit, why=found.why)
-                self.unknown += (replace(row, may=may) for row in rows)
+            for name, share in perhaps(space, (*right, *left)):
+                rows = self._rows(share, pair, name, rest)
+                self.unknown += (replace(row, may=may, why=found.why) for row in rows)
+
+    def _rows(self, share: Space, pair: Pair, rule: str, rest: Rest) -> Iterator[Row]:
+        """Yield packets that a rule decides about."""
+        conduit = self.conduits.get(rule, "")
+        everything = rule in NO_RULE and rest.equals(share)
+        return rows_of(share, *pair, rule=rule, conduit=conduit, rest=everything)
 
     def _mark_zones(self, pair: Pair, marked: set[int]) -> None:
         marked.update(self.zone_changes[zone] for zone in pair if zone in self.zone_changes)
@@ -321,63 +325,12 @@ class _Work:
         pending = [index for index in self.by_rule.get(name, ()) if index not in marked]
         if not pending:
             return
-        was, will = _match(name, left), _match(name, right)
-        moved = _otherwise(was, will)
+        was, will = match_of(name, left), match_of(name, right)
+        moved = in_question(was, will)
         for index in pending:
-            region = _either(was, will) if self.touched[index].placed else moved
+            region = matched(was, will) if self.touched[index].placed else moved
             if share & region:
                 marked.add(index)
-
-    # --- what must not be cut ----------------------------------------------------------------
-
-    def _guard(
-        self, pair: Pair, left: Sequence[Match], right: Sequence[Match], found: Difference
-    ) -> None:
-        """Note which guarded rules lose packets, or may."""
-        for match, share in deciders(found.less, left, allows=True):
-            if match.rule in self.guarded:
-                self._cut(match.rule, share, right, sure=True)
-        for match in left if found.unknown else ():
-            if match.rule in self.guarded and match.allows and match.can & found.unknown:
-                self._guard_one(pair, match, left, right)
-
-    def _guard_behind(self, pair: Pair, left: Sequence[Match], right: Sequence[Match]) -> None:
-        """Ask about guarded rules as if rules that deny above them, before and after, were not.
-
-        Such a rule may go as it came; that a flow does not pass now is no leave to cut it.
-        """
-        still = {match.rule for match in right if not match.allows}
-        above: set[str] = set()
-        for match in left:
-            if not match.allows and match.rule in still:
-                above.add(match.rule)
-            elif above and match.allows and match.rule in self.guarded:
-                self._guard_one(
-                    pair,
-                    match,
-                    [one for one in left if one.rule not in above],
-                    [one for one in right if one.rule not in above],
-                )
-
-    def _guard_one(
-        self, pair: Pair, rule: Match, left: Sequence[Match], right: Sequence[Match]
-    ) -> None:
-        """Ask only about the packets of one guarded rule."""
-        region = rule.can
-        found = between(*pair, _within(left, region), _within(right, region))
-        for match, share in deciders(found.less, left, allows=True):
-            if match.rule == rule.rule:
-                self._cut(rule.rule, share, right, sure=True)
-        doubt = found.unknown & rule.can
-        self._cut(rule.rule, doubt - permitted(right, doubt).sure, right, sure=False)
-
-    def _cut(self, rule: str, share: Space, right: Sequence[Match], *, sure: bool) -> None:
-        if self.guarded[rule]:
-            left_of = _match(rule, right)
-            share = share & (left_of.can if left_of else NOTHING)
-        known = self.cuts.get(rule)
-        if share and (known is None or (sure and not known.sure)):
-            self.cuts[rule] = Cut(rule=rule, example=str(share.example()), sure=sure)
 
     # --- what is not compared ----------------------------------------------------------------
 
@@ -393,15 +346,7 @@ class _Work:
         self._mark_zones(pair, self.unsure)
         for name in rules:
             self.unsure.update(self.by_rule.get(name, ()))
-        kept = [match for match in left if match.rule in self.guarded and match.allows]
-        for match in kept:
-            if len(kept) * (len(left) + len(right)) > _PAIR_EFFORT:
-                self._cut(match.rule, match.can & REAL, right, sure=False)
-                continue
-            try:
-                self._guard_one(pair, match, left, right)
-            except TooComplexError:
-                self._cut(match.rule, match.can & REAL, right, sure=False)
+        self.cuts.note_uncompared(pair, left, right)
 
     def _too_complex(self, pair: Pair, why: str) -> None:
         enter, leave = pair
@@ -415,48 +360,6 @@ class _Work:
         )
 
 
-def shares(space: Space, chain: Sequence[Match]) -> Iterator[tuple[Match, Space]]:
-    """Yield the rules that permit packets, each with those it is the first for.
-
-    Args:
-        space: packets that are surely permitted.
-        chain: by these rules.
-    """
-    left = space
-    for match in chain:
-        if match.allows and (share := match.sure & left):
-            yield match, share
-            left = left - match.sure
-        if not left:
-            return
-    for match, share in deciders(left, chain, allows=True):
-        yield match, share
-        left = left - share
-
-
-def deciders(
-    space: Space, chain: Iterable[Match], *, allows: bool
-) -> Iterator[tuple[Match, Space]]:
-    """Yield the rules that may permit packets, or deny them, each with what may reach it."""
-    left = space
-    for match in chain:
-        if not left:
-            return
-        if match.allows is allows and (share := match.can & left):
-            yield match, share
-        left = left - match.sure
-
-
-def _perhaps(space: Space, chain: Iterable[Match]) -> Iterator[tuple[str, Space]]:
-    """Yield packets by the first rule that may permit them; the rest by none."""
-    left = space
-    for match in chain:
-        if match.allows and (share := match.can & left):
-            yield match.rule, share
-            left = left - match.can
-    yield "", left
-
-
 def _joined(rule: Rule, named: Sequence[str]) -> Iterator[Pair]:
     """Yield the pairs of zones between which a rule stands."""
     if rule.disabled:
@@ -464,30 +367,6 @@ def _joined(rule: Rule, named: Sequence[str]) -> Iterator[Pair]:
     enters = named if ANY in rule.from_zones else rule.from_zones
     leaves = named if ANY in rule.to_zones else rule.to_zones
     yield from ((one, other) for one in enters for other in leaves if joins(rule, one, other))
-
-
-def _match(name: str, chain: Iterable[Match]) -> Match | None:
-    return next((match for match in chain if match.rule == name), None)
-
-
-def _either(was: Match | None, will: Match | None) -> Space:
-    """Return the packets that a rule can match before or after."""
-    return (was.can if was else NOTHING) | (will.can if will else NOTHING)
-
-
-def _otherwise(was: Match | None, will: Match | None) -> Space:
-    """Return the packets of which a rule may say another thing after than before."""
-    if was is None or will is None or was.allows is not will.allows:
-        return _either(was, will)
-    if (was.can, was.sure, was.why) == (will.can, will.sure, will.why):
-        return NOTHING
-    return (was.can - will.sure) | (will.can - was.sure)
-
-
-def _within(chain: Iterable[Match], region: Space) -> tuple[Match, ...]:
-    """Return a chain as packets of a region meet it."""
-    parts = (replace(match, can=match.can & region, sure=match.sure & region) for match in chain)
-    return tuple(match for match in parts if match.can)
 
 
 def _whole_zone(zone: str, why: str) -> Iterator[Row]:

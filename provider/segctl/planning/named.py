@@ -71,8 +71,7 @@ def objects_of(names: Iterable[str], objects: Mapping[str, Sequence[Item]]) -> I
 
 def shown_of(provider: Provider, live: Live) -> Callable[[str], str]:
     """Return what a snapshot keeps of a field that segctl does not know, on this platform."""
-    shown: Callable[[str], str] = getattr(words_of(provider, live), "shown", str)
-    return shown
+    return words_of(provider, live).shown
 
 
 def digests_of(names: Iterable[str], live: Live, provider: Provider) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from segctl.inventory.schema import LEVELS, schema_of, variables_schema
+from segctl.inventory.schema import LEVELS
+from segctl.inventory.schema_document import schema_of, variables_schema
 from segctl.inventory.shapes import Cases, Either, Field, Free, Many, Record, Scalar
 from segctl.model.site import ZONE_KINDS
 from segctl.playbook.model import DAYS

@@ -9,7 +9,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from segctl.analysis.effective import Reading
-from segctl.analysis.words import Literally
+from segctl.analysis.words import Literally, as_platform
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import (
     DeclaredPolicy,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from segctl.analysis.decide import Packet
-    from segctl.analysis.words import Platform
+    from segctl.analysis.words import Platform, Vocabulary
     from segctl.model.diff import Change
     from segctl.model.items import Item
     from segctl.model.policy import FirewallZone
@@ -341,7 +341,7 @@ class Wording(Protocol):
     anything: it cannot be told what such a rule permits.
     """
 
-    def words(self, live: Live | None) -> Platform:
+    def words(self, live: Live | None) -> Vocabulary:
         """Return what is known of a device's words; without one, of what is declared. Pure."""
         ...
 
@@ -406,7 +406,7 @@ def declared_for(found: Provider, policy: Policy, live: Live) -> Reading:
 
 def words_of(found: Provider, live: Live | None) -> Platform:
     """Return what a platform knows of the words in its rules."""
-    return found.words(live) if isinstance(found, Wording) else Literally()
+    return as_platform(found.words(live)) if isinstance(found, Wording) else Literally()
 
 
 def provider(platform: str) -> Provider:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from segctl.compiler.naming import below
 from segctl.model.policy import ApplicationGroup, Rule
 from segctl.model.wording import traffic_of
 from segctl.planning.plan import OPS
@@ -63,13 +64,26 @@ def change_lines(
 
 
 def brief_lines(changes: Iterable[Change]) -> Iterator[Line]:
-    """Yield a line a rule; objects are counted."""
+    """Yield a line a rule, one for those that a conduit has between the same zones.
+
+    Objects are counted.
+    """
     counts: Counter[tuple[str, str]] = Counter()
+    alike: dict[tuple[str, ...], list[Change]] = {}
     for change in changes:
         if change.kind != "rule":
             counts[change.op, change.kind] += 1
             continue
-        yield _rule_head(change, "  ", f"  {gist_of(change.item)}")
+        one = change.op == "rename" or below(change.name, change.conduit) == change.name
+        of = change.name if one else change.conduit
+        alike.setdefault((change.op, of, gist_of(change.item)), []).append(change)
+    for (_, conduit, gist), group in alike.items():
+        if len(group) == 1:
+            yield _rule_head(group[0], "  ", f"  {gist}")
+            continue
+        sign, style = SIGNS[group[0].op]
+        names = ", ".join(below(change.name, conduit) for change in group)
+        yield Line(lead=f"  {sign} ", text=f"rules {conduit}: {names}  {gist}", style=style)
     for op in OPS:
         found = [counted(number, kind) for (one, kind), number in counts.items() if one == op]
         if found:

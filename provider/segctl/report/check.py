@@ -7,9 +7,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.answer import Answer
+from segctl.analysis.extents import joined, names_text, service_list, time_list
 from segctl.fleet import Failure
 from segctl.model.errors import problem_json
-from segctl.report.extents import joined, names_text, service_list, time_list
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.policies import policy_json, policy_text

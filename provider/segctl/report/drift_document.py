@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from segctl.drift.report import DRIFT_KINDS, Unchecked
+from segctl.drift.items import DRIFT_KINDS
+from segctl.drift.report import Unchecked
 from segctl.model.errors import problem_json
 from segctl.planning.documents import change_json, pair_json, unmanaged_json
 from segctl.planning.findings import (
@@ -21,7 +22,9 @@ from segctl.providers.state import UNREAD
 from segctl.report.provenance import provenance_json
 
 if TYPE_CHECKING:
-    from segctl.drift.report import AcceptedItem, DeviceDrift, DriftItem, DriftReport
+    from segctl.drift.acceptance import AcceptedItem
+    from segctl.drift.items import DriftItem
+    from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.report.provenance import Provenance
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.drift.report import DRIFT_KINDS, MOVED, Unchecked
+from segctl.drift.items import DRIFT_KINDS, MOVED
+from segctl.drift.report import Unchecked
 from segctl.model.errors import Problem
 from segctl.planning.findings import (
     BLOCKED,
@@ -34,7 +35,8 @@ from segctl.report.plan_text import DOUBT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
+    from segctl.drift.items import DriftItem
+    from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.model.diff import Change
     from segctl.report.provenance import Provenance
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl.compiler.naming import below
-from segctl.drift.report import BLOCK, DRIFT_KINDS, MOVED, Unchecked
+from segctl.drift.items import BLOCK, DRIFT_KINDS, MOVED
+from segctl.drift.report import Unchecked
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE
 from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
@@ -17,7 +18,8 @@ from segctl.report.provenance import provenance_text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from segctl.drift.report import AcceptedItem, DeviceDrift, DriftReport, Status
+    from segctl.drift.acceptance import AcceptedItem
+    from segctl.drift.report import DeviceDrift, DriftReport, Status
     from segctl.model.diff import Change
     from segctl.providers.base import Author
     from segctl.report.provenance import Provenance
@@ -59,7 +61,7 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
         style = "bold red" if finding in told[HOLE] else "yellow"
         yield Line(lead=f"  ! {word}: ", text=f"{finding.message}{hint}", style=style)
         if finding in told[HOLE]:
-            yield from _by(authors.get(("rule", finding.subject)))
+            yield from _by(authors.pop(("rule", finding.subject), None))
         elif finding in device.told(MOVED):
             yield from _by(authors.get((BLOCK, finding.subject)))
     for kind in dict.fromkeys(DRIFT_KINDS.values()):

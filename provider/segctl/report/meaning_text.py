@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
 from typing import TYPE_CHECKING
 
+from segctl.analysis.compare import OTHER_ZONE
+from segctl.analysis.rows import Row, products
+from segctl.compiler.naming import below
 from segctl.model.policy import ANY
 from segctl.model.wording import list_text
-from segctl.planning.meaning import NARROW, WIDEN
+from segctl.planning.meaning import NARROW, NO_RULE, WIDEN
 from segctl.report.folding import applications_text
 from segctl.report.labels import label_of
 from segctl.report.lines import Line
@@ -14,7 +18,6 @@ from segctl.report.lines import Line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.rows import Row
     from segctl.model.diff import Change
     from segctl.planning.meaning import Mark, Meaning
     from segctl.planning.plan import DevicePlan
@@ -62,32 +65,60 @@ def headings(meant: Meaning) -> tuple[tuple[str, str, Sequence[Row]], ...]:
 
 
 def meaning_lines(device: DevicePlan, *, brief: bool = False) -> Iterator[Line]:
-    """Yield what a device's plan means, by conduit; `brief` only says how many rows there are."""
+    """Yield what a device's plan means; `brief` only says how many lines that would be."""
     meant = device.meaning
     if not device.changes:
         return
     if meant is None:
         yield Line(text=f"  {_NOT_COMPUTED}", style="yellow")
         return
-    if not any(rows for _, _, rows in headings(meant)):
+    found = [
+        (title.lower(), style, texts)
+        for title, style, rows in headings(meant)
+        if (texts := texts_of(rows, device.platform))
+    ]
+    if not found:
         yield Line(text="  it permits exactly what was permitted before", style="dim")
-        return
-    for title, style, rows in headings(meant):
-        if rows:
-            count = f" ({len(rows)})" if brief or len(rows) > _SHOWN else ""
-            yield Line(text=f"  {title.lower()}{count}", style="bold")
-            yield from () if brief else _rows(rows, device.platform, style)
+    elif brief:
+        counts = (f"  {title} ({len(texts)})" for title, _, texts in found)
+        yield Line(text="".join(counts), style="bold")
+    for title, style, texts in found if not brief else ():
+        count = f" ({len(texts)})" if len(texts) > _SHOWN else ""
+        yield Line(text=f"  {title}{count}", style="bold")
+        for text in texts[:_SHOWN]:
+            yield Line(lead="    ", text=text, style=style)
+        if count:
+            text = f"    … and {len(texts) - _SHOWN} more: --json has them all"
+            yield Line(text=text, style=style)
 
 
-def _rows(rows: Sequence[Row], platform: str, style: str) -> Iterator[Line]:
-    conduit: str | None = None
-    for row in rows[:_SHOWN]:
-        if row.conduit != conduit:
-            conduit = row.conduit
-            yield Line(lead=f"    conduit {conduit}" if conduit else "    no conduit")
-        yield Line(lead="      ", text=row_text(row, platform), style=style)
-    if len(rows) > _SHOWN:
-        yield Line(text=f"      … and {len(rows) - _SHOWN} more: --json has them all", style=style)
+def texts_of(rows: Iterable[Row], platform: str) -> list[str]:
+    """Say which packets rows are about, by which rule, and why they are in question.
+
+    A line for each row, but one only for all that no rule matches, whatever its zones.
+    """
+    grouped: dict[Row, list[Row]] = {}
+    for row in rows:
+        key = row
+        if row.rest:
+            key = Row(from_zones=(), to_zones=(), rule=row.rule, may=row.may, why=row.why)
+        grouped.setdefault(key, []).append(row)
+    return [
+        row_text(key, platform) if key.from_zones else _rest_text(same)
+        for key, same in grouped.items()
+    ]
+
+
+def _rest_text(rows: Sequence[Row]) -> str:
+    pairs = {pair for row in rows for pair in product(row.from_zones, row.to_zones)}
+    named = {zone for pair in pairs for zone in pair}
+    if len(named) > 1 and pairs == set(permutations(named, 2)):
+        *most, last = sorted(named, key=lambda zone: (zone == OTHER_ZONE, zone))
+        zones = f"between {', '.join(most)} and {last}"
+    else:
+        zones = "; ".join(_zones(*sides) for sides in sorted(products(pairs)))
+    above = "above " if rows[0].rule else ""
+    return _whole(rows[0], f"{zones}; whatever no rule {above}matches")
 
 
 def row_text(row: Row, platform: str) -> str:
@@ -99,16 +130,30 @@ def row_text(row: Row, platform: str) -> str:
         ("applications", row.applications, "applications"),
         ("services", row.services, "services"),
     )
-    parts = [f"{', '.join(row.from_zones)} → {', '.join(row.to_zones)}"]
+    parts = [_zones(row.from_zones, row.to_zones)]
     for field, values, name in said:
         negated = name in row.negated
         folded = field == "applications" and values != (ANY,)
         shown = (applications_text(values, platform),) if folded else values
         parts.append(f"{label_of(field)} {list_text(shown, negated=negated)}")
     parts += [f"at {', '.join(row.times)}"] if row.times else []
-    rule = f"{row.rule}: " if row.rule else ""
+    return _whole(row, "; ".join(parts))
+
+
+def _zones(enters: Sequence[str], leaves: Sequence[str]) -> str:
+    return f"{', '.join(enters)} → {', '.join(leaves)}"
+
+
+def _whole(row: Row, packets: str) -> str:
+    """Put the rule before packets, with its conduit where its name does not say it."""
+    where = ""
+    if row.rule not in NO_RULE and not row.conduit:
+        where = " (no conduit)"
+    elif row.conduit and below(row.rule, row.conduit) == row.rule:
+        where = f" (conduit {row.conduit})"
+    rule = f"{row.rule}{where}: " if row.rule else ""
     why = [_MAY.get(row.may, ""), *row.why]
-    return rule + "; ".join(parts) + "".join(f" — {one}" for one in why if one)
+    return rule + packets + "".join(f" — {one}" for one in why if one)
 
 
 def sentences(title: str, plans: Iterable[DevicePlan]) -> Iterator[tuple[str, str]]:
@@ -118,4 +163,4 @@ def sentences(title: str, plans: Iterable[DevicePlan]) -> Iterator[tuple[str, st
             yield device.name, _NOT_COMPUTED
         for name, _, rows in headings(device.meaning) if device.meaning else ():
             if name == title:
-                yield from ((device.name, row_text(row, device.platform)) for row in rows)
+                yield from ((device.name, text) for text in texts_of(rows, device.platform))

@@ -31,11 +31,16 @@ def plan_text(
         plan: the plan.
         failures: devices that could not be planned.
         diff: also the script that apply will send.
-        brief: one line a rule, objects counted.
+        brief: rules by their names, objects counted.
     """
     shared = shared_findings(plan.devices)
-    for device in plan.devices:
+    long = False
+    for index, device in enumerate(plan.devices):
+        before, long = long, bool(device.changes) and not brief
+        if index and (before or long):
+            yield Line()
         yield from device_text(device, diff=diff, brief=brief, told=shared)
+    if plan.devices:
         yield Line()
     for finding, names in shared.items():
         yield finding_line(finding, names)
@@ -89,12 +94,13 @@ def device_text(
     told: Container[Problem] = (),
 ) -> Iterator[Line]:
     """Yield one device's part of a plan, without the findings that are `told` for several."""
-    yield _device_head(device)
+    yield _device_head(device, "" if device.changes or not device.in_sync else "in sync")
     for finding in device.findings:
         if finding.kind != DOUBT and finding not in told:
             yield finding_line(finding)
     if not device.changes:
-        yield _unchanged(device)
+        if not device.in_sync:
+            yield _unchanged(device)
         return
     if device.purge:
         yield Line(
@@ -121,16 +127,16 @@ def pending_text(devices: Iterable[DevicePlan]) -> Iterator[Line]:
 
 
 def _unchanged(device: DevicePlan) -> Line:
-    if device.in_sync:
-        return Line(text="  in sync", style="green")
     if device.state.unsettled:
         text = "  nothing to change; segctl apply settles what is said above"
         return Line(text=text, style="yellow")
     return Line(text="  nothing to change, but not in sync: see the errors above", style="red")
 
 
-def _device_head(device: DevicePlan) -> Line:
-    return Line(lead=f"{device.name}  ", text=f"({device_facts(device)})", lead_style="bold")
+def _device_head(device: DevicePlan, state: str = "") -> Line:
+    text = f"{state}  ({device_facts(device)})" if state else f"({device_facts(device)})"
+    style = "green" if state else ""
+    return Line(lead=f"{device.name}  ", text=text, lead_style="bold", style=style)
 
 
 def device_facts(device: DevicePlan) -> str:

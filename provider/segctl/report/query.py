@@ -5,10 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.by_rule import STATES
-from segctl.analysis.series import gets_through
-from segctl.fleet import Failure
-from segctl.model.errors import problem_json
-from segctl.report.extents import (
+from segctl.analysis.extents import (
     address_list,
     address_text,
     joined,
@@ -16,6 +13,9 @@ from segctl.report.extents import (
     service_list,
     time_list,
 )
+from segctl.analysis.series import gets_through
+from segctl.fleet import Failure
+from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.system.inert import csv_line

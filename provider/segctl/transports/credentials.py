@@ -17,7 +17,8 @@ import stat
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from segctl.model.errors import AuthError, UsageError
 
@@ -47,11 +48,12 @@ class Secret:
     `sealed` is the vault text it was opened from, if any.
     """
 
-    __slots__ = ("_value", "sealed")
+    __slots__ = ("__weakref__", "_value", "sealed")
 
     def __init__(self, value: str, sealed: Sealed | None = None) -> None:
         self._value = value
         self.sealed = sealed
+        _HELD[id(self)] = self
 
     def reveal(self) -> str:
         """Return the secret itself."""
@@ -75,6 +77,20 @@ class Secret:
         """Refuse to be pickled: secrets do not travel."""
         message = "a Secret cannot be pickled"
         raise TypeError(message)
+
+
+#: Every secret that exists, for as long as it does: texts of errors must not repeat one.
+_HELD: Final[WeakValueDictionary[int, Secret]] = WeakValueDictionary()
+
+
+def held_secrets() -> list[str]:
+    """Return every secret that this process holds.
+
+    Objects are not searched for them (`gc.get_objects`): that breaks tuples which other threads
+    are just making, with a SystemError in the middle of a change.
+    """
+    found = (reference() for reference in _HELD.valuerefs())
+    return [secret.reveal() for secret in found if secret is not None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

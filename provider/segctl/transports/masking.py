@@ -5,7 +5,6 @@ Such a text comes from a library or the interpreter, and may repeat anything.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-from segctl.transports.credentials import Secret
+from segctl.transports.credentials import held_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +44,7 @@ def masked(text: str, environment: Mapping[str, str] | None = None) -> str:
 def _secrets(environment: Mapping[str, str] | None) -> Iterator[str]:
     env = os.environ if environment is None else environment
     held = [value for name, value in env.items() if _SECRET.fullmatch(name)]
-    # a defect is rare, and a list of secrets kept for it would keep secrets that are done with
-    held += [one.reveal() for one in gc.get_objects() if type(one) is Secret]
+    held += held_secrets()
     for value in held:
         for one in {value, value.strip()}:
             yield one

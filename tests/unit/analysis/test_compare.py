@@ -18,7 +18,7 @@ from segctl.analysis.compare import (
     zones,
 )
 from segctl.analysis.effective import Reading
-from segctl.analysis.space import Space
+from segctl.analysis.space import Names, Space
 from segctl.model.policy import (
     ANY,
     Address,
@@ -337,3 +337,51 @@ def test_ten_thousand_pairs_of_zones_share_their_answers() -> None:
     found = list(compare(reading(*rules), opened))
     assert len(found) == 101 * 100
     assert len({id(one.more) for one in found}) == 99 + 1  # those with a rule, and all others
+
+
+# --- told by the names of groups -----------------------------------------------------------------
+
+STAFF = replace(OURS, users=("staff",))
+
+
+def test_a_new_rule_for_a_group_permits_its_members_and_nobody_else() -> None:
+    exact = changed(reading(), reading(STAFF))
+    assert exact.unknown
+    told = exact.by_groups()
+    assert not told.unknown
+    assert not told.why
+    assert {box.user for box in told.more.boxes} == {Names(frozenset({"staff"}))}
+    assert told.more == exact.more
+
+
+def test_a_rule_that_is_narrowed_to_a_group_cuts_all_others() -> None:
+    told = changed(reading(OURS), reading(STAFF)).by_groups()
+    assert not told.unknown
+    assert not told.more
+    (box,) = told.less.least().boxes
+    assert box.user == Names(frozenset({"staff"}), but=True)
+
+
+def test_it_cannot_be_told_where_it_matters_who_is_in_two_groups() -> None:
+    both = replace(STAFF, users=("staff", "vendor"))
+    told = changed(reading(STAFF), reading(both)).by_groups()
+    assert told.unknown
+    assert told.why == (
+        "ours: who is in staff only the device knows",
+        "ours: who is in vendor only the device knows",
+    )
+    assert not told.less
+
+
+def test_another_doubt_beside_a_group_stays() -> None:
+    """Nobody knows who is in the group, nor what the region is."""
+    told = changed(reading(), reading(replace(STAFF, sources=("CN",)))).by_groups()
+    assert told.unknown
+    assert not told.more
+    assert any("CN" in why for why in told.why)
+
+
+def test_groups_of_two_devices_are_not_the_same() -> None:
+    other = replace(STAFF, action="deny")
+    told = changed(reading(STAFF), reading(other, BASE), alike=False).by_groups()
+    assert told.unknown

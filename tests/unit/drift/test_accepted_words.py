@@ -16,7 +16,8 @@ import pytest
 
 import segctl
 from segctl.drift.baseline import baseline_text, read_baseline
-from segctl.drift.report import DeviceDrift, DriftReport, drift_of, items_of
+from segctl.drift.items import items_of
+from segctl.drift.report import DeviceDrift, DriftReport, drift_of
 from segctl.model.diff import Change
 from segctl.model.errors import Problem
 from segctl.model.policy import Rule
@@ -25,7 +26,7 @@ from segctl.providers.base import essence
 from segctl.providers.nftables import noted
 
 if TYPE_CHECKING:
-    from segctl.drift.report import DriftItem
+    from segctl.drift.items import DriftItem
 
 SOURCES = Path(segctl.__file__).parent
 NFTABLES = SOURCES / "providers/nftables"

@@ -8,16 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from segctl.drift.acceptance import Accepted, AcceptedItem, judge
 from segctl.drift.baseline import baseline_text, read_baseline
-from segctl.drift.report import (
-    Accepted,
-    AcceptedItem,
-    DeviceDrift,
-    DriftItem,
-    DriftReport,
-    Unchecked,
-    judge,
-)
+from segctl.drift.items import DriftItem
+from segctl.drift.report import DeviceDrift, DriftReport, Unchecked
 from segctl.model.errors import InventoryError
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from segctl.drift.report import Accepted, Counts, Unchecked, drift_of, items_of
+from segctl.drift.acceptance import Accepted
+from segctl.drift.items import items_of
+from segctl.drift.report import Counts, Unchecked, drift_of
 from segctl.fleet import Failure
 from segctl.model.diff import Anchor, Change
 from segctl.model.errors import Problem

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from segctl.drift.report import items_of
+from segctl.drift.items import items_of
 from segctl.model.errors import ParseError, SegctlError, UnsupportedError
 from segctl.model.site import Flow, ProtocolUse
 from segctl.planning.make import plan_device

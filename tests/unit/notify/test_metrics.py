@@ -11,14 +11,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from segctl.drift.report import (
-    Accepted,
-    AcceptedItem,
-    DeviceDrift,
-    DriftItem,
-    DriftReport,
-    Unchecked,
-)
+from segctl.drift.acceptance import Accepted, AcceptedItem
+from segctl.drift.items import DriftItem
+from segctl.drift.report import DeviceDrift, DriftReport, Unchecked
 from segctl.model.errors import DeliveryError
 from segctl.model.site import Conduit
 from segctl.notify.metrics import collect, exposition, gateway_headers, push

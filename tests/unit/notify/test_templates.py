@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segctl.drift.report import DeviceDrift, DriftItem, DriftReport, Unchecked
+from segctl.drift.items import DriftItem
+from segctl.drift.report import DeviceDrift, DriftReport, Unchecked
 from segctl.model.errors import UsageError
 from segctl.notify import Message, message_of, template
 from segctl.providers.base import Author

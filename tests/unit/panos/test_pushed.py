@@ -10,7 +10,7 @@ import pytest
 
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import Box, Space, addresses, service
-from segctl.drift.report import items_of
+from segctl.drift.items import items_of
 from segctl.model.addresses import interval
 from segctl.model.errors import ConnectError
 from segctl.model.policy import DefaultRule

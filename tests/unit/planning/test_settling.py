@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.compiler.build import Desired
-from segctl.drift.report import items_of
+from segctl.drift.items import items_of
 from segctl.model.errors import ApplyError, JournalError, LockedError, StalePlanError, VerifyError
 from segctl.model.site import Device, ZoneBinding
 from segctl.planning.apply import Order, Outcome, apply_device, check_device, outcome_of

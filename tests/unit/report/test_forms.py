@@ -17,7 +17,8 @@ from markdown_it import MarkdownIt
 from pydantic_sarif import model
 
 from segctl.analysis.rows import Row
-from segctl.drift.report import Accepted, drift_of
+from segctl.drift.acceptance import Accepted
+from segctl.drift.report import drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import InventoryError, Problem, UsageError
 from segctl.model.site import Source

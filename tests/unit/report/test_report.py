@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segctl.drift.report import Accepted, drift_of
+from segctl.drift.acceptance import Accepted
+from segctl.drift.report import drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import Problem
 from segctl.planning.apply import Outcome
@@ -220,6 +221,32 @@ def test_in_brief_rules_are_lines_and_objects_are_counted() -> None:
     assert "  + rule a.poll  allow SUPV → CTRL\n  + 3 addresses\n  - 1 tag\n" in found
 
 
+def test_in_brief_rules_of_a_conduit_between_the_same_zones_are_one_line() -> None:
+    found = text(
+        device(
+            change("create", name="a.poll", after=RULE),
+            change("create", name="a.read", after=RULE),
+            change("create", name="a.back", after=RULE | {"to_zones": ["DMZ"]}),
+            change("create", name="theirs", after=RULE),
+            change("delete", name="a.old", before=RULE),
+        ),
+        brief=True,
+    )
+    assert (
+        "  + rules a: poll, read  allow SUPV → CTRL\n  + rule a.back  allow SUPV → DMZ\n"
+        "  + rule theirs  allow SUPV → CTRL\n  - rule a.old  allow SUPV → CTRL\n"
+    ) in found
+
+
+def test_devices_in_sync_stand_below_each_other_and_changes_apart() -> None:
+    quiet, busy = device(), device(change("create", "address", "x", after={"value": "1"}))
+    found = text(quiet, replace(quiet, name="fw2"), replace(busy, name="fw3"))
+    assert "0 rules)\nfw2  in sync" in found
+    assert "0 rules)\n\nfw3  (" in found
+    assert "\n\nPlan: 1 to create" in found
+    assert "\n\nfw3" not in text(quiet, replace(busy, name="fw3"), brief=True)
+
+
 def test_a_purge_is_said_first() -> None:
     found = text(device(change("delete", name="theirs", conduit="", before=RULE), purge=2))
     assert found.index("deletes 2 rules of others") < found.index("theirs")
@@ -302,7 +329,7 @@ def test_the_same_note_is_told_once_with_its_devices() -> None:
 
 def test_a_device_in_sync_and_one_that_failed() -> None:
     found = text(device(), failures=[Failure(device="fw2", code="locked", message="by jane")])
-    assert "\n  in sync\n" in found
+    assert found.startswith("fw1  in sync  (PAN-OS 11.1.6, 0 rules)\n")
     assert "fw2\n  ! locked: by jane\n" in found
     assert found.endswith("No changes. 2 devices; 1 could not be planned.")
     only = text(failures=[Failure(device="fw2", code="locked", message="by jane")])

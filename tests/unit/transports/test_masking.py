@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from urllib.parse import quote_plus
 
 import pytest
@@ -16,7 +19,7 @@ from segctl.transports.masking import masked
 URL = "https://robot:p%40ss-4711@chat.invalid/hooks/T0-B1?token=4712-x"
 
 
-@settings(max_examples=25, deadline=None)  # each looks at all objects made since collection
+@settings(deadline=None)
 @given(st.text(min_size=6).filter(lambda text: not set(text) <= set("* ")))
 def test_a_secret_that_is_held_is_masked_in_every_spelling(text: str) -> None:
     held = Secret(text)
@@ -51,6 +54,40 @@ def test_each_part_of_an_address_that_can_be_a_secret_is_masked(part: str) -> No
 def test_of_two_secrets_the_longer_leaves_nothing() -> None:
     env = {"SEGCTL_PASSWORD": "abc", "SEGCTL_PASSWORD_FW1": "abcdef"}
     assert masked("abcdef abc", env) == "*** ***"
+
+
+def test_a_secret_that_is_gone_is_not_kept() -> None:
+    assert masked("one equal to it stays", {}) == "one equal to it stays"
+    held, equal = Secret("equal-4711"), Secret("equal-4711")
+    del held
+    assert masked("equal-4711", {}) == "***"
+    del equal
+    assert masked("equal-4711", {}) == "equal-4711"
+
+
+def test_a_defect_of_one_device_does_not_break_the_work_for_others() -> None:
+    """A search through all objects breaks tuples that other threads are just making."""
+    ended = Event()
+
+    def work() -> int:
+        count = 0
+        while not ended.is_set():
+            count += len(tuple((number,) for number in range(40)))
+        return count
+
+    held = Secret("canary-0815")
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            others = [pool.submit(work) for _ in range(3)]
+            for _ in range(300):
+                assert masked(held.reveal(), {}) == "***"
+            ended.set()
+            assert all(other.result() for other in others)
+    finally:
+        ended.set()
+        sys.setswitchinterval(before)
 
 
 def test_a_defect_of_a_device_repeats_no_secret() -> None:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from segctl.drift.report import DeviceDrift, DriftItem, DriftReport
+    from segctl.drift.items import DriftItem
+    from segctl.drift.report import DeviceDrift, DriftReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

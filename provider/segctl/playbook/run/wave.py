@@ -8,8 +8,9 @@ from pathlib import Path
 from threading import Semaphore
 from typing import TYPE_CHECKING, TypeAlias
 
+from segctl.drift.acceptance import judge
 from segctl.drift.baseline import read_baseline
-from segctl.drift.report import items_of, judge
+from segctl.drift.items import items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
 from segctl.fleet.pool import each
