@@ -24,7 +24,7 @@ from segctl.cli.options import (
 )
 from segctl.cli.plan import Shown, show_plan
 from segctl.cli.prompts import approved
-from segctl.cli.screen import print_json, print_lines, tell, tell_failures
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures, tell_unrecorded
 from segctl.cli.signatures import VerifyOption
 from segctl.model.errors import PlanError, UsageError, WideningError
 from segctl.operations import apply as applying
@@ -202,6 +202,7 @@ def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
 def _print(settings: Settings, result: ApplyResult) -> int:
     """Print what became of the devices, and return the exit status."""
     from segctl.report import outcomes_json, outcomes_text
+    from segctl.report.outcomes import audit_text
 
     if result.status == "not_approved":
         tell("Not applied: nothing was changed.")
@@ -215,12 +216,15 @@ def _print(settings: Settings, result: ApplyResult) -> int:
     failed = (one for one in result.outcomes if one.status in {"failed", "unknown"})
     tell_failures((one.device, one.message) for one in failed)
     if settings.json:
-        document = outcomes_json(result.outcomes, result.plan.plan_id, written)
+        document = outcomes_json(result.outcomes, result.plan.plan_id, written, result.audit)
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(outcomes_text(result.outcomes))
         if not result.well and written:
             tell(f"The journal says what was done last on each device: {written}")
+        if recorded := audit_text(result.audit):
+            tell(recorded)
+    tell_unrecorded(result.audit)
     return OK if result.well else ERROR
 
 

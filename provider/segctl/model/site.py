@@ -239,6 +239,7 @@ class Device:
     default_rules: Literal["manage", "leave"] = "manage"
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
+    audit_comments: bool = False
     schedules: tuple[Schedule, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.model.errors import StalePlanError, UsageError, WideningError
+from segctl.operations.audit import record_of
 from segctl.operations.loading import load_inventory, refuse_writable
 from segctl.operations.plan import plan_loaded
 from segctl.operations.plan_files import mark_used, read_plan, refuse_used
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.apply import Order, Outcome
+    from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
     from segctl.planning.plan import DevicePlan, Plan
 
@@ -91,7 +93,7 @@ class ApplyResult:
     `failures`, because the plan's errors forbid it on the devices `barred`, or because it would
     permit more, as `widening` says. `not_approved`: nothing was applied, because the caller did
     not agree. `journal` is the file that says what was
-    done to which device last, if there is one.
+    done to which device last, if there is one. `audit` is where the run is on record.
     """
 
     status: Literal["ended", "refused", "not_approved"]
@@ -101,11 +103,14 @@ class ApplyResult:
     barred: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()
     journal: Path | None = None
+    audit: Record | None = None
 
     @property
     def well(self) -> bool:
-        """Whether every device is as planned."""
-        return self.status == "ended" and not any(one.status in FAILED for one in self.outcomes)
+        """Whether every device is as planned, and that is on record."""
+        recorded = self.audit is None or not self.audit.problems
+        done = not any(one.status in FAILED for one in self.outcomes)
+        return self.status == "ended" and done and recorded
 
 
 def apply_saved(
@@ -143,10 +148,12 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
     refuse_unsigned(loaded.connections, loaded.hosts)
     planned = plan_loaded(common, loaded, 24.0, progress)
     settled: dict[str, Outcome] = {}
+    audit: Record | None = None
     pending = [device for device in planned.plan.devices if device.state.unconfirmed]
     if pending and not planned.failures:
         if not options.approve_settling(pending):
             return ApplyResult(status="not_approved", plan=planned.plan)
+        audit = record_of("settle", planned.plan.plan_id, planned.plan.intent)
         settled = _settled(
             common,
             loaded,
@@ -154,9 +161,11 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
             pending,
             progress,
             no_widening=options.allowed.no_widening,
+            audit=audit,
         )
-        if any(outcome.status in FAILED for outcome in settled.values()):
-            return ApplyResult(status="ended", plan=planned.plan, outcomes=tuple(settled.values()))
+        ends = tuple(settled.values())
+        if audit.problems or any(outcome.status in FAILED for outcome in ends):
+            return ApplyResult(status="ended", plan=planned.plan, outcomes=ends, audit=audit)
         planned = plan_loaded(common, loaded, 24.0, progress)
     made = planned.plan
     barred = options.allowed.barred(made)
@@ -168,9 +177,10 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
             failures=planned.failures,
             barred=barred,
             widening=widening,
+            audit=audit,
         )
     if not options.approve(made):
-        return ApplyResult(status="not_approved", plan=made)
+        return ApplyResult(status="not_approved", plan=made, audit=audit)
     return _applied(common, loaded, made, options.allowed, progress, settled=settled)
 
 
@@ -187,12 +197,14 @@ def _settled(
     progress: Progress,
     *,
     no_widening: bool,
+    audit: Record,
 ) -> dict[str, Outcome]:
     """Keep what dead runs left on devices if it is as declared, else take it back."""
     from segctl.fleet import Brake, apply_plans
     from segctl.planning.apply import Order
 
     names = [device.name for device in pending]
+    audit.began(pending)
     brake = Brake()
     with (
         opened(common, len(names), progress) as executor,
@@ -203,10 +215,16 @@ def _settled(
             pending,
             loaded.connections,
             forks=common.forks,
-            order=Order(settle_only=True, no_widening=no_widening, journal=_journal(common, made)),
+            order=Order(
+                settle_only=True,
+                no_widening=no_widening,
+                journal=_journal(common, made),
+                origin=audit.origin,
+            ),
             brake=brake,
             report=report,
             executor=executor,
+            ended=audit.ended,
         )
     return {outcome.device: outcome for outcome in outcomes}
 
@@ -296,6 +314,7 @@ def _applied(
         journal=journal,
     )
     brake = Brake()
+    audit: Record | None = None
     with opened(common, len(names), progress) as executor, common.interrupts(brake.press):
         if file is not None and made.changes:
             stale = _stale(
@@ -303,6 +322,10 @@ def _applied(
             )
             if stale:
                 return ApplyResult(status="ended", plan=made, outcomes=stale)
+        if has_work(made):
+            audit = record_of("apply", made.plan_id, made.intent)
+            audit.began(made.devices)
+            order = replace(order, origin=audit.origin)
         with progress.devices(names) as report:
             outcomes = apply_plans(
                 made.devices,
@@ -312,12 +335,17 @@ def _applied(
                 brake=brake,
                 report=report,
                 executor=executor,
+                ended=audit.ended if audit is not None else _nowhere,
             )
     outcomes = tuple(_with_settled(one, (settled or {}).get(one.device)) for one in outcomes)
     if file is not None and not any(one.status in FAILED for one in outcomes):
         mark_used(file, made, progress)
     written = journal.file if journal.file.exists() else None
-    return ApplyResult(status="ended", plan=made, outcomes=outcomes, journal=written)
+    return ApplyResult(status="ended", plan=made, outcomes=outcomes, journal=written, audit=audit)
+
+
+def _nowhere(_outcome: Outcome) -> None:
+    """Record nothing: no device had anything to do."""
 
 
 def _with_settled(outcome: Outcome, before: Outcome | None) -> Outcome:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from segctl.fleet import Brake
 from segctl.model.errors import PlanError, StalePlanError, UsageError
+from segctl.operations.audit import record_of
 from segctl.operations.files import save
 from segctl.operations.loading import intent, load_inventory, refuse_writable, today, vault
 from segctl.operations.plan_files import expired
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
+    from segctl.planning.audit import Record
     from segctl.planning.plan import DevicePlan, Plan
     from segctl.playbook import Playbook
     from segctl.playbook.run.prepare import Prepared
@@ -120,6 +122,7 @@ class Rollout:
     `ended`: `result` says what became of every device. `not_reviewed`: nothing was changed,
     `result` says what is not as reviewed. `not_approved`: nothing was changed, because the caller
     did not agree. `state` is the state file, if it stays; `resume` the command that goes on.
+    `audit` is where it is on record.
     """
 
     status: Literal["ended", "not_reviewed", "not_approved"]
@@ -129,11 +132,13 @@ class Rollout:
     reviewed: str = ""
     state: Path | None = None
     resume: str = ""
+    audit: Record | None = None
 
     @property
     def well(self) -> bool:
-        """Whether all that was asked for is done."""
-        return self.status == "ended" and self.result.well
+        """Whether all that was asked for is done, and on record."""
+        recorded = self.audit is None or not self.audit.problems
+        return self.status == "ended" and self.result.well and recorded
 
 
 def prepare_plays(
@@ -271,6 +276,9 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
                 return _not_begun("not_approved", seen, options, playbook, reviewed)
             agreed = None if options.auto_approve else _agreed(seen)
         kept = _Kept(path=_path(options, state), state=state)
+        said = reviewed.intent if reviewed is not None else intent(common, loaded)
+        plan_id = reviewed.plan_id if reviewed else state.rollout_id
+        audit = record_of("playbook", plan_id, said, playbook=str(options.file))
         run = Run(
             forks=common.forks,
             brake=Brake(),
@@ -287,9 +295,10 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             begun=state.begun,
             begin=_beginner(kept),
             rollout_id=state.rollout_id,
+            record=audit,
             journal=journal_of(
                 state.rollout_id,
-                plan_id=reviewed.plan_id if reviewed else state.rollout_id,
+                plan_id=plan_id,
                 command=_again(common, options, _path(options, state)),
             ),
             resting_until=state.soak_until,
@@ -434,6 +443,7 @@ def _rolled(
         reviewed=state.reviewed[0] if state.reviewed else "",
         state=None if passing else path,
         resume="" if result.well else _again(common, options, path),
+        audit=run.record,
     )
 
 

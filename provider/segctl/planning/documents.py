@@ -31,7 +31,16 @@ from segctl.model.errors import PlanFormatError, Problem, problem_json
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
 from segctl.planning.meaning import Meaning
-from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Told, Unmanaged
+from segctl.planning.plan import (
+    FORMAT_VERSION,
+    Allowance,
+    Basis,
+    DevicePlan,
+    Intent,
+    Plan,
+    Told,
+    Unmanaged,
+)
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
@@ -120,9 +129,21 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
     told = [asdict(one) | {"finding": problem_json(one.finding)} for one in device.enforced]
     return (
         document
+        | _evidence_json(device)
         | ({"meaning": meaning_json(meant)} if meant else {})
         | ({"enforced": told} if told else {})
     )
+
+
+def _evidence_json(device: DevicePlan) -> dict[str, Any]:
+    """Return what a plan says for those who ask later; plans of earlier releases have none."""
+    found: dict[str, Any] = {
+        "held": device.held,
+        "tickets": dict(device.tickets),
+        "audit_comments": device.audit_comments,
+        "allowed": [one.as_json() for one in device.allowed],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -316,6 +337,7 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
         marks = (change.get("effect", "cannot tell") for change in document["changes"])
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
     values["enforced"] = tuple(map(_told, values.get("enforced", ())))
+    values["allowed"] = tuple(Allowance(**one) for one in values.get("allowed", ()))
     return DevicePlan(**values)
 
 

@@ -170,7 +170,16 @@ def compared(
         purge=len(purged),
         state=live.state,
         meaning=meant,
+        held=held.digest if every else digest,
+        tickets=_tickets(desired, every),
+        audit_comments=device.audit_comments and bool(every),
     )
+
+
+def _tickets(desired: Desired, changes: Iterable[Change]) -> dict[str, str]:
+    """Return the tickets of the conduits whose rules change, as far as these have one."""
+    changed = {change.conduit for change in changes}
+    return {name: text for name, text in sorted(desired.tickets.items()) if name in changed}
 
 
 def may_follow(desired: Desired, live: Live) -> bool:

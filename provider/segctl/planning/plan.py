@@ -53,6 +53,19 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A disruption that a plan was allowed when it was made: of which flow, by whom, and why."""
+
+    flow: str
+    by: str = ""
+    reason: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as documents hold it."""
+        return {"flow": self.flow, "by": self.by, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
     """The state of a live device on which a plan is based, part by part.
 
@@ -97,7 +110,9 @@ class DevicePlan:
     state of the live device that the plan is based on (None: nothing changes), and `fingerprint`
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
-    where that was asked.
+    where that was asked. `held` is a digest of what segctl manages on it now, as `desired` is of
+    what it should be; `tickets` are those of conduits, by the names of these. With `audit_comments`
+    each rule that is created or changed gets one. `allowed` are disruptions that are meant.
     """
 
     name: str
@@ -120,6 +135,10 @@ class DevicePlan:
     enforced: tuple[Told, ...] = ()
     state: DeviceState = field(default_factory=DeviceState)
     meaning: Meaning | None = None
+    held: str = ""
+    tickets: Mapping[str, str] = field(default_factory=dict[str, str])
+    audit_comments: bool = False
+    allowed: tuple[Allowance, ...] = ()
 
     @property
     def applyable(self) -> bool:

@@ -35,6 +35,7 @@ class DeviceResult:
     """The result of one device in one wave.
 
     `differences` from the reviewed plan are set if they are the reason why the device failed.
+    `notes` say what is missing as evidence although the device is as planned.
     """
 
     device: str
@@ -45,6 +46,7 @@ class DeviceResult:
     plan: DevicePlan | None = field(default=None, repr=False)
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def well(self) -> bool:

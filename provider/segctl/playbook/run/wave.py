@@ -14,6 +14,7 @@ from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
 from segctl.fleet.pool import each
 from segctl.fleet.run import apply_plans, plan_devices
+from segctl.model.errors import JournalError
 from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
@@ -232,6 +233,7 @@ class Wave:
             message=message,
             changes=outcome.changes,
             warnings=outcome.warnings,
+            notes=outcome.notes,
         )
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
@@ -274,6 +276,8 @@ class Wave:
         )
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
+        if not self._recorded(plans):
+            return
         with self._reporting(lane, names) as report:
             if self.together:
                 barrier = lane.barriers.get(task) or self._barrier(names)
@@ -287,9 +291,20 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     executor=None if lane.report else self.run.executor,
+                    ended=self.run.ended,
                 )
         for outcome in outcomes:
             self._note(outcome)
+
+    def _recorded(self, plans: Sequence[DevicePlan]) -> bool:
+        """Return whether the audit journal knows what is about to be changed; nothing is if not."""
+        try:
+            self.run.began(plans)
+        except JournalError as error:
+            for plan in plans:
+                self._set(plan, "failed", error.code, f"nothing was changed on it: {error}")
+            return False
+        return True
 
     def _settled(
         self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
@@ -299,6 +314,8 @@ class Wave:
         if not pending:
             return list(plans)
         names = [plan.name for plan in pending]
+        if not self._recorded(pending):
+            return [plan for plan in plans if plan.name not in names]
         with self._reporting(lane, names) as report:
             outcomes = apply_plans(
                 pending,
@@ -307,6 +324,7 @@ class Wave:
                 order=replace(self.run.order(), settle_only=True),
                 brake=self.run.brake,
                 report=report,
+                ended=self.run.ended,
             )
         failures = [one for one in outcomes if one.status in BAD]
         for outcome in failures:
@@ -354,7 +372,12 @@ class Wave:
 
         def one(plan: DevicePlan) -> Outcome:
             again = plan.name in unjudged
-            return verification.apply(plan, replace(order, judge_unchanged=again))
+            try:
+                outcome = verification.apply(plan, replace(order, judge_unchanged=again))
+            except BaseException as error:  # noqa: BLE001 - it is this device's result
+                outcome = failed(plan.name, error)
+            self.run.ended(outcome)
+            return outcome
 
         # one thread per device, without exception: those that wait must hear from every other
         ended = each(one, plans, len(plans), Brake())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -37,6 +38,7 @@ from segctl.providers.panos import (
     version,
 )
 from segctl.providers.panos.client import Client
+from segctl.providers.panos.comments import Comments
 from segctl.providers.panos.holding import TRIES, Holding
 from segctl.providers.panos.jobs import Commit, JobLostError, Jobs, last_commit
 from segctl.providers.panos.parse import COUNTED_KINDS
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
     from segctl.analysis.decide import Packet
-    from segctl.providers.base import Author
+    from segctl.providers.base import Author, DeviceLog
     from segctl.providers.panos.record import Record
     from segctl.providers.state import Unconfirmed
     from segctl.transports.target import Target
@@ -81,6 +83,7 @@ class PanosSession:
         self._writer = Writer(
             client=self._client, target=target, jobs=self._jobs, progress=progress
         )
+        self._comments = Comments(client=self._client, progress=progress)
         self._vsys = names.vsys_of(target.name, target.scope)
         self._base = names.vsys_path(self._vsys)
         self._run = Run()
@@ -98,6 +101,16 @@ class PanosSession:
     def warnings(self) -> Sequence[str]:
         """The device's warnings at validations and commits, in its own words."""
         return tuple(self._jobs.warnings)
+
+    @property
+    def commented(self) -> int:
+        """How many audit comments were written."""
+        return self._comments.written
+
+    @property
+    def uncommented(self) -> Sequence[str]:
+        """Why rules have no audit comment."""
+        return tuple(self._comments.missing)
 
     def begin(self, run: Run) -> None:
         """Set which run this is: its lock and its push record it."""
@@ -205,6 +218,12 @@ class PanosSession:
             user=self._target.user,
             pending=refusals.pending(self._client),
         )
+
+    def log(self, since: datetime | None) -> DeviceLog:
+        """Return the configuration log since a moment by our clock."""
+        self._progress("reading its log")
+        now = datetime.now(UTC)
+        return configlog.whole(self._target, self._ask, now=now, clock=self._clock(), since=since)
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML.
@@ -334,6 +353,7 @@ class PanosSession:
             self._writer.save()
             self._writer.write(list(etree.fromstring(self._push.script.encode())))
             self._writer.validate()
+            self._comments.write(self._base, self._run.comments)
             if self._last_check is not None:
                 self._last_check()
             self._commit("apply")
@@ -508,6 +528,7 @@ class PanosSession:
                 token=self._token,
                 plan=self._run.plan_id,
                 before=self._push.before,
+                note=self._run.note,
             )
         )
         self._holding.submitted = self._push.live = True
