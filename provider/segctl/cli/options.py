@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,3 +98,15 @@ def split_tags(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(
         tag for value in values or () for part in value.split(",") if (tag := part.strip())
     )
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment that ``--since`` names, in the time zone of this machine without one.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -249,7 +250,7 @@ def run_all(
         ended: SimpleQueue[int] = SimpleQueue()
         futures = [workers.executor.submit(work, item, line.link, *more) for item in items]
         for index, future in enumerate(futures):
-            future.add_done_callback(lambda _future, index=index: ended.put(index))
+            future.add_done_callback(partial(_put, ended, index))
         running = set(futures)
         gone = ""
         try:
@@ -261,7 +262,8 @@ def run_all(
                     continue
                 running.discard(futures[index])
                 if done is not None:
-                    done(index, _result(futures[index]))
+                    result = _result(futures[index])
+                    done(index, result)
         except BaseException:
             brake.press()
             line.look()
@@ -272,6 +274,10 @@ def run_all(
             future.cancel()
         found = _results(futures, running, gone)
         return list(found)
+
+
+def _put(ended: SimpleQueue[int], index: int, _future: object) -> None:
+    ended.put(index)
 
 
 def _results(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from segctl.model.errors import JournalError, UsageError, nearest
+from segctl.operations.history import selected_firewalls
 from segctl.planning.audit import Applied, Origin, Record, applied, journal_file
 from segctl.system import chain
 from segctl.system.inert import printable
@@ -146,10 +147,14 @@ def applies(
     """
     path = journal_file()
     found = _chain(path, ())
+    limited = common is not None and common.limit and not options.device
+    chosen: tuple[str, ...] = (options.device,) if options.device else ()
+    if common is not None and limited:
+        chosen = selected_firewalls(common, progress)
     rows = tuple(
         row
         for row in applied(found.entries)
-        if (not options.device or row.device == options.device)
+        if (not chosen or row.device in chosen)
         and (options.since is None or _after(row, options.since))
     )
     made = Applies(path=path, chain=found, rows=rows)
