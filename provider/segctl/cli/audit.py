@@ -19,7 +19,7 @@ from segctl.system.chain import read_head
 
 if TYPE_CHECKING:
     from segctl.cli.arguments import Settings
-    from segctl.operations.audit import Applies
+    from segctl.report.audit import Applies
     from segctl.system.chain import Head
 
 _VERIFY = "verify"

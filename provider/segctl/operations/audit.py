@@ -11,6 +11,7 @@ from uuid import uuid4
 from segctl.model.errors import JournalError, UsageError, nearest
 from segctl.operations.history import selected_firewalls
 from segctl.planning.audit import Applied, Origin, Record, applied, journal_file
+from segctl.report.audit import Applies, Moment
 from segctl.system import chain
 from segctl.system.inert import printable
 from segctl.transports.lock_owner import this_run
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from segctl.fleet import Failure
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Intent
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _AUTHORS: Final = ("SEGCTL_AUTHOR", "GITLAB_USER_LOGIN", "GITHUB_ACTOR")
 _AUTHOR_MOST: Final = 64
 #: A device logs to the second, by a clock that is compared with ours once.
-_SLACK: Final = timedelta(seconds=2)
+_SLACK: Final = timedelta(seconds=5)
 
 
 # --- recording -----------------------------------------------------------------------------------
@@ -77,44 +77,6 @@ class HistoryOptions:
     since: datetime | None = None
     device: str = ""
     log: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A line of a device's own log in the timeline, its time by our clock.
-
-    `of` is the run that the journal has for it. `foreign` says that it is not of a run on record:
-    of another administrator, or of our account when no run of this journal was at work.
-    """
-
-    time: str
-    line: Logged
-    of: str = ""
-    foreign: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applies:
-    """What was applied, from the journal in `path`, and the faults of its chain.
-
-    `moments` are lines of the device's own log, newest last; `failure` says why there are none.
-    `drift_seconds` is how far the device's clock is ahead of ours. `complete` says whether its log
-    was read back to its beginning, or to `since`.
-    """
-
-    path: Path
-    chain: Chain
-    rows: tuple[Applied, ...] = ()
-    moments: tuple[Moment, ...] = ()
-    failure: Failure | None = None
-    drift_seconds: int = 0
-    complete: bool = True
-    asked: bool = False
-
-    @property
-    def well(self) -> bool:
-        """Whether the chain is whole, and all that was asked for could be told."""
-        return not self.chain.faults and self.failure is None
 
 
 def verify_journal(expected: Sequence[Head] = ()) -> Applies:

@@ -41,6 +41,7 @@ from segctl.planning.plan import (
     Told,
     Unmanaged,
 )
+from segctl.providers.management import Management, Need, Plane
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
@@ -143,7 +144,18 @@ def _evidence_json(device: DevicePlan) -> dict[str, Any]:
         "audit_comments": device.audit_comments,
         "allowed": [one.as_json() for one in device.allowed],
     }
+    if device.management is not None:
+        found["management"] = _lists(asdict(device.management))
     return {name: value for name, value in found.items() if value}
+
+
+def _lists(value: Any) -> Any:
+    """Return a value with lists for tuples, however deep, as JSON gives it back."""
+    if isinstance(value, dict):
+        return {key: _lists(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        return [_lists(one) for one in cast("tuple[Any, ...]", value)]
+    return value
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -337,8 +349,22 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
         marks = (change.get("effect", "cannot tell") for change in document["changes"])
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
     values["enforced"] = tuple(map(_told, values.get("enforced", ())))
+    if "management" in values:
+        values["management"] = _management(values["management"])
     values["allowed"] = tuple(Allowance(**one) for one in values.get("allowed", ()))
     return DevicePlan(**values)
+
+
+def _management(document: Mapping[str, Any]) -> Management:
+    needs = (
+        Need(**one | {"hosts": tuple(one["hosts"]), "services": tuple(one["services"])})
+        for one in document["needs"]
+    )
+    return Management(
+        planes=tuple(Plane(**one) for one in document["planes"]),
+        needs=tuple(needs),
+        unread=tuple(document["unread"]),
+    )
 
 
 def _meaning(document: Mapping[str, Any], marks: tuple[Mark, ...]) -> Meaning:

@@ -173,6 +173,7 @@ def compared(
         held=held.digest if every else digest,
         tickets=_tickets(desired, every),
         audit_comments=device.audit_comments and bool(every),
+        management=live.management,
     )
 
 

@@ -10,7 +10,7 @@ import segctl
 from segctl.model.diff import Op
 from segctl.model.site import Position
 from segctl.planning import findings
-from segctl.planning.losses import MASS_DELETE
+from segctl.planning.losses import MANAGEMENT, MASS_DELETE
 from segctl.providers.state import UNREAD, DeviceState
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.planning.meaning import Meaning
+    from segctl.providers.management import Management
 
 FORMAT_VERSION: Final = "1.0"
 OPS: Final[tuple[Op, ...]] = get_args(Op)
@@ -112,7 +113,8 @@ class DevicePlan:
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
     where that was asked. `held` is a digest of what segctl manages on it now, as `desired` is of
     what it should be; `tickets` are those of conduits, by the names of these. With `audit_comments`
-    each rule that is created or changed gets one. `allowed` are disruptions that are meant.
+    each rule that is created or changed gets one. `allowed` are disruptions that are meant, and
+    `management` is how the device is managed and what it needs, None where it does not say.
     """
 
     name: str
@@ -139,6 +141,7 @@ class DevicePlan:
     tickets: Mapping[str, str] = field(default_factory=dict[str, str])
     audit_comments: bool = False
     allowed: tuple[Allowance, ...] = ()
+    management: Management | None = None
 
     @property
     def applyable(self) -> bool:
@@ -147,11 +150,13 @@ class DevicePlan:
 
     def barring(self, *, allow_mass_delete: bool = False) -> tuple[Problem, ...]:
         """Return the findings that forbid applying it, except those that are allowed."""
+        meant = {one.flow for one in self.allowed}
         return tuple(
             finding
             for finding in self.findings
             if finding.severity == "error"
             and not (allow_mass_delete and finding.kind == MASS_DELETE)
+            and not (finding.kind == MANAGEMENT and finding.subject in meant)
         )
 
     @property

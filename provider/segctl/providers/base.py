@@ -20,6 +20,7 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.protocols import by_function
+from segctl.providers.management import Management  # noqa: TC001 - snapshots are read by it
 from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
@@ -114,6 +115,8 @@ class Live:
     state: DeviceState = field(default_factory=DeviceState)
     #: rules of a management station, which are not in `others`
     pushed: Pushed = field(default_factory=Pushed)
+    #: how the device is managed and what it needs; None where it does not say
+    management: Management | None = None
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""

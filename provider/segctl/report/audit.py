@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from segctl.model.durations import format_duration
@@ -13,9 +13,12 @@ from segctl.system.inert import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from segctl.operations.audit import Applies, Moment
+    from segctl.fleet import Failure
     from segctl.planning.audit import Applied
+    from segctl.providers.base import Logged
+    from segctl.system.chain import Chain
 
 #: So much of a digest is shown to people.
 _DIGEST: Final = len("sha256:") + 12
@@ -61,6 +64,44 @@ COLUMNS: Final = (
     "client",
     "host",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A line of a device's own log in the timeline, its time by our clock.
+
+    `of` is the run that the journal has for it. `foreign` says that it is not of a run on record:
+    of another administrator, or of our account when no run of this journal was at work.
+    """
+
+    time: str
+    line: Logged
+    of: str = ""
+    foreign: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applies:
+    """What was applied, from the journal in `path`, and the faults of its chain.
+
+    `moments` are lines of the device's own log, newest last; `failure` says why there are none.
+    `drift_seconds` is how far the device's clock is ahead of ours. `complete` says whether its log
+    was read back to its beginning, or to `since`.
+    """
+
+    path: Path
+    chain: Chain
+    rows: tuple[Applied, ...] = ()
+    moments: tuple[Moment, ...] = ()
+    failure: Failure | None = None
+    drift_seconds: int = 0
+    complete: bool = True
+    asked: bool = False
+
+    @property
+    def well(self) -> bool:
+        """Whether the chain is whole, and all that was asked for could be told."""
+        return not self.chain.faults and self.failure is None
 
 
 # --- documents -----------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from segctl.providers import parsed
 from segctl.providers.base import Identity, Live
 from segctl.providers.panos import elements, locks, names, pushed, record, references, version
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.management import management
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
@@ -188,6 +189,7 @@ def _parse(document: bytes) -> PanosLive:
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
+    held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     boxes = snapshot.parts.get("containers")  # likewise
     return PanosLive(
@@ -202,7 +204,7 @@ def _parse(document: bytes) -> PanosLive:
         policy=ours,
         others=others,
         order=tuple(own.order),
-        zones=(*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones)),
+        zones=held_zones,
         known=put.beside(_known(own, rest, shared, rest_shared, applications)),
         taken=_taken(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
@@ -227,6 +229,7 @@ def _parse(document: bytes) -> PanosLive:
             None if held is None else small(host, "locks", held), record.of_vsys(own.rest)
         ),
         pushed=by_panorama,
+        management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
     )
 
 

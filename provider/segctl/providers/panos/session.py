@@ -222,8 +222,10 @@ class PanosSession:
     def log(self, since: datetime | None) -> DeviceLog:
         """Return the configuration log since a moment by our clock."""
         self._progress("reading its log")
-        now = datetime.now(UTC)
-        return configlog.whole(self._target, self._ask, now=now, clock=self._clock(), since=since)
+        asked = datetime.now(UTC)
+        clock = self._clock()
+        now = asked + (datetime.now(UTC) - asked) / 2
+        return configlog.whole(self._target, self._ask, now=now, clock=clock, since=since)
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML.
