@@ -15,9 +15,12 @@ from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
+    DisruptionOption,
     PlaybookOption,
+    ReasonOption,
     SkipTagsOption,
     TagsOption,
+    disruptions_of,
     given_to,
     only_with_playbook,
     split_tags,
@@ -73,6 +76,8 @@ def apply(
             help="Refuse what newly permits any traffic, and what cannot be told",
         ),
     ] = False,
+    allow_disruption: DisruptionOption = None,
+    reason: ReasonOption = "",
     verify: VerifyOption = None,
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
@@ -110,6 +115,11 @@ def apply(
     """
     settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
+    disruptions = disruptions_of(allow_disruption, reason)
+    if disruptions and (file is not None or reviewed is not None):
+        raise UsageError(
+            "what a saved plan may cut stands in it: plan again with --allow-disruption"
+        )
     shown = Shown(diff=diff, brief=brief)
     listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
     if playbook is not None:
@@ -133,6 +143,7 @@ def apply(
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
             no_widening=no_widening,
+            disruptions=disruptions,
         )
         if listing:
             return listing.show(settings, options, display)
@@ -141,7 +152,12 @@ def apply(
         if file is not None:
             raise UsageError(f"--list-hosts does not list a saved plan: segctl show {file} does")
         return listing.show(settings, None, display)
-    allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete, no_widening=no_widening)
+    allowed = Allowed(
+        purge=allow_purge,
+        mass_delete=allow_mass_delete,
+        no_widening=no_widening,
+        disruptions=disruptions,
+    )
     if check:
         return _check(settings, file, verify, shown, allowed)
     if file is not None:
@@ -165,7 +181,8 @@ def _check(
     if file is not None:
         made = read_plan(file, verify)
     else:
-        result = plan_now(settings, PlanOptions(), Display(settings=settings))
+        options = PlanOptions(disruptions=allowed.disruptions)
+        result = plan_now(settings, options, Display(settings=settings))
         made, failures = result.plan, result.failures
     widening = allowed.widening(made)
     cause = WideningError("; ".join(widening)) if widening else None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from segctl.planning.apply import Order, Outcome
     from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
@@ -35,12 +35,14 @@ FAILED = ("failed", "unknown")
 class Allowed:
     """What of a plan is done only where the user says that it is meant.
 
-    With `no_widening` nothing is done that permits, or may permit, what was not permitted.
+    With `no_widening` nothing is done that permits, or may permit, what was not permitted. Ways of
+    managing devices that are `disruptions` may be cut, where the plan is made now.
     """
 
     purge: bool = False
     mass_delete: bool = False
     no_widening: bool = False
+    disruptions: tuple[Allowance, ...] = ()
 
     def barred(self, made: Plan) -> tuple[str, ...]:
         """Return the devices to which the plan may not be applied."""
@@ -146,7 +148,8 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
     refuse_unsigned(loaded.connections, loaded.hosts)
-    planned = plan_loaded(common, loaded, 24.0, progress)
+    disruptions = options.allowed.disruptions
+    planned = plan_loaded(common, loaded, 24.0, progress, disruptions=disruptions)
     settled: dict[str, Outcome] = {}
     audit: Record | None = None
     pending = [device for device in planned.plan.devices if device.state.unconfirmed]
@@ -166,7 +169,7 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
         ends = tuple(settled.values())
         if audit.problems or any(outcome.status in FAILED for outcome in ends):
             return ApplyResult(status="ended", plan=planned.plan, outcomes=ends, audit=audit)
-        planned = plan_loaded(common, loaded, 24.0, progress)
+        planned = plan_loaded(common, loaded, 24.0, progress, disruptions=disruptions)
     made = planned.plan
     barred = options.allowed.barred(made)
     widening = options.allowed.widening(made)

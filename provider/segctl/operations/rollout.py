@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.audit import Record
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook import Playbook
     from segctl.playbook.run.prepare import Prepared
     from segctl.playbook.run.results import PlayResult, RolloutResult, WaveResult
@@ -50,6 +50,7 @@ class PlaybookOptions:
     skip_tags: tuple[str, ...] = ()
     allow_mass_delete: bool = False
     no_widening: bool = False
+    disruptions: tuple[Allowance, ...] = ()
 
 
 def _refuse(_planned: PlaybookPlan) -> bool:
@@ -242,6 +243,7 @@ def _looked(
         cache=common.cache,
         allow_mass_delete=options.allow_mass_delete,
         no_widening=options.no_widening,
+        disruptions=options.disruptions,
     )
 
 
@@ -287,6 +289,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             allow_purge=options.allow_purge,
             allow_mass_delete=options.allow_mass_delete,
             no_widening=options.no_widening,
+            disruptions=options.disruptions,
             executor=executor,
             cache=common.cache,
             approved=agreed,

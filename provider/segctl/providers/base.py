@@ -51,7 +51,9 @@ class Capabilities:
     `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
     sessions are a `Witness`. `services` are the ones a device has without configuration. With
-    `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
+    `passes_outside`, packets pass freely between interfaces that are in no zone of ours. `port` is
+    the TCP port at which devices are managed unless the inventory names another. With
+    `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
     """
 
     title: str = ""
@@ -66,6 +68,8 @@ class Capabilities:
     ordered: bool = True
     tells_authors: bool = False
     passes_outside: bool = False
+    port: int = 0
+    forwards_only: bool = False
     services: tuple[Service, ...] = ()
 
 

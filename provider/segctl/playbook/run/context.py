@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from segctl.planning.apply import Outcome
     from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook.run.results import PlayResult
 
 
@@ -43,7 +43,7 @@ class Run:
     `begun` are those that it started. `begin` is called before every wave, `keep` after it.
     Devices are read on `executor`, and changed there unless they have to wait for each other.
     With a strategy in which each device proceeds on its own, each has a thread of this process.
-    `record` is where the audit journal keeps what is done.
+    `disruptions` may be cut. `record` is where the audit journal keeps what is done.
     """
 
     forks: int
@@ -65,6 +65,7 @@ class Run:
     rollout_id: str = ""
     journal: Journal | None = None
     record: Record | None = None
+    disruptions: tuple[Allowance, ...] = ()
     barriers: list[Barrier] = field(default_factory=list[Barrier])
 
     def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:
@@ -78,6 +79,13 @@ class Run:
             journal=self.journal,
             origin=self.record.origin if self.record else None,
         )
+
+    @property
+    def allowances(self) -> tuple[Allowance, ...]:
+        """The ways that may be cut: those of the reviewed plan, or what the user allows."""
+        if self.reviewed is None:
+            return self.disruptions
+        return tuple(one for device in self.reviewed.devices for one in device.allowed)
 
     def began(self, plans: Sequence[DevicePlan]) -> None:
         """Record the devices that are about to be changed.

@@ -14,6 +14,7 @@ from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
 from segctl.fleet.pool import each
 from segctl.fleet.run import apply_plans, plan_devices
+from segctl.fleet.ways import guarded
 from segctl.model.errors import JournalError
 from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from segctl.compiler.build import Desired
+    from segctl.fleet.failures import Failure
     from segctl.planning.apply import Order
     from segctl.playbook import Play, Task
     from segctl.playbook.run.context import Run
@@ -192,6 +194,8 @@ class Wave:
                 cache=self.run.cache,
                 drift=drift,
             )
+        if not drift:
+            made = self._guarded(made)
         for item in made:
             if not isinstance(item, DevicePlan):
                 self._note(
@@ -200,6 +204,13 @@ class Wave:
                     )
                 )
         return [item for item in made if isinstance(item, DevicePlan)]
+
+    def _guarded(self, made: Sequence[DevicePlan | Failure]) -> tuple[DevicePlan | Failure, ...]:
+        """Return plans with findings about the ways of managing devices that they would cut."""
+        executor, prepared = self.run.executor, self.prepared
+        remote = executor is not None and executor.remote
+        allowed = self.run.allowances
+        return guarded(made, prepared.site, prepared.connections, allowed, remote=remote)
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
+    port=443,
     title="PAN-OS",
     applications=True,
     users=True,
