@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_network
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from segctl.fleet.failures import Failure
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from segctl.model.site import Device, Site
     from segctl.planning.plan import Allowance, DevicePlan
+    from segctl.providers.management import Management
 
 #: The variable with the addresses from which devices see segctl come, where they are translated.
 SOURCE: Final = "SEGCTL_SOURCE"
@@ -31,6 +33,7 @@ def guarded(
     allowed: Iterable[Allowance] = (),
     *,
     remote: bool = False,
+    beside: Mapping[str, Management | None] = MappingProxyType({}),
 ) -> tuple[DevicePlan | Failure, ...]:
     """Return plans with findings about the ways by which devices are managed that they would cut.
 
@@ -40,13 +43,14 @@ def guarded(
         connections: connection variables by device.
         allowed: ways that may be cut.
         remote: whether the devices are reached from other machines than this one.
+        beside: what devices of no result said of themselves before, by name.
 
     Raises:
         UsageError: ``SEGCTL_SOURCE`` does not hold addresses.
     """
     plans = [one for one in results if not isinstance(one, Failure)]
     reached = reached_by(site.devices, connections, remote=remote)
-    made = iter(guard(plans, site, reached, tuple(allowed)))
+    made = iter(guard(plans, site, reached, tuple(allowed), beside))
     return tuple(one if isinstance(one, Failure) else next(made) for one in results)
 
 

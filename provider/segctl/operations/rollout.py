@@ -265,7 +265,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
     reviewed = _reviewed(options, plays)
     state = _state(options, playbook, reviewed)
     with opened(common, _most(plays), progress) as executor:
-        agreed = None
+        agreed, seen = None, None
         if reviewed is not None:
             seen = _looked(common, options, plays, executor, progress)
             if refusal := not_reviewed(plays, seen, reviewed, state.done):
@@ -290,6 +290,9 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             allow_mass_delete=options.allow_mass_delete,
             no_widening=options.no_widening,
             disruptions=options.disruptions,
+            seen={one.device: one.plan.management for one in seen.devices if one.plan}
+            if seen is not None
+            else {},
             executor=executor,
             cache=common.cache,
             approved=agreed,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from segctl.analysis.ends import end_of, hops_between
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 #: What segctl itself needs of a device, in names of ways.
 OWN: Final = "management"
 _ANY_PAIR: Final = (None, None)
+#: What devices usually ask of others: names, the time, updates, a manager, log servers.
+_USUAL: Final = ("udp/53", "tcp/53", "udp/123", "tcp/443", "tcp/3978", "udp/514", "tcp/6514")
 #: So many ways are named in one message.
 _SHOWN: Final = 8
 
@@ -109,19 +112,16 @@ def _own_ways(device: str, connection: Connection, management: Management | None
     """
     sources = merge(one for text in connection.sources for one in _literal(text))
     literal = _literal(connection.host)
-    planes = {one.address: one for one in management.planes} if management else {}
-    if connection.host in planes:
-        chosen = [planes[connection.host]]
-    else:
-        chosen = [plane for plane in planes.values() if plane.manages]
-        if literal and not all(map(_loops, literal)):
-            chosen = []
-    ends = [(_literal(plane.address), plane.zone) for plane in chosen]
+    tunnel = not literal or all(map(_loops, literal))
+    planes = [one for one in management.planes if one.manages] if management else []
+    own = [one for one in planes if not all(map(_loops, _literal(one.address)))]
+    if planes and not own and tunnel:
+        return  # it says itself that it is reached from this machine alone, as a mock does
+    exact = [one for one in own if one.address == connection.host]
+    ends = [(_literal(plane.address), plane.zone) for plane in exact or (own if tunnel else ())]
     if not ends:
-        ends = [(literal if not all(map(_loops, literal)) else (), "")]
+        ends = [(() if tunnel else literal, "")]
     for destinations, zone in ends:
-        if destinations and all(map(_loops, destinations)):
-            continue
         yield Way(
             name=f"{device}:{OWN}",
             device=device,
@@ -154,16 +154,18 @@ def guard(
     site: Site,
     connections: Mapping[str, Connection],
     allowed: Sequence[Allowance] = (),
+    beside: Mapping[str, Management | None] = MappingProxyType({}),
 ) -> tuple[DevicePlan, ...]:
     """Return plans with a finding for each way that they would cut, or of which that is not known.
 
     Args:
-        plans: those of one run; what other devices need is not known.
+        plans: those of one run.
         site: the whole inventory, which says what lies between.
         connections: how segctl reaches the devices.
         allowed: ways that may be cut.
+        beside: what other devices said of themselves before, by name.
     """
-    read = {plan.name: plan.management for plan in plans}
+    read = {**beside, **{plan.name: plan.management for plan in plans}}
     map_ = _Map(site)
     ways = [
         way
@@ -273,10 +275,15 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
     doubtful: list[str] = []
     for name, connection in run.connections.items():
         management = run.read.get(name)
-        own = _literal(connection.host)
-        if management is None and own and not all(map(_loops, own)):
+        if management is None:
+            own = tuple(one for one in _literal(connection.host) if not _loops(one))
             way = Way(
-                name=name, device=name, sources=own, destinations=(), services=(), incoming=False
+                name=name,
+                device=name,
+                sources=own,
+                destinations=(),
+                services=() if own else _USUAL,
+                incoming=False,
             )
             pairs = run.map.pairs(plan.name, way)
             if any(_hit(way, pairs, one) for one in lost):
@@ -347,6 +354,8 @@ class _Map:
             if (source or destination) and (source or destination) not in names:
                 return (_ANY_PAIR,)
             return ((names.get(source or ""), names.get(destination or "")),)
+        if source == destination and len(_ports(device, source)) == 1:
+            return ()  # what stays in a network does not cross a firewall that has one end in it
         crossed = hops_between(self._site.devices, source, destination, self._paths)
         if not crossed and source != destination:
             return (_ANY_PAIR,)
@@ -391,6 +400,13 @@ class _Map:
             return end_of(str(host), self._site, frozenset()).zone
         except LookupError:
             return None
+
+
+def _ports(device: Device, zone: str) -> tuple[str, ...]:
+    """Return the interfaces that the inventory binds to a zone on a device."""
+    return tuple(
+        port for binding in device.zones if binding.zone == zone for port in binding.interfaces
+    )
 
 
 # --- whether packets are among those that are lost -----------------------------------------------

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segctl.planning.journal import Journal
     from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook.run.results import PlayResult
+    from segctl.providers.management import Management
 
 
 class Screen(Protocol):
@@ -43,7 +44,8 @@ class Run:
     `begun` are those that it started. `begin` is called before every wave, `keep` after it.
     Devices are read on `executor`, and changed there unless they have to wait for each other.
     With a strategy in which each device proceeds on its own, each has a thread of this process.
-    `disruptions` may be cut. `record` is where the audit journal keeps what is done.
+    `disruptions` may be cut; `seen` has what devices of all waves said of how they are managed.
+    `record` is where the audit journal keeps what is done.
     """
 
     forks: int
@@ -66,6 +68,7 @@ class Run:
     journal: Journal | None = None
     record: Record | None = None
     disruptions: tuple[Allowance, ...] = ()
+    seen: Mapping[str, Management | None] = field(default_factory=dict["str", "Management | None"])
     barriers: list[Barrier] = field(default_factory=list[Barrier])
 
     def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:

@@ -210,7 +210,14 @@ class Wave:
         executor, prepared = self.run.executor, self.prepared
         remote = executor is not None and executor.remote
         allowed = self.run.allowances
-        return guarded(made, prepared.site, prepared.connections, allowed, remote=remote)
+        return guarded(
+            made,
+            prepared.site,
+            prepared.connections,
+            allowed,
+            remote=remote,
+            beside=self.run.seen,
+        )
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)
