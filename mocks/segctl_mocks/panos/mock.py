@@ -319,6 +319,16 @@ class PanosMock:
         with self._lock:
             self.device.auto_commit_until = self.device.clock() + seconds
 
+    def update_content(
+        self, version: str, *, removed: Iterable[str] = (), added: Iterable[str] = ()
+    ) -> None:
+        """Install other content, without some applications and with others.
+
+        The configuration stays as it is, whatever it names.
+        """
+        with self._lock:
+            self.device.update_content(version, frozenset(removed), tuple(added))
+
     def start_job(
         self, kind: str, seconds: float, *, admin: str = "other", stuck: bool = False
     ) -> str:

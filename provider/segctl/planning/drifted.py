@@ -13,6 +13,7 @@ from segctl.model.errors import PlanError, Problem, SegctlError, UnsupportedErro
 from segctl.model.policy import Policy
 from segctl.model.site import Position
 from segctl.planning import findings
+from segctl.planning.content import updated
 from segctl.planning.enforced import enforced
 from segctl.planning.held import as_held
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
@@ -68,7 +69,8 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         for one in found
         if one.state != findings.BLOCKED or (one.kind, one.name) not in changed
     ]
-    return replace(made, enforced=found, findings=(*refused, *made.findings, *told))
+    otherwise = updated(device.name, live, provider)
+    return replace(made, enforced=found, findings=(*refused, *made.findings, *told, *otherwise))
 
 
 def _refused(device: Device, error: SegctlError) -> Problem:
