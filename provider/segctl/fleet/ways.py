@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.fleet.failures import Failure
 from segctl.model.errors import UnsupportedError, UsageError
-from segctl.planning.management import Connection, guard
+from segctl.planning.lockout import guard
+from segctl.planning.management import Connection
 from segctl.providers.base import provider
 from segctl.transports.source import source_towards
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.model.policy import Rule
+    from segctl.model.site import Device
     from segctl.planning.plan import Basis, Intent
     from segctl.providers.base import Live, Provider
 
@@ -140,6 +141,7 @@ def compared(
         *fitted.warnings,
         *_of_the_device(desired, live, managed=owns or device.manage_zones),
         *fitted.others,
+        *_uncommented(device, provider),
         *losses.essential(cuts, held, changes),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
@@ -172,9 +174,22 @@ def compared(
         meaning=meant,
         held=held.digest if every else digest,
         tickets=_tickets(desired, every),
-        audit_comments=device.audit_comments and bool(every),
+        audit_comments=device.audit_comments
+        and provider.capabilities.audit_comments
+        and bool(every),
         management=live.management,
     )
+
+
+def _uncommented(device: Device, provider: Provider) -> Iterator[Problem]:
+    """Say that a platform keeps no audit comments, where the inventory asks for them."""
+    if device.audit_comments and not provider.capabilities.audit_comments:
+        yield Problem(
+            message=f"{provider.capabilities.title or device.platform} keeps no audit comments of "
+            "rules: none is written",
+            hint="segctl history has who applied what; set segctl_audit_comments for PAN-OS only",
+            severity="note",
+        )
 
 
 def _tickets(desired: Desired, changes: Iterable[Change]) -> dict[str, str]:

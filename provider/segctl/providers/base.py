@@ -54,6 +54,7 @@ class Capabilities:
     `passes_outside`, packets pass freely between interfaces that are in no zone of ours. `port` is
     the TCP port at which devices are managed unless the inventory names another. With
     `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
+    With `audit_comments` sessions are `Commenting`.
     """
 
     title: str = ""
@@ -70,6 +71,7 @@ class Capabilities:
     passes_outside: bool = False
     port: int = 0
     forwards_only: bool = False
+    audit_comments: bool = False
     services: tuple[Service, ...] = ()
 
 

@@ -27,6 +27,7 @@ CAPABILITIES = Capabilities(
     users=True,
     profiles=True,
     tells_authors=True,
+    audit_comments=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
