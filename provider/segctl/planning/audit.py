@@ -7,12 +7,11 @@ device is recorded again when it is done. So a run that was killed leaves device
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import segctl
 from segctl.model.errors import JournalError
@@ -292,13 +291,14 @@ def _row(entry: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     texts = ("kind", "plan_id", "playbook", "by", "author", "git_commit")
     own = ("time", "run", "device", "platform", "scope", "serial", "before", "desired")
     lists = {name: tuple(entry.get(name) or ()) for name in ("conduits", "tickets", "allowed")}
-    changes = entry.get("changes")
+    changes: object = entry.get("changes")
+    counts = cast("dict[str, object]", changes).values() if isinstance(changes, dict) else ()
     return {
         **{name: _text(run, name) for name in texts},
         **{name: _text(entry, name) for name in own},
         **lists,
         "dirty": run.get("dirty") is True,
-        "changes": sum(Counter(changes).values()) if isinstance(changes, dict) else 0,
+        "changes": sum(one for one in counts if isinstance(one, int)),
         "seq": entry.get(chain.SEQ, 0),
     }
 

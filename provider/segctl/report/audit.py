@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.model.durations import format_duration
 from segctl.report.changes import row
@@ -190,8 +190,12 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return " ".join(_allowed(one) if isinstance(one, dict) else str(one) for one in value)
+        return " ".join(map(_word, cast("list[object]", value)))
     return str(value)
+
+
+def _word(one: object) -> str:
+    return _allowed(cast("dict[str, Any]", one)) if isinstance(one, dict) else str(one)
 
 
 def _allowed(one: Mapping[str, Any]) -> str:

@@ -231,7 +231,7 @@ def linked(
     """
     lines: list[bytes] = []
     for entry in entries:
-        made = {**entry, SEQ: head.seq + 1, PREV: head.hash}
+        made: dict[str, Any] = {**entry, SEQ: head.seq + 1, PREV: head.hash}
         if torn:
             made, torn = {**made, TORN: _sum(torn)}, b""
         made[HASH] = hash_of(made)
