@@ -169,9 +169,10 @@ class _Reader:
 
 
 def _entry(line: bytes) -> Mapping[str, Any] | None:
-    """Return the entry in a line; None where it is not one, complete with its line end."""
-    if not line.endswith(b"\n"):
-        return None
+    """Return the entry in a line; None where it is not one.
+
+    An entry is whole with its last brace: a run may have died between that and the line end.
+    """
     try:
         found = read_json(line)
     except ValueError:
@@ -255,8 +256,9 @@ def _end(path: Path, stream: BinaryIO) -> _End:
     Raises:
         JournalError: the last entry was edited, or entries at the end were removed.
     """
-    head, torn = Head(), b""
-    for line in _backwards(stream):
+    head, torn, open_ = Head(), b"", False
+    for number, line in enumerate(_backwards(stream)):
+        open_ = open_ or (number == 0 and not line.endswith(b"\n"))
         entry = _entry(line)
         if entry is None:
             torn = line + torn
@@ -270,9 +272,8 @@ def _end(path: Path, stream: BinaryIO) -> _End:
         noted.seq > head.seq or (noted.seq == head.seq and noted.hash != head.hash)
     ):
         raise _damaged(path, f"entry {noted.seq}, which {head_file(path).name} names, is missing")
-    open_ = bool(torn) and not torn.endswith(b"\n")
     # the line end that closes an open line becomes a part of it
-    return _End(head=head, torn=torn + b"\n" if open_ else torn, open=open_)
+    return _End(head=head, torn=torn + b"\n" if torn and open_ else torn, open=open_)
 
 
 def _damaged(path: Path, why: str) -> JournalError:
