@@ -74,7 +74,7 @@ class Commit:
 
 
 _DESCRIBED: Final = re.compile(
-    r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})(?:; (.*))?", re.DOTALL
+    r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})(?:;\s?(.*))?", re.DOTALL
 )
 
 
