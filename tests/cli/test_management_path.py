@@ -119,13 +119,20 @@ def test_other_services_are_no_way_of_managing(plant: Plant, service: str) -> No
     assert findings(plant) == {"fw1": [], "fw2": []}
 
 
-def test_a_disruption_is_allowed_when_it_is_planned_and_stays_on_record(plant: Plant) -> None:
+def test_a_disruption_is_allowed_when_it_is_planned_and_stays_on_record(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
     managed_at(plant, "fw2", BEHIND_FW1)
     admin = conduit(plant, source="supervisory", target="control")
     assert plant("apply", "--auto-approve").code == 0
     plant.edit("group_vars/plant.yml", admin, "")
     allow = ["--allow-disruption", "fw2:management", "--reason", "fw2 moves to the console"]
+    monkeypatch.setenv("SEGCTL_AUTHOR", "ops@console")
     assert plant("plan", "-o", "plan.json", *allow).code == 0
+    said = "fw2:management may be cut, says ops@console: fw2 moves to the console"
+    assert f"  ! allowed: {said}" in plant("show", "plan.json").out
+    plant("show", "plan.json", "--markdown", "plan.md")
+    assert "may be cut, says ops" in (plant.folder / "plan.md").read_text(encoding="utf-8")
     document = json.loads((plant.folder / "plan.json").read_text(encoding="utf-8"))
     device = document["devices"][0]
     (allowed,) = device["allowed"]

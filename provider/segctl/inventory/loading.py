@@ -54,7 +54,7 @@ _PLAIN: Final = (
     "segctl_allow_unsupported_version",
 )
 #: Fields that inventories of earlier versions did not have: left out of the digest when unused.
-_LATER: Final = frozenset({"exceptions", "renamed_from", "shared"})
+_LATER: Final = frozenset({"audit_comments", "exceptions", "renamed_from", "shared"})
 _NOTHING: Final = ((), False)
 _SECRETS: Final = ("ansible_password", "ansible_ssh_pass", "ansible_become_password")
 _PATHS: Final = (

@@ -146,6 +146,11 @@ def test_log_servers_and_the_peer_are_needed() -> None:
         ("ha", ("10.9.0.8",), ("tcp/28769", "tcp/28260", "tcp/28"), "10.9.0.7"),
     ]
     assert read(high.replace(">yes<", ">no<")).needs == ()
+    link = "<port>ha1-a</port><ip-address>10.9.0.1</ip-address><netmask>255.255.255.0</netmask>"
+    direct = high.replace("<port>management</port>", link)
+    assert read(direct).needs == ()  # it is a cable
+    (far,) = read(direct.replace("255.255.255.0", "255.255.255.252")).needs
+    assert (far.name, far.source) == ("ha", "10.9.0.1")
 
 
 def test_settings_that_are_refused_are_told() -> None:

@@ -10,7 +10,7 @@ routed leaves through the management interface; `deviceconfig/system/route/servi
 from __future__ import annotations
 
 from contextlib import suppress
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError
@@ -241,5 +241,14 @@ def _high_availability(roots: Iterable[Element], planes: Sequence[Plane]) -> Ite
                 own = "" if link is None else _host(link.findtext("ip-address"))
                 if port in ("", _MANAGEMENT) and not own:
                     own = next((p.address for p in planes if p.interface == _MANAGEMENT), "")
+                mask = "" if link is None else (link.findtext("netmask") or "").strip()
                 for peer in sorted(peers):
-                    yield Need(name="ha", hosts=(peer,), services=_HA, source=own)
+                    if not _beside(own, mask, peer):
+                        yield Need(name="ha", hosts=(peer,), services=_HA, source=own)
+
+
+def _beside(own: str, mask: str, peer: str) -> bool:
+    """Whether a peer is in the network of a link of its own: then no firewall lies between."""
+    with suppress(ValueError):
+        return ip_address(peer) in ip_interface(f"{own}/{mask}").network
+    return False
