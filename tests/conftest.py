@@ -31,6 +31,7 @@ _TOGETHER = (
 #: Unit tests in seconds or minutes, which `make quick` leaves out.
 _SLOW = (
     "tests/unit/planning/test_snapshots.py",
+    "tests/unit/system/test_chain.py",
     "tests/unit/system/test_children.py",
     "tests/unit/transports/test_ssh_exec.py",
     "tests/unit/transports/test_ssh_cli.py",

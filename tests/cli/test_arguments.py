@@ -27,7 +27,16 @@ COMMANDS = {
     "validate": (),
     "explain": ("RULE",),
     "inventory": ("--list", "--host", "--graph", "--vars", "--playbook-dir"),
-    "plan": ("-o", "--out", "--detailed-exitcode", "--diff", "--brief", "--valid-for"),
+    "plan": (
+        "-o",
+        "--out",
+        "--detailed-exitcode",
+        "--diff",
+        "--brief",
+        "--valid-for",
+        "--allow-disruption",
+        "--reason",
+    ),
     "show": (
         "FILE",
         "--diff",
@@ -63,6 +72,7 @@ COMMANDS = {
         "--webhook-template",
         "--notify",
     ),
+    "history": ("[HOST|verify]", "--since", "--expect", "--csv"),
     "drift history": ("--device", "--since", "--open", "--all", "--history", "--env"),
     "check": (
         "FILE",

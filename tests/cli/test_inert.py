@@ -65,6 +65,12 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["drift", "--baseline=odd.yml"],
     ],
     "drift history": [["drift", "history", "--all"]],
+    "history": [
+        ["history"],
+        ["history", "fw1"],
+        ["history", "fw1", "--csv"],
+        ["history", "verify"],
+    ],
     "check": [
         ["check", "--from", "supervisory", "--to", "control", *FORM],
         ["check", "checks.yml", *FORM],

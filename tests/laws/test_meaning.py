@@ -154,7 +154,7 @@ packets = st.builds(
 )
 
 
-def _drawn(data: st.DataObject) -> Packet:
+def drawn_packet(data: st.DataObject) -> Packet:
     packet = data.draw(packets)
     others = [host for host in HOSTS if ip_address(host).version == packet.source.version]
     protocol, port = data.draw(st.sampled_from(SERVICES))
@@ -213,7 +213,7 @@ def test_a_decision_changes_exactly_where_a_row_says_so(
     before, after = live.effective(), outlook(live.effective(), changes)
     assert not found.unknown
     for _ in range(20):
-        packet = _drawn(data)
+        packet = drawn_packet(data)
         was, will = decide(before, packet), decide(after, packet)
         opened = (was.action, will.action) == ("deny", "allow")
         closed = (was.action, will.action) == ("allow", "deny")
@@ -289,7 +289,7 @@ def test_a_guarded_rule_loses_a_packet_if_and_only_if_that_is_said(
     assert all(cut.sure for cut in cuts)
     lost = {cut.rule for cut in cuts}
     for _ in range(20):
-        packet = _drawn(data)
+        packet = drawn_packet(data)
         was, will = decide(before, packet), decide(after, packet)
         if was.action == "allow" and will.action == "deny" and was.rule in guarded:
             assert was.rule in lost

@@ -15,16 +15,19 @@ from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
+    DisruptionOption,
     PlaybookOption,
+    ReasonOption,
     SkipTagsOption,
     TagsOption,
+    disruptions_of,
     given_to,
     only_with_playbook,
     split_tags,
 )
 from segctl.cli.plan import Shown, show_plan
 from segctl.cli.prompts import approved
-from segctl.cli.screen import print_json, print_lines, tell, tell_failures
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures, tell_unrecorded
 from segctl.cli.signatures import VerifyOption
 from segctl.model.errors import PlanError, UsageError, WideningError
 from segctl.operations import apply as applying
@@ -73,6 +76,8 @@ def apply(
             help="Refuse what newly permits any traffic, and what cannot be told",
         ),
     ] = False,
+    allow_disruption: DisruptionOption = None,
+    reason: ReasonOption = "",
     verify: VerifyOption = None,
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
@@ -110,6 +115,11 @@ def apply(
     """
     settings, display = given_to(context)
     only_with_playbook(playbook, tags, skip_tags, resume, state, reviewed, on_interrupt)
+    disruptions = disruptions_of(allow_disruption, reason)
+    if disruptions and (file is not None or reviewed is not None):
+        raise UsageError(
+            "what a saved plan may cut stands in it: plan again with --allow-disruption"
+        )
     shown = Shown(diff=diff, brief=brief)
     listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
     if playbook is not None:
@@ -133,6 +143,7 @@ def apply(
             allow_purge=allow_purge,
             allow_mass_delete=allow_mass_delete,
             no_widening=no_widening,
+            disruptions=disruptions,
         )
         if listing:
             return listing.show(settings, options, display)
@@ -141,7 +152,12 @@ def apply(
         if file is not None:
             raise UsageError(f"--list-hosts does not list a saved plan: segctl show {file} does")
         return listing.show(settings, None, display)
-    allowed = Allowed(purge=allow_purge, mass_delete=allow_mass_delete, no_widening=no_widening)
+    allowed = Allowed(
+        purge=allow_purge,
+        mass_delete=allow_mass_delete,
+        no_widening=no_widening,
+        disruptions=disruptions,
+    )
     if check:
         return _check(settings, file, verify, shown, allowed)
     if file is not None:
@@ -165,7 +181,8 @@ def _check(
     if file is not None:
         made = read_plan(file, verify)
     else:
-        result = plan_now(settings, PlanOptions(), Display(settings=settings))
+        options = PlanOptions(disruptions=allowed.disruptions)
+        result = plan_now(settings, options, Display(settings=settings))
         made, failures = result.plan, result.failures
     widening = allowed.widening(made)
     cause = WideningError("; ".join(widening)) if widening else None
@@ -202,6 +219,7 @@ def _settling_approved(pending: Sequence[DevicePlan]) -> bool:
 def _print(settings: Settings, result: ApplyResult) -> int:
     """Print what became of the devices, and return the exit status."""
     from segctl.report import outcomes_json, outcomes_text
+    from segctl.report.outcomes import audit_text
 
     if result.status == "not_approved":
         tell("Not applied: nothing was changed.")
@@ -215,12 +233,15 @@ def _print(settings: Settings, result: ApplyResult) -> int:
     failed = (one for one in result.outcomes if one.status in {"failed", "unknown"})
     tell_failures((one.device, one.message) for one in failed)
     if settings.json:
-        document = outcomes_json(result.outcomes, result.plan.plan_id, written)
+        document = outcomes_json(result.outcomes, result.plan.plan_id, written, result.audit)
         print_json(document, lines=settings.json_lines)
     else:
         print_lines(outcomes_text(result.outcomes))
         if not result.well and written:
             tell(f"The journal says what was done last on each device: {written}")
+        if recorded := audit_text(result.audit):
+            tell(recorded)
+    tell_unrecorded(result.audit)
     return OK if result.well else ERROR
 
 

@@ -28,6 +28,8 @@ OVERVIEW = {
     "apply": "Make the devices what the inventory says: a saved plan verbatim, or plan and ask.",
     "drift": "Compare the devices with the inventory; never writes to a device and never locks "
     "one.",
+    "history": "Show what was applied to devices, from the audit journal; never writes to a "
+    "device.",
     "check": "Ask firewalls whether they allow a flow, and by which rule; never writes to a "
     "device.",
     "lint": "Find rules without effect, in conflict, or too wide; never writes to a device.",
@@ -58,6 +60,7 @@ _MODULES = (
     "prove",
     "query",
     "history",
+    "audit",
     "snapshot",
     "importing",
     "reference",

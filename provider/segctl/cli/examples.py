@@ -27,6 +27,10 @@ EXAMPLES = {
         "segctl check --from scada1 --to plc1 --application modbus.read --port 502",
         "segctl check checks.yml --declared",
     ),
+    "history": (
+        "segctl history fw-cell1 --since 2026-11-01",
+        "segctl history verify --expect 42:sha256:0f1c…",
+    ),
     "lint": ("segctl lint fw-cell1", "segctl lint --declared --sarif findings.sarif"),
     "prove": ("segctl prove --declared", "segctl prove --same fw-old,fw-new"),
     "query": (

@@ -11,7 +11,7 @@ import typer
 from segctl.cli.app import drift_app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
-from segctl.cli.options import given_to
+from segctl.cli.options import given_to, moment_of
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.durations import format_duration
 from segctl.model.errors import UsageError
@@ -45,6 +45,7 @@ def history(
 ) -> None:
     """Show what has drifted, since when, and who did it; asks no device.
 
+    What segctl applied, when and by whom, is on record in another place: segctl history.
     With -i or -l only the firewalls that they select; without them everything on record.
     """
     if open_ and every:
@@ -56,7 +57,7 @@ def history(
         url=url or given.get("history"),
         environment=env or _named(given.get("env")),
         device=device,
-        since=_moment(since) if since else None,
+        since=moment_of(since) if since else None,
         resolved=every,
     )
     entries = records.history(options, settings if chosen else None, display)
@@ -73,13 +74,6 @@ def _named(environment: str | None) -> str:
     from segctl.report.document import DEFAULT_ENVIRONMENT
 
     return "" if environment in {None, DEFAULT_ENVIRONMENT} else str(environment)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError:
-        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
 
 
 def _json(entry: Entry, now: datetime) -> dict[str, Any]:

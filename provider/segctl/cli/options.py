@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,8 @@ from segctl.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from segctl.planning.plan import Allowance
 
 #: A hundred years: more is a slip, and dates end.
 _LONGEST = 36500 * 86400.0
@@ -40,6 +44,19 @@ ValidForOption = Annotated[
         metavar="DURATION",
         help="How long apply accepts the saved plan: 30m, 24h, 7d; a plain number is hours",
     ),
+]
+DisruptionOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-disruption",
+        metavar="FLOW",
+        help="Let the plan cut this way of managing a device, fw1:management for example; needs "
+        "--reason; repeatable",
+    ),
+]
+ReasonOption = Annotated[
+    str,
+    typer.Option("--reason", metavar="TEXT", help="Why --allow-disruption; stays in the plan"),
 ]
 KeepDaysOption = Annotated[
     str,
@@ -106,3 +123,32 @@ def split_tags(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(
         tag for value in values or () for part in value.split(",") if (tag := part.strip())
     )
+
+
+def moment_of(text: str) -> datetime:
+    """Return the moment that ``--since`` names, in the time zone of this machine without one.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
+
+
+def disruptions_of(flows: Sequence[str] | None, reason: str) -> tuple[Allowance, ...]:
+    """Return the ways of managing devices that may be cut, with who allows it and why.
+
+    Raises:
+        UsageError: there is no reason, or a reason for nothing.
+    """
+    from segctl.planning.plan import Allowance
+    from segctl.transports.lock_owner import this_run
+
+    if flows and not reason.strip():
+        raise UsageError("--allow-disruption needs --reason TEXT: the plan keeps who and why")
+    if reason and not flows:
+        raise UsageError("--reason belongs to --allow-disruption FLOW")
+    by = os.environ.get("SEGCTL_AUTHOR") or this_run()
+    return tuple(Allowance(flow=flow, by=by, reason=reason) for flow in flows or ())

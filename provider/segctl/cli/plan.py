@@ -15,11 +15,14 @@ from segctl.cli.examples import epilog
 from segctl.cli.exits import DIFFERS, ERROR, OK
 from segctl.cli.listing import ListHostsOption, Listing, ListTasksOption, SyntaxCheckOption
 from segctl.cli.options import (
+    DisruptionOption,
     OfflineOption,
     PlaybookOption,
+    ReasonOption,
     SkipTagsOption,
     TagsOption,
     ValidForOption,
+    disruptions_of,
     duration_of,
     given_to,
     only_with_playbook,
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from segctl.model.errors import SegctlError
     from segctl.operations.plan_files import Comparison, Saved, SavedPlan
     from segctl.operations.rollout import PlaybookOptions
-    from segctl.planning.plan import Plan
+    from segctl.planning.plan import Allowance, Plan
 
 
 @app.command(cls=Command, epilog=epilog("plan"))
@@ -66,6 +69,8 @@ def plan(
     playbook: PlaybookOption = None,
     tags: TagsOption = None,
     skip_tags: SkipTagsOption = None,
+    allow_disruption: DisruptionOption = None,
+    reason: ReasonOption = "",
     check: Annotated[
         bool,
         typer.Option("-C", "--check", help="Accepted as in Ansible: plan never changes anything"),
@@ -79,7 +84,8 @@ def plan(
     settings, display = given_to(context)
     del check  # a plan is nothing else
     only_with_playbook(playbook, tags, skip_tags)
-    tasks = _tasks_of(playbook, tags, skip_tags)
+    disruptions = disruptions_of(allow_disruption, reason)
+    tasks = _tasks_of(playbook, tags, skip_tags, disruptions)
     listing = Listing(hosts=list_hosts, tasks=list_tasks, syntax=syntax_check)
     if listing:
         return listing.show(settings, tasks, display)
@@ -94,7 +100,7 @@ def plan(
         code, changes = plan_playbook(settings, tasks, shown, files, saving)
         return DIFFERS if code == OK and detailed_exitcode and changes else code
     with files.refusals("plan", settings):
-        options = planning.PlanOptions(offline=offline, valid_for=hours)
+        options = planning.PlanOptions(offline=offline, valid_for=hours, disruptions=disruptions)
         result = planning.plan(settings, options, display)
     saved = saving.save(result.plan, result.failures)
     if files.wanted:
@@ -116,14 +122,22 @@ def plan(
 
 
 def _tasks_of(
-    playbook: Path | None, tags: Sequence[str] | None, skip_tags: Sequence[str] | None
+    playbook: Path | None,
+    tags: Sequence[str] | None,
+    skip_tags: Sequence[str] | None,
+    disruptions: tuple[Allowance, ...],
 ) -> PlaybookOptions | None:
     """Return the playbook that is given, and which tasks of it."""
     if playbook is None:
         return None
     from segctl.operations.rollout import PlaybookOptions
 
-    return PlaybookOptions(file=playbook, tags=split_tags(tags), skip_tags=split_tags(skip_tags))
+    return PlaybookOptions(
+        file=playbook,
+        tags=split_tags(tags),
+        skip_tags=split_tags(skip_tags),
+        disruptions=disruptions,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from segctl.cli.display import Display
 from segctl.cli.exits import ERROR, OK
 from segctl.cli.plan import apply_command, tell_saved
 from segctl.cli.reports import ReportFiles, places_of
-from segctl.cli.screen import print_json, print_lines, tell, tell_failures
+from segctl.cli.screen import print_json, print_lines, tell, tell_failures, tell_unrecorded
 from segctl.operations import rollout
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ def _show_plan(
 
 def _show(settings: Settings, options: RolloutOptions, done: Rollout) -> None:
     """Print what became of a playbook, or why it was not begun."""
+    from segctl.report.outcomes import audit_text
     from segctl.report.rollout import refusal_text, result_text, rollout_json
 
     _tell_failed(done.result)
@@ -143,9 +144,13 @@ def _show(settings: Settings, options: RolloutOptions, done: Rollout) -> None:
             reviewed=done.reviewed,
             state=str(done.state or ""),
             resume=done.resume,
+            audit=done.audit,
         )
         print_json(document, lines=settings.json_lines)
     elif done.status == "not_reviewed":
         print_lines(refusal_text(done.result))
     else:
         print_lines(result_text(done.result, resume=done.resume))
+        if recorded := audit_text(done.audit):
+            tell(recorded)
+    tell_unrecorded(done.audit)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from segctl.cli.arguments import Settings
     from segctl.cli.device_progress import DeviceProgress
+    from segctl.planning.audit import Record
     from segctl.report import Line
 
 #: How wide lines are where nobody says it: none is folded.
@@ -133,6 +134,12 @@ def tell_failures(failures: Iterable[tuple[str, str]]) -> None:
     if not (sys.stdout.isatty() or _same_end()):
         for device, message in failures:
             tell(f"segctl: {device}: {message}")
+
+
+def tell_unrecorded(audit: Record | None) -> None:
+    """Tell what was done and could not be recorded: it stays done, but there is no evidence."""
+    for problem in audit.problems if audit is not None else ():
+        tell(f"segctl: NOT RECORDED: {problem}")
 
 
 def _same_end() -> bool:

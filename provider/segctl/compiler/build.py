@@ -6,7 +6,7 @@ depends on a platform; a provider fits the result to its platform.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import findings, naming, rules
@@ -41,6 +41,8 @@ class Desired:
     bindings: tuple[FirewallZone, ...] = ()
     findings: tuple[Problem, ...] = ()
     receivers: tuple[str, ...] = ()
+    #: of the conduits that cross the firewall, by the names that rules know them by
+    tickets: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -126,6 +128,9 @@ class _Compiler:
                 *findings.shared_zones(device, zones, self._zones),
                 *findings.unprofiled(device, legs),
             ),
+            tickets={
+                naming.label(leg.conduit): leg.conduit.ticket for leg in legs if leg.conduit.ticket
+            },
         )
 
     def _bindings(

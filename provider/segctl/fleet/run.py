@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Future
 from dataclasses import replace
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
     from segctl.providers.base import Author
 
 Result = TypeVar("Result")
+
+
+def _ignore(_outcome: Outcome) -> None:
+    return
+
+
 #: Seconds between looks at the brake and at the workers.
 _LOOK = 0.2
 
@@ -151,19 +158,27 @@ def apply_plans(
     brake: Brake,
     report: Callable[[str, str], None],
     executor: Workers | Executor | None = None,
+    ended: Callable[[Outcome], None] = _ignore,
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
     Once `brake` is eased, no further device is started; once pressed, running devices revert, too.
-    `report` is called with every step of every device, and an empty step when it is done.
+    `report` is called with every step of every device, and an empty step when it is done; `ended`
+    once for each device, as soon as it is known what became of it.
     """
+    told: dict[int, Outcome] = {}
+
+    def outcome(index: int, result: Outcome | BaseException) -> Outcome:
+        if index not in told:
+            name = plans[index].name
+            told[index] = result if isinstance(result, Outcome) else failed(name, result)
+            ended(told[index])
+        return told[index]
+
     with as_workers(executor, forks) as workers:
         items = _applying(plans, connections, workers, order)
-        results = run_all(apply_one, items, workers, brake, report)
-    return tuple(
-        result if isinstance(result, Outcome) else failed(item.device, result)
-        for item, result in zip(items, results, strict=True)
-    )
+        results = run_all(apply_one, items, workers, brake, report, done=outcome)
+    return tuple(outcome(index, result) for index, result in enumerate(results))
 
 
 def check_plans(
@@ -225,22 +240,32 @@ def run_all(
     workers: Workers,
     brake: Brake,
     report: Callable[[str, str], None],
+    *,
+    done: Callable[[int, Result | BaseException], object] | None = None,
 ) -> list[Result | BaseException]:
-    """Run `work` on every item; an exception of the executor replaces a lost result."""
+    """Run `work` on every item; an exception of the executor replaces a lost result.
+
+    `done` is called in this thread with each result that arrives, by its place among the items.
+    """
     with workers.line(brake, report) as line:
         more = () if workers.remote else (workers.compute,)
-        ended: SimpleQueue[Future[Result]] = SimpleQueue()
+        ended: SimpleQueue[int] = SimpleQueue()
         futures = [workers.executor.submit(work, item, line.link, *more) for item in items]
-        for future in futures:
-            future.add_done_callback(ended.put)
+        for index, future in enumerate(futures):
+            future.add_done_callback(partial(_put, ended, index))
         running = set(futures)
         gone = ""
         try:
             while running and not gone:
                 try:
-                    running.discard(ended.get(timeout=_LOOK))
+                    index = ended.get(timeout=_LOOK)
                 except Empty:
                     gone = line.look()
+                    continue
+                running.discard(futures[index])
+                if done is not None:
+                    result = _result(futures[index])
+                    done(index, result)
         except BaseException:
             brake.press()
             line.look()
@@ -251,6 +276,10 @@ def run_all(
             future.cancel()
         found = _results(futures, running, gone)
         return list(found)
+
+
+def _put(ended: SimpleQueue[int], index: int, _future: object) -> None:
+    ended.put(index)
 
 
 def _results(

@@ -108,6 +108,7 @@ def read_device(
             (level, profile) for level, profile in sorted(profiles.items()) if profile
         ),
         log_forwarding=str(found.get("segctl_log_forwarding") or ""),
+        audit_comments=found.get("segctl_audit_comments") is True,
         schedules=schedules,
         manager=str(found.get("segctl_panorama") or ""),
         group=_group(found),

@@ -56,7 +56,17 @@ _PLAIN: Final = (
 )
 #: Fields that inventories of earlier versions did not have: left out of the digest when unused.
 _LATER: Final = frozenset(
-    {"exceptions", "group", "ha_peer", "manager", "members", "renamed_from", "serial", "shared"}
+    {
+        "audit_comments",
+        "exceptions",
+        "group",
+        "ha_peer",
+        "manager",
+        "members",
+        "renamed_from",
+        "serial",
+        "shared",
+    }
 )
 #: The key of a device group's connection that holds its firewalls: the fields of a `Managed`.
 RECEIVERS: Final = "segctl_receivers"

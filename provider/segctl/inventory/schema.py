@@ -344,6 +344,11 @@ HOST: Final = Record(
             ),
             doc="The device's profile groups by level of threat prevention.",
         ),
+        Field(
+            name="segctl_audit_comments",
+            shape=_BOOLEAN,
+            doc="Write an audit comment on each rule that is created or changed (PAN-OS).",
+        ),
         Field(name="segctl_log_forwarding", shape=_WORD, doc="Log forwarding profile."),
         Field(
             name="segctl_schedules",

@@ -245,6 +245,7 @@ class Device:
     default_rules: Literal["manage", "leave"] = "manage"
     threat_profiles: tuple[tuple[str, str], ...] = ()
     log_forwarding: str = ""
+    audit_comments: bool = False
     schedules: tuple[Schedule, ...] = ()
     ha_peer: str = ""
     manager: str = ""

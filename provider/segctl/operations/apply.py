@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from segctl.model.errors import StalePlanError, UsageError, WideningError
+from segctl.operations.audit import record_of
 from segctl.operations.loading import load_inventory, refuse_writable, unit_names
 from segctl.operations.plan import plan_loaded
 from segctl.operations.plan_files import mark_used, read_plan, refuse_used
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.apply import Order, Outcome
+    from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
 
 #: Statuses of devices that did not go well.
 FAILED = ("failed", "unknown")
@@ -33,12 +35,14 @@ FAILED = ("failed", "unknown")
 class Allowed:
     """What of a plan is done only where the user says that it is meant.
 
-    With `no_widening` nothing is done that permits, or may permit, what was not permitted.
+    With `no_widening` nothing is done that permits, or may permit, what was not permitted. Ways of
+    managing devices that are `disruptions` may be cut, where the plan is made now.
     """
 
     purge: bool = False
     mass_delete: bool = False
     no_widening: bool = False
+    disruptions: tuple[Allowance, ...] = ()
 
     def barred(self, made: Plan) -> tuple[str, ...]:
         """Return the devices to which the plan may not be applied."""
@@ -91,7 +95,7 @@ class ApplyResult:
     `failures`, because the plan's errors forbid it on the devices `barred`, or because it would
     permit more, as `widening` says. `not_approved`: nothing was applied, because the caller did
     not agree. `journal` is the file that says what was
-    done to which device last, if there is one.
+    done to which device last, if there is one. `audit` is where the run is on record.
     """
 
     status: Literal["ended", "refused", "not_approved"]
@@ -101,11 +105,14 @@ class ApplyResult:
     barred: tuple[str, ...] = ()
     widening: tuple[str, ...] = ()
     journal: Path | None = None
+    audit: Record | None = None
 
     @property
     def well(self) -> bool:
-        """Whether every device is as planned."""
-        return self.status == "ended" and not any(one.status in FAILED for one in self.outcomes)
+        """Whether every device is as planned, and that is on record."""
+        recorded = self.audit is None or not self.audit.problems
+        done = not any(one.status in FAILED for one in self.outcomes)
+        return self.status == "ended" and done and recorded
 
 
 def apply_saved(
@@ -141,12 +148,15 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
     loaded = load_inventory(common, progress)
     refuse_writable(loaded)
     refuse_unsigned(loaded.connections, loaded.hosts)
-    planned = plan_loaded(common, loaded, 24.0, progress)
+    disruptions = options.allowed.disruptions
+    planned = plan_loaded(common, loaded, 24.0, progress, disruptions=disruptions)
     settled: dict[str, Outcome] = {}
+    audit: Record | None = None
     pending = [device for device in planned.plan.devices if device.state.unconfirmed]
     if pending and not planned.failures:
         if not options.approve_settling(pending):
             return ApplyResult(status="not_approved", plan=planned.plan)
+        audit = record_of("settle", planned.plan.plan_id, planned.plan.intent)
         settled = _settled(
             common,
             loaded,
@@ -154,10 +164,12 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
             pending,
             progress,
             no_widening=options.allowed.no_widening,
+            audit=audit,
         )
-        if any(outcome.status in FAILED for outcome in settled.values()):
-            return ApplyResult(status="ended", plan=planned.plan, outcomes=tuple(settled.values()))
-        planned = plan_loaded(common, loaded, 24.0, progress)
+        ends = tuple(settled.values())
+        if audit.problems or any(outcome.status in FAILED for outcome in ends):
+            return ApplyResult(status="ended", plan=planned.plan, outcomes=ends, audit=audit)
+        planned = plan_loaded(common, loaded, 24.0, progress, disruptions=disruptions)
     made = planned.plan
     barred = options.allowed.barred(made)
     widening = options.allowed.widening(made)
@@ -168,9 +180,10 @@ def apply(common: CommonOptions, options: ApplyOptions, progress: Progress) -> A
             failures=planned.failures,
             barred=barred,
             widening=widening,
+            audit=audit,
         )
     if not options.approve(made):
-        return ApplyResult(status="not_approved", plan=made)
+        return ApplyResult(status="not_approved", plan=made, audit=audit)
     return _applied(common, loaded, made, options.allowed, progress, settled=settled)
 
 
@@ -187,12 +200,14 @@ def _settled(
     progress: Progress,
     *,
     no_widening: bool,
+    audit: Record,
 ) -> dict[str, Outcome]:
     """Keep what dead runs left on devices if it is as declared, else take it back."""
     from segctl.fleet import Brake, apply_plans
     from segctl.planning.apply import Order
 
     names = [device.name for device in pending]
+    audit.began(pending)
     brake = Brake()
     with (
         opened(common, len(names), progress) as executor,
@@ -203,10 +218,16 @@ def _settled(
             pending,
             loaded.connections,
             forks=common.forks,
-            order=Order(settle_only=True, no_widening=no_widening, journal=_journal(common, made)),
+            order=Order(
+                settle_only=True,
+                no_widening=no_widening,
+                journal=_journal(common, made),
+                origin=audit.origin,
+            ),
             brake=brake,
             report=report,
             executor=executor,
+            ended=audit.ended,
         )
     return {outcome.device: outcome for outcome in outcomes}
 
@@ -300,6 +321,7 @@ def _applied(
         journal=journal,
     )
     brake = Brake()
+    audit: Record | None = None
     with opened(common, len(names), progress) as executor, common.interrupts(brake.press):
         if file is not None and made.changes:
             stale = _stale(
@@ -307,6 +329,10 @@ def _applied(
             )
             if stale:
                 return ApplyResult(status="ended", plan=made, outcomes=stale)
+        if has_work(made):
+            audit = record_of("apply", made.plan_id, made.intent)
+            audit.began(made.devices)
+            order = replace(order, origin=audit.origin)
         with progress.devices(names) as report:
             outcomes = apply_plans(
                 made.devices,
@@ -316,12 +342,17 @@ def _applied(
                 brake=brake,
                 report=report,
                 executor=executor,
+                ended=audit.ended if audit is not None else _nowhere,
             )
     outcomes = tuple(_with_settled(one, (settled or {}).get(one.device)) for one in outcomes)
     if file is not None and not any(one.status in FAILED for one in outcomes):
         mark_used(file, made, progress)
     written = journal.file if journal.file.exists() else None
-    return ApplyResult(status="ended", plan=made, outcomes=outcomes, journal=written)
+    return ApplyResult(status="ended", plan=made, outcomes=outcomes, journal=written, audit=audit)
+
+
+def _nowhere(_outcome: Outcome) -> None:
+    """Record nothing: no device had anything to do."""
 
 
 def _with_settled(outcome: Outcome, before: Outcome | None) -> Outcome:

@@ -196,22 +196,25 @@ def story(
             names = ", ".join(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
-            say(f"# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
-            with _history(folder / "history.db"):
+            say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            with (
+                _instead("SEGCTL_HISTORY", folder / "history.db"),
+                _instead("SEGCTL_JOURNAL", folder / "journal.jsonl"),
+            ):
                 return _tell(run, say, where, running)
 
 
 @contextmanager
-def _history(file: Path) -> Generator[None]:
-    """Keep the story out of the user's own history."""
-    before = os.environ.get("SEGCTL_HISTORY")
-    os.environ["SEGCTL_HISTORY"] = str(file)
+def _instead(name: str, file: Path) -> Generator[None]:
+    """Keep the story out of what the user has on record."""
+    before = os.environ.get(name)
+    os.environ[name] = str(file)
     try:
         yield
     finally:
-        del os.environ["SEGCTL_HISTORY"]
+        del os.environ[name]
         if before is not None:
-            os.environ["SEGCTL_HISTORY"] = before
+            os.environ[name] = before
 
 
 def _tell(

@@ -46,7 +46,7 @@ def history(
     """
     from segctl.drift.history import Filter, consult, entries, locate, patience
 
-    devices = None if common is None else _selected(common, progress)
+    devices = None if common is None else selected_firewalls(common, progress)
     if devices is not None and options.device and options.device not in devices:
         hint = nearest(options.device, devices, f"the inventory and -l select {', '.join(devices)}")
         raise UsageError(f"--device {options.device} is not selected: {hint}")
@@ -61,7 +61,12 @@ def history(
     return tuple(found)
 
 
-def _selected(common: CommonOptions, progress: Progress | None) -> tuple[str, ...]:
+def selected_firewalls(common: CommonOptions, progress: Progress | None) -> tuple[str, ...]:
+    """Return the names of the firewalls that an inventory and its limit select.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+    """
     loaded = load_inventory(common, progress)
     firewalls = {device.name for device in loaded.site.devices}
     return tuple(name for name in loaded.hosts if name in firewalls)

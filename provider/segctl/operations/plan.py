@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from segctl.model.errors import UsageError, nearest
 from segctl.operations.loading import intent, load_inventory, units_of, watched
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from segctl.fleet import Failure
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.planning.snapshot import Snapshot
 
 
@@ -26,11 +27,12 @@ class PlanOptions:
     """How a plan is made.
 
     With `offline`, a snapshot or a folder of them, no device is read. The plan may be applied for
-    `valid_for` hours.
+    `valid_for` hours. `disruptions` are ways of managing devices that may be cut.
     """
 
     offline: Path | None = None
     valid_for: float = 24.0
+    disruptions: tuple[Allowance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,14 @@ def plan(common: CommonOptions, options: PlanOptions, progress: Progress) -> Pla
     """
     offline = snapshots(options.offline)
     loaded = load_inventory(common, progress)
-    return plan_loaded(common, loaded, options.valid_for, progress, offline=offline)
+    return plan_loaded(
+        common,
+        loaded,
+        options.valid_for,
+        progress,
+        offline=offline,
+        disruptions=options.disruptions,
+    )
 
 
 def plan_loaded(
@@ -72,15 +81,16 @@ def plan_loaded(
     progress: Progress,
     *,
     offline: Mapping[str, Snapshot] | None = None,
+    disruptions: Sequence[Allowance] = (),
 ) -> PlanResult:
     """Plan the devices of an inventory that has been read; the plan is good for `valid_for` hours.
 
     Raises:
-        UsageError: no firewall is selected.
+        UsageError: no firewall is selected, or there is no such way that may be cut.
     """
     from segctl.planning.make import make_plan
 
-    plans, failures = plan_devices(common, loaded, progress, offline)
+    plans, failures = plan_devices(common, loaded, progress, offline, disruptions=disruptions)
     made = make_plan(plans, intent(common, loaded, offline), valid_for=timedelta(hours=valid_for))
     return PlanResult(plan=made, failures=tuple(failures), loaded=loaded)
 
@@ -92,6 +102,7 @@ def plan_devices(
     offline: Mapping[str, Snapshot] | None = None,
     *,
     drift: bool = False,
+    disruptions: Sequence[Allowance] = (),
 ) -> tuple[list[DevicePlan], list[Failure]]:
     """Read every selected device; return the plans, and the devices that have none.
 
@@ -109,7 +120,8 @@ def plan_devices(
         from segctl.fleet.snapshots import plan_offline
 
         with progress.devices(names) as report:
-            return _parted(plan_offline(chosen, offline, report, drift=drift))
+            made = plan_offline(chosen, offline, report, drift=drift)
+        return _parted(made if drift else _guarded(common, loaded, made, disruptions))
     with at_work(common, names, progress) as (executor, report):
         results = fleet.plan_devices(
             chosen,
@@ -120,7 +132,33 @@ def plan_devices(
             cache=common.cache,
             drift=drift,
         )
-    return _parted(results)
+    return _parted(results if drift else _guarded(common, loaded, results, disruptions))
+
+
+def _guarded(
+    common: CommonOptions,
+    loaded: Loaded,
+    results: Sequence[DevicePlan | Failure],
+    disruptions: Sequence[Allowance],
+) -> Sequence[DevicePlan | Failure]:
+    """Return plans with findings about the ways of managing devices that they would cut.
+
+    Raises:
+        UsageError: there is no such way as one that may be cut.
+    """
+    from segctl.fleet.failures import Failure
+    from segctl.fleet.ways import guarded, reached_by
+    from segctl.planning.management import names_of
+
+    remote = "://" in common.executor
+    if disruptions:
+        plans = [one for one in results if not isinstance(one, Failure)]
+        known = names_of(plans, reached_by(loaded.site.devices, loaded.connections, remote=remote))
+        for one in disruptions:
+            if one.flow not in known:
+                hint = nearest(one.flow, known, f"there are {', '.join(sorted(known))}")
+                raise UsageError(f"--allow-disruption {one.flow}: there is no such flow: {hint}")
+    return guarded(results, loaded.site, loaded.connections, disruptions, remote=remote)
 
 
 def _parted(

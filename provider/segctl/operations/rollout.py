@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from segctl.fleet import Brake
 from segctl.model.errors import PlanError, StalePlanError, UsageError
+from segctl.operations.audit import record_of
 from segctl.operations.files import save
 from segctl.operations.loading import intent, load_inventory, refuse_writable, today, vault
 from segctl.operations.plan_files import expired
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.audit import Record
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook import Playbook
     from segctl.playbook.run.prepare import Prepared
     from segctl.playbook.run.results import PlayResult, RolloutResult, WaveResult
@@ -48,6 +50,7 @@ class PlaybookOptions:
     skip_tags: tuple[str, ...] = ()
     allow_mass_delete: bool = False
     no_widening: bool = False
+    disruptions: tuple[Allowance, ...] = ()
 
 
 def _refuse(_planned: PlaybookPlan) -> bool:
@@ -120,6 +123,7 @@ class Rollout:
     `ended`: `result` says what became of every device. `not_reviewed`: nothing was changed,
     `result` says what is not as reviewed. `not_approved`: nothing was changed, because the caller
     did not agree. `state` is the state file, if it stays; `resume` the command that goes on.
+    `audit` is where it is on record.
     """
 
     status: Literal["ended", "not_reviewed", "not_approved"]
@@ -129,11 +133,13 @@ class Rollout:
     reviewed: str = ""
     state: Path | None = None
     resume: str = ""
+    audit: Record | None = None
 
     @property
     def well(self) -> bool:
-        """Whether all that was asked for is done."""
-        return self.status == "ended" and self.result.well
+        """Whether all that was asked for is done, and on record."""
+        recorded = self.audit is None or not self.audit.problems
+        return self.status == "ended" and self.result.well and recorded
 
 
 def prepare_plays(
@@ -237,6 +243,7 @@ def _looked(
         cache=common.cache,
         allow_mass_delete=options.allow_mass_delete,
         no_widening=options.no_widening,
+        disruptions=options.disruptions,
     )
 
 
@@ -258,7 +265,7 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
     reviewed = _reviewed(options, plays)
     state = _state(options, playbook, reviewed)
     with opened(common, _most(plays), progress) as executor:
-        agreed = None
+        agreed, seen = None, None
         if reviewed is not None:
             seen = _looked(common, options, plays, executor, progress)
             if refusal := not_reviewed(plays, seen, reviewed, state.done):
@@ -271,6 +278,9 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
                 return _not_begun("not_approved", seen, options, playbook, reviewed)
             agreed = None if options.auto_approve else _agreed(seen)
         kept = _Kept(path=_path(options, state), state=state)
+        said = reviewed.intent if reviewed is not None else intent(common, loaded)
+        plan_id = reviewed.plan_id if reviewed else state.rollout_id
+        audit = record_of("playbook", plan_id, said, playbook=str(options.file))
         run = Run(
             forks=common.forks,
             brake=Brake(),
@@ -279,6 +289,10 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             allow_purge=options.allow_purge,
             allow_mass_delete=options.allow_mass_delete,
             no_widening=options.no_widening,
+            disruptions=options.disruptions,
+            seen={one.device: one.plan.management for one in seen.devices if one.plan}
+            if seen is not None
+            else {},
             executor=executor,
             cache=common.cache,
             approved=agreed,
@@ -287,9 +301,10 @@ def apply_playbook(common: CommonOptions, options: RolloutOptions, progress: Pro
             begun=state.begun,
             begin=_beginner(kept),
             rollout_id=state.rollout_id,
+            record=audit,
             journal=journal_of(
                 state.rollout_id,
-                plan_id=reviewed.plan_id if reviewed else state.rollout_id,
+                plan_id=plan_id,
                 command=_again(common, options, _path(options, state)),
             ),
             resting_until=state.soak_until,
@@ -436,6 +451,7 @@ def _rolled(
         reviewed=state.reviewed[0] if state.reviewed else "",
         state=None if passing else path,
         resume="" if result.well else _again(common, options, path),
+        audit=run.record,
     )
 
 

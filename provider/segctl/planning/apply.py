@@ -24,14 +24,16 @@ from segctl.model.errors import (
     VerifyError,
     WideningError,
 )
+from segctl.planning.audit import comments_of, note_of
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
 from segctl.planning.meaning import meaning, refuse_widening
 from segctl.planning.sides import sides
-from segctl.providers.state import Delivering, Run, Settling
+from segctl.providers.state import Commenting, Delivering, Run, Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from segctl.planning.audit import Origin
     from segctl.planning.journal import Journal
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live, Provider, Session
@@ -57,7 +59,10 @@ class Outcome:
     """The outcome for one device.
 
     `warnings` are the device's own, about the change, and that another member of a pair made it.
-    `members` are the outcomes for the firewalls to which a manager pushed the change.
+    `members` are the outcomes for the firewalls to which a manager pushed the change. `before` and
+    `after` are digests of what segctl manages on the device, as it was read before and after; empty
+    where it was not. `notes` say what is missing as evidence although the device is as planned;
+    `audit_comments` counts the comments, each a request beside those of the change.
     """
 
     device: str
@@ -67,6 +72,10 @@ class Outcome:
     changes: int = 0
     warnings: tuple[str, ...] = ()
     members: tuple[Outcome, ...] = ()
+    before: str = ""
+    after: str = ""
+    notes: tuple[str, ...] = ()
+    audit_comments: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +88,8 @@ class Order:
     change is taken back. `probes` is a digest of what it probes. With `judge_unchanged` it is also
     called for a device that already is as desired. With `settle_only` nothing is pushed. With
     `once`, a plan that the device remembers as applied is refused. With `no_widening`, a plan is
-    refused that permits what the device does not permit now, and so is one that may.
+    refused that permits what the device does not permit now, and so is one that may. `origin` says
+    who applies what, for the device's own records.
     """
 
     allow_purge: bool = False
@@ -93,6 +103,7 @@ class Order:
     plan_id: str = ""
     once: bool = False
     journal: Journal | None = None
+    origin: Origin | None = None
 
     def lease(self, target: Target) -> float:
         """Return the longest time, in seconds, for which the run holds the device."""
@@ -138,10 +149,21 @@ def apply_device(
                 return work.unchanged(live)
             work.check_fresh(live)
         if isinstance(session, Settling):
-            session.begin(Run(plan_id=how.plan_id, probes=how.probes, lease=how.lease(target)))
+            session.begin(_run(plan, how, target))
         steps.next("lock")
         with session.lock():
             return work.under_lock()
+
+
+def _run(plan: DevicePlan, order: Order, target: Target) -> Run:
+    """Return what the run says of itself on the device."""
+    return Run(
+        plan_id=order.plan_id,
+        probes=order.probes,
+        lease=order.lease(target),
+        note=note_of(plan, order.origin),
+        comments=comments_of(plan, order.plan_id, order.origin),
+    )
 
 
 def check_device(
@@ -247,9 +269,11 @@ class _Work:
     steps: _Steps
     said: list[str] = field(default_factory=list[str])
     moved: list[str] = field(default_factory=list[str])
+    digests: list[str] = field(default_factory=list[str])
 
     def read(self) -> Live:
         live = self.provider.parse(self.session.read())
+        self.digests.append(managed(live, self.plan.covers).digest)
         if notice := failed_over(self.plan, live):
             self.moved.append(notice)
             self.steps(notice)
@@ -321,13 +345,19 @@ class _Work:
         return with_members(outcome, after.state.members, self.session.deliveries)
 
     def _outcome(self, status: Status, changes: int = 0) -> Outcome:
-        warned = self.session.warnings if isinstance(self.session, Settling) else ()
+        session = self.session
+        warned = session.warnings if isinstance(session, Settling) else ()
+        commenting = session if isinstance(session, Commenting) else None
         return Outcome(
             device=self.plan.name,
             status=status,
             message="; ".join(self.said),
             changes=changes,
             warnings=tuple(dict.fromkeys((*self.moved, *warned))),
+            before=self.digests[0],
+            after=self.digests[-1],
+            notes=tuple(commenting.uncommented) if commenting else (),
+            audit_comments=commenting.commented if commenting else 0,
         )
 
     def _settle(self, live: Live) -> Live:

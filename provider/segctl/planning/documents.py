@@ -33,7 +33,17 @@ from segctl.model.errors import PlanFormatError, Problem, problem_json
 from segctl.model.items import Item, as_dict, compared_fields
 from segctl.model.site import Position
 from segctl.planning.meaning import Meaning
-from segctl.planning.plan import FORMAT_VERSION, Basis, DevicePlan, Intent, Plan, Told, Unmanaged
+from segctl.planning.plan import (
+    FORMAT_VERSION,
+    Allowance,
+    Basis,
+    DevicePlan,
+    Intent,
+    Plan,
+    Told,
+    Unmanaged,
+)
+from segctl.providers.management import Management, Need, Plane
 from segctl.providers.state import read_state
 from segctl.system.inert import json_text
 from segctl.system.json_schema import fault
@@ -124,6 +134,7 @@ def device_json(device: DevicePlan) -> dict[str, Any]:
     told = [asdict(one) | {"finding": problem_json(one.finding)} for one in device.enforced]
     return (
         document
+        | _evidence_json(device)
         | ({"meaning": meaning_json(meant)} if meant else {})
         | ({"enforced": told} if told else {})
         | pair_json(device)
@@ -149,6 +160,28 @@ def pair_json(device: Paired) -> dict[str, Any]:
     if not device.answered:
         return {}
     return {"answered": device.answered, "serials": list(device.serials)}
+
+
+def _evidence_json(device: DevicePlan) -> dict[str, Any]:
+    """Return what a plan says for those who ask later; plans of earlier releases have none."""
+    found: dict[str, Any] = {
+        "held": device.held,
+        "tickets": dict(device.tickets),
+        "audit_comments": device.audit_comments,
+        "allowed": [one.as_json() for one in device.allowed],
+    }
+    if device.management is not None:
+        found["management"] = _lists(asdict(device.management))
+    return {name: value for name, value in found.items() if value}
+
+
+def _lists(value: Any) -> Any:
+    """Return a value with lists for tuples, however deep, as JSON gives it back."""
+    if isinstance(value, dict):
+        return {key: _lists(one) for key, one in cast("dict[str, Any]", value).items()}
+    if isinstance(value, tuple | list):
+        return [_lists(one) for one in cast("tuple[Any, ...]", value)]
+    return value
 
 
 def meaning_json(meant: Meaning) -> dict[str, Any]:
@@ -349,7 +382,22 @@ def device_of(document: Mapping[str, Any]) -> DevicePlan:
         values["meaning"] = _meaning(values["meaning"], tuple(marks))
     values["serials"] = tuple(values.get("serials", ()))
     values["enforced"] = tuple(map(_told, values.get("enforced", ())))
+    if "management" in values:
+        values["management"] = _management(values["management"])
+    values["allowed"] = tuple(Allowance(**one) for one in values.get("allowed", ()))
     return DevicePlan(**values)
+
+
+def _management(document: Mapping[str, Any]) -> Management:
+    needs = (
+        Need(**one | {"hosts": tuple(one["hosts"]), "services": tuple(one["services"])})
+        for one in document["needs"]
+    )
+    return Management(
+        planes=tuple(Plane(**one) for one in document["planes"]),
+        needs=tuple(needs),
+        unread=tuple(document["unread"]),
+    )
 
 
 def _meaning(document: Mapping[str, Any], marks: tuple[Mark, ...]) -> Meaning:

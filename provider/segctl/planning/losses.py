@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Kind of the one error that a user may allow (`--allow-mass-delete`).
 MASS_DELETE = "mass_delete"
+#: Kind of the error, one a flow, that a plan may allow (`--allow-disruption`).
+MANAGEMENT = "management"
 #: Deleting more of our rules than this, and more than half of them, must be allowed explicitly.
 _FEW = 5
 #: The most names that one message lists.

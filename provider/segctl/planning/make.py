@@ -14,7 +14,6 @@ from segctl.model.errors import PlanError, Problem, UnsupportedError
 from segctl.model.policy import (
     Address,
     AddressGroup,
-    ApplicationGroup,
     DefaultRule,
     FirewallZone,
     Item,
@@ -25,6 +24,7 @@ from segctl.model.policy import (
 )
 from segctl.model.site import Position
 from segctl.planning import findings, losses
+from segctl.planning.content import content_of, refuse_lacking, used_by
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed, names_above
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.model.policy import Rule
+    from segctl.model.site import Device
     from segctl.planning.plan import Basis, Intent
     from segctl.providers.base import Live, Provider
 
@@ -146,6 +147,7 @@ def compared(
         *fitted.warnings,
         *_of_the_device(desired, live, managed=owns or device.manage_zones),
         *fitted.others,
+        *_uncommented(device, provider),
         *losses.essential(cuts, held, changes),
         *losses.mass_delete(changes, held, wanted, attached=bool(device.zones)),
         *_staying(kept, live),
@@ -180,7 +182,30 @@ def compared(
         meaning=meant,
         answered=live.identity.answered,
         serials=live.identity.serials,
+        held=held.digest if every else digest,
+        tickets=_tickets(desired, every),
+        audit_comments=device.audit_comments
+        and provider.capabilities.audit_comments
+        and bool(every),
+        management=live.management,
     )
+
+
+def _uncommented(device: Device, provider: Provider) -> Iterator[Problem]:
+    """Say that a platform keeps no audit comments, where the inventory asks for them."""
+    if device.audit_comments and not provider.capabilities.audit_comments:
+        yield Problem(
+            message=f"{provider.capabilities.title or device.platform} keeps no audit comments of "
+            "rules: none is written",
+            hint="segctl history has who applied what; set segctl_audit_comments for PAN-OS only",
+            severity="note",
+        )
+
+
+def _tickets(desired: Desired, changes: Iterable[Change]) -> dict[str, str]:
+    """Return the tickets of the conduits whose rules change, as far as these have one."""
+    changed = {change.conduit for change in changes}
+    return {name: text for name, text in sorted(desired.tickets.items()) if name in changed}
 
 
 def may_follow(desired: Desired, live: Live) -> bool:
@@ -266,21 +291,7 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
         UnsupportedError: there are such.
     """
     known = live.known
-    applications = (
-        known.get("application", frozenset())
-        | known.get("application-group", frozenset())
-        | known.get("application-filter", frozenset())
-        | {"any"}
-        | {group.name for group in wanted[ApplicationGroup]}
-    )
-    used = {app for rule in wanted.rules for app in rule.applications}
-    used |= {app for group in wanted[ApplicationGroup] for app in group.members}
-    missing = sorted(used - applications)
-    if missing:
-        raise UnsupportedError(
-            f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
-            "update the device, or remove them from the inventory"
-        )
+    refuse_lacking(used_by(wanted), (content_of(name, live),))
     schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
         ("profile group", "profile_group", known.get("profile-group")),
@@ -295,12 +306,6 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
                 f"{name}: the device has no {kind} {', '.join(absent)}: create it there, or "
                 f"correct the inventory; the device has {', '.join(sorted(held)[:8]) or 'none'}"
             )
-
-
-def _versions(live: Live) -> str:
-    identity = live.identity
-    content = f", content {identity.content_version}" if identity.content_version else ""
-    return f"version {identity.os_version or 'unknown'}{content}"
 
 
 def check_taken(name: str, wanted: Policy, live: Live) -> None:

@@ -10,7 +10,7 @@ import segctl
 from segctl.model.diff import Op
 from segctl.model.site import Position
 from segctl.planning import findings
-from segctl.planning.losses import MASS_DELETE
+from segctl.planning.losses import MANAGEMENT, MASS_DELETE
 from segctl.providers.state import UNREAD, DeviceState
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.planning.meaning import Meaning
+    from segctl.providers.management import Management
 
 FORMAT_VERSION: Final = "1.0"
 OPS: Final[tuple[Op, ...]] = get_args(Op)
@@ -50,6 +51,19 @@ class Told:
     example: str = ""
     content: str = ""
     own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """A disruption that a plan was allowed when it was made: of which flow, by whom, and why."""
+
+    flow: str
+    by: str = ""
+    reason: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """Return it as documents hold it."""
+        return {"flow": self.flow, "by": self.by, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +123,11 @@ class DevicePlan:
     its digest. `meaning` says what is permitted after it and was not, and the other way round; a
     plan of an older release has none. `enforced` is what the device does otherwise than declared,
     where that was asked. Of a pair, `answered` is the host that was read, and `serials` are
-    the numbers of those that answered.
+    the numbers of those that answered. `held` is a digest of what segctl manages on it now, as
+    `desired` is of what it should be; `tickets` are those of conduits, by the names of these. With
+    `audit_comments` each rule that is created or changed gets one. `allowed` are disruptions that
+    are meant, and `management` is how the device is managed and what it needs, None where it does
+    not say.
     """
 
     name: str
@@ -134,6 +152,11 @@ class DevicePlan:
     meaning: Meaning | None = None
     answered: str = ""
     serials: tuple[str, ...] = ()
+    held: str = ""
+    tickets: Mapping[str, str] = field(default_factory=dict[str, str])
+    audit_comments: bool = False
+    allowed: tuple[Allowance, ...] = ()
+    management: Management | None = None
 
     @property
     def receivers(self) -> tuple[str, ...]:
@@ -147,11 +170,13 @@ class DevicePlan:
 
     def barring(self, *, allow_mass_delete: bool = False) -> tuple[Problem, ...]:
         """Return the findings that forbid applying it, except those that are allowed."""
+        meant = {one.flow for one in self.allowed}
         return tuple(
             finding
             for finding in self.findings
             if finding.severity == "error"
             and not (allow_mass_delete and finding.kind == MASS_DELETE)
+            and not (finding.kind == MANAGEMENT and finding.subject in meant)
         )
 
     @property

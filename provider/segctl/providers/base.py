@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from threading import RLock
@@ -19,13 +20,15 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.protocols import by_function
+from segctl.providers.management import Management  # noqa: TC001 - snapshots are read by it
 from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from segctl.analysis.decide import Packet
     from segctl.analysis.words import Platform, Vocabulary
@@ -49,7 +52,10 @@ class Capabilities:
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
     sessions are a `Witness`. `services` are the ones a device has without configuration. With
     `pairs`, two devices of a high-availability pair are one. With
-    `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
+    `passes_outside`, packets pass freely between interfaces that are in no zone of ours. `port` is
+    the TCP port at which devices are managed unless the inventory names another. With
+    `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
+    With `audit_comments` sessions are `Commenting`.
     """
 
     title: str = ""
@@ -65,6 +71,9 @@ class Capabilities:
     tells_authors: bool = False
     pairs: bool = False
     passes_outside: bool = False
+    port: int = 0
+    forwards_only: bool = False
+    audit_comments: bool = False
     services: tuple[Service, ...] = ()
 
 
@@ -141,6 +150,8 @@ class Live:
         default_factory=dict[str, "frozenset[str] | None"]
     )
     contents: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: how the device is managed and what it needs; None where it does not say
+    management: Management | None = None
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""
@@ -180,6 +191,49 @@ class Witness(Protocol):
         """Return who last changed each item, given as (kind, present and past names); read-only.
 
         None if the log does not say.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logged:
+    """A line of a device's log of changes; `time` is by the device's clock, in ISO 8601.
+
+    `where` is the place in the device's words. `own` says that it is the account segctl logs in
+    with.
+    """
+
+    time: str
+    admin: str
+    command: str
+    result: str = ""
+    where: str = ""
+    client: str = ""
+    host: str = ""
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLog:
+    """A device's log of changes, and how far its clock is ahead of ours.
+
+    `complete` says whether it was read back as far as was asked, or as it goes.
+    """
+
+    lines: tuple[Logged, ...]
+    ahead: timedelta = timedelta()
+    complete: bool = True
+
+
+@runtime_checkable
+class Logging(Protocol):
+    """An additional capability of sessions whose device shows its log of changes."""
+
+    def log(self, since: datetime | None) -> DeviceLog:
+        """Return the log since a moment by our clock; read-only.
+
+        Raises:
+            DeviceError: the device does not show it.
         """
         ...
 
@@ -331,6 +385,21 @@ class Speaking(Protocol):
 def application_names(found: Provider) -> Naming:
     """Return how a platform names what may be done of an industrial protocol."""
     return found.applications if isinstance(found, Speaking) else by_function
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A provider whose applications come with content that is updated apart from the device."""
+
+    def relatives(
+        self, used: Iterable[str], known: frozenset[str]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what an update of the content may have made of applications, by their names.
+
+        Of one that is not `known` any more, those that may stand for it; of one that is, those
+        beside it that we do not know. Pure.
+        """
+        ...
 
 
 @runtime_checkable

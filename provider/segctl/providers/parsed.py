@@ -29,6 +29,7 @@ from segctl.model.errors import ParseError, Problem
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
+from segctl.providers.management import Management
 from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
@@ -48,6 +49,7 @@ _NAMES = {
     "ClassVar": ClassVar,
     "DeviceState": DeviceState,
     "Policy": Policy,
+    "Management": Management,
     "Mapping": Mapping,
     "Problem": Problem,
     "Pushed": Pushed,

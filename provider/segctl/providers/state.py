@@ -28,10 +28,14 @@ class Run:
     """What a run records about itself on a device.
 
     `probes` is a digest of the probes that judge its change before it is kept, empty if there
-    are none. `lease` is how long it may hold the device, in seconds.
+    are none. `lease` is how long it may hold the device, in seconds. `note` says in words, for the
+    device's own records, from what it was made and by whom; `comments` are audit comments of
+    rules, by name. Neither has a secret.
     """
 
     plan_id: str = ""
+    note: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict[str, str])
     probes: str = ""
     lease: float = 3600.0
 
@@ -198,6 +202,21 @@ class Delivering(Protocol):
             LockedError: the lock is not held.
             LostLockError: this run has lost its lock; nothing was pushed.
         """
+        ...
+
+
+@runtime_checkable
+class Commenting(Protocol):
+    """An additional capability of sessions whose device keeps audit comments of rules."""
+
+    @property
+    def commented(self) -> int:
+        """How many comments were written, each by a request of its own."""
+        ...
+
+    @property
+    def uncommented(self) -> Sequence[str]:
+        """Why rules have no comment, a sentence each; their policy is live all the same."""
         ...
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from segctl.model.errors import JournalError
 from segctl.report.labels import counted, share
 from segctl.report.lines import Line
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.planning.apply import Outcome
+    from segctl.planning.audit import Record
 
 
 def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
@@ -26,6 +28,8 @@ def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:
         yield from map(_member, outcome.members)
         for warning in outcome.warnings:
             yield Line(lead="  ! the device warns: ", text=warning, style="yellow")
+        for note in outcome.notes:
+            yield Line(lead="  ! ", text=note, style="yellow")
     failed = [one.device for one in outcomes if one.status in ("failed", "unknown")]
     if failed:
         yield Line()
@@ -54,7 +58,9 @@ def done_text(status: str, changes: int, message: str) -> tuple[str, str]:
     return "; ".join(filter(None, (message, done))), "green"
 
 
-def outcomes_json(outcomes: Iterable[Outcome], plan_id: str, journal: str = "") -> dict[str, Any]:
+def outcomes_json(
+    outcomes: Iterable[Outcome], plan_id: str, journal: str = "", audit: Record | None = None
+) -> dict[str, Any]:
     """Return the document of an apply."""
     listed = [asdict(outcome) for outcome in outcomes]
     for one in listed:
@@ -73,7 +79,25 @@ def outcomes_json(outcomes: Iterable[Outcome], plan_id: str, journal: str = "") 
         document["summary"]["unknown"] = states["unknown"]
     if journal:
         document["journal"] = journal
+    document |= audit_json(audit)
     failed = next((one for one in listed if one["status"] in ("failed", "unknown")), None)
     if failed:
         document["error"] = {"code": failed["code"], "message": failed["message"]}
+    elif audit is not None and audit.problems:
+        document["error"] = {"code": JournalError.code, "message": audit.problems[0]}
     return document
+
+
+def audit_json(audit: Record | None) -> dict[str, Any]:
+    """Return where a run is on record; empty where nothing had to be."""
+    if audit is None:
+        return {}
+    found = {"file": str(audit.path), "run": audit.run, "head": audit.head}
+    return {"audit": {**found, "problems": list(audit.problems)}}
+
+
+def audit_text(audit: Record | None) -> str:
+    """Return where a run is on record, and its head, to be kept elsewhere; empty for nowhere."""
+    if audit is None:
+        return ""
+    return f"On record in {audit.path}, whose head is {audit.head}"

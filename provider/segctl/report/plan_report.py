@@ -22,7 +22,7 @@ from segctl.report.document import (
 )
 from segctl.report.labels import counted, share, totals
 from segctl.report.meaning_text import LESS, MORE, UNKNOWN, marks_of, sentences
-from segctl.report.plan_text import DOUBT, device_facts, shared_findings
+from segctl.report.plan_text import DOUBT, allowance_text, device_facts, shared_findings
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -109,6 +109,8 @@ def _blocking(plan: Plan, failures: Iterable[Failure]) -> Iterator[Remark]:
         for finding in device.findings:
             if finding.severity == "error":
                 yield remark_of(finding, device.name)
+        for one in device.allowed:
+            yield Remark(severity="warning", subject=device.name, text=allowance_text(one))
         if device.purge:
             yield Remark(
                 severity="error",

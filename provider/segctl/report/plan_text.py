@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from segctl.fleet import Failure
     from segctl.model.errors import Problem
-    from segctl.planning.plan import DevicePlan, Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
 
 #: Findings that say how sure the catalogue is; `segctl validate` prints them, once.
 DOUBT = "doubt"
@@ -98,6 +98,8 @@ def device_text(
     for finding in device.findings:
         if finding.kind != DOUBT and finding not in told:
             yield finding_line(finding)
+    for one in device.allowed:
+        yield Line(lead="  ! allowed: ", text=allowance_text(one), style="yellow")
     if not device.changes:
         if not device.in_sync:
             yield _unchanged(device)
@@ -117,6 +119,11 @@ def device_text(
         yield Line(text="  script", style="bold")
         for line in script_lines(device.script):
             yield Line(lead="    " + line, style="dim")
+
+
+def allowance_text(one: Allowance) -> str:
+    """Say which disruption a plan was allowed, by whom, and why."""
+    return f"{one.flow} may be cut, says {one.by}: {one.reason}"
 
 
 def pending_text(devices: Iterable[DevicePlan]) -> Iterator[Line]:

@@ -9,10 +9,12 @@ from segctl.planning.documents import device_json, difference_json
 from segctl.playbook.run.results import BAD
 from segctl.report import Line, device_text, difference_text, done_text
 from segctl.report.labels import counted
+from segctl.report.outcomes import audit_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from segctl.planning.audit import Record
     from segctl.playbook.run.prepare import Prepared
     from segctl.playbook.run.results import DeviceResult, PlayResult, RolloutResult, WaveResult
 
@@ -91,6 +93,8 @@ def wave_text(wave: WaveResult) -> Iterator[Line]:
     yield _wave_head(wave)
     for one in wave.devices:
         yield device_line(one)
+        for note in one.notes:
+            yield Line(lead="    ! ", text=note, style="yellow")
         for warning in one.warnings:
             yield Line(lead="    ! the device warns: ", text=warning, style="yellow")
         yield from difference_text(one.differences)
@@ -139,6 +143,7 @@ def rollout_json(
     reviewed: str = "",
     state: str = "",
     resume: str = "",
+    audit: Record | None = None,
 ) -> dict[str, Any]:
     """Return the document of a rollout, or of its plan."""
     document: dict[str, Any] = {
@@ -159,6 +164,7 @@ def rollout_json(
         "state": state,
         "resume": resume,
     }
+    document |= audit_json(audit)
     bad = next((one for one in result.devices if one.status in BAD), None)
     if result.stop is not None:
         document["error"] = {"code": result.stop.code, "message": result.stop.message}
@@ -199,6 +205,7 @@ def _device_json(result: DeviceResult) -> dict[str, Any]:
         "message": result.message,
         "changes": result.changes,
         "warnings": list(result.warnings),
+        "notes": list(result.notes),
     }
     if result.plan is not None:
         document["plan"] = device_json(result.plan)

@@ -10,10 +10,13 @@ A refused place is an `UnsafePlaceError`, which is an `OSError` like any other f
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import secrets
 import stat
 import tempfile
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +25,13 @@ from segctl.system.places import Folder, Place, entry, reach, unsafe, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import BinaryIO
 
 #: For the owner only: files with content from a device, a secret, or details of the network.
 PRIVATE = 0o600
+#: Seconds that `extend` waits for others, and between looks whether they are done.
+PATIENCE = 30.0
+_PAUSE = 0.02
 _SHARED_BITS = stat.S_IRWXG | stat.S_IRWXO
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -98,6 +105,71 @@ def append(path: Path, data: bytes, *, durable: bool = True) -> None:
                 os.fsync(descriptor)
         if durable and place.found is None:
             _sync(place.folder)
+
+
+def extend(path: Path, more: Callable[[BinaryIO], bytes], *, patience: float = PATIENCE) -> None:
+    """Append to a private file what depends on its content, while no other run may append.
+
+    A write that fails, for want of space for example, leaves the file as it was.
+
+    Args:
+        path: the file; it and its folders are created if missing.
+        more: given the file to read, returns what is appended; if it raises, nothing is.
+        patience: how long to wait, in seconds, for others who append.
+
+    Raises:
+        UnsafePlaceError: others could decide where it goes, or another user owns it.
+        TimeoutError: another run kept the file for that long.
+        OSError: it cannot be written.
+    """
+    deadline = time.monotonic() + patience
+    with reach(path, make=True) as place:
+        place.check()
+        descriptor = _held_alone(place, deadline)
+        with os.fdopen(descriptor, "r+b", buffering=0) as stream:
+            data = more(stream)
+            size = os.fstat(descriptor).st_size
+            try:
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+            except BaseException:
+                with suppress(OSError):
+                    os.ftruncate(descriptor, size)
+                raise
+        _sync(place.folder)
+
+
+def _held_alone(place: Place, deadline: float) -> int:
+    """Open this user's own file to append, and lock it; whoever holds the lock is waited for.
+
+    A file that was moved away meanwhile is not the one in its place: the new one is opened.
+    """
+    while True:
+        descriptor = _open_own(place, os.O_RDWR | os.O_APPEND)
+        try:
+            _lock(descriptor, deadline)
+            now, held = entry(place.folder, place.name), os.fstat(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if now is not None and (now.st_dev, now.st_ino) == (held.st_dev, held.st_ino):
+            return descriptor
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, deadline: float) -> None:
+    while not _locked(descriptor):
+        if time.monotonic() > deadline:
+            raise TimeoutError(errno.ETIMEDOUT, "another run is writing to it")
+        time.sleep(_PAUSE)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def prepare(path: Path, beside: tuple[str, ...]) -> Path:

@@ -171,6 +171,7 @@ def test_a_basis_of_other_types_is_refused(tmp_path: Path, part: str, value: obj
 #: Modules that read something by a key that a change or a device's drift has in JSON.
 READERS = {
     "planning/documents.py": "plans, from files to values",
+    "planning/audit.py": "entries of the audit journal, from the file to values",
     "cli/fmt.py": "how many files are changed",
     "compiler/naming/marks.py": "parts of a mark",
     "report/check.py": "errors of pairs of zones, of policy tests",
@@ -183,10 +184,12 @@ READERS = {
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {
     "planning/documents.py": "plans",
+    "planning/audit.py": "entries of the audit journal",
     "planning/make.py": "fields of items with their defaults",
     "planning/places.py": "documents of changes, for deepdiff to compare",
     "planning/snapshot.py": "snapshots",
     "drift/baseline.py": "entries of a baseline",
+    "report/audit.py": "the documents of segctl history",
     "report/check.py": "the document of segctl check",
     "report/check_report.py": "reports of it",
     "report/policies.py": "its policy tests",

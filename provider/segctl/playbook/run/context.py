@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from segctl.fleet.cancel import Brake
     from segctl.fleet.workers import Workers
+    from segctl.planning.apply import Outcome
+    from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
-    from segctl.planning.plan import Plan
+    from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook.run.results import PlayResult
+    from segctl.providers.management import Management
 
 
 class Screen(Protocol):
@@ -41,6 +44,8 @@ class Run:
     `begun` are those that it started. `begin` is called before every wave, `keep` after it.
     Devices are read on `executor`, and changed there unless they have to wait for each other.
     With a strategy in which each device proceeds on its own, each has a thread of this process.
+    `disruptions` may be cut; `seen` has what devices of all waves said of how they are managed.
+    `record` is where the audit journal keeps what is done.
     """
 
     forks: int
@@ -61,6 +66,9 @@ class Run:
     begun: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     rollout_id: str = ""
     journal: Journal | None = None
+    record: Record | None = None
+    disruptions: tuple[Allowance, ...] = ()
+    seen: Mapping[str, Management | None] = field(default_factory=dict["str", "Management | None"])
     barriers: list[Barrier] = field(default_factory=list[Barrier])
 
     def order(self, *, allow_purge: bool = False, allow_mass_delete: bool = False) -> Order:
@@ -72,7 +80,29 @@ class Run:
             plan_id=self.reviewed.plan_id if self.reviewed else self.rollout_id,
             once=self.reviewed is not None,
             journal=self.journal,
+            origin=self.record.origin if self.record else None,
         )
+
+    @property
+    def allowances(self) -> tuple[Allowance, ...]:
+        """The ways that may be cut: those of the reviewed plan, or what the user allows."""
+        if self.reviewed is None:
+            return self.disruptions
+        return tuple(one for device in self.reviewed.devices for one in device.allowed)
+
+    def began(self, plans: Sequence[DevicePlan]) -> None:
+        """Record the devices that are about to be changed.
+
+        Raises:
+            JournalError: they cannot be recorded; they must not be changed.
+        """
+        if self.record is not None:
+            self.record.began(plans)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Record what became of a device."""
+        if self.record is not None:
+            self.record.ended(outcome)
 
     def press(self) -> None:
         """Stop the devices at work and revert them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from segctl.analysis.ends import sites_of
@@ -12,6 +12,7 @@ from segctl.compiler.build import Desired, compile_site
 from segctl.compiler.groups import gathered
 from segctl.inventory.loading import Loaded, of_play
 from segctl.model.errors import FileError, InventoryError, PlaybookError, Problem, UnsupportedError
+from segctl.model.site import Site
 from segctl.playbook import Ask, selected, waves
 from segctl.providers.base import refusal
 
@@ -34,6 +35,7 @@ class Prepared:
     tasks: tuple[Task, ...]
     waves: tuple[tuple[Desired, ...], ...]
     connections: Mapping[str, Mapping[str, object]]
+    site: Site = field(default_factory=Site, repr=False)
     questions: tuple[Question, ...] = ()
 
     @property
@@ -99,6 +101,7 @@ def _prepared(
         tasks=tasks,
         waves=tuple(tuple(gathered(compiled, wave)) for wave in waves(names, play.serial)),
         connections=own.connections,
+        site=own.site,
         questions=asked,
     )
 

@@ -36,6 +36,7 @@ class DeviceResult:
 
     `differences` from the reviewed plan are set if they are the reason why the device failed.
     `members` are the results of the firewalls of a group.
+    `notes` say what is missing as evidence although the device is as planned.
     """
 
     device: str
@@ -46,6 +47,7 @@ class DeviceResult:
     plan: DevicePlan | None = field(default=None, repr=False)
     differences: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     members: tuple[DeviceResult, ...] = ()
 
     def of_hosts(self, hosts: Sequence[str]) -> Iterator[DeviceResult]:

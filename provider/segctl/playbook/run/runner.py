@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from segctl.fleet.failures import Failure
 from segctl.fleet.run import plan_devices
+from segctl.fleet.ways import guarded
 from segctl.model.errors import PlanError, SegctlError, WideningError
 from segctl.planning.meaning import widening
 from segctl.playbook import closes, exceeds, opens
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.fleet.workers import Workers
-    from segctl.planning.plan import DevicePlan
+    from segctl.planning.plan import Allowance, DevicePlan
     from segctl.playbook import Play
     from segctl.playbook.run.context import Run, Screen
     from segctl.playbook.run.prepare import Prepared
@@ -214,12 +215,13 @@ def look(
     cache: bool = False,
     allow_mass_delete: bool = False,
     no_widening: bool = False,
+    disruptions: Sequence[Allowance] = (),
 ) -> RolloutResult:
     """Return what each wave would change on the devices as they are now; only read from them."""
 
     def planned(prepared: Prepared, devices: Sequence[Desired]) -> Sequence[DevicePlan | Failure]:
         with screen.devices([one.device.name for one in devices]) as report:
-            return plan_devices(
+            made = plan_devices(
                 devices,
                 prepared.connections,
                 forks=forks,
@@ -227,6 +229,8 @@ def look(
                 executor=executor,
                 cache=cache,
             )
+        remote = executor is not None and executor.remote
+        return guarded(made, prepared.site, prepared.connections, disruptions, remote=remote)
 
     def allowed(prepared: Prepared) -> bool:
         applying = [task for task in prepared.tasks if task.action == "apply"]

@@ -15,6 +15,8 @@ from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
 from segctl.fleet.pool import each
 from segctl.fleet.run import apply_plans, plan_devices
+from segctl.fleet.ways import guarded
+from segctl.model.errors import JournalError
 from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 
     from segctl.compiler.build import Desired
+    from segctl.fleet.failures import Failure
     from segctl.planning.apply import Order
     from segctl.playbook import Play, Task
     from segctl.playbook.run.context import Run
@@ -192,6 +195,8 @@ class Wave:
                 cache=self.run.cache,
                 drift=drift,
             )
+        if not drift:
+            made = self._guarded(made)
         for item in made:
             if not isinstance(item, DevicePlan):
                 self._note(
@@ -200,6 +205,20 @@ class Wave:
                     )
                 )
         return [item for item in made if isinstance(item, DevicePlan)]
+
+    def _guarded(self, made: Sequence[DevicePlan | Failure]) -> tuple[DevicePlan | Failure, ...]:
+        """Return plans with findings about the ways of managing devices that they would cut."""
+        executor, prepared = self.run.executor, self.prepared
+        remote = executor is not None and executor.remote
+        allowed = self.run.allowances
+        return guarded(
+            made,
+            prepared.site,
+            prepared.connections,
+            allowed,
+            remote=remote,
+            beside=self.run.seen,
+        )
 
     def _set(self, plan: DevicePlan, status: Status, code: str = "", message: str = "") -> None:
         earlier = self.results.get(plan.name)
@@ -239,6 +258,7 @@ class Wave:
                 )
                 for one in outcome.members
             ),
+            notes=outcome.notes,
         )
 
     def _drift(self, plans: Iterable[DevicePlan], task: Task) -> None:
@@ -281,6 +301,8 @@ class Wave:
         )
         names = [plan.name for plan in plans]
         self.begun.difference_update(names)
+        if not self._recorded(plans):
+            return
         with self._reporting(lane, names) as report:
             if self.together:
                 barrier = lane.barriers.get(task) or self._barrier(names)
@@ -294,9 +316,20 @@ class Wave:
                     brake=self.run.brake,
                     report=report,
                     executor=None if lane.report else self.run.executor,
+                    ended=self.run.ended,
                 )
         for outcome in outcomes:
             self._note(outcome)
+
+    def _recorded(self, plans: Sequence[DevicePlan]) -> bool:
+        """Return whether the audit journal knows what is about to be changed; nothing is if not."""
+        try:
+            self.run.began(plans)
+        except JournalError as error:
+            for plan in plans:
+                self._set(plan, "failed", error.code, f"nothing was changed on it: {error}")
+            return False
+        return True
 
     def _settled(
         self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
@@ -306,6 +339,8 @@ class Wave:
         if not pending:
             return list(plans)
         names = [plan.name for plan in pending]
+        if not self._recorded(pending):
+            return [plan for plan in plans if plan.name not in names]
         with self._reporting(lane, names) as report:
             outcomes = apply_plans(
                 pending,
@@ -314,6 +349,7 @@ class Wave:
                 order=replace(self.run.order(), settle_only=True),
                 brake=self.run.brake,
                 report=report,
+                ended=self.run.ended,
             )
         failures = [one for one in outcomes if one.status in BAD]
         for outcome in failures:
@@ -361,7 +397,12 @@ class Wave:
 
         def one(plan: DevicePlan) -> Outcome:
             again = bool({plan.name, *plan.receivers} & unjudged)
-            return verification.apply(plan, replace(order, judge_unchanged=again))
+            try:
+                outcome = verification.apply(plan, replace(order, judge_unchanged=again))
+            except BaseException as error:  # noqa: BLE001 - it is this device's result
+                outcome = failed(plan.name, error)
+            self.run.ended(outcome)
+            return outcome
 
         # one thread per device, without exception: those that wait must hear from every other
         ended = each(one, plans, len(plans), Brake())

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
-    title="nftables", timed_revert=True, owns_zones=True, ordered=False, passes_outside=True
+    port=22,
+    title="nftables",
+    timed_revert=True,
+    owns_zones=True,
+    ordered=False,
+    passes_outside=True,
+    forwards_only=True,
 )
 
 

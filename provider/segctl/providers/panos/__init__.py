@@ -10,7 +10,7 @@ from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 CAPABILITIES = Capabilities(
+    port=443,
     title="PAN-OS",
     applications=True,
     users=True,
     profiles=True,
     tells_authors=True,
     pairs=True,
+    audit_comments=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
@@ -82,6 +84,14 @@ class PanosProvider:
         from segctl.providers.panos.app_id import applications
 
         return applications(protocol, classes)
+
+    def relatives(
+        self, used: Iterable[str], known: frozenset[str]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what an update of the content may have made of App-IDs, by their names."""
+        from segctl.providers.panos.app_id import relatives
+
+        return relatives(used, known)
 
     def words(self, live: Live | None) -> PanosWords:
         """Return what is known of the applications and services that rules name."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, ParseError
-from segctl.providers.base import Author
+from segctl.providers.base import Author, DeviceLog, Logged
 from segctl.providers.panos.elements import reason
 from segctl.providers.panos.wire import xml
 
@@ -28,6 +29,10 @@ Steps = tuple[tuple[str, str], ...]
 
 #: Entries per query, and how many are read before the log counts as silent.
 PAGE, MOST = 500, 2000
+#: Lines that are read where the whole log is asked for.
+HISTORY = 20_000
+#: How the log writes a moment, once its slashes are dashes.
+_STAMP = "%Y-%m-%d %H:%M:%S"
 _POLL = 0.2
 _STEP = re.compile(r"""/([A-Za-z0-9_.-]+)(?:\[@name=(?:'([^']*)'|"([^"]*)")\])?""")
 #: Results that changed nothing.
@@ -170,6 +175,59 @@ def read_log(
         yield from page
         if len(page) < PAGE:
             return
+
+
+def whole(
+    target: Target,
+    ask: Callable[[Mapping[str, str]], bytes],
+    *,
+    now: datetime,
+    clock: str,
+    since: datetime | None,
+) -> DeviceLog:
+    """Return the log since a moment, its oldest line last.
+
+    Args:
+        target: the device, and the account we use there.
+        ask: sends a request.
+        now: the moment by our clock.
+        clock: the same moment as the device says it, in its own time zone.
+        since: from when by our clock; None for as far back as `HISTORY` lines reach.
+
+    Raises:
+        ParseError: the device's clock cannot be read.
+        DeviceError: the device does not show its log.
+    """
+    ahead = _moment(target, clock) - now.replace(microsecond=0)
+    last = (since + ahead).strftime(_STAMP) if since is not None else ""
+    lines: list[Logged] = []
+    for entry in read_log(target, ask, HISTORY):
+        if entry.time < last:
+            return DeviceLog(lines=tuple(lines), ahead=ahead)
+        lines.append(_logged(entry, target.user))
+    return DeviceLog(lines=tuple(lines), ahead=ahead, complete=len(lines) < HISTORY)
+
+
+def _moment(target: Target, clock: str) -> datetime:
+    """Return a time as `show system info` has it, such as ``Sun Nov 29 07:40:40 2026``."""
+    try:
+        return datetime.strptime(clock.strip(), "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ParseError(target.name, f"its clock shows {clock.strip()[:40]!r}") from error
+
+
+def _logged(entry: Entry, user: str) -> Logged:
+    named = " ".join(f"{tag} {name}".strip() for tag, name in entry.steps)
+    return Logged(
+        time=entry.time.replace(" ", "T", 1),
+        admin=entry.admin,
+        command=entry.command,
+        result=entry.result,
+        where=entry.words or named,
+        client=entry.client,
+        host=entry.host,
+        own=entry.admin == user,
+    )
 
 
 def _page(target: Target, ask: Callable[[Mapping[str, str]], bytes], skip: int) -> Sequence[Entry]:

@@ -35,6 +35,8 @@ POLL_MOST: Final = 2.0
 _TURNS_UP: Final = 1.0
 _ALL: Final = "<show><jobs><all></all></jobs></show>"
 _OVER: Final = "FIN"
+#: Bytes of a commit's description (schema of operational commands: at most 512 characters).
+DESCRIPTION_MOST: Final = 512
 
 _ResultT = TypeVar("_ResultT")
 
@@ -52,22 +54,28 @@ class Commit:
     """The description of our commit in the lists of jobs and of versions.
 
     `doing` is ``apply`` or ``revert``, `token` is its run's, `before` a digest of what it replaces.
+    `note` is for people: it is cut where the whole would be too long.
     """
 
     doing: str
     token: str
     plan: str = ""
     before: str = ""
+    note: str = ""
 
     def __str__(self) -> str:
         """Return it as a description."""
-        return (
+        head = (
             f"segctl {self.doing} plan {self.plan or '-'} before {self.before or '-'} "
             f"run {self.token}"
         )
+        whole = f"{head}; {self.note}" if self.note else head
+        return whole.encode()[:DESCRIPTION_MOST].decode(errors="ignore")
 
 
-_DESCRIBED: Final = re.compile(r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})")
+_DESCRIBED: Final = re.compile(
+    r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})(?:;\s?(.*))?", re.DOTALL
+)
 
 
 def read_commit(description: str) -> Commit | None:
@@ -75,8 +83,10 @@ def read_commit(description: str) -> Commit | None:
     match = _DESCRIBED.fullmatch(description.strip())
     if match is None:
         return None
-    doing, plan, before, token = match.groups()
-    return Commit(doing=doing, token=token, plan=plan.strip("-"), before=before.strip("-"))
+    doing, plan, before, token, note = match.groups("")
+    return Commit(
+        doing=doing, token=token, plan=plan.strip("-"), before=before.strip("-"), note=note
+    )
 
 
 @dataclass(slots=True)

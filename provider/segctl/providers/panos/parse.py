@@ -42,6 +42,7 @@ from segctl.providers.panos import (
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
+from segctl.providers.panos.management import management
 from segctl.providers.panos.scopes import REFERRED, Objects, both, visible
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
@@ -195,6 +196,7 @@ def _parse(document: bytes) -> PanosLive:
     others, unclear = _others((own, rest), (shared, rest_shared), put)
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
+    held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
     boxes = snapshot.parts.get("containers")  # likewise
     pair = snapshot.parts.get("pair")
@@ -204,7 +206,7 @@ def _parse(document: bytes) -> PanosLive:
         policy=ours,
         others=others,
         order=tuple(own.order),
-        zones=(*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones)),
+        zones=held_zones,
         known=put.beside(known_names(own, rest, shared, rest_shared, applications)),
         taken=taken_names(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
@@ -233,6 +235,7 @@ def _parse(document: bytes) -> PanosLive:
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)
         ),
         pushed=by_panorama,
+        management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
     )
 
 

@@ -22,6 +22,7 @@ from segctl.model.errors import (
     UnsupportedError,
 )
 from segctl.providers.panos import names, record, refusals, undo
+from segctl.providers.panos.comments import Comments
 from segctl.providers.panos.holding import TRIES
 from segctl.providers.panos.jobs import Commit, JobLostError
 from segctl.providers.panos.undo import Push
@@ -52,6 +53,7 @@ class Pushing:
         self.former = ""
         self.last_check: Callable[[], None] | None = None
         self._push = Push()
+        self.comments = Comments(client=place.member.client, progress=place.progress)
 
     @property
     def _member(self) -> Member:
@@ -118,6 +120,7 @@ class Pushing:
             self._member.writer.save()
             self._member.writer.write(list(etree.fromstring(self._push.script.encode())))
             self._member.writer.validate()
+            self.comments.write(self._place.location, self.run.comments)
             if self.last_check is not None:
                 self.last_check()
             refusals.refuse_joined(self._member.client, self._member.target, self._push.script)
@@ -301,6 +304,7 @@ class Pushing:
                 token=self.token,
                 plan=self.run.plan_id,
                 before=self._push.before,
+                note=self.run.note,
             )
         )
         self._member.holding.submitted = self._push.live = True

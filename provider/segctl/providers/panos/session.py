@@ -6,11 +6,13 @@ A change is made by `Pushing`, on the firewall where `Place` is; the document is
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
 from segctl.providers.panos import commands, configlog, matching, refusals
 from segctl.providers.panos.jobs import last_commit
+from segctl.providers.panos.member import clock
 from segctl.providers.panos.place import Place
 from segctl.providers.panos.pushing import Pushing
 from segctl.providers.panos.reading import Reader
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
 
     from segctl.analysis.decide import Packet
-    from segctl.providers.base import Author
+    from segctl.providers.base import Author, DeviceLog
     from segctl.providers.state import Run, Unconfirmed
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
@@ -62,6 +64,16 @@ class PanosSession:
         """Have `check` called once a push is written and validated, just before its commit."""
         self._pushing.last_check = check
 
+    @property
+    def commented(self) -> int:
+        """How many audit comments were written."""
+        return self._pushing.comments.written
+
+    @property
+    def uncommented(self) -> Sequence[str]:
+        """Why rules have no audit comment."""
+        return tuple(self._pushing.comments.missing)
+
     # --- reading -----------------------------------------------------------------------------
 
     def read(self) -> bytes:
@@ -91,6 +103,17 @@ class PanosSession:
             [configlog.wanted(self._place.location, kind, called) for kind, called in items],
             user=member.target.user,
             pending=refusals.pending(member.client),
+        )
+
+    def log(self, since: datetime | None) -> DeviceLog:
+        """Return the configuration log since a moment by our clock; of a pair, the leader's."""
+        self._place.progress("reading its log")
+        client, target = self._place.member.client, self._place.member.target
+        asked = datetime.now(UTC)
+        told = clock(client)
+        now = asked + (datetime.now(UTC) - asked) / 2
+        return configlog.whole(
+            target, lambda params: client.ask(params).body, now=now, clock=told, since=since
         )
 
     def show(self, command: str) -> str:
