@@ -320,16 +320,19 @@ def test_a_failover_before_the_confirmation_takes_the_change_back_on_the_new_act
 
 
 @pytest.mark.parametrize("failover", [False, True])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, "waiting"])
 def test_a_killed_run_is_settled_by_the_next_also_after_a_failover(
     step: str, panos: PairHarness, bench: PairBench, *, failover: bool
 ) -> None:
     made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    device = bench.pair.first.device
+    device.settings = replace(device.settings, job_seconds=0.3 if step == "commit " else 0.0)
+    bench.pair.room.sync_seconds = 0.3 if step == "waiting" else 0.0
     killed(panos, bench, made, step, Run(plan_id="first", probes="p1"))
     if failover:
         bench.failover()
     live = settled(panos, bench, "revert")
-    if step in COMMITTED:
+    if step in (*COMMITTED, "waiting"):
         (change,) = live.state.unconfirmed
         assert (change.plan_id, change.alive) == ("first", False)
     else:

@@ -192,14 +192,15 @@ class Pair:
                     f"{error.message}"
                 )
 
-    def await_still(self, deadline: float) -> None:
-        """Wait until no synchronization runs, or time is over."""
-        pause = POLL_FIRST
+    def await_still(self, deadline: float) -> bool:
+        """Wait until no synchronization runs, or time is over; return whether there was one."""
+        pause, ran = POLL_FIRST, self.first.syncing
         while self.first.syncing and time.monotonic() < deadline:
             self._progress("waiting for a synchronization to end")
             time.sleep(pause)
             pause = min(pause * 2, POLL_MOST)
             self.look()
+        return ran
 
     def await_alike(
         self, alike: Callable[[Member], bool], deadline: float, *, ready: bool = False

@@ -135,6 +135,8 @@ class PanosSession:
         if place.pair is None:
             refusals.refuse_passive(place.member.client, place.target)
         else:
+            if place.pair.await_still(place.member.jobs.deadline()):
+                place.find_leader()
             place.pair.refuse_unready()
         place.progress("locking")
         owner = lock_owner.new_owner(self._pushing.run.lease)
