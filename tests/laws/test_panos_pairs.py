@@ -20,6 +20,7 @@ from segctl.model.errors import (
 )
 from segctl.planning.apply import Order, apply_device
 from segctl.planning.plan import Basis
+from segctl.providers.base import Witness
 from segctl.providers.state import NOT_KEPT, Run
 from segctl.testing import LAWS, apply, plan, reach
 from segctl_mocks import PanosPair
@@ -132,6 +133,21 @@ def test_a_document_stays_the_same_while_nobody_changes_anything(
     with panos.provider.connect(bench.target, read_only=True) as session:
         assert session.read() == session.read()
     assert bench.writes == 0
+
+
+def test_who_changed_something_is_told_by_the_log_of_either(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    reach(panos, bench, plant(WEB))
+    leaf = f"{RULES}/entry[@name='c1.web']/action"
+    bench.mock.edit("edit", leaf, "<action>deny</action>", admin="carol", commit=True)
+    bench.failover()
+    with panos.provider.connect(bench.target, read_only=True) as session:
+        session.read()
+        assert isinstance(session, Witness)
+        (author,) = session.changed_by([("rule", ("c1.web",))])
+    assert author is not None
+    assert author.admin == "carol"
 
 
 # --- what a change needs --------------------------------------------------------------------------

@@ -112,7 +112,7 @@ class Place:
 
     def running(self, xpath: str) -> bytes:
         """Return a part of the running configuration, as the device answers."""
-        return self.member.client.ask({"type": "config", "action": "show", "xpath": xpath}).body
+        return self.member.ask({"type": "config", "action": "show", "xpath": xpath})
 
     def record(self) -> Record | None:
         """Return the last run's record in the running configuration."""
@@ -122,7 +122,7 @@ class Place:
         """Return the comment of our tag in a member's running configuration."""
         where = path(self.base, "tag", names.TAG)
         asked = {"type": "config", "action": "show", "xpath": where}
-        root = xml(member.target, member.client.ask(asked).body)
+        root = xml(member.target, member.ask(asked))
         if not answers.is_success(root) and "No such node" not in answers.lines(root):
             raise answers.refusal(member.target.name, root)
         return root.findtext("result/entry/comments") or ""

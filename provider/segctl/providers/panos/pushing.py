@@ -259,7 +259,7 @@ class Pushing:
         where = undo.SAVED.format(names.quote(scope))
         before, saved = None, b""
         for member in (self._member, *self._place.others):  # the run may have been on either
-            saved = member.client.ask({"type": "op", "cmd": _SAVED}).body
+            saved = member.ask({"type": "op", "cmd": _SAVED})
             with suppress(ParseError):
                 before = undo.read_scope(name, saved, where, limit=self._limit)
             if before is not None and before.digest == self.former:

@@ -6,6 +6,7 @@ A change is made by `Pushing`, on the firewall where `Place` is; the document is
 from __future__ import annotations
 
 from contextlib import contextmanager
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
@@ -84,10 +85,14 @@ class PanosSession:
         return document
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
-        """Return who last changed each item, by the configuration log; None if it does not say."""
+        """Return who last changed each item, by the configuration log; None if it does not say.
+
+        The members of a pair have a log each, of what was done there.
+        """
         member = self._place.member
+        logs = [configlog.read_log(one.target, one.ask) for one in (member, *self._place.others)]
         return configlog.authors(
-            configlog.read_log(member.target, lambda asked: member.client.ask(asked).body),
+            merge(*logs, key=lambda line: line.time, reverse=True),
             [configlog.wanted(self._place.vsys, kind, called) for kind, called in items],
             user=member.target.user,
             pending=refusals.pending(member.client),
