@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -76,8 +75,14 @@ def test_a_saved_plan_is_applied_after_a_failover_which_is_said(plant: Plant) ->
     assert "fw1-b is active now; when the plan was made, fw1 was" in done.out + done.err
     assert all(POLL.encode() in mock.running() for mock in members(plant))
     out = plant("drift").out
-    assert re.search(r"fw1  .*in sync", out)
-    assert plant("plan", "-v").code == 0
+    assert "fw1  in sync (read from fw1-b)" in out
+    assert "fw1: reading fw1-b" in plant("drift", "-v").err
+    assert "fw1-b of the pair" in plant("plan").out
+    flow = ("check", "--from", "scada1", "--to", "plc1", "--protocol", "tcp", "--port", "502")
+    assert "fw1: fw1-b answers" in plant(*flow).out
+    document = plant(*flow, "--json").json
+    jsonschema.validate(document, plant("schema", "check").json)
+    assert document["devices"][0]["answered"] == "fw1-b"
     found = plant("drift", "--json").json["devices"][0]
     assert (found["answered"], found["status"]) == ("fw1-b", "in_sync")
 

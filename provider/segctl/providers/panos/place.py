@@ -37,6 +37,7 @@ class Place:
         self.vsys = names.vsys_of(target.name, target.scope)
         self.base = names.vsys_path(self.vsys)
         self.left: list[Member] = []
+        self._found = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -55,13 +56,23 @@ class Place:
         """Which firewall it is, in a sentence."""
         return "the device" if self.pair is None else self.member.target.name
 
+    def open(self) -> None:
+        """Find the leading member of a pair; the next `find_leader` need not ask again.
+
+        Raises:
+            DeviceError: no member answers, one refuses the account, or none leads.
+        """
+        self.find_leader()
+        self._found = True
+
     def find_leader(self) -> None:
         """Have the leading member of a pair be the one that is talked to.
 
         Raises:
             HaStateError: another one leads than the one that this run is changing, or none.
         """
-        if self.pair is None:
+        found, self._found = self._found, False
+        if self.pair is None or found:
             return
         if self.member.holding.owner is not None:
             self.pair.refuse_led_by_another(self.member)

@@ -42,7 +42,7 @@ class PanosSession:
         Raises:
             DeviceError: no member answers, one refuses the account, or none leads.
         """
-        self._place.find_leader()
+        self._place.open()
 
     def close(self) -> None:
         """Close the connections."""
