@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from segctl_mocks.panos import monitoring, phash, reports
+from segctl_mocks.panos import ha, monitoring, phash, reports
 from segctl_mocks.panos.answers import Answer, ApiError, result
 from segctl_mocks.panos.references import DEVICE
 from segctl_mocks.panos.tree import text_of
@@ -40,7 +40,7 @@ def _system_info(device: PanosDevice, _node: Element, _call: Call) -> Answer:
 def _ha_state(device: PanosDevice, _node: Element, _call: Call) -> Answer:
     if device.room is not None:
         return result(device.room.state(device))
-    return result(reports.ha_state(device.settings))
+    return result(ha.lone_state(device))
 
 
 def _sync(device: PanosDevice, _node: Element, _call: Call) -> Answer:

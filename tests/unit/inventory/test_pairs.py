@@ -174,7 +174,7 @@ def test_what_is_wrong_is_said_where_it_stands(
 
 
 def test_where_mocks_are_served_the_peer_is_one_as_well(paired: LoadFiles, tmp_path: Path) -> None:
-    own = {"ansible_host": "127.0.0.1", "segctl_mock": True}
+    own: dict[str, Any] = {"ansible_host": "127.0.0.1", "segctl_mock": True}
     overlay = {"all": {"hosts": {"fw1": own}}}
     paired()
     (tmp_path / "mocks.yml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
