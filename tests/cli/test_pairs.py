@@ -115,3 +115,14 @@ def test_the_history_takes_either_member_for_the_same_device(plant: Plant) -> No
     room(plant).lose(plant.fleet["fw1"].device)
     plant.fleet["fw1"].stop()
     assert "another serial number" not in plant(*words).err
+
+
+def test_an_imported_pair_is_a_pair(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    assert plant("import", "fw1", "-o", "found").code == 0
+    found = load([plant.folder / "found/hosts.yml"], today=date(2026, 11, 22))
+    (device,) = found.site.devices
+    assert (device.name, device.ha_peer) == ("fw1", "fw1-b")
+    done = plant("import", "fw1-b", "-o", "other")
+    assert done.code == 1
+    assert "fw1-b is the peer of fw1" in done.err

@@ -335,6 +335,20 @@ def test_a_failover_before_the_confirmation_takes_the_change_back_on_the_new_act
     assert bench.pair.second.device.versions[-1].admin == "admin"
 
 
+def test_a_pair_that_fails_over_twice_is_followed_back(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    order = Order(judge=lambda _session, _live: bench.failover())
+    again = acting("fw1-b leads now", bench.failover)
+    with pytest.raises(HaStateError, match="failed over during the change"):
+        apply_device(made, panos.provider, bench.target, order=order, progress=again)
+    assert bench.pair.active is bench.pair.first
+    bench.mock = bench.pair.first
+    assert bench.printed() == before
+    assert bench.locks == 0
+
+
 @pytest.mark.parametrize("failover", [False, True])
 @pytest.mark.parametrize("step", [*STEPS, "waiting"])
 def test_a_killed_run_is_settled_by_the_next_also_after_a_failover(

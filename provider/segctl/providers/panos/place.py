@@ -101,7 +101,10 @@ class Place:
         if leader is not before:
             self.progress(f"{leader.target.name} leads now: going on there")
             self.pair.leave(before, owner.token, deadline)
-            leader.holding.acquire(owner, lambda _tokens: "")
+            if leader in self.left:  # it has failed over twice: our locks are there
+                self.left.remove(leader)
+            else:
+                leader.holding.acquire(owner, lambda _tokens: "")
             self.left.append(before)
             self.member = leader
         self.pair.await_still(deadline)

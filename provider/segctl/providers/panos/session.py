@@ -146,6 +146,7 @@ class PanosSession:
         place.progress("locking")
         owner = lock_owner.new_owner(self._pushing.run.lease)
         self._pushing.begin()
+        place.left.clear()
         try:
             self._acquire(owner)
             yield
