@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
 
 from segctl.model.errors import (
     AuthError,
@@ -19,10 +21,12 @@ from segctl.model.errors import (
     VerifyError,
 )
 from segctl.planning.apply import Order, apply_device
+from segctl.planning.freshness import managed
 from segctl.planning.plan import Basis
 from segctl.providers.base import Witness
 from segctl.providers.state import NOT_KEPT, Run
 from segctl.testing import LAWS, apply, plan, reach
+from segctl.testing.trying import draw_desired, trial
 from segctl_mocks import PanosPair
 from segctl_mocks.panos.ha import ACTIVE_ACTIVE
 from support.panos import RULES, other_rule
@@ -32,6 +36,8 @@ from support.runs import COMMITTED, STEPS, killed, look, settled, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from hypothesis.strategies import DataObject
 
     from segctl.planning.apply import Outcome
     from segctl.planning.plan import DevicePlan
@@ -82,6 +88,39 @@ def acting(step: str, act: Callable[[], None]) -> Callable[[str], None]:
 @pytest.mark.parametrize("law", ["converges", "reverts", "old_or_new", "leaves_others"])
 def test_law(law: str, panos: PairHarness) -> None:
     LAWS[law](panos)
+
+
+def test_a_failover_at_any_request_leaves_old_or_new_on_both(panos: PairHarness) -> None:
+    def law(data: DataObject) -> None:
+        with panos.workbench() as bench:
+            bench.bystand(data)
+            reach(panos, bench, draw_desired(data, panos, "desired before"))
+            wanted = draw_desired(data, panos)
+            made = plan(panos, bench, wanted)
+            assume(made.changes)
+            old = _digest(panos, bench, made)
+            bench.pair.fail_over_after(data.draw(st.integers(0, 120), "requests"))
+            failed = False
+            try:
+                apply(panos, bench, made)
+            except SegctlError:
+                failed = True
+            bench.pair.room.requests_left = None
+            bench.mock = bench.pair.active
+            assert bench.pair.synchronized
+            assert _digest(panos, bench, made) == (old if failed else made.desired)
+            assert bench.locks == 0
+            reach(panos, bench, wanted)
+            assert _digest(panos, bench, made) == made.desired
+            assert bench.pair.synchronized
+            assert bench.locks == 0
+
+    trial(law)
+
+
+def _digest(panos: PairHarness, bench: PairBench, made: DevicePlan) -> str:
+    live = panos.provider.parse(bench.met()[-1])
+    return managed(live, made.covers).digest
 
 
 # --- who is read, and what is said of it ----------------------------------------------------------

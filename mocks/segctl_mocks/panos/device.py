@@ -207,6 +207,7 @@ class PanosDevice:
                 return ApiError("15", "Operation denied: this device rejects writes").answer()
         try:
             if self.room is not None:
+                self.room.count()
                 self.room.refuse(self, request)
             return self._dispatch(request, params)
         except ApiError as error:

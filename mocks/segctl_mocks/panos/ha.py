@@ -110,6 +110,7 @@ class Room:
         self.mode = mode
         self.link = True
         self.sync_seconds = 0.0
+        self.requests_left: int | None = None
         self.members = tuple(
             Member(device, state, device.clock(), priority)
             for device, state, priority in zip(
@@ -283,6 +284,15 @@ class Room:
             sync=self.running_sync(),
             syncs=member.syncs,
         )
+
+    def count(self) -> None:
+        """Count a request to either member; fail over before the one that was asked for."""
+        if self.requests_left is None:
+            return
+        self.requests_left -= 1
+        if self.requests_left < 0:
+            self.requests_left = None
+            self.fail_over()
 
     def refuse(self, device: PanosDevice, request: Request) -> None:
         """Refuse what a member that is not active does not do (error 15, by the API guide).
