@@ -23,6 +23,7 @@ from segctl.model.errors import (
 from segctl.planning.apply import Order, apply_device
 from segctl.planning.freshness import managed
 from segctl.planning.plan import Basis
+from segctl.planning.review import of_device
 from segctl.providers.base import Witness
 from segctl.providers.state import NOT_KEPT, Run
 from segctl.testing import LAWS, apply, plan, reach
@@ -150,6 +151,20 @@ def test_a_plan_outlives_a_failover_and_the_failover_is_said(
     assert "fw1-b is active now; when the plan was made, fw1 was" in outcome.warnings
     assert bench.holds(b"c1.web") == (True, True)
     assert bench.locks == 0
+
+
+def test_a_reviewed_plan_is_the_same_after_a_failover_and_not_in_another_pair(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    reviewed = plan(panos, bench, plant(WEB))
+    bench.failover()
+    after = plan(panos, bench, plant(WEB))
+    assert after.serial != reviewed.serial
+    assert list(of_device(reviewed, after)) == []
+    other = replace(after, serials=("007000001333", "009999999999"))
+    (difference,) = of_device(reviewed, other)
+    assert difference.what.endswith("is now 007000001333 and 009999999999")
+    assert list(of_device(reviewed, replace(after, serials=(), serial="1")))
 
 
 def test_another_device_in_the_pair_makes_a_plan_stale(

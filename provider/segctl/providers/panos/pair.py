@@ -115,10 +115,6 @@ class Pair:
 
     # --- what dead runs left on the members that follow ----------------------------------------
 
-    def locks(self) -> list[Held]:
-        """Return the locks on the members that follow."""
-        return [lock for member in self.others() for lock in member.holding.held()]
-
     def dead_tokens(self) -> list[str]:
         """Return the runs of ours that died and left locks on members that follow.
 
