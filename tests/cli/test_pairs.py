@@ -126,3 +126,17 @@ def test_an_imported_pair_is_a_pair(plant: Plant) -> None:
     done = plant("import", "fw1-b", "-o", "other")
     assert done.code == 1
     assert "fw1-b is the peer of fw1" in done.err
+
+
+def test_a_snapshot_of_a_pair_says_the_same_as_the_pair(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    room(plant).part(plant.fleet["fw1-b"].device)
+    assert plant("snapshot", "-o", "snapshots").code == 0
+    live, kept = (plant("plan", "--json", *more) for more in ((), ("--offline", "snapshots")))
+    for document in (live.json, kept.json):
+        (finding,) = [
+            one for one in document["devices"][0]["findings"] if one["kind"] == "not_kept"
+        ]
+        assert "not synchronized" in finding["message"]
+        assert document["devices"][0]["answered"] == "fw1"
+        assert len(document["devices"][0]["serials"]) == 2

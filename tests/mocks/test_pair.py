@@ -337,9 +337,12 @@ def test_settings_of_a_pair_are_a_members_own(pair: PanosPair, firewalls: tuple[
     settings.config_sync = False
     settings.description = "west"
     settings.apply()
+    settings.add(ha.HA1("10.0.0.1", "255.255.255.252", port="management")).create()
     one.commit(sync=True)
     assert one.config_sync_state() is None
     assert b"west" not in pair.second.running()
+    assert b"10.0.0.1" in pair.first.running()
+    assert b"10.0.0.1" not in pair.second.running()
     other.refresh_system_info()
     theirs = other.add(ha.HighAvailability())
     theirs.refresh()
@@ -360,6 +363,7 @@ def test_a_served_pair_is_kept_in_a_folder(tmp_path: Path) -> None:
         fleet["fw1"].edit("set", f"{VSYS}/address", HOST, commit=True)
         assert b"plc" in fleet["fw1-b"].running()
         assert b"CTRL" in fleet["fw1-b"].running()
+        assert b"plc" in (tmp_path / "fw1-b" / "running.xml").read_bytes()  # before it stops
     with serve_fleet(specs, state=tmp_path, job_seconds=0.0) as fleet:
         room = fleet["fw1"].device.room
         assert room is not None

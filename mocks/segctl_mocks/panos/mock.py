@@ -101,6 +101,7 @@ class PanosMock:
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
         self._lock = threading.RLock()
+        self._peer: PanosMock | None = None
         self._stopping = threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -126,6 +127,7 @@ class PanosMock:
     def join(self, other: PanosMock) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
         self._lock = other._lock
+        self._peer, other._peer = other, self
 
     def exclusive(self) -> threading.RLock:
         """Return what one holds so that no request is answered meanwhile."""
@@ -165,6 +167,12 @@ class PanosMock:
             with self._lock:
                 self.device.settle()
                 self._store.save(self.device, lazily=lazily)
+
+    def _save_both(self, *, lazily: bool = False) -> None:
+        """Save the state, and that of the other member of a pair: it may have been synchronized."""
+        self.save(lazily=lazily)
+        if self._peer is not None:
+            self._peer.save(lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
 
@@ -283,7 +291,7 @@ class PanosMock:
             self.device.configurator.change(action, args, admin)
             if commit:
                 self.device.commit_now(admin)
-        self.save()
+        self._save_both()
 
     def push(self, *documents: bytes) -> None:
         """Let a Panorama push this instead of what it pushed before: answers of such a firewall.
@@ -373,7 +381,7 @@ class PanosMock:
         """Answer a request without sockets."""
         with self._lock:
             answer = self.device.handle(params, size, basic)
-        self.save(lazily=True)
+        self._save_both(lazily=True)
         return answer
 
     def _respond(self, form: Form) -> Reply:

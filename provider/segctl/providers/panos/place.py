@@ -106,6 +106,7 @@ class Place:
             else:
                 leader.holding.acquire(owner, lambda _tokens: "")
             self.left.append(before)
+            leader.writer.version = before.writer.version
             self.member = leader
         self.pair.await_still(deadline)
 
