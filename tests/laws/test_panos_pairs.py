@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -387,6 +388,25 @@ def test_a_failover_before_the_confirmation_takes_the_change_back_on_the_new_act
     assert bench.printed() == before
     assert bench.locks == 0
     assert bench.pair.second.device.versions[-1].admin == "admin"
+
+
+def test_a_failover_that_takes_a_moment_is_waited_for(panos: PairHarness, bench: PairBench) -> None:
+    made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    first, second = bench.pair.room.members
+    taking = threading.Timer(0.5, second.enter, ["active"])
+
+    def fail() -> None:
+        first.enter("suspended")
+        taking.start()
+
+    order = Order(judge=lambda _session, _live: fail())
+    with pytest.raises(HaStateError, match=r"no member is active \(fw1 is suspended, fw1-b is pas"):
+        apply_device(made, panos.provider, bench.target, order=order, progress=silent)
+    taking.join()
+    bench.pair.make_functional(bench.pair.first)
+    bench.mock = bench.pair.first
+    assert bench.printed() == before
+    assert bench.locks == 0
 
 
 def test_a_pair_that_fails_over_twice_is_followed_back(

@@ -16,6 +16,7 @@ from segctl.model.errors import (
     ApplyError,
     ConnectError,
     DeviceError,
+    HaStateError,
     LostLockError,
     ParseError,
     UnknownError,
@@ -52,6 +53,7 @@ class Pushing:
         self.former = ""
         self.last_check: Callable[[], None] | None = None
         self._push = Push()
+        self._saved_on = "the device"
 
     @property
     def _member(self) -> Member:
@@ -116,6 +118,7 @@ class Pushing:
         self._push = self._with_record(script)
         try:
             self._member.writer.save()
+            self._saved_on = self._place.where
             self._member.writer.write(list(etree.fromstring(self._push.script.encode())))
             self._member.writer.validate()
             if self.last_check is not None:
@@ -210,7 +213,7 @@ class Pushing:
                     return
             except LostLockError:
                 raise
-            except ConnectError as error:
+            except (ConnectError, HaStateError) as error:  # a failover takes some seconds
                 problem = error
                 time.sleep(pause)
             except DeviceError as error:
@@ -221,7 +224,7 @@ class Pushing:
             self._place.target.name,
             "could not go back by itself "
             f"({problem.message if problem else 'it has changed again'}). "
-            f"The configuration before this run is saved on {self._place.where} as {SAVED_NAME}; "
+            f"The configuration before this run is saved on {self._saved_on} as {SAVED_NAME}; "
             f"run `segctl plan` to see what it holds now. {self._member.holding.remains()}",
         ) from problem
 
