@@ -213,7 +213,7 @@ BROKEN: dict[str, Callable[[PairBench], None]] = {
     "stands alone: it says that its peer is suspended": lambda bench: bench.pair.suspend(
         bench.pair.second
     ),
-    "fw1-b does not answer segctl": lambda bench: bench.pair.power_off(bench.pair.second),
+    "fw1-b is down": lambda bench: bench.pair.power_off(bench.pair.second),
 }
 
 
@@ -239,6 +239,24 @@ def test_a_pair_whose_peer_would_not_follow_is_read_and_not_changed(
     assert kept is not alike
 
 
+def test_a_peer_that_only_segctl_cannot_reach_is_named(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    bench.pair.second.stop()
+    with pytest.raises(HaStateError) as refused:
+        apply(panos, bench, made)
+    assert refused.value.message.startswith("fw1-b does not answer segctl (127.0.0.1:")
+    assert "stands alone" not in refused.value.message
+    assert bench.writes == 0
+    again = plan(panos, bench, plant(WEB))
+    assert again.serials == ("007000001222",)
+    assert not any(one.kind == NOT_KEPT for one in again.findings)
+    bench.pair.second.start()
+    with pytest.raises(StalePlanError, match="the pair was 007000001222 and is now"):
+        apply(panos, bench, again)
+
+
 def test_two_that_both_lead_are_not_even_read(panos: PairHarness, bench: PairBench) -> None:
     made = plan(panos, bench, plant(WEB))
     bench.pair.cut()
@@ -256,7 +274,7 @@ def test_a_dead_member_is_replaced_by_its_peer_for_reading_only(
     bench.pair.power_off(bench.pair.first)
     live = look(panos, bench)
     assert (live.identity.answered, live.identity.serials) == ("fw1-b", ("007000001333",))
-    with pytest.raises(HaStateError, match="fw1 does not answer segctl"):
+    with pytest.raises(HaStateError, match="fw1 is down: it does not answer segctl"):
         apply(panos, bench, made)
     bench.pair.power_off(bench.pair.second)
     with pytest.raises(ConnectError, match="no member of the pair gives an answer"):
