@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -76,8 +75,14 @@ def test_a_saved_plan_is_applied_after_a_failover_which_is_said(plant: Plant) ->
     assert "fw1-b is active now; when the plan was made, fw1 was" in done.out + done.err
     assert all(POLL.encode() in mock.running() for mock in members(plant))
     out = plant("drift").out
-    assert re.search(r"fw1  .*in sync", out)
-    assert plant("plan", "-v").code == 0
+    assert "fw1  in sync (read from fw1-b)" in out
+    assert "fw1: reading fw1-b" in plant("drift", "-v").err
+    assert "fw1-b of the pair" in plant("plan").out
+    flow = ("check", "--from", "scada1", "--to", "plc1", "--protocol", "tcp", "--port", "502")
+    assert "fw1: fw1-b answers" in plant(*flow).out
+    document = plant(*flow, "--json").json
+    jsonschema.validate(document, plant("schema", "check").json)
+    assert document["devices"][0]["answered"] == "fw1-b"
     found = plant("drift", "--json").json["devices"][0]
     assert (found["answered"], found["status"]) == ("fw1-b", "in_sync")
 
@@ -110,3 +115,28 @@ def test_the_history_takes_either_member_for_the_same_device(plant: Plant) -> No
     room(plant).lose(plant.fleet["fw1"].device)
     plant.fleet["fw1"].stop()
     assert "another serial number" not in plant(*words).err
+
+
+def test_an_imported_pair_is_a_pair(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    assert plant("import", "fw1", "-o", "found").code == 0
+    found = load([plant.folder / "found/hosts.yml"], today=date(2026, 11, 22))
+    (device,) = found.site.devices
+    assert (device.name, device.ha_peer) == ("fw1", "fw1-b")
+    done = plant("import", "fw1-b", "-o", "other")
+    assert done.code == 1
+    assert "fw1-b is the peer of fw1" in done.err
+
+
+def test_a_snapshot_of_a_pair_says_the_same_as_the_pair(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    room(plant).part(plant.fleet["fw1-b"].device)
+    assert plant("snapshot", "-o", "snapshots").code == 0
+    live, kept = (plant("plan", "--json", *more) for more in ((), ("--offline", "snapshots")))
+    for document in (live.json, kept.json):
+        (finding,) = [
+            one for one in document["devices"][0]["findings"] if one["kind"] == "not_kept"
+        ]
+        assert "not synchronized" in finding["message"]
+        assert document["devices"][0]["answered"] == "fw1"
+        assert len(document["devices"][0]["serials"]) == 2

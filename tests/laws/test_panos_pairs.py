@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
 
 from segctl.model.errors import (
     AuthError,
@@ -19,9 +22,13 @@ from segctl.model.errors import (
     VerifyError,
 )
 from segctl.planning.apply import Order, apply_device
+from segctl.planning.freshness import managed
 from segctl.planning.plan import Basis
+from segctl.planning.review import of_device
+from segctl.providers.base import Witness
 from segctl.providers.state import NOT_KEPT, Run
 from segctl.testing import LAWS, apply, plan, reach
+from segctl.testing.trying import draw_desired, trial
 from segctl_mocks import PanosPair
 from segctl_mocks.panos.ha import ACTIVE_ACTIVE
 from support.panos import RULES, other_rule
@@ -31,6 +38,8 @@ from support.runs import COMMITTED, STEPS, killed, look, settled, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from hypothesis.strategies import DataObject
 
     from segctl.planning.apply import Outcome
     from segctl.planning.plan import DevicePlan
@@ -83,6 +92,39 @@ def test_law(law: str, panos: PairHarness) -> None:
     LAWS[law](panos)
 
 
+def test_a_failover_at_any_request_leaves_old_or_new_on_both(panos: PairHarness) -> None:
+    def law(data: DataObject) -> None:
+        with panos.workbench() as bench:
+            bench.bystand(data)
+            reach(panos, bench, draw_desired(data, panos, "desired before"))
+            wanted = draw_desired(data, panos)
+            made = plan(panos, bench, wanted)
+            assume(made.changes)
+            old = _digest(panos, bench, made)
+            bench.pair.fail_over_after(data.draw(st.integers(0, 120), "requests"))
+            failed = False
+            try:
+                apply(panos, bench, made)
+            except SegctlError:
+                failed = True
+            bench.pair.room.requests_left = None
+            bench.mock = bench.pair.active
+            assert bench.pair.synchronized
+            assert _digest(panos, bench, made) == (old if failed else made.desired)
+            assert bench.locks == 0
+            reach(panos, bench, wanted)
+            assert _digest(panos, bench, made) == made.desired
+            assert bench.pair.synchronized
+            assert bench.locks == 0
+
+    trial(law)
+
+
+def _digest(panos: PairHarness, bench: PairBench, made: DevicePlan) -> str:
+    live = panos.provider.parse(bench.met()[-1])
+    return managed(live, made.covers).digest
+
+
 # --- who is read, and what is said of it ----------------------------------------------------------
 
 
@@ -112,6 +154,20 @@ def test_a_plan_outlives_a_failover_and_the_failover_is_said(
     assert bench.locks == 0
 
 
+def test_a_reviewed_plan_is_the_same_after_a_failover_and_not_in_another_pair(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    reviewed = plan(panos, bench, plant(WEB))
+    bench.failover()
+    after = plan(panos, bench, plant(WEB))
+    assert after.serial != reviewed.serial
+    assert list(of_device(reviewed, after)) == []
+    other = replace(after, serials=("007000001333", "009999999999"))
+    (difference,) = of_device(reviewed, other)
+    assert difference.what.endswith("is now 007000001333 and 009999999999")
+    assert list(of_device(reviewed, replace(after, serials=(), serial="1")))
+
+
 def test_another_device_in_the_pair_makes_a_plan_stale(
     panos: PairHarness, bench: PairBench
 ) -> None:
@@ -134,6 +190,21 @@ def test_a_document_stays_the_same_while_nobody_changes_anything(
     assert bench.writes == 0
 
 
+def test_who_changed_something_is_told_by_the_log_of_either(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    reach(panos, bench, plant(WEB))
+    leaf = f"{RULES}/entry[@name='c1.web']/action"
+    bench.mock.edit("edit", leaf, "<action>deny</action>", admin="carol", commit=True)
+    bench.failover()
+    with panos.provider.connect(bench.target, read_only=True) as session:
+        session.read()
+        assert isinstance(session, Witness)
+        (author,) = session.changed_by([("rule", ("c1.web",))])
+    assert author is not None
+    assert author.admin == "carol"
+
+
 # --- what a change needs --------------------------------------------------------------------------
 
 BROKEN: dict[str, Callable[[PairBench], None]] = {
@@ -142,7 +213,7 @@ BROKEN: dict[str, Callable[[PairBench], None]] = {
     "stands alone: it says that its peer is suspended": lambda bench: bench.pair.suspend(
         bench.pair.second
     ),
-    "fw1-b does not answer segctl": lambda bench: bench.pair.power_off(bench.pair.second),
+    "fw1-b is down": lambda bench: bench.pair.power_off(bench.pair.second),
 }
 
 
@@ -168,6 +239,24 @@ def test_a_pair_whose_peer_would_not_follow_is_read_and_not_changed(
     assert kept is not alike
 
 
+def test_a_peer_that_only_segctl_cannot_reach_is_named(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    made = plan(panos, bench, plant(WEB))
+    bench.pair.second.stop()
+    with pytest.raises(HaStateError) as refused:
+        apply(panos, bench, made)
+    assert refused.value.message.startswith("fw1-b does not answer segctl (127.0.0.1:")
+    assert "stands alone" not in refused.value.message
+    assert bench.writes == 0
+    again = plan(panos, bench, plant(WEB))
+    assert again.serials == ("007000001222",)
+    assert not any(one.kind == NOT_KEPT for one in again.findings)
+    bench.pair.second.start()
+    with pytest.raises(StalePlanError, match="the pair was 007000001222 and is now"):
+        apply(panos, bench, again)
+
+
 def test_two_that_both_lead_are_not_even_read(panos: PairHarness, bench: PairBench) -> None:
     made = plan(panos, bench, plant(WEB))
     bench.pair.cut()
@@ -185,7 +274,7 @@ def test_a_dead_member_is_replaced_by_its_peer_for_reading_only(
     bench.pair.power_off(bench.pair.first)
     live = look(panos, bench)
     assert (live.identity.answered, live.identity.serials) == ("fw1-b", ("007000001333",))
-    with pytest.raises(HaStateError, match="fw1 does not answer segctl"):
+    with pytest.raises(HaStateError, match="fw1 is down: it does not answer segctl"):
         apply(panos, bench, made)
     bench.pair.power_off(bench.pair.second)
     with pytest.raises(ConnectError, match="no member of the pair gives an answer"):
@@ -319,17 +408,53 @@ def test_a_failover_before_the_confirmation_takes_the_change_back_on_the_new_act
     assert bench.pair.second.device.versions[-1].admin == "admin"
 
 
+def test_a_failover_that_takes_a_moment_is_waited_for(panos: PairHarness, bench: PairBench) -> None:
+    made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    first, second = bench.pair.room.members
+    taking = threading.Timer(0.5, second.enter, ["active"])
+
+    def fail() -> None:
+        first.enter("suspended")
+        taking.start()
+
+    order = Order(judge=lambda _session, _live: fail())
+    with pytest.raises(HaStateError, match=r"no member is active \(fw1 is suspended, fw1-b is pas"):
+        apply_device(made, panos.provider, bench.target, order=order, progress=silent)
+    taking.join()
+    bench.pair.make_functional(bench.pair.first)
+    bench.mock = bench.pair.first
+    assert bench.printed() == before
+    assert bench.locks == 0
+
+
+def test_a_pair_that_fails_over_twice_is_followed_back(
+    panos: PairHarness, bench: PairBench
+) -> None:
+    made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    order = Order(judge=lambda _session, _live: bench.failover())
+    again = acting("fw1-b leads now", bench.failover)
+    with pytest.raises(HaStateError, match="failed over during the change"):
+        apply_device(made, panos.provider, bench.target, order=order, progress=again)
+    assert bench.pair.active is bench.pair.first
+    bench.mock = bench.pair.first
+    assert bench.printed() == before
+    assert bench.locks == 0
+
+
 @pytest.mark.parametrize("failover", [False, True])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", [*STEPS, "waiting"])
 def test_a_killed_run_is_settled_by_the_next_also_after_a_failover(
     step: str, panos: PairHarness, bench: PairBench, *, failover: bool
 ) -> None:
     made, before = plan(panos, bench, plant(WEB)), bench.printed()
+    device = bench.pair.first.device
+    device.settings = replace(device.settings, job_seconds=0.3 if step == "commit " else 0.0)
+    bench.pair.room.sync_seconds = 0.3 if step == "waiting" else 0.0
     killed(panos, bench, made, step, Run(plan_id="first", probes="p1"))
     if failover:
         bench.failover()
     live = settled(panos, bench, "revert")
-    if step in COMMITTED:
+    if step in (*COMMITTED, "waiting"):
         (change,) = live.state.unconfirmed
         assert (change.plan_id, change.alive) == ("first", False)
     else:

@@ -13,7 +13,7 @@ from lxml import etree
 from panos import errors, ha, objects
 from panos.firewall import Firewall
 
-from segctl_mocks import Authority, PanosMock, PanosPair
+from segctl_mocks import Authority, HostSpec, PanosMock, PanosPair, serve_fleet
 from segctl_mocks.panos.ha import ACTIVE_ACTIVE, JOB
 
 if TYPE_CHECKING:
@@ -276,7 +276,8 @@ def test_a_pair_keeps_its_addresses_apart() -> None:
 
 @pytest.fixture
 def firewalls(pair: PanosPair) -> tuple[Any, Any]:
-    one, other = (Firewall(mock.host, "admin", "pw", port=mock.port) for mock in pair.mocks)
+    made: Any = Firewall  # which carries no types
+    one, other = (made(mock.host, "admin", "pw", port=mock.port) for mock in pair.mocks)
     one.set_ha_peers(other)
     return one, other
 
@@ -336,9 +337,12 @@ def test_settings_of_a_pair_are_a_members_own(pair: PanosPair, firewalls: tuple[
     settings.config_sync = False
     settings.description = "west"
     settings.apply()
+    settings.add(ha.HA1("10.0.0.1", "255.255.255.252", port="management")).create()
     one.commit(sync=True)
     assert one.config_sync_state() is None
     assert b"west" not in pair.second.running()
+    assert b"10.0.0.1" in pair.first.running()
+    assert b"10.0.0.1" not in pair.second.running()
     other.refresh_system_info()
     theirs = other.add(ha.HighAvailability())
     theirs.refresh()
@@ -348,3 +352,23 @@ def test_settings_of_a_pair_are_a_members_own(pair: PanosPair, firewalls: tuple[
 def test_alone_there_is_no_pair(ask: Callable[..., Any]) -> None:
     assert ask(kind="op", cmd=TO_PEER).get("status") == "error"
     assert ask(kind="op", cmd=STATE).findtext("result/enabled") == "no"
+
+
+def test_a_served_pair_is_kept_in_a_folder(tmp_path: Path) -> None:
+    specs = {
+        "fw1": HostSpec(ha_peer="fw1-b", ip_address="192.0.2.1", zones={"CTRL": ("ethernet1/2",)}),
+        "fw1-b": HostSpec(ip_address="192.0.2.2", serial="2"),
+    }
+    with serve_fleet(specs, state=tmp_path, job_seconds=0.0) as fleet:
+        fleet["fw1"].edit("set", f"{VSYS}/address", HOST, commit=True)
+        assert b"plc" in fleet["fw1-b"].running()
+        assert b"CTRL" in fleet["fw1-b"].running()
+        assert b"plc" in (tmp_path / "fw1-b" / "running.xml").read_bytes()  # before it stops
+    with serve_fleet(specs, state=tmp_path, job_seconds=0.0) as fleet:
+        room = fleet["fw1"].device.room
+        assert room is not None
+        assert room.running_sync() == "synchronized"
+        assert b"plc" in fleet["fw1-b"].running()
+        assert len(fleet["fw1"].device.versions) == 2
+        fleet["fw1"].edit("delete", f"{VSYS}/address/entry[@name='plc']", commit=True)
+        assert b"plc" not in fleet["fw1-b"].running()

@@ -323,3 +323,31 @@ def test_an_interface_is_in_one_zone(config: Ask, vsys: str) -> None:
     answer = config("set", f"{vsys}/zone", port.format("ethernet1/1"))
     assert any("'ethernet1/1' is already in use" in line for line in lines(answer))
     assert config("set", f"{vsys}/zone", port.format("ethernet1/5")).get("code") == "20"
+
+
+HIP = '<entry name="laptops"><match>"x"</match></entry>'
+
+
+def test_profiles_of_hosts_and_of_floods_are_references(config: Ask, vsys: str) -> None:
+    """As the schema has them: dos-profile, dos-log-setting, source-hip, hip-profiles."""
+    zone = f"{vsys}/zone/entry[@name='trust']"
+    refused = config("set", zone, "<dos-profile>flood</dos-profile>")
+    assert refused.get("code") == "12"
+    assert "'flood' is not a valid reference" in (refused.findtext("msg/line") or "")
+    config("set", f"{vsys}/profiles/dos", '<entry name="flood"><type>aggregate</type></entry>')
+    assert config("set", zone, "<dos-profile>flood</dos-profile>").get("status") == "success"
+    config("set", f"{vsys}/profiles/hip-profiles", HIP)
+    rule = (
+        '<entry name="r"><from><member>any</member></from><to><member>any</member></to>'
+        "<source><member>any</member></source><destination><member>any</member></destination>"
+        "<application><member>any</member></application><service><member>any</member></service>"
+        "<source-hip><member>laptops</member></source-hip><action>allow</action></entry>"
+    )
+    assert config("set", f"{vsys}/rulebase/security/rules", rule).get("status") == "success"
+    for place, where in (
+        ("profiles/dos/entry[@name='flood']", "dos-profile"),
+        ("profiles/hip-profiles/entry[@name='laptops']", "source-hip"),
+    ):
+        kept = config("delete", f"{vsys}/{place}")
+        assert kept.get("code") == "10"
+        assert where in etree.tostring(kept).decode()

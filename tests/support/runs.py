@@ -45,7 +45,8 @@ def _dying(step: str) -> Callable[[str], None]:
 
     def progress(text: str) -> None:
         seen.append(text)
-        text = "reading again" if seen.count("reading") == 2 and text == "reading" else text
+        reads = sum(each.startswith("reading") for each in seen)
+        text = "reading again" if reads == 2 and text.startswith("reading") else text
         if text.startswith(step):
             os._exit(KILLED)
 

@@ -415,6 +415,7 @@ class PanosDevice(Device):
     def refuse(self, request: Request) -> None:
         """Refuse what a member of a pair does not take now."""
         if self.room is not None:
+            self.room.count()
             self.room.refuse(self, request)
 
     def committed(self, changes: Sequence[Change]) -> None:

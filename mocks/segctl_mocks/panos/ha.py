@@ -34,6 +34,7 @@ STATES = {
     ACTIVE_ACTIVE: ("active-primary", "active-secondary"),
 }
 JOB = "HA-Sync"
+_DISABLED = "<enabled>no</enabled><local-info><encrypt-imported>no</encrypt-imported></local-info>"
 _FAILED = "Failed to synchronize running configuration with HA peer"
 _BUSY = "Another sync is in progress. Please try again later"
 _QUEUED = (
@@ -109,6 +110,7 @@ class Room:
         self.mode = mode
         self.link = True
         self.sync_seconds = 0.0
+        self.requests_left: int | None = None
         self.members = tuple(
             Member(device, state, device.clock(), priority)
             for device, state, priority in zip(
@@ -272,26 +274,25 @@ class Room:
         self.settle()
         member, peer = self.of(device)
         if not member.enabled:
-            return (
-                "<enabled>no</enabled>"
-                "<local-info><encrypt-imported>no</encrypt-imported></local-info>"
-            )
-        link = "up" if self.talking else "down"
+            return _DISABLED
         heard = _common(peer) if self.talking else {"state": "unknown"}
-        channel = {"conn-status": link, "conn-primary": "yes", "conn-desc": "heartbeat status"}
-        return (
-            f"<enabled>yes</enabled><group><mode>{self.mode}</mode>"
-            f"<local-info>{_elements(_local(member, self.mode))}</local-info>"
-            f"<peer-info>{_elements({**heard, 'conn-status': link, 'mode': self.mode})}"
-            f"<conn-ha1>{_elements(channel)}</conn-ha1></peer-info>"
-            "<link-monitoring><failure-condition>any</failure-condition><enabled>yes</enabled>"
-            "<groups/></link-monitoring><path-monitoring><virtual-wire/>"
-            "<failure-condition>any</failure-condition><enabled>yes</enabled><vlan/>"
-            "<virtual-router/></path-monitoring>"
-            f"<running-sync>{self.running_sync()}</running-sync>"
-            f"<running-sync-enabled>{'yes' if member.syncs else 'no'}</running-sync-enabled>"
-            "</group>"
+        return _document(
+            self.mode,
+            _local(member, self.mode),
+            heard,
+            link="up" if self.talking else "down",
+            sync=self.running_sync(),
+            syncs=member.syncs,
         )
+
+    def count(self) -> None:
+        """Count a request to either member; fail over before the one that was asked for."""
+        if self.requests_left is None:
+            return
+        self.requests_left -= 1
+        if self.requests_left < 0:
+            self.requests_left = None
+            self.fail_over()
 
     def refuse(self, device: PanosDevice, request: Request) -> None:
         """Refuse what a member that is not active does not do (error 15, by the API guide).
@@ -301,6 +302,43 @@ class Room:
         member, _ = self.of(device)
         if member.enabled and request.type == "user-id" and not member.state.startswith("active"):
             raise ApiError("15", f"Operation denied: this device is {member.state}")
+
+
+def lone_state(device: PanosDevice) -> str:
+    """Write ``show high-availability state`` of a firewall whose peer nobody has made."""
+    own = device.settings
+    if not own.ha:
+        return _DISABLED
+    member = Member(device, own.ha, device.booted, 100)
+    other = STATES[ACTIVE_PASSIVE][own.ha == "active"]
+    peer = _common(member) | {"state": other, "mgmt-ip": "127.0.0.2/8"}
+    sync = "synchronized" if own.ha_synchronized else "not synchronized"
+    local = _local(member, ACTIVE_PASSIVE)
+    return _document(ACTIVE_PASSIVE, local, peer, link="up", sync=sync, syncs=True)
+
+
+def _document(
+    mode: str,
+    local: Mapping[str, str],
+    peer: Mapping[str, str],
+    *,
+    link: str,
+    sync: str,
+    syncs: bool,
+) -> str:
+    channel = {"conn-status": link, "conn-primary": "yes", "conn-desc": "heartbeat status"}
+    return (
+        f"<enabled>yes</enabled><group><mode>{mode}</mode>"
+        f"<local-info>{_elements(local)}</local-info>"
+        f"<peer-info>{_elements({**peer, 'conn-status': link, 'mode': mode})}"
+        f"<conn-ha1>{_elements(channel)}</conn-ha1></peer-info>"
+        "<link-monitoring><failure-condition>any</failure-condition><enabled>yes</enabled>"
+        "<groups/></link-monitoring><path-monitoring><virtual-wire/>"
+        "<failure-condition>any</failure-condition><enabled>yes</enabled><vlan/>"
+        "<virtual-router/></path-monitoring>"
+        f"<running-sync>{sync}</running-sync>"
+        f"<running-sync-enabled>{'yes' if syncs else 'no'}</running-sync-enabled></group>"
+    )
 
 
 def settings(peer: PanosDevice, mode: str) -> str:

@@ -7,7 +7,7 @@ import tarfile
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from segctl_mocks.panos import reports, xpath
+from segctl_mocks.panos import ha, xpath
 from segctl_mocks.panos.answers import Answer, ApiError, result
 from segctl_mocks.panos.references import DEVICE
 from segctl_mocks.panos.tree import serialize, text_of
@@ -106,7 +106,7 @@ def ha_state(device: PanosDevice, _node: Element, _call: Call) -> Answer:
     """Return the firewall's standing in its pair."""
     if device.room is not None:
         return result(device.room.state(device))
-    return result(reports.ha_state(device.settings))
+    return result(ha.lone_state(device))
 
 
 def sync(device: PanosDevice, _node: Element, _call: Call) -> Answer:

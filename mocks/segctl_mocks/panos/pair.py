@@ -140,6 +140,10 @@ class PanosPair:
             self.room.settle()
             self.room.fail_over()
 
+    def fail_over_after(self, requests: int) -> None:
+        """Fail over once, after so many more requests to either member."""
+        self.room.requests_left = requests
+
     def suspend(self, mock: PanosMock) -> None:
         """Take a member out of service by hand."""
         with self.first.exclusive():

@@ -35,6 +35,8 @@ _CONTAINERS = {
         "wildfire-analysis",
         "data-filtering",
         "custom-url-category",
+        "dos",
+        "hip-profiles",
     )
 }
 _DEVICE_CONTAINERS = {

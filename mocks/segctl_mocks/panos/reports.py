@@ -1,4 +1,4 @@
-"""What show commands report: system info, HA state, rule hit counts."""
+"""What show commands report: system info, rule hit counts."""
 
 from __future__ import annotations
 
@@ -95,35 +95,6 @@ def system_info(settings: Settings, now: float, running: float) -> str:
         "device-certificate-status": "None",
     }
     return f"<system>{elements(values)}</system>"
-
-
-def ha_state(settings: Settings) -> str:
-    """Write ``show high-availability state`` (shape recorded on a PA-VM 10.0.9)."""
-    if not settings.ha:
-        return (
-            "<enabled>no</enabled><local-info><encrypt-imported>no</encrypt-imported></local-info>"
-        )
-    peer_state = "passive" if settings.ha == "active" else "active"
-    common = {"build-rel": settings.sw_version, "app-version": settings.content_version}
-    common |= {"threat-version": settings.content_version, "platform-model": settings.model}
-    common |= {"mode": "Active-Passive", "priority": "100", "preemptive": "no", "version": "1"}
-    common |= {"state-duration": "44655"}
-    local = common | {"state": settings.ha, "state-sync": "Complete", "ha1-port": "management"}
-    local |= {"mgmt-ip": "127.0.0.1/8", "build-compat": "Match", "app-compat": "Match"}
-    peer = common | {"state": peer_state, "conn-status": "up", "mgmt-ip": "127.0.0.2/8"}
-    link = {"conn-status": "up", "conn-primary": "yes", "conn-desc": "heartbeat status"}
-    sync = "synchronized" if settings.ha_synchronized else "not synchronized"
-    return (
-        "<enabled>yes</enabled><group><mode>Active-Passive</mode>"
-        f"<local-info>{elements(local)}</local-info>"
-        f"<peer-info>{elements(peer)}<conn-ha1>{elements(link)}</conn-ha1></peer-info>"
-        "<link-monitoring><failure-condition>any</failure-condition><enabled>yes</enabled>"
-        "<groups/></link-monitoring><path-monitoring><virtual-wire/>"
-        "<failure-condition>any</failure-condition><enabled>yes</enabled><vlan/>"
-        "<virtual-router/></path-monitoring>"
-        f"<running-sync>{sync}</running-sync><running-sync-enabled>yes</running-sync-enabled>"
-        "</group>"
-    )
 
 
 def rules_of(tree: Tree, vsys: str) -> list[Element]:

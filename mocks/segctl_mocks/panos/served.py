@@ -68,6 +68,7 @@ class ServedDevice(Generic[D]):
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
         self._lock = device.lock
+        self._peer: Self | None = None
         self._stopping = threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -93,6 +94,7 @@ class ServedDevice(Generic[D]):
     def join(self, other: Self) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
         self._lock = self.device.lock = other.exclusive()
+        self._peer, other._peer = other, self
 
     def exclusive(self) -> threading.RLock:
         """Return what one holds so that no request is answered meanwhile."""
@@ -132,6 +134,12 @@ class ServedDevice(Generic[D]):
             with self._lock:
                 self.device.settle()
                 self._store.save(self.device, lazily=lazily)
+
+    def _save_both(self, *, lazily: bool = False) -> None:
+        """Save the state, and that of the other member of a pair: it may have been synchronized."""
+        self.save(lazily=lazily)
+        if self._peer is not None:
+            self._peer.save(lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
 
@@ -245,7 +253,7 @@ class ServedDevice(Generic[D]):
             self.device.configurator.change(action, args, admin)
             if commit:
                 self.device.commit_now(admin)
-        self.save()
+        self._save_both()
 
     def hold_lock(self, kind: str, admin: str = "other", scope: str = "shared") -> None:
         """Let another administrator hold the config or the commit lock."""
@@ -306,7 +314,7 @@ class ServedDevice(Generic[D]):
         """Answer a request without sockets."""
         with self._lock:
             answer = self.device.handle(params, size, basic)
-        self.save(lazily=True)
+        self._save_both(lazily=True)
         return answer
 
     def _respond(self, form: Form) -> Reply:

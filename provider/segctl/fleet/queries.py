@@ -51,7 +51,8 @@ class Checked:
     """A device's answers, in the order of the questions, and findings about the device.
 
     `legs` are the rows of its legs, in their order.
-    `digest` is the SHA-256 of what was read of it, empty where nothing was.
+    `digest` is the SHA-256 of what was read of it, empty where nothing was; `answered` is the host
+    that was read of a pair.
     """
 
     device: str
@@ -59,6 +60,7 @@ class Checked:
     legs: tuple[tuple[Row, ...] | Failure, ...] = ()
     findings: tuple[Problem, ...] = ()
     digest: str = ""
+    answered: str = ""
 
 
 def check_devices(
@@ -124,6 +126,7 @@ def check_document(
         legs=list_legs(desired, legs, (held,), declared_of(desired, live)) if legs else (),
         findings=tuple(one for one in doubts if one.severity != "note"),
         digest=f"sha256:{hashlib.sha256(document).hexdigest()}",
+        answered=live.identity.answered,
     )
 
 

@@ -110,6 +110,7 @@ def import_device(
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,
         default_rules=_default_rules(live, forwarding),
+        ha_peer=device.ha_peer,
     )
     whole = Site(
         zones=suggested.zones,

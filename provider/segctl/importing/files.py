@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from segctl.compiler.naming import DEFAULT_SITE
 from segctl.importing.words import group_name, one_line
 from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
+from segctl.inventory.loading import ways_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,11 +49,7 @@ def _short(texts: Iterable[str]) -> list[str]:
 
 
 def _hosts(device: Device, group: str, connection: Mapping[str, object]) -> list[str]:
-    body = [
-        entry(10, name, value)
-        for name, value in sorted(connection.items())
-        if isinstance(value, str | int)
-    ]
+    peer = ways_of(connection).get(device.ha_peer, {})
     return [
         f"# {device.name} as found by `segctl import`. It holds no password: give it as",
         "# SEGCTL_PASSWORD, or as ansible_password in a file made with ansible-vault.",
@@ -60,7 +57,17 @@ def _hosts(device: Device, group: str, connection: Mapping[str, object]) -> list
         "  children:",
         f"    {scalar(group)}:",
         "      hosts:",
-        *mapping(8, device.name, body),
+        *mapping(8, device.name, _way(connection)),
+        *(mapping(8, device.ha_peer, _way(peer)) if device.ha_peer else []),
+    ]
+
+
+def _way(connection: Mapping[str, object]) -> list[str]:
+    """Return the connection variables that are text or numbers, and no secret."""
+    return [
+        entry(10, name, value)
+        for name, value in sorted(connection.items())
+        if isinstance(value, str | int)
     ]
 
 
@@ -80,6 +87,7 @@ def _host_vars(device: Device, site: str) -> list[str]:
         *mapping(0, "segctl_zone_map", body),
         "",
         *([entry(0, variable, device.scope.name)] if device.scope else []),
+        *([entry(0, "segctl_ha_peer", device.ha_peer)] if device.ha_peer else []),
         *_position(device.position),
     ]
     if device.threat_profiles:

@@ -384,8 +384,11 @@ def _groups(
 def ways_of(connection: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
     """Return how the other members of a firewall's pair are reached, by host."""
     ways = cast("dict[str, object]", connection.get(MEMBERS) or {})
-    found = {name: way for name, way in ways.items() if isinstance(way, dict)}
-    return cast("dict[str, Mapping[str, object]]", found)
+    return {
+        name: cast("Mapping[str, object]", way)
+        for name, way in ways.items()
+        if isinstance(way, dict)
+    }
 
 
 def _expanded(value: object) -> str | list[str]:

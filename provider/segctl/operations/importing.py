@@ -64,6 +64,11 @@ def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
         raise UsageError(
             f"{host!r} is not a firewall of the inventory (a host with ansible_network_os); "
             f"it has {names}"
+            + "".join(
+                f"; {host} is the peer of {one.name}"
+                for one in loaded.site.devices
+                if one.ha_peer == host
+            )
         )
     connection = loaded.connections.get(host, {})
     speaks = provider(device.platform)

@@ -93,11 +93,18 @@ def _device(name: str, before: DevicePlan | None, after: DevicePlan | None) -> I
 
 
 def _facts(before: DevicePlan, after: DevicePlan) -> Iterator[Difference]:
+    known = bool(before.serials) and {after.serial, *after.serials} <= set(before.serials)
     for field, word in _SAME.items():
+        if field == "serial" and before.serials:
+            continue
         was, now = getattr(before, field), getattr(after, field)
         if was != now:
             what = f"the {word} was {_word(was)} and is now {_word(now)}"
             yield Difference(device=before.name, where="both", what=what)
+    if before.serials and not known:  # either member of a pair may be read
+        was, now = (" and ".join(one) or "one device" for one in (before.serials, after.serials))
+        what = f"the pair was {was} and is now {now}"
+        yield Difference(device=before.name, where="both", what=what)
 
 
 def _word(value: object) -> str:

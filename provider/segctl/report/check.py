@@ -97,7 +97,8 @@ def _device_json(name: str, found: Checked | Failure) -> dict[str, Any]:
     if isinstance(found, Failure):
         return {"name": name, "digest": "", "findings": [], "error": _failure_json(found)}
     findings = [problem_json(one) for one in found.findings]
-    return {"name": name, "digest": found.digest, "findings": findings}
+    pair = {"answered": found.answered} if found.answered else {}
+    return {"name": name, **pair, "digest": found.digest, "findings": findings}
 
 
 def _check_json(
@@ -230,6 +231,10 @@ _SAID = {UNKNOWN: "unknown"}
 def check_text(document: Mapping[str, Any]) -> Iterator[Line]:
     """Yield the lines of a document of answers."""
     for device in document["devices"]:
+        if "answered" in device:
+            yield Line(
+                lead=f"{device['name']}: ", text=f"{device['answered']} answers", style="dim"
+            )
         for finding in device["findings"]:
             hint = f" — {finding['hint']}" if finding["hint"] else ""
             text = f"{device['name']}: {finding['message']}{hint}"

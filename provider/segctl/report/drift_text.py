@@ -37,7 +37,9 @@ def drift_text(report: DriftReport, provenance: Provenance | None = None) -> Ite
     """Yield the lines of a drift report, those that say what it is evidence of before the last."""
     for device in report.devices:
         state, style = _STATES[device.status]
-        yield Line(lead=f"{device.name}  ", text=state, lead_style="bold", style=style)
+        answered = "" if isinstance(device, Unchecked) else device.answered
+        text = f"{state} (read from {answered})" if answered else state
+        yield Line(lead=f"{device.name}  ", text=text, lead_style="bold", style=style)
         if isinstance(device, Unchecked):
             yield Line(lead=f"  ! {device.code}: ", text=device.message, style="bold red")
         else:

@@ -88,9 +88,15 @@ RULES: Mapping[str, Rule] = {
         "fresh one and keeps it, or takes it back; a gateway goes back by itself.",
     ),
     NOT_KEPT: Rule(
-        title="A reboot would bring another policy",
+        title="A reboot or a failover would bring another policy",
         help="What the device loads at boot is not what it enforces now, or that could not be "
-        "told. segctl apply writes what it enforces.",
+        "told: segctl apply writes what it enforces. Or the members of a pair hold different "
+        "configurations: have them synchronized.",
+    ),
+    "pair": Rule(
+        title="The members of a pair are not as one",
+        help="One gives no answer, does not take over, does not synchronize, or has other content. "
+        "Nothing is applied until that is mended (docs/operations.md, ha_state).",
     ),
     NOT_ENFORCED: Rule(
         title="A firewall does not enforce what its device group holds",

@@ -12,8 +12,11 @@ import yaml
 
 from segctl.fleet.connections import portable, target, unverified
 from segctl.inventory import digest, load
-from segctl.model.errors import InventoryError, UsageError
+from segctl.inventory.loading import ways_of
+from segctl.model.errors import InventoryError, UnsupportedError, UsageError
+from segctl.model.policy import DeclaredPolicy
 from segctl.model.scope import DEFAULT_SCOPE
+from segctl.providers.base import provider
 from segctl.transports.credentials import Secret
 
 if TYPE_CHECKING:
@@ -168,3 +171,28 @@ def test_what_is_wrong_is_said_where_it_stands(
     assert found, str(refused.value)
     assert found[0].file == f"host_vars/{where}.yml"
     assert found[0].line
+
+
+def test_where_mocks_are_served_the_peer_is_one_as_well(paired: LoadFiles, tmp_path: Path) -> None:
+    own: dict[str, Any] = {"ansible_host": "127.0.0.1", "segctl_mock": True}
+    overlay = {"all": {"hosts": {"fw1": own}}}
+    paired()
+    (tmp_path / "mocks.yml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    with pytest.raises(InventoryError, match="fw1-b is not among the mocks of this file"):
+        load([Path("hosts.yml"), Path("mocks.yml")], today=TODAY)
+    overlay["all"]["hosts"]["fw1-b"] = own | {"ansible_port": 4444}
+    (tmp_path / "mocks.yml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    loaded = load([Path("hosts.yml"), Path("mocks.yml")], today=TODAY)
+    (way,) = ways_of(loaded.connections["fw1"]).values()
+    assert (way["ansible_host"], way["ansible_port"]) == ("127.0.0.1", 4444)
+
+
+def test_a_platform_without_pairs_says_so(paired: LoadFiles) -> None:
+    loaded = paired(
+        {"segctl_ha_peer": "fw1-b", "ansible_network_os": "nftables"},
+        fw1_b=PEER | {"ansible_network_os": "nftables"},
+    )
+    (device,) = loaded.site.devices
+    assert device.platform == "nftables"
+    with pytest.raises(UnsupportedError, match="segctl knows no high-availability pairs of"):
+        provider("nftables").fit(DeclaredPolicy(), device)

@@ -14,7 +14,7 @@ from segctl.providers.panos.wire import Wire
 from segctl.providers.panos.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from segctl.transports.target import Target
 
@@ -46,6 +46,14 @@ class Member:
             holding=Holding(client=client, target=target, jobs=jobs, clock=lambda: clock(client)),
             writer=Writer(client=client, target=target, jobs=jobs, progress=progress),
         )
+
+    def ask(self, params: Mapping[str, str]) -> bytes:
+        """Send a request, and return the answer as it came.
+
+        Raises:
+            DeviceError: as `Client.ask`.
+        """
+        return self.client.ask(params).body
 
     def standing(self) -> Standing:
         """Ask for the member's place in its pair; one that gives no answer is silent.

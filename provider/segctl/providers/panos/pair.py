@@ -115,10 +115,6 @@ class Pair:
 
     # --- what dead runs left on the members that follow ----------------------------------------
 
-    def locks(self) -> list[Held]:
-        """Return the locks on the members that follow."""
-        return [lock for member in self.others() for lock in member.holding.held()]
-
     def dead_tokens(self) -> list[str]:
         """Return the runs of ours that died and left locks on members that follow.
 
@@ -192,14 +188,15 @@ class Pair:
                     f"{error.message}"
                 )
 
-    def await_still(self, deadline: float) -> None:
-        """Wait until no synchronization runs, or time is over."""
-        pause = POLL_FIRST
+    def await_still(self, deadline: float) -> bool:
+        """Wait until no synchronization runs, or time is over; return whether there was one."""
+        pause, ran = POLL_FIRST, self.first.syncing
         while self.first.syncing and time.monotonic() < deadline:
             self._progress("waiting for a synchronization to end")
             time.sleep(pause)
             pause = min(pause * 2, POLL_MOST)
             self.look()
+        return ran
 
     def await_alike(
         self, alike: Callable[[Member], bool], deadline: float, *, ready: bool = False

@@ -36,6 +36,7 @@ class Place:
             self.member = Member.of(target, read_only=read_only, progress=progress)
         self.location = Location.of(target.scope)
         self.left: list[Member] = []
+        self._found = False
 
     def close(self) -> None:
         """Close the connections."""
@@ -54,13 +55,23 @@ class Place:
         """Which firewall it is, in a sentence."""
         return "the device" if self.pair is None else self.member.target.name
 
+    def open(self) -> None:
+        """Find the leading member of a pair; the next `find_leader` need not ask again.
+
+        Raises:
+            DeviceError: no member answers, one refuses the account, or none leads.
+        """
+        self.find_leader()
+        self._found = True
+
     def find_leader(self) -> None:
         """Have the leading member of a pair be the one that is talked to.
 
         Raises:
             HaStateError: another one leads than the one that this run is changing, or none.
         """
-        if self.pair is None:
+        found, self._found = self._found, False
+        if self.pair is None or found:
             return
         if self.member.holding.owner is not None:
             self.pair.refuse_led_by_another(self.member)
@@ -89,8 +100,12 @@ class Place:
         if leader is not before:
             self.progress(f"{leader.target.name} leads now: going on there")
             self.pair.leave(before, owner.token, deadline)
-            leader.holding.acquire(owner, lambda _tokens: "")
+            if leader in self.left:  # it has failed over twice: our locks are there
+                self.left.remove(leader)
+            else:
+                leader.holding.acquire(owner, lambda _tokens: "")
             self.left.append(before)
+            leader.writer.version = before.writer.version
             self.member = leader
         self.pair.await_still(deadline)
 
@@ -111,7 +126,7 @@ class Place:
 
     def running(self, xpath: str) -> bytes:
         """Return a part of the running configuration, as the device answers."""
-        return self.member.client.ask({"type": "config", "action": "show", "xpath": xpath}).body
+        return self.member.ask({"type": "config", "action": "show", "xpath": xpath})
 
     def record(self) -> Record | None:
         """Return the last run's record in the running configuration."""
@@ -121,7 +136,7 @@ class Place:
         """Return the comment of our tag in a member's running configuration."""
         where = self.location.path("tag", names.TAG)
         asked = {"type": "config", "action": "show", "xpath": where}
-        root = xml(member.target, member.client.ask(asked).body)
+        root = xml(member.target, member.ask(asked))
         if not answers.is_success(root) and "No such node" not in answers.lines(root):
             raise answers.refusal(member.target.name, root)
         return root.findtext("result/entry/comments") or ""

@@ -16,6 +16,7 @@ from segctl.model.errors import (
     ApplyError,
     ConnectError,
     DeviceError,
+    HaStateError,
     LostLockError,
     ParseError,
     UnknownError,
@@ -54,6 +55,7 @@ class Pushing:
         self.last_check: Callable[[], None] | None = None
         self._push = Push()
         self.comments = Comments(client=place.member.client, progress=place.progress)
+        self._saved_on = "the device"
 
     @property
     def _member(self) -> Member:
@@ -118,6 +120,7 @@ class Pushing:
         self._push = self._with_record(script)
         try:
             self._member.writer.save()
+            self._saved_on = self._place.where
             self._member.writer.write(list(etree.fromstring(self._push.script.encode())))
             self._member.writer.validate()
             self.comments.write(self._place.location, self.run.comments)
@@ -214,7 +217,7 @@ class Pushing:
                     return
             except LostLockError:
                 raise
-            except ConnectError as error:
+            except (ConnectError, HaStateError) as error:  # a failover takes some seconds
                 problem = error
                 time.sleep(pause)
             except DeviceError as error:
@@ -225,7 +228,7 @@ class Pushing:
             self._place.target.name,
             "could not go back by itself "
             f"({problem.message if problem else 'it has changed again'}). "
-            f"The configuration before this run is saved on {self._place.where} as {SAVED_NAME}; "
+            f"The configuration before this run is saved on {self._saved_on} as {SAVED_NAME}; "
             f"run `segctl plan` to see what it holds now. {self._member.holding.remains()}",
         ) from problem
 
@@ -262,7 +265,7 @@ class Pushing:
         name, location = self._place.target.name, self._place.location
         before, saved = None, b""
         for member in (self._member, *self._place.others):  # the run may have been on either
-            saved = member.client.ask({"type": "op", "cmd": _SAVED}).body
+            saved = member.ask({"type": "op", "cmd": _SAVED})
             with suppress(ParseError):
                 before = undo.read_scope(
                     name, saved, location, where=location.saved, limit=self._limit

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from heapq import merge
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
@@ -44,7 +45,7 @@ class PanosSession:
         Raises:
             DeviceError: no member answers, one refuses the account, or none leads.
         """
-        self._place.find_leader()
+        self._place.open()
 
     def close(self) -> None:
         """Close the connections."""
@@ -96,10 +97,14 @@ class PanosSession:
         return document
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
-        """Return who last changed each item, by the configuration log; None if it does not say."""
+        """Return who last changed each item, by the configuration log; None if it does not say.
+
+        The members of a pair have a log each, of what was done there.
+        """
         member = self._place.member
+        logs = [configlog.read_log(one.target, one.ask) for one in (member, *self._place.others)]
         return configlog.authors(
-            configlog.read_log(member.target, lambda asked: member.client.ask(asked).body),
+            merge(*logs, key=lambda line: line.time, reverse=True),
             [configlog.wanted(self._place.location, kind, called) for kind, called in items],
             user=member.target.user,
             pending=refusals.pending(member.client),
@@ -158,10 +163,13 @@ class PanosSession:
         if place.pair is None:
             refusals.refuse_passive(place.member.client, place.target)
         else:
+            if place.pair.await_still(place.member.jobs.deadline()):
+                place.find_leader()
             place.pair.refuse_unready()
         place.progress("locking")
         owner = lock_owner.new_owner(self._pushing.run.lease)
         self._pushing.begin()
+        place.left.clear()
         try:
             self._acquire(owner)
             yield

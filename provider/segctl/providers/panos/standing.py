@@ -173,6 +173,15 @@ def doubts(members: Sequence[Standing], first: Standing) -> Iterator[Doubt]:
 
 
 def _doubts(first: Standing, other: Standing) -> Iterator[Doubt]:
+    if other.silent and not first.linked:
+        yield Doubt(
+            kind="down",
+            message=f"{other.name} is down: it does not answer segctl ({other.silent}), and "
+            f"{first.name} does not hear it either",
+            hint=f"bring {other.name} back, and have the two synchronized",
+            differs=first.sync != SYNCHRONIZED,
+        )
+        return
     if other.silent:
         yield Doubt(
             kind="silent",
