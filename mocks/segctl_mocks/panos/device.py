@@ -169,6 +169,10 @@ class Device:
         """The time as the device writes it."""
         return stamp(self.clock())
 
+    def settle(self) -> None:
+        """End the jobs whose time is over."""
+        self.jobs.settle()
+
     def remember(self, admin: str, description: str) -> None:
         """Keep the running configuration as a version."""
         number = self.versions[-1].number + 1 if self.versions else 1
@@ -225,7 +229,7 @@ class Device:
 
     def handle(self, params: Mapping[str, str], size: int = 0, basic: str = "") -> Answer:
         """Answer one request; ``basic`` is ``user:password`` of HTTP authentication."""
-        self.jobs.settle()
+        self.settle()
         if params.get("type") == "keygen":
             self.requests.append(self.request_of(params, params.get("user", ""), size))
             return self._keygen(params)
@@ -238,7 +242,7 @@ class Device:
 
     def handle_as(self, user: str, params: Mapping[str, str]) -> Answer:
         """Answer a request that a Panorama passes on for one of its administrators."""
-        self.jobs.settle()
+        self.settle()
         request = self.request_of(params, user, 0)
         self.requests.append(request)
         return self._answer(request, params)
@@ -253,7 +257,7 @@ class Device:
         except ApiError as error:
             return error.answer()
         finally:
-            self.jobs.settle()
+            self.settle()
 
     def _dispatch(self, request: Request, params: Mapping[str, str]) -> Answer:
         match request.type:
@@ -383,12 +387,13 @@ class PanosDevice(Device):
 
     def facts(self) -> dict[str, Any]:
         """Return the hit counts, and the sums of what was pushed."""
-        return {"hits": self.hits, "stamps": self.pushed.stamps}
+        return {"hits": self.hits, "stamps": self.pushed.stamps, "contexts": self.pushed.contexts}
 
     def restore_facts(self, facts: Mapping[str, Any]) -> None:
         """Bring them back."""
         self.hits = dict(facts["hits"])
         self.pushed.stamps = dict(facts.get("stamps", {}))
+        self.pushed.contexts = dict(facts.get("contexts", {}))
 
     def documents(self) -> Mapping[str, bytes]:
         """Return what was pushed."""

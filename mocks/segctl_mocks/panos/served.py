@@ -67,9 +67,13 @@ class ServedDevice(Generic[D]):
         self._max_request = max_request
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
-        self._lock = device.lock
         self._stopping = threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def _lock(self) -> threading.RLock:
+        """What one holds so that no request is answered meanwhile."""
+        return self.device.lock
 
     # -- life ---------------------------------------------------------------------
 
@@ -122,7 +126,7 @@ class ServedDevice(Generic[D]):
         """Write the state to its folder, if it has one."""
         if self._store is not None:
             with self._lock:
-                self.device.jobs.settle()
+                self.device.settle()
                 self._store.save(self.device, lazily=lazily)
 
     # -- where and who ------------------------------------------------------------
@@ -179,19 +183,19 @@ class ServedDevice(Generic[D]):
     def config(self) -> bytes:
         """Return the candidate configuration, without marks of who changed what."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.candidate.to_bytes()
 
     def running(self) -> bytes:
         """Return the running configuration."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return self.device.versions[-1].xml
 
     def effective(self) -> tuple[bytes, ...]:
         """Return every configuration that was live, in order."""
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             return tuple(version.xml for version in self.device.versions)
 
     @property
@@ -233,7 +237,7 @@ class ServedDevice(Generic[D]):
         args = {"xpath": xpath, "element": element, "where": where, "dst": dst}
         args |= {"newname": newname, "from": source}
         with self._lock:
-            self.device.jobs.settle()
+            self.device.settle()
             self.device.configurator.change(action, args, admin)
             if commit:
                 self.device.commit_now(admin)
