@@ -15,6 +15,9 @@ class HostSpec:
 
     A platform takes from it what its devices have. Of a host of platform ``nftables``, ``config``
     is nft text that others loaded. ``pushed`` are recorded answers about what a manager put on it.
+
+    A firewall that a Panorama manages names that host in ``panorama`` and its group there in
+    ``device_group``; the Panorama has the names of its firewalls in ``manages``.
     """
 
     platform: str = "panos"
@@ -30,6 +33,9 @@ class HostSpec:
     sw_version: str = "11.1.6"
     content_version: str = "8799-8509"
     serial: str = "007000001222"
+    panorama: str = ""
+    device_group: str = ""
+    manages: Sequence[str] = ()
     interfaces: Sequence[str] = ()
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"

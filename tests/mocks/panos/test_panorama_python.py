@@ -52,9 +52,8 @@ def names(found: Any) -> list[str]:
 def test_it_is_a_panorama(panorama: Any, plant: Managed) -> None:
     assert (panorama.version, panorama.serial) == ("11.1.6", plant.panorama.settings.serial)
     assert panorama.platform == "Panorama"
-    found = Panorama.create_from_device(
-        plant.panorama.host, "admin", "pw", port=plant.panorama.port
-    )
+    make: Any = Panorama.create_from_device
+    found = make(plant.panorama.host, "admin", "pw", port=plant.panorama.port)
     assert type(found) is Panorama
 
 
