@@ -17,6 +17,7 @@ from segctl_mocks.panos.commit import Committer
 from segctl_mocks.panos.configlog import ConfigLog
 from segctl_mocks.panos.configure import Configurator
 from segctl_mocks.panos.edits import DIRTY
+from segctl_mocks.panos.effective import owner, shown
 from segctl_mocks.panos.faults import Faults, Request
 from segctl_mocks.panos.jobs import Clock, Jobs, stamp
 from segctl_mocks.panos.journal import Journal
@@ -24,7 +25,8 @@ from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
 from segctl_mocks.panos.pushed import Pushed, taken_from
 from segctl_mocks.panos.references import DEVICE, References, is_slot, vsys_of
-from segctl_mocks.panos.tree import Tree, parse, strip_attributes, text_of
+from segctl_mocks.panos.tree import Tree, key_of, parse, strip_attributes, text_of
+from segctl_mocks.panos.units import CREATE, Touch
 from segctl_mocks.panos.userid import UserId
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.settings import Settings
     from segctl_mocks.panos.showings import Report
     from segctl_mocks.panos.tree import Element, Path
-    from segctl_mocks.panos.units import Touch
 
 KEPT = 1_000_000
 """So much of an element is kept in the list of requests."""
@@ -117,6 +118,22 @@ class Device:
     def references_of(self, tree: Tree) -> References:
         """Return what resolves the names in a configuration of this device."""
         return References(tree, self.predefined, platform=self.platform)
+
+    def shown(self) -> Tree:
+        """Return what ``get`` reads first."""
+        return self.candidate
+
+    def refuse_foreign(self, action: str, path: Path) -> None:
+        """Refuse to change what the device only has from somewhere else."""
+
+    def override(self, path: Path, entry: Element) -> list[Touch]:
+        """Put an object of the device's own in place of one it has from somewhere else.
+
+        Raises:
+            ApiError: there is none.
+        """
+        del path, entry
+        raise ApiError("13", "Object cannot be overridden")
 
     def besides(self, path: str) -> Tree:
         """Return what ``get`` reads of a path that the candidate does not have."""
@@ -379,6 +396,8 @@ class PanosDevice(Device):
         root = parse(document)
         self.pushed = taken_from(root, pushed, settings.release)
         self.hits: dict[str, int] = {}
+        self._shown: Tree | None = None
+        self._shown_of = (self.pushed, -1)
         super().__init__(settings, users, root, clock)
 
     def references_of(self, tree: Tree) -> References:
@@ -390,6 +409,35 @@ class PanosDevice(Device):
 
     def _pushed_names(self, scope: Scope, tags: Path) -> frozenset[str]:
         return self.pushed.names(vsys_of(scope), tags)
+
+    def shown(self) -> Tree:
+        """Return the candidate, with the values of templates where there are any."""
+        if self.pushed.template is None:
+            return self.candidate
+        (known, generation), now = self._shown_of, self.candidate.generation
+        if self._shown is None or known is not self.pushed or generation != now:
+            self._shown = shown(self.candidate, self.pushed)
+            self._shown_of = (self.pushed, now)
+        return self._shown
+
+    def refuse_foreign(self, action: str, path: Path) -> None:
+        """Refuse to change an object of a template (measured on 11.x)."""
+        name = owner(self.candidate, self.pushed, path)
+        if name:
+            text = f"{action} failed, may need to override template object {name} first"
+            raise ApiError("13", text)
+
+    def override(self, path: Path, entry: Element) -> list[Touch]:
+        """Put an object of the device's own in place of a template's (measured on 11.x)."""
+        place = (*path, key_of(entry))
+        if not owner(self.candidate, self.pushed, place):
+            return super().override(path, entry)
+        node = self.candidate.root
+        for key in path:
+            found = self.candidate.child(node, key)
+            node = found if found is not None else self.candidate.new_child(node, key)
+        self.candidate.attach(node, entry)
+        return [Touch(CREATE, place)]
 
     def besides(self, path: str) -> Tree:
         """Return what ``get`` reads that is not the device's own, also what was pushed."""

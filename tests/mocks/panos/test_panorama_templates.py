@@ -267,3 +267,45 @@ def test_a_rule_of_its_own_may_use_a_zone_of_a_template(plant: Managed) -> None:
     verdict, text = result(plant.push())
     assert verdict == "FAIL"
     assert "'cell' is not a valid reference" in text
+
+
+def test_a_read_of_the_firewall_marks_what_comes_from_templates(plant: Managed) -> None:
+    plant.put(f"{system('low')}/zone", zone("cell"))
+    plant.commit()
+    plant.push()
+    found = plant.config("get", f"{VSYS}/zone", target=FIRST).find("result/zone")
+    marks = {entry.get("name"): (entry.get("src"), entry.get("ptpl")) for entry in found}
+    assert marks == {"trust": (None, None), "untrust": (None, None), "cell": ("tpl", "low")}
+    assert {node.get("src") for node in found.find("entry[@name='cell']").iter()} == {"tpl"}
+    answer = plant.config("show", f"{VSYS}/zone", target=FIRST)
+    assert [entry.get("name") for entry in answer.find("result/zone")] == ["trust", "untrust"]
+
+
+@pytest.mark.parametrize(
+    ("action", "path", "element"),
+    [
+        ("set", "zone", zone("cell", "ethernet1/6")),
+        ("set", "zone/entry[@name='cell']/network", "<net-inspection>yes</net-inspection>"),
+        ("edit", "zone/entry[@name='cell']", zone("cell", "ethernet1/6")),
+        ("delete", "zone/entry[@name='cell']", ""),
+    ],
+)
+def test_an_object_of_a_template_is_changed_only_by_overriding_it(
+    plant: Managed, action: str, path: str, element: str
+) -> None:
+    plant.put(f"{system('low')}/zone", zone("cell"))
+    plant.commit()
+    plant.push()
+    before = plant.first.config()
+    answer = plant.config(action, f"{VSYS}/{path}", element, target=FIRST)
+    text = f"{action} failed, may need to override template object cell first"
+    assert (answer.get("code"), answer.findtext("msg/line")) == ("13", text)
+    assert plant.first.config() == before
+    own = zone("cell", "ethernet1/6")
+    overridden = plant.config("override", f"{VSYS}/zone", own, target=FIRST)
+    assert overridden.get("status") == "success"
+    plant.first.device.commit_now("admin")
+    found = shown(plant, "effective-running").find(".//zone/entry[@name='cell']")
+    assert found.findtext(".//member") == "ethernet1/6"
+    again = plant.config("override", f"{VSYS}/zone", own, target=FIRST)
+    assert again.findtext("msg/line") == "Object cannot be overridden"
