@@ -36,7 +36,7 @@ from segctl_mocks.panos.units import CREATE, EDIT, RENAME, Touch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from segctl_mocks.panos.device import Device
+    from segctl_mocks.panos.appliance import Device
     from segctl_mocks.panos.tree import Tree
 
 CHANGES = frozenset(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from segctl_mocks.panos import answers
 from segctl_mocks.panos.answers import Answer, ApiError
-from segctl_mocks.panos.device import Device
+from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.locks import Lock

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import storage
-from segctl_mocks.panos.device import Device, Version
+from segctl_mocks.panos.appliance import Device, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.references import is_slot

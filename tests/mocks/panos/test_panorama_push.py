@@ -495,3 +495,13 @@ def test_hits_of_shared_and_default_rules(plant: Managed) -> None:
     }
     assert rows["everywhere", f"plant/{SECOND}/vsys1"] == "0"
     assert rows["interzone-default", f"plant/{FIRST}/vsys1"] == "9"
+
+
+def test_a_contractor_opens_a_rule_and_pushes_it(plant: Managed) -> None:
+    assert plant.panorama.tamper() == ""
+    plant.put(f"{group('plant')}/{RULES}", rule("shut", action="deny"))
+    plant.put(f"{group('plant')}/{RULES}", rule("open", application="modbus-base"))
+    plant.commit()
+    assert plant.panorama.tamper() == "opens rule open of plant to any application, and pushes it."
+    found = plant.pushed(plant.first).find(".//entry[@name='open']/application/member")
+    assert found.text == "any"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from segctl_mocks.panos import schema, validate
 from segctl_mocks.panos.answers import Answer, ApiError
+from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.commit import queued
-from segctl_mocks.panos.device import Device
 from segctl_mocks.panos.faults import PUSH, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.panorama import baseline, compose, groups, orders, showings

@@ -13,7 +13,7 @@ from segctl_mocks.panos.tree import text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl_mocks.panos.device import Device
+    from segctl_mocks.panos.appliance import Device
     from segctl_mocks.panos.panorama.device import PanoramaDevice
     from segctl_mocks.panos.showings import Call, Report
     from segctl_mocks.panos.tree import Element
