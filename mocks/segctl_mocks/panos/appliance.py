@@ -99,6 +99,7 @@ class Device:
         self.keys: dict[str, str] = {}
         self.comments: dict[str, str] = {}
         self.auto_commit_until = 0.0
+        self.revision = 0  # counts what changes beside configurations, jobs and locks
         self.reject_writes = False
         self.writes = 0
         self.requests: list[Request] = []

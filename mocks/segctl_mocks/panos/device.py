@@ -126,6 +126,7 @@ class PanosDevice(Device):
 
     def set_hits(self, rule: str, count: int, vsys: str) -> None:
         """Set the hit count of a running rule."""
+        self.revision += 1
         for entry in reports.enforced(self, vsys):
             if entry.get("name") == rule:
                 self.hits[entry.get("uuid") or rule] = count

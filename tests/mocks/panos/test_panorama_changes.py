@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
+from segctl_mocks import PanoramaMock
 from support.managed import (
     DEVICE,
     FIRST,
@@ -16,6 +17,7 @@ from support.managed import (
     SHARED,
     Managed,
     address,
+    firewall,
     group,
     managed,
     rule,
@@ -423,3 +425,13 @@ def test_answers_about_devices_have_the_fields_of_recorded_ones(
         wanted = [tag for tag in tags if tag not in unknown and not tag.startswith("prev-")]
         assert set(wanted) <= {node.tag for node in mine}
         assert [node.tag for node in mine if node.tag in wanted] == wanted
+
+
+def test_members_of_a_pair_are_known_by_their_numbers() -> None:
+    pair = [firewall("a", FIRST, ha="active"), firewall("b", SECOND, ha="passive")]
+    mock = PanoramaMock(firewalls=pair, pairs=[(FIRST, SECOND)])
+    found = Managed(mock, *pair).op("<show><devices><all/></devices></show>")
+    assert {
+        entry.get("name"): (entry.findtext("ha/state"), entry.findtext("ha/peer/serial"))
+        for entry in found.iterfind("result/devices/entry")
+    } == {FIRST: ("active", SECOND), SECOND: ("passive", FIRST)}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from segctl_mocks import Fleet, HostSpec, PanoramaMock, PanosMock, platform, serve_fleet
+from segctl_mocks import ApiError, Fleet, HostSpec, PanoramaMock, PanosMock, platform, serve_fleet
 from support.managed import RULES, group, push_of, rule, template
 
 if TYPE_CHECKING:
@@ -124,6 +124,26 @@ def test_state_survives(tmp_path: Path) -> None:
         assert answer.findtext("result/job")
         pano.push("other")
         assert states(fleet)["0072"] == ("In Sync", "In Sync")
+
+
+def test_a_connection_stays_lost(tmp_path: Path) -> None:
+    for expected in ("yes", "no"):
+        with serve_fleet(hosts(), state=tmp_path) as fleet:
+            found = op(fleet, "pano", "<show><devices><all/></devices></show>")
+            assert found.findtext(".//entry[@name='0072']/connected") == expected
+            fleet.panoramas["pano"].disconnect("0072")
+
+
+def test_the_result_of_a_push_is_kept(tmp_path: Path) -> None:
+    shown = "<show><devicegroups><name>line</name></devicegroups></show>"
+    with serve_fleet(hosts(), state=tmp_path) as fleet:
+        fleet.panoramas["pano"].fail("push_fails", serial="0071")
+        with pytest.raises(ApiError):
+            fleet.panoramas["pano"].push("line")
+        state = op(fleet, "pano", shown).findtext(".//last-commit-all-state-sp")
+        assert state == "commit failed"
+    with serve_fleet(hosts(), state=tmp_path) as fleet:
+        assert op(fleet, "pano", shown).findtext(".//last-commit-all-state-sp") == state
 
 
 def test_it_starts_with_a_configuration_of_others() -> None:

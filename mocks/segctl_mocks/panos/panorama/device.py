@@ -46,10 +46,12 @@ class PanoramaDevice(Device):
         clock: Clock = time.time,
         *,
         firewalls: Iterable[PanosMock] = (),
+        pairs: Iterable[tuple[str, str]] = (),
     ) -> None:
         document = config or baseline.factory(settings.hostname, settings.sw_version, tuple(users))
         super().__init__(settings, users, parse(document), clock)
         self.firewalls = {firewall.settings.serial: firewall for firewall in firewalls}
+        self.peers = {mine: other for pair in pairs for mine, other in (pair, pair[::-1])}
         self.unplugged: set[str] = set()
         self.standings = Standings()
         self._checksums: dict[str, str] = {}

@@ -26,7 +26,8 @@ _RULES = (("pre-rulebase", ""), ("security", ""), ("rules", ""))
 class PanoramaMock(ServedDevice[PanoramaDevice]):
     """A mock Panorama on a loopback port; use it as a context manager.
 
-    Its firewalls are mocks of their own: they listen only where they are started, too.
+    Its firewalls are mocks of their own: they listen only where they are started, too. `pairs` are
+    the serial numbers of those that are highly available together.
     """
 
     def __init__(  # each is something a test sets
@@ -35,6 +36,7 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         config: bytes | None = None,
         *,
         firewalls: Iterable[PanosMock] = (),
+        pairs: Iterable[tuple[str, str]] = (),
         hostname: str = "",
         serial: str = "000710000001",
         model: str = "Panorama",
@@ -64,7 +66,9 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
             limits={**LIMITS, **(limits or {})},
             removed_applications=frozenset(removed_applications),
         )
-        device = PanoramaDevice(settings, users or {"admin": "pw"}, config, firewalls=firewalls)
+        device = PanoramaDevice(
+            settings, users or {"admin": "pw"}, config, firewalls=firewalls, pairs=pairs
+        )
         super().__init__(
             name,
             device,
@@ -86,11 +90,13 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         """Let a firewall lose its connection to Panorama."""
         with self._lock:
             self.device.unplugged.add(serial)
+            self.device.revision += 1
 
     def reconnect(self, serial: str) -> None:
         """Let it find it again."""
         with self._lock:
             self.device.unplugged.discard(serial)
+            self.device.revision += 1
 
     def push(self, group: str, *serials: str, admin: str = "other", xml: str = "") -> None:
         """Let another administrator push a device group at once, to all or to some firewalls.

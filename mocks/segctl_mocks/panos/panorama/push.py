@@ -243,6 +243,7 @@ class Push:
     def _end(self, member: Progress) -> None:
         now = self.panorama.now()
         member.finished = now
+        self.panorama.revision += 1
         standings = self.panorama.standings
         keys = [vsys for vsys, _ in member.recipient.systems]
         keys += [TEMPLATE] if self.order.with_templates else []
