@@ -17,7 +17,7 @@ from segctl_mocks.panos.units import EDIT, Touch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from segctl_mocks.panos.device import Device
+    from segctl_mocks.panos.appliance import Device
     from segctl_mocks.panos.faults import Request
     from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.tree import Element, Path

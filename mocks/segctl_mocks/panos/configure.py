@@ -23,6 +23,7 @@ from segctl_mocks.panos.references import DEVICE, lock_scope
 from segctl_mocks.panos.tree import (
     Element,
     MalformedError,
+    key_of,
     parse,
     parse_fragment,
     path_of,
@@ -35,7 +36,8 @@ from segctl_mocks.panos.units import CREATE, EDIT, RENAME, Touch
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from segctl_mocks.panos.device import Device
+    from segctl_mocks.panos.appliance import Device
+    from segctl_mocks.panos.tree import Tree
 
 CHANGES = frozenset(
     {"set", "edit", "delete", "rename", "move", "clone", "override", "multi-move", "multi-clone"}
@@ -56,7 +58,7 @@ class Configurator:
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self._cached: dict[str, tuple[tuple[int, int], bytes]] = {}
+        self._cached: dict[str, tuple[tuple[Tree, int, int], bytes]] = {}
 
     def handle(self, params: Mapping[str, str], admin: str) -> Answer:
         """Answer one request."""
@@ -84,8 +86,8 @@ class Configurator:
             return result("", code="7")
         if path.split("/")[:2] != ["", "config"]:
             raise unauthorized()
-        candidate = self.device.candidate
-        state = (candidate.generation, self.device.journal.generation)
+        view = self.device.shown()
+        state = (view, self.device.candidate.generation, self.device.journal.generation)
         cached = self._cached.get(path)
         if cached is not None and cached[0] == state:
             return Answer(cached[1])
@@ -105,12 +107,11 @@ class Configurator:
     def _find(self, path: str) -> list[Element]:
         if path.startswith("/config/predefined"):
             return xpath.select(self.device.predefined, path)
-        found = xpath.select(self.device.candidate, path)
+        found = xpath.select(self.device.shown(), path)
         return found or xpath.select(self.device.besides(path), path)
 
     def _shown(self, node: Element) -> bytes:
-        candidate = self.device.candidate
-        if node.getroottree().getroot() is not candidate.root:
+        if node.getroottree().getroot() is not self.device.shown().root:
             return serialize(node)
         if not self.device.journal.changes:
             return serialize(node)
@@ -193,6 +194,7 @@ class Configurator:
         if nodes is None and action in {"set", "edit", "override", "multi-move", "multi-clone"}:
             nodes = _fragment(args.get("element", ""))
         nodes = nodes or []
+        self._refuse_foreign(action, path, nodes)
         answer = Answer(SUCCEEDED)
         match action:
             case "set":
@@ -214,9 +216,18 @@ class Configurator:
             case "multi-clone" | "multi-move":
                 touched, answer = self._several(editor, action, path, nodes)
             case _:
-                raise ApiError("13", "Object cannot be overridden")
+                place = xpath.place(path)
+                touched = [each for node in nodes for each in self.device.override(place, node)]
         self._check(touched, admin)
         return [*touched, *self.device.follow(touched)], answer
+
+    def _refuse_foreign(self, action: str, path: str, nodes: Sequence[Element]) -> None:
+        if action in {"clone", "override", "multi-move", "multi-clone"}:
+            return
+        place = xpath.place(path)
+        self.device.refuse_foreign(action, place)
+        for node in nodes if action == "set" else ():
+            self.device.refuse_foreign(action, (*place, key_of(node)))
 
     def _check(self, touched: Sequence[Touch], admin: str) -> None:
         checker = self.device.checker

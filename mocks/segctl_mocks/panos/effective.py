@@ -12,9 +12,12 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lxml import etree
+
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.references import SHARED, is_slot, scope_path
 from segctl_mocks.panos.tree import Tree, key_of, path_of, strip_attributes, tag_of, text_of
+from segctl_mocks.panos.units import top_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +55,28 @@ def merged(own: Tree, pushed: Pushed) -> Tree:
         for child in pushed.template:
             _overlay(tree, tree.root, child)
     return tree
+
+
+def shown(own: Tree, pushed: Pushed) -> Tree:
+    """Return a configuration as ``get`` shows it: what comes from templates has ``src="tpl"``.
+
+    Entries keep the name of their template (measured on 11.x: some of those nodes do).
+    """
+    tree = merged(own, pushed)
+    for node in tree.root.iter(etree.Element):
+        if node.get("ptpl") is not None:
+            node.set("src", "tpl")
+            if node.tag != "entry":
+                del node.attrib["ptpl"]
+    return tree
+
+
+def owner(own: Tree, pushed: Pushed, path: Path) -> str:
+    """Return the name of the template's object that a path lies in; blank for the device's own."""
+    top = top_entry(path) if pushed.template is not None else None
+    if top is None or pushed.template is None or own.at(top) is not None:
+        return ""
+    return top[-1][1] if Tree(pushed.template).at(top) is not None else ""
 
 
 def effective(own: Tree, pushed: Pushed) -> Effective:

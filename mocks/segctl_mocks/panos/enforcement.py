@@ -14,7 +14,8 @@ from segctl_mocks.panos.tree import serialize, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl_mocks.panos.device import Device, PanosDevice
+    from segctl_mocks.panos.appliance import Device
+    from segctl_mocks.panos.device import PanosDevice
     from segctl_mocks.panos.showings import Call, Report
     from segctl_mocks.panos.tree import Element
 

@@ -92,18 +92,13 @@ def scope_of_command(command: Element | None) -> Scope:
             part for part in _EXCLUDABLE if text_of(partial.find(part)) == "excluded"
         ),
         only=only,
-        objects=None if objects is None else tuple(_path(text) for text in objects),
+        objects=None if objects is None else tuple(xpath.place(text) for text in objects),
     )
 
 
 def _names(partial: Element, tag: str) -> tuple[str, ...] | None:
     found = partial.find(tag)
     return None if found is None else tuple(text_of(each) for each in found)
-
-
-def _path(text: str) -> Path:
-    steps = xpath.parse(text) or ()
-    return tuple(key for step in steps[1:] if (key := step.key) is not None)
 
 
 def part_of(path: Path) -> str:

@@ -30,6 +30,7 @@ _SERVER_TAGS = ("panorama-server", "panorama-server-2")
 _NESTED_SINCE = (10, 0)
 _SHARED = "shared"
 _FIRST = "vsys1"
+_CONTEXT = "11"  # the first group that a Panorama makes
 _KINDS = (
     "policy, shared or config of an answer to show config pushed-shared-policy or pushed-template"
 )
@@ -43,6 +44,7 @@ class Pushed:
     shared: list[Element] = field(default_factory=list[Element])
     template: Element | None = None
     stamps: dict[str, str] = field(default_factory=dict[str, str])
+    contexts: dict[str, str] = field(default_factory=dict[str, str])
     _names: dict[tuple[str, Path], frozenset[str]] = field(
         default_factory=dict[tuple[str, "Path"], frozenset[str]]
     )
@@ -99,16 +101,22 @@ class Pushed:
 
     def after(self, delivery: Delivery) -> Pushed:
         """Return what is pushed once a delivery is in effect."""
-        systems = dict(self.systems)
-        found = Pushed(
+        return Pushed(
+            systems={**self.systems, **(delivery.systems or {})},
             shared=list(self.shared if delivery.shared is None else delivery.shared),
             template=self.template if delivery.template is None else delivery.template,
             stamps={**self.stamps, **delivery.stamps},
+            contexts={**self.contexts, **delivery.contexts},
         )
-        for name, node in (delivery.systems or {}).items():
-            found._system(name, node)
-        found.systems = {**systems, **found.systems}
-        return found
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """All of it as text, part by part: what is equal here means the same."""
+        roots = [*self.shared, *([] if self.template is None else [self.template])]
+        return (
+            *(name.encode() + serialize(node) for name, node in self.systems.items()),
+            *(serialize(root) for root in roots),
+        )
 
     def all_names(self) -> frozenset[str]:
         """Return the names of everything that was pushed."""
@@ -158,7 +166,8 @@ class Pushed:
         inner = b"".join(serialize(child) for child in node)
         head = (
             f"<policy cfg-version={quoteattr(f'{release}.0')} "
-            f'detail-version={quoteattr(version)} urldb="paloaltonetworks" dg-ctxt="11">'
+            f'detail-version={quoteattr(version)} urldb="paloaltonetworks" '
+            f"dg-ctxt={quoteattr(self.contexts.get(name, _CONTEXT))}>"
         )
         return (
             head.encode()

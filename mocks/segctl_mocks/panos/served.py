@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from segctl_mocks.panos import answers
 from segctl_mocks.panos.answers import Answer, ApiError
-from segctl_mocks.panos.device import Device
+from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.locks import Lock
@@ -67,10 +67,14 @@ class ServedDevice(Generic[D]):
         self._max_request = max_request
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
-        self._lock = device.lock
         self._peer: Self | None = None
         self._stopping = threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def _lock(self) -> threading.RLock:
+        """What one holds so that no request is answered meanwhile."""
+        return self.device.lock
 
     # -- life ---------------------------------------------------------------------
 
@@ -93,7 +97,7 @@ class ServedDevice(Generic[D]):
 
     def join(self, other: Self) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
-        self._lock = self.device.lock = other.exclusive()
+        self.device.lock = other.exclusive()
         self._peer, other._peer = other, self
 
     def exclusive(self) -> threading.RLock:

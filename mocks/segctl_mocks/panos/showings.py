@@ -15,7 +15,7 @@ from segctl_mocks.panos.tree import serialize, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from segctl_mocks.panos.device import Device
+    from segctl_mocks.panos.appliance import Device
     from segctl_mocks.panos.faults import Request
     from segctl_mocks.panos.tree import Element, Tree
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import storage
-from segctl_mocks.panos.device import Device, Version
+from segctl_mocks.panos.appliance import Device, Version
 from segctl_mocks.panos.journal import Change
 from segctl_mocks.panos.locks import Lock
 from segctl_mocks.panos.references import is_slot
@@ -43,7 +43,7 @@ class Store:
             id(device.running),
             device.candidate.generation,
             device.journal.generation,
-            hash((tuple(device.keys.items()), tuple(device.locks.held), len(device.jobs.jobs))),
+            hash((tuple(device.keys.items()), tuple(device.locks.held), *_counts(device))),
         )
         if state == self.saved:
             return
@@ -99,6 +99,10 @@ class Store:
             xml = (self.folder / "versions" / f"{each['number']}.xml").read_bytes()
             versions.append(Version(xml=xml, **each))
         device.versions = versions
+
+
+def _counts(device: Device) -> tuple[int, int]:
+    return len(device.jobs.jobs), device.revision
 
 
 def _facts(device: Device) -> dict[str, Any]:

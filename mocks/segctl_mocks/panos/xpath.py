@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from segctl_mocks.panos.tree import Element, Key, Tree, text_of
+from segctl_mocks.panos.tree import Element, Key, Path, Tree, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +62,16 @@ def parse(xpath: str) -> tuple[Step, ...] | None:
             return None
         steps.append(Step(tag[1], subjects.pop(), tuple(value[1:-1] for _, value in tests)))
     return tuple(steps)
+
+
+def place(xpath: str) -> Path:
+    """Return the one place that a path means, as far as it means one."""
+    keys: list[Key] = []
+    for step in (parse(xpath) or ())[1:]:
+        if (key := step.key) is None:
+            break
+        keys.append(key)
+    return tuple(keys)
 
 
 def _matches(node: Element, step: Step) -> bool:

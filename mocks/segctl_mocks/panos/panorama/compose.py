@@ -71,8 +71,8 @@ class Target:
 def target_of(tree: Tree, serial: str, vsys: str) -> Target:
     """Return a target with its tags."""
     entry = tree.at((("mgt-config", ""), ("devices", ""), ("entry", serial)))
-    found = [] if entry is None else entry.iterfind(".//tags/member")
-    return Target(serial, vsys, frozenset(text_of(member) for member in found))
+    members = entry.iterfind(".//tags/member") if entry is not None else iter(())
+    return Target(serial, vsys, frozenset(text_of(member) for member in members))
 
 
 def policy(tree: Tree, group: str, target: Target | None) -> Element:
@@ -211,6 +211,17 @@ def _enabled(kind: Element, loc: str, target: Target | None) -> Iterator[Element
             pushed.remove(aimed)
         pushed.set("panorama", "true")
         yield marked(pushed, loc)
+
+
+def aims(tree: Tree, group: str) -> bool:
+    """Say whether some rule of a group or above it is for some firewalls only."""
+    paths = [f"{base}/*/rules/entry/target" for base in ("pre-rulebase", "post-rulebase")]
+    return any(
+        len(aimed.findall("devices/entry")) or aimed.find("tags/member") is not None
+        for level in levels(tree, group)
+        for path in paths
+        for aimed in level.root.iterfind(path)
+    )
 
 
 def hits(aimed: Element | None, target: Target) -> bool:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from segctl_mocks.panos import schema, validate
 from segctl_mocks.panos.answers import Answer, ApiError
+from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.commit import queued
-from segctl_mocks.panos.device import Device
 from segctl_mocks.panos.faults import PUSH, Request
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.panorama import baseline, compose, groups, orders, showings
 from segctl_mocks.panos.panorama.push import Push
 from segctl_mocks.panos.panorama.standing import Standings
-from segctl_mocks.panos.tree import parse
+from segctl_mocks.panos.tree import parse, text_of
 from segctl_mocks.panos.units import EDIT, Touch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from segctl_mocks.panos.jobs import Clock
     from segctl_mocks.panos.journal import Change
@@ -30,6 +30,7 @@ PASSED_ON = frozenset({"op", "config", "export", "commit", "user-id"})
 """Types of requests that go to the firewall that ``target`` names. Measured on 11.x: op, config and
 export do, log and version do not; of the other two clients rely on it (pan-os-python)."""
 _BASES = "bases/"
+_VERDICTS = 100
 
 
 class PanoramaDevice(Device):
@@ -46,12 +47,15 @@ class PanoramaDevice(Device):
         clock: Clock = time.time,
         *,
         firewalls: Iterable[PanosMock] = (),
+        pairs: Iterable[tuple[str, str]] = (),
     ) -> None:
         document = config or baseline.factory(settings.hostname, settings.sw_version, tuple(users))
         super().__init__(settings, users, parse(document), clock)
         self.firewalls = {firewall.settings.serial: firewall for firewall in firewalls}
+        self.peers = {mine: other for pair in pairs for mine, other in (pair, pair[::-1])}
         self.unplugged: set[str] = set()
         self.standings = Standings()
+        self.verdicts: dict[Hashable, tuple[str, ...]] = {}
         self._checksums: dict[str, str] = {}
         self._summed: Tree | None = None
         groups.manage(self.candidate, self.firewalls)
@@ -90,7 +94,12 @@ class PanoramaDevice(Device):
         """Queue a push."""
         if command.tag != "commit-all":
             return super().commit_otherwise(command, request)
+        collectors = text_of(command.find("log-collector-config/log-collector-group"))
+        if collectors:
+            return orders.sent_to_collectors(collectors)
         order = orders.read(command, self.running)
+        if len(self.verdicts) > _VERDICTS:
+            self.verdicts.clear()
         self.locks.refuse_commit(request.user, set(order.names))
         fault = self.faults.take(PUSH, request)
         push = Push(self, order, request)
@@ -117,15 +126,20 @@ class PanoramaDevice(Device):
         Raises:
             ApiError: it is refused, or fails on a firewall.
         """
+        self.finish_pushes()
         self.committer.handle(request)
         job = self.jobs.jobs[-1]
+        self.finish_pushes()
+        if job.outcome is None or not job.outcome.ok:
+            raise ApiError("", "push failed")
+
+    def finish_pushes(self) -> None:
+        """Let the time of queued commits and pushes be over, here and on the firewalls."""
         self.finish_jobs()
         for firewall in self.firewalls.values():
             with firewall.device.lock:
                 firewall.device.finish_jobs()
-        self.jobs.settle()
-        if job.outcome is None or not job.outcome.ok:
-            raise ApiError("", "push failed")
+        self.settle()
 
     def move_group(self, group: str, above: str, user: str) -> Answer:
         """Queue the move of a device group below another; unsure: the kind and texts of the job."""

@@ -77,7 +77,7 @@ def _held(panorama: PanoramaDevice, serial: str, system: str) -> str:
     firewall = panorama.connected(serial)
     if firewall is not None:
         with firewall.device.lock:
-            firewall.device.jobs.settle()
+            firewall.device.settle()
             standing.checksum = firewall.device.pushed.stamps.get(system, "")
     return standing.checksum
 
@@ -176,7 +176,7 @@ def _entry(panorama: PanoramaDevice, serial: str, states: str, systems: str) -> 
     head += f"<wildfire-rt>no</wildfire-rt><deactivated>no</deactivated>{states}"
     multi = "yes" if firewall.settings.multi_vsys else "no"
     tail = (
-        f"{_ha(firewall)}<multi-vsys>{multi}</multi-vsys><vsys>{systems}</vsys>"
+        f"{_ha(panorama, firewall)}<multi-vsys>{multi}</multi-vsys><vsys>{systems}</vsys>"
         "<last-masterkey-push-status>Unknown</last-masterkey-push-status>"
         "<last-masterkey-push-timestamp></last-masterkey-push-timestamp>"
         "<express-mode>no</express-mode><device-cert-present></device-cert-present>"
@@ -222,7 +222,10 @@ def _values(firewall: PanosMock) -> str:
     return reports.elements(values)
 
 
-def _ha(firewall: PanosMock) -> str:
-    """Write the state of a pair's member (notes measured on 11.x)."""
-    state = firewall.settings.ha
-    return f"<ha><state>{state}</state></ha>" if state else ""
+def _ha(panorama: PanoramaDevice, firewall: PanosMock) -> str:
+    """Write the state of a pair's member, and who the other is (notes measured on 11.x)."""
+    state, peer = firewall.settings.ha, panorama.peers.get(firewall.settings.serial, "")
+    if not state:
+        return ""
+    other = f"<peer><serial>{escape(peer)}</serial></peer>" if peer else ""
+    return f"<ha><state>{state}</state>{other}</ha>"

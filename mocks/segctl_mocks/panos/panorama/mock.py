@@ -10,6 +10,7 @@ from segctl_mocks.panos.panorama import groups
 from segctl_mocks.panos.panorama.device import PanoramaDevice
 from segctl_mocks.panos.served import MAX_REQUEST, ServedDevice
 from segctl_mocks.panos.settings import LIMITS, Settings
+from segctl_mocks.panos.tree import text_of, xpath_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.server import Acceptor
     from segctl_mocks.tls import Authority, ServerCertificate
 
+_RULES = (("pre-rulebase", ""), ("security", ""), ("rules", ""))
+
 
 class PanoramaMock(ServedDevice[PanoramaDevice]):
     """A mock Panorama on a loopback port; use it as a context manager.
 
-    Its firewalls are mocks of their own: they listen only where they are started, too.
+    Its firewalls are mocks of their own: they listen only where they are started, too. `pairs` are
+    the serial numbers of those that are highly available together.
     """
 
     def __init__(  # each is something a test sets
@@ -32,6 +36,7 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         config: bytes | None = None,
         *,
         firewalls: Iterable[PanosMock] = (),
+        pairs: Iterable[tuple[str, str]] = (),
         hostname: str = "",
         serial: str = "000710000001",
         model: str = "Panorama",
@@ -61,7 +66,9 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
             limits={**LIMITS, **(limits or {})},
             removed_applications=frozenset(removed_applications),
         )
-        device = PanoramaDevice(settings, users or {"admin": "pw"}, config, firewalls=firewalls)
+        device = PanoramaDevice(
+            settings, users or {"admin": "pw"}, config, firewalls=firewalls, pairs=pairs
+        )
         super().__init__(
             name,
             device,
@@ -83,11 +90,13 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         """Let a firewall lose its connection to Panorama."""
         with self._lock:
             self.device.unplugged.add(serial)
+            self.device.revision += 1
 
     def reconnect(self, serial: str) -> None:
         """Let it find it again."""
         with self._lock:
             self.device.unplugged.discard(serial)
+            self.device.revision += 1
 
     def push(self, group: str, *serials: str, admin: str = "other", xml: str = "") -> None:
         """Let another administrator push a device group at once, to all or to some firewalls.
@@ -106,6 +115,27 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         with self._lock:
             self.device.push_now(Request(type="commit", action="all", cmd=cmd, user=admin))
         self.save()
+
+    def tamper(self) -> str:
+        """Open the first pre-rule of a group that allows something, as a contractor; push it."""
+        tree = self.device.running
+        for group in groups.names(tree):
+            entry = tree.at((*groups.place(groups.GROUP, group), *_RULES))
+            for rule in entry if entry is not None else ():
+                if text_of(rule.find("action")) != "allow":
+                    continue
+                name = rule.get("name") or ""
+                self.edit(
+                    "edit",
+                    f"{xpath_of((*groups.place(groups.GROUP, group), *_RULES))}"
+                    f"/entry[@name={name!r}]/application",
+                    "<application><member>any</member></application>",
+                    admin="contractor",
+                    commit=True,
+                )
+                self.push(group, admin="contractor")
+                return f"opens rule {name} of {group} to any application, and pushes it."
+        return ""
 
     def push_all(self, admin: str = "setup") -> None:
         """Bring all connected firewalls in sync, group by group; failures stay failures."""

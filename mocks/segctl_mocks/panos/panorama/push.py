@@ -3,12 +3,14 @@
 Sources: a ``CommitAll`` job recorded in 2022 (``push_type``, ``dgname``, an entry a device; the
 text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall
 is still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
-configuration; one limited to administrators needs a full one before it). Unsure: the spelling of
-``commit failed`` and of what is said of a firewall that is not connected or too new.
+configuration; one limited to administrators needs a full one before it); the states that a client
+in the wild tells apart (``commit failed``, ``not connected``). Unsure: what is said of a firewall
+that is newer than Panorama.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.faults import PUSH_MEMBER, Fault
 from segctl_mocks.panos.jobs import Outcome, lines_xml
 from segctl_mocks.panos.journal import transplant
-from segctl_mocks.panos.panorama import compose, templates
+from segctl_mocks.panos.panorama import compose, groups, templates
 from segctl_mocks.panos.panorama.orders import POLICY
 from segctl_mocks.panos.panorama.standing import TEMPLATE
 from segctl_mocks.panos.receive import Delivery, receive
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.tree import Element
 
 SENT = "config sent to device"
+_AWAY = "not connected"
 _PENDING, _OK, _FAIL = "PEND", "OK", "FAIL"
 _FULL_FIRST = "a full push is required before one that is limited to administrators"
 
@@ -85,6 +88,7 @@ class Push:
         self.order = order
         self.request = request
         self.number = 0
+        self._policies: dict[str, Element] = {}
         self.members = [Progress(recipient) for recipient in order.recipients]
 
     # -- sending ------------------------------------------------------------------
@@ -107,7 +111,7 @@ class Push:
         serial = member.recipient.serial
         firewall = self.panorama.connected(serial)
         if firewall is None:
-            member.status = "device not connected"
+            member.status = _AWAY
             raise ApiError("", f"{serial} not connected")
         ours, theirs = self.panorama.settings.release[:2], firewall.settings.release[:2]
         if theirs > ours:
@@ -139,9 +143,14 @@ class Push:
             shared=shared,
             template=self._template(member, firewall) if order.with_templates else None,
             stamps=member.stamps,
+            contexts={
+                vsys: groups.number(self.panorama.running, groups.GROUP, group)
+                for vsys, group in recipient.systems
+            },
             user=self.request.user,
             description=order.description,
             merge=order.merge,
+            verdicts=self.panorama.verdicts,
             force=order.force,
             validate_only=order.validate_only,
             warnings=member.fault.lines(()) if member.fault is not None and warned else (),
@@ -150,8 +159,16 @@ class Push:
     def _policy(self, member: Progress, firewall: PanosMock, vsys: str, group: str) -> Element:
         given = self._given(member, vsys)
         target = compose.target_of(given.tree, firewall.settings.serial, vsys)
-        member.stamps[vsys] = compose.checksum(given.tree, group)
-        return compose.policy(given.tree, group, target)
+        running = given.tree is self.panorama.running
+        total = self.panorama.checksum(group) if running else compose.checksum(given.tree, group)
+        member.stamps[vsys] = total
+        if not running or compose.aims(given.tree, group):
+            return compose.policy(given.tree, group, target)
+        if group not in self._policies:
+            self._policies[group] = compose.policy(given.tree, group, target)
+        found = copy.deepcopy(self._policies[group])
+        found.set("name", vsys)
+        return found
 
     def _template(self, member: Progress, firewall: PanosMock) -> Element | None:
         serial = member.recipient.serial
@@ -206,7 +223,7 @@ class Push:
         if firewall is None or member.job is None:
             return True
         with firewall.device.lock:
-            firewall.device.jobs.settle()
+            firewall.device.settle()
             found = member.job.outcome
         if found is None:
             return member.job not in firewall.device.jobs.jobs  # it restarted, and forgot it
@@ -237,6 +254,7 @@ class Push:
     def _end(self, member: Progress) -> None:
         now = self.panorama.now()
         member.finished = now
+        self.panorama.revision += 1
         standings = self.panorama.standings
         keys = [vsys for vsys, _ in member.recipient.systems]
         keys += [TEMPLATE] if self.order.with_templates else []
