@@ -37,13 +37,14 @@ from support.policies import (
 USERS = ("", "jane", "joe")
 ZONES = ("it", "ot")
 
+
+def for_users(rule: Rule, users: tuple[str, ...]) -> Rule:
+    """Return a rule for these users only."""
+    return replace(rule, users=users)
+
+
 chains = st.lists(
-    st.builds(
-        lambda rule, users: replace(rule, users=users),
-        rules,
-        st.sampled_from([(ANY,), ("jane",)]),
-    ),
-    max_size=4,
+    st.builds(for_users, rules, st.sampled_from([(ANY,), ("jane",)])), max_size=4
 ).map(named)
 defaults = st.sampled_from(
     [(), (DefaultRule(name="interzone-default", action="allow", log=False),)]
