@@ -153,8 +153,7 @@ def _words(way: Way) -> str:
     services = ", ".join(way.services)
     if way.incoming:
         return f"the way by which segctl manages {way.device} ({services})"
-    name = way.name.partition(":")[2]
-    return f"what {way.device} needs for {name} ({services})"
+    return f"what {way.device} needs for {way.need} ({services})"
 
 
 def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Problem]:
@@ -165,8 +164,8 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
         if management is None:
             own = tuple(one for one in literal(connection.host) if not loops(one))
             way = Way(
-                name=name,
                 device=name,
+                need="",
                 sources=own,
                 destinations=(),
                 services=() if own else _USUAL,

@@ -40,13 +40,18 @@ class Way:
     or go, if its own policy judges them; `incoming` says that they come.
     """
 
-    name: str
     device: str
+    need: str
     sources: tuple[Interval, ...]
     destinations: tuple[Interval, ...]
     services: tuple[str, ...]
     zone: str = ""
     incoming: bool = True
+
+    @property
+    def name(self) -> str:
+        """What it is called where it may be cut: ``fw1:ntp``."""
+        return f"{self.device}:{self.need}"
 
     @property
     def known(self) -> bool:
@@ -74,8 +79,8 @@ def ways_of(
         if hosts and all(map(loops, hosts)):
             continue
         yield Way(
-            name=f"{device}:{need.name}",
             device=device,
+            need=need.name,
             sources=literal(need.source),
             destinations=hosts,
             services=need.services,
@@ -103,8 +108,8 @@ def _own_ways(device: str, connection: Connection, management: Management | None
         ends = [(() if tunnel else named, "")]
     for destinations, zone in ends:
         yield Way(
-            name=f"{device}:{OWN}",
             device=device,
+            need=OWN,
             sources=sources,
             destinations=destinations,
             services=(connection.service,),

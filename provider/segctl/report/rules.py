@@ -103,6 +103,20 @@ RULES: Mapping[str, Rule] = {
         help="Panorama holds the policy, and the firewall was not connected, refused the push, or "
         "was never pushed to. segctl apply pushes to it; where it refuses, its reason says why.",
     ),
+    "stranger": Rule(
+        title="A device group has a firewall that the inventory does not know",
+        help="What is pushed to the group reaches that firewall, too. Add it to the inventory with "
+        "the same segctl_device_group, or move it to another device group.",
+    ),
+    "older-manager": Rule(
+        title="A Panorama is older than a firewall it manages",
+        help="It cannot push to that firewall. Update Panorama first.",
+    ),
+    "no-zone": Rule(
+        title="No template gives a zone to a firewall",
+        help="Rules with that zone fail on the firewall. Add the zone to a template of its stack, "
+        "or correct segctl_zone_map.",
+    ),
     "boot": Rule(
         title="Nothing loads the policy at boot",
         help="The boot file is there, but no enabled unit and no include reaches it, or that could "
