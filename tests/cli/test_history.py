@@ -280,6 +280,27 @@ def test_what_is_done_and_cannot_be_recorded_is_said_loudly(plant: Plant, journa
     assert plant("drift", "-l", "fw1").code == 0
 
 
+def test_a_wave_that_cannot_be_recorded_is_not_begun(plant: Plant, journal: Path) -> None:
+    """The disk fills up between two waves."""
+
+    def clock() -> float:
+        if journal.is_file() and b'"end"' in journal.read_bytes():
+            journal.rename(journal.with_name("gone"))
+            journal.mkdir()
+        return time.time()
+
+    plant.fleet["fw2"].device.clock = clock
+    play = "- hosts: all\n  serial: 1\n  tasks:\n    - segctl_apply: {}\n"
+    (plant.folder / "site.yml").write_text(play, encoding="utf-8")
+    writes = plant.fleet["fw2"].writes
+    done = plant("apply", "-p", "site.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    one, two = (wave["devices"][0] for wave in done.json["plays"][0]["waves"])
+    assert (one["status"], two["status"], two["code"]) == ("applied", "failed", "journal")
+    assert two["message"].startswith("nothing was changed on it: the journal")
+    assert plant.fleet["fw2"].writes == writes
+
+
 def test_a_killed_run_leaves_a_device_without_an_end(plant: Plant, journal: Path) -> None:
     plant.fleet["fw1"].fail("hang", type="commit", seconds=60)
     run = subprocess.Popen(
