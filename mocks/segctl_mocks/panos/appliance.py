@@ -121,6 +121,11 @@ class Device:
         """Return what ``get`` reads first."""
         return self.candidate
 
+    @property
+    def has_foreign(self) -> bool:
+        """Whether it shows objects that it has from somewhere else."""
+        return False
+
     def refuse_foreign(self, action: str, path: Path) -> None:
         """Refuse to change what the device only has from somewhere else."""
 
@@ -194,6 +199,13 @@ class Device:
     def settle(self) -> None:
         """End the jobs whose time is over."""
         self.jobs.settle()
+
+    def refuse(self, request: Request) -> None:
+        """Refuse a request that the device does not take now.
+
+        Raises:
+            ApiError: it is one.
+        """
 
     def remember(self, admin: str, description: str) -> None:
         """Keep the running configuration as a version."""
@@ -275,6 +287,7 @@ class Device:
             if self.reject_writes:
                 return ApiError("15", "Operation denied: this device rejects writes").answer()
         try:
+            self.refuse(request)
             return self._dispatch(request, params)
         except ApiError as error:
             return error.answer()
