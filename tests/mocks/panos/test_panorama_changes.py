@@ -435,3 +435,15 @@ def test_members_of_a_pair_are_known_by_their_numbers() -> None:
         entry.get("name"): (entry.findtext("ha/state"), entry.findtext("ha/peer/serial"))
         for entry in found.iterfind("result/devices/entry")
     } == {FIRST: ("active", SECOND), SECOND: ("passive", FIRST)}
+
+
+def test_a_test_holds_a_lock_of_a_group(plant: Managed) -> None:
+    plant.panorama.hold_lock("commit", scope="plant")
+    plant.put(f"{group('ot')}/tag", "<entry name='t'/>")
+    assert plant.commit().findtext("result") == "OK"
+    plant.put(f"{group('plant')}/tag", "<entry name='t'/>")
+    assert plant.ask(type="commit", cmd="<commit/>").get("code") == "14"
+    listed = plant.op("<show><commit-locks></commit-locks></show>")
+    assert listed.findtext(".//entry/type") == "device-group"
+    plant.panorama.release_lock("commit", scope="plant")
+    assert plant.commit().findtext("result") == "OK"
