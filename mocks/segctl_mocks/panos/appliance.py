@@ -121,6 +121,11 @@ class Device:
         """Return what ``get`` reads first."""
         return self.candidate
 
+    @property
+    def has_foreign(self) -> bool:
+        """Whether it shows objects that it has from somewhere else."""
+        return False
+
     def refuse_foreign(self, action: str, path: Path) -> None:
         """Refuse to change what the device only has from somewhere else."""
 

@@ -153,10 +153,17 @@ class Configurator:
 
     # -- changing -----------------------------------------------------------------
 
-    def change(self, action: str, args: Mapping[str, str], admin: str) -> Answer:
-        """Carry out one change, or refuse it and leave the candidate as it was."""
+    def change(
+        self, action: str, args: Mapping[str, str], admin: str, *, overriding: bool = False
+    ) -> Answer:
+        """Carry out one change, or refuse it and leave the candidate as it was.
+
+        One that is `overriding` may also change what the device has from a template.
+        """
         try:
             with self.device.candidate.transaction():
+                if not overriding:
+                    self._refuse_foreign(action, args)
                 touched, answer = self._apply(action, args, admin)
         except ApiError:
             self._log(action, args, admin, [], outcome="Failed")
@@ -194,7 +201,6 @@ class Configurator:
         if nodes is None and action in {"set", "edit", "override", "multi-move", "multi-clone"}:
             nodes = _fragment(args.get("element", ""))
         nodes = nodes or []
-        self._refuse_foreign(action, path, nodes)
         answer = Answer(SUCCEEDED)
         match action:
             case "set":
@@ -221,13 +227,17 @@ class Configurator:
         self._check(touched, admin)
         return [*touched, *self.device.follow(touched)], answer
 
-    def _refuse_foreign(self, action: str, path: str, nodes: Sequence[Element]) -> None:
-        if action in {"clone", "override", "multi-move", "multi-clone"}:
+    def _refuse_foreign(
+        self, action: str, args: Mapping[str, str], nodes: Sequence[Element] | None = None
+    ) -> None:
+        skipped = action in {"clone", "override", "multi-move", "multi-clone"}
+        if skipped or not self.device.has_foreign:
             return
-        place = xpath.place(path)
+        place = xpath.place(args.get("xpath", ""))
         self.device.refuse_foreign(action, place)
-        for node in nodes if action == "set" else ():
-            self.device.refuse_foreign(action, (*place, key_of(node)))
+        if action == "set":
+            for node in _fragment(args.get("element", "")) if nodes is None else nodes:
+                self.device.refuse_foreign(action, (*place, key_of(node)))
 
     def _check(self, touched: Sequence[Touch], admin: str) -> None:
         checker = self.device.checker
@@ -309,6 +319,7 @@ class Configurator:
             nodes = list(child)
             for node in nodes:
                 child.remove(node)
+            self._refuse_foreign(action, args, nodes)
             touched, _ = self._apply(action, args, admin, nodes)
         except ApiError as error:
             code = f' code="{error.code}"' if error.code else ""

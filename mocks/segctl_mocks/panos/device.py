@@ -109,6 +109,11 @@ class PanosDevice(Device):
             self._shown_of = (self.pushed, now)
         return self._shown
 
+    @property
+    def has_foreign(self) -> bool:
+        """Whether templates gave it something."""
+        return self.pushed.template is not None
+
     def refuse_foreign(self, action: str, path: Path) -> None:
         """Refuse to change an object of a template (measured on 11.x)."""
         name = owner(self.candidate, self.pushed, path)

@@ -33,7 +33,7 @@ from segctl_mocks.panos.units import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl_mocks.panos.references import References
     from segctl_mocks.panos.schema import Node
@@ -49,6 +49,7 @@ class Editor:
     def __init__(self, references: References) -> None:
         self.references = references
         self.tree: Tree = references.tree
+        self._made: list[Touch] = []
 
     # -- set ----------------------------------------------------------------------
 
@@ -61,7 +62,7 @@ class Editor:
             touched.extend(self._set_one(target, node, incoming))
         if not fragment and created:
             touched.append(Touch(CREATE, path_of(target)))
-        return distinct(touched)
+        return self._with_made(touched)
 
     def _set_one(self, target: Element, node: Node, incoming: Element) -> Iterator[Touch]:
         child = self._child_schema(node, incoming, target)
@@ -102,6 +103,14 @@ class Editor:
         if incoming.tag == "entry" and not incoming.get("name"):
             raise invalid([f"{tag_of(target)} is missing 'name'"])
         return child
+
+    def _with_made(self, touched: Iterable[Touch]) -> list[Touch]:
+        """Say of holders that were made on the way, each before what was put in it."""
+        ordered: list[Touch] = []
+        for each in touched:
+            around = [made for made in self._made if each.path[: len(made.path)] == made.path]
+            ordered += [*around, each]
+        return distinct([*ordered, *self._made])
 
     def _drop_alternatives(self, parent: Element, node: Node, tag: str) -> None:
         """A choice is replaced silently (observed on PAN-OS 11.x)."""
@@ -157,6 +166,8 @@ class Editor:
         self._drop_alternatives(parent, node, key[0])
         child = self.tree.new_child(parent, key)
         self._give_uuid(child, node)
+        if node.holder:
+            self._made.append(Touch(CREATE, path_of(child)))
         return child
 
     def _select(self, path: str) -> list[Element]:
@@ -193,7 +204,8 @@ class Editor:
             self._drop_alternatives(parent, node, last.tag)
             self._give_uuids(incoming, node, below)
             self.tree.attach(parent, incoming)
-            return list(units_in(incoming, CREATE))
+            made = [Touch(CREATE, path_of(incoming))] if node.holder else []
+            return self._with_made([*made, *units_in(incoming, CREATE)])
         before = self._below(existing)
         self._keep_uuids(existing, incoming, node, below)
         self._give_uuids(incoming, node, below)
@@ -202,7 +214,7 @@ class Editor:
         removed = [Touch(DELETE, gone) for gone in before if self.tree.at(gone) is None]
         units = list(units_in(incoming, EDIT))
         moved = [Touch(MOVE, unit.path) for unit in units] if below.moveable else []
-        return distinct([*removed, *units, *moved])
+        return self._with_made([*removed, *units, *moved])
 
     def _edit_root(self, incoming: Element) -> list[Touch]:
         if incoming.tag != "config":
@@ -362,7 +374,7 @@ class Editor:
             del duplicate.attrib["uuid"]
         self._give_uuid(duplicate, node)
         self.tree.attach(parent, duplicate)
-        return [touch(duplicate, CREATE)]
+        return self._with_made([touch(duplicate, CREATE), *units_in(duplicate, CREATE)])
 
 
 # -- paths and units --------------------------------------------------------------------

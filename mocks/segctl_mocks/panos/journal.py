@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.parts import READONLY, container_of, described
 from segctl_mocks.panos.tree import Element, Path, Tree, key_of, xpath_of
-from segctl_mocks.panos.units import CREATE, DELETE, MOVE, RENAME, Touch
+from segctl_mocks.panos.units import CREATE, DELETE, MOVE, RENAME, Touch, is_holder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,34 @@ def transplant(
         if change.action in {MOVE, CREATE, DELETE, RENAME}:
             placed.add(change.path)
     _follow_renames(source, target, mine)
+    paths = dict.fromkeys(_apart_from_holders(source, target, list(paths), mine, others))
     unplaced = {change.path for change in others if change.action in {MOVE, CREATE}}
     for path in _in_order(source, paths):
         _copy_unit(source, target, path, place=path in placed, avoid=unplaced - placed)
+
+
+def _apart_from_holders(
+    source: Tree,
+    target: Tree,
+    paths: Iterable[Path],
+    mine: Sequence[Change],
+    others: Iterable[Change],
+) -> Iterator[Path]:
+    """Make or remove what holds objects of several administrators; yield the other paths.
+
+    What is made is empty: what mine put in it are changes of their own. What others use stays.
+    """
+    replaced = {change.path for change in mine if change.action != CREATE}
+    used = [change.path for change in others]
+    for path in paths:
+        if path in replaced or not is_holder(path):
+            yield path
+            continue
+        present = target.at(path)
+        if source.at(path) is not None:
+            _parents(source, target, path)
+        elif present is not None and not any(each[: len(path)] == path for each in used):
+            target.detach(present)
 
 
 def _follow_renames(source: Tree, target: Tree, mine: Iterable[Change]) -> None:

@@ -32,7 +32,8 @@ def provision(  # what may be prepared
         log_forwarding=log_forwarding,
         schedules=schedules,
     ):
-        device.configurator.change("set", {"xpath": xpath, "element": element}, _ADMIN)
+        args = {"xpath": xpath, "element": element}
+        device.configurator.change("set", args, _ADMIN, overriding=True)
     device.start_over()
 
 

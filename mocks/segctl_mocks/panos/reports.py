@@ -35,11 +35,9 @@ def uptime(seconds: float) -> str:
     return f"{days} days, {hours}:{rest // 60 % 60:02}:{rest % 60:02}"
 
 
-def system_info(settings: Settings, now: float, running: float) -> str:
-    """Write ``show system info`` (order as a PA-VM sends it, names as of 11.x)."""
-    multi = "on" if settings.multi_vsys else "off"
-    date = "2024/01/09 17:20:19 PST"
-    values = {
+def identity(settings: Settings, now: float, running: float) -> dict[str, str]:
+    """Return who and where a device is, as ``show system info`` of every kind begins."""
+    return {
         "hostname": settings.hostname,
         "ip-address": settings.ip_address,
         "public-ip-address": "unknown",
@@ -54,6 +52,15 @@ def system_info(settings: Settings, now: float, running: float) -> str:
         "time": datetime.fromtimestamp(now).astimezone().strftime("%a %b %e %H:%M:%S %Y\n"),
         "uptime": uptime(running),
         "devicename": settings.hostname,
+    }
+
+
+def system_info(settings: Settings, now: float, running: float) -> str:
+    """Write ``show system info`` (order as a PA-VM sends it, names as of 11.x)."""
+    multi = "on" if settings.multi_vsys else "off"
+    date = "2024/01/09 17:20:19 PST"
+    values = {
+        **identity(settings, now, running),
         "family": "vm",
         "model": settings.model,
         "serial": settings.serial,

@@ -47,6 +47,7 @@ class Node:
     required: bool = False
     distinct: bool = False
     known: bool = False
+    holder: bool = False
     top: bool = False
     moveable: bool = False
     uuid: bool = False
@@ -188,6 +189,7 @@ class _Reader:
             required="required" in flags,
             distinct="distinct" in flags,
             known="known" in flags,
+            holder="holder" in flags,
             top="tlo" in flags,
             moveable="moveable" in flags,
             uuid="uuid" in flags,

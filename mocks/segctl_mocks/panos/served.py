@@ -12,7 +12,7 @@ from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.faults import TRANSPORT, Fault, Request
 from segctl_mocks.panos.jobs import Outcome
-from segctl_mocks.panos.locks import Lock
+from segctl_mocks.panos.locks import SHARED, Lock
 from segctl_mocks.panos.server import Acceptor, Form, HttpsServer, Reply
 from segctl_mocks.panos.state import Store
 from segctl_mocks.storage import file_name
@@ -262,7 +262,8 @@ class ServedDevice(Generic[D]):
     def hold_lock(self, kind: str, admin: str = "other", scope: str = "shared") -> None:
         """Let another administrator hold the config or the commit lock."""
         with self._lock:
-            self.device.locks.take(Lock(kind, scope, admin, self.device.now()))
+            of = "vsys" if scope == SHARED else self.device.lock_kind(scope)
+            self.device.locks.take(Lock(kind, scope, admin, self.device.now(), of=of))
 
     def release_lock(self, kind: str, admin: str = "other", scope: str = "shared") -> None:
         """Let that administrator release it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import storage
@@ -28,6 +28,7 @@ class Store:
     folder: Path
     saved: tuple[int, int, int, int] | None = None
     seconds: float = 0.0
+    written: dict[str, bytes] = field(default_factory=dict[str, bytes])
 
     def save(self, device: Device, *, lazily: bool = False) -> None:
         """Write what changed; lazily: a large candidate waits for its commit or the end."""
@@ -58,7 +59,9 @@ class Store:
         for name, xml in device.saved.items():
             self._write(f"saved/{storage.file_name(name)}", xml)
         for name, data in device.documents().items():
-            self._write(name, data)
+            if self.written.get(name) != data:
+                self._write(name, data)
+                self.written[name] = data
         self._write("state.json", json.dumps(_facts(device), indent=1).encode())
         self.saved = state
 

@@ -44,6 +44,12 @@ def top_entry(path: Path) -> Path | None:
     return None
 
 
+def is_holder(path: Path) -> bool:
+    """Say whether a path is an entry whose insides are units of their own: a device group."""
+    container = schema.at(path[:-1]) if path and path[-1][0] == "entry" else None
+    return container is not None and container.holder
+
+
 def touch(element: Element, action: str) -> Touch:
     """Say that a node changed: the object it belongs to, or itself."""
     path = path_of(element)

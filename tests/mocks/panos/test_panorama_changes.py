@@ -435,3 +435,79 @@ def test_members_of_a_pair_are_known_by_their_numbers() -> None:
         entry.get("name"): (entry.findtext("ha/state"), entry.findtext("ha/peer/serial"))
         for entry in found.iterfind("result/devices/entry")
     } == {FIRST: ("active", SECOND), SECOND: ("passive", FIRST)}
+
+
+def test_a_test_holds_a_lock_of_a_group(plant: Managed) -> None:
+    plant.panorama.hold_lock("commit", scope="plant")
+    plant.put(f"{group('ot')}/tag", "<entry name='t'/>")
+    assert plant.commit().findtext("result") == "OK"
+    plant.put(f"{group('plant')}/tag", "<entry name='t'/>")
+    assert plant.ask(type="commit", cmd="<commit/>").get("code") == "14"
+    listed = plant.op("<show><commit-locks></commit-locks></show>")
+    assert listed.findtext(".//entry/type") == "device-group"
+    plant.panorama.release_lock("commit", scope="plant")
+    assert plant.commit().findtext("result") == "OK"
+
+
+# -- groups that several administrators work in ------------------------------------------------
+
+
+def readonly(document: bytes) -> dict[str, str | None]:
+    """Return the parents of the groups that Panorama notes."""
+    root = etree.fromstring(document)
+    noted = root.iterfind("readonly/devices/entry/device-group/entry")
+    return {entry.get("name") or "": entry.findtext("parent-dg") for entry in noted}
+
+
+@pytest.mark.parametrize(
+    ("xpath", "element"),
+    [
+        (f"{DEVICE}/device-group", "<entry name='new'/>"),
+        (f"{group('new')}/address", address("inside", "10.0.0.1")),
+        (template("new"), "<description>x</description>"),
+        (f"{template('new', 'template-stack')}/templates", ""),
+    ],
+)
+def test_a_revert_leaves_nothing_of_what_was_made(plant: Managed, xpath: str, element: str) -> None:
+    plant.put(f"{SHARED}/tag", "<entry name='bobs'/>", user="bob")
+    plant.put(xpath, element)
+    assert b"new" in plant.panorama.config()
+    scope = f"<partial>{members('admin', 'admin')}</partial>"
+    answer = plant.op(f"<revert><config>{scope}</config></revert>")
+    assert answer.get("status") == "success"
+    assert b'name="new"' not in plant.panorama.config()
+    assert b"bobs" in plant.panorama.config()
+    listed = plant.op("<show><config><list><changes/></list></config></show>")
+    assert {each.text for each in listed.iter("owner")} == {"bob"}
+
+
+def test_who_made_a_group_commits_it_without_what_others_put_in(plant: Managed) -> None:
+    plant.put(f"{DEVICE}/device-group", "<entry name='new'/>")
+    plant.put(f"{group('new')}/address", address("bobs", "10.0.0.1"), user="bob")
+    plant.put(f"{group('new')}/address", address("mine", "10.0.0.2"))
+    plant.commit(partial(members("admin", "admin")))
+    assert b"mine" in plant.panorama.running()
+    assert b"bobs" not in plant.panorama.running()
+    assert readonly(plant.panorama.running()) == {"ot": None, "plant": "ot", "new": None}
+    plant.put(f"{DEVICE}/device-group", "<entry name='next'/>")
+    ids = [node.get("dg_id") for node in plant.op("<show><dg-hierarchy/></show>").iter("dg")]
+    assert len(set(ids)) == 4
+    plant.commit()
+    assert plant.panorama.config() == plant.panorama.running()
+
+
+def test_a_revert_leaves_a_group_that_others_use(plant: Managed) -> None:
+    plant.put(f"{DEVICE}/device-group", "<entry name='new'/>")
+    plant.put(f"{group('new')}/address", address("bobs", "10.0.0.1"), user="bob")
+    scope = f"<partial>{members('admin', 'admin')}</partial>"
+    plant.op(f"<revert><config>{scope}</config></revert>")
+    assert b"bobs" in plant.panorama.config()
+
+
+def test_a_revert_brings_a_deleted_group_back(plant: Managed) -> None:
+    plant.put(f"{SHARED}/tag", "<entry name='bobs'/>", user="bob")
+    before = plant.panorama.config()
+    assert plant.config("delete", group("plant")).get("status") == "success"
+    scope = f"<partial>{members('admin', 'admin')}</partial>"
+    plant.op(f"<revert><config>{scope}</config></revert>")
+    assert plant.panorama.config() == before

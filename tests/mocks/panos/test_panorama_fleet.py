@@ -71,6 +71,8 @@ def test_it_manages_those_that_name_it() -> None:
         assert list(fleet.mocks) == ["fw1", "fw2", "fw3"]
         assert states(fleet) == {"0071": ("In Sync", "In Sync"), "0072": ("In Sync", "In Sync")}
         assert not fleet.panoramas["pano"].device.journal.changes
+        assert b"<panorama-server>" in fleet["fw1"].running()
+        assert b"<panorama-server>" not in fleet["fw3"].running()
 
 
 def test_zones_come_from_a_template_and_serve_rules() -> None:

@@ -189,7 +189,10 @@ def _rename(tree: Tree, kind: str, old: str, new: str) -> Iterator[Touch]:
 
 def _next_id(tree: Tree) -> int:
     path: Path = ((READONLY, ""), ("max-internal-id", ""))
-    highest = int(text_of(tree.at(path)) or _FIRST_ID) + 1
+    noted = tree.at(((READONLY, ""), *DEVICE))
+    taken = [] if noted is None else [text_of(leaf) for leaf in noted.iterfind("*/entry/id")]
+    numbers = [int(text) for text in (text_of(tree.at(path)), *taken) if text.isdecimal()]
+    highest = max([_FIRST_ID, *numbers]) + 1
     _put(tree, path, str(highest))
     return highest
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from segctl_mocks.panos import reports
@@ -32,18 +31,7 @@ def _system_info(panorama: PanoramaDevice, _node: Element, _call: Call) -> Answe
     """Answer what a recorded Panorama of 10.0.9 has of fields that matter to clients."""
     settings, now = panorama.settings, panorama.clock()
     values = {
-        "hostname": settings.hostname,
-        "ip-address": settings.ip_address,
-        "public-ip-address": "unknown",
-        "netmask": "255.0.0.0",
-        "default-gateway": "127.0.0.1",
-        "is-dhcp": "no",
-        "ipv6-address": "unknown",
-        "ipv6-link-local-address": "fe80::5054:ff:fe68:eb59/64",
-        "mac-address": "52:54:00:68:eb:59",
-        "time": datetime.fromtimestamp(now).astimezone().strftime("%a %b %e %H:%M:%S %Y\n"),
-        "uptime": reports.uptime(now - panorama.booted),
-        "devicename": settings.hostname,
+        **reports.identity(settings, now, now - panorama.booted),
         "family": "pc",
         "model": settings.model,
         "serial": settings.serial,
