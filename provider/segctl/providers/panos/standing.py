@@ -244,7 +244,9 @@ def to_part(members: Sequence[Standing], first: Standing) -> bytes:
 
 
 def _text(value: object) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join(each if each.isprintable() else " " for each in str(value))
 
 
 def from_part(part: Element) -> tuple[tuple[Standing, ...], str]:
