@@ -144,6 +144,14 @@ def adopted(content: Tree, tree: Tree, removed: Collection[str] = ()) -> Tree:
     return content
 
 
+def with_applications(content: Tree, added: Iterable[str]) -> Tree:
+    """Return `content` with further applications of these names, in a copy."""
+    found = content.clone()
+    for name in added:
+        found.new_child(_container(found, "application"), ("entry", name))
+    return found
+
+
 def _unknown(content: Tree, tree: Tree, kind: str, path: str) -> Iterable[str]:
     known = content.entries(_container(content, kind))
     own = {entry.get("name") for each in tree.root.iter(*_OWN[kind]) for entry in each}

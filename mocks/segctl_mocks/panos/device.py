@@ -175,6 +175,18 @@ class Device:
 
     # -- state --------------------------------------------------------------------
 
+    def update_content(self, version: str, removed: frozenset[str], added: Sequence[str]) -> None:
+        """Have other predefined applications; what the configuration names stays."""
+        self.settings = replace(
+            self.settings,
+            content_version=version,
+            removed_applications=self.settings.removed_applications | removed,
+        )
+        self.predefined = content.with_applications(
+            content.predefined(self.settings.removed_applications), added
+        )
+        self.references.content_changed(self.predefined)
+
     def now(self) -> str:
         """The time as the device writes it."""
         return stamp(self.clock())

@@ -110,3 +110,13 @@ class PanosMock(ServedDevice[PanosDevice]):
                     )
                     return f"opens rule {name} to any application."
         return ""
+
+    def update_content(
+        self, version: str, *, removed: Iterable[str] = (), added: Iterable[str] = ()
+    ) -> None:
+        """Install other content, without some applications and with others.
+
+        The configuration stays as it is, whatever it names.
+        """
+        with self._lock:
+            self.device.update_content(version, frozenset(removed), tuple(added))

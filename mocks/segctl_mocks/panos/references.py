@@ -150,6 +150,11 @@ class References:
         self._predefined: dict[Path, dict[str, Element]] = {}
         self._structure = -1
 
+    def content_changed(self, predefined: Tree) -> None:
+        """Resolve names in other predefined content from now on."""
+        self.predefined = predefined
+        self._predefined.clear()
+
     # -- from a name to the object ------------------------------------------------
 
     def resolves(self, kinds: Iterable[str], name: str, scope: Scope) -> bool:

@@ -13,6 +13,7 @@ from segctl.model.errors import PlanError, Problem, SegctlError, UnsupportedErro
 from segctl.model.policy import Policy
 from segctl.model.site import Position
 from segctl.planning import findings
+from segctl.planning.content import updated
 from segctl.planning.enforced import enforced
 from segctl.planning.held import as_held
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
@@ -70,7 +71,8 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         if (one.kind, one.name)
         not in {findings.BLOCKED: changed, findings.CANNOT_TELL: created}.get(one.state, ())
     ]
-    return replace(made, enforced=found, findings=(*refused, *made.findings, *told))
+    otherwise = updated(device.name, live, provider)
+    return replace(made, enforced=found, findings=(*refused, *made.findings, *told, *otherwise))
 
 
 @uncollected()

@@ -14,7 +14,6 @@ from segctl.model.errors import PlanError, Problem, UnsupportedError
 from segctl.model.policy import (
     Address,
     AddressGroup,
-    ApplicationGroup,
     DefaultRule,
     FirewallZone,
     Item,
@@ -25,6 +24,7 @@ from segctl.model.policy import (
 )
 from segctl.model.site import Position
 from segctl.planning import findings, losses
+from segctl.planning.content import content_of, refuse_lacking, used_by
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
@@ -254,21 +254,7 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
         UnsupportedError: there are such.
     """
     known = live.known
-    applications = (
-        known.get("application", frozenset())
-        | known.get("application-group", frozenset())
-        | known.get("application-filter", frozenset())
-        | {"any"}
-        | {group.name for group in wanted[ApplicationGroup]}
-    )
-    used = {app for rule in wanted.rules for app in rule.applications}
-    used |= {app for group in wanted[ApplicationGroup] for app in group.members}
-    missing = sorted(used - applications)
-    if missing:
-        raise UnsupportedError(
-            f"{name}: {_versions(live)} has no application {', '.join(missing)}: "
-            "update the device, or remove them from the inventory"
-        )
+    refuse_lacking(used_by(wanted), (content_of(name, live),))
     schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
         ("profile group", "profile_group", known.get("profile-group")),
@@ -283,12 +269,6 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
                 f"{name}: the device has no {kind} {', '.join(absent)}: create it there, or "
                 f"correct the inventory; the device has {', '.join(sorted(held)[:8]) or 'none'}"
             )
-
-
-def _versions(live: Live) -> str:
-    identity = live.identity
-    content = f", content {identity.content_version}" if identity.content_version else ""
-    return f"version {identity.os_version or 'unknown'}{content}"
 
 
 def check_taken(name: str, wanted: Policy, live: Live) -> None:

@@ -24,7 +24,7 @@ from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from segctl.analysis.decide import Packet
@@ -331,6 +331,21 @@ class Speaking(Protocol):
 def application_names(found: Provider) -> Naming:
     """Return how a platform names what may be done of an industrial protocol."""
     return found.applications if isinstance(found, Speaking) else by_function
+
+
+@runtime_checkable
+class Renaming(Protocol):
+    """A provider whose applications come with content that is updated apart from the device."""
+
+    def relatives(
+        self, used: Iterable[str], known: frozenset[str]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what an update of the content may have made of applications, by their names.
+
+        Of one that is not `known` any more, those that may stand for it; of one that is, those
+        beside it that we do not know. Pure.
+        """
+        ...
 
 
 @runtime_checkable

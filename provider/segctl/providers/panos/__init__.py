@@ -10,7 +10,7 @@ from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
@@ -82,6 +82,14 @@ class PanosProvider:
         from segctl.providers.panos.app_id import applications
 
         return applications(protocol, classes)
+
+    def relatives(
+        self, used: Iterable[str], known: frozenset[str]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return what an update of the content may have made of App-IDs, by their names."""
+        from segctl.providers.panos.app_id import relatives
+
+        return relatives(used, known)
 
     def words(self, live: Live | None) -> PanosWords:
         """Return what is known of the applications and services that rules name."""

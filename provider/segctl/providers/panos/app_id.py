@@ -38,6 +38,36 @@ def applications(protocol: Protocol, classes: Sequence[str]) -> Applications:
     )
 
 
+def relatives(used: Iterable[str], known: frozenset[str]) -> dict[str, tuple[str, ...]]:
+    """Return what an update of the content may have made of App-IDs, by their names.
+
+    The App-IDs of a protocol begin with the name of its base: ``modbus-base`` with ``modbus-``
+    (names in the vendor's content, as the catalogue has them).
+    """
+    catalogued = catalogue()
+    found: dict[str, tuple[str, ...]] = {}
+    for name in used:
+        if name not in known:
+            stem = f"{name.partition('-')[0]}-"
+            near = (one for one in known if one.startswith(stem) or one == stem[:-1])
+        else:
+            protocol = catalogued.protocol_of(name)
+            bases = protocol.base if protocol else ()
+            stems = tuple(one.removesuffix("base") for one in bases if one.endswith("-base"))
+            near = (
+                one
+                for one in known
+                if stems and one.startswith(stems) and not _catalogued(catalogued, one)
+            )
+        if names := tuple(sorted(near)):
+            found[name] = names
+    return found
+
+
+def _catalogued(known: Catalogue, name: str) -> bool:
+    return known.application(name) is not None or known.trap(name) is not None
+
+
 def _own(protocol: Protocol, classes: Sequence[str]) -> tuple[str, ...]:
     functions = {one.name for one in protocol.usable if one.access_class in classes}
     return tuple(sorted(functions - set(protocol.base)))

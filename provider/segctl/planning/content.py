@@ -1,0 +1,162 @@
+"""Applications that the content of a device lacks, and what an update of it made of them. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.policy import ANY, ApplicationGroup
+from segctl.providers.base import Renaming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from segctl.model.policy import Policy
+    from segctl.providers.base import Live, Provider
+
+#: Kind of a finding about an application that rules name and the content knows otherwise.
+CONTENT: Final = "content"
+_KINDS: Final = ("application", "application-group", "application-filter")
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What the content of one member of a group knows; a firewall alone is a group of one."""
+
+    member: str
+    version: str
+    os_version: str
+    known: frozenset[str]
+
+    @property
+    def words(self) -> str:
+        """Which content it is, for a message."""
+        content = f", content {self.version}" if self.version else ""
+        return f"version {self.os_version or 'unknown'}{content}"
+
+
+def content_of(name: str, live: Live) -> Content:
+    """Return what the content of a device knows, with the groups and filters that it defines."""
+    none: frozenset[str] = frozenset()
+    return Content(
+        member=name,
+        version=live.identity.content_version,
+        os_version=live.identity.os_version,
+        known=none.union(*(live.known.get(kind, none) for kind in _KINDS)),
+    )
+
+
+def used_by(policy: Policy) -> frozenset[str]:
+    """Return the applications that a policy names and does not define itself."""
+    groups = {group.name for group in policy[ApplicationGroup]}
+    used = {one for rule in policy.rules for one in rule.applications}
+    used |= {one for group in policy[ApplicationGroup] for one in group.members}
+    return frozenset(used - groups - {ANY})
+
+
+def refuse_lacking(used: Iterable[str], members: Sequence[Content]) -> None:
+    """Refuse applications that the content of a member lacks, before anything is committed.
+
+    Args:
+        used: those that the members' common policy names.
+        members: the content of every member that the policy is for.
+
+    Raises:
+        UnsupportedError: a member lacks some; it names the member, its content, and that of a
+            member which has them.
+    """
+    wanted = frozenset(used)
+    told = [
+        text for member in members if (text := _lacking(wanted - member.known, member, members))
+    ]
+    if told:
+        raise UnsupportedError("; ".join(told))
+
+
+def _lacking(missing: frozenset[str], member: Content, members: Sequence[Content]) -> str:
+    if not missing:
+        return ""
+    listed = ", ".join(sorted(missing))
+    text = f"{member.member}: {member.words} has no application {listed}"
+    other = next((one for one in members if missing <= one.known), None)
+    if other is not None:
+        return (
+            f"{text}, which {other.member} ({other.words}) has: give {member.member} the same "
+            "content before anything is committed"
+        )
+    return f"{text}: update the device, or remove them from the inventory"
+
+
+def updated(name: str, live: Live, provider: Provider) -> Iterator[Problem]:
+    """Say which rules of ours name applications that the device's content knows otherwise.
+
+    An application that was committed and is no longer known was renamed or split by an update. One
+    that is known may have been split too, if the content has relatives of it that we do not know.
+    """
+    content = content_of(name, live)
+    rules: dict[str, list[str]] = defaultdict(list)
+    groups = {group.name: group.members for group in live.policy[ApplicationGroup]}
+    for rule in live.policy.rules:
+        named = {one for word in rule.applications for one in groups.get(word, (word,))}
+        for one in sorted(named - {ANY} - groups.keys()):
+            rules[one].append(rule.name)
+    relatives: Mapping[str, tuple[str, ...]] = {}
+    if isinstance(provider, Renaming):
+        relatives = provider.relatives(rules, content.known)
+    told: set[str] = set()
+    for application, names in sorted(rules.items()):
+        if application not in content.known:
+            told.update(relatives.get(application, ()))
+            yield _gone(application, names, content, relatives.get(application, ()))
+    split: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for application in sorted(rules.keys() & content.known):
+        if found := tuple(one for one in relatives.get(application, ()) if one not in told):
+            split[found].append(application)
+    for found, applications in sorted(split.items()):
+        names = sorted({rule for one in applications for rule in rules[one]})
+        yield _split(found, applications, names, content)
+
+
+def _gone(
+    application: str, rules: Sequence[str], content: Content, relatives: Sequence[str]
+) -> Problem:
+    perhaps = f"; it has {_listed(relatives)}" if relatives else ""
+    return Problem(
+        message=f"{_rules(rules)} application {application}, which {content.words} does not have: "
+        f"an update of the content renamed, split or removed it{perhaps}. What passes by it now "
+        "is not known",
+        hint="name what it became in the inventory, or use a segctl whose catalogue has it, and "
+        "apply; until then go back to the content before",
+        severity="error",
+        kind=CONTENT,
+        subject=application,
+        about=("content", "gone", application, *rules),
+    )
+
+
+def _split(
+    relatives: Sequence[str], applications: Sequence[str], rules: Sequence[str], content: Content
+) -> Problem:
+    return Problem(
+        message=f"{content.words} has {_listed(relatives)} beside {_listed(applications)}, which "
+        f"segctl's catalogue does not know: what an update of the content now identifies as such "
+        f"was permitted by {_listed(rules)} before, and is not any more",
+        hint="name what is needed of them in the inventory (applications:), or use a segctl whose "
+        "catalogue has them, and apply",
+        severity="error",
+        kind=CONTENT,
+        subject=applications[0],
+        about=("content", "split", *applications, "into", *relatives),
+    )
+
+
+def _rules(names: Sequence[str]) -> str:
+    return f"rule {names[0]} names" if len(names) == 1 else f"rules {_listed(names)} name"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
