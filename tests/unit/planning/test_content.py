@@ -57,6 +57,4 @@ def test_what_a_new_content_has_beside_the_catalogue_is_found() -> None:
 
 def test_what_an_application_may_have_become_is_found_by_its_name() -> None:
     known = frozenset({"modbus-base", "modbus-read-coil", "ssl"})
-    assert relatives(["modbus-read-coils"], known) == {
-        "modbus-read-coils": ("modbus-base", "modbus-read-coil")
-    }
+    assert relatives(["modbus-read-coils"], known) == {"modbus-read-coils": ("modbus-read-coil",)}

@@ -47,19 +47,13 @@ def relatives(used: Iterable[str], known: frozenset[str]) -> dict[str, tuple[str
     catalogued = catalogue()
     found: dict[str, tuple[str, ...]] = {}
     for name in used:
+        protocol = catalogued.protocol_of(name)
+        bases = protocol.base if protocol else ()
+        stems = tuple(one.removesuffix("base") for one in bases if one.endswith("-base"))
         if name not in known:
-            stem = f"{name.partition('-')[0]}-"
-            near = (one for one in known if one.startswith(stem) or one == stem[:-1])
-        else:
-            protocol = catalogued.protocol_of(name)
-            bases = protocol.base if protocol else ()
-            stems = tuple(one.removesuffix("base") for one in bases if one.endswith("-base"))
-            near = (
-                one
-                for one in known
-                if stems and one.startswith(stems) and not _catalogued(catalogued, one)
-            )
-        if names := tuple(sorted(near)):
+            stems = (*stems, f"{name.partition('-')[0]}-")
+        near = [one for one in known if stems and one.startswith(stems)]
+        if names := tuple(sorted(one for one in near if not _catalogued(catalogued, one))):
             found[name] = names
     return found
 
