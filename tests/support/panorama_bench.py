@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
 from segctl.model.scope import Scope
-from segctl.model.site import Device
+from segctl.model.site import Conduit, Device, Site
 from segctl.providers.panos.panorama import PanoramaProvider
 from segctl.providers.panos.snapshot import Snapshot, load
+from segctl.testing.strategies import compiled
 from segctl.transports.credentials import Secret
 from segctl.transports.target import Managed, Target
 from segctl_mocks import PanoramaMock, PanosMock
@@ -23,10 +24,13 @@ from support import panos
 from support.managed import FIRST, SECOND
 from support.panos import ANCHOR, PROFILES, ZONES, PanosBench, PanosHarness, canonical, other_rule
 from support.panorama import GROUP, SERVER
+from support.plants import NETWORKS, zone
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
+    from segctl.compiler.build import Desired
+    from segctl.model.site import Flow
     from segctl.providers.base import Provider
     from segctl_mocks import Authority, ServerCertificate
 
@@ -193,7 +197,7 @@ class GroupHarness(PanosHarness):
         """Make the Panorama and its firewalls anew, the group empty but for a rule of others."""
         for mock in self.firewalls.values():
             mock.device = PanosDevice(mock.settings, USERS)
-            provision(mock.device, zones=ZONES, profile_groups=PROFILES)
+            provision(mock.device, zones=ZONES)
             mock.edit("set", f"{_DEVICE}/deviceconfig/system", SERVER, admin="admin", commit=True)
         panorama = self.mock
         assert isinstance(panorama, PanoramaMock)
@@ -213,7 +217,7 @@ class GroupHarness(PanosHarness):
             admin="admin",
         )
         panorama.edit("set", RULES, other_rule(ANCHOR), admin="admin", commit=True)
-        panorama.device.requests.clear()
+        panorama.device.start_over()
 
 
 @contextmanager
@@ -236,4 +240,27 @@ def served(
         yield GroupHarness(panorama, parts=parts or {}, firewalls=firewalls)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a served device with the same calls
 
 
-Dropped = Literal["drop_before", "drop_after", "drop_at"]
+def plant_of(*flows: Flow, group_of: Device | None = None) -> Desired:
+    """Compile a plant with one conduit from zone supv, which both firewalls have, to zone dmz.
+
+    Another one goes from zone ctrl to zone dmz, by the first firewall alone.
+    """
+    zones = tuple(zone(key, *networks) for key, networks in NETWORKS.items())
+    conduits = tuple(
+        Conduit(
+            site="site",
+            id=name,
+            from_zones=(enter,),
+            to_zones=("site/dmz",),
+            reason="for tests",
+            owner="process-automation",
+            threat_prevention="none",
+            flows=tuple(
+                replace(one, sources=(), destinations=()) for one in flows
+            ),
+        )
+        for name, enter in (("c1", "site/supv"), ("c2", "site/ctrl"))
+    )
+    device = group_of or group()
+    site = Site(zones=zones, conduits=conduits if flows else (), devices=(device,))
+    return compiled(site, device)

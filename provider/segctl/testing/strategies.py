@@ -149,13 +149,14 @@ def sites(draw: DrawFn, device: Device, platform: Capabilities, *, flows: int = 
 
 def desired(device: Device, platform: Capabilities) -> SearchStrategy[Desired]:
     """What inventories of `sites` compile to for `device`, or for all firewalls of a group."""
-    return sites(device, platform).map(lambda site: _compiled(site, device))
+    return sites(device, platform).map(lambda site: compiled(site, device))
 
 
-def _compiled(site: Site, device: Device) -> Desired:
+def compiled(site: Site, device: Device) -> Desired:
+    """Compile an inventory for a firewall, or for the firewalls of a group together."""
     if not device.members:
         return compile_site(site, TODAY)[device.name]
     firewalls = tuple(replace(one, position=device.position) for one in device.members)
-    compiled = compile_site(replace(site, devices=firewalls), TODAY)
-    (found,) = gathered(compiled, [one.name for one in firewalls])
+    every = compile_site(replace(site, devices=firewalls), TODAY)
+    (found,) = gathered(every, [one.name for one in firewalls])
     return found

@@ -114,7 +114,8 @@ class Holding:
         held = self.held()
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._place.name):
+            apart = lock.kind == "config" or self._place.rulebase  # groups are committed apart
+            if apart and lock.scope not in (locks.SHARED, self._place.name):
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")

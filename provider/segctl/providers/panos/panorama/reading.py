@@ -62,7 +62,7 @@ class GroupReader(Reader):
             MEMBERS: members.to_part(self.target.managed),
         }
         tree = small(name, HIERARCHY, parts[HIERARCHY])
-        for parent in parents_of(tree, group):
+        for parent in parents_of(name, tree, group):
             where = f"{_GROUPS}/entry[@name={names.quote(parent)}]"
             parts[PARENT + parent] = self.config("show", where)
         if below := children_of(tree, group):
