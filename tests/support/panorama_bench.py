@@ -43,7 +43,7 @@ USERS = {"segctl": "pw", "other": "pw", "admin": "pw"}
 _DEVICE = panos.DEVICE
 
 
-def group(names: Sequence[str] = tuple(SERIALS)) -> Device:
+def group(names: Sequence[str] = tuple(SERIALS), *, all_zones: bool = False) -> Device:
     """Return the device group as what is planned: its zones are those of all its firewalls."""
     base = panos.firewall()
     scope = Scope(kind="device-group", name="OT")
@@ -55,7 +55,7 @@ def group(names: Sequence[str] = tuple(SERIALS)) -> Device:
             group=scope,
             serial=SERIALS[name],
             zones=tuple(
-                replace(one, interfaces=()) for one in base.zones if one.name in BOUND[name]
+                replace(one, interfaces=()) for one in base.zones if all_zones or one.name in BOUND[name]
             ),
         )
         for name in names

@@ -42,6 +42,7 @@ class Row:
     `times` is empty where they pass at any time. `rule` decides about them, for `conduit`;
     `example` is one of them. Of packets in question, `why` has the reasons, and `may` says what
     the question is: whether they ``widen`` what is permitted, whether they ``narrow`` it.
+    `firewalls` are those of a group that it is about; empty: all of them.
     """
 
     from_zones: tuple[str, ...]
@@ -58,6 +59,7 @@ class Row:
     example: str = ""
     why: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
+    firewalls: tuple[str, ...] = ()
 
 
 def rows_of(

@@ -107,6 +107,7 @@ def row_text(row: Row, platform: str) -> str:
         parts.append(f"{label_of(field)} {list_text(shown, negated=negated)}")
     parts += [f"at {', '.join(row.times)}"] if row.times else []
     rule = f"{row.rule}: " if row.rule else ""
+    parts += [f"on {', '.join(row.firewalls)}"] if row.firewalls else []
     why = [_MAY.get(row.may, ""), *row.why]
     return rule + "; ".join(parts) + "".join(f" — {one}" for one in why if one)
 
