@@ -18,6 +18,7 @@ from support.nft_harness import (
     examples,
     pooled,
 )
+from support.panorama_bench import GroupHarness, served
 from support.panos import PanosHarness
 
 if TYPE_CHECKING:
@@ -70,6 +71,13 @@ def panos(
     authority, shown = panos_certificate
     with PanosMock("fw1", job_seconds=0.0, authority=authority, certificate=shown) as mock:
         yield PanosHarness(mock, parts=panos_parts)
+
+
+@pytest.fixture
+def panorama(panos_certificate: tuple[Authority, ServerCertificate]) -> Iterator[GroupHarness]:
+    """The provider of device groups, with a mock Panorama of two firewalls to try it on."""
+    with served(*panos_certificate) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

@@ -161,13 +161,11 @@ class PanosBench:
         shared = root.find("shared")
         assert scope is not None
         parts = dict(self.parts)
-        parts["vsys"] = _shown(scope)
-        parts["shared"] = _shown(etree.Element("shared") if shared is None else shared)
-        for kind, path in _COUNTED.items():
+        parts["vsys"] = shown(scope)
+        parts["shared"] = shown(etree.Element("shared") if shared is None else shared)
+        for kind, path in COUNTED.items():
             count = len(scope.findall(f"{path}/entry"))
-            parts[f"count {kind}"] = (
-                f'<response status="success"><result total-count="{count}"/></response>'.encode()
-            )
+            parts[f"count {kind}"] = counted(count)
         return Snapshot(host="fw1", user="admin", scope="vsys1", parts=parts).dump()
 
     def printed(self) -> str:
@@ -330,7 +328,7 @@ class PanosBench:
         return True
 
 
-_COUNTED = {
+COUNTED = {
     "rule": "rulebase/security/rules",
     "address": "address",
     "address-group": "address-group",
@@ -369,7 +367,13 @@ _VALUES = {
 }
 
 
-def _shown(node: Element) -> bytes:
+def counted(count: int) -> bytes:
+    """Return the answer that says how many entries a container has."""
+    return f'<response status="success"><result total-count="{count}"/></response>'.encode()
+
+
+def shown(node: Element) -> bytes:
+    """Return a node as the answer that shows it."""
     root = etree.Element("response", status="success")
     etree.SubElement(root, "result").append(copy.deepcopy(node))
     return etree.tostring(root)

@@ -98,16 +98,6 @@ class PanosMock(ServedDevice[PanosDevice]):
         system = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/system"
         self.edit("set", system, server(self.settings.release), admin="panorama", commit=True)
 
-    def update_content(
-        self, version: str, *, removed: Iterable[str] = (), added: Iterable[str] = ()
-    ) -> None:
-        """Install other content, without some applications and with others.
-
-        The configuration stays as it is, whatever it names.
-        """
-        with self._lock:
-            self.device.update_content(version, frozenset(removed), tuple(added))
-
     def tamper(self) -> str:
         """Open the first rule that allows something to any application, as a contractor; say so."""
         root = parse(self.running())
@@ -125,3 +115,13 @@ class PanosMock(ServedDevice[PanosDevice]):
                     )
                     return f"opens rule {name} to any application."
         return ""
+
+    def update_content(
+        self, version: str, *, removed: Iterable[str] = (), added: Iterable[str] = ()
+    ) -> None:
+        """Install other content, without some applications and with others.
+
+        The configuration stays as it is, whatever it names.
+        """
+        with self._lock:
+            self.device.update_content(version, frozenset(removed), tuple(added))

@@ -36,7 +36,8 @@ class Row:
     is empty where they pass at any time. `rule` decides about them, for `conduit`; `example` is
     one of them. Of packets in question, `why` has the reasons, and `may` says what the question
     is: whether they ``widen`` what is permitted, whether they ``narrow`` it. Rows with `rest` come
-    together to all that no rule matches between their zones.
+    together to all that no rule matches between their zones. `firewalls` are those of a group that
+    it is about; empty: all of them.
     """
 
     from_zones: tuple[str, ...]
@@ -54,6 +55,7 @@ class Row:
     why: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     rest: bool = False
+    firewalls: tuple[str, ...] = ()
 
 
 def rows_of(

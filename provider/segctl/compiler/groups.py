@@ -73,13 +73,16 @@ def _is_of(device: Device, group: str) -> bool:
     return bool(device.group) and group_name(device) == group
 
 
-def united(members: Sequence[Desired]) -> Desired:
+def united(firewalls: Iterable[Desired]) -> Desired:
     """Return what the device group of these firewalls should hold; they are all that it has.
+
+    The order in which they are given means nothing.
 
     Raises:
         InventoryError: they need an object of one name with different content, or their rules in
             an order that contradicts another's.
     """
+    members = sorted(firewalls, key=lambda one: one.device.name)
     problems: list[Problem] = []
     objects = {
         plural: _common(members, [one.policy[kind] for one in members], problems)

@@ -25,8 +25,9 @@ from segctl.model.errors import (
     WideningError,
 )
 from segctl.planning.audit import comments_of, note_of
+from segctl.planning.by_firewall import meaning_by_firewall
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
-from segctl.planning.meaning import meaning, refuse_widening
+from segctl.planning.meaning import refuse_widening
 from segctl.planning.sides import sides
 from segctl.providers.state import Commenting, Delivering, Run, Settling
 
@@ -217,7 +218,9 @@ def _refuse(plan: DevicePlan, order: Order) -> None:
 def _refuse_widening(plan: DevicePlan, live: Live, provider: Provider, order: Order) -> None:
     """Refuse what permits more than the device permits now, whatever the plan was made against."""
     if order.no_widening and not order.settle_only:
-        refuse_widening(plan.name, meaning(plan.changes, sides(plan.changes, live, provider))[0])
+        around = sides(plan.changes, live, provider)
+        found, _ = meaning_by_firewall(plan.changes, around, live.members)
+        refuse_widening(plan.name, found)
 
 
 class _Steps:
@@ -488,7 +491,7 @@ def with_members(
 
 def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
     if member.enforces:
-        done = delivery is not None and delivery.result == "pushed"
+        done = delivery is not None  # what it enforces counts, whatever became of the result
         return Outcome(device=member.name, status="applied" if done else "unchanged")
     unknown = delivery is not None and delivery.result == "unknown"
     why = delivery.why if delivery is not None and delivery.why else member.why

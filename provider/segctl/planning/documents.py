@@ -197,6 +197,7 @@ def _row_json(row: Row) -> dict[str, Any]:
     return {
         key: list(cast("tuple[str, ...]", value)) if isinstance(value, tuple) else value
         for key, value in asdict(row).items()
+        if key != "firewalls" or value
     }
 
 

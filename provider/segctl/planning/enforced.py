@@ -14,6 +14,7 @@ from segctl.analysis.deviations import deviations
 from segctl.model.errors import Problem
 from segctl.model.policy import DefaultRule, Policy, item_digest
 from segctl.model.wording import sentence_of
+from segctl.planning.by_firewall import alike, live_of_firewall, of_firewall
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, PUSHED
 from segctl.planning.named import by_name, names_in, objects_of, shown_of
 from segctl.planning.plan import Told
@@ -54,6 +55,20 @@ def enforced(
     pairs = [
         (enter, leave) for enter, leave in product(mine, mine) if enter != leave or enter in closed
     ]
+    held = (*wanted.rules, *live.policy.rules, *live.others.rules, *live.pushed.rules)
+    told: dict[tuple[str, str, str], Told] = {}
+    for names in alike(live.members, held):
+        name = names[0] if names else ""
+        for one in _enforced(
+            of_firewall(wanted, name), live_of_firewall(live, name), provider, pairs
+        ):
+            told.setdefault((one.kind, one.name, one.state), one)
+    return tuple(told.values())
+
+
+def _enforced(
+    wanted: Policy, live: Live, provider: Provider, pairs: Sequence[tuple[str, str]]
+) -> tuple[Told, ...]:
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
     found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}

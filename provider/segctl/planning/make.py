@@ -24,13 +24,12 @@ from segctl.model.policy import (
 )
 from segctl.model.site import Position
 from segctl.planning import findings, losses
+from segctl.planning.by_firewall import lint_by_firewall, meaning_by_firewall
 from segctl.planning.content import content_of, refuse_lacking, used_by
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed, names_above
 from segctl.planning.held import as_held
-from segctl.planning.linted import lint_plan
-from segctl.planning.meaning import meaning
 from segctl.planning.named import digests_of
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.planning.sides import sides
@@ -141,7 +140,8 @@ def compared(
     purged = _purge(live) if purge else ()
     every = (*purged, *changes)
     around = sides(every, live, provider)
-    meant, cuts = meaning(every, around, losses.guarded(changes, held, wanted))
+    guarded = losses.guarded(changes, held, wanted)
+    meant, cuts = meaning_by_firewall(every, around, live.members, guarded)
     notes = (
         *desired.findings,
         *fitted.warnings,
@@ -157,7 +157,7 @@ def compared(
         ours = {rule.name for rule in held.rules}
         notes = (*notes, *findings.displaced(order, ours, position))
     if to_apply:
-        notes = (*notes, *lint_plan(around, live, provider, notes))
+        notes = (*notes, *lint_by_firewall(around, live, provider, notes))
     basis = _basis(wanted, live, provider, every, covers=covers, position=position)
     digest = wanted.digest
     return DevicePlan(

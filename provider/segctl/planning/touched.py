@@ -45,6 +45,7 @@ _DECIDING: Mapping[str, frozenset[str]] = {
             "negate_source",
             "negate_destination",
             "extras",
+            "targets",
         }
     ),
     DefaultRule.kind_name: frozenset({"action", "extras"}),

@@ -137,6 +137,7 @@ def row_text(row: Row, platform: str) -> str:
         shown = (applications_text(values, platform),) if folded else values
         parts.append(f"{label_of(field)} {list_text(shown, negated=negated)}")
     parts += [f"at {', '.join(row.times)}"] if row.times else []
+    parts += [f"on {', '.join(row.firewalls)}"] if row.firewalls else []
     return _whole(row, "; ".join(parts))
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from hypothesis import strategies as st
 
-from segctl.compiler.build import compile_site
 from segctl.importing import import_device, write_files
 from segctl.inventory import load
 from segctl.model.site import Device, Flow, Site
 from segctl.planning.make import plan_device
-from segctl.testing.strategies import TODAY, sites
+from segctl.testing.strategies import TODAY, compiled, sites
 from segctl.testing.trying import draw_desired, plan, reach, read, require, trial
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def imports_to_nothing(harness: ProviderHarness) -> None:
         with tempfile.TemporaryDirectory() as folder:
             write_files(Path(folder), imported.files)
             site = load([Path(folder)], today=TODAY).site
-        made = plan_device(compile_site(site, TODAY)[name], live, harness.provider)
+        made = plan_device(compiled(site, site.devices[0]), live, harness.provider)
         require(made.changes == (), made.changes, imported.files)
         require(imported.changes == 0, imported.warnings)
 
@@ -59,12 +58,11 @@ def order_means_nothing(harness: ProviderHarness) -> None:
     def law(data: DataObject) -> None:
         platform = harness.provider.capabilities
         site = _widened(data, data.draw(sites(harness.device, platform), "inventory"))
-        name = harness.device.name
         with harness.workbench() as bench:
             bench.bystand(data)
-            reach(harness, bench, compile_site(site, TODAY)[name])
+            reach(harness, bench, compiled(site, site.devices[0]))
             other = shuffled(site, Random(data.draw(st.integers(0, 2**16), "order")))  # noqa: S311 - an order is no secret
-            made = plan(harness, bench, compile_site(other, TODAY)[name])
+            made = plan(harness, bench, compiled(other, other.devices[0]))
         require(made.changes == (), made.changes, other)
 
     trial(law)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from segctl.compiler.build import compile_site
+from segctl.compiler.groups import gathered
 from segctl.model.site import (
     Asset,
     Conduit,
@@ -146,5 +148,15 @@ def sites(draw: DrawFn, device: Device, platform: Capabilities, *, flows: int = 
 
 
 def desired(device: Device, platform: Capabilities) -> SearchStrategy[Desired]:
-    """What inventories of `sites` compile to for `device`."""
-    return sites(device, platform).map(lambda site: compile_site(site, TODAY)[device.name])
+    """What inventories of `sites` compile to for `device`, or for all firewalls of a group."""
+    return sites(device, platform).map(lambda site: compiled(site, device))
+
+
+def compiled(site: Site, device: Device) -> Desired:
+    """Compile an inventory for a firewall, or for the firewalls of a group together."""
+    if not device.members:
+        return compile_site(site, TODAY)[device.name]
+    firewalls = tuple(replace(one, position=device.position) for one in device.members)
+    every = compile_site(replace(site, devices=firewalls), TODAY)
+    (found,) = gathered(every, [one.name for one in firewalls])
+    return found

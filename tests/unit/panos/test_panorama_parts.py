@@ -149,8 +149,8 @@ TREE = etree.fromstring(
 
 
 def test_a_group_inherits_from_the_groups_above_it() -> None:
-    assert parents_of(TREE, "cell") == ("ot", "all")
-    assert parents_of(TREE, "it") == parents_of(TREE, "unknown") == ()
+    assert parents_of("panorama1", TREE, "cell") == ("ot", "all")
+    assert parents_of("panorama1", TREE, "it") == parents_of("panorama1", TREE, "unknown") == ()
     assert children_of(TREE, "all") == ("ot", "cell")
     assert children_of(TREE, "cell") == ()
 

@@ -22,7 +22,7 @@ from segctl.providers.panos import locks
 from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.jobs import Jobs
@@ -114,7 +114,8 @@ class Holding:
         held = self.held()
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._place.name):
+            apart = lock.kind == "config" or self._place.rulebase  # groups are committed apart
+            if apart and lock.scope not in (locks.SHARED, self._place.name):
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")
@@ -205,7 +206,8 @@ class Holding:
             holder = held.get((kind, scope))
             if holder is not None and self._is_mine(holder):
                 continue
-            if holder is not None or not self.submitted or self.lost:
+            may_be_gone = self.submitted or (kind == "commit" and self._in_group(held))
+            if holder is not None or not may_be_gone or self.lost:
                 raise self._lost(
                     f"{holder}" if holder else f"nobody holds the {kind} lock any more"
                 )
@@ -216,6 +218,15 @@ class Holding:
         except LockedError as error:
             raise self._lost(f"the commit released it, and now {error.message}") from error
         self.submitted = False
+
+    def _in_group(self, held: Mapping[tuple[str, str], Held]) -> bool:
+        """Whether this run still has the configuration lock of a device group.
+
+        A commit of this account in another group may release the commit lock of ours. Meanwhile
+        nobody else could change anything in the group that might have been committed.
+        """
+        mine = held.get(("config", self._place.name))
+        return bool(self._place.rulebase) and mine is not None and self._is_mine(mine)
 
     def _lost(self, why: str) -> LostLockError:
         self.lost = True

@@ -37,6 +37,8 @@ _ALL: Final = "<show><jobs><all></all></jobs></show>"
 _OVER: Final = "FIN"
 #: Bytes of a commit's description (schema of operational commands: at most 512 characters).
 DESCRIPTION_MOST: Final = 512
+#: The type of a push to firewalls (recorded on 10.0): our own has the run's token, too.
+PUSH: Final = "CommitAll"
 
 _ResultT = TypeVar("_ResultT")
 
@@ -239,7 +241,11 @@ class Jobs:
         began, pause, told = time.monotonic(), POLL_FIRST, False
         while True:
             try:
-                jobs = [job for job in self.ours([token]) if _number(_id(job)) > self.last]
+                jobs = [
+                    job
+                    for job in self.ours([token])
+                    if _number(_id(job)) > self.last and job.findtext("type") != PUSH
+                ]
                 told = True
             except (ConnectError, ParseError, BusyError):
                 if time.monotonic() > deadline:
@@ -282,7 +288,8 @@ def last_commit(jobs: Sequence[Element]) -> Commit | None:
     """Return the latest of our commits that succeeded."""
     for job in jobs:
         said = read_commit(job.findtext("description") or "")
-        if said is not None and job.findtext("result") == "OK":
+        done = job.findtext("result") == "OK" and job.findtext("type") != PUSH
+        if said is not None and done:
             return said
     return None
 

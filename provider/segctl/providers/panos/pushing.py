@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lxml import etree
 
@@ -27,7 +27,7 @@ from segctl.providers.panos.comments import Comments
 from segctl.providers.panos.holding import TRIES
 from segctl.providers.panos.jobs import Commit, JobLostError
 from segctl.providers.panos.undo import Push
-from segctl.providers.panos.writing import SAVED_NAME
+from segctl.providers.panos.writing import saved_name
 from segctl.providers.state import Run
 from segctl.transports import lock_owner
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from segctl.providers.panos.member import Member
     from segctl.providers.panos.place import Place
     from segctl.providers.state import Unconfirmed
-
-_SAVED: Final = f"<show><config><saved>{SAVED_NAME}</saved></config></show>"
 
 
 class Pushing:
@@ -60,6 +58,10 @@ class Pushing:
     @property
     def _member(self) -> Member:
         return self._place.member
+
+    @property
+    def _saved(self) -> str:
+        return saved_name(self._place.location)
 
     @property
     def token(self) -> str:
@@ -228,7 +230,7 @@ class Pushing:
             self._place.target.name,
             "could not go back by itself "
             f"({problem.message if problem else 'it has changed again'}). "
-            f"The configuration before this run is saved on {self._saved_on} as {SAVED_NAME}; "
+            f"The configuration before this run is saved on {self._saved_on} as {self._saved}; "
             f"run `segctl plan` to see what it holds now. {self._member.holding.remains()}",
         ) from problem
 
@@ -264,8 +266,9 @@ class Pushing:
         """
         name, location = self._place.target.name, self._place.location
         before, saved = None, b""
+        command = f"<show><config><saved>{self._saved}</saved></config></show>"
         for member in (self._member, *self._place.others):  # the run may have been on either
-            saved = member.ask({"type": "op", "cmd": _SAVED})
+            saved = member.ask({"type": "op", "cmd": command})
             with suppress(ParseError):
                 before = undo.read_scope(
                     name, saved, location, where=location.saved, limit=self._limit
@@ -275,7 +278,7 @@ class Pushing:
         if before is None or not self.former or before.digest != self.former:
             raise ApplyError(
                 name,
-                f"{SAVED_NAME} on the device is not the configuration from before the change of "
+                f"{self._saved} on the device is not the configuration from before the change of "
                 f"run {change.push}, so the change cannot be taken back. To keep the change, "
                 "apply with its playbook, or release the locks; to undo it, load an older version "
                 "with `load config version N` and commit",

@@ -122,10 +122,10 @@ class Reader:
         """
         match = _CLOCK.search(system)
         now = match[1].decode(errors="replace") if match else ""
-        rows = [locks.Row(lock=lock, clock=now) for lock in self._held(self.member)]
+        rows = [locks.Row(lock=lock, clock=now) for lock in self.held(self.member)]
         others = [] if self.pair is None else self.pair.others()
         for other in others:
-            held = self._held(other)
+            held = self.held(other)
             theirs = clock(other.client) if any(lock.owner for lock in held) else ""
             where = f" on {other.target.name}"
             rows += [locks.Row(lock=lock, clock=theirs, where=where) for lock in held]
@@ -133,7 +133,12 @@ class Reader:
         accounts = {each.target.user for each in (self.member, *others)}
         return locks.to_part(rows, accounts=accounts, pushed=self._last(tokens, others))
 
-    def _held(self, member: Member) -> list[Held]:
+    def held(self, member: Member) -> list[Held]:
+        """Return the locks of a member that concern what is read.
+
+        Raises:
+            ParseError: it refuses to list them.
+        """
         try:
             return member.holding.held()
         except ApplyError as error:

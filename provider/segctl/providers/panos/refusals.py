@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import unescape
 
 from segctl.model.errors import ApplyError, ForeignChangesError
+from segctl.providers.panos import names
 from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
@@ -22,11 +23,17 @@ _HA: Final = "<show><high-availability><state></state></high-availability></show
 def refuse_pending(client: Client, target: Target) -> None:
     """Refuse to go on with uncommitted changes in our virtual system, or of our own account.
 
+    Those in another device group of a Panorama are left alone, whoever made them: what is
+    committed, and what is discarded, is limited to a group and an account.
+
     Raises:
         ForeignChangesError: there are some; the message says whose they are and where.
     """
-    base = Location.of(target.scope).xpath
+    place = Location.of(target.scope)
+    base, groups = place.xpath, f"{names.DEVICE}/{place.container}/entry["
     for owner, xpath in pending(client):
+        if place.rulebase and xpath.startswith(groups) and not xpath.startswith(base):
+            continue
         if owner == target.user:
             raise ForeignChangesError(
                 target.name,

@@ -20,10 +20,19 @@ if TYPE_CHECKING:
     from segctl.providers.panos.jobs import Jobs
     from segctl.transports.target import Target
 
-#: Configuration saved on the device before a push; overwritten by the next push.
-SAVED_NAME: Final = "segctl-before.xml"
+_SAVED_NAME: Final = "segctl-before"
 #: multi-config is on by default from PAN-OS 10.1 (pan.dev, multi-configuration API).
 MULTI_CONFIG_SINCE: Final = (10, 1)
+
+
+def saved_name(place: Location) -> str:
+    """Return the name of the configuration saved before a push; the next push overwrites it.
+
+    Runs on several device groups of one Panorama may go on at once, so each has its own.
+    """
+    if not place.rulebase:
+        return f"{_SAVED_NAME}.xml"
+    return f"{_SAVED_NAME}-{re.sub(r'[^0-9A-Za-z._-]', '_', place.name)}.xml"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,18 +47,19 @@ class Writer:
 
     def save(self) -> None:
         """Save the configuration on the device, for going back and for people."""
-        self.client.op(f"<save><config><to>{SAVED_NAME}</to></config></save>")
+        name = saved_name(Location.of(self.target.scope))
+        self.client.op(f"<save><config><to>{name}</to></config></save>")
 
     def discard(self, deadline: float) -> None:
-        """Discard this account's uncommitted changes.
+        """Discard this account's uncommitted changes; on Panorama only those in our device group.
+
+        Source: vendor's command line: ``revert config partial`` has the parts of ``commit
+        partial``.
 
         Raises:
             BusyError: jobs on the device prevented it until `deadline`.
         """
-        command = (
-            "<revert><config><partial><admin>"
-            f"<member>{self.target.user}</member></admin></partial></config></revert>"
-        )
+        command = f"<revert><config>{self._partial}</config></revert>"
         self.jobs.patiently(lambda: self.client.op(command), deadline)
 
     def write(self, steps: Sequence[Element]) -> None:
@@ -72,17 +82,22 @@ class Writer:
             ApplyError: they are not valid.
         """
         self.progress("validating")
-        place = Location.of(self.target.scope)
-        group = f"<device-group><member>{place.name}</member></device-group>"
-        command = (
-            f"<validate><partial><admin><member>{self.target.user}</member></admin>"
-            f"{group if place.rulebase else ''}</partial></validate>"
-        )
+        command = f"<validate>{self._partial}</validate>"
         deadline = self.jobs.deadline()
         answer = self.jobs.patiently(lambda: self.client.op(command), deadline)
         job = answer.findtext("result/job")
         if job:
             self.jobs.wait(job, "Validate", deadline)
+
+    @property
+    def _partial(self) -> str:
+        """What of the candidate is ours: this account's changes, on Panorama in our group."""
+        place = Location.of(self.target.scope)
+        group = f"<device-group><member>{place.name}</member></device-group>"
+        return (
+            f"<partial><admin><member>{self.target.user}</member></admin>"
+            f"{group if place.rulebase else ''}</partial>"
+        )
 
     @property
     def _multi(self) -> bool:

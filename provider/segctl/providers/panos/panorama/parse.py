@@ -122,7 +122,7 @@ def _parse(document: bytes) -> PanoramaLive:
     if own.rest is None:
         raise ParseError(host, f"has no {place}: check segctl_device_group")
     rest = rest_of(own.rest, place.containers["default-rule"])
-    parents = parents_of(small(host, HIERARCHY, snapshot.parts[HIERARCHY]), place.name)
+    parents = parents_of(host, small(host, HIERARCHY, snapshot.parts[HIERARCHY]), place.name)
     outer = _outer(snapshot, parents, budget, read)
     pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
@@ -182,17 +182,26 @@ def _parse(document: bytes) -> PanoramaLive:
 # --- what the group inherits ---------------------------------------------------------------------
 
 
-def parents_of(answer: Element, group: str) -> tuple[str, ...]:
+def parents_of(host: str, answer: Element, group: str) -> tuple[str, ...]:
     """Return the groups that a device group inherits from, the nearest first.
 
     Source: pan-os-python reads the answer to ``show dg-hierarchy`` as nested ``dg`` nodes.
+
+    Raises:
+        ParseError: the answer does not say it, or a group is its own parent: what the group
+            inherits is not known.
     """
-    for node in answer.iter("dg"):
-        if node.get("name") == group:
-            return tuple(
-                above.get("name", "") for above in node.iterancestors("dg") if above is not node
-            )
-    return ()
+    nodes = [node for node in answer.iter("dg") if node.get("name") == group]
+    if not nodes:
+        raise ParseError(host, f"does not say what device group {group} inherits from")
+    lines = {tuple(above.get("name", "") for above in node.iterancestors("dg")) for node in nodes}
+    first, *more = lines
+    if more or len({group, *first}) <= len(first):
+        told = " and ".join(" < ".join((group, *line)) for line in sorted(lines))
+        raise ParseError(
+            host, f"says that device group {group} has more than one parent, or is its own: {told}"
+        )
+    return first
 
 
 def children_of(answer: Element, group: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError
-from segctl.providers.panos import names, references, refusals, version
+from segctl.providers.panos import locks, names, references, refusals, version
 from segctl.providers.panos.member import SYSTEM
 from segctl.providers.panos.panorama import members, templates
 from segctl.providers.panos.panorama.parse import (
@@ -26,6 +26,8 @@ from segctl.providers.panos.wire import xml
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from segctl.providers.panos.locks import Held
+    from segctl.providers.panos.member import Member
     from segctl.providers.panos.panorama.members import Firewall
     from segctl.transports.target import Target
 
@@ -62,7 +64,7 @@ class GroupReader(Reader):
             MEMBERS: members.to_part(self.target.managed),
         }
         tree = small(name, HIERARCHY, parts[HIERARCHY])
-        for parent in parents_of(tree, group):
+        for parent in parents_of(name, tree, group):
             where = f"{_GROUPS}/entry[@name={names.quote(parent)}]"
             parts[PARENT + parent] = self.config("show", where)
         if below := children_of(tree, group):
@@ -81,6 +83,11 @@ class GroupReader(Reader):
             parts=parts,
             limit=self.target.max_answer,
         ).dump()
+
+    def held(self, member: Member) -> list[Held]:
+        """Return the locks that concern the group; those of other groups are left alone."""
+        mine = (locks.SHARED, self.location.name)
+        return [lock for lock in super().held(member) if lock.scope in mine]
 
     def _refuse_firewall(self, model: str) -> None:
         """Refuse a device that is not a Panorama.

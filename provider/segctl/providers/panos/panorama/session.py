@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from segctl.analysis.decide import Packet
+    from segctl.providers.panos.panorama.members import Firewall
     from segctl.providers.panos.place import Place
     from segctl.providers.state import Delivery
     from segctl.transports.target import Target
@@ -42,15 +43,18 @@ class GroupPushing(Pushing):
     def commit(self, doing: str) -> None:
         """Commit this account's changes of the group, then push them on.
 
-        A revert is pushed to every firewall that may hold what it takes back.
+        A revert is pushed to every firewall that may hold what it takes back, and to no other: one
+        that was left out of this run stays as it was.
 
         Raises:
             LostLockError: this run no longer holds its locks.
             ApplyError: the commit failed, or left changes of ours uncommitted.
         """
+        back = doing == "revert"
+        holders = self._holders() if back else None
         super().commit(doing)
         self._refuse_left_over()
-        self._push_on(everyone=doing == "revert", behind=doing == "revert", doing=doing)
+        self._push_on(holders, behind=back, doing=doing)
 
     def deliver(self) -> None:
         """Push to the firewalls asked about that do not enforce what the group holds.
@@ -60,7 +64,7 @@ class GroupPushing(Pushing):
         """
         self._place.member.wire.refuse_write()
         self._place.member.holding.check()
-        self._push_on(everyone=False, behind=True, doing="apply")
+        self._push_on(None, behind=True, doing="apply")
 
     def _refuse_left_over(self) -> None:
         """Refuse a commit that is said to have succeeded and left changes of ours uncommitted.
@@ -77,22 +81,43 @@ class GroupPushing(Pushing):
                     f"is not committed ({xpath})",
                 )
 
-    def _push_on(self, *, everyone: bool, behind: bool, doing: str) -> None:
-        """Push to firewalls; what fails is recorded, for it is committed all the same.
+    def _holders(self) -> frozenset[str]:
+        """Return the firewalls that may enforce the change that is committed now.
+
+        Those are in sync with it, or this run pushed to them. Of a dead run's change it is not
+        known whom it was pushed to: it may be any.
+        """
+        if self._push.adopted is not None:
+            return frozenset(one.name for one in self._place.target.managed)
+        tried = {
+            name
+            for name, one in self.pusher.deliveries.items()
+            if one.result in ("pushed", "unknown")
+        }
+        return frozenset(tried | {name for name, one in self._found().items() if one.in_sync})
+
+    def _found(self) -> dict[str, Firewall]:
+        """Return the firewalls as Panorama knows them now, by host."""
+        command = standing_command(self._place.location.name)
+        answer = self._place.member.client.ask({"type": "op", "cmd": command}).body
+        return firewalls(self._place.target, self._place.location.name, {STANDING: answer})
+
+    def _push_on(self, holders: frozenset[str] | None, *, behind: bool, doing: str) -> None:
+        """Push to `holders`, or else to those asked about, with `behind` only where it is missing.
+
+        What fails is recorded, for the change is committed all the same.
 
         Raises:
             LostLockError: this run no longer holds its locks.
         """
         target, member = self._place.target, self._place.member
-        group = self._place.location.name
         text = str(Commit(doing=doing, token=self.token, plan=self.run.plan_id))
-        asked = {one.name for one in target.managed if one.asked or everyone}
+        asked = {one.name for one in target.managed if one.asked} if holders is None else holders
+        self.pusher.deliveries = {}
         try:
-            answer = member.client.ask({"type": "op", "cmd": standing_command(group)}).body
-            found = firewalls(target, group, {STANDING: answer})
             wanted = {
                 name: one
-                for name, one in found.items()
+                for name, one in self._found().items()
                 if name in asked and not (behind and one.in_sync)
             }
             self.pusher.push(wanted, text, version.numbers(member.writer.version))

@@ -1,0 +1,117 @@
+"""A run on a device group that is killed, at every request: each firewall has the old or the new."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segctl.model.errors import SegctlError
+from segctl.planning.apply import Order, apply_device
+from segctl.testing import apply, plan, reach
+from support.lengths import full
+from support.panorama_bench import SERIALS, GroupBench, plant_of
+from support.plants import flow
+from support.runs import KILLED, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from segctl.compiler.build import Desired
+    from segctl.planning.plan import DevicePlan
+    from support.lengths import full
+from support.panorama_bench import GroupHarness
+
+WEB = flow("web", ports=(443,))
+SSH = flow("ssh", ports=(22,))
+
+
+@pytest.fixture
+def bench(panorama: GroupHarness) -> Iterator[GroupBench]:
+    with panorama.workbench() as made:
+        yield made
+
+
+def in_a_child(act: Callable[[], None]) -> int:
+    """Run something in a process of its own; return how it ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        except SegctlError:
+            os._exit(2)
+        except BaseException:  # noqa: BLE001 - nothing of the child may run on
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_at(panorama: GroupHarness, bench: GroupBench, made: DevicePlan, number: int) -> bool:
+    """Apply in a process that dies before its n-th request; return whether it got that far."""
+
+    def act() -> None:
+        from segctl.providers.panos.wire import Wire
+
+        asked, request = 0, Wire.request
+
+        def counting(self: Wire, *words: object, **values: object) -> object:
+            nonlocal asked
+            asked += 1
+            if asked > number:
+                os._exit(KILLED)
+            return request(self, *words, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on
+
+        Wire.request = counting  # type: ignore[method-assign,assignment] # pyright: ignore[reportAttributeAccessIssue] - of this child alone
+        order = Order(allow_mass_delete=True, plan_id="killed")
+        apply_device(made, panorama.provider, bench.target, order=order, progress=silent)
+
+    code = in_a_child(act)
+    assert code in (0, KILLED), code
+    return code == KILLED
+
+
+def whole(bench: GroupBench) -> None:
+    """Require that all is in sync and nothing of a run is left."""
+    assert bench.locks == 0
+    assert not [one for one in bench.mock.device.journal.changes if one.admin == "segctl"]
+    for name in SERIALS:
+        assert bench.pushed(name) == bench.due(name), name
+
+
+def settled(panorama: GroupHarness, bench: GroupBench, wanted: Desired) -> None:
+    """Do what one more `segctl apply` does."""
+    made = plan(panorama, bench, wanted)
+    if made.state.unconfirmed:
+        order = Order(settle_only=True, plan_id="next", allow_mass_delete=True)
+        apply_device(made, panorama.provider, bench.target, order=order, progress=silent)
+        made = plan(panorama, bench, wanted)
+    outcome = apply(panorama, bench, made)
+    assert outcome.status in ("applied", "unchanged"), outcome
+
+
+def test_a_run_killed_at_any_request_leaves_old_or_new_and_the_next_finishes(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    """What others changed meanwhile, in shared and in another group, is not committed or lost."""
+    old, new = plant_of(WEB), plant_of(WEB, SSH)
+    number, died = 0, True
+    while died:
+        panorama.boot()
+        reach(panorama, bench, old)
+        bench.disturb_others()
+        made = plan(panorama, bench, new)
+        before = {name: bench.pushed(name) for name in SERIALS}
+        died = killed_at(panorama, bench, made, number)
+        seen = {name: bench.pushed(name) for name in SERIALS}
+        settled(panorama, bench, new)
+        whole(bench)
+        for name in SERIALS:
+            assert "c1.ssh" in bench.pushed(name)
+            assert seen[name] in (before[name], bench.pushed(name)), (number, name)
+        assert b"o-pending" not in bench.mock.running()
+        assert b"o-pending" in bench.mock.config()
+        assert b"o-group" not in bench.mock.running()
+        assert b"o-group" in bench.mock.config()
+        number += 1 if full() else 3
+    assert number > 30, "it asks more than that"
