@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from subprocess import CompletedProcess, run
+from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import PanoramaMock, PanosMock
 from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
@@ -108,3 +111,33 @@ def managed(folder: Path, *, inventory: str = INVENTORY) -> Generator[Managed]:
         text = inventory.format(port=panorama.port, ca=ca)
         (folder / "hosts.yml").write_text(text, encoding="utf-8")
         yield Managed(folder, panorama, firewalls)
+
+
+class Plant:
+    """The command line, asked about a plant behind a Panorama."""
+
+    def __init__(self, mocks: Managed) -> None:
+        self.mocks = mocks
+        self.inventory = "hosts.yml"
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run a command in a process of its own; return what it printed."""
+        done = self.run(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run a command; return its document."""
+        return json.loads(self(*words, "--json", code=code))
+
+    def run(self, *words: str) -> CompletedProcess[str]:
+        """Run a command in a process of its own, however it ends."""
+        command = [sys.executable, "-m", "segctl.cli", "-i", self.inventory, *words]
+        return run(command, cwd=self.mocks.folder, capture_output=True, text=True, check=False)
+
+    def change(self, old: str, new: str) -> None:
+        """Change the inventory."""
+        hosts = self.mocks.folder / "hosts.yml"
+        text = hosts.read_text(encoding="utf-8")
+        assert old in text
+        hosts.write_text(text.replace(old, new), encoding="utf-8")

@@ -56,7 +56,8 @@ class Outcome:
     """The outcome for one device.
 
     `warnings` are the device's own, about the change, and that another member of a pair made it.
-    `members` are the outcomes for the firewalls to which a manager pushed the change.
+    `members` are the outcomes for the firewalls to which a manager pushed the change; the peer of
+    one is `of` it.
     """
 
     device: str
@@ -66,6 +67,7 @@ class Outcome:
     changes: int = 0
     warnings: tuple[str, ...] = ()
     members: tuple[Outcome, ...] = ()
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -449,7 +451,8 @@ def with_members(
 def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
     if member.enforces:
         done = delivery is not None and delivery.result == "pushed"
-        return Outcome(device=member.name, status="applied" if done else "unchanged")
+        status: Status = "applied" if done else "unchanged"
+        return Outcome(device=member.name, status=status, of=member.of)
     unknown = delivery is not None and delivery.result == "unknown"
     why = delivery.why if delivery is not None and delivery.why else member.why
     return Outcome(
@@ -457,6 +460,7 @@ def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
         status="unknown" if unknown else "failed",
         code=UnknownError.code if unknown else NOT_ENFORCED,
         message=why,
+        of=member.of,
     )
 
 

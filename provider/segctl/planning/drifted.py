@@ -15,6 +15,7 @@ from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.enforced import enforced
 from segctl.planning.held import as_held
+from segctl.planning.inherited import other_content
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
 from segctl.planning.plan import DevicePlan, Told, Unmanaged
 from segctl.system.loading import uncollected
@@ -49,6 +50,7 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         check_known(device.name, wanted, live)
     except UnsupportedError as error:
         refused.append(_refused(device, error))
+    refused += other_content(wanted, live)
     zones = {binding.name for binding in device.zones}
     unmarked = [_unmarked(kind, name) for kind, name in taken(wanted, live)]
     found = (*enforced(wanted, live, provider, zones), *unmarked)

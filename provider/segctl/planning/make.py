@@ -29,6 +29,7 @@ from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed
 from segctl.planning.held import as_held
+from segctl.planning.inherited import refuse_other_content
 from segctl.planning.linted import lint_plan
 from segctl.planning.meaning import meaning
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
@@ -88,6 +89,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     check_known(device.name, wanted, live)
     check_taken(device.name, wanted, live)
+    refuse_other_content(device.name, wanted, live)
     zones = {binding.name for binding in device.zones}
     exact = () if purge else foreseen(wanted, live, provider, zones, place)
     judged = (

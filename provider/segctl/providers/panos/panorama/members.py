@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.model.errors import ParseError
+from segctl.providers.panos.standing import FOLLOWING
 from segctl.providers.state import Receiver
 from segctl.transports.target import Managed
 
@@ -31,6 +32,7 @@ class Firewall:
     part: str = ""
     hostname: str = ""
     address: str = ""
+    ha: str = ""
     connected: bool = False
     in_sync: bool = False
     last_push: str = ""
@@ -42,6 +44,11 @@ class Firewall:
     def place(self) -> str:
         """How rules name it: ``SERIAL`` or ``SERIAL/VSYS``."""
         return f"{self.serial}/{self.part}" if self.part else self.serial
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is the member of a pair that carries no traffic now."""
+        return self.ha in FOLLOWING
 
     @property
     def never(self) -> bool:
@@ -71,6 +78,7 @@ def _managed(device: Element, system: Element | None) -> Firewall:
         part="" if system is None else system.get("name", ""),
         hostname=text("hostname"),
         address=text("ip-address"),
+        ha=(device.findtext("ha/state") or "").strip(),
         connected=text("connected") == "yes",
         in_sync=text("shared-policy-status").lower() == _IN_SYNC.lower(),
         last_push=text("last-commit-all-state-sp"),
@@ -89,6 +97,7 @@ def to_part(members: Sequence[Managed]) -> bytes:
             "serial": one.serial,
             "part": one.part,
             "asked": one.asked,
+            "of": one.of,
         }
         for one in members
     ]
@@ -140,6 +149,15 @@ def _is(member: Managed, one: Firewall) -> bool:
     return one.hostname == member.name or (bool(one.address) and one.address == member.host)
 
 
+def places(members: Iterable[Managed], found: Mapping[str, Firewall]) -> dict[str, tuple[str, ...]]:
+    """Return how the manager names each firewall of the inventory: a pair by both its members."""
+    held: dict[str, tuple[str, ...]] = {}
+    for member in sorted(members, key=lambda one: bool(one.of)):
+        place = found[member.name].place
+        held[member.firewall] = (*held.get(member.firewall, ()), place)
+    return held
+
+
 def receivers(members: Iterable[Managed], found: Mapping[str, Firewall]) -> tuple[Receiver, ...]:
     """Return what each firewall enforces of the group's policy."""
     return tuple(
@@ -149,6 +167,7 @@ def receivers(members: Iterable[Managed], found: Mapping[str, Firewall]) -> tupl
             enforces=found[member.name].in_sync,
             why="" if found[member.name].in_sync else _why(found[member.name]),
             asked=member.asked,
+            of=member.of,
         )
         for member in members
     )
