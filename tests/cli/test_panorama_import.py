@@ -7,29 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from support.managed import DEVICE, inside, rule
-from support.panorama import RULES, SERIALS
+from support.managed import rule
+from support.panorama import RULES, SERIALS, templates
 
 if TYPE_CHECKING:
     from support.panorama import Plant
 
 #: A variable that no import writes: it is a secret.
 PASSWORD = ("-e", "ansible_password=secret")
-
-
-def templates(plant: Plant) -> None:
-    """Give all firewalls the zones of one template, as a plant of like cells does."""
-    panorama = plant.mocks.panorama
-    zones = "".join(f'<entry name="{zone}"/>' for zone in ("SUPV", "CELL1", "CELL2"))
-    devices = "".join(f'<entry name="{serial}"/>' for serial in SERIALS.values())
-    panorama.edit("set", f"{DEVICE}/template", '<entry name="cells"/>', admin="admin")
-    system = f'<entry name="vsys1"><zone>{zones}</zone></entry>'
-    panorama.edit("set", f"{inside('cells')}/vsys", system, admin="admin")
-    stack = (
-        f'<entry name="stack"><templates><member>cells</member></templates>'
-        f"<devices>{devices}</devices></entry>"
-    )
-    panorama.edit("set", f"{DEVICE}/template-stack", stack, admin="admin", commit=True)
 
 
 def imported(plant: Plant, *words: str) -> dict[str, Any]:
@@ -49,7 +34,7 @@ def again(plant: Plant) -> None:
 @pytest.mark.parametrize("shared_zones", [False, True])
 def test_a_group_comes_back_without_duplicates(behind: Plant, *, shared_zones: bool) -> None:
     if shared_zones:
-        templates(behind)
+        templates(behind.mocks.panorama)
     behind("apply", "--auto-approve")
     before = behind.mocks.panorama.running()
     files = imported(behind)
@@ -91,7 +76,7 @@ def test_rules_of_others_are_suggested_and_what_cannot_be_said_is_listed(behind:
 
 
 def test_a_group_without_rules_of_ours_comes_back(behind: Plant) -> None:
-    templates(behind)
+    templates(behind.mocks.panorama)
     files = imported(behind)
     zones = files["host_vars/fw1.yml"]["segctl_zone_map"].values()
     assert {one["zone"] for one in zones} == {"SUPV", "CELL1", "CELL2"}

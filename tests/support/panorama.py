@@ -13,7 +13,7 @@ from segctl_mocks import PanoramaMock, PanosMock
 from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
 USER, PASSWORD = "segctl", "secret"
@@ -94,6 +94,44 @@ def firewall(name: str, zones: Iterable[str], **more: object) -> PanosMock:
     mock.edit("set", f"{DEVICE}/deviceconfig/system", SERVER, admin="admin")
     mock.edit("set", f"{VSYS}/zone", text, admin="admin", commit=True)
     return mock
+
+
+def zone(name: str, *ports: str) -> str:
+    """Return a zone with its interfaces."""
+    listed = "".join(f"<member>{port}</member>" for port in ports)
+    return f'<entry name="{name}"><network><layer3>{listed}</layer3></network></entry>'
+
+
+def variable(name: str, value: str) -> str:
+    """Return a variable that is an interface."""
+    kind = f"<type><interface>{value}</interface></type>"
+    return f'<variable><entry name="{name}">{kind}</entry></variable>'
+
+
+def templates(panorama: PanoramaMock, *layers: str, own: Mapping[str, str] | None = None) -> None:
+    """Give all firewalls one stack; each layer is the content of a template, `own` theirs."""
+    made = {f"cells-{number}": layer for number, layer in enumerate(layers or (ALL_ZONES,))}
+    for name, layer in made.items():
+        entry = f'<entry name="{name}">{layer}</entry>'
+        panorama.edit("set", f"{DEVICE}/template", entry, admin="admin")
+    devices = "".join(
+        f'<entry name="{serial}">{(own or {}).get(name, "")}</entry>'
+        for name, serial in SERIALS.items()
+    )
+    members = "".join(f"<member>{name}</member>" for name in made)
+    stack = f"<templates>{members}</templates><devices>{devices}</devices>"
+    entry = f'<entry name="stack">{stack}</entry>'
+    panorama.edit("set", f"{DEVICE}/template-stack", entry, admin="admin", commit=True)
+
+
+def system(*zones: str) -> str:
+    """Return the content of a template whose virtual system has these zones."""
+    held = f'<vsys><entry name="vsys1"><zone>{"".join(zones)}</zone></entry></vsys>'
+    return f'<config><devices><entry name="localhost.localdomain">{held}</entry></devices></config>'
+
+
+#: What a template holds that gives all firewalls the zones of all.
+ALL_ZONES = system(zone("SUPV"), zone("CELL1"), zone("CELL2"))
 
 
 @contextmanager

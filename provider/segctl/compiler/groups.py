@@ -116,6 +116,12 @@ def group_of(firewalls: tuple[Device, ...]) -> Device:
     )
 
 
+def whole_group(devices: Iterable[Device], firewall: Device) -> Device:
+    """Return the device group of a managed firewall, with all that these devices have of it."""
+    group = group_name(firewall)
+    return group_of(tuple(one for one in devices if _is_of(one, group)))
+
+
 def _common(
     members: Sequence[Desired], lists: Sequence[Sequence[Any]], problems: list[Problem]
 ) -> tuple[Any, ...]:

@@ -67,12 +67,15 @@ def import_group(
     whole = replace(
         live,
         policy=live.policy.replace(rules=tuple(map(_plainly, live.policy.rules))),
-        zones=_zones({name for held in _held(live).values() for name in held}),
+        zones=tuple({one.name: one for held in _held(live).values() for one in held}.values()),
     )
-    managed, seen = read_members(whole, _views(whole, group), provider, group, site)
+    views = _views(whole, group)
+    managed, seen = read_members(whole, views, provider, group, site)
     linted = lint_live(live, provider, reading(provider, live))
     suggested = suggest(whole, managed, provider, remarks_of(linted))
-    firewalls, strange = _firewalls(whole, group, managed, seen, suggested)
+    firewalls, strange = _firewalls(
+        whole, views, group=group, managed=managed, seen=seen, suggested=suggested
+    )
     made = Site(
         zones=suggested.zones,
         conduits=(*managed.conduits, *suggested.conduits),
@@ -121,16 +124,16 @@ def _plainly(rule: Rule) -> Rule:
 
 
 def _zones(names: Iterable[str]) -> tuple[FirewallZone, ...]:
-    return tuple(FirewallZone(name=name, interfaces=()) for name in sorted(names))
+    return tuple(FirewallZone(name=name, interfaces=()) for name in sorted(set(names)))
 
 
-def _held(live: Live) -> dict[str, frozenset[str]]:
+def _held(live: Live) -> dict[str, tuple[FirewallZone, ...]]:
     """Return the zones that each firewall has; those that its rules name where it cannot be told.
 
     It cannot where no template gives it zones: then it has its own.
     """
     return {
-        name: frozenset(
+        name: _zones(
             zone
             for rule in (*live.policy.rules, *live.others.rules)
             if _gets(rule, name)
@@ -138,9 +141,15 @@ def _held(live: Live) -> dict[str, frozenset[str]]:
             if zone != ANY
         )
         if zones is None
-        else zones
+        else tuple(map(_valued, zones))
         for name, zones in live.member_zones.items()
     }
+
+
+def _valued(zone: FirewallZone) -> FirewallZone:
+    """Return a zone without interfaces where one is a variable that has no value."""
+    open_ = any(port.startswith("$") for port in zone.interfaces)
+    return replace(zone, interfaces=()) if open_ else zone
 
 
 def _gets(rule: Rule, name: str) -> bool:
@@ -156,7 +165,7 @@ def _views(whole: Live, group: Device) -> dict[str, Live]:
             policy=whole.policy.replace(
                 rules=tuple(rule for rule in whole.policy.rules if _gets(rule, one.name))
             ),
-            zones=_zones(held.get(one.name, ())),
+            zones=held.get(one.name, ()),
         )
         for one in group.members
     }
@@ -164,6 +173,8 @@ def _views(whole: Live, group: Device) -> dict[str, Live]:
 
 def _firewalls(
     whole: Live,
+    views: Mapping[str, Live],
+    *,
     group: Device,
     managed: Managed,
     seen: Mapping[str, Member],
@@ -179,7 +190,7 @@ def _firewalls(
         attached = seen[one.name].attached
         names = {name for _, name in attached}
         attached += tuple(pair for pair in beside if pair[1] in names)
-        bindings, odd = bindings_of(whole, attached, managed.site)
+        bindings, odd = bindings_of(views[one.name], attached, managed.site)
         strange |= dict.fromkeys(odd)
         serial, _, part = whole.members.get(one.name, ("",))[0].partition("/")
         firewalls.append(

@@ -55,7 +55,7 @@ def import_host(common: CommonOptions, options: ImportOptions, progress: Progres
 
 def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
     """Read a device and return it as inventory files."""
-    from segctl.compiler.groups import group_of
+    from segctl.compiler.groups import whole_group
     from segctl.fleet import target
     from segctl.importing import import_device, import_group
     from segctl.providers.base import provider
@@ -67,15 +67,7 @@ def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
             f"{host!r} is not a firewall of the inventory (a host with ansible_network_os); "
             f"it has {names}"
         )
-    whole = device
-    if device.group:
-        whole = group_of(
-            tuple(
-                one
-                for one in loaded.site.devices
-                if (one.manager, one.group) == (device.manager, device.group)
-            )
-        )
+    whole = whole_group(loaded.site.devices, device) if device.group else device
     connection = loaded.connections.get(whole.name, {})
     speaks = provider(whole.platform)
     with (

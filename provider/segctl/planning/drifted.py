@@ -103,6 +103,8 @@ def drift_managed(desired: Desired, live: Live, provider: Provider) -> DevicePla
             *refused,
             *desired.findings,
             *warnings,
+            *findings.bindings(desired.bindings, live, managed=False),
+            *findings.interfaces(desired.bindings, live),
             *live.findings,
             *findings.pending(live),
             *findings.state(live.state),

@@ -137,8 +137,8 @@ class Live:
     #: the firewalls of a group: how its manager names each (both of a pair, its own name first),
     #: their zones (None: not known), and their content versions
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    member_zones: Mapping[str, frozenset[str] | None] = field(
-        default_factory=dict[str, "frozenset[str] | None"]
+    member_zones: Mapping[str, tuple[FirewallZone, ...] | None] = field(
+        default_factory=dict[str, "tuple[FirewallZone, ...] | None"]
     )
     contents: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what the places from which a group inherits have under names that ours could have, by place,

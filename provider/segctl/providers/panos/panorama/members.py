@@ -26,10 +26,14 @@ _NEVER: Final = ("", "none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firewall:
-    """A firewall as its Panorama knows it; `part` is a virtual system of one that has several."""
+    """A firewall as its Panorama knows it; `part` is a virtual system of one that has several.
+
+    `display` is what people call that system.
+    """
 
     serial: str
     part: str = ""
+    display: str = ""
     hostname: str = ""
     address: str = ""
     ha: str = ""
@@ -76,6 +80,7 @@ def _managed(device: Element, system: Element | None) -> Firewall:
     return Firewall(
         serial=text("serial") or device.get("name", ""),
         part="" if system is None else system.get("name", ""),
+        display="" if system is None else (system.findtext("display-name") or "").strip(),
         hostname=text("hostname"),
         address=text("ip-address"),
         ha=(device.findtext("ha/state") or "").strip(),
