@@ -6,6 +6,8 @@ import pytest
 
 from cli_support import Plant, serve, write_plant
 from support.cells import Cells, cells
+from support.panorama import Plant as Behind
+from support.panorama import managed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -54,3 +56,12 @@ def mixed(
     monkeypatch.chdir(tmp_path)
     with cells(tmp_path, capsys, "fw1", "fw2", "gw3", "gw4") as plant:
         yield plant
+
+
+@pytest.fixture
+def behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
+    """Two firewalls behind a Panorama, nothing applied; commands run in processes of their own."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with managed(tmp_path) as mocks:
+        yield Behind(mocks)

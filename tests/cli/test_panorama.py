@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from subprocess import run
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from segctl.planning.documents import schema
 from support.managed import VSYS, rule
-from support.panorama import GROUP, RULES, SERIALS, Managed, managed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from support.panorama import GROUP, RULES, SERIALS, Plant
 
 PLAYS = """\
 - name: cells
@@ -26,31 +20,10 @@ PLAYS = """\
 """
 
 
-class Plant:
-    """The command line, asked about a plant behind a Panorama."""
-
-    def __init__(self, mocks: Managed) -> None:
-        self.mocks = mocks
-
-    def __call__(self, *words: str, code: int = 0) -> str:
-        """Run a command in a process of its own; return what it printed."""
-        command = [sys.executable, "-m", "segctl.cli", "-i", "hosts.yml", *words]
-        done = run(command, cwd=self.mocks.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout
-
-    def json(self, *words: str, code: int = 0) -> Any:
-        """Run a command; return its document."""
-        return json.loads(self(*words, "--json", code=code))
-
-
 @pytest.fixture
-def plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
+def plant(behind: Plant) -> Plant:
     """The plant, nothing applied."""
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with managed(tmp_path) as mocks:
-        yield Plant(mocks)
+    return behind
 
 
 @pytest.fixture
@@ -128,8 +101,7 @@ def test_a_saved_plan_is_for_the_firewalls_it_was_made_for(plant: Plant) -> None
 
 
 def run_error(plant: Plant, *words: str) -> str:
-    command = [sys.executable, "-m", "segctl.cli", "-i", "hosts.yml", *words]
-    done = run(command, cwd=plant.mocks.folder, capture_output=True, text=True, check=False)
+    done = plant.run(*words)
     assert done.returncode == 1, done.stdout
     return done.stderr
 

@@ -1,4 +1,4 @@
-"""What fails between the commit of a device group and the last of its firewalls, and what is said."""
+"""What fails between the commit of a device group and its last firewall, and what is said."""
 
 from __future__ import annotations
 

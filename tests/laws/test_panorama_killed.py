@@ -1,4 +1,4 @@
-"""A run on a device group that is killed, at every request: each firewall has the old or the new."""
+"""A run on a device group, killed at every request: each firewall has the old or the new."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.plan import DevicePlan
-    from support.lengths import full
 from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))

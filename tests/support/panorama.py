@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from subprocess import CompletedProcess, run
+from typing import TYPE_CHECKING, Any
 
 from segctl_mocks import PanoramaMock, PanosMock
 from support.managed import DEVICE, FIRST, IMPORTS, PORTS, SECOND, VSYS
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Mapping
     from pathlib import Path
 
 USER, PASSWORD = "segctl", "secret"
@@ -93,6 +96,44 @@ def firewall(name: str, zones: Iterable[str], **more: object) -> PanosMock:
     return mock
 
 
+def zone(name: str, *ports: str) -> str:
+    """Return a zone with its interfaces."""
+    listed = "".join(f"<member>{port}</member>" for port in ports)
+    return f'<entry name="{name}"><network><layer3>{listed}</layer3></network></entry>'
+
+
+def variable(name: str, value: str) -> str:
+    """Return a variable that is an interface."""
+    kind = f"<type><interface>{value}</interface></type>"
+    return f'<variable><entry name="{name}">{kind}</entry></variable>'
+
+
+def templates(panorama: PanoramaMock, *layers: str, own: Mapping[str, str] | None = None) -> None:
+    """Give all firewalls one stack; each layer is the content of a template, `own` theirs."""
+    made = {f"cells-{number}": layer for number, layer in enumerate(layers or (ALL_ZONES,))}
+    for name, layer in made.items():
+        entry = f'<entry name="{name}">{layer}</entry>'
+        panorama.edit("set", f"{DEVICE}/template", entry, admin="admin")
+    devices = "".join(
+        f'<entry name="{serial}">{(own or {}).get(name, "")}</entry>'
+        for name, serial in SERIALS.items()
+    )
+    members = "".join(f"<member>{name}</member>" for name in made)
+    stack = f"<templates>{members}</templates><devices>{devices}</devices>"
+    entry = f'<entry name="stack">{stack}</entry>'
+    panorama.edit("set", f"{DEVICE}/template-stack", entry, admin="admin", commit=True)
+
+
+def system(*zones: str) -> str:
+    """Return the content of a template whose virtual system has these zones."""
+    held = f'<vsys><entry name="vsys1"><zone>{"".join(zones)}</zone></entry></vsys>'
+    return f'<config><devices><entry name="localhost.localdomain">{held}</entry></devices></config>'
+
+
+#: What a template holds that gives all firewalls the zones of all.
+ALL_ZONES = system(zone("SUPV"), zone("CELL1"), zone("CELL2"))
+
+
 @contextmanager
 def managed(folder: Path, *, inventory: str = INVENTORY) -> Generator[Managed]:
     """Serve a Panorama with the device group OT, and write the inventory of its plant."""
@@ -108,3 +149,33 @@ def managed(folder: Path, *, inventory: str = INVENTORY) -> Generator[Managed]:
         text = inventory.format(port=panorama.port, ca=ca)
         (folder / "hosts.yml").write_text(text, encoding="utf-8")
         yield Managed(folder, panorama, firewalls)
+
+
+class Plant:
+    """The command line, asked about a plant behind a Panorama."""
+
+    def __init__(self, mocks: Managed) -> None:
+        self.mocks = mocks
+        self.inventory = "hosts.yml"
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        """Run a command in a process of its own; return what it printed."""
+        done = self.run(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        """Run a command; return its document."""
+        return json.loads(self(*words, "--json", code=code))
+
+    def run(self, *words: str) -> CompletedProcess[str]:
+        """Run a command in a process of its own, however it ends."""
+        command = [sys.executable, "-m", "segctl.cli", "-i", self.inventory, *words]
+        return run(command, cwd=self.mocks.folder, capture_output=True, text=True, check=False)
+
+    def change(self, old: str, new: str) -> None:
+        """Change the inventory."""
+        hosts = self.mocks.folder / "hosts.yml"
+        text = hosts.read_text(encoding="utf-8")
+        assert old in text
+        hosts.write_text(text.replace(old, new), encoding="utf-8")

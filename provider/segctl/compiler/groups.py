@@ -92,13 +92,13 @@ def united(firewalls: Iterable[Desired]) -> Desired:
     if problems:
         raise InventoryError(tuple(problems))
     return Desired(
-        device=_group(tuple(one.device for one in members)),
+        device=group_of(tuple(one.device for one in members)),
         policy=DeclaredPolicy().replace(rules=rules, **objects),
         findings=tuple(dict.fromkeys(note for one in members for note in one.findings)),
     )
 
 
-def _group(firewalls: tuple[Device, ...]) -> Device:
+def group_of(firewalls: tuple[Device, ...]) -> Device:
     """Return the device that the group is; what only the whole group can have is the same in all.
 
     The inventory was checked for that. Its zones have no interfaces: each firewall has its own.
@@ -113,8 +113,16 @@ def _group(firewalls: tuple[Device, ...]) -> Device:
         scope=first.group,
         group=DEFAULT_SCOPE,
         serial="",
+        ha_peer="",
+        peer_serial="",
         members=firewalls,
     )
+
+
+def whole_group(devices: Iterable[Device], firewall: Device) -> Device:
+    """Return the device group of a managed firewall, with all that these devices have of it."""
+    group = group_name(firewall)
+    return group_of(tuple(one for one in devices if _is_of(one, group)))
 
 
 def _common(
@@ -185,10 +193,15 @@ def _targeted(
         return replace(rule, targets=tuple(sorted(owners)))
     return replace(
         rule,
-        name=naming.shorten(f"{rule.name} {min(owners)}", _MAX_NAME),
+        name=name_for(rule.name, owners),
         targets=tuple(sorted(owners)),
         renamed_from=(*rule.renamed_from, rule.name),
     )
+
+
+def name_for(name: str, owners: Iterable[str]) -> str:
+    """Return what a rule is called where others of the same name go to other firewalls."""
+    return naming.shorten(f"{name} {min(owners)}", _MAX_NAME)
 
 
 def in_all_orders(chains: Iterable[Sequence[Key]]) -> tuple[list[Key], frozenset[Key]]:

@@ -46,7 +46,10 @@ def receiving(connection: Mapping[str, object], names: Iterable[str]) -> Mapping
     if not rows:
         return connection
     asked = frozenset(names)
-    return {**connection, RECEIVERS: [{**row, "asked": row["name"] in asked} for row in rows]}
+    return {
+        **connection,
+        RECEIVERS: [{**row, "asked": (row["of"] or row["name"]) in asked} for row in rows],
+    }
 
 
 def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:

@@ -5,7 +5,7 @@ The functions return their errors; an exception of a future is the executor's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import segctl
@@ -166,14 +166,24 @@ def document_of(
 def judge(desired: Desired, document: bytes) -> DevicePlan:
     """Return the plan for a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
-    return plan_device(desired, speaks.parse(document), speaks)
+    return plan_device(desired, _asked_of(desired, speaks.parse(document)), speaks)
 
 
 def judge_drift(desired: Desired, document: bytes) -> DevicePlan:
     """Return what differs according to a document; pure, and all of the computing."""
     speaks = provider(desired.device.platform)
     judged = drift_managed if desired.device.group else drift_device
-    return judged(desired, speaks.parse(document), speaks)
+    return judged(desired, _asked_of(desired, speaks.parse(document)), speaks)
+
+
+def _asked_of(desired: Desired, live: Live) -> Live:
+    """Return what a group holds as of this run; a snapshot may be of a run for other firewalls."""
+    if not desired.receivers or not live.state.members:
+        return live
+    members = tuple(
+        replace(one, asked=one.firewall in desired.receivers) for one in live.state.members
+    )
+    return replace(live, state=replace(live.state, members=members))
 
 
 def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from segctl.importing.build import Imported, import_device
+from segctl.importing.grouped import import_group
 from segctl.model.errors import UsageError
 from segctl.system.folders import is_file_name
 from segctl.system.storage import create, remove
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Imported", "import_device", "refuse_existing", "refuse_name", "write_files"]
+__all__ = [
+    "Imported",
+    "import_device",
+    "import_group",
+    "refuse_existing",
+    "refuse_name",
+    "write_files",
+]
 
 
 def refuse_name(host: str) -> None:

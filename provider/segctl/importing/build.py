@@ -22,10 +22,11 @@ from segctl.planning.make import plan_device
 from segctl.providers.base import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from segctl.analysis.finding import Lint
+    from segctl.compiler.build import Desired
     from segctl.importing.suggest import Suggested
     from segctl.model.diff import Change
     from segctl.model.site import Conduit
@@ -97,19 +98,19 @@ def import_device(
     """
     managed = read_managed(live, provider, device, site)
     linted = lint_live(live, provider, reading(provider, live))
-    suggested = suggest(live, managed, provider, _remarks(linted))
-    bindings, strange = _bindings(live, suggested, managed.site)
-    forwarding = managed.log_forwarding or _default_setting(live)
+    suggested = suggest(live, managed, provider, remarks_of(linted))
+    bindings, strange = bindings_of(live, suggested.attached, managed.site)
+    forwarding = managed.log_forwarding or default_setting(live)
     firewall = Device(
         name=device.name,
         platform=device.platform,
         zones=bindings,
-        position=_position(live),
+        position=position_of(live),
         scope=device.scope,
         threat_profiles=managed.profiles,
         log_forwarding=forwarding if is_word(forwarding) else "",
         schedules=suggested.schedules,
-        default_rules=_default_rules(live, forwarding),
+        default_rules=default_rules(live, forwarding),
         ha_peer=device.ha_peer,
     )
     whole = Site(
@@ -117,13 +118,13 @@ def import_device(
         conduits=(*managed.conduits, *suggested.conduits),
         devices=(firewall,),
     )
-    whole, refused = _compilable(whole, today)
-    changes, differing = _plan_back(whole, live, provider, device.name, today)
+    whole, refused = compilable(whole, today)
+    changes, differing = plan_back(lambda: compile_site(whole, today)[device.name], live, provider)
     files = inventory_files(
         site=whole,
         device=firewall,
         connection=connection,
-        zone_notes=_notes(suggested),
+        zone_notes=notes_of(suggested),
         conduit_notes=suggested.conduit_notes,
         left=suggested.left,
         site_id=managed.site,
@@ -139,7 +140,7 @@ def import_device(
     )
 
 
-def _remarks(linted: Lint) -> dict[str, list[str]]:
+def remarks_of(linted: Lint) -> dict[str, list[str]]:
     """Return what lint says of rules, by their names, as comments beside them."""
     found: dict[str, list[str]] = {}
     for one in linted.findings:
@@ -148,7 +149,8 @@ def _remarks(linted: Lint) -> dict[str, list[str]]:
     return found
 
 
-def _notes(suggested: Suggested) -> dict[str, tuple[str, ...]]:
+def notes_of(suggested: Suggested) -> dict[str, tuple[str, ...]]:
+    """Return what to know of zones, by id."""
     notes = dict(suggested.zone_notes)
     for zone in suggested.zones:
         if zone.id == ELSEWHERE:
@@ -165,15 +167,15 @@ def _warning(message: str, hint: str = "", subject: str = "") -> Problem:
 # --- the firewall --------------------------------------------------------------------------------
 
 
-def _bindings(
-    live: Live, suggested: Suggested, site: str
+def bindings_of(
+    live: Live, attached: Iterable[tuple[str, str]], site: str
 ) -> tuple[tuple[ZoneBinding, ...], tuple[Problem, ...]]:
     """Bind zones to the device's; of several for one the first has the interfaces."""
     interfaces = {zone.name: zone.interfaces for zone in live.zones}
     bindings: list[ZoneBinding] = []
     strange: list[Problem] = []
     seen: set[str] = set()
-    for zone, name in suggested.attached:
+    for zone, name in attached:
         if not is_word(name) or not all(map(is_word, interfaces.get(name, ()))):
             strange.append(
                 _warning(
@@ -188,7 +190,7 @@ def _bindings(
     return tuple(bindings), tuple(strange)
 
 
-def _position(live: Live) -> Position:
+def position_of(live: Live) -> Position:
     """Return where our block stands; a device without one gets it below the rules of others."""
     ours = {rule.name for rule in live.policy.rules}
     above: list[str] = []
@@ -215,12 +217,13 @@ def _default(live: Live) -> DefaultRule | None:
     return None
 
 
-def _default_setting(live: Live) -> str:
+def default_setting(live: Live) -> str:
+    """Return how the device forwards the logs of unmatched traffic that it denies."""
     rule = _default(live)
     return rule.log_setting if rule is not None and rule.action != "allow" and rule.log else ""
 
 
-def _default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:
+def default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:
     """Return whether the device already does with unmatched traffic what segctl would have."""
     wanted = DefaultRule(name="interzone-default", action="deny", log=True, log_setting=forwarding)
     held = _default(live)
@@ -230,7 +233,7 @@ def _default_rules(live: Live, forwarding: str) -> Literal["manage", "leave"]:
 # --- planning back -------------------------------------------------------------------------------
 
 
-def _compilable(site: Site, today: date) -> tuple[Site, tuple[Problem, ...]]:
+def compilable(site: Site, today: date) -> tuple[Site, tuple[Problem, ...]]:
     """Make absent what cannot be compiled, so that the rest can be planned."""
     warnings: list[Problem] = []
     while True:
@@ -271,12 +274,12 @@ def _blamed(conduits: Iterable[Conduit], error: InventoryError) -> dict[Conduit,
     return named or dict.fromkeys(enforced, words[0][0] if words else "")
 
 
-def _plan_back(
-    site: Site, live: Live, provider: Provider, host: str, today: date
+def plan_back(
+    desired: Callable[[], Desired], live: Live, provider: Provider
 ) -> tuple[int, tuple[Problem, ...]]:
     """Return how many changes planning finds, each as a warning."""
     try:
-        made = plan_device(compile_site(site, today)[host], live, provider)
+        made = plan_device(desired(), live, provider)
     except SegctlError as error:
         return 1, (_warning(f"planning back is not possible: {error}"),)
     return len(made.changes), tuple(_differing(made.changes))

@@ -29,12 +29,20 @@ def inventory_files(
 ) -> dict[str, str]:
     """Return the files of an inventory by path below its folder."""
     group = group_name(site_id, device.name)
-    texts = {
-        "hosts.yml": _hosts(device, group, connection),
-        f"host_vars/{device.name}.yml": _host_vars(device, site_id),
-        f"group_vars/{group}/zones.yml": _zones(site, device, zone_notes, site_id),
-        f"group_vars/{group}/conduits.yml": _conduits(site, device, conduit_notes, left),
-    }
+    return joined(
+        {
+            "hosts.yml": _hosts(device, group, connection),
+            f"host_vars/{device.name}.yml": _host_vars(device, site_id),
+            f"group_vars/{group}/zones.yml": zones_text(site, device.name, zone_notes, site_id),
+            f"group_vars/{group}/conduits.yml": conduits_text(
+                site, device.name, conduit_notes, left
+            ),
+        }
+    )
+
+
+def joined(texts: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Return each file's lines as its text."""
     return {path: "\n".join(lines) + "\n" for path, lines in texts.items()}
 
 
@@ -51,27 +59,50 @@ def _short(texts: Iterable[str]) -> list[str]:
 def _hosts(device: Device, group: str, connection: Mapping[str, object]) -> list[str]:
     peer = ways_of(connection).get(device.ha_peer, {})
     return [
-        f"# {device.name} as found by `segctl import`. It holds no password: give it as",
-        "# SEGCTL_PASSWORD, or as ansible_password in a file made with ansible-vault.",
+        *head(device.name),
         "all:",
         "  children:",
         f"    {scalar(group)}:",
         "      hosts:",
-        *mapping(8, device.name, _way(connection)),
-        *(mapping(8, device.ha_peer, _way(peer)) if device.ha_peer else []),
+        *mapping(8, device.name, reached(10, connection)),
+        *(mapping(8, device.ha_peer, reached(10, peer)) if device.ha_peer else []),
     ]
 
 
-def _way(connection: Mapping[str, object]) -> list[str]:
+def head(name: str) -> list[str]:
+    """Return what stands above the hosts."""
+    return [
+        f"# {name} as found by `segctl import`. It holds no password: give it as",
+        "# SEGCTL_PASSWORD, or as ansible_password in a file made with ansible-vault.",
+    ]
+
+
+def reached(indent: int, connection: Mapping[str, object]) -> list[str]:
     """Return the connection variables that are text or numbers, and no secret."""
     return [
-        entry(10, name, value)
+        entry(indent, name, value)
         for name, value in sorted(connection.items())
         if isinstance(value, str | int)
     ]
 
 
 def _host_vars(device: Device, site: str) -> list[str]:
+    variable = "segctl_device_group" if device.scope.kind else "segctl_vsys"
+    return [
+        *zone_map(device, site),
+        "",
+        *([entry(0, variable, device.scope.name)] if device.scope else []),
+        *([entry(0, "segctl_ha_peer", device.ha_peer)] if device.ha_peer else []),
+        *position_text(device.position),
+        *profiles_text(device),
+        *forwarding_text(device),
+        *default_text(device),
+        *schedules_text(device),
+    ]
+
+
+def zone_map(device: Device, site: str) -> list[str]:
+    """Return which zones the firewall is attached to."""
     interfaced = {binding.name for binding in device.zones if binding.interfaces}
     body: list[str] = []
     for binding in device.zones:
@@ -81,40 +112,50 @@ def _host_vars(device: Device, site: str) -> list[str]:
             body += listed(4, "interfaces", binding.interfaces)
         elif binding.name in interfaced:
             body[-2] += "  # lies behind: remove it here once its own firewall is in the inventory"
-    variable = "segctl_device_group" if device.scope.kind else "segctl_vsys"
-    lines = [
+    return [
         "# The zones this firewall is attached to, by our id: `zone` is what the device calls it.",
         *mapping(0, "segctl_zone_map", body),
-        "",
-        *([entry(0, variable, device.scope.name)] if device.scope else []),
-        *([entry(0, "segctl_ha_peer", device.ha_peer)] if device.ha_peer else []),
-        *_position(device.position),
     ]
-    if device.threat_profiles:
-        profiles = [entry(2, level, name) for level, name in device.threat_profiles]
-        lines += ["", "# The device's profile groups for strict and alert."]
-        lines += mapping(0, "segctl_threat_profiles", profiles)
-    if device.log_forwarding:
-        lines += ["", entry(0, "segctl_log_forwarding", device.log_forwarding)]
-    if device.default_rules == "leave":
-        lines += [
-            "",
-            "# This firewall does not deny and log unmatched traffic as segctl would.",
-            "# Delete this line to let segctl do so.",
-            entry(0, "segctl_default_rules", "leave"),
-        ]
-    lines += _schedules(device)
-    return lines
 
 
-def _position(position: Position) -> list[str]:
+def profiles_text(device: Device) -> list[str]:
+    """Return which profile groups the words of the inventory mean."""
+    if not device.threat_profiles:
+        return []
+    profiles = [entry(2, level, name) for level, name in device.threat_profiles]
+    note = "# The device's profile groups for strict and alert."
+    return ["", note, *mapping(0, "segctl_threat_profiles", profiles)]
+
+
+def forwarding_text(device: Device) -> list[str]:
+    """Return the profile by which rules forward their logs."""
+    if not device.log_forwarding:
+        return []
+    return ["", entry(0, "segctl_log_forwarding", device.log_forwarding)]
+
+
+def default_text(device: Device) -> list[str]:
+    """Return whether segctl does with unmatched traffic what it would."""
+    if device.default_rules != "leave":
+        return []
+    return [
+        "",
+        "# This firewall does not deny and log unmatched traffic as segctl would.",
+        "# Delete this line to let segctl do so.",
+        entry(0, "segctl_default_rules", "leave"),
+    ]
+
+
+def position_text(position: Position) -> list[str]:
+    """Return where our rules stand."""
     note = "# The position of our rules among those of others."
     if position.where in {"first", "last"}:
         return [note, entry(0, "segctl_position", position.where)]
     return [note, "segctl_position:", entry(2, position.where, position.rule)]
 
 
-def _schedules(device: Device) -> list[str]:
+def schedules_text(device: Device) -> list[str]:
+    """Return the schedules that rules of ours or suggestions use."""
     if not device.schedules:
         return []
     body: list[str] = []
@@ -135,11 +176,12 @@ def _quoted(windows: Iterable[str]) -> str:
 # --- zones ---------------------------------------------------------------------------------------
 
 
-def _zones(
-    site: Site, device: Device, notes: Mapping[str, tuple[str, ...]], site_id: str
+def zones_text(
+    site: Site, name: str, notes: Mapping[str, tuple[str, ...]], site_id: str
 ) -> list[str]:
+    """Return the zones, taken from the device of this name."""
     lines = [
-        f"# Zones, taken from the rules and objects of {device.name}.",
+        f"# Zones, taken from the rules and objects of {name}.",
         "# Please add what no firewall knows: name, level, kind and security_level; networks",
         "# and assets that no rule has named so far.",
     ]
@@ -171,9 +213,10 @@ def _asset(asset: Asset) -> str:
 # --- conduits ------------------------------------------------------------------------------------
 
 
-def _conduits(
-    site: Site, device: Device, notes: Mapping[str, tuple[str, ...]], left: Iterable[str]
+def conduits_text(
+    site: Site, name: str, notes: Mapping[str, tuple[str, ...]], left: Iterable[str]
 ) -> list[str]:
+    """Return the conduits: ours, then the suggestions, then what suggests none."""
     ours = [conduit for conduit in site.conduits if conduit.id not in notes]
     suggested = [conduit for conduit in site.conduits if conduit.id in notes]
     body: list[str] = []
@@ -192,7 +235,7 @@ def _conduits(
     if rest:
         rest = ["", "# Rules of others that suggest no conduit:", *comments(0, rest)]
     return [
-        f"# Permitted traffic between zones, taken from the rules of {device.name}.",
+        f"# Permitted traffic between zones, taken from the rules of {name}.",
         *mapping(0, "segctl_conduits", body),
         *rest,
     ]

@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segctl.compiler.groups import name_for
 from segctl.compiler.naming import (
     DEFAULT_SITE,
     RuleName,
@@ -92,10 +93,15 @@ def read_labels(policy: Policy, intrazone: Iterable[str], hint: str, limit: int)
     return max(readings, key=lambda labels: _fitting(labels, rules, limit))
 
 
-def spelled(rule: Rule, source: str, destination: str, limit: int) -> str:
-    """Return what a rule of a conduit between many zones is called."""
+def is_spelled(rule: Rule, source: str, destination: str, limit: int) -> bool:
+    """Whether a rule is called as one of a conduit between many zones is."""
     name = RuleName(conduit=rule.conduit, flow=rule.flow, zones=(source, destination))
-    return shorten(str(name), limit)
+    return _is_called(rule, shorten(str(name), limit))
+
+
+def _is_called(rule: Rule, name: str) -> bool:
+    """Whether a rule has this name, be it as one of several that go to different firewalls."""
+    return rule.name == name or (bool(rule.targets) and rule.name == name_for(name, rule.targets))
 
 
 def _fitting(labels: Labels, rules: Iterable[Rule], limit: int) -> int:
@@ -103,10 +109,10 @@ def _fitting(labels: Labels, rules: Iterable[Rule], limit: int) -> int:
     pairs = (
         (rule, labels.zone(rule.sources), labels.zone(rule.destinations))
         for rule in rules
-        if rule.name != shorten(str(RuleName(conduit=rule.conduit, flow=rule.flow)), limit)
+        if not _is_called(rule, shorten(str(RuleName(conduit=rule.conduit, flow=rule.flow)), limit))
     )
     return sum(
-        rule.name == spelled(rule, labels.id(source), labels.id(destination), limit)
+        is_spelled(rule, labels.id(source), labels.id(destination), limit)
         for rule, source, destination in pairs
     )
 

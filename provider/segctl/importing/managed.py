@@ -7,12 +7,12 @@ compiling gives exactly the device's policy is not judged here, but by planning 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.compiler import naming
 from segctl.importing.functions import function_uses, protocol_uses
-from segctl.importing.labels import Labels, read_labels, spelled
+from segctl.importing.labels import Labels, is_spelled, read_labels
 from segctl.importing.networks import networks_of
 from segctl.importing.services import port_ranges
 from segctl.importing.times import declared_schedule
@@ -25,7 +25,7 @@ from segctl.model.site import Conduit, Endpoint, Flow, Schedule, Zone
 from segctl.providers.base import application_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from segctl.model.policy import Policy, Rule
     from segctl.model.site import Device, Mode, PortRange, ProtocolUse, ThreatPrevention
@@ -64,7 +64,71 @@ def read_managed(live: Live, provider: Provider, device: Device, site: str) -> M
         site: the site the inventory gives the host.
     """
     reader = _Reader(live, provider, device, site)
-    zones, attached = reader.zones()
+    return _managed(reader, reader.attached(), reader.profiles)
+
+
+def read_members(
+    live: Live,
+    views: Mapping[str, Live],
+    provider: Provider,
+    group: Device,
+    site: str,
+) -> tuple[Managed, dict[str, Member]]:
+    """Return what the rules of ours in a device group were compiled from, and by firewall.
+
+    Args:
+        live: the group, its rules as if all firewalls had them.
+        views: what each firewall gets of it, by host.
+        provider: the platform's.
+        group: what the inventory says of the group.
+        site: the site the inventory gives its firewalls.
+    """
+    reader = _Reader(live, provider, group, site)
+    seen = {name: reader.seen(view) for name, view in views.items()}
+    alone = {
+        name: {labels[0] for labels in one.behind.values() if len(labels) == 1}
+        for name, one in seen.items()
+    }
+    found: dict[str, Member] = {}
+    for name, one in seen.items():
+        direct = {label for other, labels in alone.items() if other != name for label in labels}
+        attached = reader.bound_to(one.without(direct))
+        found[name] = Member(attached=attached, profiles=reader.levels(views[name].policy.rules))
+    every = dict.fromkeys(pair for one in found.values() for pair in one.attached)
+    reader.profiles = tuple(dict.fromkeys(pair for one in found.values() for pair in one.profiles))
+    return _managed(reader, tuple(every), reader.profiles), found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What the rules say of one firewall of a group: see `Managed`."""
+
+    attached: tuple[tuple[str, str], ...]
+    profiles: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The labels of ours by the device's zone, and those of them that deny traffic inside."""
+
+    behind: Mapping[str, Sequence[str]]
+    inside: frozenset[str]
+
+    def without(self, direct: Collection[str]) -> _Seen:
+        """Return this without what lies behind and has a firewall of its own in the group."""
+        kept = {
+            name: (len(labels) > 1 and [one for one in labels if one not in direct]) or labels
+            for name, labels in self.behind.items()
+        }
+        return _Seen(behind=kept, inside=self.inside)
+
+
+def _managed(
+    reader: _Reader,
+    attached: tuple[tuple[str, str], ...],
+    profiles: tuple[tuple[str, str], ...],
+) -> Managed:
+    zones = reader.zones(attached)
     conduits = reader.conduits()
     if any(UNSEEN in {*one.from_zones, *one.to_zones} for one in conduits):
         zones = (*zones, Zone(site=reader.labels.site, id=UNSEEN))
@@ -74,16 +138,15 @@ def read_managed(live: Live, provider: Provider, device: Device, site: str) -> M
         zones=zones,
         attached=attached,
         conduits=tuple(_keyed(conduit) for conduit in conduits),
-        profiles=reader.profiles,
+        profiles=profiles,
         schedules=tuple(reader.schedules[name] for name in sorted(reader.schedules)),
-        log_forwarding=_most(rule.log_setting for rule in live.policy.rules),
+        log_forwarding=_most(rule.log_setting for rule in reader.rules),
         warnings=tuple(reader.warnings),
     )
 
 
 def _keyed(conduit: Conduit) -> Conduit:
     """Return the conduit with zone keys where it has zone ids."""
-    from dataclasses import replace
 
     def keys(zones: Iterable[str]) -> tuple[str, ...]:
         return tuple(f"{conduit.site}/{zone}" for zone in zones)
@@ -120,6 +183,32 @@ def _mode(described: naming.Description) -> Mode:
     return "monitor" if described.monitor else "enforce"
 
 
+def _bound(view: Live) -> list[str]:
+    """Return the zones of a device that belong to the inventory.
+
+    The rule that closes our block names them all; without it they are all of the device's.
+    """
+    held = [zone.name for zone in view.zones]
+    for rule in view.policy.rules:
+        if rule.name == naming.CLOSING_RULE and not rule.flow:
+            named = frozenset(rule.from_zones)
+            return [name for name in held if name in named]
+    return held
+
+
+def _intrazone(rules: Iterable[Rule]) -> dict[str, str]:
+    """Return the zones that deny traffic inside themselves, with the device's zone."""
+    found: dict[str, str] = {}
+    for rule in rules:
+        if rule.flow or rule.type != "intrazone" or len(rule.from_zones) != 1:
+            continue
+        text = naming.without_mark(rule.description)
+        label = naming.decode_intrazone_description(text) or naming.same_intrazone(rule.name)
+        if label:
+            found[label] = rule.from_zones[0]
+    return found
+
+
 class _Reader:
     """Holds what is known of one device while its rules are read."""
 
@@ -132,12 +221,12 @@ class _Reader:
         self.warnings: list[Problem] = []
         self.schedules: dict[str, Schedule] = {}
         self._flows = [rule for rule in self._policy.rules if rule.conduit and rule.flow]
-        self._inside = self._intrazone()
+        self._inside = _intrazone(self._policy.rules)
         self.labels: Labels = read_labels(self._policy, self._inside, site, self._limit)
         self._groups = {group.name: group for group in self._policy[ApplicationGroup]}
         services = (*live.others[Service], *self._policy[Service])
         self._services = {service.name: service for service in services}
-        self.profiles = self._read_profiles()
+        self.profiles = self.levels(self._policy.rules)
 
     def _warn(self, message: str, rule: Rule, hint: str = "") -> None:
         self.warnings.append(
@@ -148,64 +237,63 @@ class _Reader:
 
     # --- zones -------------------------------------------------------------------------------
 
-    def _intrazone(self) -> dict[str, str]:
-        """Return the zones that deny traffic inside themselves, with the device's zone."""
-        found: dict[str, str] = {}
-        for rule in self._policy.rules:
-            if rule.flow or rule.type != "intrazone" or len(rule.from_zones) != 1:
-                continue
-            text = naming.without_mark(rule.description)
-            label = naming.decode_intrazone_description(text) or naming.same_intrazone(rule.name)
-            if label:
-                found[label] = rule.from_zones[0]
-        return found
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of ours on the device."""
+        return self._policy.rules
 
-    def _sides(self) -> Iterable[tuple[str, Sequence[str], Sequence[str]]]:
+    def _sides(self, flows: Iterable[Rule]) -> Iterable[tuple[str, Sequence[str], Sequence[str]]]:
         """Yield the zone, the device's zones and the objects of each side of each rule."""
-        for rule in self._flows:
+        for rule in flows:
             yield self.labels.zone(rule.sources), rule.from_zones, rule.sources
             yield self.labels.zone(rule.destinations), rule.to_zones, rule.destinations
 
-    def zones(self) -> tuple[tuple[Zone, ...], tuple[tuple[str, str], ...]]:
-        """Return the zones of the site, and where each is attached."""
+    def zones(self, attached: Iterable[tuple[str, str]]) -> tuple[Zone, ...]:
+        """Return the zones of the site, those that are attached without any address included."""
         used: dict[str, set[str]] = {label: set() for label in self._inside}
-        places: dict[str, Counter[str]] = {
-            label: Counter({zone: len(self._flows) + 1}) for label, zone in self._inside.items()
-        }
-        for label, seen_in, names in self._sides():
+        for label, _, names in self._sides(self._flows):
             if label:
                 used.setdefault(label, set()).update(names)
-                places.setdefault(label, Counter()).update(seen_in)
         zones = read_zones(self.labels, dict(used), frozenset(self._inside))
-        attached = self._attached(
-            {label: seen.most_common(1)[0][0] for label, seen in places.items()}
-        )
         known = {zone.id for zone in zones}
         more = tuple(
             Zone(site=self.labels.site, id=zone_id)
-            for zone_id, _ in attached
+            for zone_id in dict.fromkeys(zone_id for zone_id, _ in attached)
             if zone_id not in known
         )
-        return (*zones, *more), attached
+        return (*zones, *more)
 
-    def _attached(self, places: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    def attached(self) -> tuple[tuple[str, str], ...]:
+        """Return where each zone is attached; see `bound_to`."""
+        return self.bound_to(self.seen(replace(self._live, policy=self._policy)))
+
+    def seen(self, view: Live) -> _Seen:
+        """Return the device's zones that belong to the inventory, with ours that are seen there."""
+        rules = view.policy.rules
+        flows = [rule for rule in rules if rule.conduit and rule.flow]
+        inside = _intrazone(rules)
+        places: dict[str, Counter[str]] = {
+            label: Counter({zone: len(flows) + 1}) for label, zone in inside.items()
+        }
+        for label, seen_in, _ in self._sides(flows):
+            if label:
+                places.setdefault(label, Counter()).update(seen_in)
+        behind: dict[str, list[str]] = {name: [] for name in _bound(view)}
+        for label, counted in sorted(places.items()):
+            behind.setdefault(counted.most_common(1)[0][0], []).append(label)
+        return _Seen(behind=behind, inside=frozenset(inside))
+
+    def bound_to(self, seen: _Seen) -> tuple[tuple[str, str], ...]:
         """Return the device's zone of every zone, those that have its interfaces first.
 
         Where rules of one device zone name several zones of ours, all but one lie behind it: that
         is the one called like it, or one of which nothing is known but that it is there.
         """
-        behind: dict[str, list[str]] = {name: [] for name in self._bound()}
-        for label, name in sorted(places.items()):
-            behind.setdefault(name, []).append(label)
-        taken = {self.labels.id(label) for label in places}
-        denying_at: dict[str, list[str]] = {}
-        for label in self._inside:
-            if label in places:
-                denying_at.setdefault(places[label], []).append(self.labels.id(label))
+        taken = {self.labels.id(label) for labels in seen.behind.values() for label in labels}
         result: list[tuple[str, str]] = []
-        for name in sorted(behind):
-            ids = [self.labels.id(label) for label in behind[name]]
-            denying = denying_at.get(name, [])
+        for name, labels in sorted(seen.behind.items()):
+            ids = [self.labels.id(label) for label in labels]
+            denying = [self.labels.id(label) for label in labels if label in seen.inside]
             like = make_id(name, lower=True)
             if denying or like in ids or len(ids) == 1:
                 direct = (denying or [like] if like in ids or denying else ids)[0]
@@ -214,18 +302,6 @@ class _Reader:
                 taken.add(direct)
             result += [(one, name) for one in dict.fromkeys((direct, *ids))]
         return tuple(result)
-
-    def _bound(self) -> list[str]:
-        """Return the zones of the device that belong to the inventory.
-
-        The rule that closes our block names them all; without it they are all of the device's.
-        """
-        held = [zone.name for zone in self._live.zones]
-        for rule in self._policy.rules:
-            if rule.name == naming.CLOSING_RULE and not rule.flow:
-                named = frozenset(rule.from_zones)
-                return [name for name in held if name in named]
-        return held
 
     # --- conduits ----------------------------------------------------------------------------
 
@@ -281,7 +357,7 @@ class _Reader:
 
     def _one_of_many(self, rules: Iterable[Rule], source: str, target: str) -> bool:
         """Whether the rules' names say that the conduit joins more zones than are seen here."""
-        return any(rule.name == spelled(rule, source, target, self._limit) for rule in rules)
+        return any(is_spelled(rule, source, target, self._limit) for rule in rules)
 
     def _flow(self, flow_id: str, rules: list[Rule], mode: Mode) -> Flow | None:
         first = rules[0]
@@ -360,14 +436,13 @@ class _Reader:
 
     # --- threat prevention -------------------------------------------------------------------
 
-    def _read_profiles(self) -> tuple[tuple[str, str], ...]:
+    def levels(self, rules: Iterable[Rule]) -> tuple[tuple[str, str], ...]:
         """Return which profile groups of the device the words strict and alert mean."""
-        used = Counter(rule.profile_group for rule in self._flows if rule.profile_group)
+        profiled = [rule for rule in rules if rule.conduit and rule.flow and rule.profile_group]
+        used = Counter(rule.profile_group for rule in profiled)
         declared = {level: name for level, name in self._device.threat_profiles if name in used}
         watching = Counter(
-            rule.profile_group
-            for rule in self._flows
-            if rule.profile_group and read_description(rule.description).monitor
+            rule.profile_group for rule in profiled if read_description(rule.description).monitor
         )
         names = [name for name, _ in sorted(used.items(), key=lambda item: (-item[1], item[0]))]
         levels = dict(declared)

@@ -87,6 +87,7 @@ def read_device(
     found: Mapping[str, object],
     zone_key: ZoneKey,
     ha_peer: str,
+    peer_serial: str,
     declared: Source,
 ) -> Device:
     """Return the firewall a host is; `found` are its checked segctl variables."""
@@ -114,6 +115,7 @@ def read_device(
         group=_group(found),
         serial=str(found.get("segctl_serial") or ""),
         ha_peer=ha_peer,
+        peer_serial=peer_serial,
         declared=declared,
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from segctl.inventory.model import Inventory, Layer
     from segctl.inventory.site import SiteSurvey
     from segctl.inventory.values import Places
-    from segctl.model.site import Site
+    from segctl.model.site import Device, Site
 
 #: Connection variables handed on as they are.
 _PLAIN: Final = (
@@ -63,6 +63,7 @@ _LATER: Final = frozenset(
         "ha_peer",
         "manager",
         "members",
+        "peer_serial",
         "renamed_from",
         "serial",
         "shared",
@@ -367,18 +368,27 @@ def _groups(
         if not device.group:
             continue
         manager, own = connections.get(device.manager, {}), connections[device.name]
-        row: dict[str, object] = {
-            "name": device.name,
-            "host": str(own.get("ansible_host") or device.name),
-            "serial": device.serial,
-            "part": device.scope.name,
-            "asked": device.name in hosts,
-        }
-        rows.setdefault(group_name(device), []).append(row)
+        both = list(_rows(device, own, asked=device.name in hosts))
+        rows.setdefault(group_name(device), []).extend(both)
         found[group_name(device)] = {**manager, RECEIVERS: rows[group_name(device)]}
         kept = {name: own[name] for name in _OWN if name in own}
-        found[device.name] = {**manager, **kept, RECEIVERS: [row], VIA: str(device.group)}
+        found[device.name] = {**manager, **kept, RECEIVERS: both, VIA: str(device.group)}
     return found
+
+
+def _rows(device: Device, own: Mapping[str, object], *, asked: bool) -> Iterator[dict[str, object]]:
+    """Yield how a manager knows a firewall, and its peer if it is one of a pair."""
+    named = [(device.name, own, device.serial)]
+    named += [(name, way, device.peer_serial) for name, way in ways_of(own).items()]
+    for name, way, serial in named:
+        yield {
+            "name": name,
+            "host": str(way.get("ansible_host") or name),
+            "serial": serial,
+            "part": device.scope.name,
+            "asked": asked,
+            "of": "" if name == device.name else device.name,
+        }
 
 
 def ways_of(connection: Mapping[str, object]) -> dict[str, Mapping[str, object]]:

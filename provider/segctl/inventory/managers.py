@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from segctl.inventory.check import typed
 from segctl.model.errors import nearest
 from segctl.model.site import group_name
 
@@ -17,6 +18,7 @@ PANORAMA: Final = "segctl_panorama"
 GROUP: Final = "segctl_device_group"
 RULEBASE: Final = "segctl_rulebase"
 SERIAL: Final = "segctl_serial"
+_ZONES: Final = "segctl_manage_zones"
 
 #: What all firewalls of a device group have in common there, with the variable that says it.
 _COMMON: Final[Mapping[str, str]] = {
@@ -54,6 +56,13 @@ def check_manager(
     if GROUP not in nodes:
         checker.report_key(
             at, f"{PANORAMA} of host {host} needs {GROUP}", "name its device group there"
+        )
+    if _ZONES in nodes and typed(str(nodes[_ZONES].value)) is True:
+        checker.report(
+            nodes[_ZONES],
+            f"{_ZONES} of host {host} cannot be true: its zones come from templates of Panorama, "
+            "which segctl reads and does not write",
+            f"drop {_ZONES}, and add what is missing to a template of its stack",
         )
     manager = at.value
     if not isinstance(manager, str):

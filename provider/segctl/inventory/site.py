@@ -11,7 +11,7 @@ from segctl.inventory.causes import by_cause
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.conduits import ConduitReader
 from segctl.inventory.devices import ZoneKey, platform_hint, platform_of, read_device
-from segctl.inventory.managers import check_groups, check_manager, managers
+from segctl.inventory.managers import SERIAL, check_groups, check_manager, managers
 from segctl.inventory.schema import CONDUITS, HOST, SITE_WIDE, ZONES
 from segctl.inventory.uniqueness import former_ids, shared_addresses
 from segctl.inventory.values import Place
@@ -286,6 +286,11 @@ class _Builder:
         """Find the pairs; a host that is the peer of a firewall is not a firewall of its own."""
         self._peers = pairs.peers(self.checker, self._firewalls, self._inventory.hosts)
         peers = frozenset(self._peers.values())
+        self._serials = {
+            one.name: str(one.found[SERIAL])
+            for one in self._firewalls
+            if one.name in peers and SERIAL in one.found
+        }
         for one in self._firewalls:
             if pairs.PEER in one.found and one.name not in (*self._peers, *peers):
                 self.wrong_hosts.add(one.name)
@@ -388,6 +393,7 @@ class _Builder:
             found=firewall.found,
             zone_key=zone_key,
             ha_peer=self._peers.get(firewall.name, ""),
+            peer_serial=self._serials.get(self._peers.get(firewall.name, ""), ""),
             declared=_declared(firewall.nodes),
         )
         if self.checker.noted > before:

@@ -230,9 +230,9 @@ class Device:
     """A firewall that enforces conduits, or a group of firewalls that one manager gives rules.
 
     ``ha_peer`` is the host that may stand in for it. ``manager`` is the host that manages it and
-    ``group`` the part of that host that holds its policy; ``serial`` is its number there, empty
-    where that is to be found by its address or name. Only a group has ``members``; its ``name`` is
-    `group_name`.
+    ``group`` the part of that host that holds its policy; ``serial`` is its number there and
+    ``peer_serial`` that of its ``ha_peer``, empty where they are to be found by address or name.
+    Only a group has ``members``; its ``name`` is `group_name`.
     """
 
     name: str
@@ -251,6 +251,7 @@ class Device:
     manager: str = ""
     group: Scope = DEFAULT_SCOPE
     serial: str = ""
+    peer_serial: str = ""
     members: tuple[Device, ...] = ()
     declared: Source = field(default=Source(), compare=False)
 

@@ -86,7 +86,7 @@ def message_of(
     return Message(
         environment=_shown(environment),
         status="error" if counts.error else "drift" if counts.drift else "in_sync",
-        headline=_headline(counts, states, _shown(environment)),
+        headline=_headline(report, states, _shown(environment)),
         counts=counts,
         states=states,
         resolved=resolved,
@@ -96,9 +96,12 @@ def message_of(
     )
 
 
-def _headline(counts: Counts, states: Mapping[str, int], environment: str) -> str:
+def _headline(report: DriftReport, states: Mapping[str, int], environment: str) -> str:
+    counts = report.counts
     total = counts.devices
-    firewalls = "1 firewall" if total == 1 else f"{total} firewalls"
+    grouped = any(one.state.members for one in report.checked)
+    word = "device" if grouped else "firewall"  # a device group counts, too
+    firewalls = f"1 {word}" if total == 1 else f"{total} {word}s"
     where = f" ({environment})" if environment else ""
     parts: list[str] = []
     if counts.drift:

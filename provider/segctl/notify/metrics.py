@@ -114,6 +114,22 @@ def _devices(run: _Metrics, devices: Sequence[DeviceDrift | Unchecked]) -> None:
         for state in STATES:
             drifted(device.name, state, states[state])
         accepted(device.name, len(device.accepted))
+    _groups(run, [one for one in devices if not isinstance(one, Unchecked)])
+
+
+def _groups(run: _Metrics, devices: Iterable[DeviceDrift]) -> None:
+    """Set which firewalls enforce what their device group holds; without groups there is none."""
+    rows = [(one.name, member) for one in devices for member in one.state.members]
+    if not rows:
+        return
+    enforced = run.set(
+        "segctl_enforced",
+        "1 if the firewall is in sync with its device group, else 0",
+        "device",
+        "group",
+    )
+    for group, member in rows:
+        enforced(member.name, group, member.enforces)
 
 
 def _conduits(run: _Metrics, conduits: Iterable[Conduit], today: date) -> None:

@@ -12,13 +12,14 @@ from segctl.operations.loading import load_inventory, today
 if TYPE_CHECKING:
     from segctl.importing import Imported
     from segctl.inventory import Loaded
+    from segctl.model.site import Device
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """Which firewall of the inventory is read, and the new folder, else ``imported/HOST``."""
+    """Which firewall is read, or whose device group, and the new folder, else ``imported/HOST``."""
 
     host: str
     out: Path | None = None
@@ -54,8 +55,9 @@ def import_host(common: CommonOptions, options: ImportOptions, progress: Progres
 
 def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
     """Read a device and return it as inventory files."""
+    from segctl.compiler.groups import whole_group
     from segctl.fleet import target
-    from segctl.importing import import_device
+    from segctl.importing import import_device, import_group
     from segctl.providers.base import provider
 
     device = next((one for one in loaded.site.devices if one.name == host), None)
@@ -70,18 +72,31 @@ def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
                 if one.ha_peer == host
             )
         )
-    connection = loaded.connections.get(host, {})
-    speaks = provider(device.platform)
+    whole = whole_group(loaded.site.devices, device) if device.group else device
+    connection = loaded.connections.get(whole.name, {})
+    speaks = provider(whole.platform)
     with (
-        progress.devices([host]) as report,
+        progress.devices([whole.name]) as report,
         speaks.connect(
-            target(host, connection, device.scope),
+            target(whole.name, connection, whole.scope),
             read_only=True,
-            progress=lambda step: report(host, step),
+            progress=lambda step: report(whole.name, step),
         ) as session,
     ):
         live = speaks.parse(session.read())
     site = loaded.inventory.host_layer(host).variables.get("segctl_site")
-    return import_device(
-        live, speaks, device, site=str(site or ""), connection=connection, today=today()
-    )
+    site = str(site or "")
+    if device.group:
+        ways = {**loaded.connections, **_own_ways(loaded, whole)}
+        return import_group(live, speaks, whole, site=site, connections=ways, today=today())
+    return import_device(live, speaks, device, site=site, connection=connection, today=today())
+
+
+def _own_ways(loaded: Loaded, group: Device) -> dict[str, dict[str, object]]:
+    """Return what the inventory says of the firewalls themselves, reached by their manager."""
+    found: dict[str, dict[str, object]] = {}
+    for one in group.members:
+        variables = loaded.inventory.host_layer(one.name).variables
+        names = ("ansible_host", "ansible_network_os")
+        found[one.name] = {name: variables[name] for name in names if name in variables}
+    return found

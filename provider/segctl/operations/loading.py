@@ -182,7 +182,8 @@ def intent(
     from segctl.system.checkout import commit_of
 
     commit, dirty = commit_of(common.sources[0])
-    taken = {name: one.taken for name, one in (offline or {}).items() if name in loaded.hosts}
+    names = {*loaded.hosts, *unit_names(loaded)}
+    taken = {name: one.taken for name, one in (offline or {}).items() if name in names}
     return Intent(
         git_commit=commit,
         dirty=dirty,

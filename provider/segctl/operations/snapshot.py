@@ -14,7 +14,7 @@ from segctl.system import storage
 from segctl.system.folders import file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from segctl.fleet import Failure
     from segctl.inventory import Loaded
@@ -46,6 +46,8 @@ class SnapshotResult:
 def snapshot(common: CommonOptions, options: SnapshotOptions, progress: Progress) -> SnapshotResult:
     """Keep what devices hold, without secrets; never writes to a device.
 
+    Of firewalls behind a Panorama, their device group is kept, too.
+
     Raises:
         InventoryError: the inventory cannot be used.
         PlanError: a file cannot be written.
@@ -55,7 +57,7 @@ def snapshot(common: CommonOptions, options: SnapshotOptions, progress: Progress
     from segctl.planning.snapshot import Snapshot
 
     loaded = load_inventory(common, progress)
-    devices = _selected(loaded, options.pattern)
+    devices = list(_with_groups(loaded, _selected(loaded, options.pattern)))
     files = _files(devices, options.out)
     with at_work(common, [device.name for device in devices], progress) as (executor, report):
         results = take_snapshots(
@@ -78,6 +80,20 @@ def _selected(loaded: Loaded, pattern: str) -> list[Device]:
         names = ", ".join(devices) or "none"
         raise UsageError(f"{pattern!r}, with -l, selects no firewall; the inventory has {names}")
     return chosen
+
+
+def _with_groups(loaded: Loaded, chosen: list[Device]) -> Iterator[Device]:
+    """Yield each firewall, the first of a device group after that group."""
+    from segctl.compiler.groups import whole_group
+
+    groups: set[str] = set()
+    for device in chosen:
+        if device.group:
+            group = whole_group(loaded.site.devices, device)
+            if group.name not in groups:
+                groups.add(group.name)
+                yield group
+        yield device
 
 
 def _files(devices: list[Device], out: Path | None) -> dict[str, Path]:

@@ -60,10 +60,11 @@ class Outcome:
     """The outcome for one device.
 
     `warnings` are the device's own, about the change, and that another member of a pair made it.
-    `members` are the outcomes for the firewalls to which a manager pushed the change. `before` and
-    `after` are digests of what segctl manages on the device, as it was read before and after; empty
-    where it was not. `notes` say what is missing as evidence although the device is as planned;
-    `audit_comments` counts the comments, each a request beside those of the change.
+    `members` are the outcomes for the firewalls to which a manager pushed the change; the peer of
+    one is `of` it. `before` and `after` are digests of what segctl manages on the device, as it was
+    read before and after; empty where it was not. `notes` say what is missing as evidence although
+    the device is as planned; `audit_comments` counts the comments, each a request beside those of
+    the change.
     """
 
     device: str
@@ -77,6 +78,7 @@ class Outcome:
     after: str = ""
     notes: tuple[str, ...] = ()
     audit_comments: int = 0
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,7 +494,8 @@ def with_members(
 def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
     if member.enforces:
         done = delivery is not None  # what it enforces counts, whatever became of the result
-        return Outcome(device=member.name, status="applied" if done else "unchanged")
+        status: Status = "applied" if done else "unchanged"
+        return Outcome(device=member.name, status=status, of=member.of)
     unknown = delivery is not None and delivery.result == "unknown"
     why = delivery.why if delivery is not None and delivery.why else member.why
     return Outcome(
@@ -500,6 +503,7 @@ def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
         status="unknown" if unknown else "failed",
         code=UnknownError.code if unknown else NOT_ENFORCED,
         message=why,
+        of=member.of,
     )
 
 

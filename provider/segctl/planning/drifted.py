@@ -16,6 +16,7 @@ from segctl.planning import findings
 from segctl.planning.content import updated
 from segctl.planning.enforced import enforced
 from segctl.planning.held import as_held
+from segctl.planning.inherited import other_content
 from segctl.planning.make import Fitted, check_known, compared, may_follow, place_of, taken
 from segctl.planning.plan import DevicePlan, Told, Unmanaged
 from segctl.system.loading import uncollected
@@ -50,6 +51,7 @@ def drift_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan
         check_known(device.name, wanted, live)
     except UnsupportedError as error:
         refused.append(_refused(device, error))
+    refused += other_content(wanted, live)
     zones = {binding.name for binding in device.zones}
     unmarked = [_unmarked(kind, name) for kind, name in taken(wanted, live)]
     found = (*enforced(wanted, live, provider, zones), *unmarked)
@@ -103,6 +105,8 @@ def drift_managed(desired: Desired, live: Live, provider: Provider) -> DevicePla
             *refused,
             *desired.findings,
             *warnings,
+            *findings.bindings(desired.bindings, live, managed=False),
+            *findings.interfaces(desired.bindings, live),
             *live.findings,
             *findings.pending(live),
             *findings.state(live.state),

@@ -179,25 +179,55 @@ def state(found: DeviceState) -> Iterator[Problem]:
 
 
 def member_zones(
-    members: Iterable[Device], held: Mapping[str, frozenset[str] | None]
+    members: Iterable[Device], held: Mapping[str, tuple[FirewallZone, ...] | None]
 ) -> Iterator[Problem]:
     """Refuse zones that no template gives to a firewall of a group: rules with them fail there.
 
-    Where a firewall has no template, it has its zones itself, and nothing is said.
+    Interfaces are compared where the inventory names any. Where a firewall has no template, it
+    has its zones itself, and nothing is said.
     """
-    for member in members:
-        known = held.get(member.name)
-        missing = sorted({zone.name for zone in member.zones} - (known or frozenset()))
-        if known is None or not missing:
+    both = [(one, name) for one in members for name in (one.name, one.ha_peer) if name]
+    for member, name in both:
+        zones = held.get(name)
+        if zones is None:
+            continue
+        known = {zone.name: zone for zone in zones}
+        yield from _other_ports(member, name, known)
+        missing = sorted({zone.name for zone in member.zones} - known.keys())
+        if not missing:
             continue
         yield Problem(
-            message=f"{member.name} has no zone {', '.join(missing)}: its templates give it "
+            message=f"{name} has no zone {', '.join(missing)}: its templates give it "
             f"{', '.join(sorted(known)[:8]) or 'none'}",
             hint="add it to a template of its stack, or correct segctl_zone_map",
             severity="error",
             kind="no-zone",
-            subject=member.name,
-            about=(member.name, *missing),
+            subject=name,
+            about=(name, *missing),
+        )
+
+
+def _other_ports(member: Device, host: str, known: Mapping[str, FirewallZone]) -> Iterator[Problem]:
+    """Yield the zones that templates bind to other interfaces than the inventory does."""
+    wanted: dict[str, set[str]] = {}
+    for zone in member.zones:
+        wanted.setdefault(zone.name, set()).update(zone.interfaces)
+    for name, ports in wanted.items():
+        found = known.get(name)
+        if found is None or not ports or ports == set(found.interfaces):
+            continue
+        unset = [port for port in found.interfaces if port.startswith("$")]
+        yield Problem(
+            message=f"zone {name} of {host} is bound to "
+            f"{', '.join(found.interfaces) or 'no interface'} by its templates, "
+            f"to {', '.join(sorted(ports))} in the inventory",
+            hint=f"give {unset[0]} a value for this firewall"
+            if unset
+            else "rules would apply to the wrong interfaces: correct one of the two",
+            severity="error",
+            kind="zone-ports",
+            subject=host,
+            about=(host, "zone is bound", name, *found.interfaces, "not", *sorted(ports)),
         )
 
 

@@ -30,6 +30,7 @@ from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed, names_above
 from segctl.planning.held import as_held
+from segctl.planning.inherited import refuse_other_content
 from segctl.planning.named import digests_of
 from segctl.planning.plan import DevicePlan, Plan, Unmanaged
 from segctl.planning.sides import sides
@@ -89,6 +90,7 @@ def plan_device(desired: Desired, live: Live, provider: Provider) -> DevicePlan:
     wanted = as_held(wanted, live, ordered=provider.capabilities.ordered)
     check_known(device.name, wanted, live)
     check_taken(device.name, wanted, live)
+    refuse_other_content(device.name, wanted, live)
     zones = {binding.name for binding in device.zones}
     exact = () if purge else foreseen(wanted, live, provider, zones, place)
     judged = (

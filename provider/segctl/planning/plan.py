@@ -161,7 +161,7 @@ class DevicePlan:
     @property
     def receivers(self) -> tuple[str, ...]:
         """The firewalls that get the policy of a group when it is applied."""
-        return tuple(one.name for one in self.state.members if one.asked)
+        return tuple(dict.fromkeys(one.firewall for one in self.state.members if one.asked))
 
     @property
     def applyable(self) -> bool:

@@ -143,15 +143,18 @@ class Live:
     state: DeviceState = field(default_factory=DeviceState)
     #: rules of a management station, which are not in `others`
     pushed: Pushed = field(default_factory=Pushed)
-    #: the firewalls of a group: how its manager names each, their zones (None: not known), and
-    #: their content versions
-    members: Mapping[str, str] = field(default_factory=dict[str, str])
-    member_zones: Mapping[str, frozenset[str] | None] = field(
-        default_factory=dict[str, "frozenset[str] | None"]
+    #: the firewalls of a group: how its manager names each (both of a pair, its own name first),
+    #: their zones (None: not known), and their content versions
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    member_zones: Mapping[str, tuple[FirewallZone, ...] | None] = field(
+        default_factory=dict[str, "tuple[FirewallZone, ...] | None"]
     )
     contents: Mapping[str, str] = field(default_factory=dict[str, str])
     #: how the device is managed and what it needs; None where it does not say
     management: Management | None = None
+    #: what the places from which a group inherits have under names that ours could have, by place,
+    #: the nearest first
+    above: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""

@@ -96,7 +96,7 @@ def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> 
 
 
 #: What stands for a field that a snapshot does not keep; no platform knows such a one.
-_NOT_KEPT = "fields that a snapshot does not keep"
+NOT_KEPT = "fields that a snapshot does not keep"
 _DECIDING = (items.Rule, items.Service, items.Schedule, items.DefaultRule)
 
 
@@ -106,14 +106,14 @@ def _in_doubt(live: LiveT) -> LiveT:
     It kept no field that segctl does not know: whether there was any cannot be told.
     """
     held = [
-        replace(item, extras=(*item.extras, _NOT_KEPT)) if isinstance(item, _DECIDING) else item
+        replace(item, extras=(*item.extras, NOT_KEPT)) if isinstance(item, _DECIDING) else item
         for every in live.others.by_kind.values()
         for item in every
     ]
     return replace(live, others=Policy.of(held))
 
 
-def dump(live: Live, kept: Callable[[str], str] = lambda _text: _NOT_KEPT) -> bytes:
+def dump(live: Live, kept: Callable[[str], str] = lambda _text: NOT_KEPT) -> bytes:
     """Return the parsed state as a document, without others' notes but for what is `kept`.
 
     By default each field for which there is none leaves a mark that it was there.

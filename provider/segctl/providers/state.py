@@ -92,7 +92,7 @@ class Receiver:
     """A firewall to which a manager pushes a policy, and whether it enforces that.
 
     `serial` is how the manager names it, `why` says why it does not enforce the policy. A run is
-    about those that are `asked`.
+    about those that are `asked`. The peer of a firewall is `of` it: together they are one.
     """
 
     name: str
@@ -100,6 +100,17 @@ class Receiver:
     enforces: bool = False
     why: str = ""
     asked: bool = True
+    of: str = ""
+
+    @property
+    def firewall(self) -> str:
+        """The host that the inventory has as the firewall."""
+        return self.of or self.name
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its form in documents."""
+        document = asdict(self)
+        return document if self.of else {key: document[key] for key in document if key != "of"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +154,7 @@ class DeviceState:
             "unconfirmed": [asdict(change) for change in self.unconfirmed],
             "locks": [asdict(lock) for lock in self.locks],
             "applied": list(self.applied),
-            "members": [asdict(member) for member in self.members],
+            "members": [member.as_json() for member in self.members],
         }
         if not self.members:
             del document["members"]

@@ -66,6 +66,9 @@ def outcomes_json(
     for one in listed:
         if not one["members"]:
             del one["members"]
+        for member in (one, *one.get("members", ())):
+            if not member["of"]:
+                del member["of"]
         for member in one.get("members", ()):
             del member["members"]
     states = Counter(outcome["status"] for outcome in listed)

@@ -29,7 +29,8 @@ class Managed:
     """A firewall of the inventory that a manager manages.
 
     The manager knows it by `serial`, and parts of it by `part`; without a serial, by its address
-    or name. What the group holds is for those that are `asked`.
+    or name. What the group holds is for those that are `asked`. The peer of a firewall is `of` it:
+    together they are one, under the name of that host.
     """
 
     name: str
@@ -37,6 +38,12 @@ class Managed:
     serial: str = ""
     part: str = ""
     asked: bool = True
+    of: str = ""
+
+    @property
+    def firewall(self) -> str:
+        """The host that the inventory has as the firewall."""
+        return self.of or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

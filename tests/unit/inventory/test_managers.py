@@ -120,3 +120,11 @@ def test_what_contradicts_itself_is_told(
     ]
     assert message in str(caught.value)
     assert where in told, told
+
+
+def test_zones_cannot_be_managed_behind_a_panorama(load_files: LoadFiles) -> None:
+    with pytest.raises(InventoryError) as caught:
+        load_files(plant(host_vars__fw1=MANAGED + "    segctl_manage_zones: true\n"))
+    (problem,) = caught.value.problems
+    assert "segctl_manage_zones of host fw1 cannot be true" in problem.message
+    load_files(plant(host_vars__fw1=MANAGED + "    segctl_manage_zones: false\n"))

@@ -72,7 +72,7 @@ def test_targets_that_nobody_can_tell_stay_as_they_are() -> None:
 
 def test_what_is_written_is_read_back() -> None:
     wanted = Rule(name="r", from_zones=("A",), to_zones=("B",), targets=("fw1", "fw3"))
-    members = {name: place for place, name in NAMES.items()}
+    members = {name: (place,) for place, name in NAMES.items()}
     change = addressed(Change(op="create", kind="rule", name="r", after=wanted), members)
     assert isinstance(change.after, Rule)
     assert change.after.targets == ("1", "3/vsys2")

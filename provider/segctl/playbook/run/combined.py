@@ -66,7 +66,7 @@ def _for_both(before: DevicePlan, plan: DevicePlan) -> DevicePlan:
     """Return the plan of a group for the firewalls of both waves."""
     asked = {*before.receivers, *plan.receivers}
     members = tuple(
-        replace(one, asked=one.name in asked) if one.asked != (one.name in asked) else one
+        replace(one, asked=one.firewall in asked) if one.asked != (one.firewall in asked) else one
         for one in before.state.members
     )
     return replace(before, state=replace(before.state, members=members)) if asked else before

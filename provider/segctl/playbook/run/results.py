@@ -35,7 +35,7 @@ class DeviceResult:
     """The result of one device in one wave.
 
     `differences` from the reviewed plan are set if they are the reason why the device failed.
-    `members` are the results of the firewalls of a group.
+    `members` are the results of the firewalls of a group; the peer of one is `of` it.
     `notes` say what is missing as evidence although the device is as planned.
     """
 
@@ -49,10 +49,18 @@ class DeviceResult:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     members: tuple[DeviceResult, ...] = ()
+    of: str = ""
 
     def of_hosts(self, hosts: Sequence[str]) -> Iterator[DeviceResult]:
-        """Yield the result of each firewall of a group; of another device its own."""
-        held = {one.device: one for one in self.members}
+        """Yield the result of each firewall of a group; of another device its own.
+
+        That of a pair is the one of its member that fared worse.
+        """
+        held: dict[str, DeviceResult] = {}
+        for one in self.members:
+            name = one.of or one.device
+            if name not in held or _rank(one.status) < _rank(held[name].status):
+                held[name] = one
         for name in hosts:
             found = held.get(name)
             yield replace(
@@ -68,6 +76,12 @@ class DeviceResult:
     def well(self) -> bool:
         """Whether the device needs no further action."""
         return self.status in WELL
+
+
+def _rank(status: Status) -> int:
+    """Return a number by which bad results come first, and those that changed before others."""
+    order: tuple[Status, ...] = ("failed", "unknown", "applied")
+    return order.index(status) if status in order else len(order)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

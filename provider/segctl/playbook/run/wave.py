@@ -254,7 +254,11 @@ class Wave:
             warnings=outcome.warnings,
             members=tuple(
                 DeviceResult(
-                    device=one.device, status=one.status, code=one.code, message=one.message
+                    device=one.device,
+                    status=one.status,
+                    code=one.code,
+                    message=one.message,
+                    of=one.of,
                 )
                 for one in outcome.members
             ),

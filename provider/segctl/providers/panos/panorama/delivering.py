@@ -20,7 +20,7 @@ from segctl.providers.panos.writing import text_of
 from segctl.providers.state import Delivery, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
@@ -116,8 +116,8 @@ class Pusher:
         checked = self._run(firewalls, description, admin, validate_only=True)
         good = {name: one for name, one in firewalls.items() if checked[name].result == "pushed"}
         self.deliveries |= {name: one for name, one in checked.items() if name not in good}
-        if good:
-            self.deliveries |= self._run(good, description, admin, validate_only=False)
+        for some in _in_order(good):
+            self.deliveries |= self._run(some, description, admin, validate_only=False)
 
     def _failed(self, names: Iterable[str], why: str) -> None:
         for name in names:
@@ -196,6 +196,16 @@ class Pusher:
         except (ConnectError, ParseError, BusyError):
             return None
         return answer.find("result/job")
+
+
+def _in_order(firewalls: Mapping[str, Firewall]) -> Iterator[dict[str, Firewall]]:
+    """Yield the firewalls in the order of pushing: of a pair, the one that carries traffic last.
+
+    Then what takes over in the middle of it has the policy already.
+    """
+    for follows in (True, False):
+        if some := {name: one for name, one in firewalls.items() if one.follows is follows}:
+            yield some
 
 
 def _is_over(job: Element) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.model.errors import ParseError
+from segctl.providers.panos.standing import FOLLOWING
 from segctl.providers.state import Receiver
 from segctl.transports.target import Managed
 
@@ -25,12 +26,17 @@ _NEVER: Final = ("", "none")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Firewall:
-    """A firewall as its Panorama knows it; `part` is a virtual system of one that has several."""
+    """A firewall as its Panorama knows it; `part` is a virtual system of one that has several.
+
+    `display` is what people call that system.
+    """
 
     serial: str
     part: str = ""
+    display: str = ""
     hostname: str = ""
     address: str = ""
+    ha: str = ""
     connected: bool = False
     in_sync: bool = False
     last_push: str = ""
@@ -42,6 +48,11 @@ class Firewall:
     def place(self) -> str:
         """How rules name it: ``SERIAL`` or ``SERIAL/VSYS``."""
         return f"{self.serial}/{self.part}" if self.part else self.serial
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is the member of a pair that carries no traffic now."""
+        return self.ha in FOLLOWING
 
     @property
     def never(self) -> bool:
@@ -69,8 +80,10 @@ def _managed(device: Element, system: Element | None) -> Firewall:
     return Firewall(
         serial=text("serial") or device.get("name", ""),
         part="" if system is None else system.get("name", ""),
+        display="" if system is None else (system.findtext("display-name") or "").strip(),
         hostname=text("hostname"),
         address=text("ip-address"),
+        ha=(device.findtext("ha/state") or "").strip(),
         connected=text("connected") == "yes",
         in_sync=text("shared-policy-status").lower() == _IN_SYNC.lower(),
         last_push=text("last-commit-all-state-sp"),
@@ -89,6 +102,7 @@ def to_part(members: Sequence[Managed]) -> bytes:
             "serial": one.serial,
             "part": one.part,
             "asked": one.asked,
+            "of": one.of,
         }
         for one in members
     ]
@@ -140,6 +154,15 @@ def _is(member: Managed, one: Firewall) -> bool:
     return one.hostname == member.name or (bool(one.address) and one.address == member.host)
 
 
+def places(members: Iterable[Managed], found: Mapping[str, Firewall]) -> dict[str, tuple[str, ...]]:
+    """Return how the manager names each firewall of the inventory: a pair by both its members."""
+    held: dict[str, tuple[str, ...]] = {}
+    for member in sorted(members, key=lambda one: bool(one.of)):
+        place = found[member.name].place
+        held[member.firewall] = (*held.get(member.firewall, ()), place)
+    return held
+
+
 def receivers(members: Iterable[Managed], found: Mapping[str, Firewall]) -> tuple[Receiver, ...]:
     """Return what each firewall enforces of the group's policy."""
     return tuple(
@@ -149,6 +172,7 @@ def receivers(members: Iterable[Managed], found: Mapping[str, Firewall]) -> tupl
             enforces=found[member.name].in_sync,
             why="" if found[member.name].in_sync else _why(found[member.name]),
             asked=member.asked,
+            of=member.of,
         )
         for member in members
     )

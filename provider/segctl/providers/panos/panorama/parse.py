@@ -12,7 +12,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ParseError, Problem
-from segctl.model.policy import DefaultRule, Policy, Rule
+from segctl.model.policy import (
+    Address,
+    AddressGroup,
+    DefaultRule,
+    Policy,
+    Rule,
+    Service,
+    ServiceGroup,
+)
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity
@@ -43,6 +51,7 @@ from segctl.providers.panos.pushed import Taken, foreign, walk
 from segctl.providers.panos.scopes import Objects, visible
 from segctl.providers.panos.small import small
 from segctl.providers.panos.snapshot import load
+from segctl.providers.parsed import NOT_KEPT, without_note
 from segctl.providers.pushed import Pushed
 from segctl.system.loading import uncollected
 
@@ -109,7 +118,8 @@ def _parse(document: bytes) -> PanoramaLive:
     asked = members.from_part(bytes(snapshot.parts[MEMBERS]))
     managed = members.read(small(host, STANDING, snapshot.parts[STANDING]), place.name)
     found = members.matched(host, place.name, asked, managed)
-    names = {one.place: name for name, one in found.items()}
+    places = members.places(asked, found)
+    names = {place: name for name, both in places.items() for place in both}
     budget = Budget(host, snapshot.limit)
     read: Callable[[Element], Rule] = partial(targets.read_rule, names=names)
     own = stream(
@@ -152,6 +162,7 @@ def _parse(document: bytes) -> PanoramaLive:
         order=tuple(own.order),
         known={kind: held_names | inherited.get(kind, none) for kind, held_names in known.items()},
         taken=_taken_too(taken_names(own, rest), outer),
+        above={one.title: _told(one) for one in outer},
         referenced=_referenced(snapshot, ours, own),
         pending=pending,
         other_rules=own.rule_digests,
@@ -173,7 +184,7 @@ def _parse(document: bytes) -> PanoramaLive:
         state=replace(state, members=members.receivers(asked, found)),
         pushed=replace(put, unread=tuple(unclear)),
         member_zones=templates.zones(host, snapshot.parts, found),
-        members={name: one.place for name, one in found.items()},
+        members=places,
         contents={name: one.content_version for name, one in found.items()},
         parents=parents,
     )
@@ -268,18 +279,27 @@ def _around(
 def _taken_too(
     taken: Mapping[str, frozenset[str]], outer: Sequence[_Outer]
 ) -> dict[str, frozenset[str]]:
-    """Return the names that ours cannot have, those of the groups around it included.
+    """Return the names that ours cannot have; of the groups around it those without content.
 
-    A group may hide a name of its parent, but what others mean by it would be another thing.
+    With content, they are compared: see `_told`.
     """
-    kinds = {"address": ("address", "address-group"), "service": ("service", "service-group")}
-    kinds["address-group"] = kinds["address"]
-    none: frozenset[str] = frozenset()
-    more = {
-        kind: frozenset(name for one in kinds_of for name in _named_by(outer, one))
-        for kind, kinds_of in kinds.items()
+    lists = frozenset(_named_by(outer, "external-list"))
+    return {
+        kind: names | lists if kind.startswith("address") else names
+        for kind, names in taken.items()
     }
-    return {kind: names | more.get(kind, none) for kind, names in taken.items()}
+
+
+def _told(outer: _Outer) -> Policy:
+    """Return the objects under names that ours could have, without others' notes.
+
+    A group may hide a name of its parent, but what others mean by it must stay the same.
+    """
+    kept = (Address, AddressGroup, Service, ServiceGroup)
+    held = outer.objects().items.values()
+    return Policy.of(
+        without_note(one, kept=lambda _text: NOT_KEPT) for one in held if isinstance(one, kept)
+    )
 
 
 def _referenced(snapshot: Snapshot, ours: Policy, own: Walk) -> dict[str, str]:

@@ -42,16 +42,20 @@ class ProxiedSession(PanosSession):
         return super().read()
 
     def _find(self) -> None:
-        """Find the firewall's serial number, to which everything further is passed on."""
+        """Find the firewall's serial number, to which everything further is passed on.
+
+        Of a pair, the member that carries traffic is asked.
+        """
         client, target = self._place.member.client, self._place.target
         if client.passed_on:
             return
         name = target.name
         answer = client.ask({"type": "op", "cmd": standing_command(self._group)}).body
-        one = firewalls(target, self._group, {STANDING: answer})[name]
-        if not one.connected:
+        known = firewalls(target, self._group, {STANDING: answer}).values()
+        there = sorted((one for one in known if one.connected), key=lambda one: one.follows)
+        if not there:
             raise ParseError(name, "is not connected to its Panorama: what it enforces is unknown")
-        client.passed_on = one.serial
+        client.passed_on = there[0].serial
 
     def show(self, command: str) -> str:
         """Return the answer to an operational ``<show>`` command, as XML."""

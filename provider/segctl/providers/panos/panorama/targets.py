@@ -14,6 +14,7 @@ from segctl.providers.panos import elements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from segctl.model.diff import Change
     from segctl.model.policy import Item
@@ -39,12 +40,18 @@ def read_rule(entry: Element, names: Mapping[str, str]) -> Rule:
 def _targets(target: Element, names: Mapping[str, str]) -> tuple[str, ...] | None:
     if any(len(child) and child.tag != "devices" for child in target):
         return None
-    places = [place for device in target.iterfind("devices/entry") for place in _places(device)]
-    named = {names.get(place, place) for place in places}
+    places = {place for device in target.iterfind("devices/entry") for place in _places(device)}
     if (target.findtext("negate") or "no") != "yes":
-        return tuple(sorted(named))
-    rest = sorted(set(names.values()) - named)
-    return tuple(rest) if rest and named else None
+        return _called(places, names)
+    rest = set(names) - places
+    return _called(rest, names) if rest and places else None
+
+
+def _called(places: AbstractSet[str], names: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the firewalls at some places; one of a pair without its peer goes by its number."""
+    lacking = {name for place, name in names.items() if place not in places}
+    called = {place: names.get(place, place) for place in places}
+    return tuple(sorted({place if name in lacking else name for place, name in called.items()}))
 
 
 def _places(device: Element) -> Iterator[str]:
@@ -53,7 +60,7 @@ def _places(device: Element) -> Iterator[str]:
     yield from (f"{serial}/{one}" for one in systems) if systems else (serial,)
 
 
-def addressed(change: Change, members: Mapping[str, str]) -> Change:
+def addressed(change: Change, members: Mapping[str, tuple[str, ...]]) -> Change:
     """Return a change whose rules name their firewalls as Panorama does."""
     return replace(
         change,
@@ -62,7 +69,8 @@ def addressed(change: Change, members: Mapping[str, str]) -> Change:
     )
 
 
-def _addressed(item: Item | None, members: Mapping[str, str]) -> Item | None:
+def _addressed(item: Item | None, members: Mapping[str, tuple[str, ...]]) -> Item | None:
     if not isinstance(item, Rule) or not item.targets:
         return item
-    return replace(item, targets=tuple(sorted(members.get(name, name) for name in item.targets)))
+    places = (place for name in item.targets for place in members.get(name, (name,)))
+    return replace(item, targets=tuple(sorted(places)))

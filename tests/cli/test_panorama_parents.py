@@ -1,0 +1,59 @@
+"""What a device group inherits: names that a parent or shared has already, and profiles there."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.managed import SHARED, address, group
+
+if TYPE_CHECKING:
+    from support.panorama import Plant
+
+
+def holds(plant: Plant, place: str, name: str, value: str) -> None:
+    entry = address(name, value)
+    plant.mocks.panorama.edit("set", f"{place}/address", entry, admin="other", commit=True)
+
+
+def test_a_name_of_shared_with_other_content_is_an_error_that_shows_both(behind: Plant) -> None:
+    holds(behind, SHARED, "plant.supervisory.scada1", "10.9.9.9")
+    done = behind.run("plan")
+    assert done.returncode == 1
+    assert "shared has address plant.supervisory.scada1 already, and it is 10.9.9.9" in done.stderr
+    assert "which is 10.1.0.5" in done.stderr
+
+
+def test_the_same_content_in_shared_is_hidden_by_our_own(behind: Plant) -> None:
+    """Then what others mean by the name stays what it was, and ours does not follow theirs."""
+    holds(behind, SHARED, "plant.supervisory.scada1", "10.1.0.5")
+    behind("apply", "--auto-approve")
+    assert b'<entry name="plant.supervisory.scada1">' in behind.mocks.panorama.running()
+    assert "No changes" in behind("plan")
+    where = f"{SHARED}/address/entry[@name='plant.supervisory.scada1']"
+    edited = address("plant.supervisory.scada1", "10.9.9.9")
+    behind.mocks.panorama.edit("edit", where, edited, admin="other", commit=True)
+    assert "10.9.9.9" in behind.run("plan").stderr
+    found = behind.json("drift", code=2)["devices"][0]
+    assert "10.9.9.9" in json.dumps(found)
+
+
+@pytest.mark.parametrize("place", ["own", "shared"])
+def test_profiles_of_the_group_and_of_shared_can_be_named(behind: Plant, place: str) -> None:
+    where = SHARED if place == "shared" else group("OT")
+    behind.change("threat_prevention: none", "threat_prevention: strict")
+    behind.change(
+        "segctl_panorama: panorama1\n",
+        "segctl_panorama: panorama1\n"
+        "        segctl_threat_profiles: {strict: ot-strict}\n"
+        "        segctl_log_forwarding: siem\n",
+    )
+    assert "ot-strict" in behind.run("plan").stderr
+    panorama = behind.mocks.panorama
+    panorama.edit("set", f"{where}/profile-group", '<entry name="ot-strict"/>', admin="admin")
+    profile = '<entry name="siem"/>'
+    panorama.edit("set", f"{where}/log-settings/profiles", profile, admin="admin", commit=True)
+    behind("apply", "--auto-approve")
+    assert "No changes" in behind("plan")
