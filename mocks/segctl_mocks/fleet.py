@@ -5,18 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segctl_mocks import storage
 from segctl_mocks.linux.mock import LinuxMock
 from segctl_mocks.panos.mock import PanosMock
+from segctl_mocks.panos.panorama.mock import PanoramaMock
 from segctl_mocks.platforms import Surroundings, platform
 from segctl_mocks.tls import Authority
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from segctl_mocks.platforms import Mock
     from segctl_mocks.spec import HostSpec
@@ -41,8 +42,13 @@ class Fleet:
 
     @property
     def mocks(self) -> Mapping[str, PanosMock]:
-        """Those of PAN-OS."""
+        """The firewalls of PAN-OS."""
         return {name: one for name, one in self.everything.items() if isinstance(one, PanosMock)}
+
+    @property
+    def panoramas(self) -> Mapping[str, PanoramaMock]:
+        """Those of Panorama."""
+        return {name: one for name, one in self.everything.items() if isinstance(one, PanoramaMock)}
 
     @property
     def linux(self) -> Mapping[str, LinuxMock]:
@@ -109,11 +115,12 @@ def serve_fleet(
             job_seconds=job_seconds,
         )
         platforms = {name: platform(name) for name in {spec.platform for spec in hosts.values()}}
-        mocks: dict[str, Mock] = {}
-        for name, spec in hosts.items():
+        made: dict[str, Mock] = {}
+        for name, spec in _managed_first(hosts):
             mock = platforms[spec.platform].make(name, spec, surroundings)
             mock.prefer_port(ports.get(name, 0))
-            mocks[name] = stack.enter_context(mock)
+            made[name] = stack.enter_context(mock)
+        mocks = {name: made[name] for name in hosts}
         used = {name: mock.port for name, mock in mocks.items()}
         storage.write(folder / "ports.json", json.dumps({**ports, **used}).encode())
         fleet = Fleet(
@@ -128,6 +135,23 @@ def serve_fleet(
         storage.write(fleet.known_hosts, "".join(lines).encode())
         storage.write(fleet.overlay, fleet.inventory().encode())
         yield fleet
+
+
+def _managed_first(hosts: Mapping[str, HostSpec]) -> Iterator[tuple[str, HostSpec]]:
+    """Yield the hosts, each manager after what it manages and with its names.
+
+    A host whose manager is none of them is nobody's.
+    """
+    managed: dict[str, list[str]] = {}
+    for name, spec in hosts.items():
+        if spec.panorama in hosts:
+            managed.setdefault(spec.panorama, []).append(name)
+    for name, spec in hosts.items():
+        if name not in managed:
+            known = spec.panorama in hosts
+            yield name, spec if known else replace(spec, panorama="", device_group="")
+    for name, names in managed.items():
+        yield name, replace(hosts[name], manages=tuple(names))
 
 
 def _read_ports(folder: Path) -> dict[str, int]:

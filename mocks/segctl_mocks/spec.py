@@ -17,6 +17,9 @@ class HostSpec:
     is nft text that others loaded. ``pushed`` are recorded answers about what a manager put on it.
     ``ha_peer`` is the host, later in the fleet, that is the other member of its pair; the two need
     two ``ip_address``es, which they tell as those of their management interfaces.
+
+    A firewall that a Panorama manages names that host in ``panorama`` and its group there in
+    ``device_group``; the Panorama has the names of its firewalls in ``manages``.
     """
 
     platform: str = "panos"
@@ -35,6 +38,9 @@ class HostSpec:
     ip_address: str = "127.0.0.1"
     multi_vsys: bool = False
     ha_peer: str = ""
+    panorama: str = ""
+    device_group: str = ""
+    manages: Sequence[str] = ()
     interfaces: Sequence[str] = ()
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"

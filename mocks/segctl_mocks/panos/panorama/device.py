@@ -117,15 +117,20 @@ class PanoramaDevice(Device):
         Raises:
             ApiError: it is refused, or fails on a firewall.
         """
+        self.finish_pushes()
         self.committer.handle(request)
         job = self.jobs.jobs[-1]
+        self.finish_pushes()
+        if job.outcome is None or not job.outcome.ok:
+            raise ApiError("", "push failed")
+
+    def finish_pushes(self) -> None:
+        """Let the time of queued commits and pushes be over, here and on the firewalls."""
         self.finish_jobs()
         for firewall in self.firewalls.values():
             with firewall.device.lock:
                 firewall.device.finish_jobs()
-        self.jobs.settle()
-        if job.outcome is None or not job.outcome.ok:
-            raise ApiError("", "push failed")
+        self.settle()
 
     def move_group(self, group: str, above: str, user: str) -> Answer:
         """Queue the move of a device group below another; unsure: the kind and texts of the job."""

@@ -10,6 +10,7 @@ from segctl_mocks.panos.panorama import groups
 from segctl_mocks.panos.panorama.device import PanoramaDevice
 from segctl_mocks.panos.served import MAX_REQUEST, ServedDevice
 from segctl_mocks.panos.settings import LIMITS, Settings
+from segctl_mocks.panos.tree import text_of, xpath_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.mock import PanosMock
     from segctl_mocks.panos.server import Acceptor
     from segctl_mocks.tls import Authority, ServerCertificate
+
+_RULES = (("pre-rulebase", ""), ("security", ""), ("rules", ""))
 
 
 class PanoramaMock(ServedDevice[PanoramaDevice]):
@@ -106,6 +109,27 @@ class PanoramaMock(ServedDevice[PanoramaDevice]):
         with self._lock:
             self.device.push_now(Request(type="commit", action="all", cmd=cmd, user=admin))
         self.save()
+
+    def tamper(self) -> str:
+        """Open the first pre-rule of a group that allows something, as a contractor; push it."""
+        tree = self.device.running
+        for group in groups.names(tree):
+            entry = tree.at((*groups.place(groups.GROUP, group), *_RULES))
+            for rule in entry if entry is not None else ():
+                if text_of(rule.find("action")) != "allow":
+                    continue
+                name = rule.get("name") or ""
+                self.edit(
+                    "edit",
+                    f"{xpath_of((*groups.place(groups.GROUP, group), *_RULES))}"
+                    f"/entry[@name={name!r}]/application",
+                    "<application><member>any</member></application>",
+                    admin="contractor",
+                    commit=True,
+                )
+                self.push(group, admin="contractor")
+                return f"opens rule {name} of {group} to any application, and pushes it."
+        return ""
 
     def push_all(self, admin: str = "setup") -> None:
         """Bring all connected firewalls in sync, group by group; failures stay failures."""
