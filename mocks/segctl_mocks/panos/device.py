@@ -429,12 +429,13 @@ class PanosDevice(Device):
 
     def facts(self) -> dict[str, Any]:
         """Return the hit counts, and the sums of what was pushed."""
-        return {"hits": self.hits, "stamps": self.pushed.stamps}
+        return {"hits": self.hits, "stamps": self.pushed.stamps, "contexts": self.pushed.contexts}
 
     def restore_facts(self, facts: Mapping[str, Any]) -> None:
         """Bring them back."""
         self.hits = dict(facts["hits"])
         self.pushed.stamps = dict(facts.get("stamps", {}))
+        self.pushed.contexts = dict(facts.get("contexts", {}))
 
     def documents(self) -> Mapping[str, bytes]:
         """Return what was pushed."""

@@ -128,7 +128,8 @@ class Editor:
             key = step.key or self._only(element, step, path)
             found = self.tree.child(element, key)
             if found is None:
-                if node.tag == "devices":  # its one entry is a constant, never made
+                if element.tag == "devices" and element.getparent() is self.tree.root:
+                    # its one entry is a constant, never made
                     raise _no_schema(path)
                 found = self._ensure_child(element, node, key)
                 created = True

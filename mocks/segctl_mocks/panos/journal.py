@@ -30,8 +30,9 @@ class Change:
     @classmethod
     def load(cls, values: Mapping[str, Any]) -> Change:
         """Read a change as ``asdict`` wrote it to JSON, which knows only lists."""
-        paths = {name: tuple((tag, key) for tag, key in values[name]) for name in ("path", "old")}
-        return cls(**{**values, **paths})
+        path, old = (tuple((tag, key) for tag, key in values[name]) for name in ("path", "old"))
+        kept: dict[str, Any] = {**values, "path": path, "old": old}
+        return cls(**kept)
 
 
 class Journal:

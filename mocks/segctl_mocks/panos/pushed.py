@@ -29,6 +29,7 @@ _SERVER = "192.0.2.250"
 _NESTED_SINCE = (10, 0)
 _SHARED = "shared"
 _FIRST = "vsys1"
+_CONTEXT = "11"  # the first group that a Panorama makes
 _KINDS = (
     "policy, shared or config of an answer to show config pushed-shared-policy or pushed-template"
 )
@@ -42,6 +43,7 @@ class Pushed:
     shared: list[Element] = field(default_factory=list[Element])
     template: Element | None = None
     stamps: dict[str, str] = field(default_factory=dict[str, str])
+    contexts: dict[str, str] = field(default_factory=dict[str, str])
     _names: dict[tuple[str, Path], frozenset[str]] = field(
         default_factory=dict[tuple[str, "Path"], frozenset[str]]
     )
@@ -103,6 +105,7 @@ class Pushed:
             shared=list(self.shared if delivery.shared is None else delivery.shared),
             template=self.template if delivery.template is None else delivery.template,
             stamps={**self.stamps, **delivery.stamps},
+            contexts={**self.contexts, **delivery.contexts},
         )
         for name, node in (delivery.systems or {}).items():
             found._system(name, node)
@@ -157,7 +160,8 @@ class Pushed:
         inner = b"".join(serialize(child) for child in node)
         head = (
             f"<policy cfg-version={quoteattr(f'{release}.0')} "
-            f'detail-version={quoteattr(version)} urldb="paloaltonetworks" dg-ctxt="11">'
+            f'detail-version={quoteattr(version)} urldb="paloaltonetworks" '
+            f"dg-ctxt={quoteattr(self.contexts.get(name, _CONTEXT))}>"
         )
         return (
             head.encode()

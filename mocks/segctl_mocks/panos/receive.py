@@ -40,13 +40,14 @@ class Delivery:
     """What one push brings a firewall; None: this part is left as it is.
 
     `stamps` are the sums by which Panorama tells later what the firewall has: of each virtual
-    system by its name, of templates by ``template``.
+    system by its name, of templates by ``template``. `contexts` are the numbers of device groups.
     """
 
     systems: Mapping[str, Element] | None = None
     shared: tuple[Element, ...] | None = None
     template: Element | None = None
     stamps: Mapping[str, str]
+    contexts: Mapping[str, str]
     user: str
     description: str = ""
     merge: bool = True

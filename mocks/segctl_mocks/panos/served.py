@@ -67,9 +67,13 @@ class ServedDevice(Generic[D]):
         self._max_request = max_request
         self._acceptor = acceptor
         self._server: HttpsServer | None = None
-        self._lock = device.lock
         self._stopping = threading.Event()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def _lock(self) -> threading.RLock:
+        """What one holds so that no request is answered meanwhile."""
+        return self.device.lock
 
     # -- life ---------------------------------------------------------------------
 

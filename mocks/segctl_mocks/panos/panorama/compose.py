@@ -71,8 +71,8 @@ class Target:
 def target_of(tree: Tree, serial: str, vsys: str) -> Target:
     """Return a target with its tags."""
     entry = tree.at((("mgt-config", ""), ("devices", ""), ("entry", serial)))
-    found = [] if entry is None else entry.iterfind(".//tags/member")
-    return Target(serial, vsys, frozenset(text_of(member) for member in found))
+    members = entry.iterfind(".//tags/member") if entry is not None else iter(())
+    return Target(serial, vsys, frozenset(text_of(member) for member in members))
 
 
 def policy(tree: Tree, group: str, target: Target | None) -> Element:

@@ -77,7 +77,7 @@ def _held(panorama: PanoramaDevice, serial: str, system: str) -> str:
     firewall = panorama.connected(serial)
     if firewall is not None:
         with firewall.device.lock:
-            firewall.device.jobs.settle()
+            firewall.device.settle()
             standing.checksum = firewall.device.pushed.stamps.get(system, "")
     return standing.checksum
 

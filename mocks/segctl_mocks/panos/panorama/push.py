@@ -1,8 +1,8 @@
 """A push at work: each firewall gets its delivery, and has its own result in the job.
 
 Sources: a ``CommitAll`` job recorded in 2022 (``push_type``, ``dgname``, an entry a device; the
-text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall is
-still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
+text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall
+is still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
 configuration; one limited to administrators needs a full one before it). Unsure: the spelling of
 ``commit failed`` and of what is said of a firewall that is not connected or too new.
 """
@@ -20,7 +20,7 @@ from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.faults import PUSH_MEMBER, Fault
 from segctl_mocks.panos.jobs import Outcome, lines_xml
 from segctl_mocks.panos.journal import transplant
-from segctl_mocks.panos.panorama import compose, templates
+from segctl_mocks.panos.panorama import compose, groups, templates
 from segctl_mocks.panos.panorama.orders import POLICY
 from segctl_mocks.panos.panorama.standing import TEMPLATE
 from segctl_mocks.panos.receive import Delivery, receive
@@ -139,6 +139,10 @@ class Push:
             shared=shared,
             template=self._template(member, firewall) if order.with_templates else None,
             stamps=member.stamps,
+            contexts={
+                vsys: groups.number(self.panorama.running, groups.GROUP, group)
+                for vsys, group in recipient.systems
+            },
             user=self.request.user,
             description=order.description,
             merge=order.merge,
@@ -206,7 +210,7 @@ class Push:
         if firewall is None or member.job is None:
             return True
         with firewall.device.lock:
-            firewall.device.jobs.settle()
+            firewall.device.settle()
             found = member.job.outcome
         if found is None:
             return member.job not in firewall.device.jobs.jobs  # it restarted, and forgot it
