@@ -418,7 +418,10 @@ class PanosDevice(Device):
 
     def references_of(self, tree: Tree) -> References:
         """Return what resolves names, also those of what a Panorama pushed."""
-        return References(tree, self.predefined, self._pushed_names)
+        return References(tree, self.predefined, self._pushed_names, beyond=self._of_template)
+
+    def _of_template(self, path: Path) -> Element | None:
+        return None if self.pushed.template is None else Tree(self.pushed.template).at(path)
 
     def _pushed_names(self, scope: Scope, tags: Path) -> frozenset[str]:
         return self.pushed.names(vsys_of(scope), tags)

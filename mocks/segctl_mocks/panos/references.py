@@ -141,14 +141,21 @@ class References:
         pushed: Callable[[Scope, Path], Container[str]] = lambda _scope, _tags: (),
         *,
         platform: str = schema.FIREWALL,
+        beyond: Callable[[Path], Element | None] = lambda _path: None,
     ) -> None:
         self.tree = tree
         self.platform = platform
         self._pushed = pushed
+        self._beyond = beyond
         self.predefined = predefined
         self._cache: dict[Path, dict[str, Element]] = {}
         self._predefined: dict[Path, dict[str, Element]] = {}
         self._structure = -1
+
+    def at(self, path: Path) -> Element | None:
+        """Return the node at a path, where it is missing that of a template."""
+        found = self.tree.at(path)
+        return self._beyond(path) if found is None else found
 
     # -- from a name to the object ------------------------------------------------
 

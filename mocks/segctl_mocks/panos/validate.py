@@ -182,7 +182,7 @@ def _compatible(one: str, other: str) -> bool:
 def _zone_type(checker: Checker, scope: Path, name: str) -> str:
     if name in {"any", "multicast"}:
         return "any"
-    zone = checker.tree.at((*scope, ("zone", ""), ("entry", name)))
+    zone = checker.references.at((*scope, ("zone", ""), ("entry", name)))
     network = None if zone is None else zone.find("network")
     if network is None:
         return "unknown"

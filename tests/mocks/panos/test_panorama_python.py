@@ -45,6 +45,10 @@ def every(cls: Any, parent: Any) -> list[Any]:
     return found
 
 
+def detected(cls: Any, host: str, port: int) -> Any:
+    return cls.create_from_device(host, "admin", "pw", port=port)
+
+
 def names(found: Any) -> list[str]:
     return [each.name for each in found]
 
@@ -52,9 +56,7 @@ def names(found: Any) -> list[str]:
 def test_it_is_a_panorama(panorama: Any, plant: Managed) -> None:
     assert (panorama.version, panorama.serial) == ("11.1.6", plant.panorama.settings.serial)
     assert panorama.platform == "Panorama"
-    found = Panorama.create_from_device(
-        plant.panorama.host, "admin", "pw", port=plant.panorama.port
-    )
+    found = detected(Panorama, plant.panorama.host, plant.panorama.port)
     assert type(found) is Panorama
 
 
