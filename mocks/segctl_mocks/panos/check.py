@@ -62,6 +62,7 @@ class Checker:
         container = above[-1] if above else None
         if path and path[-1][0] == "entry" and container is not None:
             self._name(element, container)
+            self._known(path[-1][1], container, container.tag, scope_of(path))
             if duplicates:
                 self._duplicate(element, container)
             self._limit(element, container, path)
@@ -89,6 +90,13 @@ class Checker:
             raise InvalidError(f"{container.tag} -> {name} {text}", f"{container.tag} is invalid")
         if not values.NAMES[container.names](name):
             raise InvalidError(f"{container.tag} -> {name} is invalid")
+
+    def _known(self, name: str, container: Node, label: str, scope: Scope) -> None:
+        """Refuse an entry that is to be named as an object; unsure: wording on Panorama."""
+        if container.known and not self.references.resolves(container.named, name, scope):
+            raise InvalidError(
+                f"{label} -> {name} '{name}' is not a valid reference", f"{label} is invalid"
+            )
 
     def _duplicate(self, entry: Element, container: Node) -> None:
         name = entry.get("name") or ""
@@ -158,6 +166,7 @@ class Checker:
             if entry.tag != "entry":
                 raise InvalidError(f"{label} -> {tag_of(entry)} unexpected here")
             self._name(entry, node)
+            self._known(entry.get("name") or "", node, label, scope)
             self._node(entry, node.entry, f"{label} -> {entry.get('name')}", scope)
 
     def _sequence(self, element: Element, node: Node, label: str, scope: Scope) -> None:

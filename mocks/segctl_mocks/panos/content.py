@@ -47,7 +47,7 @@ _REGIONS = (
     "TW UA US VN ZA"
 )
 
-_RULES = "devices/entry/vsys/entry/rulebase/security/rules/entry"
+_RULES = ".//security/rules/entry"
 _ADOPTED = {
     f"{_RULES}/application/member": "application",
     ".//application-group/entry/members/member": "application",

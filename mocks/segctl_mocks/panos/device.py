@@ -175,6 +175,13 @@ class Device:
 
     # -- state --------------------------------------------------------------------
 
+    def learn(self, tree: Tree) -> None:
+        """Let content know what a configuration names and nobody defines."""
+        removed = self.settings.removed_applications
+        self.predefined = content.adopted(self.predefined, tree, removed)
+        self.references.predefined = self.predefined
+        self.references.forget()
+
     def now(self) -> str:
         """The time as the device writes it."""
         return stamp(self.clock())

@@ -152,6 +152,10 @@ class References:
         self._predefined: dict[Path, dict[str, Element]] = {}
         self._structure = -1
 
+    def forget(self) -> None:
+        """Look predefined names up anew."""
+        self._predefined.clear()
+
     def at(self, path: Path) -> Element | None:
         """Return the node at a path, where it is missing that of a template."""
         found = self.tree.at(path)

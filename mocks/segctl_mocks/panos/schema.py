@@ -46,6 +46,7 @@ class Node:
     free: bool = False
     required: bool = False
     distinct: bool = False
+    known: bool = False
     top: bool = False
     moveable: bool = False
     uuid: bool = False
@@ -186,6 +187,7 @@ class _Reader:
             free="free" in flags,
             required="required" in flags,
             distinct="distinct" in flags,
+            known="known" in flags,
             top="tlo" in flags,
             moveable="moveable" in flags,
             uuid="uuid" in flags,

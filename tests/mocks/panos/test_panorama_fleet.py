@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from segctl_mocks import Fleet, HostSpec, PanoramaMock, platform, serve_fleet
+from segctl_mocks import Fleet, HostSpec, PanoramaMock, PanosMock, platform, serve_fleet
 from support.managed import RULES, group, push_of, rule, template
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def hosts(**more: Any) -> dict[str, HostSpec]:
 
 def ask(fleet: Fleet, host: str, **params: str) -> Any:
     mock = fleet.everything[host]
-    assert hasattr(mock, "key")
+    assert isinstance(mock, PanosMock | PanoramaMock)
     body = urllib.parse.urlencode({**params, "key": mock.key()}).encode()
     context = ssl.create_default_context(cafile=str(fleet.ca_file))
     request = urllib.request.Request(f"https://{mock.host}:{mock.port}/api/", data=body)

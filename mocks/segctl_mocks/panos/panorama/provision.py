@@ -60,6 +60,7 @@ def establish(mock: PanoramaMock, managed: Sequence[Managed], *, own: bool) -> N
             _take_over(mock, each)
             bare = replace(each.spec, profile_groups=(), log_forwarding=(), schedules=())
             prepare(each.mock, bare)
+            each.mock.device.learn(mock.device.running)
         else:
             _place(mock, each)
             _describe(mock, each)
