@@ -474,7 +474,7 @@ class PanosDevice(Device):
 
     def set_hits(self, rule: str, count: int, vsys: str) -> None:
         """Set the hit count of a running rule."""
-        for entry in reports.rules_of(self.running, vsys):
+        for entry in reports.enforced(self, vsys):
             if entry.get("name") == rule:
                 self.hits[entry.get("uuid") or rule] = count
                 return

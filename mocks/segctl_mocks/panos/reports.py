@@ -167,7 +167,11 @@ def _rule_base(device: PanosDevice, vsys: str, base: Element) -> str:
 
 
 def _hits(device: PanosDevice, name: str, uuid: str) -> str:
-    """Counts belong to the uuid, so that they survive edits and renames."""
+    return f"<entry name={quoteattr(name)}>{elements(hits_of(device, name, uuid))}</entry>"
+
+
+def hits_of(device: PanosDevice, name: str, uuid: str) -> dict[str, str]:
+    """Return what is counted of a rule: by its uuid, so that it survives edits and renames."""
     count = device.hits.get(uuid or name, 0)
     last = int(device.clock()) if count else 0
     created = int(device.booted)
@@ -180,5 +184,4 @@ def _hits(device: PanosDevice, name: str, uuid: str) -> str:
         "rule-creation-timestamp": created,
         "rule-modification-timestamp": created,
     }
-    inner = elements({tag: str(value) for tag, value in values.items()})
-    return f"<entry name={quoteattr(name)}>{inner}</entry>"
+    return {tag: str(value) for tag, value in values.items()}

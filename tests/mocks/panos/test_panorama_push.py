@@ -155,7 +155,7 @@ def test_a_firewall_that_is_away_fails_alone_and_is_reached_later(plant: Managed
     plant.panorama.disconnect(FIRST)
     job = plant.push()
     assert job.findtext("result") == "FAIL"
-    assert results(job)[FIRST][1] == "FAIL"
+    assert results(job)[FIRST] == ("not connected", "FAIL")
     assert results(job)[SECOND] == ("commit succeeded", "OK")
     assert lines(job, FIRST) == [f"{FIRST} not connected"]
     assert status(plant, FIRST) == "Out of Sync"
@@ -434,3 +434,64 @@ def test_another_administrator_pushes_for_a_test() -> None:
     assert isinstance(plant.first, PanosMock)
     plant.panorama.push_all()
     assert names(plant.pushed(plant.first), RULES) == ["r1"]
+
+
+def test_log_collectors_are_reached_without_a_job(plant: Managed) -> None:
+    inner = "<log-collector-config><log-collector-group>all</log-collector-group>"
+    cmd = f"<commit-all>{inner}</log-collector-config></commit-all>"
+    answer = plant.ask(type="commit", action="all", cmd=cmd)
+    assert answer.findtext("msg/line").endswith("collectors in group all")
+    assert answer.find("result/job") is None
+
+
+# -- hit counts -------------------------------------------------------------------------------
+
+
+def counted(plant: Managed, inner: str, group_of: str = "plant") -> dict[str, dict[str, str]]:
+    base = f"<pre-rulebase><entry name='security'><rules>{inner}</rules></entry></pre-rulebase>"
+    where = f"<device-group><entry name='{group_of}'>{base}</entry></device-group>"
+    found = plant.op(f"<show><rule-hit-count>{where}</rule-hit-count></show>")
+    path = f"result/rule-hit-count/device-group/entry[@name='{group_of}']/rule-base/entry"
+    return {
+        rule_of.get("name"): {
+            entry.get("name"): entry.findtext("hit-count")
+            for entry in rule_of.iterfind("device-vsys/entry")
+        }
+        for rule_of in found.iterfind(f"{path}/rules/entry")
+    }
+
+
+def test_hits_are_told_per_firewall(plant: Managed) -> None:
+    first, second = f"plant/{FIRST}/vsys1", f"plant/{SECOND}/vsys1"
+    plant.put(f"{group('plant')}/{RULES}", rule("r1") + rule("r2", more=aimed(SECOND)))
+    plant.put(f"{group('ot')}/{RULES}", rule("parents"))
+    plant.commit()
+    assert counted(plant, "<all/>") == {"r1": {}, "r2": {}}
+    plant.push()
+    plant.first.set_hits("r1", 3)
+    plant.second.set_hits("r1", 4)
+    assert counted(plant, "<all/>") == {"r1": {first: "3", second: "4"}, "r2": {second: "0"}}
+    assert list(counted(plant, "<list><member>r2</member></list>")) == ["r2"]
+    assert list(counted(plant, "<rule-name><entry name='r1'/></rule-name>")) == ["r1"]
+    assert counted(plant, "<all/>", "ot") == {"parents": {first: "0", second: "0"}}
+    plant.panorama.disconnect(FIRST)
+    assert counted(plant, "<all/>")["r1"] == {second: "4"}
+    plant.op("<clear><rule-hit-count/></clear>")
+    assert counted(plant, "<all/>")["r1"] == {second: "0"}
+
+
+def test_hits_of_shared_and_default_rules(plant: Managed) -> None:
+    plant.put(f"{SHARED}/{POST_RULES}", rule("everywhere"))
+    plant.commit()
+    plant.push()
+    plant.first.set_hits("interzone-default", 9)
+    inner = "<entry name='security'><rules><all/></rules></entry>"
+    where = f"<post-rulebase>{inner}</post-rulebase><default-rulebase>{inner}</default-rulebase>"
+    found = plant.op(f"<show><rule-hit-count><shared>{where}</shared></rule-hit-count></show>")
+    rows = {
+        (rule_of.get("name"), entry.get("name")): entry.findtext("hit-count")
+        for rule_of in found.iterfind(".//rules/entry")
+        for entry in rule_of.iterfind("device-vsys/entry")
+    }
+    assert rows["everywhere", f"plant/{SECOND}/vsys1"] == "0"
+    assert rows["interzone-default", f"plant/{FIRST}/vsys1"] == "9"

@@ -14,7 +14,7 @@ from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.panorama import baseline, compose, groups, orders, showings
 from segctl_mocks.panos.panorama.push import Push
 from segctl_mocks.panos.panorama.standing import Standings
-from segctl_mocks.panos.tree import parse
+from segctl_mocks.panos.tree import parse, text_of
 from segctl_mocks.panos.units import EDIT, Touch
 
 if TYPE_CHECKING:
@@ -90,6 +90,9 @@ class PanoramaDevice(Device):
         """Queue a push."""
         if command.tag != "commit-all":
             return super().commit_otherwise(command, request)
+        collectors = text_of(command.find("log-collector-config/log-collector-group"))
+        if collectors:
+            return orders.sent_to_collectors(collectors)
         order = orders.read(command, self.running)
         self.locks.refuse_commit(request.user, set(order.names))
         fault = self.faults.take(PUSH, request)

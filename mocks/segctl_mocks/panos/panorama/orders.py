@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
-from segctl_mocks.panos.answers import ApiError
+from segctl_mocks.panos.answers import Answer, ApiError
 from segctl_mocks.panos.panorama import groups, templates
 from segctl_mocks.panos.tree import tag_of, text_of
 
@@ -66,6 +67,12 @@ def read(command: Element, tree: Tree) -> Order:
         validate_only=body.find("validate-only") is not None,
         description=text_of(body.find("description")),
     )
+
+
+def sent_to_collectors(group: str) -> Answer:
+    """Answer a push to log collectors, which has no job (a client in the wild)."""
+    line = f"Generated config and committed to connected collectors in group {escape(group)}"
+    return Answer(f'<response status="success"><msg><line>{line}</line></msg></response>'.encode())
 
 
 def _unknown(path: str, name: str) -> ApiError:

@@ -3,8 +3,9 @@
 Sources: a ``CommitAll`` job recorded in 2022 (``push_type``, ``dgname``, an entry a device; the
 text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall
 is still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
-configuration; one limited to administrators needs a full one before it). Unsure: the spelling of
-``commit failed`` and of what is said of a firewall that is not connected or too new.
+configuration; one limited to administrators needs a full one before it); the states that a client
+in the wild tells apart (``commit failed``, ``not connected``). Unsure: what is said of a firewall
+that is newer than Panorama.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.tree import Element
 
 SENT = "config sent to device"
+_AWAY = "not connected"
 _PENDING, _OK, _FAIL = "PEND", "OK", "FAIL"
 _FULL_FIRST = "a full push is required before one that is limited to administrators"
 
@@ -107,7 +109,7 @@ class Push:
         serial = member.recipient.serial
         firewall = self.panorama.connected(serial)
         if firewall is None:
-            member.status = "device not connected"
+            member.status = _AWAY
             raise ApiError("", f"{serial} not connected")
         ours, theirs = self.panorama.settings.release[:2], firewall.settings.release[:2]
         if theirs > ours:

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from segctl_mocks.panos import reports
-from segctl_mocks.panos.answers import Answer, ApiError, result
-from segctl_mocks.panos.panorama import devices, groups, templates
+from segctl_mocks.panos.answers import Answer, ApiError, message_result, result
+from segctl_mocks.panos.panorama import devices, groups, hits, templates
 from segctl_mocks.panos.tree import text_of
 
 if TYPE_CHECKING:
@@ -98,6 +98,17 @@ def _stacks(panorama: PanoramaDevice, node: Element, _call: Call) -> Answer:
     return result(devices.of_templates(panorama, templates.STACK, text_of(node.find("name"))))
 
 
+def _hit_count(panorama: PanoramaDevice, node: Element, _call: Call) -> Answer:
+    return result(hits.hit_count(panorama, node))
+
+
+def _clear_hits(panorama: PanoramaDevice, _node: Element, _call: Call) -> Answer:
+    for firewall in panorama.firewalls.values():
+        with firewall.device.lock:
+            firewall.device.hits.clear()
+    return message_result("Succeeded to reset rule hit count for specified rules")
+
+
 def _ha_state(_panorama: PanoramaDevice, _node: Element, _call: Call) -> Answer:
     return result("<enabled>no</enabled>")
 
@@ -110,6 +121,8 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "devicegroups"): _of_panorama(_groups),
     ("show", "templates"): _of_panorama(_templates),
     ("show", "template-stack"): _of_panorama(_stacks),
+    ("show", "rule-hit-count"): _of_panorama(_hit_count),
+    ("clear", "rule-hit-count"): _of_panorama(_clear_hits),
     ("show", "high-availability", "state"): _of_panorama(_ha_state),
     ("request", "move-dg"): _of_panorama(_move),
 }
