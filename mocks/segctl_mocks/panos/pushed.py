@@ -100,17 +100,22 @@ class Pushed:
 
     def after(self, delivery: Delivery) -> Pushed:
         """Return what is pushed once a delivery is in effect."""
-        systems = dict(self.systems)
-        found = Pushed(
+        return Pushed(
+            systems={**self.systems, **(delivery.systems or {})},
             shared=list(self.shared if delivery.shared is None else delivery.shared),
             template=self.template if delivery.template is None else delivery.template,
             stamps={**self.stamps, **delivery.stamps},
             contexts={**self.contexts, **delivery.contexts},
         )
-        for name, node in (delivery.systems or {}).items():
-            found._system(name, node)
-        found.systems = {**systems, **found.systems}
-        return found
+
+    @property
+    def parts(self) -> tuple[bytes, ...]:
+        """All of it as text, part by part: what is equal here means the same."""
+        roots = [*self.shared, *([] if self.template is None else [self.template])]
+        return (
+            *(name.encode() + serialize(node) for name, node in self.systems.items()),
+            *(serialize(root) for root in roots),
+        )
 
     def all_names(self) -> frozenset[str]:
         """Return the names of everything that was pushed."""

@@ -7,7 +7,7 @@ failed push recorded in the vendor's Ansible collection, PR 405.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lxml import etree
@@ -18,16 +18,16 @@ from segctl_mocks.panos.check import Checker
 from segctl_mocks.panos.effective import Effective, effective
 from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.references import References, label_of
-from segctl_mocks.panos.tree import path_of
+from segctl_mocks.panos.tree import path_of, serialize
 from segctl_mocks.panos.units import top_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Hashable, Iterator, Mapping
 
     from segctl_mocks.panos.device import PanosDevice
     from segctl_mocks.panos.jobs import Job
     from segctl_mocks.panos.pushed import Pushed
-    from segctl_mocks.panos.tree import Element, Tree
+    from segctl_mocks.panos.tree import Element, Path, Tree
 
 DONE = "Configuration committed successfully"
 _VALID = "Configuration is valid"
@@ -41,6 +41,7 @@ class Delivery:
 
     `stamps` are the sums by which Panorama tells later what the firewall has: of each virtual
     system by its name, of templates by ``template``. `contexts` are the numbers of device groups.
+    Firewalls that share `verdicts` judge equal configurations once.
     """
 
     systems: Mapping[str, Element] | None = None
@@ -54,6 +55,9 @@ class Delivery:
     force: bool = False
     validate_only: bool = False
     warnings: tuple[str, ...] = ()
+    verdicts: dict[Hashable, tuple[str, ...]] = field(
+        default_factory=dict["Hashable", tuple[str, ...]]
+    )
 
 
 def receive(device: PanosDevice, delivery: Delivery, fails: tuple[str, ...] | None = None) -> Job:
@@ -92,7 +96,7 @@ def _carry_out(device: PanosDevice, delivery: Delivery) -> Outcome:
     own = own.clone()
     if delivery.force and pushed.template is not None:
         _give_way(own, pushed.template)
-    lines = _problems(device, own, pushed, everything=delivery.merge)
+    lines = _problems(device, own, pushed, delivery)
     if lines:
         return Outcome(ok=False, details=lines)
     if delivery.validate_only:
@@ -115,19 +119,45 @@ def _give_way(own: Tree, template: Element) -> None:
 
 
 def _problems(
-    device: PanosDevice, own: Tree, pushed: Pushed, *, everything: bool
+    device: PanosDevice, own: Tree, pushed: Pushed, delivery: Delivery
 ) -> tuple[str, ...]:
-    found = effective(own, pushed)
+    """Return the lines that say why a firewall cannot have this; what was judged once is known."""
+    gone = device.pushed.all_names() - pushed.all_names()
+    changed = [change.path for change in device.journal.changes] if delivery.merge else []
+    question = (
+        tuple(serialize(child) for child in _judged(own)),
+        pushed.parts,
+        tuple(sorted(gone)),
+        tuple(changed),
+        device.settings.release,
+        tuple(device.settings.limits.items()),
+        device.predefined,
+    )
+    if question not in delivery.verdicts:
+        delivery.verdicts[question] = _judge(device, effective(own, pushed), gone, changed)
+    return delivery.verdicts[question]
+
+
+def _judged(own: Tree) -> Iterator[Element]:
+    """Yield what of a configuration a verdict depends on."""
+    for child in own.root:
+        if child.tag == "devices":
+            for entry in child:
+                yield from (part for part in entry if part.tag != "deviceconfig")
+        elif child.tag != "mgt-config":
+            yield child
+
+
+def _judge(
+    device: PanosDevice, found: Effective, gone: Collection[str], changed: Collection[Path]
+) -> tuple[str, ...]:
     if found.clashes:
         return _clash(found)
     checker = Checker(
         References(found.tree, device.predefined), device.settings.release, device.settings.limits
     )
     lines = validate.of_elements(checker, found.brought)
-    if not lines and everything:
-        changed = [change.path for change in device.journal.changes]
-        lines = validate.problems(checker, changed)
-    lines = lines or _lost(device, checker, pushed)
+    lines = lines or validate.problems(checker, changed) or _lost(checker, gone)
     return (_INVALID, *(f" {line}" for line in lines), _END) if lines else ()
 
 
@@ -145,9 +175,9 @@ def _clash(found: Effective) -> tuple[str, ...]:
     )
 
 
-def _lost(device: PanosDevice, checker: Checker, pushed: Pushed) -> tuple[str, ...]:
+def _lost(checker: Checker, gone: Collection[str]) -> tuple[str, ...]:
     """Return the lines of the first place that names what Panorama takes away."""
-    for name in sorted(device.pushed.all_names() - pushed.all_names()):
+    for name in sorted(gone):
         for leaf in checker.tree.slots(name):
             if not checker.references.still_resolves(leaf):
                 label = label_of(path_of(leaf)[:-1])

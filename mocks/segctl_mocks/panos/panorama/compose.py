@@ -213,6 +213,17 @@ def _enabled(kind: Element, loc: str, target: Target | None) -> Iterator[Element
         yield marked(pushed, loc)
 
 
+def aims(tree: Tree, group: str) -> bool:
+    """Say whether some rule of a group or above it is for some firewalls only."""
+    paths = [f"{base}/*/rules/entry/target" for base in ("pre-rulebase", "post-rulebase")]
+    return any(
+        len(aimed.findall("devices/entry")) or aimed.find("tags/member") is not None
+        for level in levels(tree, group)
+        for path in paths
+        for aimed in level.root.iterfind(path)
+    )
+
+
 def hits(aimed: Element | None, target: Target) -> bool:
     """Say whether a rule is for a target.
 

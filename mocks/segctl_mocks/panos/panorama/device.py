@@ -18,7 +18,7 @@ from segctl_mocks.panos.tree import parse, text_of
 from segctl_mocks.panos.units import EDIT, Touch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from segctl_mocks.panos.jobs import Clock
     from segctl_mocks.panos.journal import Change
@@ -30,6 +30,7 @@ PASSED_ON = frozenset({"op", "config", "export", "commit", "user-id"})
 """Types of requests that go to the firewall that ``target`` names. Measured on 11.x: op, config and
 export do, log and version do not; of the other two clients rely on it (pan-os-python)."""
 _BASES = "bases/"
+_VERDICTS = 100
 
 
 class PanoramaDevice(Device):
@@ -52,6 +53,7 @@ class PanoramaDevice(Device):
         self.firewalls = {firewall.settings.serial: firewall for firewall in firewalls}
         self.unplugged: set[str] = set()
         self.standings = Standings()
+        self.verdicts: dict[Hashable, tuple[str, ...]] = {}
         self._checksums: dict[str, str] = {}
         self._summed: Tree | None = None
         groups.manage(self.candidate, self.firewalls)
@@ -94,6 +96,8 @@ class PanoramaDevice(Device):
         if collectors:
             return orders.sent_to_collectors(collectors)
         order = orders.read(command, self.running)
+        if len(self.verdicts) > _VERDICTS:
+            self.verdicts.clear()
         self.locks.refuse_commit(request.user, set(order.names))
         fault = self.faults.take(PUSH, request)
         push = Push(self, order, request)

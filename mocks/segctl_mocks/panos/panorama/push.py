@@ -10,6 +10,7 @@ that is newer than Panorama.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -87,6 +88,7 @@ class Push:
         self.order = order
         self.request = request
         self.number = 0
+        self._policies: dict[str, Element] = {}
         self.members = [Progress(recipient) for recipient in order.recipients]
 
     # -- sending ------------------------------------------------------------------
@@ -148,6 +150,7 @@ class Push:
             user=self.request.user,
             description=order.description,
             merge=order.merge,
+            verdicts=self.panorama.verdicts,
             force=order.force,
             validate_only=order.validate_only,
             warnings=member.fault.lines(()) if member.fault is not None and warned else (),
@@ -156,8 +159,16 @@ class Push:
     def _policy(self, member: Progress, firewall: PanosMock, vsys: str, group: str) -> Element:
         given = self._given(member, vsys)
         target = compose.target_of(given.tree, firewall.settings.serial, vsys)
-        member.stamps[vsys] = compose.checksum(given.tree, group)
-        return compose.policy(given.tree, group, target)
+        running = given.tree is self.panorama.running
+        total = self.panorama.checksum(group) if running else compose.checksum(given.tree, group)
+        member.stamps[vsys] = total
+        if not running or compose.aims(given.tree, group):
+            return compose.policy(given.tree, group, target)
+        if group not in self._policies:
+            self._policies[group] = compose.policy(given.tree, group, target)
+        found = copy.deepcopy(self._policies[group])
+        found.set("name", vsys)
+        return found
 
     def _template(self, member: Progress, firewall: PanosMock) -> Element | None:
         serial = member.recipient.serial
