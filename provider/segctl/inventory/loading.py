@@ -204,8 +204,11 @@ def _loaded(
     connections, unopened, astray = _connections(inventory, site)
     peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
     chosen = (*hosts, *(peers[name] for name in hosts if name in peers))
-    members = [*(device.name for device in site.devices), *peers.values()]
-    astray += not_mocked(inventory, members, chosen)
+    managers = {one.name: one.manager for one in site.devices if one.manager in inventory.hosts}
+    chosen = (*chosen, *(managers[name] for name in chosen if name in managers))
+    members = [device.name for device in site.devices if device.name not in managers]
+    reached = (*members, *peers.values(), *dict.fromkeys(managers.values()))
+    astray += not_mocked(inventory, list(reached), chosen)
     problems = (*survey.problems, *astray)
     if fitting is not None:
         problems = (*problems, *_following(survey, inventory, problems, today, fitting))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from contextlib import chdir, contextmanager
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import segctl
 from segctl.compiler.build import compile_site
 from segctl.compiler.naming import schedule_name
 from segctl.inventory import load
-from segctl.inventory.loading import MEMBERS, ways_of
+from segctl.inventory.loading import MEMBERS, RECEIVERS, VIA, ways_of
 from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded
+    from segctl.model.site import Device
     from segctl_mocks import Fleet, HostSpec
 
 USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
@@ -50,7 +52,8 @@ def fleet(
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
-    The peer of a pair has a mock of its own, which the first one synchronizes with.
+    The peer of a pair has a mock of its own, which the first one synchronizes with. So has the
+    Panorama of managed firewalls, with their device groups, and templates with their zones.
 
     Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
     without one is served none. A firewall of `configs` holds that configuration instead, as others
@@ -66,10 +69,11 @@ def fleet(
     mocked = installed()
     compiled = compile_site(loaded.site, today)
     specs = {
-        name: _spec(desired, loaded.connections.get(name, {}))
+        name: _spec(desired, loaded)
         for name, desired in compiled.items()
         if desired.device.platform in mocked
     }
+    specs |= _managers(loaded, specs)
     nowhere = [name for name in compiled if name not in specs]
     for name, config in (configs or {}).items():
         one = _served(specs, name)
@@ -99,8 +103,9 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
 
     for device in loaded.site.devices:
         own = dict(loaded.connections.get(device.name, {}))
-        ways = {device.name: own, **ways_of(own)}
-        own.pop(MEMBERS, None)
+        ways = {device.manager or device.name: own, **ways_of(own)}
+        for name in (MEMBERS, RECEIVERS, VIA):
+            own.pop(name, None)
         for name, way in ways.items():
             entry = running.entries.get(name)
             if entry is None:
@@ -154,11 +159,28 @@ def _password(connection: Mapping[str, object]) -> str:
     return password.reveal() if isinstance(password, Secret) else PASSWORD
 
 
-def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
+def _managers(loaded: Loaded, specs: Mapping[str, HostSpec]) -> dict[str, HostSpec]:
+    """Return the Panoramas of managed firewalls, in the order in which they are first named."""
+    from segctl_mocks import HostSpec
+
+    found: dict[str, HostSpec] = {}
+    for name in dict.fromkeys(spec.panorama for spec in specs.values() if spec.panorama):
+        connection = loaded.connections.get(name, {})
+        found[name] = HostSpec(
+            user=_user(connection),
+            password=_password(connection),
+            serial=_serial(name),
+            manages=tuple(host for host, spec in specs.items() if spec.panorama == name),
+        )
+    return found
+
+
+def _spec(desired: Desired, loaded: Loaded) -> HostSpec:
     """Return the host a firewall's inventory expects: its account, interfaces and zones."""
     from segctl_mocks import HostSpec
 
     device = desired.device
+    connection = loaded.connections.get(device.name, {})
     own = {schedule.name for schedule in device.schedules}
     used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
     return HostSpec(
@@ -166,13 +188,25 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
         user=_user(connection),
         password=_password(connection),
         vsys=device.scope.name,
-        serial=_serial(device.name),
+        serial=device.serial or _serial(device.name),
+        ip_address=_address(loaded, device),
+        panorama=device.manager,
+        device_group=device.group.name if device.group else "",
         zones={zone.name: zone.interfaces for zone in desired.bindings},
         profile_groups=sorted({profile for _, profile in device.threat_profiles}),
         log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
         schedules=sorted(used - {schedule_name(name) for name in own}),
         interfaces=sorted({port for zone in desired.bindings for port in zone.interfaces}),
     )
+
+
+def _address(loaded: Loaded, device: Device) -> str:
+    """Return the address by which its Panorama knows a firewall: the one the inventory has."""
+    rows = cast("list[dict[str, str]]", loaded.connections[device.name].get(RECEIVERS) or ())
+    for row in rows:
+        with suppress(ValueError):
+            return str(ip_address(row["host"]))
+    return "127.0.0.1"
 
 
 def story(

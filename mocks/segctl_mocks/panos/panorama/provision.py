@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.panorama import groups
 from segctl_mocks.panos.provision import places, provision
+from segctl_mocks.panos.pushed import server
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,6 +54,7 @@ def establish(mock: PanoramaMock, managed: Sequence[Managed], *, own: bool) -> N
         ValueError: its configuration lacks a group.
     """
     for each in managed:
+        _name_manager(each.mock)
         if own:
             if each.spec.device_group not in groups.names(mock.device.candidate):
                 message = f"{mock.name}: its configuration has no group {each.spec.device_group}"
@@ -67,6 +69,13 @@ def establish(mock: PanoramaMock, managed: Sequence[Managed], *, own: bool) -> N
     mock.device.start_over()
     mock.push_all(_ADMIN)
     mock.save()
+
+
+def _name_manager(firewall: PanosMock) -> None:
+    """Let a firewall name its Panorama in its settings, by which it connects to it."""
+    system = f"{_DEVICE}/deviceconfig/system"
+    named = server(firewall.settings.release)
+    firewall.edit("set", system, named, admin=_ADMIN, commit=True)
 
 
 def _set(mock: PanoramaMock, xpath: str, element: str) -> None:
