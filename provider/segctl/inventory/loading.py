@@ -147,17 +147,30 @@ def _refuse_nothing(loaded: Loaded, limit: str | None) -> None:
 def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> Problem | None:
     """Return what is wrong with patterns that name what nothing has, or match no firewall."""
     names = [device.name for device in loaded.site.devices]
+    groups = {one.group.name: group_name(one) for one in loaded.site.devices if one.group}
     if unknown := unmatched(loaded.inventory, patterns):
         message = f"there is no host or group {', '.join(map(repr, unknown))}"
+        for name in unknown:
+            if name in groups:
+                message += f": device group {groups[name]} is chosen by its firewalls"
     elif not set(names) & set(hosts):
         message = f"{', '.join(patterns)} selects no firewall"
         for device in loaded.site.devices:
             if device.ha_peer in hosts:
                 message += f": {device.ha_peer} is the peer of {device.name}"
+        for manager in dict.fromkeys(one.manager for one in loaded.site.devices):
+            if manager in hosts:
+                managed = [one.name for one in loaded.site.devices if one.manager == manager]
+                message += f": {manager} is the Panorama of {_shortened(managed)}"
     else:
         return None
-    hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    hint = f"the firewalls are {_shortened(names)}"
     return Problem(message=message, file="--limit", hint=hint)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """Return the first names of a list."""
+    return f"{', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
 
 
 def of_play(

@@ -6,7 +6,7 @@ import os
 import shutil
 import zlib
 from contextlib import chdir, contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -214,16 +214,23 @@ def story(
     say: Callable[[str], None],
     today: date,
     sources: Sequence[Path] | None = None,
+    *,
+    panorama: bool = False,
 ) -> int:
     """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits.
 
+    With `panorama` the story is that of firewalls behind one, on a plant of its own.
+
     `run` runs a command line and returns its exit status; `say` writes lines between its outputs.
     """
+    from segctl.operations import demo_panorama
+
     given = [path.resolve() for path in sources or ()]
     with temporary_folder("segctl-demo-") as folder, chdir(folder):
         if not given:
             shutil.copytree(example_inventory(), "inventory")
-        paths = given or [Path("inventory", PLANT)]
+        plant = demo_panorama.PLANT if panorama else PLANT
+        paths = given or [Path("inventory", plant)]
         loaded = load(paths, limit=None, today=today)
         with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
             where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
@@ -231,8 +238,10 @@ def story(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
             say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            telling = Telling(run=run, say=say, where=where)
             with _history(folder / "history.db"):
-                return _tell(run, say, where, running)
+                (demo_panorama.tell if panorama else _tell)(telling, running)
+            return telling.end()
 
 
 @contextmanager
@@ -248,63 +257,56 @@ def _history(file: Path) -> Generator[None]:
             os.environ["SEGCTL_HISTORY"] = before
 
 
-def _tell(
-    run: Callable[[Sequence[str]], int],
-    say: Callable[[str], None],
-    where: Sequence[str],
-    running: Fleet,
-) -> int:
-    steps: list[tuple[str, list[str], int]] = [
-        ("The inventory is checked without any device.", ["validate"], 0),
-        (
-            "The plan: what the firewalls lack, in brief (without --brief: every field).",
-            ["plan", "--brief", "-o", "plan.json"],
-            0,
-        ),
-        ("Exactly that plan is applied, read back, and kept.", ["apply", "plan.json"], 0),
-        ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
-    ]
-    wrong = sum(
-        _step(run, say, where, title, command, expected=expected)
-        for title, command, expected in steps
-    )
-    changed = dict(_tamper(running))
-    for host, what in changed.items():
-        say(f"\n# A contractor, on {host}: {what}")
-    steps = [
-        ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
-        ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
-        ("And the plant is in sync again.", ["drift"], 0),
-    ]
-    wrong += sum(
-        _step(run, say, where, title, command, expected=expected)
-        for title, command, expected in steps
-    )
-    say("\n# Done." if not wrong else f"\n# {wrong} steps did not end as they should.")
-    return 1 if wrong else 0
+@dataclass(slots=True, kw_only=True)
+class Telling:
+    """A story as it is told; `wrong` counts the commands that did not end as they should."""
+
+    run: Callable[[Sequence[str]], int]
+    say: Callable[[str], None]
+    where: Sequence[str]
+    wrong: int = 0
+
+    def step(self, title: str, *command: str, expected: int = 0) -> None:
+        """Say what comes, run a command, and judge its exit status."""
+        self.say(f"\n# {title}\n$ segctl {' '.join(command)}")
+        code = self.run([*self.where, *command])
+        if code != expected:
+            self.wrong += 1
+            self.say(f"\n# segctl {command[0]} ended with {code} instead of {expected}")
+
+    def end(self) -> int:
+        """Say how it went; return the exit status."""
+        wrong = self.wrong
+        self.say("\n# Done." if not wrong else f"\n# {wrong} steps did not end as they should.")
+        return 1 if wrong else 0
 
 
-def _step(
-    run: Callable[[Sequence[str]], int],
-    say: Callable[[str], None],
-    where: Sequence[str],
-    title: str,
-    command: Sequence[str],
-    *,
-    expected: int,
-) -> bool:
-    say(f"\n# {title}\n$ segctl {' '.join(command)}")
-    code = run([*where, *command])
-    if code != expected:
-        say(f"\n# segctl {command[0]} ended with {code} instead of {expected}")
-    return code != expected
+def _tell(telling: Telling, running: Fleet) -> None:
+    telling.step("The inventory is checked without any device.", "validate")
+    telling.step(
+        "The plan: what the firewalls lack, in brief (without --brief: every field).",
+        *("plan", "--brief", "-o", "plan.json"),
+    )
+    telling.step("Exactly that plan is applied, read back, and kept.", "apply", "plan.json")
+    telling.step("Planning again finds nothing to do.", "plan", "--detailed-exitcode")
+    changed: list[str] = []
+    for host, what in _tamper(running):
+        telling.say(f"\n# A contractor, on {host}: {what}")
+        changed += running.specs[host].manages or [host]
+    telling.step("Drift finds it, and who did it where the device tells.", "drift", expected=2)
+    telling.step("Apply repairs it.", "apply", "--auto-approve", "-l", ":".join(changed))
+    telling.step("And the plant is in sync again.", "drift")
 
 
 def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:
-    """Change the first firewall of each platform as another administrator would; say what."""
-    first: dict[str, str] = {}
+    """Change the first device of each kind as another administrator would; say what.
+
+    Firewalls behind a Panorama are changed there.
+    """
+    first: dict[tuple[str, bool], str] = {}
     for name, spec in running.specs.items():
-        first.setdefault(spec.platform, name)
+        if not spec.panorama:
+            first.setdefault((spec.platform, bool(spec.manages)), name)
     for name in first.values():
         if what := running.everything[name].tamper():
             yield name, what
