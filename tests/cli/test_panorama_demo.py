@@ -172,3 +172,21 @@ def test_state_survives_with_what_was_pushed(
         assert b"gauging-north" in running.panoramas["panorama1"].running()
     assert parse(running.panoramas["panorama1"].running()) is not None
     capsys.readouterr()
+
+
+def test_the_account_is_that_of_the_panorama(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["-i", str(PLANT), "plan"]) == 1
+    assert "set SEGCTL_PASSWORD_PANORAMA1, " in capsys.readouterr().out
+    monkeypatch.setenv("SEGCTL_PASSWORD_PANORAMA1", "pw1")
+    with fleet(load([PLANT], today=TODAY), TODAY, overlay=tmp_path / "mocks.yml") as running:
+        hosts = yaml.safe_load(running.overlay.read_text("utf-8"))
+        for entry in hosts["all"]["hosts"].values():
+            del entry["ansible_password"]
+        running.overlay.write_text(yaml.safe_dump(hosts), encoding="utf-8")
+        words_ = words(running)
+        assert run([*words_, "plan"]) == 1, "the mock has another password"
+        monkeypatch.setenv("SEGCTL_PASSWORD_PANORAMA1", "mock")
+        assert run([*words_, "plan"]) == 0
+        assert run([*words_, "drift"]) == 2, "firewalls are read with it, too"

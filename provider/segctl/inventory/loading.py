@@ -62,6 +62,8 @@ _LATER: Final = frozenset(
 RECEIVERS: Final = "segctl_receivers"
 #: The key of a managed firewall's connection that holds the part of its manager it is in.
 VIA: Final = "segctl_via"
+#: The key of both that holds the name of their manager, whose account they use.
+MANAGER: Final = "segctl_manager"
 #: Among a firewall's connection variables: those of the other members of its pair, by host.
 MEMBERS: Final = "segctl_members"
 _NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
@@ -372,7 +374,8 @@ def _groups(
     for device in site.devices:
         if not device.group:
             continue
-        manager, own = connections.get(device.manager, {}), connections[device.name]
+        own = connections[device.name]
+        manager = {**connections.get(device.manager, {}), MANAGER: device.manager}
         row: dict[str, object] = {
             "name": device.name,
             "host": str(own.get("ansible_host") or device.name),

@@ -15,7 +15,7 @@ import segctl
 from segctl.compiler.build import compile_site
 from segctl.compiler.naming import schedule_name
 from segctl.inventory import load
-from segctl.inventory.loading import MEMBERS, RECEIVERS, VIA, ways_of
+from segctl.inventory.loading import MANAGER, MEMBERS, RECEIVERS, VIA, ways_of
 from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
     for device in loaded.site.devices:
         own = dict(loaded.connections.get(device.name, {}))
         ways = {device.manager or device.name: own, **ways_of(own)}
-        for name in (MEMBERS, RECEIVERS, VIA):
+        for name in (MANAGER, MEMBERS, RECEIVERS, VIA):
             own.pop(name, None)
         for name, way in ways.items():
             entry = running.entries.get(name)
