@@ -18,6 +18,7 @@ from bench import (
     growth,
     inventory,
     linting,
+    managed,
     nftables,
     ordering,
     permits,
@@ -45,6 +46,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "growth": growth.growth,
     "permits": permits.permits,
     "lint": linting.linting,
+    "panorama": managed.managed,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

