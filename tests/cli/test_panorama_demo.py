@@ -1,4 +1,4 @@
-"""The example plant behind a Panorama: its demonstration, its mocks, how it is listed and chosen."""
+"""The example plant behind a Panorama: its demonstration, its mocks, how it is chosen."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cli_support import ROOT
 from segctl.cli import run
 from segctl.inventory import load
 from segctl.operations.demo import astray, fleet
-from segctl_mocks.panos.tree import parse
+from segctl_mocks.panos.locks import Lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -55,14 +55,10 @@ def test_the_story_ends_well(
     assert len(out.splitlines()) < 180
 
 
-def test_its_plant_is_its_own(
-    farm: Fleet, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    del monkeypatch
+def test_its_plant_is_its_own(farm: Fleet, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words(farm), "demo", "--panorama"]) == 1
-    assert "--panorama tells of a plant of its own: leave the inventory out" in str(
-        capsys.readouterr().err
-    )
+    message = "--panorama tells of a plant of its own: leave the inventory out"
+    assert message in capsys.readouterr().err
 
 
 def test_the_plain_story_runs_on_it_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,13 +128,11 @@ def test_a_default_rule_of_the_firewall_itself_is_told(
     [
         (
             "panorama1",
-            "panorama1 selects no firewall: panorama1 is the Panorama of north-fw, south-fw, "
-            "jetty-fw",
+            "panorama1 is the Panorama of north-fw, south-fw, jetty-fw",
         ),
         (
             "panorama1:Tank-Farm",
-            "there is no host or group 'Tank-Farm': device group panorama1:Tank-Farm is chosen by "
-            "its firewalls",
+            "device group panorama1:Tank-Farm is chosen by its firewalls",
         ),
     ],
 )
@@ -170,7 +164,6 @@ def test_state_survives_with_what_was_pushed(
         assert run([*words(running), "plan", "--detailed-exitcode"]) == 0
         assert run([*words(running), "drift"]) == 0
         assert b"gauging-north" in running.panoramas["panorama1"].running()
-    assert parse(running.panoramas["panorama1"].running()) is not None
     capsys.readouterr()
 
 
@@ -190,3 +183,72 @@ def test_the_account_is_that_of_the_panorama(
         monkeypatch.setenv("SEGCTL_PASSWORD_PANORAMA1", "mock")
         assert run([*words_, "plan"]) == 0
         assert run([*words_, "drift"]) == 2, "firewalls are read with it, too"
+
+
+TWO_GROUPS = """\
+all:
+  vars: {ansible_network_os: panos, segctl_site: plant, segctl_commit_timeout: 30}
+  hosts: {panorama1: {}}
+  children:
+    plant:
+      hosts:
+        fw1:
+          segctl_device_group: A
+          segctl_zone_map: {above: {zone: ABOVE, interfaces: [ethernet1/1]}, one: {zone: ONE}}
+        fw2:
+          segctl_device_group: B
+          segctl_zone_map: {above: {zone: ABOVE, interfaces: [ethernet1/1]}, two: {zone: TWO}}
+      vars:
+        segctl_panorama: panorama1
+        segctl_zones:
+          above: {networks: [10.1.0.0/24]}
+          one: {networks: [10.2.1.0/24]}
+          two: {networks: [10.2.2.0/24]}
+        segctl_conduits:
+          down: &down
+            from: above
+            to: one
+            reason: polling
+            owner: automation
+            threat_prevention: none
+            flows: {poll: {protocols: {modbus: [read]}}}
+          down-too: {<<: *down, to: two}
+"""
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Generator[tuple[list[str], Fleet]]:
+    """Two device groups of one Panorama, and the arguments that lead to it."""
+    source = tmp_path / "hosts.yml"
+    source.write_text(TWO_GROUPS, encoding="utf-8")
+    with fleet(load([source], today=TODAY), TODAY, overlay=tmp_path / "mocks.yml") as running:
+        yield ["-i", str(source), "-i", str(running.overlay)], running
+
+
+def test_device_groups_of_one_panorama_take_turns(
+    two: tuple[list[str], Fleet], capsys: pytest.CaptureFixture[str]
+) -> None:
+    where, running = two
+    assert run([*where, "apply", "--auto-approve"]) == 0, capsys.readouterr()
+    assert run([*where, "plan", "--detailed-exitcode"]) == 0
+    assert run([*where, "drift"]) == 0
+    panorama = running.panoramas["panorama1"]
+    steps = [
+        "lock" if "-lock><add>" in one.cmd else "unlock"
+        for one in panorama.requests
+        if "<request><config-lock><" in one.cmd
+    ]
+    assert steps == ["lock", "unlock"] * 2
+
+
+def test_a_commit_lock_of_others_in_another_group_is_left_alone(
+    two: tuple[list[str], Fleet],
+) -> None:
+    where, running = two
+    panorama = running.panoramas["panorama1"]
+    now = panorama.device.now()
+    panorama.device.locks.take(Lock("commit", "B", "other", now, of="device-group"))
+    assert run([*where, "apply", "--auto-approve", "-l", "fw1"]) == 0
+    assert run([*where, "apply", "--auto-approve", "-l", "fw2"]) == 1
+    panorama.release_lock("commit", scope="B")
+    assert run([*where, "apply", "--auto-approve"]) == 0

@@ -49,7 +49,9 @@ def tell(telling: Telling, running: Fleet) -> None:
     telling.step("The next apply reaches it.", "apply", "--auto-approve")
     telling.step("Now all are in sync.", "drift")
     telling.say(f"\n# A contractor, on {PANORAMA}: {panorama.tamper()}")
-    telling.say(f"# An electrician, on {OVERRIDDEN} itself: lets interzone-default allow everything.")
+    telling.say(
+        f"# An electrician, on {OVERRIDDEN} itself: lets interzone-default allow everything."
+    )
     _override(running.mocks[OVERRIDDEN])
     telling.step(
         "Drift tells apart what differs in the group and what on a firewall.", "drift", expected=2
