@@ -252,3 +252,10 @@ def test_a_commit_lock_of_others_in_another_group_is_left_alone(
     assert run([*where, "apply", "--auto-approve", "-l", "fw2"]) == 1
     panorama.release_lock("commit", scope="B")
     assert run([*where, "apply", "--auto-approve"]) == 0
+
+
+def test_a_device_group_that_is_not_there_is_told(
+    farm: Fleet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*words(farm), "plan", "-e", "segctl_device_group=Nope"]) == 1
+    assert "there is no device group Nope, or it has no firewall" in capsys.readouterr().out
