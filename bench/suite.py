@@ -19,6 +19,7 @@ from bench import (
     inventory,
     judging,
     linting,
+    managed,
     nftables,
     ordering,
     permits,
@@ -48,6 +49,7 @@ CASES: Mapping[str, Callable[[bool], Case]] = {
     "lint": linting.linting,
     "prove": judging.proving,
     "query": judging.querying,
+    "panorama": managed.managed,
 }
 _PACKAGES = ("segctl", "lxml", "netmiko", "pan-os-python", "PyYAML", "ansible-core")
 

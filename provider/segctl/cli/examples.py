@@ -45,7 +45,7 @@ EXAMPLES = {
     "schema": ("segctl schema inventory", "segctl schema plan"),
     "mock": ("segctl mock serve --endpoints mocks.yml",),
     "mock serve": ("segctl mock serve --state mocks --endpoints mocks.yml",),
-    "demo": ("segctl demo",),
+    "demo": ("segctl demo", "segctl demo --panorama"),
     "explain": ("segctl explain", "segctl explain skips-level"),
     "version": ("segctl version", "segctl version --json"),
 }

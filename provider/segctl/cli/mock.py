@@ -149,13 +149,25 @@ def _until_stopped() -> None:
 
 
 @app.command(cls=Command, epilog=epilog("demo"))
-def demo(context: typer.Context) -> int:
+def demo(
+    context: typer.Context,
+    *,
+    panorama: Annotated[
+        bool,
+        typer.Option(
+            "--panorama",
+            help="Of firewalls behind a Panorama: a push that fails on one, drift, waves",
+        ),
+    ] = False,
+) -> int:
     """Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair."""
     from segctl.cli import run
     from segctl.operations.demo import story
 
     settings = settings_of(context)
-    return story(run, _tell, today(), settings.inventory or None)
+    if panorama and settings.inventory:
+        raise UsageError("--panorama tells of a plant of its own: leave the inventory out")
+    return story(run, _tell, today(), settings.inventory or None, panorama=panorama)
 
 
 def _tell(text: str) -> None:

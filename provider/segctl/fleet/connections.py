@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from segctl.inventory import VaultError, decrypt
-from segctl.inventory.loading import RECEIVERS, VIA
+from segctl.inventory.loading import MANAGER, RECEIVERS, VIA
 from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
@@ -85,7 +85,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         _check_address(host, address)
     password = connection.get("ansible_password")
     account = login(
-        host,
+        text(MANAGER) or host,
         user=text("ansible_user"),
         password=password if isinstance(password, Secret) else None,
         key_file=text("ansible_ssh_private_key_file"),

@@ -20,14 +20,14 @@ from segctl.fleet.tasks import (
     Applying,
     Asking,
     Planning,
-    apply_one,
+    apply_in_turn,
     ask_one,
     check_one,
     plan_one,
 )
 from segctl.fleet.workers import Workers, as_workers
+from segctl.inventory.loading import MANAGER
 from segctl.model.errors import LostWorkerError, Problem
-from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import provider
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from segctl.compiler.build import Desired
-    from segctl.planning.apply import Order
+    from segctl.planning.apply import Order, Outcome
     from segctl.providers.base import Author
 
 Result = TypeVar("Result")
@@ -162,23 +162,35 @@ def apply_plans(
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Once `brake` is eased, no further device is started; once pressed, running devices revert, too.
-    `report` is called with every step of every device, and an empty step when it is done; `ended`
-    once for each device, as soon as it is known what became of it.
+    Device groups of one manager take turns there: they share its account and its saved
+    configuration. Once `brake` is eased, no further device is started; once pressed, running
+    devices revert, too. `report` is called with every step of every device, and an empty step
+    when it is done; `ended` once for each device, as soon as its turn is over.
     """
-    told: dict[int, Outcome] = {}
-
-    def outcome(index: int, result: Outcome | BaseException) -> Outcome:
-        if index not in told:
-            name = plans[index].name
-            told[index] = result if isinstance(result, Outcome) else failed(name, result)
-            ended(told[index])
-        return told[index]
-
     with as_workers(executor, forks) as workers:
-        items = _applying(plans, connections, workers, order)
-        results = run_all(apply_one, items, workers, brake, report, done=outcome)
-    return tuple(outcome(index, result) for index, result in enumerate(results))
+        turns = _turns(_applying(plans, connections, workers, order))
+        told: dict[str, Outcome] = {}
+
+        def outcomes(index: int, result: Sequence[Outcome] | BaseException) -> None:
+            for at, item in enumerate(turns[index]):
+                if item.device not in told:
+                    lost = isinstance(result, BaseException)
+                    told[item.device] = failed(item.device, result) if lost else result[at]
+                    ended(told[item.device])
+
+        results = run_all(apply_in_turn, turns, workers, brake, report, done=outcomes)
+        for index, result in enumerate(results):
+            outcomes(index, result)
+    return tuple(told[plan.name] for plan in plans)
+
+
+def _turns(items: Iterable[Applying]) -> list[tuple[Applying, ...]]:
+    """Return the work that is done one after the other: that of each manager, or of a device."""
+    found: dict[tuple[bool, str], list[Applying]] = {}
+    for item in items:
+        manager = str(item.connection.get(MANAGER) or "")
+        found.setdefault((bool(manager), manager or item.device), []).append(item)
+    return [tuple(one) for one in found.values()]
 
 
 def check_plans(

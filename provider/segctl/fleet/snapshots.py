@@ -119,6 +119,8 @@ def _offline(
 def fitting(device: Device, snapshots: Mapping[str, Snapshot]) -> Snapshot:
     """Return a device's snapshot, if it fits the device in the inventory."""
     found = snapshots.get(device.name)
+    if found is None and device.members:
+        raise SnapshotError("device groups have no snapshots: plan it without --offline")
     if found is None:
         raise SnapshotError(f"it has no snapshot: segctl snapshot {device.name} takes one")
     if (found.platform, found.scope) != (device.platform, str(device.scope)):

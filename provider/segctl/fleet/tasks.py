@@ -198,6 +198,13 @@ def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome
         link.tell(item.device, "")
 
 
+def apply_in_turn(
+    items: Sequence[Applying], link: Link, compute: Compute = IN_TURN
+) -> tuple[Outcome, ...]:
+    """Apply plans one after the other; return their outcomes."""
+    return tuple(apply_one(item, link, compute) for item in items)
+
+
 def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Outcome:
     told("connecting")
     plan = item.plan

@@ -73,6 +73,8 @@ _LATER: Final = frozenset(
 RECEIVERS: Final = "segctl_receivers"
 #: The key of a managed firewall's connection that holds the part of its manager it is in.
 VIA: Final = "segctl_via"
+#: The key of both that holds the name of their manager, whose account they use.
+MANAGER: Final = "segctl_manager"
 #: Among a firewall's connection variables: those of the other members of its pair, by host.
 MEMBERS: Final = "segctl_members"
 _NOTHING: Final = ((), False, "", DEFAULT_SCOPE)
@@ -158,17 +160,30 @@ def _refuse_nothing(loaded: Loaded, limit: str | None) -> None:
 def _unmatched(loaded: Loaded, patterns: Sequence[str], hosts: Sequence[str]) -> Problem | None:
     """Return what is wrong with patterns that name what nothing has, or match no firewall."""
     names = [device.name for device in loaded.site.devices]
+    groups = {one.group.name: group_name(one) for one in loaded.site.devices if one.group}
     if unknown := unmatched(loaded.inventory, patterns):
         message = f"there is no host or group {', '.join(map(repr, unknown))}"
+        for name in unknown:
+            if name in groups:
+                message += f": device group {groups[name]} is chosen by its firewalls"
     elif not set(names) & set(hosts):
         message = f"{', '.join(patterns)} selects no firewall"
         for device in loaded.site.devices:
             if device.ha_peer in hosts:
                 message += f": {device.ha_peer} is the peer of {device.name}"
+        for manager in dict.fromkeys(one.manager for one in loaded.site.devices):
+            if manager in hosts:
+                managed = [one.name for one in loaded.site.devices if one.manager == manager]
+                message += f": {manager} is the Panorama of {_shortened(managed)}"
     else:
         return None
-    hint = f"the firewalls are {', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
+    hint = f"the firewalls are {_shortened(names)}"
     return Problem(message=message, file="--limit", hint=hint)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    """Return the first names of a list."""
+    return f"{', '.join(names[:8])}{' …' if len(names) > 8 else ''}"
 
 
 def of_play(
@@ -215,8 +230,11 @@ def _loaded(
     connections, unopened, astray = _connections(inventory, site)
     peers = {device.name: device.ha_peer for device in site.devices if device.ha_peer}
     chosen = (*hosts, *(peers[name] for name in hosts if name in peers))
-    members = [*(device.name for device in site.devices), *peers.values()]
-    astray += not_mocked(inventory, members, chosen)
+    managers = {one.name: one.manager for one in site.devices if one.manager in inventory.hosts}
+    chosen = (*chosen, *(managers[name] for name in chosen if name in managers))
+    members = [device.name for device in site.devices if device.name not in managers]
+    reached = (*members, *peers.values(), *dict.fromkeys(managers.values()))
+    astray += not_mocked(inventory, list(reached), chosen)
     problems = (*survey.problems, *astray)
     if fitting is not None:
         problems = (*problems, *_following(survey, inventory, problems, today, fitting))
@@ -367,7 +385,8 @@ def _groups(
     for device in site.devices:
         if not device.group:
             continue
-        manager, own = connections.get(device.manager, {}), connections[device.name]
+        own = connections[device.name]
+        manager = {**connections.get(device.manager, {}), MANAGER: device.manager}
         both = list(_rows(device, own, asked=device.name in hosts))
         rows.setdefault(group_name(device), []).extend(both)
         found[group_name(device)] = {**manager, RECEIVERS: rows[group_name(device)]}

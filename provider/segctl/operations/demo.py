@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
-from contextlib import chdir, contextmanager
-from dataclasses import replace
+from contextlib import chdir, contextmanager, suppress
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import segctl
 from segctl.compiler.build import compile_site
 from segctl.compiler.naming import schedule_name
 from segctl.inventory import load
-from segctl.inventory.loading import MEMBERS, ways_of
+from segctl.inventory.loading import MANAGER, MEMBERS, RECEIVERS, VIA, ways_of
 from segctl.system.storage import temporary_folder
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.inventory import Loaded
+    from segctl.model.site import Device
     from segctl_mocks import Fleet, HostSpec
 
 USER, PASSWORD = "segctl", "mock"  # of mocks on loopback
@@ -50,7 +52,8 @@ def fleet(
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
-    The peer of a pair has a mock of its own, which the first one synchronizes with.
+    The peer of a pair has a mock of its own, which the first one synchronizes with. So has the
+    Panorama of managed firewalls, with their device groups, and templates with their zones.
 
     Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
     without one is served none. A firewall of `configs` holds that configuration instead, as others
@@ -66,10 +69,11 @@ def fleet(
     mocked = installed()
     compiled = compile_site(loaded.site, today)
     specs = {
-        name: _spec(desired, loaded.connections.get(name, {}))
+        name: _spec(desired, loaded)
         for name, desired in compiled.items()
         if desired.device.platform in mocked
     }
+    specs |= _managers(loaded, specs)
     nowhere = [name for name in compiled if name not in specs]
     for name, config in (configs or {}).items():
         one = _served(specs, name)
@@ -99,8 +103,9 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
 
     for device in loaded.site.devices:
         own = dict(loaded.connections.get(device.name, {}))
-        ways = {device.name: own, **ways_of(own)}
-        own.pop(MEMBERS, None)
+        ways = {device.manager or device.name: own, **ways_of(own)}
+        for name in (MANAGER, MEMBERS, RECEIVERS, VIA):
+            own.pop(name, None)
         for name, way in ways.items():
             entry = running.entries.get(name)
             if entry is None:
@@ -154,11 +159,28 @@ def _password(connection: Mapping[str, object]) -> str:
     return password.reveal() if isinstance(password, Secret) else PASSWORD
 
 
-def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
+def _managers(loaded: Loaded, specs: Mapping[str, HostSpec]) -> dict[str, HostSpec]:
+    """Return the Panoramas of managed firewalls, in the order in which they are first named."""
+    from segctl_mocks import HostSpec
+
+    found: dict[str, HostSpec] = {}
+    for name in dict.fromkeys(spec.panorama for spec in specs.values() if spec.panorama):
+        connection = loaded.connections.get(name, {})
+        found[name] = HostSpec(
+            user=_user(connection),
+            password=_password(connection),
+            serial=_serial(name),
+            manages=tuple(host for host, spec in specs.items() if spec.panorama == name),
+        )
+    return found
+
+
+def _spec(desired: Desired, loaded: Loaded) -> HostSpec:
     """Return the host a firewall's inventory expects: its account, interfaces and zones."""
     from segctl_mocks import HostSpec
 
     device = desired.device
+    connection = loaded.connections.get(device.name, {})
     own = {schedule.name for schedule in device.schedules}
     used = {rule.schedule for rule in desired.policy.rules if rule.schedule}
     return HostSpec(
@@ -166,7 +188,10 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
         user=_user(connection),
         password=_password(connection),
         vsys=device.scope.name,
-        serial=_serial(device.name),
+        serial=device.serial or _serial(device.name),
+        ip_address=_address(loaded, device),
+        panorama=device.manager,
+        device_group=device.group.name if device.group else "",
         zones={zone.name: zone.interfaces for zone in desired.bindings},
         profile_groups=sorted({profile for _, profile in device.threat_profiles}),
         log_forwarding=[device.log_forwarding] if device.log_forwarding else [],
@@ -175,21 +200,42 @@ def _spec(desired: Desired, connection: Mapping[str, object]) -> HostSpec:
     )
 
 
+def _address(loaded: Loaded, device: Device) -> str:
+    """Return the address by which its Panorama knows a firewall: the one the inventory has.
+
+    Where it has none, one of its own: by that of the mocks it could be any of them.
+    """
+    rows = cast("list[dict[str, str]]", loaded.connections[device.name].get(RECEIVERS) or ())
+    for row in rows:
+        with suppress(ValueError):
+            return str(ip_address(row["host"]))
+        number = zlib.crc32(device.name.encode()) % 2**17
+        return str(ip_address("198.18.0.0") + number)  # RFC 2544: addresses for tests
+    return "127.0.0.1"
+
+
 def story(
     run: Callable[[Sequence[str]], int],
     say: Callable[[str], None],
     today: date,
     sources: Sequence[Path] | None = None,
+    *,
+    panorama: bool = False,
 ) -> int:
     """Plan, apply, change a rule by hand, find the drift, repair it; return 0 when all fits.
 
+    With `panorama` the story is that of firewalls behind one, on a plant of its own.
+
     `run` runs a command line and returns its exit status; `say` writes lines between its outputs.
     """
+    from segctl.operations import demo_panorama
+
     given = [path.resolve() for path in sources or ()]
     with temporary_folder("segctl-demo-") as folder, chdir(folder):
         if not given:
             shutil.copytree(example_inventory(), "inventory")
-        paths = given or [Path("inventory", PLANT)]
+        plant = demo_panorama.PLANT if panorama else PLANT
+        paths = given or [Path("inventory", plant)]
         loaded = load(paths, limit=None, today=today)
         with fleet(loaded, today, overlay=Path("mocks.yml")) as running:
             where = [word for path in (*paths, "mocks.yml") for word in ("-i", str(path))]
@@ -197,11 +243,13 @@ def story(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
             say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            telling = Telling(run=run, say=say, where=where)
             with (
                 _instead("SEGCTL_HISTORY", folder / "history.db"),
                 _instead("SEGCTL_JOURNAL", folder / "journal.jsonl"),
             ):
-                return _tell(run, say, where, running)
+                (demo_panorama.tell if panorama else _tell)(telling, running)
+            return telling.end()
 
 
 @contextmanager
@@ -217,63 +265,56 @@ def _instead(name: str, file: Path) -> Generator[None]:
             os.environ[name] = before
 
 
-def _tell(
-    run: Callable[[Sequence[str]], int],
-    say: Callable[[str], None],
-    where: Sequence[str],
-    running: Fleet,
-) -> int:
-    steps: list[tuple[str, list[str], int]] = [
-        ("The inventory is checked without any device.", ["validate"], 0),
-        (
-            "The plan: what the firewalls lack, in brief (without --brief: every field).",
-            ["plan", "--brief", "-o", "plan.json"],
-            0,
-        ),
-        ("Exactly that plan is applied, read back, and kept.", ["apply", "plan.json"], 0),
-        ("Planning again finds nothing to do.", ["plan", "--detailed-exitcode"], 0),
-    ]
-    wrong = sum(
-        _step(run, say, where, title, command, expected=expected)
-        for title, command, expected in steps
-    )
-    changed = dict(_tamper(running))
-    deeds = (f"# A contractor, on {host}: {what}" for host, what in changed.items())
-    say("\n" + "\n".join(deeds))
-    steps = [
-        ("Drift finds it, and who did it where the device tells.", ["drift"], 2),
-        ("Apply repairs it.", ["apply", "--auto-approve", "-l", ":".join(changed)], 0),
-        ("And the plant is in sync again.", ["drift"], 0),
-    ]
-    wrong += sum(
-        _step(run, say, where, title, command, expected=expected)
-        for title, command, expected in steps
-    )
-    say("\n# Done." if not wrong else f"\n# {wrong} steps did not end as they should.")
-    return 1 if wrong else 0
+@dataclass(slots=True, kw_only=True)
+class Telling:
+    """A story as it is told; `wrong` counts the commands that did not end as they should."""
+
+    run: Callable[[Sequence[str]], int]
+    say: Callable[[str], None]
+    where: Sequence[str]
+    wrong: int = 0
+
+    def step(self, title: str, *command: str, expected: int = 0) -> None:
+        """Say what comes, run a command, and judge its exit status."""
+        self.say(f"\n# {title}\n$ segctl {' '.join(command)}")
+        code = self.run([*self.where, *command])
+        if code != expected:
+            self.wrong += 1
+            self.say(f"\n# segctl {command[0]} ended with {code} instead of {expected}")
+
+    def end(self) -> int:
+        """Say how it went; return the exit status."""
+        wrong = self.wrong
+        self.say("\n# Done." if not wrong else f"\n# {wrong} steps did not end as they should.")
+        return 1 if wrong else 0
 
 
-def _step(
-    run: Callable[[Sequence[str]], int],
-    say: Callable[[str], None],
-    where: Sequence[str],
-    title: str,
-    command: Sequence[str],
-    *,
-    expected: int,
-) -> bool:
-    say(f"\n# {title}\n$ segctl {' '.join(command)}")
-    code = run([*where, *command])
-    if code != expected:
-        say(f"\n# segctl {command[0]} ended with {code} instead of {expected}")
-    return code != expected
+def _tell(telling: Telling, running: Fleet) -> None:
+    telling.step("The inventory is checked without any device.", "validate")
+    telling.step(
+        "The plan: what the firewalls lack, in brief (without --brief: every field).",
+        *("plan", "--brief", "-o", "plan.json"),
+    )
+    telling.step("Exactly that plan is applied, read back, and kept.", "apply", "plan.json")
+    telling.step("Planning again finds nothing to do.", "plan", "--detailed-exitcode")
+    changed: list[str] = []
+    for host, what in _tamper(running):
+        telling.say(f"\n# A contractor, on {host}: {what}")
+        changed += running.specs[host].manages or [host]
+    telling.step("Drift finds it, and who did it where the device tells.", "drift", expected=2)
+    telling.step("Apply repairs it.", "apply", "--auto-approve", "-l", ":".join(changed))
+    telling.step("And the plant is in sync again.", "drift")
 
 
 def _tamper(running: Fleet) -> Iterator[tuple[str, str]]:
-    """Change the first firewall of each platform as another administrator would; say what."""
-    first: dict[str, str] = {}
+    """Change the first device of each kind as another administrator would; say what.
+
+    Firewalls behind a Panorama are changed there.
+    """
+    first: dict[tuple[str, bool], str] = {}
     for name, spec in running.specs.items():
-        first.setdefault(spec.platform, name)
+        if not spec.panorama:
+            first.setdefault((spec.platform, bool(spec.manages)), name)
     for name in first.values():
         if what := running.everything[name].tamper():
             yield name, what

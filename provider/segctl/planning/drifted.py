@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from segctl.compiler.build import with_closing
 from segctl.model.errors import PlanError, Problem, SegctlError, UnsupportedError
-from segctl.model.policy import Policy
+from segctl.model.policy import DefaultRule, Policy
 from segctl.model.site import Position
 from segctl.planning import findings
 from segctl.planning.content import updated
@@ -118,9 +118,14 @@ def drift_managed(desired: Desired, live: Live, provider: Provider) -> DevicePla
 
 
 def _local(live: Live) -> Iterator[Unmanaged]:
-    """Yield the firewall's own rules: they stand after what was pushed before them."""
+    """Yield the firewall's own rules, which stand after the pushed ones, and default rules.
+
+    A default rule of its own counts there instead of the pushed one.
+    """
     for rule in live.others.rules:
         yield Unmanaged(name=rule.name, action=rule.action, above=False, disabled=rule.disabled)
+    for default in live.policy[DefaultRule]:
+        yield Unmanaged(name=default.name, action=default.action, above=False)
 
 
 def _refused(device: Device, error: SegctlError) -> Problem:

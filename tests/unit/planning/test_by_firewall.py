@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from segctl.planning.meaning import Meaning
 
-MEMBERS = {"fw1": ("1",), "fw2": ("2",)}
+MEMBERS = {"fw1": ("007",), "fw2": ("008",), "fw3": ("009",)}
 
 
 def rule(name: str, *, on: Sequence[str] = (), action: Any = "allow", **values: Any) -> Rule:

@@ -63,12 +63,15 @@ class DeviceResult:
                 held[name] = one
         for name in hosts:
             found = held.get(name)
+            if found is None:
+                yield replace(self, device=name, members=())
+                continue
             yield replace(
                 self,
                 device=name,
-                status=self.status if found is None else found.status,
-                code=self.code if found is None else found.code,
-                message=self.message if found is None else found.message,
+                status=found.status,
+                code=found.code,
+                message=found.message or ("pushed" if found.status == "applied" else ""),
                 members=(),
             )
 

@@ -129,7 +129,13 @@ def matched(
     for member in members:
         meant = [one for one in managed if _is(member, one)]
         if len(meant) != 1:
-            held = ", ".join(f"{one.hostname or '?'} ({one.place})" for one in managed) or "none"
+            if not managed:
+                raise ParseError(
+                    manager,
+                    f"there is no device group {group}, or it has no firewall: correct "
+                    f"segctl_device_group of {member.name}, or add the firewall there",
+                )
+            held = ", ".join(f"{one.hostname or '?'} ({one.place})" for one in managed)
             what = "is not in" if not meant else "could be more than one firewall of"
             raise ParseError(
                 manager,
