@@ -22,6 +22,8 @@ from segctl.transports.lock_owner import this_run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from support.cells import Cells
+
 TLS = "plant.replication.tls"
 ASKED = "segctl_audit_comments: true\nsegctl_zone_map:"
 TICKET = "    owner: automation\n"
@@ -422,6 +424,26 @@ def test_a_refused_comment_is_said_and_the_policy_is_live_all_the_same(plant: Pl
     assert (one["outcome"], one["audit_comments"]) == ("applied", 0)
     assert "no audit comment" in one["notes"][0]
     assert plant("drift", "-l", "fw1").code == 0
+
+
+def test_a_platform_without_audit_comments_says_so(mixed: Cells) -> None:
+    done = mixed("plan", "--json", "-e", '{"segctl_audit_comments": true}')
+    said = {
+        device["name"]: [one for one in device["findings"] if "audit comments" in one["message"]]
+        for device in done.json["devices"]
+    }
+    assert {name: [one["severity"] for one in found] for name, found in said.items()} == {
+        "fw1": [],
+        "fw2": [],
+        "gw3": ["note"],
+        "gw4": ["note"],
+    }
+    assert [device.get("audit_comments", False) for device in done.json["devices"]] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_no_secret_is_on_record(applied: Plant, journal: Path) -> None:

@@ -111,6 +111,7 @@ def test_an_end_that_is_not_known_is_told_and_never_passed_over(
             replace(known, host="managed.example"),
             replace(known, host="127.0.0.1", sources=()),
             replace(known, sources=("192.0.2.1",)),
+            replace(known, service=""),
         ):
             (found,) = guard([made], site_of(packet), {"managed": less})
             assert any(one.subject == WAY for one in found.findings)

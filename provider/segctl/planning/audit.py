@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 #: The variable with the path of the journal, and the file's name in the state folder.
 PLACE: Final = "SEGCTL_JOURNAL"
 FILE: Final = "journal.jsonl"
-#: Bytes of a commit's description that are left beside what finds its run again (PAN-OS: 512).
+#: Bytes that are left in a device's record of a change beside what finds its run again.
 NOTE_MOST: Final = 352
-#: Characters of an audit comment (PAN-OS XML API: at most 256).
+#: Bytes of an audit comment.
 COMMENT_MOST: Final = 256
 _TEXT_MOST: Final = 500
 _SHORT: Final = 12

@@ -199,7 +199,8 @@ def _uncommented(device: Device, provider: Provider) -> Iterator[Problem]:
         yield Problem(
             message=f"{provider.capabilities.title or device.platform} keeps no audit comments of "
             "rules: none is written",
-            hint="segctl history has who applied what; set segctl_audit_comments for PAN-OS only",
+            hint="segctl history has who applied what; set segctl_audit_comments where "
+            "devices keep them",
             severity="note",
         )
 

@@ -112,7 +112,7 @@ def _own_ways(device: str, connection: Connection, management: Management | None
             need=OWN,
             sources=sources,
             destinations=destinations,
-            services=(connection.service,),
+            services=(connection.service,) if connection.service else (),
             zone=zone,
         )
 
