@@ -96,7 +96,7 @@ class ServedDevice(Generic[D]):
 
     def join(self, other: Self) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
-        self._lock = self.device.lock = other.exclusive()
+        self.device.lock = other.exclusive()
 
     def exclusive(self) -> threading.RLock:
         """Return what one holds so that no request is answered meanwhile."""

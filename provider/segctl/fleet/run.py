@@ -164,9 +164,10 @@ def apply_plans(
         results = run_all(apply_in_turn, turns, workers, brake, report)
     found: dict[str, Outcome] = {}
     for items, result in zip(turns, results, strict=True):
-        for at, item in enumerate(items):
-            lost = isinstance(result, BaseException)
-            found[item.device] = failed(item.device, result) if lost else result[at]
+        if isinstance(result, BaseException):
+            found |= {item.device: failed(item.device, result) for item in items}
+        else:
+            found |= {one.device: one for one in result}
     return tuple(found[plan.name] for plan in plans)
 
 

@@ -375,7 +375,8 @@ def _groups(
         if not device.group:
             continue
         own = connections[device.name]
-        manager = {**connections.get(device.manager, {}), MANAGER: device.manager}
+        manager: dict[str, object] = {**connections.get(device.manager, {})}
+        manager[MANAGER] = device.manager
         row: dict[str, object] = {
             "name": device.name,
             "host": str(own.get("ansible_host") or device.name),
