@@ -1,7 +1,8 @@
 """Serve the Panorama of a managed plant and count its requests, as JSON; driven by standard input.
 
-A line ``count`` asks for the requests since the last one, ``edit NAME`` changes a rule as another
-administrator does. It ends with standard input.
+A line ``count`` asks for the requests since the last one, ``edit XPATH`` changes a rule as another
+administrator does, ``away`` and ``back`` let all firewalls lose and find their connection. It ends
+with standard input.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ if __name__ == "__main__":
             if word == "edit":
                 everything = "<application><member>any</member></application>"
                 panorama.edit("edit", xpath, everything, admin="other", commit=True)
+            for serial in panorama.firewalls:
+                if word == "away":
+                    panorama.disconnect(serial)
+                elif word == "back":
+                    panorama.reconnect(serial)
             now = panorama.requests
             print(json.dumps(_counted(now[seen:])), flush=True)
             seen = len(now)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from segctl.analysis.compare import compare
-from segctl.analysis.effective import permitted
+from segctl.analysis.effective import Chain, permitted
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     NOTHING,
@@ -186,16 +186,20 @@ def _doubtful(
     if not packets:
         return
     surely = permitted(wanted, packets).sure
+    chain = Chain.of(held)
+    unlike = {(match.rule, match.allows) for match in _unlike(chain, wanted)}
     for part, allows in ((packets - surely, True), (packets & surely, False)):
         rest, told = part, False
-        for match in _unlike(held, wanted):
+        for match in (chain[at] for at in chain.reach.matches(part)):
+            if match.allows is allows and (match.rule, allows) in unlike:
+                reached = rest & match.can
+                if reached and (allows or reached & (match.can - match.sure)):
+                    reasons = match.why or why
+                    yield _Part(key=(match.rule, "cannot tell", False), packets=reached, why=reasons)
+                    told = True
+            rest = rest - match.sure
             if not rest:
                 break
-            reached = rest & match.can if match.allows is allows else NOTHING
-            if reached and (allows or reached & (match.can - match.sure)):
-                reasons = match.why or why
-                yield _Part(key=(match.rule, "cannot tell", False), packets=reached, why=reasons)
-                rest, told = rest - match.sure, True
         if part and not told:
             yield from _undecided(wanted, held, part, why)
 

@@ -386,7 +386,8 @@ def _groups(
         if not device.group:
             continue
         own = connections[device.name]
-        manager = {**connections.get(device.manager, {}), MANAGER: device.manager}
+        manager: dict[str, object] = {**connections.get(device.manager, {})}
+        manager[MANAGER] = device.manager
         both = list(_rows(device, own, asked=device.name in hosts))
         rows.setdefault(group_name(device), []).extend(both)
         found[group_name(device)] = {**manager, RECEIVERS: rows[group_name(device)]}
