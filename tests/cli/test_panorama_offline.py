@@ -1,4 +1,4 @@
-"""Snapshots of managed firewalls and their device group say what the devices would, and no secret."""
+"""Snapshots of managed firewalls and their group say what the devices would, and no secret."""
 
 from __future__ import annotations
 
