@@ -74,7 +74,12 @@ def import_group(
     linted = lint_live(live, provider, reading(provider, live))
     suggested = suggest(whole, managed, provider, remarks_of(linted))
     firewalls, strange = _firewalls(
-        whole, views, group=group, managed=managed, seen=seen, suggested=suggested
+        whole,
+        views,
+        group=replace(group, position=position_of(live)),
+        managed=managed,
+        seen=seen,
+        suggested=suggested,
     )
     made = Site(
         zones=suggested.zones,
@@ -197,7 +202,7 @@ def _firewalls(
             replace(
                 one,
                 zones=bindings,
-                position=position_of(whole),
+                position=group.position,
                 threat_profiles=seen[one.name].profiles,
                 log_forwarding=forwarding if is_word(forwarding) else "",
                 schedules=suggested.schedules,
