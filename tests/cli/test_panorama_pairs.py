@@ -93,3 +93,12 @@ def test_a_wave_of_a_pair_fails_with_its_worse_member(paired: Plant) -> None:
     done = paired.json("apply", "-p", "play.yml", "--auto-approve", code=1)
     (first, *_) = done["plays"][0]["waves"]
     assert [(one["device"], one["status"]) for one in first["devices"]] == [("fw1", "failed")]
+
+
+def test_a_pair_comes_back_from_an_import(paired: Plant) -> None:
+    paired("apply", "--auto-approve")
+    paired("import", "fw1")
+    paired.inventory = "imported/fw1"
+    assert "No changes" in paired("plan", "-e", "ansible_password=secret")
+    peer = paired.mocks.folder / "imported" / "fw1" / "host_vars" / "fw1b.yml"
+    assert PEER["fw1b"] in peer.read_text(encoding="utf-8")

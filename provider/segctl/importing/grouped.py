@@ -197,7 +197,8 @@ def _firewalls(
         attached += tuple(pair for pair in beside if pair[1] in names)
         bindings, odd = bindings_of(views[one.name], attached, managed.site)
         strange |= dict.fromkeys(odd)
-        serial, _, part = whole.members.get(one.name, ("",))[0].partition("/")
+        place, *peers = whole.members.get(one.name, ("",))
+        serial, _, part = place.partition("/")
         firewalls.append(
             replace(
                 one,
@@ -208,6 +209,7 @@ def _firewalls(
                 schedules=suggested.schedules,
                 default_rules=default_rules(whole, forwarding),
                 serial=serial or one.serial,
+                peer_serial=peers[0].partition("/")[0] if peers else one.peer_serial,
                 scope=replace(one.scope, name=part) if part else one.scope,
                 unmanaged="report",
                 manage_zones=False,
