@@ -65,3 +65,12 @@ def behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     with managed(tmp_path) as mocks:
         yield Behind(mocks)
+
+
+@pytest.fixture
+def paired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
+    """As `behind`, and the first firewall is a pair."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    with managed(tmp_path, pair=True) as mocks:
+        yield Behind(mocks)

@@ -61,7 +61,9 @@ def test_a_group_comes_back_without_duplicates(behind: Plant, *, shared_zones: b
 
 def test_rules_of_others_are_suggested_and_what_cannot_be_said_is_listed(behind: Plant) -> None:
     panorama = behind.mocks.panorama
-    panorama.edit("set", RULES, rule("theirs", enter="SUPV", leave="CELL1"), admin="other")
+    first = f'<target><devices><entry name="{SERIALS["fw1"]}"/></devices></target>'
+    theirs = rule("theirs", enter="SUPV", leave="CELL1", more=first)
+    panorama.edit("set", RULES, theirs, admin="other")
     by_tag = "<target><tags><member>plant</member></tags></target>"
     strange = rule("tagged", enter="SUPV", leave="CELL2", more=by_tag)
     panorama.edit("set", RULES, strange, admin="other", commit=True)

@@ -20,6 +20,8 @@ USER, PASSWORD = "segctl", "secret"
 GROUP = f"{DEVICE}/device-group/entry[@name='OT']"
 RULES = f"{GROUP}/pre-rulebase/security/rules"
 SERIALS = {"fw1": FIRST, "fw2": SECOND}
+#: The other member of the pair that `fw1` is, where it is one.
+PEER = {"fw1b": "007000000003"}
 #: How a firewall names its Panorama.
 SERVER = (
     "<panorama><local-panorama><panorama-server>192.0.2.250</panorama-server></local-panorama>"
@@ -83,7 +85,8 @@ class Managed:
 def firewall(name: str, zones: Iterable[str], **more: object) -> PanosMock:
     """Return a firewall with its zones."""
     users = {"admin": "pw", USER: PASSWORD}
-    mock = PanosMock(name, serial=SERIALS[name], users=users, job_seconds=0.0, **more)  # type: ignore[arg-type] # settings by name
+    serial = {**SERIALS, **PEER}[name]
+    mock = PanosMock(name, serial=serial, users=users, job_seconds=0.0, **more)  # type: ignore[arg-type] # settings by name
     mock.edit("set", f"{DEVICE}/network/interface/ethernet", PORTS, admin="admin")
     mock.edit("set", f"{VSYS}/import/network/interface", IMPORTS, admin="admin", commit=True)
     text = "".join(
@@ -124,10 +127,15 @@ def templates(panorama: PanoramaMock, *layers: str, own: Mapping[str, str] | Non
     panorama.edit("set", f"{DEVICE}/template-stack", entry, admin="admin", commit=True)
 
 
-def system(*zones: str) -> str:
-    """Return the content of a template whose virtual system has these zones."""
+def system(*zones: str, ports: Iterable[str] = ()) -> str:
+    """Return the content of a template whose virtual system has these zones, and its ports."""
+    entries = "".join(f'<entry name="{port}"><layer3/></entry>' for port in ports)
+    network = f"<network><interface><ethernet>{entries}</ethernet></interface></network>"
     held = f'<vsys><entry name="vsys1"><zone>{"".join(zones)}</zone></entry></vsys>'
-    return f'<config><devices><entry name="localhost.localdomain">{held}</entry></devices></config>'
+    inner = (network if entries else "") + held
+    return (
+        f'<config><devices><entry name="localhost.localdomain">{inner}</entry></devices></config>'
+    )
 
 
 #: What a template holds that gives all firewalls the zones of all.
@@ -135,12 +143,25 @@ ALL_ZONES = system(zone("SUPV"), zone("CELL1"), zone("CELL2"))
 
 
 @contextmanager
-def managed(folder: Path, *, inventory: str = INVENTORY) -> Generator[Managed]:
-    """Serve a Panorama with the device group OT, and write the inventory of its plant."""
-    firewalls = {name: firewall(name, zones) for name, zones in ZONES.items()}
+def managed(folder: Path, *, inventory: str = INVENTORY, pair: bool = False) -> Generator[Managed]:
+    """Serve a Panorama with the device group OT, and write the inventory of its plant.
+
+    With `pair`, the first firewall has a peer, which is passive.
+    """
+    serials = {**SERIALS, **(PEER if pair else {})}
+    ha = {"fw1": "active", "fw1b": "passive"} if pair else {}
+    firewalls = {
+        name: firewall(name, ZONES[name[:3]], **({"ha": ha[name]} if name in ha else {}))
+        for name in serials
+    }
+    if pair:
+        own = "        fw1:\n"
+        assert own in inventory
+        with_peer = f"        fw1b:\n{own}          segctl_ha_peer: fw1b\n"
+        inventory = inventory.replace(own, with_peer)
     users = {"admin": "pw", USER: PASSWORD, "other": "pw"}
     panorama = PanoramaMock(firewalls=firewalls.values(), users=users, job_seconds=0.0)
-    devices = "".join(f'<entry name="{serial}"/>' for serial in SERIALS.values())
+    devices = "".join(f'<entry name="{serial}"/>' for serial in serials.values())
     entry = f'<entry name="OT"><devices>{devices}</devices></entry>'
     panorama.edit("set", f"{DEVICE}/device-group", entry, admin="admin", commit=True)
     with panorama:

@@ -152,12 +152,14 @@ def _common(
 def _rules(members: Sequence[Desired], problems: list[Problem]) -> tuple[DeclaredRule, ...]:
     """Return the rules of all firewalls, so that each finds its own in its own order.
 
-    The rules that close our block come last: the firewalls' own rules may follow it.
+    The rules that close our block come last: the firewalls' own rules may follow it. A firewall
+    for which nothing is permitted, and whose unmatched traffic is left as it is, closes nothing.
     """
     owners: dict[DeclaredRule, list[str]] = {}
     chains: list[list[DeclaredRule]] = []
     for desired in members:
-        closing = () if desired.closing is None else (desired.closing,)
+        idle = not desired.policy.rules and desired.device.default_rules == "leave"
+        closing = () if idle or desired.closing is None else (desired.closing,)
         chain = [*desired.policy.rules, *closing]
         chains.append(chain)
         for rule in chain:

@@ -45,6 +45,14 @@ def group_files(
     name = group_called(first)
     group = _group(site_id, firewalls)
     own = {f"host_vars/{one.name}.yml": _host_vars(one, site_id) for one in firewalls}
+    own |= {
+        f"host_vars/{one.ha_peer}.yml": [
+            f"# The peer of {one.name}.",
+            entry(0, "segctl_serial", one.peer_serial),
+        ]
+        for one in firewalls
+        if one.ha_peer and one.peer_serial
+    }
     return joined(
         {
             "hosts.yml": _hosts(firewalls, group, connections),
@@ -58,7 +66,7 @@ def group_files(
 
 def _group(site: str, firewalls: Sequence[Device]) -> str:
     """Return a name for the group of these hosts which none of them has."""
-    hosts = {firewalls[0].manager, *(one.name for one in firewalls)}
+    hosts = {firewalls[0].manager, *_names(firewalls)}
     taken = next((host for host in hosts if group_name(site, host) != group_name(site, "")), "")
     return group_name(site, taken)
 
@@ -76,17 +84,23 @@ def _hosts(
         f"    {scalar(group)}:",
         "      hosts:",
     ]
-    for one in firewalls:
-        held = connections.get(one.name, {})
+    for host in _names(firewalls):
+        held = connections.get(host, {})
         own = {name: held[name] for name in _OWN if name in held}
-        lines += mapping(8, one.name, reached(10, own))
+        lines += mapping(8, host, reached(10, own))
     return lines
+
+
+def _names(firewalls: Iterable[Device]) -> list[str]:
+    """Return the hosts that the firewalls are: a pair is two."""
+    return [name for one in firewalls for name in (one.name, one.ha_peer) if name]
 
 
 def _host_vars(device: Device, site: str) -> list[str]:
     return [
         *zone_map(device, site),
         "",
+        *([entry(0, "segctl_ha_peer", device.ha_peer)] if device.ha_peer else []),
         *([entry(0, "segctl_serial", device.serial)] if device.serial else []),
         *([entry(0, "segctl_vsys", device.scope.name)] if device.scope else []),
         *profiles_text(device),

@@ -74,7 +74,12 @@ def import_group(
     linted = lint_live(live, provider, reading(provider, live))
     suggested = suggest(whole, managed, provider, remarks_of(linted))
     firewalls, strange = _firewalls(
-        whole, views, group=group, managed=managed, seen=seen, suggested=suggested
+        whole,
+        views,
+        group=replace(group, position=position_of(live)),
+        managed=managed,
+        seen=seen,
+        suggested=suggested,
     )
     made = Site(
         zones=suggested.zones,
@@ -192,17 +197,19 @@ def _firewalls(
         attached += tuple(pair for pair in beside if pair[1] in names)
         bindings, odd = bindings_of(views[one.name], attached, managed.site)
         strange |= dict.fromkeys(odd)
-        serial, _, part = whole.members.get(one.name, ("",))[0].partition("/")
+        place, *peers = whole.members.get(one.name, ("",))
+        serial, _, part = place.partition("/")
         firewalls.append(
             replace(
                 one,
                 zones=bindings,
-                position=position_of(whole),
+                position=group.position,
                 threat_profiles=seen[one.name].profiles,
                 log_forwarding=forwarding if is_word(forwarding) else "",
                 schedules=suggested.schedules,
                 default_rules=default_rules(whole, forwarding),
                 serial=serial or one.serial,
+                peer_serial=peers[0].partition("/")[0] if peers else one.peer_serial,
                 scope=replace(one.scope, name=part) if part else one.scope,
                 unmanaged="report",
                 manage_zones=False,

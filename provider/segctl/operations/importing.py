@@ -95,8 +95,9 @@ def _read(loaded: Loaded, host: str, progress: Progress) -> Imported:
 def _own_ways(loaded: Loaded, group: Device) -> dict[str, dict[str, object]]:
     """Return what the inventory says of the firewalls themselves, reached by their manager."""
     found: dict[str, dict[str, object]] = {}
-    for one in group.members:
-        variables = loaded.inventory.host_layer(one.name).variables
+    hosts = [name for one in group.members for name in (one.name, one.ha_peer) if name]
+    for host in hosts:
+        variables = loaded.inventory.host_layer(host).variables
         names = ("ansible_host", "ansible_network_os")
-        found[one.name] = {name: variables[name] for name in names if name in variables}
+        found[host] = {name: variables[name] for name in names if name in variables}
     return found

@@ -93,6 +93,19 @@ def test_rules_that_all_firewalls_need_bear_no_targets() -> None:
     assert group.receivers == ("fw1", "fw2")
 
 
+def test_a_firewall_that_enforces_nothing_yet_closes_nothing() -> None:
+    """Its own rules are still what permits traffic: closing would cut it."""
+    others = (device("fw2", "a", "b"), device("fw3", "b", "c"))
+    closed: dict[str, list[str]] = {}
+    for manner in ("leave", "manage"):
+        found = compiled(device("fw1", "a", "c", default_rules=manner), *others)
+        bare = {**found, "fw1": replace(found["fw1"], policy=DeclaredPolicy())}
+        closed[manner] = [rule.action for rule in united([bare["fw1"]]).policy.rules]
+    assert closed == {"leave": [], "manage": ["deny"]}
+    permitting = compiled(device("fw1", "a", "b", "c", default_rules="leave"))
+    assert united([permitting["fw1"]]).policy.rules[-1].action == "deny"
+
+
 def test_firewalls_without_a_manager_stay_by_themselves() -> None:
     found = compiled(device("fw1", "a", "b", group=Scope(), manager=""), device("fw2", "b", "c"))
     assert [one.device.name for one in gathered(found, ["fw1", "fw2"])] == ["fw1", "panorama1:OT"]

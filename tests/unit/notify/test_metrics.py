@@ -19,6 +19,7 @@ from segctl.model.site import Conduit
 from segctl.notify.metrics import collect, exposition, gateway_headers, push
 from segctl.planning.make import make_plan
 from segctl.planning.plan import Intent
+from segctl.providers.state import DeviceState, Receiver
 from segctl.transports.credentials import Secret
 from support.metrics import samples
 from support.receiver import receiver
@@ -204,3 +205,26 @@ def test_how_segctl_authenticates_to_a_pushgateway(tmp_path: Path) -> None:
     assert gateway_headers({"SEGCTL_PUSHGATEWAY_TOKEN_FILE": str(token)}) == {
         "Authorization": "Bearer abc"
     }
+
+
+def test_firewalls_of_a_group_that_are_behind_are_told_from_the_others() -> None:
+    members = (
+        Receiver(name="fw1", enforces=True),
+        Receiver(name="fw1b", of="fw1", why="it is not connected to Panorama"),
+    )
+    group = DeviceDrift(name="panorama1:OT", state=DeviceState(members=members))
+    found = samples(
+        exposition(
+            collect(
+                DriftReport(devices=(group,)),
+                (),
+                environment="plant",
+                started=START,
+                finished=START,
+                today=TODAY,
+            )
+        )
+    )
+    assert found["segctl_enforced", ("fw1", "plant", "panorama1:OT")] == 1
+    assert found["segctl_enforced", ("fw1b", "plant", "panorama1:OT")] == 0
+    assert "segctl_enforced" not in text(), "without groups there is no such metric"

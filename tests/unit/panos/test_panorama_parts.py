@@ -81,6 +81,22 @@ def test_what_is_written_is_read_back() -> None:
     assert not found.extras
 
 
+def test_a_pair_is_one_firewall_only_where_both_its_members_are_named() -> None:
+    names = {"1": "fw1", "9": "fw1", "2": "fw2"}
+
+    def read_with(text: str) -> tuple[str, ...]:
+        return read_rule(etree.fromstring(RULE.format(text)), names).targets
+
+    assert read_with(target("1", "9")) == ("fw1",)
+    assert read_with(target("1")) == ("1",)
+    assert read_with(target("2", more="<negate>yes</negate>")) == ("fw1",)
+    wanted = Rule(name="r", from_zones=("A",), to_zones=("B",), targets=("fw1",))
+    change = Change(op="create", kind="rule", name="r", after=wanted)
+    written = addressed(change, {"fw1": ("1", "9"), "fw2": ("2",)}).after
+    assert isinstance(written, Rule)
+    assert written.targets == ("1", "9")
+
+
 # --- firewalls -----------------------------------------------------------------------------------
 
 
