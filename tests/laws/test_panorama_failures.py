@@ -13,6 +13,7 @@ from segctl.model.errors import (
     ForeignChangesError,
     LockedError,
     LostLockError,
+    UnsupportedError,
     VerifyError,
 )
 from segctl.planning.apply import Order, apply_device
@@ -423,3 +424,47 @@ def test_pushing_again_changes_nothing(panorama: GroupHarness, bench: GroupBench
     writes = bench.mock.writes
     assert apply(panorama, bench, plan(panorama, bench, NEW)).status == "unchanged"
     assert bench.mock.writes == writes
+
+
+# --- content -------------------------------------------------------------------------------------
+
+
+def test_a_firewall_whose_content_lacks_an_application_is_named_before_anything_is_written(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    bench.firewalls["fw2"].update_content("8700-8000", removed=("modbus-read-coils", "web-crawler"))
+    used = flow("poll", applications=("modbus-read-coils",))
+    writes = bench.mock.writes
+    with pytest.raises(UnsupportedError) as told:
+        plan(panorama, bench, plant_of(WEB, used))
+    text = str(told.value)
+    assert "fw2: version 11.1" in text
+    assert "content 8700-8000 has no application modbus-read-coils" in text
+    assert "content 8799-8509) has" in text
+    assert bench.mock.writes == writes
+    bench.firewalls["fw2"].update_content("8701-8000")
+    assert plan(panorama, bench, NEW).changes, "what it has not is needed by nobody"
+
+
+def test_applications_of_a_rule_for_another_firewall_need_not_be_there(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    """The rule from zone ctrl is for the first firewall alone."""
+    bench.firewalls["fw2"].update_content("8700-8000", removed=("ssl",))
+    only = plant_of(flow("tls", applications=("ssl",)), only="c2")
+    assert plan(panorama, bench, only).changes
+    with pytest.raises(UnsupportedError, match=r"fw2: .* has no application ssl"):
+        plan(panorama, bench, plant_of(flow("tls", applications=("ssl",)), only="c1"))
+
+
+def test_the_content_of_a_firewall_that_is_away_is_not_asked_for(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    bench.firewalls["fw2"].update_content("8700-8000", removed=("ssl",))
+    bench.panorama.disconnect(SERIALS["fw2"])
+    made = plan(panorama, bench, plant_of(flow("tls", applications=("ssl",))))
+    assert of_members(tried(panorama, bench, made)) == {"fw1": "applied", "fw2": "failed"}
+    assert "ssl" not in bench.pushed("fw2")
+    bench.panorama.reconnect(SERIALS["fw2"])
+    with pytest.raises(UnsupportedError, match=r"fw2: .* has no application ssl"):
+        plan(panorama, bench, plant_of(flow("tls", applications=("ssl",))))

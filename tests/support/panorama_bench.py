@@ -242,7 +242,7 @@ def served(
         yield GroupHarness(panorama, parts=parts or {}, firewalls=firewalls)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - a served device with the same calls
 
 
-def plant_of(*flows: Flow, group_of: Device | None = None) -> Desired:
+def plant_of(*flows: Flow, group_of: Device | None = None, only: str = "") -> Desired:
     """Compile a plant with one conduit from zone supv, which both firewalls have, to zone dmz.
 
     Another one goes from zone ctrl to zone dmz, by the first firewall alone.
@@ -260,6 +260,7 @@ def plant_of(*flows: Flow, group_of: Device | None = None) -> Desired:
             flows=tuple(replace(one, sources=(), destinations=()) for one in flows),
         )
         for name, enter in (("c1", "site/supv"), ("c2", "site/ctrl"))
+        if only in ("", name)
     )
     device = group_of or group()
     site = Site(zones=zones, conduits=conduits if flows else (), devices=(device,))

@@ -98,10 +98,7 @@ class ServedDevice(Generic[D]):
     def join(self, other: Self) -> None:
         """Answer one request at a time with another mock: the two are one pair."""
         self.device.lock = other.exclusive()
-<<<<<<< HEAD
         self._peer, other._peer = other, self
-=======
->>>>>>> pdemo
 
     def exclusive(self) -> threading.RLock:
         """Return what one holds so that no request is answered meanwhile."""

@@ -195,7 +195,9 @@ def _doubtful(
                 reached = rest & match.can
                 if reached and (allows or reached & (match.can - match.sure)):
                     reasons = match.why or why
-                    yield _Part(key=(match.rule, "cannot tell", False), packets=reached, why=reasons)
+                    yield _Part(
+                        key=(match.rule, "cannot tell", False), packets=reached, why=reasons
+                    )
                     told = True
             rest = rest - match.sure
             if not rest:

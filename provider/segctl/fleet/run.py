@@ -169,7 +169,6 @@ def apply_plans(
     """
     with as_workers(executor, forks) as workers:
         turns = _turns(_applying(plans, connections, workers, order))
-<<<<<<< HEAD
         told: dict[str, Outcome] = {}
 
         def outcomes(index: int, result: Sequence[Outcome] | BaseException) -> None:
@@ -183,16 +182,6 @@ def apply_plans(
         for index, result in enumerate(results):
             outcomes(index, result)
     return tuple(told[plan.name] for plan in plans)
-=======
-        results = run_all(apply_in_turn, turns, workers, brake, report)
-    found: dict[str, Outcome] = {}
-    for items, result in zip(turns, results, strict=True):
-        if isinstance(result, BaseException):
-            found |= {item.device: failed(item.device, result) for item in items}
-        else:
-            found |= {one.device: one for one in result}
-    return tuple(found[plan.name] for plan in plans)
->>>>>>> pdemo
 
 
 def _turns(items: Iterable[Applying]) -> list[tuple[Applying, ...]]:

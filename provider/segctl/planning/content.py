@@ -49,6 +49,20 @@ def content_of(name: str, live: Live) -> Content:
     )
 
 
+def contents_of(name: str, live: Live) -> tuple[Content, ...]:
+    """Return the content of a device, and that of each member of a group whose is another."""
+    members = (
+        Content(
+            member=member,
+            version=live.contents.get(member, ""),
+            os_version=live.member_versions.get(member, ""),
+            known=known,
+        )
+        for member, known in live.member_applications.items()
+    )
+    return (content_of(name, live), *members)
+
+
 def used_by(policy: Policy) -> frozenset[str]:
     """Return the applications that a policy names and does not define itself."""
     groups = {group.name for group in policy[ApplicationGroup]}

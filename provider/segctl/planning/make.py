@@ -24,8 +24,8 @@ from segctl.model.policy import (
 )
 from segctl.model.site import Position
 from segctl.planning import findings, losses
-from segctl.planning.by_firewall import lint_by_firewall, meaning_by_firewall
-from segctl.planning.content import content_of, refuse_lacking, used_by
+from segctl.planning.by_firewall import lint_by_firewall, meaning_by_firewall, of_firewall
+from segctl.planning.content import contents_of, refuse_lacking, used_by
 from segctl.planning.documents import digest_of
 from segctl.planning.enforced import foreseen
 from segctl.planning.freshness import basis_of, fingerprint, managed, names_above
@@ -294,7 +294,10 @@ def check_known(name: str, wanted: Policy, live: Live) -> None:
         UnsupportedError: there are such.
     """
     known = live.known
-    refuse_lacking(used_by(wanted), (content_of(name, live),))
+    first, *others = contents_of(name, live)
+    refuse_lacking(used_by(wanted), (first,))
+    for member in others:
+        refuse_lacking(used_by(of_firewall(wanted, member.member)), (first, member))
     schedules = known.get("schedule", frozenset()) | {item.name for item in wanted[Schedule]}
     for kind, attribute, held in (
         ("profile group", "profile_group", known.get("profile-group")),

@@ -155,6 +155,12 @@ class Live:
     #: what the places from which a group inherits have under names that ours could have, by place,
     #: the nearest first
     above: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
+    #: of those whose content is another than their manager's: their versions, and the applications
+    #: that rules may name there
+    member_versions: Mapping[str, str] = field(default_factory=dict[str, str])
+    member_applications: Mapping[str, frozenset[str]] = field(
+        default_factory=dict[str, frozenset[str]]
+    )
 
     def effective(self) -> Policy:
         """Return everything the device enforces, ours and others', in the device's order."""

@@ -187,7 +187,7 @@ def _entry(panorama: PanoramaDevice, serial: str, states: str, systems: str) -> 
 
 def _values(firewall: PanosMock) -> str:
     settings, device = firewall.settings, firewall.device
-    content = settings.content_version
+    content = device.settings.content_version  # it may have been updated
     values = {
         "hostname": settings.hostname,
         "ip-address": settings.ip_address,

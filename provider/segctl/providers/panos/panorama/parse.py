@@ -68,6 +68,8 @@ STANDING: Final = "standing"
 HIERARCHY: Final = "hierarchy"
 #: Before the name of a parent group, of which the part is the configuration.
 PARENT: Final = "parent "
+#: Before a content version, of which the part is the names of its applications.
+CONTENT: Final = "applications of "
 _BASES: Final = ("pre", "post")
 
 
@@ -146,6 +148,7 @@ def _parse(document: bytes) -> PanoramaLive:
     none: frozenset[str] = frozenset()
     inherited = {kind: frozenset(_named_by(outer, kind)) for kind in (*READERS, "log-setting")}
     known = known_names(own, rest, Walk(), nothing, applications)
+    names_of = {kind: held | inherited.get(kind, none) for kind, held in known.items()}
     held = small(host, "locks", snapshot.parts["locks"])
     state = locks.state(held, record.of_entry(own.rest))
     return PanoramaLive(
@@ -160,7 +163,7 @@ def _parse(document: bytes) -> PanoramaLive:
         policy=ours,
         others=others,
         order=tuple(own.order),
-        known={kind: held_names | inherited.get(kind, none) for kind, held_names in known.items()},
+        known=names_of,
         taken=_taken_too(taken_names(own, rest), outer),
         above={one.title: _told(one) for one in outer},
         referenced=_referenced(snapshot, ours, own),
@@ -186,8 +189,40 @@ def _parse(document: bytes) -> PanoramaLive:
         member_zones=templates.zones(host, snapshot.parts, found),
         members=places,
         contents={name: one.content_version for name, one in found.items()},
+        member_versions={name: one.os_version for name, one in found.items()},
+        member_applications=_of_contents(snapshot, found, names_of, applications),
         parents=parents,
     )
+
+
+def _of_contents(
+    snapshot: Snapshot,
+    found: Mapping[str, members.Firewall],
+    known: Mapping[str, frozenset[str]],
+    predefined: Element,
+) -> dict[str, frozenset[str]]:
+    """Return the applications that rules may name on firewalls with a content of their own.
+
+    Raises:
+        ParseError: a firewall's answer is not complete, or has none.
+    """
+    host, none = snapshot.host, frozenset[str]()
+    defined = known.get("application", none) - _entries(predefined)
+    defined |= known.get("application-group", none) | known.get("application-filter", none)
+    held: dict[str, frozenset[str]] = {}
+    for name, one in found.items():
+        part = f"{CONTENT}{one.content_version}"
+        if part not in snapshot.parts:
+            continue
+        names = _entries(small(host, part, snapshot.parts[part]))
+        if not names:
+            raise ParseError(host, f"lists no application of {name}")
+        held[name] = names | defined
+    return held
+
+
+def _entries(answer: Element) -> frozenset[str]:
+    return frozenset(entry.get("name", "") for entry in answer.iterfind("result/entry"))
 
 
 # --- what the group inherits ---------------------------------------------------------------------

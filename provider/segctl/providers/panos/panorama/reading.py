@@ -9,6 +9,7 @@ from segctl.providers.panos import locks, names, references, refusals, version
 from segctl.providers.panos.member import SYSTEM
 from segctl.providers.panos.panorama import members, templates
 from segctl.providers.panos.panorama.parse import (
+    CONTENT,
     GROUP,
     HIERARCHY,
     MEMBERS,
@@ -24,7 +25,7 @@ from segctl.providers.panos.snapshot import Snapshot
 from segctl.providers.panos.wire import xml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from segctl.providers.panos.locks import Held
     from segctl.providers.panos.member import Member
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segctl.transports.target import Target
 
 _HIERARCHY: Final = "<show><dg-hierarchy></dg-hierarchy></show>"
+APPLICATIONS: Final = "/config/predefined/application/entry/@name"
 _GROUPS: Final = f"{names.DEVICE}/device-group"
 
 
@@ -57,7 +59,7 @@ class GroupReader(Reader):
             "pending": self.get({"type": "op", "cmd": refusals.CHANGES}),
             GROUP: self.config("show", self.location.xpath),
             "shared": self.config("show", names.SHARED),
-            "applications": self.config("get", "/config/predefined/application/entry/@name"),
+            "applications": self.config("get", APPLICATIONS),
             "containers": self.config("get", "/config/predefined/application-container"),
             HIERARCHY: self.get({"type": "op", "cmd": _HIERARCHY}),
             STANDING: self.get({"type": "op", "cmd": standing_command(group)}),
@@ -75,6 +77,8 @@ class GroupReader(Reader):
             parts[f"count {kind}"] = self.config("get", counted)
         known = firewalls(self.target, group, parts)
         parts |= templates.ask(self.config, name, known.values())
+        own = told.findtext("result/system/app-version") or ""
+        parts |= self._applications(known.values(), own)
         parts["locks"] = self.locks(system)
         return Snapshot(
             host=name,
@@ -83,6 +87,20 @@ class GroupReader(Reader):
             parts=parts,
             limit=self.target.max_answer,
         ).dump()
+
+    def _applications(self, known: Iterable[Firewall], own: str) -> dict[str, bytes]:
+        """Return the applications of each content that firewalls have and Panorama has not.
+
+        One of the firewalls is asked, by way of Panorama. Where none of them is connected nobody
+        can be asked: such a firewall checks what it would get before it gets it.
+        """
+        ask = {one.content_version: one.serial for one in known if one.connected}
+        where = {"type": "config", "action": "get", "xpath": APPLICATIONS}
+        return {
+            f"{CONTENT}{content}": self.get({**where, "target": serial})
+            for content, serial in sorted(ask.items())
+            if content and content != own
+        }
 
     def held(self, member: Member) -> list[Held]:
         """Return the locks that concern the group; those of other groups are left alone."""
