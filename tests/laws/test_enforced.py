@@ -180,3 +180,26 @@ def test_what_holds_what_is_declared_has_nothing_to_tell(
     last = DefaultRule(name="interzone-default", action="deny", log=True)
     live = device(odd, [], [rule.name for rule in odd], last)
     assert enforced(wanted, live, PANOS, ZONES) == ()
+
+
+def test_what_surely_stops_before_a_rule_leaves_it_out_of_doubt() -> None:
+    """An open default rule is not in doubt for a packet that a deny above it surely stops."""
+    anything = Rule(
+        name="theirs",
+        from_zones=("A",),
+        to_zones=("B",),
+        sources=(ANY,),
+        destinations=(ANY,),
+        applications=(ANY,),
+        services=("application-default",),
+        action="allow",
+    )
+    stop = replace(
+        anything, name="stop", from_zones=ZONES, to_zones=ZONES, services=(ANY,), action="deny"
+    )
+    wanted = Policy(rules=[stop], services=SERVICES)
+    last = DefaultRule(name="interzone-default", action="allow", log=True)
+
+    told = enforced(wanted, device([stop], [anything], ["theirs", "stop"], last), PANOS, ZONES)
+
+    assert {one.name for one in told} == {"theirs"}
