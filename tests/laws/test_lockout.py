@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from laws.test_meaning import APPLICATIONS, FIREWALL, PORTS, ZONES, drawn_packet, plans
 from segctl.analysis.decide import decide
+from segctl.model.scope import Scope
 from segctl.model.site import Device, Site, Zone, ZoneBinding
 from segctl.planning.lockout import guard
 from segctl.planning.management import Connection
@@ -82,6 +83,46 @@ def _closed(before: Policy, after: Policy, packet: Packet, application: str) -> 
     one = replace(packet, application=application, default_port=usual)
     was, will = decide(before, one), decide(after, one)
     return (was.action, will.action) == ("allow", "deny")
+
+
+@settings(deadline=None, max_examples=50)
+@given(plans(), st.data())
+def test_a_device_group_is_guarded_as_its_firewalls_are(
+    plan: tuple[tuple[Change, ...], Live], data: st.DataObject
+) -> None:
+    """A row counts on the firewalls that it names, on all if it names none."""
+    changes, live = plan
+    meant, _ = meaning(changes, sides(changes, live, FIREWALL))
+    alone = DevicePlan(name="fw", platform="panos", changes=changes, meaning=meant)
+    group = Scope.of("device-group:G")
+    for _ in range(5):
+        packet = drawn_packet(data)
+        if packet.from_zone == packet.to_zone or packet.source == packet.destination:
+            continue
+        site = site_of(packet)
+        fw, managed = site.devices
+        one = replace(fw, manager="pano", group=group)
+        grouped = replace(
+            site, devices=(one, Device(name="gw", platform="panos", group=group, manager="pano"))
+        )
+        grouped = replace(grouped, devices=(*grouped.devices, managed))
+        way = Connection(
+            host=str(packet.destination),
+            service=f"{packet.protocol}/{packet.port}",
+            sources=(str(packet.source),),
+        )
+        (expected,) = guard([alone], site, {"managed": way})
+        for firewalls, counts in (((), True), (("fw",), True), (("gw",), False)):
+            less = tuple(replace(row, firewalls=firewalls) for row in meant.less)
+            unknown = tuple(replace(row, firewalls=firewalls) for row in meant.unknown)
+            made = replace(alone, name="pano:G", meaning=replace(meant, less=less, unknown=unknown))
+            (found,) = guard([made], grouped, {"managed": way})
+            told = [(one.subject, one.severity) for one in found.findings if one.subject == WAY]
+            assert told == [
+                (one.subject, one.severity)
+                for one in expected.findings
+                if one.subject == WAY and counts
+            ]
 
 
 @settings(deadline=None, max_examples=50)

@@ -18,6 +18,7 @@ from segctl.compiler.topology import topology
 from segctl.model.addresses import EVERYTHING, interval, meeting, merge, subtract
 from segctl.model.errors import Problem, UnsupportedError
 from segctl.model.policy import ANY
+from segctl.model.site import group_name
 from segctl.planning.losses import MANAGEMENT
 from segctl.planning.management import Way, literal, loops, ways_of
 from segctl.planning.meaning import NARROW
@@ -99,16 +100,27 @@ def _findings(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Pr
     """Yield one finding a way: that it is cut, else that it may be, else that it is not known."""
     best: dict[str, tuple[int, Problem]] = {}
     for way in run.ways:
-        touched = [one for one in lost if _touches(way, one)]
-        pairs = run.map.pairs(plan.name, way) if touched else ()
-        for one in touched:
-            hit = _hit(way, pairs, one)
-            if hit is None:
-                continue
+        for one, hit in _hits(plan, run.map, way, lost):
             rank, problem = _problem(plan, way, one, hit)
             if way.name not in best or rank > best[way.name][0]:
                 best[way.name] = rank, problem
     yield from (problem for _, problem in best.values())
+
+
+def _hits(
+    plan: DevicePlan, map_: _Map, way: Way, lost: Sequence[_Lost]
+) -> Iterator[tuple[_Lost, _Hit]]:
+    """Yield what is lost of a way, with how it meets that."""
+    pairs: dict[tuple[str, ...], tuple[tuple[str | None, str | None], ...]] = {}
+    for one in lost:
+        if not _touches(way, one):
+            continue
+        held = one.row.firewalls
+        if held not in pairs:
+            pairs[held] = map_.pairs(plan.name, way, held)
+        hit = _hit(way, pairs[held], one)
+        if hit is not None:
+            yield one, hit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +183,7 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
                 services=() if own else _USUAL,
                 incoming=False,
             )
-            touched = [one for one in lost if _touches(way, one)]
-            pairs = run.map.pairs(plan.name, way) if touched else ()
-            if any(_hit(way, pairs, one) for one in touched):
+            if any(_hits(plan, run.map, way, lost)):
                 doubtful.append(name)
     if doubtful:
         more = f" and {len(doubtful) - _SHOWN} more" if len(doubtful) > _SHOWN else ""
@@ -209,6 +219,10 @@ class _Map:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._devices = {device.name: device for device in site.devices}
+        self._groups: dict[str, list[str]] = {}
+        for device in site.devices:
+            if device.group:
+                self._groups.setdefault(group_name(device), []).append(device.name)
         self._known: dict[tuple[Interval, ...], str | None] = {}
         self._crossed: dict[tuple[str, str], tuple[Hop, ...]] = {}
 
@@ -226,11 +240,20 @@ class _Map:
         if way.incoming and way.sources and self._zone(way.sources) is None:
             yield replace(way, sources=())
 
-    def pairs(self, name: str, way: Way) -> tuple[tuple[str | None, str | None], ...]:
+    def pairs(
+        self, name: str, way: Way, firewalls: Sequence[str] = ()
+    ) -> tuple[tuple[str | None, str | None], ...]:
         """Return between which zones of a firewall a way goes, None for one that is not known.
 
-        None at all where it does not cross the firewall.
+        None at all where it does not cross the firewall. Of a device group, those of the
+        `firewalls` that are meant, of all without any.
         """
+        if name not in self._groups:
+            return self._across(name, way)
+        meant = firewalls or self._groups[name]
+        return tuple(dict.fromkeys(pair for one in meant for pair in self._across(one, way)))
+
+    def _across(self, name: str, way: Way) -> tuple[tuple[str | None, str | None], ...]:
         device = self._devices.get(name)
         if device is None or (way.device == name and self._forwards_only(device)):
             return ()
