@@ -188,7 +188,9 @@ def test_a_rule_of_the_firewall_itself_is_told_apart_from_the_groups(applied: Pl
     assert [one["name"] for one in first["unmanaged"]] == ["below"]
     assert not first["holes"], "our block closes before it"
 
+    only = f"<target><devices><entry name='{SERIALS['fw1']}'/></devices></target>"
     panorama.edit("set", RULES, rule("top", enter="SUPV", leave="CELL1"), admin="other")
+    panorama.edit("set", f"{RULES}/entry[@name='top']", only, admin="other")
     top = f"{RULES}/entry[@name='top']"
     panorama.edit("move", top, where="top", admin="other", commit=True)
     group, first, second = applied.json("drift", code=2)["devices"]

@@ -1,4 +1,4 @@
-"""What fails between the commit of a device group and the last of its firewalls, and what is said."""
+"""What fails between the commit of a device group and its last firewall, and what is said."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from segctl.model.errors import (
     ForeignChangesError,
     LockedError,
     LostLockError,
+    UnknownError,
     UnsupportedError,
     VerifyError,
 )
@@ -305,8 +306,14 @@ def test_a_revert_that_cannot_be_pushed_is_not_enforced_and_the_next_run_does_it
         bench.panorama.disconnect(SERIALS["fw2"])
         refuse(*words)
 
-    with pytest.raises(VerifyError):
+    with pytest.raises(UnknownError) as told:
         tried(panorama, bench, judge=judge)
+    assert told.value.message == (
+        "a probe failed. the change was taken back, but that could not be pushed, and firewalls "
+        "may still enforce the change (fw2: it is not connected to Panorama): run segctl apply to "
+        "push to them"
+    )
+    assert bench.locks == 0
     assert b"c1.ssh" not in bench.mock.running()
     assert "c1.ssh" in bench.pushed("fw2")
     bench.panorama.reconnect(SERIALS["fw2"])
@@ -453,7 +460,7 @@ def test_applications_of_a_rule_for_another_firewall_need_not_be_there(
     bench.firewalls["fw2"].update_content("8700-8000", removed=("ssl",))
     only = plant_of(flow("tls", applications=("ssl",)), only="c2")
     assert plan(panorama, bench, only).changes
-    with pytest.raises(UnsupportedError, match="fw2: .* has no application ssl"):
+    with pytest.raises(UnsupportedError, match=r"fw2: .* has no application ssl"):
         plan(panorama, bench, plant_of(flow("tls", applications=("ssl",)), only="c1"))
 
 
@@ -466,5 +473,5 @@ def test_the_content_of_a_firewall_that_is_away_is_not_asked_for(
     assert of_members(tried(panorama, bench, made)) == {"fw1": "applied", "fw2": "failed"}
     assert "ssl" not in bench.pushed("fw2")
     bench.panorama.reconnect(SERIALS["fw2"])
-    with pytest.raises(UnsupportedError, match="fw2: .* has no application ssl"):
+    with pytest.raises(UnsupportedError, match=r"fw2: .* has no application ssl"):
         plan(panorama, bench, plant_of(flow("tls", applications=("ssl",))))

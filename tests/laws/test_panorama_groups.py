@@ -68,7 +68,9 @@ def benches(panorama: GroupHarness) -> Iterator[tuple[OneOf, Other]]:
         profiles = "<entry name='ot-strict'><virus><member>default</member></virus></entry>"
         for name, host in HOSTS.items():
             device = f"<devices><entry name='{SERIALS[host]}'/></devices>"
-            entry = f"<entry name='{name}'>{device}<profile-group>{profiles}</profile-group></entry>"
+            entry = (
+                f"<entry name='{name}'>{device}<profile-group>{profiles}</profile-group></entry>"
+            )
             panorama.mock.edit("set", GROUPS, entry, admin="admin")
         panorama.mock.edit("set", GROUPS, "<entry name='empty'/>", admin="admin", commit=True)
         settings = panorama.mock.device.settings

@@ -1,9 +1,8 @@
-"""A run on a device group that is killed, at every request: each firewall has the old or the new."""
+"""A run on a device group that is killed, at every request: firewalls have the old or the new."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,15 +13,14 @@ from segctl.testing import apply, plan, reach
 from support.lengths import full
 from support.panorama_bench import SERIALS, GroupBench, plant_of
 from support.plants import flow
-from support.runs import KILLED, look, silent
+from support.runs import KILLED, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from segctl.compiler.build import Desired
     from segctl.planning.plan import DevicePlan
-    from support.lengths import full
-from support.panorama_bench import GroupHarness
+    from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))
 SSH = flow("ssh", ports=(22,))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from segctl.model.errors import (
     ApplyError,
+    DeviceError,
     LostLockError,
     PlanError,
     SegctlError,
@@ -369,8 +370,8 @@ class _Work:
         try:
             after = self.read()
             _check_held(self.plan, before, after)
-        except BaseException:  # an interrupt included
-            self._go_back()
+        except BaseException as first:  # an interrupt included
+            self._go_back(first)
             raise
         self._keep(after)
         return after
@@ -382,13 +383,20 @@ class _Work:
                 self.order.judge(self.session, live)
             self.steps.next("confirm")
             self.session.confirm()
-        except BaseException:  # an interrupt included
-            self._go_back()
+        except BaseException as first:  # an interrupt included
+            self._go_back(first)
             raise
 
-    def _go_back(self) -> None:
+    def _go_back(self, first: BaseException) -> None:
+        """Take the change back; if that fails, the error says why it was to be taken back, too."""
         self.steps.go_back()
-        self.session.revert()
+        try:
+            self.session.revert()
+        except DeviceError as second:
+            if not isinstance(first, DeviceError):
+                raise
+            why = first.message.removesuffix(": reverted")
+            raise type(second)(second.device, f"{why}. {second.message}") from first
 
 
 def failed_over(plan: DevicePlan, live: Live) -> str:

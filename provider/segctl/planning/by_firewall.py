@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from segctl.analysis.rows import Row
     from segctl.model.diff import Change
+    from segctl.model.errors import Problem
     from segctl.model.policy import Policy, Rule
     from segctl.planning.meaning import Cut, Mark
     from segctl.planning.sides import Sides
-    from segctl.model.errors import Problem
     from segctl.providers.base import Live, Provider
 
 _WIDENING, _NARROWING = ("widens", "both"), ("narrows", "both")

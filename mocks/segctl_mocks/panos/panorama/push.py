@@ -1,8 +1,8 @@
 """A push at work: each firewall gets its delivery, and has its own result in the job.
 
 Sources: a ``CommitAll`` job recorded in 2022 (``push_type``, ``dgname``, an entry a device; the
-text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall is
-still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
+text of success sits under ``errors``); notes measured on 11.x (a job that is over while a firewall
+is still ``PEND`` at ``config sent to device``); vendor's guides (a push goes out from the running
 configuration; one limited to administrators needs a full one before it). Unsure: the spelling of
 ``commit failed`` and of what is said of a firewall that is not connected or too new.
 """
