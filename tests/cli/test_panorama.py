@@ -160,7 +160,9 @@ def test_a_rule_of_the_firewall_itself_is_told_apart_from_the_groups(applied: Pl
     assert [one["name"] for one in first["unmanaged"]] == ["below"]
     assert not first["holes"], "our block closes before it"
 
+    only = f"<target><devices><entry name='{SERIALS['fw1']}'/></devices></target>"
     panorama.edit("set", RULES, rule("top", enter="SUPV", leave="CELL1"), admin="other")
+    panorama.edit("set", f"{RULES}/entry[@name='top']", only, admin="other")
     top = f"{RULES}/entry[@name='top']"
     panorama.edit("move", top, where="top", admin="other", commit=True)
     group, first, second = applied.json("drift", code=2)["devices"]
@@ -199,3 +201,48 @@ def test_a_group_with_firewalls_that_nobody_declared_is_refused(plant: Plant) ->
     done = plant.json("apply", "--auto-approve", code=1)
     assert "which the inventory does not" in json.dumps(done)
     assert plant.mocks.pushed("fw1") == []
+
+
+def test_a_rollout_that_stops_at_a_firewall_goes_on_where_it_stopped(plant: Plant) -> None:
+    """Failures are counted by firewall: the first wave of the group has one, and it is away."""
+    play = PLAYS.replace("  serial: 1\n", "  serial: 1\n  max_fail_percentage: 0\n")
+    (plant.mocks.folder / "play.yml").write_text(play, encoding="utf-8")
+    plant.mocks.panorama.disconnect(SERIALS["fw1"])
+    words = ("apply", "-p", "play.yml", "--auto-approve")
+    done = plant.json(*words, "--state", "state.json", code=1)
+    waves = done["plays"][0]["waves"]
+    found = [(one["device"], one["status"]) for wave in waves for one in wave["devices"]]
+    assert found == [("fw1", "failed"), ("fw2", "not_begun")]
+    assert b"plant.poll-1" in plant.mocks.panorama.running(), "it is committed, and not pushed"
+    assert plant.mocks.pushed("fw1") == plant.mocks.pushed("fw2") == []
+    plant.mocks.panorama.reconnect(SERIALS["fw1"])
+    done = plant.json(*words, "--resume", "state.json")
+    waves = done["plays"][0]["waves"]
+    assert [one["status"] for wave in waves for one in wave["devices"]] == ["applied", "applied"]
+    assert plant.mocks.pushed("fw2")[0] == "plant.poll-2.modbus"
+
+
+def test_a_reviewed_plan_is_rolled_out_in_waves_and_nothing_else_is(plant: Plant) -> None:
+    (plant.mocks.folder / "play.yml").write_text(PLAYS, encoding="utf-8")
+    plant("plan", "-p", "play.yml", "-o", "plan.json")
+    plant.json("apply", "-p", "play.yml", "--reviewed", "plan.json", "--auto-approve")
+    for name in SERIALS:
+        assert len(plant.mocks.pushed(name)) == 2
+    assert "No changes" in plant("plan")
+
+
+def test_a_plan_says_for_which_firewalls_it_is(plant: Plant) -> None:
+    """In its text, in its pages and in its document: rules, and what they newly permit."""
+    (device,) = plant.json("plan")["devices"]
+    rows = device["meaning"]["newly_permitted"]
+    assert {row["rule"]: row["firewalls"] for row in rows} == {
+        "plant.poll-1.modbus": ["fw1"],
+        "plant.poll-2.modbus": ["fw2"],
+    }
+    text = plant("plan")
+    assert "firewall     fw1" in text
+    assert "; on fw2" in text
+    plant("plan", "--report", "plan.md", "--report", "plan.html")
+    for name in ("plan.md", "plan.html"):
+        page = (plant.mocks.folder / name).read_text(encoding="utf-8")
+        assert "; on fw1" in page, name

@@ -13,6 +13,7 @@ from segctl.model.errors import (
     ForeignChangesError,
     LockedError,
     LostLockError,
+    UnknownError,
     UnsupportedError,
     VerifyError,
 )
@@ -305,8 +306,14 @@ def test_a_revert_that_cannot_be_pushed_is_not_enforced_and_the_next_run_does_it
         bench.panorama.disconnect(SERIALS["fw2"])
         refuse(*words)
 
-    with pytest.raises(VerifyError):
+    with pytest.raises(UnknownError) as told:
         tried(panorama, bench, judge=judge)
+    assert told.value.message == (
+        "a probe failed. the change was taken back, but that could not be pushed, and firewalls "
+        "may still enforce the change (fw2: it is not connected to Panorama): run segctl apply to "
+        "push to them"
+    )
+    assert bench.locks == 0
     assert b"c1.ssh" not in bench.mock.running()
     assert "c1.ssh" in bench.pushed("fw2")
     bench.panorama.reconnect(SERIALS["fw2"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.plan import DevicePlan
-from support.panorama_bench import GroupHarness
+    from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))
 SSH = flow("ssh", ports=(22,))

@@ -20,6 +20,8 @@ from segctl_mocks.panos.device import PanosDevice
 from segctl_mocks.panos.panorama import compose
 from segctl_mocks.panos.panorama.device import PanoramaDevice
 from segctl_mocks.panos.provision import provision
+from segctl_mocks.panos.references import is_slot
+from segctl_mocks.panos.tree import Tree
 from support import panos
 from support.managed import FIRST, SECOND
 from support.panorama import GROUP, SERVER
@@ -39,7 +41,8 @@ GROUPS = GROUP.rpartition("/")[0]
 SERIALS = {"fw1": FIRST, "fw2": SECOND}
 #: What each firewall has of the zones, by the inventory; all of them have all zones.
 BOUND = {"fw1": tuple(ZONES), "fw2": ("OT-SUPV", "OT-DMZ")}
-USERS = {"segctl": "pw", "other": "pw", "admin": "pw"}
+PASSWORD = "kept-to-itself-4711"
+USERS = {"segctl": PASSWORD, "other": "pw", "admin": "pw"}
 _DEVICE = panos.DEVICE
 
 
@@ -97,7 +100,7 @@ class GroupBench(PanosBench):
             host=mock.host,
             port=mock.port,
             user="segctl",
-            password=Secret("pw"),
+            password=Secret(PASSWORD),
             ca_file=mock.ca_file,
             timeout=60,
             commit_timeout=self.patience,
@@ -143,10 +146,19 @@ class GroupBench(PanosBench):
 
     def due(self, name: str) -> str:
         """Return what a firewall would get of the configuration that runs now."""
-        device = self.panorama.device
-        device.settle()
-        target = compose.target_of(device.running, SERIALS[name], "vsys1")
-        return canonical(etree.tostring(compose.policy(device.running, "OT", target)))
+        return self.dues(name)[-1]
+
+    def dues(self, name: str) -> list[str]:
+        """Return what a firewall would have got of each configuration that ran, in order."""
+        trees = [Tree.from_bytes(xml, is_slot) for xml in self.mock.effective()]
+        return [
+            canonical(
+                etree.tostring(
+                    compose.policy(tree, "OT", compose.target_of(tree, SERIALS[name], "vsys1"))
+                )
+            )
+            for tree in trees
+        ]
 
     def holds(self, text: str) -> dict[str, bool]:
         """Return which firewalls enforce what has this text in it."""

@@ -174,8 +174,11 @@ def apply_plans(
         def outcomes(index: int, result: Sequence[Outcome] | BaseException) -> None:
             for at, item in enumerate(turns[index]):
                 if item.device not in told:
-                    lost = isinstance(result, BaseException)
-                    told[item.device] = failed(item.device, result) if lost else result[at]
+                    told[item.device] = (
+                        failed(item.device, result)
+                        if isinstance(result, BaseException)
+                        else result[at]
+                    )
                     ended(told[item.device])
 
         results = run_all(apply_in_turn, turns, workers, brake, report, done=outcomes)

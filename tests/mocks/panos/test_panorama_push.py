@@ -285,7 +285,7 @@ def test_a_job_can_be_lost_while_firewalls_got_it(plant: Managed) -> None:
     ],
 )
 def test_one_firewall_can_be_struck(
-    plant: Managed, kind: str, options: Any, result: str, rules: list[str]
+    plant: Managed, kind: str, options: dict[str, Any], result: str, rules: list[str]
 ) -> None:
     plant.push()
     plant.put(f"{group('plant')}/{RULES}", rule("r1"))

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from segctl.planning.meaning import Meaning
 
 MEMBERS = {"fw1": ("007",), "fw2": ("008",), "fw3": ("009",)}
+_LISTS = ("sources", "destinations", "services", "applications")
 
 
 def rule(name: str, *, on: Sequence[str] = (), action: Any = "allow", **values: Any) -> Rule:
     """Return a rule between two zones, on some firewalls."""
-    lists = {"from_zones": ("a",), "to_zones": ("b",), "sources": ("any",)}
-    lists |= {"destinations": ("any",), "services": ("any",), "applications": ("any",)}
+    lists: dict[str, Any] = dict.fromkeys(_LISTS, ("any",))
+    lists |= {"from_zones": ("a",), "to_zones": ("b",)}
     return Rule(name=name, action=action, targets=tuple(on), **(lists | values))
 
 

@@ -239,7 +239,12 @@ def parents_of(host: str, answer: Element, group: str) -> tuple[str, ...]:
     """
     nodes = [node for node in answer.iter("dg") if node.get("name") == group]
     if not nodes:
-        raise ParseError(host, f"does not say what device group {group} inherits from")
+        held = sorted({node.get("name", "") for node in answer.iter("dg")})
+        raise ParseError(
+            host,
+            f"does not list device group {group}; it has {', '.join(held[:8]) or 'none'}: correct "
+            "segctl_device_group",
+        )
     lines = {tuple(above.get("name", "") for above in node.iterancestors("dg")) for node in nodes}
     first, *more = lines
     if more or len({group, *first}) <= len(first):

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from segctl.model.errors import ApplyError, DeviceError, LostLockError, UnsupportedError
+from segctl.model.errors import (
+    ApplyError,
+    DeviceError,
+    LostLockError,
+    UnknownError,
+    UnsupportedError,
+)
 from segctl.providers.panos import refusals, version
 from segctl.providers.panos.jobs import Commit
 from segctl.providers.panos.panorama.delivering import Pusher
@@ -28,10 +34,15 @@ if TYPE_CHECKING:
 
 
 class GroupPushing(Pushing):
-    """What one run changes in a device group, and pushes to its firewalls."""
+    """What one run changes in a device group, and pushes to its firewalls.
+
+    `went_back` says that its last commit took a change back, `unpushed` why no push was tried.
+    """
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
+        self.went_back = False
+        self.unpushed = ""
         self.pusher = Pusher(
             client=place.member.client,
             target=place.target,
@@ -50,11 +61,29 @@ class GroupPushing(Pushing):
             LostLockError: this run no longer holds its locks.
             ApplyError: the commit failed, or left changes of ours uncommitted.
         """
-        back = doing == "revert"
+        self.went_back = back = doing == "revert"
         holders = self._holders() if back else None
         super().commit(doing)
         self._refuse_left_over()
         self._push_on(holders, behind=back, doing=doing)
+
+    def revert(self) -> None:
+        """Restore the configuration of the group, and have its firewalls enforce that again.
+
+        Raises:
+            LostLockError: this run no longer holds the lock, and changed nothing.
+            UnknownError: restoring failed, or a firewall may still enforce what was taken back.
+        """
+        self.unpushed = ""
+        super().revert()
+        bad = [one for one in self.pusher.deliveries.values() if one.result != "pushed"]
+        told = [f"{one.name}: {one.why}" for one in bad] or list(filter(None, [self.unpushed]))
+        if self.went_back and told:
+            raise UnknownError(
+                self._place.target.name,
+                "the change was taken back, but that could not be pushed, and firewalls may still "
+                f"enforce the change ({'; '.join(told)}): run segctl apply to push to them",
+            )
 
     def deliver(self) -> None:
         """Push to the firewalls asked about that do not enforce what the group holds.
@@ -124,7 +153,8 @@ class GroupPushing(Pushing):
         except LostLockError:
             raise
         except DeviceError as error:
-            self._place.progress(f"committed, but pushed to no firewall: {error.message}")
+            self.unpushed = f"pushed to no firewall: {error.message}"
+            self._place.progress(f"committed, but {self.unpushed}")
 
 
 class PanoramaSession(PanosSession):
