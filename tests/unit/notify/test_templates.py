@@ -12,6 +12,7 @@ from segctl.drift.report import DeviceDrift, DriftReport, Unchecked
 from segctl.model.errors import UsageError
 from segctl.notify import Message, message_of, template
 from segctl.providers.base import Author
+from segctl.providers.state import DeviceState, Receiver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,22 @@ def test_the_headline_counts() -> None:
     )
     assert found.status == "error"
     assert message_of(CALM, environment="", time="").headline == "In sync: 1 firewall"
+
+
+def test_a_device_group_is_counted_as_a_device_and_its_firewall_is_named() -> None:
+    members = (Receiver(name="fw2", why="it is not connected to Panorama"),)
+    behind = DriftItem(
+        kind="firewall",
+        name="fw2",
+        states=("not_enforced",),
+        fingerprint="sha256:0",
+        names=(),
+    )
+    group = DeviceDrift(name="panorama1:OT", items=(behind,), state=DeviceState(members=members))
+    report = DriftReport(devices=(group, DeviceDrift(name="fw2")))
+    found = message_of(report, environment="plant", time="")
+    assert found.headline == "Drift on 1 of 2 devices: 1 not_enforced (plant)"
+    assert [note.text for note in found.notes] == ["panorama1:OT: not_enforced firewall fw2"]
 
 
 def test_what_is_new_comes_first_and_is_said() -> None:
