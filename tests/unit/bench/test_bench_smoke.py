@@ -51,6 +51,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "growth",
         "permits",
         "lint",
+        "panorama",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -99,6 +100,10 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("permits", "one edit: pairs of zones that differ"),
         ("permits", "questions answered with what the policy denies"),
         ("lint", "rules that pairwise finds covered and lint does not"),
+        ("panorama", "changes planned when nothing changed"),
+        ("panorama", "changes planned after an edit in one group"),
+        ("panorama", "writes of a plan"),
+        ("panorama", "requests of a plan for a device group, less one for each firewall"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:
