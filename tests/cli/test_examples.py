@@ -44,8 +44,8 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, Any]:
     return code, json.loads(capsys.readouterr().out)
 
 
-def test_there_are_three() -> None:
-    assert len(PLANTS) == 3
+def test_there_are_four() -> None:
+    assert len(PLANTS) == 4
 
 
 @pytest.mark.parametrize("name", PLANTS)

@@ -25,10 +25,15 @@ TODAY = datetime.now(UTC).astimezone().date()
 FIREWALLS = ("north-fw", "south-fw", "jetty-fw")
 
 
-@pytest.fixture
-def farm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Fleet]:
-    """The mocks of the tank farm."""
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no line be broken."""
     monkeypatch.setenv("COLUMNS", "300")
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Generator[Fleet]:
+    """The mocks of the tank farm."""
     with fleet(load([PLANT], today=TODAY), TODAY, overlay=tmp_path / "mocks.yml") as running:
         yield running
 
@@ -37,10 +42,7 @@ def words(running: Fleet) -> list[str]:
     return ["-i", str(PLANT), "-i", str(running.overlay)]
 
 
-def test_the_story_ends_well(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
+def test_the_story_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["demo", "--panorama"]) == 0
     out = capsys.readouterr().out
     assert out.endswith("# Done.\n")

@@ -53,6 +53,7 @@ def test_every_case_has_results_and_claims(document: dict[str, Any]) -> None:
         "lint",
         "prove",
         "query",
+        "panorama",
     ]
     for case in document["cases"].values():
         assert case["what"]
@@ -103,6 +104,10 @@ def test_every_contender_read_the_same(document: dict[str, Any]) -> None:
         ("lint", "rules that pairwise finds covered and lint does not"),
         ("prove", "proofs that succeed"),
         ("query", "pairs of zones that are too complex"),
+        ("panorama", "changes planned when nothing changed"),
+        ("panorama", "changes planned after an edit in one group"),
+        ("panorama", "writes of a plan"),
+        ("panorama", "requests of a plan for a device group, less one for each firewall"),
     ],
 )
 def test_what_is_counted_holds_at_any_size(document: dict[str, Any], case: str, claim: str) -> None:
