@@ -242,7 +242,7 @@ def test_a_plan_says_for_which_firewalls_it_is(plant: Plant) -> None:
     text = plant("plan")
     assert "firewall     fw1" in text
     assert "; on fw2" in text
-    plant("plan", "--report", "plan.md", "--report", "plan.html")
+    plant("plan", "--markdown", "plan.md", "--html", "plan.html")
     for name in ("plan.md", "plan.html"):
         page = (plant.mocks.folder / name).read_text(encoding="utf-8")
         assert "; on fw1" in page, name
