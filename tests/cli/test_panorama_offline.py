@@ -40,7 +40,7 @@ def said(document: Any, *, but: tuple[str, ...] = ()) -> Any:
             if key not in {"created", "expires", "plan_id", "snapshots", "provenance", *but}
         }
     if isinstance(document, list):
-        listed: list[Any] = document
+        listed = cast("list[object]", document)
         return [said(one, but=but) for one in listed if not _is_offline(one)]
     return document
 
