@@ -88,14 +88,34 @@ RULES: Mapping[str, Rule] = {
         "fresh one and keeps it, or takes it back; a gateway goes back by itself.",
     ),
     NOT_KEPT: Rule(
-        title="A reboot would bring another policy",
+        title="A reboot or a failover would bring another policy",
         help="What the device loads at boot is not what it enforces now, or that could not be "
-        "told. segctl apply writes what it enforces.",
+        "told: segctl apply writes what it enforces. Or the members of a pair hold different "
+        "configurations: have them synchronized.",
+    ),
+    "pair": Rule(
+        title="The members of a pair are not as one",
+        help="One gives no answer, does not take over, does not synchronize, or has other content. "
+        "Nothing is applied until that is mended (docs/operations.md, ha_state).",
     ),
     NOT_ENFORCED: Rule(
         title="A firewall does not enforce what its device group holds",
         help="Panorama holds the policy, and the firewall was not connected, refused the push, or "
         "was never pushed to. segctl apply pushes to it; where it refuses, its reason says why.",
+    ),
+    "stranger": Rule(
+        title="A device group has a firewall that the inventory does not know",
+        help="What is pushed to the group reaches that firewall, too. Add it to the inventory with "
+        "the same segctl_device_group, or move it to another device group.",
+    ),
+    "older-manager": Rule(
+        title="A Panorama is older than a firewall it manages",
+        help="It cannot push to that firewall. Update Panorama first.",
+    ),
+    "no-zone": Rule(
+        title="No template gives a zone to a firewall",
+        help="Rules with that zone fail on the firewall. Add the zone to a template of its stack, "
+        "or correct segctl_zone_map.",
     ),
     "boot": Rule(
         title="Nothing loads the policy at boot",
