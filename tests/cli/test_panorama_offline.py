@@ -40,9 +40,8 @@ def said(document: Any, *, but: tuple[str, ...] = ()) -> Any:
             if key not in {"created", "expires", "plan_id", "snapshots", "provenance", *but}
         }
     if isinstance(document, list):
-        return [
-            said(one, but=but) for one in cast("list[object]", document) if not _is_offline(one)
-        ]
+        listed = cast("list[object]", document)
+        return [said(one, but=but) for one in listed if not _is_offline(one)]
     return document
 
 
@@ -82,7 +81,7 @@ def test_drift_of_snapshots_is_that_of_the_devices(kept: Plant) -> None:
 def test_questions_to_snapshots_are_answered_as_devices_would(kept: Plant, command: str) -> None:
     words = [command, "--json"]
     if command == "check":
-        words += ("--from", "scada1", "--to", "plc1", "--port", "502")
+        words += ["--from", "scada1", "--to", "plc1", "--port", "502"]
     kept("snapshot")
     online, offline = kept.run(*words), kept.run(*words, "--offline", "snapshots")
     assert online.returncode == offline.returncode, online.stderr

@@ -225,7 +225,6 @@ def _other_ports(member: Device, host: str, known: Mapping[str, FirewallZone]) -
             if unset
             else "rules would apply to the wrong interfaces: correct one of the two",
             severity="error",
-            kind="zone-ports",
             subject=host,
             about=(host, "zone is bound", name, *found.interfaces, "not", *sorted(ports)),
         )
