@@ -128,7 +128,7 @@ def _claims(results: Sequence[Mapping[str, Any]], members: int) -> list[Claim]:
             target=1,
         ),
         Claim(
-            text="segctl / pan-os-python: memory that the work adds",
+            text="segctl / pan-os-python: memory that the work adds to the process",
             value=unchanged["growth_mb"] / other["growth_mb"],
             relation="<=",
             target=1,
