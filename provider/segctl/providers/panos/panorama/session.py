@@ -36,13 +36,15 @@ if TYPE_CHECKING:
 class GroupPushing(Pushing):
     """What one run changes in a device group, and pushes to its firewalls.
 
-    `went_back` says that its last commit took a change back, `unpushed` why no push was tried.
+    `went_back` says that its last commit took a change back, `unpushed` why no push was tried,
+    `lacking` which firewalls lacked changes of others before its first commit.
     """
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.went_back = False
         self.unpushed = ""
+        self.lacking: frozenset[str] = frozenset()
         self.pusher = Pusher(
             client=place.member.client,
             target=place.target,
@@ -63,6 +65,9 @@ class GroupPushing(Pushing):
         """
         self.went_back = back = doing == "revert"
         holders = self._holders() if back else None
+        if not back:
+            found = self._found().items()
+            self.lacking = frozenset(n for n, one in found if not (one.in_sync or one.never))
         super().commit(doing)
         self._refuse_left_over()
         self._push_on(holders, behind=back, doing=doing)
@@ -72,7 +77,8 @@ class GroupPushing(Pushing):
 
         Raises:
             LostLockError: this run no longer holds the lock, and changed nothing.
-            UnknownError: restoring failed, or a firewall may still enforce what was taken back.
+            UnknownError: restoring failed, a firewall may still enforce what was taken back, or one
+                that lacked changes of others may have got some with it.
         """
         self.unpushed = ""
         super().revert()
@@ -83,6 +89,13 @@ class GroupPushing(Pushing):
                 self._place.target.name,
                 "the change was taken back, but that could not be pushed, and firewalls may still "
                 f"enforce the change ({'; '.join(told)}): run segctl apply to push to them",
+            )
+        if self.went_back and (mixed := self.lacking & self.pusher.deliveries.keys()):
+            raise UnknownError(
+                self._place.target.name,
+                f"the change was taken back; {', '.join(sorted(mixed))} lacked changes that others "
+                "had committed and not pushed, and may have got those of the rules and objects "
+                "that were taken back: run segctl drift",
             )
 
     def deliver(self) -> None:
