@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from lxml import etree
 
@@ -29,7 +29,7 @@ from support.panos import ANCHOR, PROFILES, ZONES, PanosBench, PanosHarness, can
 from support.plants import NETWORKS, zone
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from hypothesis.strategies import DataObject
 
@@ -220,8 +220,7 @@ class GroupHarness(PanosHarness):
             mock.device = PanosDevice(mock.settings, USERS)
             provision(mock.device, zones=ZONES)
             mock.edit("set", f"{_DEVICE}/deviceconfig/system", SERVER, admin="admin", commit=True)
-        panorama = self.mock
-        assert isinstance(panorama, PanoramaMock)
+        panorama = cast("PanoramaMock", self.mock)  # a served device with the same calls
         panorama.device = PanoramaDevice(
             panorama.settings, USERS, firewalls=self.firewalls.values()
         )
@@ -244,7 +243,7 @@ class GroupHarness(PanosHarness):
 @contextmanager
 def served(
     authority: Authority, certificate: ServerCertificate, parts: Mapping[str, bytes] | None = None
-) -> Iterator[GroupHarness]:
+) -> Generator[GroupHarness]:
     """Serve a Panorama and return its harness."""
     firewalls = {
         name: PanosMock(name, serial=serial, users=USERS, job_seconds=0.0)

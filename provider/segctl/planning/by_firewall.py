@@ -97,11 +97,12 @@ def meaning_by_firewall(
             cuts[cut.rule] = cut if known is None or (cut.sure and not known.sure) else known
     if len(found) == 1:
         return found[0][1], tuple(cuts[name] for name in sorted(cuts))
+    each: list[tuple[Mark, ...]] = [one.marks for _, one in found]
     together = Meaning(
         more=_together([(names, one.more) for names, one in found]),
         less=_together([(names, one.less) for names, one in found]),
         unknown=_together([(names, one.unknown) for names, one in found]),
-        marks=tuple(map(_mark, zip(*(one.marks for _, one in found), strict=True))),
+        marks=tuple(_mark(marks) for marks in zip(*each, strict=True)),
     )
     return together, tuple(cuts[name] for name in sorted(cuts))
 
