@@ -586,6 +586,8 @@ def test_the_examples_run_on_the_water_works(
     with fleet(load([source], today=today), today, overlay=tmp_path / "mocks.yml"):
         where = ["-i", str(source), "-i", "mocks.yml"]
         for path in PLAYBOOKS:
+            if path.name == "panorama.yml":
+                continue  # it is for another plant
             copy = str(shutil.copy(path, tmp_path))
             assert run([*where, "plan", "-p", copy, "--json"]) == 0
             found = json.loads(capsys.readouterr().out)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema, values
-from segctl_mocks.panos.references import References, Scope, label_of, scope_of
+from segctl_mocks.panos.references import (
+    VARIABLE,
+    References,
+    Scope,
+    label_of,
+    scope_of,
+    template_of,
+)
 from segctl_mocks.panos.tree import Element, Path, Tree, path_of, tag_of, text_of
 
 if TYPE_CHECKING:
@@ -260,6 +267,8 @@ class Checker:
 
     def _reference(self, node: Node, text: str, label: str, scope: Scope) -> None:
         if text in node.keywords:
+            return
+        if VARIABLE.fullmatch(text) and template_of(scope):
             return
         if self.references.resolves(node.refs, text, scope):
             return

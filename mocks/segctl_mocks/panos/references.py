@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -59,6 +60,10 @@ def is_slot(leaf: Element) -> bool:
         tags = lists if leaf.tag == "member" else containers
         return parent is not None and parent.tag in tags
     return leaf.tag in leaves
+
+
+#: A template variable: each firewall of the stack has its own value for it.
+VARIABLE = re.compile(r"\$[\w.-]*[A-Za-z][\w.-]*")
 
 
 def template_of(path: Path) -> Path:

@@ -297,10 +297,9 @@ def _tell(telling: Telling, running: Fleet) -> None:
     )
     telling.step("Exactly that plan is applied, read back, and kept.", "apply", "plan.json")
     telling.step("Planning again finds nothing to do.", "plan", "--detailed-exitcode")
-    changed: list[str] = []
-    for host, what in _tamper(running):
-        telling.say(f"\n# A contractor, on {host}: {what}")
-        changed += running.specs[host].manages or [host]
+    deeds = dict(_tamper(running))
+    telling.say("\n" + "\n".join(f"# A contractor, on {host}: {it}" for host, it in deeds.items()))
+    changed = [name for host in deeds for name in running.specs[host].manages or [host]]
     telling.step("Drift finds it, and who did it where the device tells.", "drift", expected=2)
     telling.step("Apply repairs it.", "apply", "--auto-approve", "-l", ":".join(changed))
     telling.step("And the plant is in sync again.", "drift")
