@@ -107,6 +107,8 @@ def _fill(made: Element, node: Node, place: str, birds: Canaries, depth: int) ->
     if not node.children or depth > 12:
         made.text = birds.at(place)
     for tag, child in node.children.items():
+        if not child.is_of(schema.FIREWALL):
+            continue
         inner = planted(child, f"{place}/{tag}", birds, depth + 1)
         inner.tag = tag
         made.append(inner)

@@ -88,6 +88,8 @@ def spots() -> Iterator[Spot]:
     device = schema.load().child("devices")
     assert device is not None
     for tag, node in device.children.items():
+        if not node.is_of(schema.FIREWALL):
+            continue
         if tag == "vsys":
             for child in node.children.values():
                 yield from _below(child, (child.tag,), in_system=True)
@@ -101,4 +103,5 @@ def _below(node: Node, path: tuple[str, ...], *, in_system: bool) -> Iterator[Sp
         yield Spot(path, refs, in_system, node.kind)
     below = (*path, "entry") if node.kind == "entries" else path
     for child in node.children.values():
-        yield from _below(child, (*below, child.tag), in_system=in_system)
+        if child.is_of(schema.FIREWALL):
+            yield from _below(child, (*below, child.tag), in_system=in_system)
