@@ -268,8 +268,6 @@ class Checker:
     def _reference(self, node: Node, text: str, label: str, scope: Scope) -> None:
         if text in node.keywords:
             return
-        if VARIABLE.fullmatch(text) and template_of(scope):
-            return
         if self.references.resolves(node.refs, text, scope):
             return
         typed = [each for each in node.types if each != "text"]

@@ -181,6 +181,8 @@ class References:
 
     def _resolves(self, kind: str, name: str, scope: Scope) -> bool:
         if kind.startswith("interface-"):
+            if self.platform == schema.PANORAMA and VARIABLE.fullmatch(name):
+                return True
             return self._is_interface(kind.removeprefix("interface-"), name, device_of(scope))
         if (place := _fixed(kind, scope)) is not None:
             return name in self._names(place)
