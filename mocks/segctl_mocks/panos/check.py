@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from segctl_mocks.panos import schema, values
-from segctl_mocks.panos.references import (
-    VARIABLE,
-    References,
-    Scope,
-    label_of,
-    scope_of,
-    template_of,
-)
+from segctl_mocks.panos.references import References, Scope, label_of, scope_of
 from segctl_mocks.panos.tree import Element, Path, Tree, path_of, tag_of, text_of
 
 if TYPE_CHECKING:
@@ -30,6 +23,8 @@ _LIMIT_TEXTS = {
     "max-zone": "Maximum number of zones exceeded",
     "max-policy-rule": "Maximum number of security rules exceeded",
 }
+#: Whose entries have objects of their own, or are the device that a template describes.
+_SCOPED = frozenset({"device-group", "devices", "vsys"})
 _RESERVED_TEXTS = {
     ("address", "0.0.0.0"): "0.0.0.0 is reserved and not allowed as the name of an address object",  # noqa: S104 - a name, no address to listen at
     ("address", "any"): "name 'any' is disallowed",
@@ -174,7 +169,8 @@ class Checker:
                 raise InvalidError(f"{label} -> {tag_of(entry)} unexpected here")
             self._name(entry, node)
             self._known(entry.get("name") or "", node, label, scope)
-            self._node(entry, node.entry, f"{label} -> {entry.get('name')}", scope)
+            inside = scope_of(path_of(entry)) if node.tag in _SCOPED else scope
+            self._node(entry, node.entry, f"{label} -> {entry.get('name')}", inside)
 
     def _sequence(self, element: Element, node: Node, label: str, scope: Scope) -> None:
         seen: set[str] = set()

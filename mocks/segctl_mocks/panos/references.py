@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -60,10 +59,6 @@ def is_slot(leaf: Element) -> bool:
         tags = lists if leaf.tag == "member" else containers
         return parent is not None and parent.tag in tags
     return leaf.tag in leaves
-
-
-#: A template variable: each firewall of the stack has its own value for it.
-VARIABLE = re.compile(r"\$[\w.-]*[A-Za-z][\w.-]*")
 
 
 def template_of(path: Path) -> Path:
@@ -181,8 +176,6 @@ class References:
 
     def _resolves(self, kind: str, name: str, scope: Scope) -> bool:
         if kind.startswith("interface-"):
-            if self.platform == schema.PANORAMA and VARIABLE.fullmatch(name):
-                return True
             return self._is_interface(kind.removeprefix("interface-"), name, device_of(scope))
         if (place := _fixed(kind, scope)) is not None:
             return name in self._names(place)

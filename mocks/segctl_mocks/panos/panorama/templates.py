@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from lxml import etree
 
 from segctl_mocks.panos import schema
 from segctl_mocks.panos.panorama import groups
-from segctl_mocks.panos.references import VARIABLE
 from segctl_mocks.panos.tree import Tree, key_of, path_of, serialize, text_of
 from segctl_mocks.panos.units import top_entry
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.tree import Element, Path
 
 TEMPLATE, STACK = "template", "template-stack"
+_VARIABLE = re.compile(r"\$[\w.-]*[A-Za-z][\w.-]*")
 _UNSET = "None"
 
 
@@ -147,9 +148,9 @@ def variables(tree: Tree, kind: str, name: str, serial: str) -> dict[str, str]:
 def _substitute(config: Element, known: Mapping[str, str]) -> None:
     for node in config.iter(etree.Element):
         text, name = text_of(node), node.get("name") or ""
-        if VARIABLE.fullmatch(text) and not len(node):
+        if _VARIABLE.fullmatch(text) and not len(node):
             node.text = _value(text, known)
-        if VARIABLE.fullmatch(name):
+        if _VARIABLE.fullmatch(name):
             node.set("name", _value(name, known))
 
 
