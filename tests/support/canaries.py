@@ -165,6 +165,7 @@ def document(
         "applications": answer(),
         "network": answer(etree.Element("network")),
         "deviceconfig": answer(etree.Element("deviceconfig")),
+        "panorama status": answer(),
     }
     for kind, path in COUNTED.items():
         count = len(vsys.findall(f"{path}/entry"))

@@ -114,8 +114,8 @@ class Holding:
         held = self.held()
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            elsewhere = lock.scope not in (locks.SHARED, self._place.name)
-            if elsewhere and (lock.kind == "config" or self._is_of_others(lock)):
+            apart = lock.kind == "config" or self._place.rulebase  # groups are committed apart
+            if apart and lock.scope not in (locks.SHARED, self._place.name):
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")
@@ -129,14 +129,6 @@ class Holding:
             dead.append(lock)
         self._refuse_elsewhere(dead, held)
         return dead
-
-    def _is_of_others(self, lock: Held) -> bool:
-        """Whether a commit lock of another device group is another administrator's.
-
-        It keeps nobody from committing other groups. Our own account's is a run of ours that shares
-        its saved configuration with this one.
-        """
-        return bool(self._place.rulebase) and not self._by_us(lock)
 
     def _refuse_elsewhere(self, dead: Sequence[Held], held: Sequence[Held]) -> None:
         """Refuse to clean up after a run on another virtual system, whose change is not ours."""

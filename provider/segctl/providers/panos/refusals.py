@@ -51,15 +51,18 @@ def refuse_pending(client: Client, target: Target) -> None:
 def refuse_joined(client: Client, target: Target, script: str) -> None:
     """Refuse to commit what somebody else did with our account while a script was written.
 
-    A partial commit takes every change of its account. A change is taken for the script's if it is
-    in our virtual system, and if it names an entry, the script names that, too.
+    A partial commit takes every change of its account, on Panorama every one in its device group.
+    A change is taken for the script's if it is in our virtual system or group, and if it names an
+    entry, the script names that, too.
 
     Raises:
         ForeignChangesError: there is another one; the message says where.
     """
-    base = Location.of(target.scope).xpath
+    location = Location.of(target.scope)
+    base = location.xpath
     for owner, xpath in pending(client):
-        if owner != target.user or base.startswith(xpath):
+        apart = location.rulebase and not xpath.startswith(base)
+        if owner != target.user or base.startswith(xpath) or apart:
             continue
         named = _ENTRY.findall(xpath.removeprefix(base))
         if not xpath.startswith(base) or (named and not _has(script, named[0])):
