@@ -10,6 +10,7 @@ from typing import Final, Literal, cast
 
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.schema import DAYS
+from segctl.compiler.groups import PANORAMA
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
@@ -26,6 +27,10 @@ _KNOWN: Final = {
 
 #: Looks up the key of the zone that a reference names from a site.
 ZoneKey = Callable[[Reference, str], "str | None"]
+
+
+#: Platforms of device groups, which no host is of.
+_OF_GROUPS: Final = frozenset({PANORAMA})
 
 
 def platform_of(network_os: str) -> str | None:
@@ -46,7 +51,7 @@ def _installed(platform: str) -> str:
     """Return a platform that is installed: looking costs milliseconds, hosts are many."""
     from importlib.metadata import entry_points
 
-    if not entry_points(group=_ENTRY_POINTS, name=platform):
+    if platform in _OF_GROUPS or not entry_points(group=_ENTRY_POINTS, name=platform):
         raise LookupError(platform)  # which is not remembered
     return platform
 
@@ -55,7 +60,7 @@ def platform_hint(network_os: str) -> str:
     """Return a hint for a network operating system without provider: what is installed."""
     from importlib.metadata import entry_points
 
-    names = sorted({entry.name for entry in entry_points(group=_ENTRY_POINTS)})
+    names = sorted({entry.name for entry in entry_points(group=_ENTRY_POINTS)} - _OF_GROUPS)
     before, dot, last = network_os.rpartition(".")
     close = get_close_matches(last, names, n=1)
     return f"did you mean {before}{dot}{close[0]}?" if close else f"one of {', '.join(names)}"

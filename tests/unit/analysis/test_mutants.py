@@ -19,7 +19,10 @@ ROOT = Path(__file__).resolve().parents[3]
 TODAY = date(2026, 11, 29)
 #: One mutant of so many is tried, unless all are asked for.
 STEP = 1 if full() else 7
-FIREWALLS = ("edge-fw", "core-fw", "cell-fw", "substation-fw", "centre-fw", "station-fw")
+FIREWALLS = (
+    *("edge-fw", "core-fw", "cell-fw", "substation-fw", "centre-fw", "station-fw"),
+    *("north-fw", "south-fw", "jetty-fw"),
+)
 
 
 @pytest.fixture(scope="module")
