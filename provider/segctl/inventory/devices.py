@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Final, Literal, cast
 
+from segctl.compiler.groups import PANORAMA
 from segctl.inventory.check import Checker, Node, Reference
 from segctl.inventory.schema import DAYS
-from segctl.compiler.groups import PANORAMA
 from segctl.model.scope import DEFAULT_SCOPE, Scope
 from segctl.model.site import Device, Position, Schedule, Source, ZoneBinding
 
