@@ -48,7 +48,7 @@ def test_the_link_to_a_panorama(op: Ask, mock: PanosMock, third_party: Path) -> 
     assert not op(cmd).findtext("result")
     server = "<panorama><local-panorama><panorama-server>1.2.3.4</panorama-server></local-panorama>"
     mock.edit("set", SYSTEM, f"{server}</panorama>", commit=True)
-    theirs = (third_party / "upgrade-assurance/008_is_panorama_connected_false.xml").read_text()
+    theirs = (third_party / "upgrade-assurance/007_is_panorama_connected_true.xml").read_text()
     for line in op(cmd).findtext("result").splitlines():
         assert line.strip() in theirs
 

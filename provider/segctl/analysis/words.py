@@ -189,9 +189,9 @@ class Words:
     def _wildcard(self, held: Address) -> Meaning[Numbers]:
         """Return the addresses of a wildcard, which are certain but for those of other wildcards.
 
-        Of rules with wildcards that overlap, PAN-OS matches by default only the one with the
+        Of rules with wildcards that overlap, a firewall matches by default only the one with the
         longest prefix, whatever their order ("Security Policy Rule Top-Down Order When Wildcard
-        Masks Overlap", new features of PAN-OS 10.2).
+        Masks Overlap", the vendor's new features of 10.2).
         """
         try:
             base, free = wildcard(held.value)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: The platform of device groups on a Panorama.
 PANORAMA: Final = "panorama"
-#: Longest name of a rule on PAN-OS (configuration schema of 10.0).
+#: Longest name of a rule (the vendor's configuration schema of 10.0).
 _MAX_NAME: Final = 63
 _OBJECTS: Final[Mapping[str, type[Any]]] = {
     "addresses": Address,

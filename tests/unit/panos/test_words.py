@@ -57,6 +57,7 @@ def document(
         ),
         "network": answer("<result/>"),
         "deviceconfig": answer("<result/>"),
+        "panorama status": answer("<result/>"),
     }
     parts = dict(parts)
     if containers is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from segctl.model.errors import ParseError
 from segctl.providers.panos.standing import FOLLOWING
 from segctl.providers.state import Receiver
+from segctl.system.json_text import read_json
 from segctl.transports.target import Managed
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def to_part(members: Sequence[Managed]) -> bytes:
 
 def from_part(part: bytes) -> tuple[Managed, ...]:
     """Return what `to_part` wrote."""
-    rows = cast("list[dict[str, Any]]", json.loads(part))
+    rows = cast("list[dict[str, Any]]", read_json(part))
     return tuple(Managed(**row) for row in rows)
 
 
