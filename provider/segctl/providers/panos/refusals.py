@@ -53,19 +53,22 @@ def refuse_joined(client: Client, target: Target, script: str) -> None:
 
     A partial commit takes every change of its account, on Panorama every one in its device group.
     A change is taken for the script's if it is in our virtual system or group, and if it names an
-    entry, the script names that, too.
+    entry, the script names that, too. Where the script renames, only the place counts: the device
+    itself changes what refers to the old name.
 
     Raises:
         ForeignChangesError: there is another one; the message says where.
     """
     location = Location.of(target.scope)
     base = location.xpath
+    follows = "<rename " in script
     for owner, xpath in pending(client):
         apart = location.rulebase and not xpath.startswith(base)
         if owner != target.user or base.startswith(xpath) or apart:
             continue
         named = _ENTRY.findall(xpath.removeprefix(base))
-        if not xpath.startswith(base) or (named and not _has(script, named[0])):
+        strange = named and not follows and not _has(script, named[0])
+        if not xpath.startswith(base) or strange:
             raise ForeignChangesError(
                 target.name,
                 f"somebody else changed something with the account {owner!r} meanwhile "
