@@ -33,7 +33,7 @@ FEW = settings(
     suppress_health_check=QUIET,
 )
 MANY = settings(
-    max_examples=400,
+    max_examples=600,
     derandomize=False,
     deadline=None,
     database=None,
