@@ -490,5 +490,5 @@ def test_demo_ends_well(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert run(["demo"]) == 0
     out = capsys.readouterr().out
     assert out.endswith("# Done.\n")
-    assert len(out.splitlines()) < 140
+    assert len(out.splitlines()) < 130
     assert folder.exists()

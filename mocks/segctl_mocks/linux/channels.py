@@ -89,6 +89,7 @@ class Execution:
     def _run(self) -> int:
         host = self._host
         shell = host.shell(self._channel.user)
+        shell.variables["SSH_CONNECTION"] = self._channel.ends
         shell.stdin = self._pipe
         shell.stdout = Calls(self._out)
         shell.stderr = Calls(self._err)

@@ -29,6 +29,11 @@ class Channel(Protocol):
         """Who logged in."""
         ...
 
+    @property
+    def ends(self) -> str:
+        """The client's address and port and the server's, as ``SSH_CONNECTION`` has them."""
+        ...
+
     def write(self, data: bytes) -> None:
         """Write to standard output."""
         ...
@@ -237,6 +242,8 @@ class _Channel:
         command = process.command
         self.command: str | None = command.decode() if isinstance(command, bytes) else command
         self.user = str(process.get_extra_info("username"))
+        far, near = process.get_extra_info("peername"), process.get_extra_info("sockname")
+        self.ends = f"{far[0]} {far[1]} {near[0]} {near[1]}"
         self.lost = False
 
     def write(self, data: bytes) -> None:

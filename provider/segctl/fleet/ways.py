@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from segctl.fleet.failures import Failure
+from segctl.inventory.mocked import MARK
 from segctl.model.errors import UnsupportedError, UsageError
 from segctl.planning.lockout import guard
 from segctl.planning.management import Connection
@@ -79,6 +80,7 @@ def reached_by(
             host=host,
             service=_service(device.platform, port),
             sources=given or ((own,) if own else ()),
+            mock=held.get(MARK) is True,
         )
     return found
 

@@ -13,7 +13,7 @@ from segctl.inventory.causes import unchecked
 from segctl.inventory.check import typed
 from segctl.inventory.files import expand_home
 from segctl.inventory.findings import find
-from segctl.inventory.mocked import check, not_mocked, way_to
+from segctl.inventory.mocked import MARK, check, not_mocked, way_to
 from segctl.inventory.patterns import limit_patterns, match, select, split, unmatched
 from segctl.inventory.reader import survey_inventory
 from segctl.inventory.schema import CONDUITS, ZONES
@@ -369,6 +369,8 @@ def _connections(
             elif key == "segctl_tls_verify" and isinstance(value, str):
                 value = typed(value)
             found[key] = value
+        if inventory.hosts[name].mock is not None:
+            found[MARK] = True
         connections[name] = found
     for name, peer in peers.items():
         way = connections.pop(peer)

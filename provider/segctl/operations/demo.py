@@ -242,7 +242,7 @@ def story(
             names = ", ".join(
                 f"{name} over {mock.transport}" for name, mock in running.everything.items()
             )
-            say(f"\n# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
+            say(f"# Mock firewalls answer: {names}. Every command gets: {' '.join(where)}")
             telling = Telling(run=run, say=say, where=where)
             with (
                 _instead("SEGCTL_HISTORY", folder / "history.db"),

@@ -190,7 +190,7 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
         listed = f"{', '.join(doubtful[:_SHOWN])}{more}"
         yield Problem(
             message=f"it cannot be told whether this change cuts what {listed} "
-            "needs for itself (time, names, updates, logs): that was not read",
+            f"{_itself(doubtful)} (time, names, updates, logs): that was not read",
             hint="plan it together with them, or see that this stays permitted",
             severity="warning",
             kind=MANAGEMENT,
@@ -208,6 +208,10 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
             subject=f"{plan.name}:unread",
             about=("management", "unread", plan.name, *unread.unread),
         )
+
+
+def _itself(names: Sequence[str]) -> str:
+    return "needs for itself" if len(names) == 1 else "need for themselves"
 
 
 # --- through which zones they go -----------------------------------------------------------------

@@ -25,11 +25,15 @@ OWN: Final = "management"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """How segctl reaches a device: what it connects to, and from where, as far as is known."""
+    """How segctl reaches a device: what it connects to, and from where, as far as is known.
+
+    A `mock` is on the machine that runs segctl: no firewall lies between the two.
+    """
 
     host: str
     service: str
     sources: tuple[str, ...] = ()
+    mock: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +104,8 @@ def _own_ways(device: str, connection: Connection, management: Management | None
     tunnel = not named or all(map(loops, named))
     planes = [one for one in management.planes if one.manages] if management else []
     own = [one for one in planes if not all(map(loops, literal(one.address)))]
-    if planes and not own and tunnel:
-        return  # it says itself that it is reached from this machine alone, as a mock does
+    if tunnel and not own and (planes or connection.mock):
+        return  # it is reached from this machine alone: a mock, or a device that says so
     exact = [one for one in own if one.address == connection.host]
     ends = [(literal(plane.address), plane.zone) for plane in exact or (own if tunnel else ())]
     if not ends:

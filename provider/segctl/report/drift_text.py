@@ -12,7 +12,7 @@ from segctl.providers.state import UNREAD
 from segctl.report.changes import held_lines, row
 from segctl.report.labels import fields_of, gist_of, name_before, place_of
 from segctl.report.lines import Line
-from segctl.report.plan_text import DOUBT
+from segctl.report.plan_text import DOUBT, only_limits
 from segctl.report.provenance import provenance_text
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _device(device: DeviceDrift) -> Iterator[Line]:
     authors = {(item.kind, item.name): item.changed_by for item in device.items}
     told = {state: device.told(state) for state in _WORDS}
     for finding in device.findings:
-        if finding.kind == DOUBT:
+        if finding.kind == DOUBT or only_limits(finding):
             continue
         word = next((_WORDS[state] for state in told if finding in told[state]), finding.severity)
         hint = f" — {finding.hint}" if finding.hint else ""

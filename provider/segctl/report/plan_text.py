@@ -95,8 +95,9 @@ def device_text(
 ) -> Iterator[Line]:
     """Yield one device's part of a plan, without the findings that are `told` for several."""
     yield _device_head(device, "" if device.changes or not device.in_sync else "in sync")
+    settled = device.in_sync and not device.changes
     for finding in device.findings:
-        if finding.kind != DOUBT and finding not in told:
+        if finding.kind != DOUBT and finding not in told and not (settled and only_limits(finding)):
             yield finding_line(finding)
     for one in device.allowed:
         yield Line(lead="  ! allowed: ", text=allowance_text(one), style="yellow")
@@ -119,6 +120,11 @@ def device_text(
         yield Line(text="  script", style="bold")
         for line in script_lines(device.script):
             yield Line(lead="    " + line, style="dim")
+
+
+def only_limits(finding: Problem) -> bool:
+    """Whether a finding says only how far a platform goes, as every plan that used it has said."""
+    return finding.kind == "functions" and finding.severity == "note"
 
 
 def allowance_text(one: Allowance) -> str:

@@ -336,6 +336,18 @@ def test_a_device_in_sync_and_one_that_failed() -> None:
     assert only.endswith("No plan: 1 device could not be planned.")
 
 
+def test_how_far_functions_are_enforced_is_told_where_something_changes() -> None:
+    note = Problem(message="packet by packet", severity="note", kind="functions")
+    settled = device(findings=(note,))
+    assert "packet by packet" in text(device(change("delete"), findings=(note,)))
+    assert "packet by packet" not in text(settled)
+    assert "packet by packet" not in drifted(settled)
+    assert "packet by packet" in str(drift_json(drift_of([settled])))
+    not_at_all = replace(note, severity="warning")
+    assert "packet by packet" in text(device(findings=(not_at_all,)))
+    assert "packet by packet" in drifted(device(findings=(not_at_all,)))
+
+
 def test_doubts_about_the_catalogue_are_left_to_validate() -> None:
     doubt = Problem(message="not sure", severity="warning", kind="doubt")
     assert "not sure" not in text(device(findings=(doubt,)))

@@ -28,7 +28,7 @@ the run whose push is taken back.
 
 from __future__ import annotations
 
-from segctl.providers.nftables import names
+from segctl.providers.nftables import names, needs
 
 BOOT_FOLDER = "/etc/nftables.d"
 BOOT_FILE = f"{BOOT_FOLDER}/segctl.nft"
@@ -54,6 +54,10 @@ loads() {{ {{ ls -d /run/systemd/system /etc/runlevels
     /etc/systemd/system/*.requires/*.service /dev/null
   grep -E '^[[:space:]]*include' /etc/nftables.conf /etc/sysconfig/nftables.conf \
     /etc/nftables.nft /dev/null; }} 2>/dev/null | head -c 20000 | tr -cd '\n -~'; }}
+needs() {{ {{ echo "ssh ${{SSH_CONNECTION:-}}"
+  for f in {" ".join(needs.FILES)}; do [ ! -e "$f" ] || [ -r "$f" ] || echo "closed $f"; done
+  grep -E '{needs.LINES}' {" ".join(needs.FILES)} /dev/null
+  }} 2>/dev/null | head -c {needs.MOST} | tr -cd '\n -~'; }}
 say uid echo "$U"
 say nft /usr/sbin/nft --version
 say host uname -n -r
@@ -66,6 +70,7 @@ say table both $N -j list table {names.TABLE}
 say boot boot
 say body body
 say loads loads
+say needs needs
 """
 
 _NEW, _OLD = f"{BOOT_FOLDER}/.segctl.nft.tmp", f"{BOOT_FOLDER}/.segctl.nft.old"

@@ -28,8 +28,9 @@ class Document:
     `EVERY` maps to the reason the list of tables is unknown. `state` is what runs left in our
     table, as `DeviceState` writes it, by the host's clock. `boot` is the start of the boot file or
     the reason it cannot be read, `body` the SHA-256 of its lines without the first two, `loads`
-    what loads it; None if the document does not say. `elements` are the listings of those sets and
-    maps of others that decide about our marks, by ``family table name``.
+    what loads it, `needs` the lines that name servers; None if the document does not say.
+    `elements` are the listings of those sets and maps of others that decide about our marks, by
+    ``family table name``.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Document:
     boot: str | None = None
     body: str = ""
     loads: str | None = None
+    needs: str | None = None
     elements: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def dump(self) -> bytes:
@@ -84,4 +86,4 @@ def _fits(name: str, value: object) -> bool:
         return all(isinstance(listing, str) for listing in listings.values())
     if name == "state":
         return isinstance(value, dict)
-    return isinstance(value, str) or (value is None and name in ("boot", "loads"))
+    return isinstance(value, str) or (value is None and name in ("boot", "loads", "needs"))

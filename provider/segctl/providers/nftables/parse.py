@@ -18,6 +18,7 @@ from segctl.providers.nftables.foreign import foreign_findings
 from segctl.providers.nftables.interpret import Meaning, interpret
 from segctl.providers.nftables.kept import kept, loading
 from segctl.providers.nftables.listing import read_table
+from segctl.providers.nftables.needs import management
 from segctl.providers.nftables.table import Table
 from segctl.providers.state import DeviceState, read_state
 from segctl.system.json_text import read_listing
@@ -88,6 +89,7 @@ def _parse(document: bytes) -> NftLive:
             cause=boot.cause,
             kept_where=BOOT_FILE,
         ),
+        management=None if host.needs is None else management(host.needs),
         table=table,
         names=meaning.names,
     )

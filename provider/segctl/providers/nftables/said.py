@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: Parts of the answer to a read whose exit codes are noted (`agent.READER`).
 PARTS: Final[tuple[LiteralString, ...]] = (
     *("uid", "nft", "host", "machine", "clock", "uptime", "links", "chains", "table"),
-    *("boot", "body", "loads"),
+    *("boot", "body", "loads", "needs"),
 )
 WORDS: Final[Words] = {
     # our transactions

@@ -87,6 +87,7 @@ class NftSession(Pushing):
             boot=self._told(answers, "boot") if self._told(answers, "body") else None,
             body=(self._told(answers, "body") or "").partition(" ")[0],
             loads=self._told(answers, "loads"),
+            needs=self._told(answers, "needs"),
             elements=elements,
         ).dump()
 
