@@ -30,7 +30,7 @@ KNOWN = set(
     """
     login done sent bytes exit and characters failed answer errors s codes code HTTP
     read tables set look transaction go confirm keep revert list table show command
-    uid nft host machine clock uptime links chains boot body loads
+    uid nft host machine clock uptime links chains boot body loads needs
     add create delete insert replace flush chain rule set map element counter sets maps rules
     counters No such file or directory File exists Operation not permitted Permission denied
     Could process syntax error found Aborted
@@ -258,7 +258,7 @@ def answers(birds: Canaries) -> list[dict[str, tuple[str, str]]]:
     }
     good = {name: (text, GOOD[name][1]) for name, text in single.items() if name in GOOD}
     good["table"] = (good["table"][0], "0")
-    harmless = ("host", "machine", "boot", "body", "loads", "nft", "links")
+    harmless = ("host", "machine", "boot", "body", "loads", "needs", "nft", "links")
     found: list[dict[str, tuple[str, str]]] = [GOOD | {name: good[name] for name in harmless}]
     for name in GOOD:
         found += [GOOD | {name: good[name]}, GOOD | {name: (birds.at(name), "1")}]
