@@ -114,6 +114,7 @@ COMMANDS = {
         "--pivot",
         "--csv",
     ),
+    "usage": ("--since", "--hit-counts"),
     "matrix": ("--declared", "--live", "--both", "--offline", "--csv"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),

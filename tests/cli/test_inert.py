@@ -81,6 +81,7 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["query", "live", "implies", "declared"],
     ],
     "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
+    "usage": [["usage"], ["usage", "--since", "30d"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
     "snapshot": [["snapshot", "-o", FOLDERS]],

@@ -140,3 +140,22 @@ def test_a_snapshot_of_a_pair_says_the_same_as_the_pair(plant: Plant) -> None:
         assert "not synchronized" in finding["message"]
         assert document["devices"][0]["answered"] == "fw1"
         assert len(document["devices"][0]["serials"]) == 2
+
+
+def test_usage_is_counted_by_both_members(plant: Plant) -> None:
+    assert plant("apply", "--auto-approve").code == 0
+    first, second = members(plant)
+    for mock in (first, second):
+        mock.device.booted -= 365 * 86400
+    second.set_hits(POLL, 4)
+    document = plant("usage", "--json").json
+    pair = document["devices"][0]
+    assert sorted(pair["members"]) == ["fw1", "fw1-b"]
+    (used,) = (one for one in pair["rules"] if one["rule"] == POLL)
+    assert (used["usage"], used["count"]) == ("used", 4)
+    second.set_hits(POLL, 0)
+    second.stop()
+    document = plant("usage", "--json").json
+    (unknown,) = (one for one in document["devices"][0]["rules"] if one["rule"] == POLL)
+    assert unknown["usage"] == "not_counted"
+    assert unknown["why"].startswith("fw1-b: ")

@@ -37,6 +37,8 @@ OVERVIEW = {
     "device.",
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
+    "usage": "Show which rules and conduits are used, by what devices count; never writes to a "
+    "device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -59,6 +61,7 @@ _MODULES = (
     "lint",
     "prove",
     "query",
+    "usage",
     "history",
     "audit",
     "snapshot",

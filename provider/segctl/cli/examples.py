@@ -38,6 +38,7 @@ EXAMPLES = {
         "segctl query live implies declared",
     ),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
+    "usage": ("segctl usage", "segctl usage -l fw-cell1 --since 180d --json"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),

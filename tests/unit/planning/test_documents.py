@@ -180,6 +180,7 @@ READERS = {
     "report/policies.py": "policy tests",
     "report/prove.py": "examples of a proof",
     "report/query.py": "rows of segctl query",
+    "report/usage.py": "why nothing is known of a device",
 }
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {
@@ -197,6 +198,7 @@ DOCUMENTS = {
     "report/drift_document.py": "the document of segctl drift",
     "report/gitlab.py": "what GitLab reads",
     "report/lint.py": "the document of segctl lint",
+    "report/usage.py": "the document of segctl usage",
     "report/outcomes.py": "the document of segctl apply",
     "report/prove.py": "the document of segctl prove",
     "report/provenance.py": "what documents are evidence of",

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
+from segctl.providers.counting import Counts, Hits
 from segctl.providers.nftables import agent, commands, versions
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
+from segctl.providers.nftables.listing import read_table
 from segctl.providers.nftables.pushing import Pushing
 from segctl.providers.nftables.records import read_records
 from segctl.providers.nftables.said import PARTS
@@ -25,7 +27,8 @@ from segctl.system.loading import weight
 from segctl.transports.ssh_exec import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import timedelta
 
 #: The commands that a read-only session may send.
 READERS = (
@@ -45,6 +48,8 @@ _HEAVY = 2.5
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+#: Why a counter at nought says nothing.
+_UNTOLD = "nftables does not tell since when a rule counts"
 #: Names of tables that may go into a command line.
 _TABLE = re.compile(r"[a-z0-9]+ [0-9A-Za-z_./-]+", re.ASCII)
 
@@ -90,6 +95,31 @@ class NftSession(Pushing):
             needs=self._told(answers, "needs"),
             elements=elements,
         ).dump()
+
+    def counts(
+        self, _rules: Sequence[str], _window: timedelta, *, risky: bool = False
+    ) -> Sequence[Counts]:
+        """Return what the table's counters say; asking is never risky.
+
+        Raises:
+            DeviceError: the table cannot be listed.
+        """
+        del risky
+        self._progress("reading counters")
+        answers = self._ask()
+        self._sudo = "" if self._part(answers, "uid").strip() == "0" else "sudo -n"
+        name = self._target.name
+        listing = self._table(answers)
+        try:
+            counters = read_table(listing).counters.values() if listing else ()
+        except ValueError as error:
+            raise ParseError(name, "its listing of table inet segctl is not understood") from error
+        hits = tuple(
+            Hits(rule=one.name.removeprefix("rule_"), count=one.packets, doubt=_UNTOLD)
+            for one in counters
+            if one.name.startswith("rule_")
+        )
+        return (Counts(member=name, hits=hits),)
 
     def _others(self, found: Mapping[str, Answer]) -> tuple[str, dict[str, str], dict[str, str]]:
         """Return all chains, the listings of others' tables, and why some could not be listed.

@@ -198,7 +198,7 @@ def whole(
         ParseError: the device's clock cannot be read.
         DeviceError: the device does not show its log.
     """
-    ahead = _moment(target, clock) - now.replace(microsecond=0)
+    ahead = moment(target, clock) - now.replace(microsecond=0)
     last = (since + ahead).strftime(_STAMP) if since is not None else ""
     lines: list[Logged] = []
     for entry in read_log(target, ask, HISTORY):
@@ -208,7 +208,7 @@ def whole(
     return DeviceLog(lines=tuple(lines), ahead=ahead, complete=len(lines) < HISTORY)
 
 
-def _moment(target: Target, clock: str) -> datetime:
+def moment(target: Target, clock: str) -> datetime:
     """Return a time as `show system info` has it, such as ``Sun Nov 29 07:40:40 2026``."""
     try:
         return datetime.strptime(clock.strip(), "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)

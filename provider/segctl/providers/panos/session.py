@@ -11,7 +11,7 @@ from heapq import merge
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import DeviceError, UnsupportedError
-from segctl.providers.panos import commands, configlog, matching, refusals
+from segctl.providers.panos import commands, configlog, hits, matching, refusals
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import clock
 from segctl.providers.panos.place import Place
@@ -23,9 +23,11 @@ from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
+    from datetime import timedelta
 
     from segctl.analysis.decide import Packet
     from segctl.providers.base import Author, DeviceLog
+    from segctl.providers.counting import Counts
     from segctl.providers.state import Run, Unconfirmed
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
@@ -141,6 +143,22 @@ class PanosSession:
         command = matching.question(packet)
         self._place.progress("asking")
         return matching.rule(self._place.member.client.op(command, vsys=self._place.location.name))
+
+    def counts(
+        self, rules: Sequence[str], window: timedelta, *, risky: bool = False
+    ) -> Sequence[Counts]:
+        """Return what the firewall counted of its rules; of a pair, what each member did.
+
+        Raises:
+            UnsupportedError: asking can hang one of them, and `risky` is not given.
+        """
+        place = self._place
+        place.progress("reading hit counts")
+        found = [] if place.pair is None else place.pair.others(silent=True)
+        return [
+            hits.counts(one, place.location.name, rules, window, risky=risky)
+            for one in (place.member, *found)
+        ]
 
     # --- locking -----------------------------------------------------------------------------
 

@@ -1,0 +1,63 @@
+"""Usage: which rules and conduits are used, by what devices count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from segctl.operations.loading import desired_of, load_inventory
+from segctl.operations.workers import at_work
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.fleet import Failure
+    from segctl.fleet.usage import Used
+    from segctl.inventory import Loaded
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageOptions:
+    """How far back use counts, and whether devices are asked that asking may hang."""
+
+    window: timedelta = timedelta(days=90)
+    risky: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageResult:
+    """What each device counts, or why that is not known."""
+
+    devices: Mapping[str, Used | Failure]
+    window: timedelta
+    loaded: Loaded
+
+
+def usage(common: CommonOptions, options: UsageOptions, progress: Progress) -> UsageResult:
+    """Return which rules are used; never writes to a device and never resets a counter.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        UsageError: no firewall is selected.
+    """
+    from segctl.fleet.usage import usage_of_devices
+
+    loaded = load_inventory(common, progress)
+    chosen = desired_of(loaded)
+    names = [item.device.name for item in chosen]
+    with at_work(common, names, progress) as (executor, report):
+        found = usage_of_devices(
+            chosen,
+            loaded.connections,
+            options.window,
+            risky=options.risky,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+        )
+    return UsageResult(
+        devices=dict(zip(names, found, strict=True)), window=options.window, loaded=loaded
+    )
