@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ def common(left: Numbers, right: Numbers) -> Numbers:
     if left == right:
         return left
     if len(left) == len(right) == 1:
-        first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
-        return ((first, last),) if first <= last else ()
+        return _overlap(left, right)
     if len(right) == 1:
         return _clipped(left, *right[0])
     if len(left) == 1:
@@ -58,6 +57,18 @@ def common(left: Numbers, right: Numbers) -> Numbers:
     if len(left) + len(right) <= _SHORT:
         return _common_known(left, right)
     return _common(left, right)
+
+
+def _overlap(left: Numbers, right: Numbers) -> Numbers:
+    """Return what two ranges have in common; one that lies within the other as it is."""
+    ((low, high),), ((first, last),) = left, right
+    if low >= first:
+        if high <= last:
+            return left
+        return ((low, last),) if low <= last else ()
+    if last <= high:
+        return right
+    return ((first, high),) if first <= high else ()
 
 
 def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
@@ -131,6 +142,8 @@ class Names:
 
     def __and__(self, other: Names) -> Names:
         """Return the names that are in both."""
+        if self is other or (other.but and not other.listed):
+            return self
         if not self.but and not other.but:
             return Names(self.listed & other.listed)
         if self.but and other.but:
@@ -192,7 +205,10 @@ class Box(NamedTuple):
 
 
 def meet(left: Box, right: Box) -> Box | None:
-    """Return the packets that are in both boxes, None where there are none."""
+    """Return the packets that are in both boxes, None where there are none.
+
+    That is `left` itself where all of it is in `right`.
+    """
     source = common(left.source, right.source)
     if not source:
         return None
@@ -209,4 +225,7 @@ def meet(left: Box, right: Box) -> Box | None:
     if not user:
         return None
     time = common(left.time, right.time)
-    return Box(source, destination, service, application, user, time) if time else None
+    if not time:
+        return None
+    found = source, destination, service, application, user, time
+    return left if all(map(is_, found, left)) else Box._make(found)

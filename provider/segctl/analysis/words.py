@@ -263,10 +263,10 @@ class Words:
             )
         except ValueError:
             return _unknown_services(f"the ports of {held.name} are {held.ports!r}")
-        asks = tuple(text for text in held.extras if self._platform.effect(text) != "none")
+        asks = self.deciding(held.extras)
         if not asks:
             return exact(found)
-        told = ", ".join(map(self._platform.shown, asks))
+        told = ", ".join(asks)
         return Meaning(found, (), (f"{held.name} also asks for {told}",))
 
     # --- applications ------------------------------------------------------------------------
@@ -342,6 +342,8 @@ class Words:
 
     def effects(self, rule: Rule) -> tuple[Effect, tuple[str, ...]]:
         """Return the strongest effect of what a rule has no field for, and what has it."""
+        if not rule.extras:
+            return "none", ()
         found = {text: self._platform.effect(text) for text in rule.extras}
         effect: Effect = "none"
         for one in ("anything", "narrows"):
@@ -352,8 +354,10 @@ class Words:
             self._platform.shown(text) for text, each in found.items() if each != "none"
         )
 
-    def deciding(self, extras: Iterable[str]) -> tuple[str, ...]:
+    def deciding(self, extras: Sequence[str]) -> tuple[str, ...]:
         """Return those of the texts that do something to what holds them."""
+        if not extras:
+            return ()
         platform = self._platform
         return tuple(platform.shown(text) for text in extras if platform.effect(text) != "none")
 
@@ -450,13 +454,16 @@ def _names(parts: Iterable[Names]) -> Names:
     return found if excluded is None else excluded | found
 
 
+_EVERYBODY = exact(ALL_NAMES)
+
+
 def users(names: tuple[str, ...]) -> Meaning[Names]:
     """Return who a rule is for; a packet of nobody known has the user ``""``.
 
     A name may be that of a group, whose members only the device knows.
     """
     if ANY in names:
-        return exact(ALL_NAMES)
+        return _EVERYBODY
     can, sure, why = NO_NAMES, NO_NAMES, list[str]()
     for name in names:
         if name == "known-user":
