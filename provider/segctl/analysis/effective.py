@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -310,19 +310,21 @@ class ByZones:
         self._wide: list[int] = []
         self.wild: list[int] = []
         self._typed = any(rule.type != "universal" for rule in rules)
+        held = cache(self._held)
         for place, rule in enumerate(rules):
-            if rule.disabled:
-                continue
-            enters = (ANY,) if ANY in rule.from_zones else tuple(dict.fromkeys(rule.from_zones))
-            leaves = (ANY,) if ANY in rule.to_zones else tuple(dict.fromkeys(rule.to_zones))
-            wide = len(enters) * len(leaves) > _WIDE
-            if wide or ANY in (*enters, *leaves):
-                self.wild.append(place)
-            if wide:
-                self._wide.append(place)
-                continue
-            for pair in product(enters, leaves):
-                self._places.setdefault(pair, []).append(place)
+            if not rule.disabled:
+                for places in held(rule.from_zones, rule.to_zones):
+                    places.append(place)
+
+    def _held(self, from_zones: tuple[str, ...], to_zones: tuple[str, ...]) -> list[list[int]]:
+        """Return the lists that have the places of the rules from some zones to others."""
+        enters = (ANY,) if ANY in from_zones else tuple(dict.fromkeys(from_zones))
+        leaves = (ANY,) if ANY in to_zones else tuple(dict.fromkeys(to_zones))
+        wide = len(enters) * len(leaves) > _WIDE
+        found = [self.wild] if wide or ANY in (*enters, *leaves) else []
+        if wide:
+            return [*found, self._wide]
+        return found + [self._places.setdefault(pair, []) for pair in product(enters, leaves)]
 
     @property
     def named(self) -> Iterable[tuple[str, str]]:
