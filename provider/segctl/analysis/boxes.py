@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -25,8 +24,9 @@ ALL_ADDRESSES: Numbers = ((0, 2**32 - 1), (IPV6, IPV6 + 2**128 - 1))
 ALL_SERVICES: Numbers = ((0, (256 << 16) - 1),)
 #: Minutes of a week, from Monday 00:00, in the device's time.
 WEEK: Numbers = ((0, 7 * 24 * 60 - 1),)
-#: What sets of more ranges than these have in common is not kept.
-_SHORT = 64
+#: A range that comes after all others.
+_BEYOND = (1 << 200, 1 << 200)
+_FIRST, _LAST = itemgetter(0), itemgetter(1)
 
 
 # --- one dimension -------------------------------------------------------------------------------
@@ -54,8 +54,6 @@ def common(left: Numbers, right: Numbers) -> Numbers:
         return _clipped(left, *right[0])
     if len(left) == 1:
         return _clipped(right, *left[0])
-    if len(left) + len(right) <= _SHORT:
-        return _common_known(left, right)
     return _common(left, right)
 
 
@@ -73,8 +71,8 @@ def _overlap(left: Numbers, right: Numbers) -> Numbers:
 
 def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
     """Return the numbers from `first` to `last`."""
-    begin = bisect_left(numbers, first, key=itemgetter(1))
-    end = bisect_right(numbers, last, begin, key=itemgetter(0))
+    begin = bisect_left(numbers, first, key=_LAST)
+    end = bisect_right(numbers, last, begin, key=_FIRST)
     if begin == end:
         return ()
     (low, upper), (lower, high) = numbers[begin], numbers[end - 1]
@@ -88,20 +86,34 @@ def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
 
 def _common(left: Numbers, right: Numbers) -> Numbers:
     found: list[tuple[int, int]] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if first <= last:
-            found.append((first, last))
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1
+    rest = iter(right)
+    low, high = next(rest, _BEYOND)
+    for first, last in left:
+        while high < first:
+            low, high = next(rest, _BEYOND)
+        while high <= last:
+            found.append((max(low, first), high))
+            low, high = next(rest, _BEYOND)
+        if low <= last:
+            found.append((max(low, first), last))
     return tuple(found)
 
 
-#: The same few sets of addresses and ports meet again and again.
-_common_known = lru_cache(maxsize=1 << 15)(_common)
+def among(numbers: Numbers, others: Numbers) -> bool:
+    """Whether all of some numbers are among others."""
+    if numbers is others or not numbers:
+        return True
+    if not others or numbers[0][0] < others[0][0] or numbers[-1][1] > others[-1][1]:
+        return False
+    if len(others) == 1:
+        return True
+    place = 0
+    for first, last in numbers:
+        place = bisect_left(others, first, place, key=_LAST)
+        low, high = others[place]
+        if first < low or last > high:
+            return False
+    return True
 
 
 def without(left: Numbers, right: Numbers) -> Numbers:

@@ -24,6 +24,7 @@ from segctl.analysis.boxes import (
     Extent,
     Names,
     Numbers,
+    among,
     common,
     meet,
     ranges,
@@ -154,20 +155,11 @@ def _inside(box: Box, other: Box) -> bool:
     return (
         box.application <= other.application
         and box.user <= other.user
-        and _among(box.service, other.service)
-        and _among(box.source, other.source)
-        and _among(box.destination, other.destination)
-        and _among(box.time, other.time)
+        and among(box.service, other.service)
+        and among(box.source, other.source)
+        and among(box.destination, other.destination)
+        and among(box.time, other.time)
     )
-
-
-def _among(numbers: Numbers, others: Numbers) -> bool:
-    """Whether all of some numbers are among others."""
-    if numbers is others:
-        return True
-    if numbers[0][0] < others[0][0] or numbers[-1][1] > others[-1][1]:
-        return False
-    return len(others) == 1 or common(numbers, others) == numbers
 
 
 def _left(
