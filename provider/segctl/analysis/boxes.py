@@ -12,7 +12,7 @@ from operator import is_, itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Whole numbers as the fewest ranges, sorted, both ends included.
 Numbers: TypeAlias = tuple[tuple[int, int], ...]
@@ -42,6 +42,11 @@ def ranges(parts: Iterable[tuple[int, int]]) -> Numbers:
         else:
             merged.append((first, last))
     return tuple(merged)
+
+
+def together(parts: Sequence[Numbers]) -> Numbers:
+    """Return all numbers of some sets."""
+    return parts[0] if len(parts) == 1 else ranges(span for part in parts for span in part)
 
 
 def common(left: Numbers, right: Numbers) -> Numbers:

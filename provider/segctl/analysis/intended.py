@@ -20,6 +20,7 @@ from segctl.analysis.space import (
     common,
     ranges,
     service,
+    together,
     without,
 )
 from segctl.model.addresses import network_interval
@@ -215,14 +216,13 @@ def _numbers(networks: Iterable[Network]) -> Numbers:
 
 def _services(flow: Flow) -> Numbers:
     """Return the ports a flow names; ``icmp``, an echo request, has the number 0."""
-    return ranges(
-        part
-        for one in flow.services
-        for part in (
+    return together(
+        [
             service("icmp", 0, 0)
             if one.protocol == "icmp"
             else service(one.protocol, one.first, one.last)
-        )
+            for one in flow.services
+        ]
     )
 
 

@@ -28,6 +28,7 @@ from segctl.analysis.boxes import (
     common,
     meet,
     ranges,
+    together,
     without,
 )
 from segctl.analysis.pieces import MAX_PIECES, Overlaps, TooComplexError, bound, removed
@@ -68,6 +69,7 @@ __all__ = [
     "service",
     "service_text",
     "services_text",
+    "together",
     "without",
 ]
 

@@ -24,6 +24,7 @@ from segctl.analysis.space import (
     addresses,
     ranges,
     service,
+    together,
     without,
 )
 from segctl.model.addresses import interval, wildcard, wildcard_intervals
@@ -255,11 +256,9 @@ class Words:
         if held.protocol not in PROTOCOLS:
             return _unknown_services(f"{held.name} is of a protocol {held.protocol!r}")
         try:
-            found = ranges(
-                part
-                for text in held.ports.split(",")
-                for first, _, last in [text.partition("-")]
-                for part in service(held.protocol, int(first), int(last or first))
+            listed = [text.partition("-") for text in held.ports.split(",")]
+            found = together(
+                [service(held.protocol, int(one), int(last or one)) for one, _, last in listed]
             )
         except ValueError:
             return _unknown_services(f"the ports of {held.name} are {held.ports!r}")
@@ -421,10 +420,10 @@ def _union(parts: Sequence[Meaning[Numbers]]) -> Meaning[Numbers]:
     if len(parts) == 1:
         return parts[0]
     if all(part.can is part.sure for part in parts):
-        return exact(ranges(span for part in parts for span in part.can))
+        return exact(together([part.can for part in parts]))
     return Meaning(
-        ranges(span for part in parts for span in part.can),
-        ranges(span for part in parts for span in part.sure),
+        together([part.can for part in parts]),
+        together([part.sure for part in parts]),
         _reasons(parts),
     )
 
