@@ -235,7 +235,7 @@ class _Prover:
                 yield self._unsure(pair, chain, unsure.example(), None)
 
     def _beyond(
-        self, pair: tuple[str, str], chain: Sequence[Match], held: Permitted, most: Space
+        self, pair: tuple[str, str], chain: Chain, held: Permitted, most: Space
     ) -> Iterator[Counterexample]:
         """Yield packets that pass beyond what is declared, the smallest of each rule."""
         beyond = minus(held.sure, most)
@@ -314,12 +314,12 @@ def minus(left: Space, right: Space) -> Space:
     return Outside(right).of(left)
 
 
-def _by_rule(space: Space, chain: Sequence[Match]) -> dict[str, Point]:
+def _by_rule(space: Space, chain: Chain) -> dict[str, Point]:
     """Return the smallest packet of each rule that may allow some of a set."""
     found: dict[str, Point] = {}
     for box in space.boxes:
         packet = Space((box,)).example()
-        rule = next(one.rule for one in chain if packet in one.can)
+        rule = next(chain.meeting(packet)).rule
         found[rule] = min(found.get(rule, packet), packet)
     return found
 
