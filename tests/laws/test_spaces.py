@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segctl.analysis.boxes import among
 from segctl.analysis.pieces import Overlaps, partition, removed
-from segctl.analysis.space import Box, Names, Point, Space, meet, ranges
+from segctl.analysis.space import (
+    Box,
+    Names,
+    Outside,
+    Point,
+    Space,
+    common,
+    meet,
+    ranges,
+    together,
+    without,
+)
 
 if TYPE_CHECKING:
     from segctl.analysis.space import Numbers
@@ -54,6 +66,14 @@ def _holds(box: Box, point: Point) -> bool:
     places = zip(point[:3], box[:3], strict=True)
     inside = all(any(first <= at <= last for first, last in extent) for at, extent in places)
     return inside and (point.application in box.application.listed) is not box.application.but
+
+
+@settings(max_examples=15)
+@given(spaces, st.lists(spaces, max_size=4))
+def test_what_is_outside_of_a_set_is_the_difference(one: Space, others: list[Space]) -> None:
+    outside = Outside(one)
+    for other in others:
+        assert members(outside.of(other)) == members(other) - members(one)
 
 
 @settings(max_examples=15)
@@ -122,3 +142,43 @@ def test_of_many_boxes_only_those_near_are_looked_at(data: st.DataObject) -> Non
     found = Overlaps(others).of(others[at])
     assert at in found
     assert len(found) <= 12
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_of_many_applications_those_with_a_name_in_common_are_looked_at(
+    data: st.DataObject,
+) -> None:
+    count = data.draw(st.integers(300, 500))
+    all_but = data.draw(st.frozensets(st.integers(0, count - 1), max_size=3))
+    named = [
+        Names(frozenset({f"a{n}", f"a{n * 7 % count}"}), but=n in all_but) for n in range(count)
+    ]
+    asked = Names(
+        data.draw(st.frozensets(st.integers(0, count + 1).map("a{}".format), min_size=1)),
+        but=data.draw(st.booleans()),
+    )
+    found = Overlaps([Box(application=one) for one in named]).of(Box(application=asked))
+    near = {at for at, one in enumerate(named) if one & asked}
+    assert near <= {*found}
+    if not asked.but:
+        assert {*found} == near | all_but
+
+
+@given(extents, extents)
+def test_numbers_are_common_left_over_and_among_others_as_each_number_says(
+    left: Numbers, right: Numbers
+) -> None:
+    one, other = ({at for at in LINE if _among(at, numbers)} for numbers in (left, right))
+    for found, expected in (
+        (common(left, right), one & other),
+        (without(left, right), one - other),
+        (together([left, right]), one | other),
+    ):
+        assert {at for at in LINE if _among(at, found)} == expected
+        assert found == ranges(found)
+    assert among(left, right) is (one <= other)
+
+
+def _among(at: int, numbers: Numbers) -> bool:
+    return any(first <= at <= last for first, last in numbers)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Whole numbers as the fewest ranges, sorted, both ends included.
 Numbers: TypeAlias = tuple[tuple[int, int], ...]
@@ -25,8 +24,9 @@ ALL_ADDRESSES: Numbers = ((0, 2**32 - 1), (IPV6, IPV6 + 2**128 - 1))
 ALL_SERVICES: Numbers = ((0, (256 << 16) - 1),)
 #: Minutes of a week, from Monday 00:00, in the device's time.
 WEEK: Numbers = ((0, 7 * 24 * 60 - 1),)
-#: What sets of more ranges than these have in common is not kept.
-_SHORT = 64
+#: A range that comes after all others.
+_BEYOND = (1 << 200, 1 << 200)
+_FIRST, _LAST = itemgetter(0), itemgetter(1)
 
 
 # --- one dimension -------------------------------------------------------------------------------
@@ -44,26 +44,40 @@ def ranges(parts: Iterable[tuple[int, int]]) -> Numbers:
     return tuple(merged)
 
 
+def together(parts: Sequence[Numbers]) -> Numbers:
+    """Return all numbers of some sets."""
+    return parts[0] if len(parts) == 1 else ranges(span for part in parts for span in part)
+
+
 def common(left: Numbers, right: Numbers) -> Numbers:
     """Return the numbers that are in both."""
     if left == right:
         return left
     if len(left) == len(right) == 1:
-        first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
-        return ((first, last),) if first <= last else ()
+        return _overlap(left, right)
     if len(right) == 1:
         return _clipped(left, *right[0])
     if len(left) == 1:
         return _clipped(right, *left[0])
-    if len(left) + len(right) <= _SHORT:
-        return _common_known(left, right)
     return _common(left, right)
+
+
+def _overlap(left: Numbers, right: Numbers) -> Numbers:
+    """Return what two ranges have in common; one that lies within the other as it is."""
+    ((low, high),), ((first, last),) = left, right
+    if low >= first:
+        if high <= last:
+            return left
+        return ((low, last),) if low <= last else ()
+    if last <= high:
+        return right
+    return ((first, high),) if first <= high else ()
 
 
 def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
     """Return the numbers from `first` to `last`."""
-    begin = bisect_left(numbers, first, key=itemgetter(1))
-    end = bisect_right(numbers, last, begin, key=itemgetter(0))
+    begin = bisect_left(numbers, first, key=_LAST)
+    end = bisect_right(numbers, last, begin, key=_FIRST)
     if begin == end:
         return ()
     (low, upper), (lower, high) = numbers[begin], numbers[end - 1]
@@ -77,20 +91,34 @@ def _clipped(numbers: Numbers, first: int, last: int) -> Numbers:
 
 def _common(left: Numbers, right: Numbers) -> Numbers:
     found: list[tuple[int, int]] = []
-    i = j = 0
-    while i < len(left) and j < len(right):
-        first, last = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
-        if first <= last:
-            found.append((first, last))
-        if left[i][1] < right[j][1]:
-            i += 1
-        else:
-            j += 1
+    rest = iter(right)
+    low, high = next(rest, _BEYOND)
+    for first, last in left:
+        while high < first:
+            low, high = next(rest, _BEYOND)
+        while high <= last:
+            found.append((max(low, first), high))
+            low, high = next(rest, _BEYOND)
+        if low <= last:
+            found.append((max(low, first), last))
     return tuple(found)
 
 
-#: The same few sets of addresses and ports meet again and again.
-_common_known = lru_cache(maxsize=1 << 15)(_common)
+def among(numbers: Numbers, others: Numbers) -> bool:
+    """Whether all of some numbers are among others."""
+    if numbers is others or not numbers:
+        return True
+    if not others or numbers[0][0] < others[0][0] or numbers[-1][1] > others[-1][1]:
+        return False
+    if len(others) == 1:
+        return True
+    place = 0
+    for first, last in numbers:
+        place = bisect_left(others, first, place, key=_LAST)
+        low, high = others[place]
+        if first < low or last > high:
+            return False
+    return True
 
 
 def without(left: Numbers, right: Numbers) -> Numbers:
@@ -131,6 +159,8 @@ class Names:
 
     def __and__(self, other: Names) -> Names:
         """Return the names that are in both."""
+        if self is other or (other.but and not other.listed):
+            return self
         if not self.but and not other.but:
             return Names(self.listed & other.listed)
         if self.but and other.but:
@@ -192,7 +222,10 @@ class Box(NamedTuple):
 
 
 def meet(left: Box, right: Box) -> Box | None:
-    """Return the packets that are in both boxes, None where there are none."""
+    """Return the packets that are in both boxes, None where there are none.
+
+    That is `left` itself where all of it is in `right`.
+    """
     source = common(left.source, right.source)
     if not source:
         return None
@@ -209,4 +242,7 @@ def meet(left: Box, right: Box) -> Box | None:
     if not user:
         return None
     time = common(left.time, right.time)
-    return Box(source, destination, service, application, user, time) if time else None
+    if not time:
+        return None
+    found = source, destination, service, application, user, time
+    return left if all(map(is_, found, left)) else Box._make(found)

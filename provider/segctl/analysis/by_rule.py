@@ -43,14 +43,14 @@ def rows(chain: Sequence[Match], region: Space) -> tuple[Row, ...]:
     """
     chain = Chain.of(chain)
     walked = list(_walked(chain, region))
-    permits = Reach.of((at, match.sure) for at, match in enumerate(chain) if match.allows)
+    permits = Reach((at, match.sure) for at, match in enumerate(chain) if match.allows)
     found: list[Row] = []
     passing: list[Space] = []
     for at, match, _, sure in walked:
         fresh = permits.before(at, sure)
         passing.append(fresh)
         found += _row(Row(rule=match.rule, state="permitted", space=fresh))
-    surely = Reach.of((0, space) for space in passing)
+    surely = Reach((0, space) for space in passing)
     perhaps = Heap()
     for at, match, reached, _ in walked:
         rest = perhaps.outside(surely.before(1, reached))

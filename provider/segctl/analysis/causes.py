@@ -7,6 +7,7 @@ object that has been renamed is the same, one with another value is not.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from segctl.analysis.words import users
@@ -37,17 +38,37 @@ class Causes:
     def __init__(self, policy: Policy, words: Words, implied: Mapping[str, str]) -> None:
         self._words = words
         self._implied = implied
-        self._schedules = {item.name: item for item in policy[Schedule]}
-        self._addresses: Mapping[str, Hashable] = {
-            item.name: (item.type, item.value, words.wildcards if item.type == "wildcard" else ())
-            for item in policy[Address]
+        self._policy = policy
+
+    @cached_property
+    def _schedules(self) -> Mapping[str, Schedule]:
+        return {item.name: item for item in self._policy[Schedule]}
+
+    @cached_property
+    def _addresses(self) -> Mapping[str, Hashable]:
+        wildcards = self._words.wildcards
+        return {
+            item.name: (item.type, item.value, wildcards if item.type == "wildcard" else ())
+            for item in self._policy[Address]
         }
-        self._services: Mapping[str, Hashable] = {
-            item.name: (item.protocol, item.ports, item.extras) for item in policy[Service]
+
+    @cached_property
+    def _services(self) -> Mapping[str, Hashable]:
+        return {
+            item.name: (item.protocol, item.ports, item.extras) for item in self._policy[Service]
         }
-        self._address_groups = {item.name: item.members for item in policy[AddressGroup]}
-        self._service_groups = {item.name: item.members for item in policy[ServiceGroup]}
-        self._application_groups = {item.name: item.members for item in policy[ApplicationGroup]}
+
+    @cached_property
+    def _address_groups(self) -> Mapping[str, tuple[str, ...]]:
+        return {item.name: item.members for item in self._policy[AddressGroup]}
+
+    @cached_property
+    def _service_groups(self) -> Mapping[str, tuple[str, ...]]:
+        return {item.name: item.members for item in self._policy[ServiceGroup]}
+
+    @cached_property
+    def _application_groups(self) -> Mapping[str, tuple[str, ...]]:
+        return {item.name: item.members for item in self._policy[ApplicationGroup]}
 
     def of(self, rule: Rule) -> tuple[Hashable, ...]:
         """Return what it hangs on whether a rule matches a packet that it can match."""

@@ -105,12 +105,10 @@ class Difference:
 
 def zones(*readings: Reading) -> tuple[str, ...]:
     """Return the zones that policies hold or name in rules, sorted, with one for all others."""
-    named = {
-        name
-        for reading in readings
-        for rule in reading.policy.rules
-        for name in (*rule.from_zones, *rule.to_zones)
-    }
+    named: set[str] = set()
+    for reading in readings:
+        for rule in reading.policy.rules:
+            named.update(rule.from_zones, rule.to_zones)
     held = {zone.name for reading in readings for zone in reading.policy[FirewallZone]}
     return (*sorted((named | held) - {ANY}), OTHER_ZONE)
 

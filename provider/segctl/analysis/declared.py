@@ -90,10 +90,16 @@ def permit(need: Need, words: Vocabulary) -> Permit:
     parts = list(_spoken(need, words, limits))
     sure = need.time is not None
     why = () if sure else (f"schedule {need.schedule} is not declared for this firewall",)
+    most = _space(need, [(one.most, one.ports) for one in parts])
+    least = most
+    if not sure:
+        least = Space()
+    elif any(one.least is not one.most for one in parts):
+        least = _space(need, [(one.least, one.ports) for one in parts])
     return Permit(
         need=need,
-        least=_space(need, [(one.least, one.ports) for one in parts]) if sure else Space(),
-        most=_space(need, [(one.most, one.ports) for one in parts]),
+        least=least,
+        most=most,
         limits=tuple(dict.fromkeys(limits)),
         why=why,
     )
@@ -103,11 +109,11 @@ def _space(need: Need, spoken: Iterable[tuple[Names, Numbers]]) -> Space:
     time = WEEK if need.time is None else need.time
     if not (need.sources and need.destinations and time):
         return Space()
-    boxes = (
+    boxes = [
         Box(need.sources, need.destinations, ports, names, need.users, time)
         for names, ports in spoken
         if names and ports
-    )
+    ]
     return Space(tuple(boxes)) & REAL
 
 

@@ -90,6 +90,8 @@ class Doubts:
         self._chains = left, right
         self._alike = alike
         self._layers: tuple[_Layers, ...] = ()
+        self._causes: list[Hashable] = []
+        self._of_matches: tuple[list[int], ...] = ()
 
     def told(self, wider: Space, narrower: Space) -> Told:
         """Return which packets the chains may not decide alike, each way, and the reasons.
@@ -103,6 +105,7 @@ class Doubts:
         unsure = wider | narrower
         if not unsure:
             return Told(wider, narrower)
+        self._number_causes()
         tail = self._tail()
         ends = [len(chain) - tail for chain in self._chains]
         every = [len(chain) for chain in self._chains]
@@ -153,12 +156,12 @@ class Doubts:
         None where there are other doubts, or it matters who is in one group and not in another.
         """
         causes = {
-            self._cause(side, place, match)
+            self._of_matches[side][place]
             for side, course in enumerate(courses)
-            for place, match in course.maybe
+            for place, _ in course.maybe
         }
         left, right = courses[0].end, courses[1].end
-        groups = [_groups(cause) for cause in causes]
+        groups = [_groups(self._causes[cause]) for cause in causes]
         if None in groups or len(causes) > _MAX_GROUPS or left is None or right is None:
             return None
         inside = {
@@ -173,23 +176,35 @@ class Doubts:
             box=piece, groups=named, outside=(left, right), inside=inside.pop(), ways=ways
         )
 
-    def _end(self, course: _Course, side: int, end: bool, held: Sequence[Hashable]) -> bool:  # noqa: FBT001 - of the course
+    def _end(self, course: _Course, side: int, end: bool, held: Sequence[int]) -> bool:  # noqa: FBT001 - of the course
         """Return what a course comes to where some causes hold and no others do."""
-        steps = (
-            match.allows for place, match in course.maybe if self._cause(side, place, match) in held
-        )
+        numbers = self._of_matches[side]
+        steps = (match.allows for place, match in course.maybe if numbers[place] in held)
         return next(steps, end)
 
     def _tail(self) -> int:
         """Return how many matches both chains end with, each with the same doubts."""
         left, right = self._chains
+        numbers = (each[::-1] for each in self._of_matches)
         count = 0
-        for one, other in zip(left[::-1], right[::-1], strict=False):
+        for one, other, *causes in zip(left[::-1], right[::-1], *numbers, strict=False):
             same = (one.allows, one.can, one.sure) == (other.allows, other.can, other.sure)
-            if not same or self._cause(0, -1, one) != self._cause(1, -1, other):
+            if not same or causes[0] != causes[1]:
                 break
             count += 1
         return count
+
+    def _number_causes(self) -> None:
+        """Give each cause a number: some are large, and they are compared for every piece."""
+        known: dict[Hashable, int] = {}
+        self._of_matches = tuple(
+            [
+                known.setdefault(self._cause(side, place, match), len(known))
+                for place, match in enumerate(chain)
+            ]
+            for side, chain in enumerate(self._chains)
+        )
+        self._causes = list(known)
 
     def _cause(self, side: int, place: int, match: Match) -> Hashable:
         """Return what it hangs on whether a match matches."""
@@ -226,7 +241,7 @@ class Doubts:
             maybe.append((place, match))
         return _Course(tuple(maybe), None)
 
-    def _told_apart(self, course: _Course, side: int) -> tuple[Hashable, ...]:
+    def _told_apart(self, course: _Course, side: int) -> tuple[object, ...]:
         """Return what two courses have in common that end alike whatever is true."""
         steps = list(self._steps(course, side).items())
         while steps and steps[-1][1] is course.end:
@@ -254,11 +269,12 @@ class Doubts:
             narrower = narrower or (before is True and after is not True)
         return wider, narrower
 
-    def _steps(self, course: _Course, side: int) -> dict[Hashable, bool]:
+    def _steps(self, course: _Course, side: int) -> dict[int, bool]:
         """Return what it hangs on whether each rule of a course matches, and what that decides."""
-        causes: dict[Hashable, bool] = {}
+        numbers = self._of_matches[side]
+        causes: dict[int, bool] = {}
         for place, match in course.maybe:
-            causes.setdefault(self._cause(side, place, match), match.allows)
+            causes.setdefault(numbers[place], match.allows)
         return causes
 
     def _reasons(self, places: Iterable[tuple[int, int]]) -> tuple[str, ...]:

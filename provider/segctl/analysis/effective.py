@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
 from segctl.analysis.words import Words, users
 from segctl.model.policy import ANY, DefaultRule
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -63,33 +64,32 @@ class Chain(tuple[Match, ...]):  # noqa: SLOT001 - what it has worked out stays 
     @cached_property
     def reach(self) -> Reach:
         """What its matches can match."""
-        return Reach.of((at, match.can) for at, match in enumerate(self))
+        return Reach((at, match.can) for at, match in enumerate(self))
 
     @cached_property
     def hinders(self) -> Reach:
         """What its matches can deny."""
-        return Reach.of((at, match.can) for at, match in enumerate(self) if not match.allows)
+        return Reach((at, match.can) for at, match in enumerate(self) if not match.allows)
 
     @cached_property
     def stops(self) -> Reach:
         """What its matches surely deny."""
-        return Reach.of((at, match.sure) for at, match in enumerate(self) if not match.allows)
+        return Reach((at, match.sure) for at, match in enumerate(self) if not match.allows)
 
 
-@dataclass(frozen=True, slots=True)
 class Reach:
     """The boxes of some matches of a chain, each with the place of its match."""
 
-    boxes: tuple[Box, ...]
-    places: tuple[int, ...]
-    overlaps: Overlaps
-
-    @classmethod
-    def of(cls, spaces: Iterable[tuple[int, Space]]) -> Reach:
-        """Return the boxes of sets of packets by place; places must ascend."""
+    def __init__(self, spaces: Iterable[tuple[int, Space]]) -> None:
+        """Take sets of packets by place; places must ascend."""
         pairs = [(box, at) for at, space in spaces for box in space.boxes]
-        boxes = tuple(box for box, _ in pairs)
-        return cls(boxes, tuple(at for _, at in pairs), Overlaps(boxes))
+        self.boxes = [box for box, _ in pairs]
+        self.places = [at for _, at in pairs]
+
+    @cached_property
+    def overlaps(self) -> Overlaps:
+        """Which of the boxes overlap another."""
+        return Overlaps(self.boxes)
 
     def matches(self, region: Space) -> Iterable[int]:
         """Return the places of the matches that may have packets of `region`, in their order."""
@@ -135,7 +135,7 @@ def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
     can: list[Box] = []
     sure: list[Box] = []
     why: dict[str, None] = {}
-    for at in chain.reach.matches(region):
+    for at in range(len(chain)) if region is REAL else chain.reach.matches(region):
         match = chain[at]
         if not match.allows and not match.why:
             continue
@@ -175,6 +175,7 @@ class Reading:
         default_factory=dict[tuple[bool, tuple[int, ...]], Chain],
     )
 
+    @uncollected()
     def __post_init__(self) -> None:
         """Take the names of the policy's objects down, and its rules by their zones."""
         words = Words(self.policy, self.platform, self.implied)
@@ -269,16 +270,22 @@ class Reading:
         time = words.time(rule.schedule)
         spoken = words.spoken(rule.applications, rule.services)
         effect, texts = words.effects(rule)
-        asked = tuple(f"it also asks for {text}" for text in texts)
         can = _product(source.can, destination.can, spoken.can, who.can, time.can)
         if effect != "none":
             sure = NOTHING
-        elif all(one.can is one.sure for one in (source, destination, spoken, who, time)):
+        elif (
+            source.can is source.sure
+            and destination.can is destination.sure
+            and spoken.can is spoken.sure
+            and who.can is who.sure
+            and time.can is time.sure
+        ):
             sure = can
         else:
             sure = _product(source.sure, destination.sure, spoken.sure, who.sure, time.sure)
         if effect == "none" and sure == can:
             return Match(rule=rule.name, allows=rule.action == "allow", can=can, sure=can)
+        asked = (f"it also asks for {text}" for text in texts)
         why = (*source.why, *destination.why, *spoken.why, *who.why, *time.why, *asked)
         return Match(
             rule=rule.name,
@@ -303,19 +310,21 @@ class ByZones:
         self._wide: list[int] = []
         self.wild: list[int] = []
         self._typed = any(rule.type != "universal" for rule in rules)
+        held = cache(self._held)
         for place, rule in enumerate(rules):
-            if rule.disabled:
-                continue
-            enters = (ANY,) if ANY in rule.from_zones else tuple(dict.fromkeys(rule.from_zones))
-            leaves = (ANY,) if ANY in rule.to_zones else tuple(dict.fromkeys(rule.to_zones))
-            wide = len(enters) * len(leaves) > _WIDE
-            if wide or ANY in (*enters, *leaves):
-                self.wild.append(place)
-            if wide:
-                self._wide.append(place)
-                continue
-            for pair in product(enters, leaves):
-                self._places.setdefault(pair, []).append(place)
+            if not rule.disabled:
+                for places in held(rule.from_zones, rule.to_zones):
+                    places.append(place)
+
+    def _held(self, from_zones: tuple[str, ...], to_zones: tuple[str, ...]) -> list[list[int]]:
+        """Return the lists that have the places of the rules from some zones to others."""
+        enters = (ANY,) if ANY in from_zones else tuple(dict.fromkeys(from_zones))
+        leaves = (ANY,) if ANY in to_zones else tuple(dict.fromkeys(to_zones))
+        wide = len(enters) * len(leaves) > _WIDE
+        found = [self.wild] if wide or ANY in (*enters, *leaves) else []
+        if wide:
+            return [*found, self._wide]
+        return found + [self._places.setdefault(pair, []) for pair in product(enters, leaves)]
 
     @property
     def named(self) -> Iterable[tuple[str, str]]:
@@ -356,10 +365,9 @@ def _product(
 ) -> Space:
     if not (source and destination and users and time):
         return NOTHING
-    return Space(
-        tuple(
-            Box(source, destination, ports, names, users, time)
-            for names, ports in spoken
-            if names and ports
-        )
-    )
+    boxes = [
+        Box(source, destination, ports, names, users, time)
+        for names, ports in spoken
+        if names and ports
+    ]
+    return Space(tuple(boxes))

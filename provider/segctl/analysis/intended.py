@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from segctl.analysis.crossings import Crossings
@@ -19,12 +20,14 @@ from segctl.analysis.space import (
     common,
     ranges,
     service,
+    together,
     without,
 )
 from segctl.model.addresses import network_interval
+from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from segctl.analysis.crossings import Path
@@ -102,12 +105,15 @@ class Intent:
         self._zones = {zone.key: zone for zone in site.zones}
         self._devices = {device.name: device for device in site.devices}
         self._owned = _Owned(site, self._crossings)
+        self._side: Callable[[tuple[Endpoint, ...], str], Numbers | None] = cache(self._find_side)
+        self._assets: Callable[[str], Mapping[str, Numbers]] = cache(self._find_assets)
         self._conduits = [
             one
             for one in site.conduits
             if one.mode != "absent" and (one.expires is None or one.expires >= today)
         ]
 
+    @uncollected()
     def wanted(self) -> Mapping[str, Wanted]:
         """Return what every firewall is to permit, by its name."""
         needs: dict[str, list[Need]] = {name: [] for name in self._devices}
@@ -157,8 +163,8 @@ class Intent:
         device: Device,
     ) -> Iterator[Need]:
         for flow in conduit.flows:
-            sources = self._side(flow.sources, self._zones[source])
-            destinations = self._side(flow.destinations, self._zones[destination])
+            sources = self._side(flow.sources, source)
+            destinations = self._side(flow.destinations, destination)
             if sources is None or destinations is None:
                 continue
             yield Need(
@@ -179,19 +185,23 @@ class Intent:
                 enforced=flow.functions == "enforced",
             )
 
-    def _side(self, endpoints: Sequence[Endpoint], zone: Zone) -> Numbers | None:
+    def _find_side(self, endpoints: tuple[Endpoint, ...], key: str) -> Numbers | None:
         """Return the addresses that a flow means in a zone, None where it means none there."""
+        owned = self._owned.of(self._zones[key])
         if not endpoints:
-            return self._owned.of(zone)
+            return owned
         found: list[tuple[int, int]] = []
-        here = [one for one in endpoints if one.zone == zone.key]
+        here = [one for one in endpoints if one.zone == key]
         for one in here:
             if one.network is not None:
-                found += common(_numbers([one.network]), self._owned.of(zone))
+                found += common(_numbers([one.network]), owned)
             else:
-                asset = next(each for each in zone.assets if each.name == one.asset)
-                found += _numbers(asset.addresses)
+                found += self._assets(key)[one.asset]
         return ranges(found) if here else None
+
+    def _find_assets(self, key: str) -> Mapping[str, Numbers]:
+        """Return the addresses of the assets of a zone, by their names."""
+        return {asset.name: _numbers(asset.addresses) for asset in self._zones[key].assets}
 
 
 def _pairs(conduit: Conduit) -> Iterator[tuple[str, str]]:
@@ -206,14 +216,13 @@ def _numbers(networks: Iterable[Network]) -> Numbers:
 
 def _services(flow: Flow) -> Numbers:
     """Return the ports a flow names; ``icmp``, an echo request, has the number 0."""
-    return ranges(
-        part
-        for one in flow.services
-        for part in (
+    return together(
+        [
             service("icmp", 0, 0)
             if one.protocol == "icmp"
             else service(one.protocol, one.first, one.last)
-        )
+            for one in flow.services
+        ]
     )
 
 

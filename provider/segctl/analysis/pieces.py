@@ -53,7 +53,8 @@ class Overlaps:
     """Which of many boxes may overlap one, told by all but their users and times.
 
     Of sources and destinations it knows where they begin and end; services and applications are
-    looked at each, where there are few of them. Sets of boxes are the bits of a number.
+    looked at each, where there are few of them. Of many services it knows where they begin and
+    end, of many applications their names. Sets of boxes are the bits of a number.
     """
 
     def __init__(self, boxes: Sequence[Box]) -> None:
@@ -61,6 +62,8 @@ class Overlaps:
         lines = [[box.source for box in boxes], [box.destination for box in boxes]]
         self._services = _alike([box.service for box in boxes])
         self._applications = _alike([box.application for box in boxes])
+        many = len(self._applications) > _PARTS
+        self._by_name = _ByName([box.application for box in boxes]) if many else None
         if len(self._services) > _PARTS:
             lines.append([box.service for box in boxes])
         self._begins = [_Sorted([numbers[0][0] for numbers in line]) for line in lines]
@@ -78,8 +81,10 @@ class Overlaps:
         if len(self._services) <= _PARTS:
             service = box.service
             found &= sum(mask for held, mask in self._services.items() if common(held, service))
-        if len(self._applications) <= _PARTS:
-            named = box.application
+        named = box.application
+        if self._by_name is not None:
+            found &= self._by_name.mask(named, self._all)
+        else:
             found &= sum(mask for held, mask in self._applications.items() if held & named)
         return found
 
@@ -105,6 +110,31 @@ def bits(mask: int) -> Iterator[int]:
         low = mask & -mask
         yield low.bit_length() - 1
         mask ^= low
+
+
+class _ByName:
+    """The places of sets of names by each name that is listed in them."""
+
+    def __init__(self, extents: Iterable[Names]) -> None:
+        alike: dict[Names, list[int]] = {}
+        for at, extent in enumerate(extents):
+            alike.setdefault(extent, []).append(at)
+        self._with: dict[str, list[list[int]]] = {}
+        self._but = 0
+        for extent, places in alike.items():
+            if extent.but:
+                self._but |= sum(1 << at for at in places)
+            else:
+                for name in extent.listed:
+                    self._with.setdefault(name, []).append(places)
+
+    def mask(self, named: Names, every: int) -> int:
+        """Return at least those sets that have names in common with `named`, as bits."""
+        if named.but:
+            return every
+        lists = (places for name in named.listed for places in self._with.get(name, ()))
+        found = {id(places): places for places in lists}
+        return self._but | sum(1 << at for places in found.values() for at in places)
 
 
 class _Sorted:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from segctl.analysis.confirm import Judge
 from segctl.analysis.declared import Vocabulary, permit
 from segctl.analysis.effective import Permitted, permitted
-from segctl.analysis.space import NOTHING, REAL, Space, TooComplexError
+from segctl.analysis.space import NOTHING, REAL, Outside, Space, TooComplexError
 from segctl.analysis.symbols import Symbolic
 from segctl.model.errors import UnsupportedError
 from segctl.protocols import catalogue
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.declared import Limit, Permit
-    from segctl.analysis.effective import Match, Reading
+    from segctl.analysis.effective import Chain, Match, Reading
     from segctl.analysis.intended import Need, Wanted
     from segctl.analysis.space import Point
     from segctl.protocols import Naming
@@ -152,7 +153,11 @@ class _Prover:
                 name: ports for ports, listed in symbols.default_ports().items() for name in listed
             },
         )
-        self._judge = Judge(reading.policy, symbols)
+
+    @cached_property
+    def _judge(self) -> Judge:
+        """What says of one packet what happens to it; nobody asks where all is as declared."""
+        return Judge(self._symbolic.reading.policy, self._symbolic.symbols)
 
     def proof(self, keep: frozenset[tuple[str, str]]) -> Proof:
         """Return what there is to say."""
@@ -193,31 +198,34 @@ class _Prover:
     ) -> tuple[list[Counterexample], Between | None]:
         """Return what shows a difference between two zones, and what was compared."""
         try:
-            found = self._between(pair, needs)
-            shown = sorted(self._examples(pair, found), key=lambda one: one.direction == "unknown")
+            chain = self._symbolic.between(*pair)
+            permits = tuple(permit(need, self._words) for need in needs)
+            found = Between(held=permitted(chain), permits=permits)
+            shown = sorted(
+                self._examples(pair, chain, found), key=lambda one: one.direction == "unknown"
+            )
         except (TooComplexError, UnsupportedError) as error:
             enter, leave = pair
             why = (str(error),)
             return [Counterexample(direction="unknown", enter=enter, leave=leave, why=why)], None
         return shown, found
 
-    def _between(self, pair: tuple[str, str], needs: Iterable[Need]) -> Between:
-        permits = tuple(permit(need, self._words) for need in needs)
-        return Between(held=permitted(self._symbolic.between(*pair)), permits=permits)
-
-    def _examples(self, pair: tuple[str, str], found: Between) -> Iterator[Counterexample]:
-        chain = self._symbolic.between(*pair)
+    def _examples(
+        self, pair: tuple[str, str], chain: Chain, found: Between
+    ) -> Iterator[Counterexample]:
         held = found.held
         free = pair[0] == pair[1] and pair[0] in self._wanted.free
         most = REAL if free else found.most
         yield from self._beyond(pair, chain, held, most)
+        can = Outside(held.can)
+        sure = can if held.can.boxes == held.sure.boxes else Outside(held.sure)
         for one in found.permits:
             if one.why:
                 yield _open(pair, one, one.why)
-            lacking = minus(one.least, held.can)
+            lacking = can.of(one.least)
             if lacking:
                 yield self._lacking(pair, chain, lacking, one.need)
-            unsure = minus(minus(one.least, held.sure), lacking)
+            unsure = NOTHING if sure is can else minus(sure.of(one.least), lacking)
             if unsure:
                 yield self._unsure(pair, chain, unsure.example(), one.need)
         if free:
@@ -227,7 +235,7 @@ class _Prover:
                 yield self._unsure(pair, chain, unsure.example(), None)
 
     def _beyond(
-        self, pair: tuple[str, str], chain: Sequence[Match], held: Permitted, most: Space
+        self, pair: tuple[str, str], chain: Chain, held: Permitted, most: Space
     ) -> Iterator[Counterexample]:
         """Yield packets that pass beyond what is declared, the smallest of each rule."""
         beyond = minus(held.sure, most)
@@ -303,17 +311,15 @@ def _open(pair: tuple[str, str], one: Permit, why: tuple[str, ...]) -> Counterex
 
 def minus(left: Space, right: Space) -> Space:
     """Return the packets of `left` that are not in `right`; what both hold as it is goes first."""
-    same = frozenset(right.boxes)
-    rest = tuple(box for box in left.boxes if box not in same)
-    return Space(rest) - right if rest else NOTHING
+    return Outside(right).of(left)
 
 
-def _by_rule(space: Space, chain: Sequence[Match]) -> dict[str, Point]:
+def _by_rule(space: Space, chain: Chain) -> dict[str, Point]:
     """Return the smallest packet of each rule that may allow some of a set."""
     found: dict[str, Point] = {}
     for box in space.boxes:
         packet = Space((box,)).example()
-        rule = next(one.rule for one in chain if packet in one.can)
+        rule = next(chain.meeting(packet)).rule
         found[rule] = min(found.get(rule, packet), packet)
     return found
 
@@ -332,10 +338,10 @@ def _applications(needs: Iterable[Need], speech: Speech) -> frozenset[str]:
     """Return the applications that flows name, or that their protocols come to."""
     found: set[str] = set()
     for need in needs:
-        found |= {*need.applications}
+        found.update(need.applications)
         for use in need.protocols:
             try:
-                found |= {*speech.naming(catalogue().get(use.protocol), use.classes).names}
+                found.update(speech.naming(catalogue().get(use.protocol), use.classes).names)
             except UnsupportedError:
                 continue  # told where the flow is compared
     return frozenset(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -23,9 +24,11 @@ from segctl.analysis.boxes import (
     Extent,
     Names,
     Numbers,
+    among,
     common,
     meet,
     ranges,
+    together,
     without,
 )
 from segctl.analysis.pieces import MAX_PIECES, Overlaps, TooComplexError, bound, removed
@@ -51,6 +54,7 @@ __all__ = [
     "Extent",
     "Names",
     "Numbers",
+    "Outside",
     "Point",
     "Space",
     "TooComplexError",
@@ -65,6 +69,7 @@ __all__ = [
     "service",
     "service_text",
     "services_text",
+    "together",
     "without",
 ]
 
@@ -98,7 +103,11 @@ class Space:
         Raises:
             TooComplexError: they fall into `MAX_PIECES` boxes more than the sets have.
         """
-        few, many = sorted((self.boxes, other.boxes), key=len)
+        if other is REAL and all(map(_of_ipv4, self.boxes)):
+            return self
+        few, many = self.boxes, other.boxes
+        if len(few) > len(many):
+            few, many = many, few
         overlaps = Overlaps(many) if len(few) > _FEW else None
         found: list[Box] = []
         for one in few:
@@ -115,15 +124,9 @@ class Space:
         """
         others = other.boxes
         many = len(self.boxes) > _FEW and len(others) > _FEW
-        overlaps = Overlaps(others) if many else None
         same = frozenset(others) if many else frozenset[Box]()
-        found: list[Box] = []
-        for box in self.boxes:
-            if box in same:
-                continue
-            found += removed(box, [others[at] for at in overlaps.of(box)] if overlaps else others)
-            bound(len(found) - len(self.boxes))
-        return Space(tuple(found))
+        rest = [box for box in self.boxes if box not in same] if many else self.boxes
+        return _left(rest, others, Overlaps(others) if many else None, most=len(self.boxes))
 
     def __contains__(self, packet: Point) -> bool:
         """Whether a packet is in it."""
@@ -154,24 +157,60 @@ def _inside(box: Box, other: Box) -> bool:
     return (
         box.application <= other.application
         and box.user <= other.user
-        and _among(box.service, other.service)
-        and _among(box.source, other.source)
-        and _among(box.destination, other.destination)
-        and _among(box.time, other.time)
+        and among(box.service, other.service)
+        and among(box.source, other.source)
+        and among(box.destination, other.destination)
+        and among(box.time, other.time)
     )
 
 
-def _among(numbers: Numbers, others: Numbers) -> bool:
-    """Whether all of some numbers are among others."""
-    if numbers is others:
-        return True
-    if numbers[0][0] < others[0][0] or numbers[-1][1] > others[-1][1]:
-        return False
-    return len(others) == 1 or common(numbers, others) == numbers
+def _left(
+    boxes: Iterable[Box], others: Sequence[Box], overlaps: Overlaps | None, *, most: int
+) -> Space:
+    """Return the packets of boxes that are in no other, in at most so many boxes and those spare.
+
+    Raises:
+        TooComplexError: they fall into more.
+    """
+    found: list[Box] = []
+    for box in boxes:
+        found += removed(box, [others[at] for at in overlaps.of(box)] if overlaps else others)
+        bound(len(found) - most)
+    return Space(tuple(found))
 
 
 NOTHING = Space()
 EVERYTHING = Space((Box(),))
+
+
+class Outside:
+    """What lies outside of one set, of many others: each is looked up in it, not held against all.
+
+    What both hold as it is goes first.
+    """
+
+    def __init__(self, space: Space) -> None:
+        """Take the packets that are to be taken away."""
+        self._boxes = space.boxes
+        self._same = frozenset(space.boxes)
+        self._asked = 0
+
+    @cached_property
+    def _overlaps(self) -> Overlaps:
+        return Overlaps(self._boxes)
+
+    def of(self, space: Space) -> Space:
+        """Return the packets of `space` that are outside.
+
+        Raises:
+            TooComplexError: they fall into `MAX_PIECES` boxes more than the set has.
+        """
+        rest = [box for box in space.boxes if box not in self._same]
+        if not rest:
+            return NOTHING
+        self._asked += len(rest)
+        many = self._asked > _FEW and len(self._boxes) > _FEW
+        return _left(rest, self._boxes, self._overlaps if many else None, most=len(rest))
 
 
 def _joined(left: Extent, right: Extent) -> Extent:
@@ -271,6 +310,11 @@ def _first(box: Box) -> Point:
         box.user.example(),
         box.time[0][0],
     )
+
+
+def _of_ipv4(box: Box) -> bool:
+    """Whether a box has packets, and all of them have both ends in IPv4."""
+    return all(box) and box.source[-1][1] < IPV6 and box.destination[-1][1] < IPV6
 
 
 def _of_one_version(box: Box) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from segctl.analysis.effective import Match, Reading
+from segctl.analysis.effective import Chain, Match, Reading
 from segctl.analysis.space import (
     ALL_SERVICES,
     EVERYTHING,
@@ -152,13 +152,13 @@ class Symbolic:
                 ):
                     yield enter, leave
 
-    def between(self, enter: str, leave: str) -> tuple[Match, ...]:
+    def between(self, enter: str, leave: str) -> Chain:
         """Return what each rule matches from one zone to another, as `Reading.between` does."""
         literal = self._literal.between(enter, leave)
         if all(match.allows for match in literal[:-1]):
-            return tuple(map(self._allowing, literal))
+            return Chain(map(self._allowing, literal))
         known = self.reading.between(enter, leave)
-        return tuple(
+        return Chain(
             self._allowing(one) if one.allows else self._denying(other)
             for one, other in zip(literal, known, strict=True)
         )

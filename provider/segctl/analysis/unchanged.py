@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from segctl.model.policy import (
@@ -27,6 +28,23 @@ _KINDS: tuple[type[Item], ...] = (
     ServiceGroup,
     ApplicationGroup,
     Schedule,
+)
+#: What of a rule decides about packets.
+_DECIDING = attrgetter(
+    "sources",
+    "destinations",
+    "applications",
+    "services",
+    "from_zones",
+    "to_zones",
+    "type",
+    "action",
+    "users",
+    "schedule",
+    "negate_source",
+    "negate_destination",
+    "disabled",
+    "extras",
 )
 
 
@@ -76,24 +94,17 @@ def _numbered(
     """Return a number for each rule, the same for rules that are the same for packets."""
     found: list[int] = []
     for rule in rules:
-        names = (rule.sources, rule.destinations, rule.applications, rule.services)
-        key: Hashable = (
-            *names,
-            rule.from_zones,
-            rule.to_zones,
-            rule.type,
-            rule.action,
-            rule.users,
-            rule.schedule,
-            rule.negate_source,
-            rule.negate_destination,
-            rule.disabled,
-            rule.extras,
-        )
-        if differing is None or not differing.isdisjoint(chain((rule.schedule,), *names)):
+        key: Hashable = _DECIDING(rule)
+        if differing is None or (differing and not differing.isdisjoint(_names(rule))):
             key = object()
         found.append(known.setdefault(key, len(known)))
     return found
+
+
+def _names(rule: Rule) -> Iterator[str]:
+    """Return the names of objects in a rule."""
+    sides = rule.sources, rule.destinations, rule.applications, rule.services
+    return chain((rule.schedule,), *sides)
 
 
 def _differing(left: Reading, right: Reading) -> frozenset[str]:

@@ -24,6 +24,7 @@ from segctl.analysis.space import (
     addresses,
     ranges,
     service,
+    together,
     without,
 )
 from segctl.model.addresses import interval, wildcard, wildcard_intervals
@@ -255,18 +256,16 @@ class Words:
         if held.protocol not in PROTOCOLS:
             return _unknown_services(f"{held.name} is of a protocol {held.protocol!r}")
         try:
-            found = ranges(
-                part
-                for text in held.ports.split(",")
-                for first, _, last in [text.partition("-")]
-                for part in service(held.protocol, int(first), int(last or first))
+            listed = [text.partition("-") for text in held.ports.split(",")]
+            found = together(
+                [service(held.protocol, int(one), int(last or one)) for one, _, last in listed]
             )
         except ValueError:
             return _unknown_services(f"the ports of {held.name} are {held.ports!r}")
-        asks = tuple(text for text in held.extras if self._platform.effect(text) != "none")
+        asks = self.deciding(held.extras)
         if not asks:
             return exact(found)
-        told = ", ".join(map(self._platform.shown, asks))
+        told = ", ".join(asks)
         return Meaning(found, (), (f"{held.name} also asks for {told}",))
 
     # --- applications ------------------------------------------------------------------------
@@ -342,6 +341,8 @@ class Words:
 
     def effects(self, rule: Rule) -> tuple[Effect, tuple[str, ...]]:
         """Return the strongest effect of what a rule has no field for, and what has it."""
+        if not rule.extras:
+            return "none", ()
         found = {text: self._platform.effect(text) for text in rule.extras}
         effect: Effect = "none"
         for one in ("anything", "narrows"):
@@ -352,8 +353,10 @@ class Words:
             self._platform.shown(text) for text, each in found.items() if each != "none"
         )
 
-    def deciding(self, extras: Iterable[str]) -> tuple[str, ...]:
+    def deciding(self, extras: Sequence[str]) -> tuple[str, ...]:
         """Return those of the texts that do something to what holds them."""
+        if not extras:
+            return ()
         platform = self._platform
         return tuple(platform.shown(text) for text in extras if platform.effect(text) != "none")
 
@@ -417,10 +420,10 @@ def _union(parts: Sequence[Meaning[Numbers]]) -> Meaning[Numbers]:
     if len(parts) == 1:
         return parts[0]
     if all(part.can is part.sure for part in parts):
-        return exact(ranges(span for part in parts for span in part.can))
+        return exact(together([part.can for part in parts]))
     return Meaning(
-        ranges(span for part in parts for span in part.can),
-        ranges(span for part in parts for span in part.sure),
+        together([part.can for part in parts]),
+        together([part.sure for part in parts]),
         _reasons(parts),
     )
 
@@ -450,13 +453,16 @@ def _names(parts: Iterable[Names]) -> Names:
     return found if excluded is None else excluded | found
 
 
+_EVERYBODY = exact(ALL_NAMES)
+
+
 def users(names: tuple[str, ...]) -> Meaning[Names]:
     """Return who a rule is for; a packet of nobody known has the user ``""``.
 
     A name may be that of a group, whose members only the device knows.
     """
     if ANY in names:
-        return exact(ALL_NAMES)
+        return _EVERYBODY
     can, sure, why = NO_NAMES, NO_NAMES, list[str]()
     for name in names:
         if name == "known-user":
