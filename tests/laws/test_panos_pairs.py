@@ -32,7 +32,7 @@ from support.runs import COMMITTED, STEPS, killed, look, settled, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import DevicePlan
     from segctl_mocks import Authority, ServerCertificate
 

@@ -14,19 +14,19 @@ from segctl.drift.report import BLOCK, items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import portable, receiving, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
+from segctl.fleet.hosts import by_device
 from segctl.fleet.plan_cache import PlanCache
 from segctl.fleet.tasks import (
     Applying,
     Asking,
     Planning,
-    apply_one,
+    apply_hosts,
     ask_one,
     check_one,
     plan_one,
 )
 from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import LostWorkerError, Problem
-from segctl.planning.apply import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import provider
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.apply import Order
+    from segctl.planning.outcome import Outcome
     from segctl.providers.base import Author
 
 Result = TypeVar("Result")
@@ -154,16 +155,25 @@ def apply_plans(
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Once `brake` is eased, no further device is started; once pressed, running devices revert, too.
+    Hosts that are one device are applied together. Once `brake` is eased, no further device is
+    started; once pressed, running devices revert, too.
     `report` is called with every step of every device, and an empty step when it is done.
     """
     with as_workers(executor, forks) as workers:
-        items = _applying(plans, connections, workers, order)
-        results = run_all(apply_one, items, workers, brake, report)
-    return tuple(
-        result if isinstance(result, Outcome) else failed(item.device, result)
-        for item, result in zip(items, results, strict=True)
-    )
+        items = {one.device: one for one in _applying(plans, connections, workers, order)}
+        groups = by_device([(plan.name, plan.platform) for plan in plans], connections)
+        joined = [tuple(items[name] for name in names) for names in groups]
+        results = run_all(apply_hosts, joined, workers, brake, report)
+    found: dict[str, Outcome] = {}
+    for names, result in zip(groups, results, strict=True):
+        found |= zip(names, _of_hosts(names, result), strict=True)
+    return tuple(found[plan.name] for plan in plans)
+
+
+def _of_hosts(names: Sequence[str], result: Sequence[Outcome] | BaseException) -> Sequence[Outcome]:
+    if isinstance(result, BaseException):
+        return [failed(name, result) for name in names]
+    return result
 
 
 def check_plans(

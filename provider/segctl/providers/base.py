@@ -48,7 +48,8 @@ class Capabilities:
     `title` is the platform's usual name. With `owns_zones`, segctl creates zones from interfaces;
     otherwise they must exist. If rules are not `ordered`, they never move. With `tells_authors`,
     sessions are a `Witness`. `services` are the ones a device has without configuration. With
-    `pairs`, two devices of a high-availability pair are one. With
+    `pairs`, two devices of a high-availability pair are one. With `joins`, several hosts of the
+    inventory can be one device, and the provider is `Joining`. With
     `passes_outside`, packets pass freely between interfaces that are in no zone of ours.
     """
 
@@ -65,6 +66,7 @@ class Capabilities:
     tells_authors: bool = False
     pairs: bool = False
     passes_outside: bool = False
+    joins: bool = False
     services: tuple[Service, ...] = ()
 
 
@@ -208,6 +210,45 @@ class Session(Protocol):
 
     def revert(self) -> None:
         """Go back to the configuration from before `push`."""
+        ...
+
+
+class Joint(Protocol):
+    """Sessions with several parts of one device, which are locked and changed together.
+
+    `Session.lock`, `confirm` and `revert` of any of them are for all that were not left out.
+    """
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """A session for each part, in the order in which they were asked for."""
+        ...
+
+    def narrow(self, sessions: Sequence[Session]) -> None:
+        """Leave out all other sessions, before the lock is taken."""
+        ...
+
+    def push(self, scripts: Sequence[tuple[Session, str]]) -> None:
+        """Make the scripts live, all of them, or none and raise."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A provider of devices whose parts can be hosts of the inventory, each of its own."""
+
+    def connect_together(
+        self,
+        targets: Sequence[Target],
+        *,
+        read_only: bool,
+        progress: Mapping[str, Callable[[str], None]],
+    ) -> AbstractContextManager[Joint]:
+        """Open one connection for several parts of one device.
+
+        Raises:
+            UnsupportedError: they cannot be one transaction; the message says why.
+        """
         ...
 
 

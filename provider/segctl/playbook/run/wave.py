@@ -12,9 +12,10 @@ from segctl.drift.baseline import read_baseline
 from segctl.drift.report import items_of, judge
 from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
+from segctl.fleet.hosts import by_device
 from segctl.fleet.pool import each
 from segctl.fleet.run import apply_plans, plan_devices
-from segctl.planning.apply import Outcome
+from segctl.planning.outcome import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
 from segctl.playbook import exceeds
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.apply import Order
+    from segctl.planning.together import Ended
     from segctl.playbook import Play, Task
     from segctl.playbook.run.context import Run
     from segctl.playbook.run.prepare import Prepared
@@ -113,30 +115,35 @@ class Wave:
         with self.run.screen.devices(self.names) as report:
             lane = _Lane(forks=1, slots=Semaphore(self.run.forks), report=report, barriers=barriers)
 
-            def one(device: Desired) -> None:
-                if self._alone(device, lane):
-                    done.add(device.device.name)
+            def one(names: Sequence[str]) -> None:
+                if self._alone([named[name] for name in names], lane):
+                    done.update(names)
 
-            forks = len(self.devices) if barriers else self.run.forks
-            ended = each(one, self.devices, forks, Brake())
-        for device, result in zip(self.devices, ended, strict=True):
+            named = {one.device.name: one for one in self.devices}
+            platforms = [(name, one.device.platform) for name, one in named.items()]
+            devices = by_device(platforms, self.prepared.connections)
+            forks = len(devices) if barriers else self.run.forks
+            ended = each(one, devices, forks, Brake())
+        for names, result in zip(devices, ended, strict=True):
             if isinstance(result, BaseException):
-                self._note(failed(device.device.name, result))
+                for name in names:
+                    self._note(failed(name, result))
         return frozenset(done)
 
-    def _alone(self, device: Desired, lane: _Lane) -> bool:
-        name = device.device.name
+    def _alone(self, hosts: Sequence[Desired], lane: _Lane) -> bool:
+        """Run all tasks on one device, which may be several hosts."""
         try:
             return all(
-                not self.over and self._task(task, self._alive([device]), lane)
+                not self.over and self._task(task, self._alive(hosts), lane)
                 for task in self.prepared.tasks
             )
         finally:
-            bad = self.results.get(name)
-            for barrier in lane.barriers.values():
-                barrier.leave(name, bad.message if bad and bad.status in BAD else "")
-            if lane.report is not None:
-                lane.report(name, "")
+            for name in [host.device.name for host in hosts]:
+                bad = self.results.get(name)
+                for barrier in lane.barriers.values():
+                    barrier.leave(name, bad.message if bad and bad.status in BAD else "")
+                if lane.report is not None:
+                    lane.report(name, "")
 
     def _alive(self, devices: Iterable[Desired]) -> tuple[Desired, ...]:
         done = self.results
@@ -301,7 +308,13 @@ class Wave:
         self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
     ) -> list[DevicePlan]:
         """Settle what dead runs left on the devices, then plan them again; return the plans."""
-        pending = [plan for plan in plans if plan.state.unconfirmed and plan.changes]
+        pending = [
+            plan
+            for device in self._by_device(plans)
+            if any(one.changes for one in device)
+            for plan in device
+            if plan.state.unconfirmed
+        ]
         if not pending:
             return list(plans)
         names = [plan.name for plan in pending]
@@ -358,16 +371,36 @@ class Wave:
 
         unjudged = self.run.begun.get(self.prepared.number, frozenset())
 
-        def one(plan: DevicePlan) -> Outcome:
+        def how(plan: DevicePlan) -> Order:
             again = bool({plan.name, *plan.receivers} & unjudged)
-            return verification.apply(plan, replace(order, judge_unchanged=again))
+            return replace(order, judge_unchanged=again)
 
+        def one(device: Sequence[DevicePlan]) -> Sequence[Ended]:
+            if len(device) == 1:
+                return [verification.apply(device[0], how(device[0]))]
+            return verification.apply_together(device, [how(plan) for plan in device])
+
+        devices = self._by_device(plans)
         # one thread per device, without exception: those that wait must hear from every other
-        ended = each(one, plans, len(plans), Brake())
+        results = each(one, devices, len(devices), Brake())
         return tuple(
-            result if isinstance(result, Outcome) else failed(plan.name, result)
-            for plan, result in zip(plans, ended, strict=True)
+            found if isinstance(found, Outcome) else failed(plan.name, found)
+            for device, result in zip(devices, results, strict=True)
+            for plan, found in zip(device, _of_each(device, result), strict=True)
         )
+
+    def _by_device(self, plans: Sequence[DevicePlan]) -> list[tuple[DevicePlan, ...]]:
+        named = {plan.name: plan for plan in plans}
+        groups = by_device(
+            [(plan.name, plan.platform) for plan in plans], self.prepared.connections
+        )
+        return [tuple(named[name] for name in names) for names in groups]
+
+
+def _of_each(
+    device: Sequence[DevicePlan], result: Sequence[Ended] | BaseException
+) -> Sequence[Ended]:
+    return [result] * len(device) if isinstance(result, BaseException) else result
 
 
 def agreed_on(plan: DevicePlan) -> str:

@@ -10,14 +10,14 @@ from segctl.model.policy import Service
 from segctl.providers.base import Capabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
-    from segctl.providers.base import Live, Session
+    from segctl.providers.base import Joint, Live, Session
     from segctl.providers.panos.session import PanosSession
     from segctl.providers.panos.words import PanosWords
     from segctl.transports.target import Target
@@ -29,6 +29,7 @@ CAPABILITIES = Capabilities(
     profiles=True,
     tells_authors=True,
     pairs=True,
+    joins=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
@@ -128,3 +129,22 @@ class PanosProvider:
             yield session
         finally:
             session.close()
+
+    @contextmanager
+    def connect_together(
+        self,
+        targets: Sequence[Target],
+        *,
+        read_only: bool,
+        progress: Mapping[str, Callable[[str], None]],
+    ) -> Generator[Joint]:
+        """Open one session over HTTPS for several virtual systems of one firewall."""
+        from segctl.providers.panos.together import Together
+
+        joint = Together(targets, read_only=read_only, progress=progress)
+        first, *_ = joint.sessions
+        try:
+            first.open()
+            yield joint
+        finally:
+            first.close()

@@ -19,13 +19,13 @@ from segctl.model.errors import (
     ParseError,
 )
 from segctl.providers.panos import locks
-from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.jobs import Jobs
+    from segctl.providers.panos.location import Location
     from segctl.providers.panos.locks import Held
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
@@ -38,7 +38,8 @@ TRIES: Final = (0.1, 1.0, 5.0, 0.0)
 class Holding:
     """`owner` is None while nothing is held.
 
-    `settles` is the token of a dead run whose change this run has to confirm or take back;
+    `places` are what is changed: each has a lock of its own, taken in this order after the commit
+    lock. `settles` is the token of a dead run whose change this run has to confirm or take back;
     `submitted` says that our commit may have released the locks since the last check.
     """
 
@@ -46,27 +47,25 @@ class Holding:
     target: Target
     jobs: Jobs
     clock: Callable[[], str]
+    places: Sequence[Location] = ()
     owner: LockOwner | None = None
     settles: str = ""
     submitted: bool = False
     lost: bool = False
 
     @property
-    def _place(self) -> Location:
-        return Location.of(self.target.scope)
-
-    @property
     def _wanted(self) -> Sequence[tuple[str, str]]:
         # a device group has a commit lock of its own: administrators of others go on
-        committing = self._place.name if self._place.rulebase else locks.SHARED
-        return (("commit", committing), ("config", self._place.name))
+        first = self.places[0]
+        committing = first.name if first.rulebase else locks.SHARED
+        return (("commit", committing), *(("config", place.name) for place in self.places))
 
     def held(self) -> list[Held]:
         """Return every lock on the device."""
         return [lock for kind in locks.KINDS for lock in self._of(kind)]
 
     def _of(self, kind: str) -> list[Held]:
-        command = locks.listing(kind, self._place)
+        command = locks.listing(kind, self.places[0])
         return locks.read(kind, self.client.op(command))
 
     # --- taking ------------------------------------------------------------------------------
@@ -77,7 +76,7 @@ class Holding:
         recover: Callable[[Collection[str]], str],
         elsewhere: Collection[str] = (),
     ) -> None:
-        """Take both locks; those of a dead run of ours are taken over.
+        """Take all locks; those of a dead run of ours are taken over.
 
         Args:
             owner: this run.
@@ -112,9 +111,10 @@ class Holding:
         """
         dead: list[Held] = []
         held = self.held()
+        ours = {locks.SHARED, *(place.name for place in self.places)}
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            if lock.kind == "config" and lock.scope not in (locks.SHARED, self._place.name):
+            if lock.kind == "config" and lock.scope not in ours:
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")
@@ -132,12 +132,17 @@ class Holding:
     def _refuse_elsewhere(self, dead: Sequence[Held], held: Sequence[Held]) -> None:
         """Refuse to clean up after a run on another virtual system, whose change is not ours."""
         tokens = {token for lock in dead for token in lock.tokens}
-        for lock in held:
-            if lock not in dead and self._by_us(lock) and tokens & set(lock.tokens):
+        same = [lock for lock in held if self._by_us(lock) and tokens & set(lock.tokens)]
+        for lock in same:
+            if lock not in dead:
+                scopes = [one.scope for one in same if one.kind == "config"]
                 raise self._refused(
                     lock,
                     f"a run on {lock.scope} was cut off: run `segctl apply` for the firewall of "
-                    f"{lock.scope} first, or `{lock.command}`",
+                    f"{lock.scope} first, or `{lock.command}`"
+                    if len(scopes) < 2
+                    else f"a run on {' and '.join(scopes)} was cut off: run `segctl apply` for the "
+                    "firewalls of all of them at once, so that it is settled as a whole",
                 )
 
     def _refused(self, lock: Held, what: str) -> LockedError:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.location import Location
+    from segctl.providers.panos.undo import Push
     from segctl.transports.target import Target
 
 POLL_FIRST: Final = 0.1
@@ -35,6 +37,10 @@ POLL_MOST: Final = 2.0
 _TURNS_UP: Final = 1.0
 _ALL: Final = "<show><jobs><all></all></jobs></show>"
 _OVER: Final = "FIN"
+#: Most places that a description names: it holds 512 characters (schema of PAN-OS 10.0).
+_MOST_BARE: Final = 16
+#: Instead of digests: all of them are in records.
+_RECORDED: Final = "recorded="
 
 _ResultT = TypeVar("_ResultT")
 
@@ -52,6 +58,7 @@ class Commit:
     """The description of our commit in the lists of jobs and of versions.
 
     `doing` is ``apply`` or ``revert``, `token` is its run's, `before` a digest of what it replaces.
+    Of a change in several places, `before` has those that it leaves without a record (`befores`).
     """
 
     doing: str
@@ -59,12 +66,31 @@ class Commit:
     plan: str = ""
     before: str = ""
 
+    def replaced(self, place: Location) -> str:
+        """Return the digest of what it replaced in a place that has no record of it, or nothing."""
+        if "=" not in self.before:
+            return self.before
+        return dict(one.split("=", 1) for one in self.before.split(",")).get(place.name, "")
+
     def __str__(self) -> str:
         """Return it as a description."""
         return (
             f"segctl {self.doing} plan {self.plan or '-'} before {self.before or '-'} "
             f"run {self.token}"
         )
+
+
+def befores(pushes: Sequence[tuple[Location, Push]]) -> str:
+    """Return the digests for the description of a commit that makes these pushes.
+
+    Of several virtual systems, one with a record of the run has its digest there.
+    """
+    if len(pushes) > 1:
+        pushes = [(place, push) for place, push in pushes if not push.recorded]
+    elif pushes and pushes[0][0].rulebase:
+        return pushes[0][1].before
+    told = [f"{place.name}={push.before}" for place, push in pushes[:_MOST_BARE]]
+    return ",".join(told) or _RECORDED
 
 
 _DESCRIBED: Final = re.compile(r"segctl (apply|revert) plan (\S+) before (\S+) run ([0-9a-f]{8})")

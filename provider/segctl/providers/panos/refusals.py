@@ -8,6 +8,8 @@ from segctl.model.errors import ApplyError, ForeignChangesError
 from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from segctl.providers.panos.client import Client
     from segctl.transports.target import Target
 
@@ -15,13 +17,13 @@ CHANGES: Final = "<show><config><list><changes></changes></list></config></show>
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"
 
 
-def refuse_pending(client: Client, target: Target) -> None:
-    """Refuse to go on with uncommitted changes in our virtual system, or of our own account.
+def refuse_pending(client: Client, targets: Sequence[Target]) -> None:
+    """Refuse to go on with uncommitted changes in our virtual systems, or of our own account.
 
     Raises:
         ForeignChangesError: there are some; the message says whose they are and where.
     """
-    base = Location.of(target.scope).xpath
+    target = targets[0]
     for owner, xpath in pending(client):
         if owner == target.user:
             raise ForeignChangesError(
@@ -29,12 +31,14 @@ def refuse_pending(client: Client, target: Target) -> None:
                 f"the account {owner!r} has uncommitted changes that this run did not make "
                 f"({xpath}): commit or revert them, and give segctl an account of its own",
             )
-        if not xpath or xpath.startswith(base) or base.startswith(xpath):
-            raise ForeignChangesError(
-                target.name,
-                f"{owner or 'somebody'} has uncommitted changes in {target.scope} "
-                f"({xpath or 'place unknown'}): have them committed or reverted first",
-            )
+        for one in targets:
+            base = Location.of(one.scope).xpath
+            if not xpath or xpath.startswith(base) or base.startswith(xpath):
+                raise ForeignChangesError(
+                    one.name,
+                    f"{owner or 'somebody'} has uncommitted changes in {one.scope} "
+                    f"({xpath or 'place unknown'}): have them committed or reverted first",
+                )
 
 
 def pending(client: Client) -> list[tuple[str, str]]:
