@@ -2,38 +2,205 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from support.systems import two_systems
+from cli_support import RULES
+from support.matrix import kill_when
+from support.panos import other_rule
+from support.systems import DEVICE, rules, two_systems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cli_support import Plant
+    from cli_support import Done, Plant
+    from segctl_mocks import PanosMock
+
+VARIABLES = "group_vars/plant.yml"
+RULES_2 = RULES.replace("vsys1", "vsys2")
+#: Both hosts have another policy with this.
+CHANGE = (("source: [scada1]", "source: [historian1]"), ("[tcp/8443]", "[tcp/8443, tcp/9443]"))
+#: More requests than a run makes.
+KILLS = (4, 24, 30, 34, 38, 41, 44, 47, 50, 53, 56, 60, 64, 68, 72)
 
 
 @pytest.fixture
 def plant(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Plant]:
     monkeypatch.chdir(tmp_path)
     with two_systems(tmp_path, capsys) as made:
         yield made
 
 
+@pytest.fixture
+def applied(plant: Plant) -> Plant:
+    """The plant, provisioned, and with changes for both hosts in its files."""
+    done = plant("apply", "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    change(plant)
+    return plant
+
+
+def change(plant: Plant) -> None:
+    for old, new in CHANGE:
+        plant.edit(VARIABLES, old, new)
+
+
+def device(plant: Plant) -> PanosMock:
+    return plant.fleet["fw1"]
+
+
 def commits(plant: Plant) -> int:
-    return sum(one.type == "commit" for one in plant.fleet["fw1"].requests)
+    return sum(one.type == "commit" for one in device(plant).requests)
+
+
+def statuses(done: Done) -> dict[str, str]:
+    return {one["device"]: one["status"] for one in done.json["outcomes"]}
+
+
+def message(done: Done, host: str) -> str:
+    return next(one["message"] for one in done.json["outcomes"] if one["device"] == host)
 
 
 def test_two_hosts_of_one_device_are_changed_in_one_commit(plant: Plant) -> None:
+    with_keys = sum(one.type == "keygen" for one in device(plant).requests)
     done = plant("apply", "--auto-approve", "--json")
     assert done.code == 0, done.out + done.err
-    print(done.out)
+    assert statuses(done) == {"fw1": "applied", "fw2": "applied"}
     assert commits(plant) == 1
+    # one connection for each plan, and one for the change of both
+    assert sum(one.type == "keygen" for one in device(plant).requests) == with_keys + 3
     assert plant.locks == 0
     assert plant("drift", "--no-history").code == 0
+    found = rules(device(plant).running())
+    assert "plant.polling.modbus" in found["vsys1"]
+    assert "plant.replication.tls" in found["vsys2"]
+    again = plant("apply", "--auto-approve", "--json")
+    assert again.code == 0
+    assert commits(plant) == 1
+
+
+def test_saved_plans_of_both_hosts_are_one_transaction(applied: Plant) -> None:
+    assert applied("plan", "-o", "plan.json").code == 0
+    done = applied("apply", "plan.json", "--json")
+    assert statuses(done) == {"fw1": "applied", "fw2": "applied"}
+    assert commits(applied) == 2
+    assert applied.locks == 0
+
+
+def test_a_stale_host_is_left_out_and_the_other_goes_on(applied: Plant) -> None:
+    assert applied("plan", "-o", "plan.json").code == 0
+    device(applied).edit("set", RULES, other_rule("theirs"), commit=True)
+    before = rules(device(applied).running())
+    done = applied("apply", "plan.json", "--json")
+    assert done.code == 1
+    assert statuses(done) == {"fw1": "failed", "fw2": "applied"}
+    assert "run segctl plan again" in message(done, "fw1")
+    after = rules(device(applied).running())
+    assert after["vsys1"] == before["vsys1"]
+    assert after["vsys2"] != before["vsys2"]
+    assert applied.locks == 0
+
+
+def test_one_host_leaves_others_uncommitted_changes_in_the_other_alone(applied: Plant) -> None:
+    device(applied).edit("set", RULES_2, other_rule("theirs"))
+    before = rules(device(applied).running())
+    done = applied("apply", "-l", "fw1", "--auto-approve", "--json")
+    assert statuses(done) == {"fw1": "applied"}, done.out
+    after = rules(device(applied).running())
+    assert after["vsys2"] == before["vsys2"]
+    assert after["vsys1"] != before["vsys1"]
+    assert [one.admin for one in device(applied).device.journal.changes] == ["other"]
+    both = applied("apply", "--auto-approve", "--json")
+    assert both.code == 1
+    assert "uncommitted changes in vsys2" in message(both, "fw2")
+    assert rules(device(applied).running()) == after
+    assert applied.locks == 0
+
+
+def test_a_refused_commit_leaves_both_as_they_were(applied: Plant) -> None:
+    with applied.unchanged():
+        device(applied).fail("commit_invalid", lines=("vsys2 is wrong",))
+        done = applied("apply", "--auto-approve", "--json")
+        assert statuses(done) == {"fw1": "failed", "fw2": "failed"}
+        assert "vsys2 is wrong" in message(done, "fw1")
+        assert "vsys2 is wrong" in message(done, "fw2")
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_playbook_verifies_both_before_it_confirms(applied: Plant, strategy: str) -> None:
+    play = applied.folder / "play.yml"
+    probe = "check: {from: historian1, to: plc1, application: modbus.read}"
+    play.write_text(f"- {{hosts: plant, strategy: {strategy}, verify: [{probe}]}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    assert commits(applied) == 2
+    assert applied.locks == 0
+
+
+def test_a_failed_probe_of_one_takes_back_both_in_one_commit(applied: Plant) -> None:
+    before = rules(device(applied).running())
+    play = applied.folder / "play.yml"
+    probe = "check: {from: scada1, to: plc1, application: modbus.read}"  # no longer
+    play.write_text(f"- {{hosts: plant, verify: [{probe}]}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    found = {one["device"]: one for one in done.json["plays"][0]["waves"][0]["devices"]}
+    assert found["fw1"]["status"] == "failed"
+    assert "is denied by" in found["fw1"]["message"]
+    assert "fw1, which is on the same device, failed" in found["fw2"]["message"]
+    assert rules(device(applied).running()) == before
+    assert commits(applied) == 3
+    assert applied.locks == 0
+
+
+@pytest.mark.parametrize("step", KILLS)
+def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: int) -> None:
+    mock = device(applied)
+    old = rules(mock.running())
+    assert applied("plan", "-o", "new.json").code == 0
+    met = len(mock.effective())
+    mock.fail("hang", skip=step - 1, seconds=600, lost=True)
+    with subprocess.Popen(
+        applied.command("apply", "new.json"),
+        cwd=applied.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        killed = kill_when(process, lambda: not mock.device.faults.waiting)
+    mock.device.faults.waiting.clear()
+    held = rules(mock.running())
+    alone = applied("apply", "-l", "fw1", "--auto-approve", "--json")
+    if alone.code:  # what is left has to be settled for both at once
+        assert killed
+        assert "all of them at once" in message(alone, "fw1"), alone.out
+        assert rules(mock.running()) == held
+    done = applied("apply", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    assert applied.locks == 0
+    assert not mock.device.journal.changes
+    new = rules(mock.running())
+    assert new["vsys1"] != old["vsys1"]
+    assert new["vsys2"] != old["vsys2"]
+    mixed = {**old, "vsys1": new["vsys1"]}
+    known = (old, new) if alone.code else (old, new, mixed)  # fw1 alone was asked for
+    assert all(rules(one) in known for one in mock.effective()[met:])
+
+
+@pytest.mark.parametrize("vsys", ["vsys7", ""])
+def test_a_wrong_virtual_system_says_which_exist(plant: Plant, vsys: str) -> None:
+    old = "segctl_vsys: vsys2\n"
+    plant.edit("host_vars/fw2.yml", old, f"segctl_vsys: {vsys}\n" if vsys else "")
+    done = plant("plan", "--json")
+    assert done.code == 1
+    told = done.out + done.err
+    if vsys:
+        assert "has no virtual system vsys7: it has vsys1, vsys2: correct segctl_vsys" in told
+    else:
+        assert done.code == 1, DEVICE

@@ -188,7 +188,7 @@ def _parse(document: bytes) -> PanosLive:
     budget = Budget(host, snapshot.limit)
     own = stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
-        raise ParseError(host, f"has no virtual system {place}: check segctl_vsys")
+        raise ParseError(host, _lacking(host, place, snapshot.parts))
     shared = stream(host, snapshot.parts["shared"], "shared", budget)
     pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
@@ -236,6 +236,17 @@ def _parse(document: bytes) -> PanosLive:
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)
         ),
         pushed=by_panorama,
+    )
+
+
+def _lacking(host: str, place: Location, parts: Mapping[str, Part]) -> str:
+    """Return that a device lacks the virtual system that was asked for, and which it has."""
+    listed = small(host, references.SYSTEMS, parts[references.SYSTEMS])
+    names = [entry.get("name", "") for entry in listed.iterfind("result/entry")]
+    having = ", ".join(names) or "none that this account may see"
+    return (
+        f"has no virtual system {place}: it has {having}: correct segctl_vsys, which is vsys1 "
+        "where it is not declared"
     )
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _MOVING: Final = re.compile(
     rb"<(time|uptime|(?:av|threat|wildfire|url|logdb|device-dictionary)[\w-]*)>[^<]*</\1>"
 )
-#: The part with the names of all virtual systems, of a document that lacks the one asked for.
-SYSTEMS: Final = "systems"
 _CLOCK: Final = re.compile(rb"<time>([^<]*)</time>")
 
 
@@ -74,7 +72,7 @@ class Reader:
         parts |= self._elsewhere(parts)
         if b"<entry" not in parts["vsys"]:  # the names of those that exist, for the message
             every = f"{names.DEVICE}/{self.location.container}/entry/@name"
-            parts[SYSTEMS] = self.config("get", every)
+            parts[references.SYSTEMS] = self.config("get", every)
         parts |= pushed.ask(self.get, parts, self.location.name)
         for kind in COUNTED_KINDS:
             counted = f"{self.location.all_of(kind)}/entry/@name"
