@@ -28,7 +28,9 @@ def by_device(
     """
     groups: list[tuple[list[str], set[Way]]] = []
     for name, platform in hosts:
-        ways = set(_ways(name, connections.get(name, {}))) if _joins(platform) else set[Way]()
+        ways: set[Way] = set()
+        if _joins(platform):
+            ways.update(_ways(name, connections.get(name, {})))
         found = [group for group in groups if group[1] & ways]
         if not found:
             groups.append(([name], ways))

@@ -29,6 +29,7 @@ from segctl.fleet.workers import Workers, as_workers
 from segctl.model.errors import LostWorkerError, Problem
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import provider
+from segctl.providers.state import EXTERNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -83,12 +84,46 @@ def plan_devices(
         results = run_all(plan_one, items, workers, brake or Brake(), report)
     if cache:
         PlanCache.of_user().tidy()
+    hosts = [(item.device, item.desired.device.platform) for item in items]
+    scopes = {item.device: str(item.desired.device.scope) for item in items}
+    beside = {
+        name: {scopes[one]: one for one in names}
+        for names in by_device(hosts, connections)
+        for name in names
+    }
     return tuple(
-        _warned(result, connections)
+        _beyond(_warned(result, connections), beside[item.device])
         if isinstance(result, DevicePlan | Failure)
         else failure_of(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
+
+
+def _beyond(result: DevicePlan | Failure, beside: Mapping[str, str]) -> DevicePlan | Failure:
+    """Say who judges what leaves a part of a device for another part, if anybody does.
+
+    Args:
+        result: of one host.
+        beside: the hosts that are parts of the same device, by the name of the part.
+    """
+    if isinstance(result, Failure):
+        return result
+
+    def told(finding: Problem) -> Problem:
+        if finding.kind != EXTERNAL:
+            return finding
+        _, part = finding.about
+        if part in beside:
+            return replace(finding, hint=f"{beside[part]} is {part}: it is planned and judged, too")
+        return replace(
+            finding,
+            message=f"{finding.message}; cannot tell whether it does, since no host of this run "
+            f"is {part}",
+            severity="warning",
+            hint=f"declare {part} as a host of its own (segctl_vsys), on the way of the traffic",
+        )
+
+    return replace(result, findings=tuple(map(told, result.findings)))
 
 
 def ask_authors(

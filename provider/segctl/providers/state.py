@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 #: Kind of a finding: something others put on the device could not be read, so its effect is
 #: unknown.
 UNREAD = "unread"
+#: Kind of a finding: a zone leads to another part of the same device, which judges traffic, too.
+#: `Problem.about` has the zone and the name of that part.
+EXTERNAL = "external_zone"
 #: Whether the device loads at boot what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
 #: What became of a push to one firewall.

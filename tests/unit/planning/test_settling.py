@@ -13,9 +13,9 @@ from segctl.drift.report import items_of
 from segctl.model.errors import ApplyError, JournalError, LockedError, StalePlanError, VerifyError
 from segctl.model.site import Device, ZoneBinding
 from segctl.planning.apply import Order, apply_device, check_device
-from segctl.planning.outcome import Outcome, outcome_of
 from segctl.planning.journal import Journal, journal_of
 from segctl.planning.make import plan_device
+from segctl.planning.outcome import Outcome, outcome_of
 from segctl.transports.target import Target
 from support.remembering import Firewall, KilledError, RememberingProvider, declared
 

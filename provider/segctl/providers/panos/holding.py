@@ -97,10 +97,16 @@ class Holding:
             still = self.held()  # a commit in progress may have released some
             dead = [lock for lock in dead if lock in still]
         self.owner = owner
-        for kind, scope in self._wanted:  # the record of a dead run's change must never be missing
-            for lock in dead:
-                if lock.kind == kind:
-                    self._remove(lock)
+        wanted = self._wanted
+        for kind, scope in wanted:  # the record of a dead run's change must never be missing
+            now = [
+                lock
+                for lock in dead
+                if lock.kind == kind and (lock.scope == scope or (kind, lock.scope) not in wanted)
+            ]
+            for lock in now:
+                self._remove(lock)
+            dead = [lock for lock in dead if lock not in now]
             self._take(kind, scope)
 
     def dead(self) -> list[Held]:

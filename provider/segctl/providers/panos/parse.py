@@ -38,6 +38,7 @@ from segctl.providers.panos import (
     record,
     references,
     standing,
+    systems,
     version,
 )
 from segctl.providers.panos.budget import Budget
@@ -188,7 +189,7 @@ def _parse(document: bytes) -> PanosLive:
     budget = Budget(host, snapshot.limit)
     own = stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
-        raise ParseError(host, _lacking(host, place, snapshot.parts))
+        raise ParseError(host, systems.lacking(host, place, snapshot.parts))
     shared = stream(host, snapshot.parts["shared"], "shared", budget)
     pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
@@ -231,22 +232,12 @@ def _parse(document: bytes) -> PanosLive:
             *version.warnings(system.findtext("result/system/sw-version") or ""),
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
+            *systems.external(zones),
         ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)
         ),
         pushed=by_panorama,
-    )
-
-
-def _lacking(host: str, place: Location, parts: Mapping[str, Part]) -> str:
-    """Return that a device lacks the virtual system that was asked for, and which it has."""
-    listed = small(host, references.SYSTEMS, parts[references.SYSTEMS])
-    names = [entry.get("name", "") for entry in listed.iterfind("result/entry")]
-    having = ", ".join(names) or "none that this account may see"
-    return (
-        f"has no virtual system {place}: it has {having}: correct segctl_vsys, which is vsys1 "
-        "where it is not declared"
     )
 
 
