@@ -89,16 +89,7 @@ def apply_together(
         if left:
             targets = [part.target for part in left]
             with joining.connect_together(targets, read_only=False, progress=steps) as joint:
-                works = [
-                    Work(
-                        plan=part.plan,
-                        provider=provider,
-                        session=session,
-                        order=replace(part.order, judge=None),
-                        steps=steps[part.name],
-                    )
-                    for part, session in zip(left, joint.sessions, strict=True)
-                ]
+                works = _works(left, joint, provider, steps)
                 lease = max(part.order.lease(part.target) for part in left)
                 _Together(joint=joint, works=works, lease=lease, end=end, judge=judge).apply()
     except BaseException as error:  # noqa: BLE001 - it is the result of every host that is left
@@ -106,6 +97,21 @@ def apply_together(
             if part.name not in results:
                 end(part.name, _about(part.name, error))
     return tuple(results[part.name] for part in parts)
+
+
+def _works(
+    parts: Sequence[Part], joint: Joint, provider: Provider, steps: Mapping[str, Steps]
+) -> list[Work]:
+    return [
+        Work(
+            plan=part.plan,
+            provider=provider,
+            session=session,
+            order=replace(part.order, judge=None),
+            steps=steps[part.name],
+        )
+        for part, session in zip(parts, joint.sessions, strict=True)
+    ]
 
 
 def _not_begun(part: Part) -> Ended | None:
@@ -275,7 +281,7 @@ class _Together:
     def _accept(self, changing: Sequence[Work], lives: Mapping[str, Live]) -> None:
         """Judge all hosts, and confirm those that change, or take the change of all back."""
         try:
-            if self.judge is not None:
+            if self.judge is not None and self.works:
                 held = {work.name: (work.session, lives[work.name]) for work in self.works}
                 self.failed = self.judge(held)
             for work in changing:
