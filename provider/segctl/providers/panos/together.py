@@ -1,0 +1,94 @@
+"""Several virtual systems of one firewall as one: one connection, one lock, one commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import UnsupportedError
+from segctl.providers.panos.part import Part
+from segctl.providers.panos.place import Place
+from segctl.providers.panos.pushing import Pushing
+from segctl.providers.panos.session import PanosSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from segctl.providers.base import Session
+    from segctl.transports.target import Target
+
+
+class Together:
+    """The sessions of several hosts of the inventory that are virtual systems of one firewall.
+
+    Whichever of them locks, confirms or reverts, it does so for all that were not left out.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        *,
+        read_only: bool,
+        progress: Mapping[str, Callable[[str], None]],
+    ) -> None:
+        _refuse_unlike(targets)
+
+        def told(step: str) -> None:
+            for name in [part.target.name for part in self._place.parts]:
+                progress[name](step)
+
+        self._place = Place(*targets, read_only=read_only, progress=told)
+        self._pushing = Pushing(self._place)
+        parts = {part.target.name: part for part in self._place.parts}
+        self.sessions: Sequence[PanosSession] = [
+            PanosSession(
+                target,
+                read_only=read_only,
+                progress=progress[target.name],
+                along=(self._place, self._pushing, parts[target.name]),
+            )
+            for target in targets
+        ]
+
+    def narrow(self, sessions: Sequence[Session]) -> None:
+        """Leave out all other sessions: they are neither locked nor changed."""
+        self._place.narrow(self._part(one) for one in sessions)
+
+    def push(self, scripts: Sequence[tuple[Session, str]]) -> None:
+        """Make the scripts of some sessions live in one commit; on any failure go back and raise.
+
+        Requires an earlier `read` in each of them: a revert goes back to it.
+        """
+        self._pushing.push([(self._part(one), script) for one, script in scripts])
+
+    def _part(self, session: Session) -> Part:
+        return next(one.part for one in self.sessions if one is session)
+
+
+def _refuse_unlike(targets: Sequence[Target]) -> None:
+    """Refuse hosts on one device that cannot be one transaction.
+
+    Raises:
+        UnsupportedError: they log in with different accounts, or two are one virtual system, or
+            they do not name the same members of a pair.
+    """
+    names = " and ".join(target.name for target in targets)
+    if len({target.user for target in targets}) > 1:
+        raise UnsupportedError(
+            f"{names} are on one device and log in with different accounts, but a commit has one: "
+            "give them one account, or apply them one after the other (-l)"
+        )
+    scopes = [str(Part(target=target).location) for target in targets]
+    if len(set(scopes)) < len(scopes):
+        twice = next(scope for scope in scopes if scopes.count(scope) > 1)
+        raise UnsupportedError(
+            f"{names} are on one device, and two of them are its {twice}: give each a virtual "
+            "system of its own (segctl_vsys)"
+        )
+    if (
+        len({frozenset((target.host, *(one.host for one in target.members))) for target in targets})
+        > 1
+    ):
+        raise UnsupportedError(
+            f"{names} are on one device, but do not name the same pair: declare segctl_ha_peer "
+            "alike for all of them, or apply them one after the other (-l)"
+        )

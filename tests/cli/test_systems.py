@@ -1,0 +1,300 @@
+"""Several virtual systems of one firewall on the command line: one transaction, two outcomes."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cli_support import RULES
+from segctl.compiler.build import compile_site
+from segctl.fleet import Brake, apply_plans, plan_devices
+from segctl.inventory import load
+from segctl.planning.apply import Order
+from segctl.planning.plan import DevicePlan
+from support.matrix import kill_when
+from support.panos import other_rule
+from support.systems import DEVICE, rules, two_systems
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cli_support import Done, Plant
+    from segctl.planning.outcome import Outcome
+    from segctl_mocks import PanosMock
+
+VARIABLES = "group_vars/plant.yml"
+RULES_2 = RULES.replace("vsys1", "vsys2")
+#: Both hosts have another policy with this.
+CHANGE = (("source: [scada1]", "source: [historian1]"), ("[tcp/8443]", "[tcp/8443, tcp/9443]"))
+#: Requests of a run before which it is killed: reading, each lock, writing, validating, committing,
+#: taking a lock again, judging, and releasing each lock. There are 184.
+KILLS = (30, 68, 69, 70, 104, 105, 143, 144, 147, 148, 165, 182, 183, 184)
+
+
+@pytest.fixture
+def plant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Plant]:
+    monkeypatch.chdir(tmp_path)
+    with two_systems(tmp_path, capsys) as made:
+        yield made
+
+
+@pytest.fixture
+def applied(plant: Plant) -> Plant:
+    """The plant, provisioned, and with changes for both hosts in its files."""
+    done = plant("apply", "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    change(plant)
+    return plant
+
+
+def change(plant: Plant) -> None:
+    for old, new in CHANGE:
+        plant.edit(VARIABLES, old, new)
+
+
+def device(plant: Plant) -> PanosMock:
+    return plant.fleet["fw1"]
+
+
+def commits(plant: Plant) -> int:
+    return sum(one.type == "commit" for one in device(plant).requests)
+
+
+def planned() -> tuple[tuple[DevicePlan, ...], Mapping[str, Mapping[str, object]]]:
+    """Return the plans of both hosts, as `segctl apply` makes them before it asks."""
+    today = date(2026, 11, 22)
+    loaded = load([Path("hosts.yml"), Path("mocks.yml")], today=today)
+    wanted = list(compile_site(loaded.site, today).values())
+    made = plan_devices(wanted, loaded.connections, forks=2, report=lambda _host, _step: None)
+    plans = tuple(one for one in made if isinstance(one, DevicePlan))
+    assert len(plans) == 2
+    return plans, loaded.connections
+
+
+def apply_both(
+    plans: Sequence[DevicePlan], connections: Mapping[str, Mapping[str, object]]
+) -> dict[str, Outcome]:
+    found = apply_plans(
+        plans,
+        connections,
+        forks=2,
+        order=Order(),
+        brake=Brake(),
+        report=lambda _host, _step: None,
+    )
+    return {one.device: one for one in found}
+
+
+def statuses(done: Done) -> dict[str, str]:
+    return {one["device"]: one["status"] for one in done.json["outcomes"]}
+
+
+def message(done: Done, host: str) -> str:
+    found = {one["device"]: str(one["message"]) for one in done.json["outcomes"]}
+    return found[host]
+
+
+def test_two_hosts_of_one_device_are_changed_in_one_commit(plant: Plant) -> None:
+    with_keys = sum(one.type == "keygen" for one in device(plant).requests)
+    done = plant("apply", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    assert statuses(done) == {"fw1": "applied", "fw2": "applied"}
+    assert commits(plant) == 1
+    # one connection for each plan, and one for the change of both
+    assert sum(one.type == "keygen" for one in device(plant).requests) == with_keys + 3
+    assert plant.locks == 0
+    assert plant("drift", "--no-history").code == 0
+    found = rules(device(plant).running())
+    assert "plant.polling.modbus" in found["vsys1"]
+    assert "plant.replication.tls" in found["vsys2"]
+    again = plant("apply", "--auto-approve", "--json")
+    assert again.code == 0
+    assert commits(plant) == 1
+
+
+def test_saved_plans_of_both_hosts_are_one_transaction(applied: Plant) -> None:
+    assert applied("plan", "-o", "plan.json").code == 0
+    done = applied("apply", "plan.json", "--json")
+    assert statuses(done) == {"fw1": "applied", "fw2": "applied"}
+    assert commits(applied) == 2
+    assert applied.locks == 0
+
+
+def test_a_stale_host_is_left_out_and_the_other_goes_on(applied: Plant) -> None:
+    plans, connections = planned()
+    device(applied).edit("set", RULES, other_rule("theirs"), commit=True)
+    before = rules(device(applied).running())
+    found = apply_both(plans, connections)
+    assert (found["fw1"].status, found["fw1"].code) == ("failed", "stale")
+    assert "run segctl plan again" in found["fw1"].message
+    assert found["fw2"].status == "applied"
+    after = rules(device(applied).running())
+    assert after["vsys1"] == before["vsys1"]
+    assert after["vsys2"] != before["vsys2"]
+    assert applied.locks == 0
+
+
+def test_a_host_that_turns_stale_before_the_commit_stops_both(applied: Plant) -> None:
+    """No lock keeps a content update out, and rules of both name applications."""
+    plans, connections = planned()
+
+    def update(_host: str, step: str) -> None:
+        if step == "validating":
+            mock = device(applied).device
+            mock.settings = replace(mock.settings, content_version="9999-1")
+
+    with applied.unchanged():
+        first, second = apply_plans(
+            plans, connections, forks=2, order=Order(), brake=Brake(), report=update
+        )
+        assert (first.status, first.code) == ("failed", "stale")
+        assert second.status == "failed"
+        assert "fw1, which is on the same device, failed" in second.message
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ("segctl_vsys: vsys1", "two of them are its vsys1"),
+        ("segctl_vsys: vsys2\nansible_user: other", "log in with different accounts"),
+    ],
+)
+def test_hosts_of_one_device_that_cannot_be_one_transaction_are_refused(
+    applied: Plant, variables: str, told: str
+) -> None:
+    plans, connections = planned()
+    first, second = plans
+    if "other" in variables:
+        connections = {**connections, "fw2": {**connections["fw2"], "ansible_user": "other"}}
+    else:
+        second = replace(second, scope="vsys1")
+    with applied.unchanged():
+        found = apply_both([first, second], connections)
+        assert {one.code for one in found.values()} == {"unsupported"}
+        assert all(told in one.message for one in found.values())
+
+
+def test_a_zone_that_leads_to_another_virtual_system_is_told(plant: Plant) -> None:
+    zone = '<entry name="TO-2"><network><external><member>{}</member></external></network></entry>'
+    where = f"{DEVICE}/vsys/entry[@name='vsys1']/zone"
+    device(plant).edit("set", where, zone.format("vsys2"), commit=True)
+    findings = plant("plan", "--json").json["devices"][0]["findings"]
+    (one,) = [one for one in findings if one["kind"] == "external_zone"]
+    assert one["message"] == (
+        "zone TO-2 is external: it leads to vsys2 of the same device, which must permit the same "
+        "traffic as well"
+    )
+    assert one["hint"] == "fw2 is vsys2: it is planned and judged, too"
+    findings = plant("plan", "-l", "fw1", "--json").json["devices"][0]["findings"]
+    (one,) = [one for one in findings if one["kind"] == "external_zone"]
+    assert "cannot tell whether it does, since no host of this run is vsys2" in one["message"]
+    assert one["severity"] == "warning"
+
+
+def test_one_host_leaves_others_uncommitted_changes_in_the_other_alone(applied: Plant) -> None:
+    device(applied).edit("set", RULES_2, other_rule("theirs"))
+    before = rules(device(applied).running())
+    done = applied("apply", "-l", "fw1", "--auto-approve", "--json")
+    assert statuses(done) == {"fw1": "applied"}, done.out
+    after = rules(device(applied).running())
+    assert after["vsys2"] == before["vsys2"]
+    assert after["vsys1"] != before["vsys1"]
+    assert [one.admin for one in device(applied).device.journal.changes] == ["other"]
+    both = applied("apply", "--auto-approve", "--json")
+    assert both.code == 1
+    assert "uncommitted changes in vsys2" in message(both, "fw2")
+    assert rules(device(applied).running()) == after
+    assert applied.locks == 0
+
+
+def test_a_refused_commit_leaves_both_as_they_were(applied: Plant) -> None:
+    with applied.unchanged():
+        device(applied).fail("commit_invalid", lines=("vsys2 is wrong",))
+        done = applied("apply", "--auto-approve", "--json")
+        assert statuses(done) == {"fw1": "failed", "fw2": "failed"}
+        assert "vsys2 is wrong" in message(done, "fw1")
+        assert "vsys2 is wrong" in message(done, "fw2")
+
+
+@pytest.mark.parametrize("strategy", ["linear", "free"])
+def test_a_playbook_verifies_both_before_it_confirms(applied: Plant, strategy: str) -> None:
+    play = applied.folder / "play.yml"
+    probe = "check: {from: historian1, to: plc1, application: modbus.read}"
+    play.write_text(f"- {{hosts: plant, strategy: {strategy}, verify: [{probe}]}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    assert commits(applied) == 2
+    assert applied.locks == 0
+
+
+def test_a_failed_probe_of_one_takes_back_both_in_one_commit(applied: Plant) -> None:
+    before = rules(device(applied).running())
+    play = applied.folder / "play.yml"
+    probe = "check: {from: scada1, to: plc1, application: modbus.read}"  # no longer
+    play.write_text(f"- {{hosts: plant, verify: [{probe}]}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    found = {one["device"]: one for one in done.json["plays"][0]["waves"][0]["devices"]}
+    assert found["fw1"]["status"] == "failed"
+    assert "is denied by" in found["fw1"]["message"]
+    assert "fw1, which is on the same device, failed" in found["fw2"]["message"]
+    assert rules(device(applied).running()) == before
+    assert commits(applied) == 3
+    assert applied.locks == 0
+
+
+@pytest.mark.parametrize("step", KILLS)
+def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: int) -> None:
+    mock = device(applied)
+    old = rules(mock.running())
+    assert applied("plan", "-o", "new.json").code == 0
+    met = len(mock.effective())
+    mock.fail("hang", skip=step - 1, seconds=600, lost=True)
+    with subprocess.Popen(
+        applied.command("apply", "new.json"),
+        cwd=applied.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        killed = kill_when(process, lambda: not mock.device.faults.waiting)
+    mock.device.faults.waiting.clear()
+    held = rules(mock.running())
+    alone = applied("apply", "-l", "fw1", "--auto-approve", "--json")
+    assert killed
+    if held != old:  # what is left has to be settled for both at once
+        assert alone.code == 1
+    if alone.code:
+        assert "all of them at once" in message(alone, "fw1"), alone.out
+        assert rules(mock.running()) == held
+    done = applied("apply", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    assert applied.locks == 0
+    assert not mock.device.journal.changes
+    new = rules(mock.running())
+    assert new["vsys1"] != old["vsys1"]
+    assert new["vsys2"] != old["vsys2"]
+    mixed = {**old, "vsys1": new["vsys1"]}
+    known = (old, new) if alone.code else (old, new, mixed)  # fw1 alone was asked for
+    assert all(rules(one) in known for one in mock.effective()[met:])
+
+
+@pytest.mark.parametrize("vsys", ["vsys7", ""])
+def test_a_wrong_virtual_system_says_which_exist(plant: Plant, vsys: str) -> None:
+    old = "segctl_vsys: vsys2\n"
+    plant.edit("host_vars/fw2.yml", old, f"segctl_vsys: {vsys}\n" if vsys else "")
+    done = plant("plan", "--json")
+    assert done.code == 1
+    told = done.out + done.err
+    if vsys:
+        assert "has no virtual system vsys7: it has vsys1, vsys2: correct segctl_vsys" in told
+    else:
+        assert done.code == 1, DEVICE
