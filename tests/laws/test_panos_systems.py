@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,11 +13,14 @@ from hypothesis import strategies as st
 from segctl.analysis.decide import decider
 from segctl.compiler.build import with_closing
 from segctl.model.errors import DeviceError, VerifyError
+from segctl.planning.apply import Order
 from segctl.planning.freshness import managed
 from segctl.planning.outcome import Outcome
 from segctl.testing import LAWS, read
 from segctl.testing.trying import draw_desired, draw_packets, require, trial
 from segctl_mocks import PanosMock
+from segctl_mocks.panos.jobs import stamp
+from segctl_mocks.panos.locks import Lock
 from support.panos import RULES, other_rule
 from support.panos_systems import (
     PROVIDER,
@@ -23,17 +28,21 @@ from support.panos_systems import (
     THIRD,
     Alone,
     Systems,
+    both,
+    messages,
     place,
     statuses,
 )
 from support.plants import flow
+from support.runs import KILLED, STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hypothesis.strategies import DataObject
 
     from segctl.compiler.build import Desired
+    from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live, Session
     from segctl_mocks import Authority, ServerCertificate
 
@@ -201,3 +210,184 @@ def test_law_for_one_of_them(law: str, systems: Systems) -> None:
 
 
 # --- a second administrator at each moment --------------------------------------------------------
+
+#: What a run says before each step, at which somebody else does something.
+MOMENTS = ("reading", "locking", "reading again", "writing", "validating", "committing", "commit ")
+
+
+def acting(step: str, act: Callable[[], None]) -> Callable[[str], None]:
+    """Return what acts once, when a run says that it begins a step."""
+    seen: list[str] = []
+    done: list[str] = []
+
+    def progress(text: str) -> None:
+        seen.append(text)
+        if text.startswith("reading") and "locking" in seen:
+            text = "reading again"
+        if text.startswith(step) and not done:
+            done.append(text)
+            act()
+
+    return progress
+
+
+def slow(systems: Systems, step: str) -> None:
+    """Let jobs take long enough for one to be seen running, where that matters."""
+    if step == "commit ":
+        device = systems.mock.device
+        device.settings = replace(device.settings, job_seconds=0.3)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("hosts", [("fw1",), ("fw1", "fw2")], ids=" and ".join)
+def test_what_somebody_does_in_another_virtual_system_stays_out_of_the_commit(
+    hosts: tuple[str, ...], moment: str, systems: Systems
+) -> None:
+    elsewhere = "vsys2" if len(hosts) == 1 else THIRD
+    slow(systems, moment)
+    made = systems.plans({host: both((WEB,), (POLL,))[host] for host in hosts})
+
+    def act() -> None:
+        xpath = place(RULES, elsewhere)
+        systems.mock.edit("set", xpath, other_rule("o-pending"), admin="second")
+
+    if hosts == ("fw1",):
+        found = systems.apply_alone("fw1", made["fw1"], progress=acting(moment, act))
+    else:
+        found = systems.apply(made, progress=acting(moment, act))
+    assert set(statuses(found).values()) == {"applied"}, list(messages(found))
+    assert b"o-pending" not in systems.mock.running()
+    assert b"o-pending" in systems.mock.config()
+    assert [one.admin for one in systems.mock.device.journal.changes] == ["second"]
+    assert systems.digests(made)[-1] == tuple(one.desired for one in made.values())
+    assert systems.locks == 0
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_what_somebody_does_in_one_of_ours_is_neither_committed_nor_lost(
+    moment: str, systems: Systems
+) -> None:
+    """Before the lock it stops both hosts, under the lock the device refuses it."""
+    slow(systems, moment)
+    made = systems.plans(both((WEB,), (POLL,)))
+    old = systems.printed()
+    refused: list[bool] = []
+
+    def act() -> None:
+        refused.append(not systems.benches["fw2"].try_edit("set", RULES, other_rule("o-theirs")))
+
+    found = systems.apply(made, progress=acting(moment, act))
+    assert refused == [moment not in ("reading", "locking")]
+    assert b"o-theirs" not in systems.mock.running()
+    assert (b"o-theirs" in systems.mock.config()) is not refused[0]
+    if refused[0]:
+        assert set(statuses(found).values()) == {"applied"}
+    else:
+        assert set(statuses(found).values()) == {"failed"}
+        assert all("uncommitted changes in vsys2" in text for text in messages(found))
+        assert systems.printed() == old
+    assert systems.locks == 0
+
+
+@pytest.mark.parametrize("system", ["vsys2", THIRD])
+@pytest.mark.parametrize("moment", ["writing", "validating"])
+def test_what_somebody_does_with_our_account_is_not_committed(
+    moment: str, system: str, systems: Systems
+) -> None:
+    """A commit takes all of our account, wherever it is."""
+    made = systems.plans(both((WEB,), (POLL,)))
+    old = systems.printed()
+
+    def act() -> None:
+        systems.mock.edit("set", place(RULES, system), other_rule("o-ours"), admin="admin")
+
+    found = systems.apply(made, progress=acting(moment, act))
+    assert set(statuses(found).values()) == {"failed"}
+    assert all("a commit would take it along" in text for text in messages(found))
+    assert systems.printed() == old
+    assert systems.locks == 0
+
+
+def hold(systems: Systems, system: str) -> None:
+    """Have somebody hold the configuration lock of a virtual system."""
+    device = systems.mock.device
+    device.locks.held.append(Lock("config", system, "second", stamp(device.clock()), "mine"))
+
+
+def test_a_lock_of_somebody_on_either_stops_both(systems: Systems) -> None:
+    made = systems.plans(both((WEB,), (POLL,)))
+    old = systems.printed()
+    hold(systems, "vsys2")
+    found = systems.apply(made)
+    assert set(statuses(found).values()) == {"failed"}
+    assert all("config lock for vsys2: held by second" in text for text in messages(found))
+    assert systems.printed() == old
+    systems.mock.device.locks.held.clear()
+    hold(systems, THIRD)
+    assert set(statuses(systems.apply(made)).values()) == {"applied"}
+    assert systems.locks == 1
+
+
+# --- runs that are killed -------------------------------------------------------------------------
+
+
+def killed(systems: Systems, made: Mapping[str, DevicePlan], step: str) -> None:
+    """Let a run of another process begin to apply plans, and kill it at a step."""
+    child = os.fork()
+    if child == 0:
+        try:
+            last = step == "judging"
+            die = acting(step, lambda: os._exit(KILLED))
+            systems.apply(
+                made,
+                order=Order(allow_mass_delete=True, plan_id="first"),
+                judge=(lambda _held: os._exit(KILLED)) if last else None,
+                progress=die,
+            )
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == KILLED, f"it ended before {step!r}"
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("retired", [False, True], ids=["changed", "one retired"])
+def test_a_killed_run_is_settled_as_a_whole(step: str, systems: Systems, *, retired: bool) -> None:
+    systems.reach(both((WEB,), (POLL,)))
+    old, start = systems.printed(), len(systems.mock.effective()) - 1
+    first = both((WEB, SSH), () if retired else (POLL, SSH))
+    made = systems.plans(first)
+    slow(systems, step)
+    killed(systems, made, step)
+    # one alone cannot settle it
+    wanted = both((WEB,), (POLL,))
+    alone = systems.plans({"fw2": wanted["fw2"]})
+    found = systems.apply_alone("fw2", alone["fw2"])
+    assert ("all of them at once" in next(messages(found))) is (step != "locking")
+    # another plan for both takes it back first
+    again = systems.plans(wanted)
+    if step == "judging":
+        left = {host: one.state.unconfirmed for host, one in again.items()}
+        assert [change.plan_id for change in left["fw1"]] == ["first"]
+        assert [change.plan_id for change in left["fw2"]] == ["" if retired else "first"]
+    found = systems.apply(again)
+    assert set(statuses(found).values()) <= {"applied", "unchanged"}, list(messages(found))
+    assert systems.printed() == old
+    assert systems.locks == 0
+    assert not systems.mock.device.journal.changes
+    pairs = systems.digests(made)[start:]
+    assert set(pairs) <= {pairs[0], tuple(one.desired for one in made.values())}
+
+
+def test_the_change_of_a_killed_run_that_is_as_desired_is_confirmed_for_both(
+    systems: Systems,
+) -> None:
+    wanted = both((WEB,), (POLL,))
+    made = systems.plans(wanted)
+    killed(systems, made, "judging")
+    commits = systems.commits
+    found = systems.apply(systems.plans(wanted))
+    assert statuses(found) == {"fw1": "applied", "fw2": "applied"}
+    assert all(text.startswith("confirmed the change of") for text in messages(found))
+    assert systems.commits == commits
+    assert systems.locks == 0

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from segctl.model.errors import SegctlError
 from segctl.model.scope import Scope
-from segctl.planning.apply import Order
+from segctl.planning.apply import Order, apply_device
 from segctl.planning.freshness import managed
 from segctl.planning.outcome import Outcome
 from segctl.planning.together import Part, apply_together
@@ -29,13 +30,14 @@ from support.panos import (
     others,
     target_of,
 )
+from support.plants import plant
 from support.runs import silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from segctl.compiler.build import Desired
-    from segctl.model.site import Device, ZoneBinding
+    from segctl.model.site import Device, Flow, ZoneBinding
     from segctl.planning.plan import DevicePlan
     from segctl.planning.together import Ended, JudgeAll
     from segctl.transports.target import Target
@@ -143,6 +145,17 @@ class Systems:
         found = apply_together(parts, PROVIDER, PROVIDER, judge=judge)
         return dict(zip(plans, found, strict=True))
 
+    def apply_alone(
+        self, host: str, made: DevicePlan, progress: Callable[[str], None] = silent
+    ) -> dict[str, Ended]:
+        """Apply the plan of one host, as `segctl apply -l` does."""
+        target = self.benches[host].target
+        try:
+            order = Order(allow_mass_delete=True)
+            return {host: apply_device(made, PROVIDER, target, order=order, progress=progress)}
+        except SegctlError as error:
+            return {host: error}
+
     def reach(self, wanted: Mapping[str, Desired]) -> dict[str, DevicePlan]:
         """Plan and apply; everything must go well."""
         made = self.plans(wanted)
@@ -211,7 +224,7 @@ def declared(host: str) -> Device:
 
 def _zones(system: str) -> Iterator[ZoneBinding]:
     """Yield the zones of a virtual system: those of all have the same names, and other ports."""
-    number = str(9 - int(system[-1]))
+    number = str(10 - int(system[-1]))
     for zone in firewall().zones:
         ports = tuple(port.replace("9", number, 1) for port in zone.interfaces)
         yield replace(zone, interfaces=ports)
@@ -236,8 +249,8 @@ def messages(found: Mapping[str, Ended]) -> Iterator[str]:
         yield one.message if isinstance(one, Outcome) else str(one)
 
 
-def both(*wanted: Desired) -> dict[str, Desired]:
-    """Return what each host is to hold: the same compiled policy, for its own virtual system."""
+def both(*flows: Sequence[Flow]) -> dict[str, Desired]:
+    """Return what each host is to hold: a conduit with these flows."""
     return {
-        host: replace(one, device=declared(host)) for host, one in zip(SYSTEMS, wanted, strict=True)
+        host: plant(*own, device=declared(host)) for host, own in zip(SYSTEMS, flows, strict=True)
     }
