@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import assume
 from hypothesis import strategies as st
+from lxml import etree
 
 from segctl.analysis.decide import decider
 from segctl.compiler.build import with_closing
 from segctl.model.errors import DeviceError, VerifyError
 from segctl.planning.apply import Order
+from segctl.planning.audit import Origin
 from segctl.planning.freshness import managed
 from segctl.planning.outcome import Outcome
 from segctl.testing import LAWS, read
 from segctl.testing.trying import draw_desired, draw_packets, require, trial
-from segctl_mocks import PanosMock
+from segctl_mocks import PanosMock, PanosPair
 from segctl_mocks.panos.jobs import stamp
 from segctl_mocks.panos.locks import Lock
-from support.panos import RULES, other_rule
+from segctl_mocks.panos.pair import ADDRESSES
+from support.panos import RULES, canonical, other_rule
 from support.panos_systems import (
     PROVIDER,
     SYSTEMS,
@@ -391,3 +394,116 @@ def test_the_change_of_a_killed_run_that_is_as_desired_is_confirmed_for_both(
     assert all(text.startswith("confirmed the change of") for text in messages(found))
     assert systems.commits == commits
     assert systems.locks == 0
+
+
+# --- a pair that has two virtual systems ----------------------------------------------------------
+
+
+@pytest.fixture
+def pair(panos_certificate: tuple[Authority, ServerCertificate]) -> Iterator[Systems]:
+    authority, shown = panos_certificate
+    first, second = (
+        PanosMock(
+            name,
+            serial=serial,
+            ip_address=address,
+            multi_vsys=True,
+            job_seconds=0.0,
+            authority=authority,
+            certificate=shown,
+        )
+        for name, serial, address in (
+            ("fw1", "007000001222", ADDRESSES[0]),
+            ("fw1-b", "007000001333", ADDRESSES[1]),
+        )
+    )
+    with PanosPair(first, second) as served:
+        found = Systems(first, served)
+        found.boot()
+        yield found
+
+
+def whole(pair: Systems) -> str:
+    """Return the virtual systems that enforce on both members, which are the same."""
+    assert pair.pair is not None
+    assert pair.pair.synchronized
+    one, other = (shown_systems(mock) for mock in pair.mocks)
+    assert one == other
+    return one
+
+
+def shown_systems(mock: PanosMock) -> str:
+    """Return what each virtual system of a firewall enforces."""
+    held = etree.fromstring(mock.running()).find("devices/entry/vsys")
+    assert held is not None
+    return canonical(etree.tostring(held))
+
+
+@pytest.mark.parametrize("led", ["first", "second"])
+def test_a_pair_holds_both_on_both_members_after_one_commit(led: str, pair: Systems) -> None:
+    if led == "second":
+        pair.failover()
+    commits, wanted = pair.commits, both((WEB,), (POLL,))
+    pair.reach(wanted)
+    assert pair.commits == commits + 1
+    for mock in pair.mocks:
+        assert b"c1.web" in mock.running()
+        assert b"c1.poll" in mock.running()
+    whole(pair)
+    assert not any(one.changes for one in pair.plans(wanted).values())
+    assert pair.locks == 0
+
+
+@pytest.mark.parametrize("moment", ["locking", "reading again", "writing", "validating", "commit "])
+def test_a_failover_leaves_the_old_of_both_or_the_new_of_both_on_both_members(
+    moment: str, pair: Systems
+) -> None:
+    pair.reach(both((WEB,), (POLL,)))
+    old = whole(pair)
+    wanted = both((WEB, SSH), (POLL, SSH))
+    made = pair.plans(wanted)
+    slow(pair, moment)
+    found = pair.apply(made, progress=acting(moment, pair.failover))
+    assert len(set(statuses(found).values())) == 1
+    if set(statuses(found).values()) == {"failed"}:
+        assert whole(pair) == old
+    assert pair.locks == 0
+    pair.reach(wanted)
+    assert whole(pair) != old
+    assert pair.locks == 0
+
+
+def test_a_killed_run_on_a_pair_is_settled_for_both_hosts_after_a_failover(pair: Systems) -> None:
+    pair.reach(both((WEB,), (POLL,)))
+    old = whole(pair)
+    killed(pair, pair.plans(both((WEB, SSH), (POLL, SSH))), "judging")
+    pair.failover()
+    wanted = both((WEB,), (POLL,))
+    alone = pair.apply_alone("fw1", pair.plans({"fw1": wanted["fw1"]})["fw1"])
+    assert "all of them at once" in next(messages(alone))
+    found = pair.apply(pair.plans(wanted))
+    assert statuses(found) == {"fw1": "applied", "fw2": "applied"}, list(messages(found))
+    assert whole(pair) == old
+    assert pair.locks == 0
+
+
+@pytest.mark.parametrize("led", ["first", "second"])
+def test_audit_comments_are_written_where_the_change_is_made(led: str, pair: Systems) -> None:
+    if led == "second":
+        pair.failover()
+    wanted = both((WEB,), (POLL,))
+    made = {host: replace(one, audit_comments=True) for host, one in pair.plans(wanted).items()}
+    order = Order(plan_id="p1", origin=Origin(by="ops@runner"))
+    found = pair.apply(made, order=order)
+    assert statuses(found) == {"fw1": "applied", "fw2": "applied"}, list(messages(found))
+    for host, rule in (("fw1", "c1.web"), ("fw2", "c1.poll")):
+        outcome = found[host]
+        assert isinstance(outcome, Outcome)
+        assert (outcome.audit_comments, outcome.notes) == (1, ())
+        asked = [
+            one.cmd
+            for one in pair.mock.requests
+            if "audit-comment" in one.cmd and SYSTEMS[host] in one.cmd
+        ]
+        assert len(asked) == 1
+        assert rule in asked[0]

@@ -115,6 +115,12 @@ class Systems:
                 host: replace(bench, parts=_parts(bench)) for host, bench in bare.items()
             }
 
+    def failover(self) -> None:
+        """Let the members of the pair change places; others work on the active one."""
+        assert self.pair is not None
+        self.pair.failover()
+        self.mock = self.pair.active
+
     # --- what segctl does --------------------------------------------------------------------
 
     def plans(self, wanted: Mapping[str, Desired]) -> dict[str, DevicePlan]:
