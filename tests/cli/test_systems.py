@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from dataclasses import replace
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,12 +30,40 @@ if TYPE_CHECKING:
     from segctl_mocks import PanosMock
 
 VARIABLES = "group_vars/plant.yml"
+ADMIN = """\
+  admin:
+    from: supervisory
+    to: control
+    reason: Administration of the firewalls
+    owner: automation
+    flows:
+      way:
+        services: [tcp/443]
+"""
 RULES_2 = RULES.replace("vsys1", "vsys2")
 #: Both hosts have another policy with this.
 CHANGE = (("source: [scada1]", "source: [historian1]"), ("[tcp/8443]", "[tcp/8443, tcp/9443]"))
-#: Requests of a run before which it is killed: reading, each lock, writing, validating, committing,
-#: taking a lock again, judging, and releasing each lock. There are 184.
-KILLS = (30, 68, 69, 70, 104, 105, 143, 144, 147, 148, 165, 182, 183, 184)
+#: Requests at which a run is killed: part of each, and how many such requests come before it.
+KILLS = {
+    "reading before": ("panorama-status", 0),
+    "reading in the change": ("panorama-status", 3),
+    "taking the commit lock": ("<commit-lock><add>", 0),
+    "taking the first configuration lock": ("<config-lock><add>", 0),
+    "taking the second": ("<config-lock><add>", 1),
+    "reading under the locks": ("panorama-status", 5),
+    "saving": ("<save>", 0),
+    "writing": ("multi-config", 0),
+    "validating": ("<validate>", 0),
+    "the last look": ("panorama-status", 7),
+    "committing": ("<commit>", 0),
+    "waiting for the commit": ("<jobs><id>", 1),
+    "taking the commit lock again": ("<commit-lock><add>", 1),
+    "reading back": ("panorama-status", 8),
+    "reading back the second": ("panorama-status", 9),
+    "releasing the first lock": ("<config-lock><remove>", 0),
+    "releasing the second lock": ("<config-lock><remove>", 1),
+    "releasing the commit lock": ("<commit-lock><remove>", 0),
+}
 
 
 @pytest.fixture
@@ -251,12 +281,16 @@ def test_a_failed_probe_of_one_takes_back_both_in_one_commit(applied: Plant) -> 
 
 
 @pytest.mark.parametrize("step", KILLS)
-def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: int) -> None:
+def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: str) -> None:
+    contains, skip = KILLS[step]
     mock = device(applied)
     old = rules(mock.running())
     assert applied("plan", "-o", "new.json").code == 0
     met = len(mock.effective())
-    mock.fail("hang", skip=step - 1, seconds=600, lost=True)
+    if contains == "multi-config":
+        mock.fail("hang", action=contains, skip=skip, seconds=600, lost=True)
+    else:
+        mock.fail("hang", contains=contains, skip=skip, seconds=600, lost=True)
     with subprocess.Popen(
         applied.command("apply", "new.json"),
         cwd=applied.folder,
@@ -287,14 +321,150 @@ def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: int) -> Non
     assert all(rules(one) in known for one in mock.effective()[met:])
 
 
-@pytest.mark.parametrize("vsys", ["vsys7", ""])
-def test_a_wrong_virtual_system_says_which_exist(plant: Plant, vsys: str) -> None:
-    old = "segctl_vsys: vsys2\n"
-    plant.edit("host_vars/fw2.yml", old, f"segctl_vsys: {vsys}\n" if vsys else "")
+def test_a_wrong_virtual_system_says_which_exist(plant: Plant) -> None:
+    plant.edit("host_vars/fw2.yml", "segctl_vsys: vsys2\n", "segctl_vsys: vsys7\n")
     done = plant("plan", "--json")
     assert done.code == 1
-    told = done.out + done.err
-    if vsys:
-        assert "has no virtual system vsys7: it has vsys1, vsys2: correct segctl_vsys" in told
-    else:
-        assert done.code == 1, DEVICE
+    assert "has no virtual system vsys7: it has vsys1, vsys2: correct segctl_vsys" in done.err
+
+
+def test_a_missing_virtual_system_is_the_first_and_two_hosts_cannot_be_it(applied: Plant) -> None:
+    plans, connections = planned()
+    first, second = plans
+    with applied.unchanged():
+        found = apply_both([first, replace(second, scope="")], connections)
+        assert {one.code for one in found.values()} == {"unsupported"}
+        assert all("two of them are its vsys1" in one.message for one in found.values())
+
+
+# --- with the audit journal, playbooks, and the guard against lock-out ----------------------------
+
+
+def history(plant: Plant) -> list[tuple[str, str, str]]:
+    """Return device, outcome and code of everything that the audit journal has, in its order."""
+    document = plant("history", "--json").json
+    return [(one["device"], one["outcome"], one["code"]) for one in document["applies"]]
+
+
+def test_the_journal_has_an_entry_for_each_host(applied: Plant) -> None:
+    assert history(applied) == [("fw1", "applied", ""), ("fw2", "applied", "")]
+    device(applied).fail("commit_invalid", lines=("vsys2 is wrong",))
+    assert applied("apply", "--auto-approve").code == 1
+    assert history(applied)[2:] == [
+        ("fw1", "failed", "apply_failed"),
+        ("fw2", "failed", "apply_failed"),
+    ]
+    assert applied("apply", "--auto-approve").code == 0
+    assert history(applied)[4:] == [("fw1", "applied", ""), ("fw2", "applied", "")]
+    rows = applied("history", "--json").json["applies"]
+    assert [one["scope"] for one in rows[4:]] == ["vsys1", "vsys2"]
+    assert all(one["before"] and one["after"] != one["before"] for one in rows[4:])
+    assert len({one["run"] for one in rows[4:]}) == 1
+    assert applied("history", "verify").code == 0
+
+
+def test_the_commit_of_both_has_the_tickets_of_both(applied: Plant) -> None:
+    file, numbers = applied.folder / VARIABLES, count(1)
+    owned = r"    owner: .*\n"
+    file.write_text(
+        re.sub(
+            owned,
+            lambda found: f"{found[0]}    ticket: CHG-{next(numbers)}\n",
+            file.read_text("utf-8"),
+        ),
+        "utf-8",
+    )
+    assert applied("apply", "--auto-approve").code == 0
+    first, second = (one["tickets"] for one in applied("history", "--json").json["applies"][2:])
+    assert first
+    assert second
+    assert first != second
+    *_, asked = [one.cmd for one in device(applied).requests if one.type == "commit"]
+    assert f"tickets {' '.join(sorted({*first, *second}))}" in asked
+
+
+@pytest.mark.parametrize(
+    "verify", ["", ", verify: [{check: {from: historian1, to: plc1, application: modbus.read}}]"]
+)
+def test_hosts_in_two_waves_are_two_transactions(applied: Plant, verify: str) -> None:
+    play = applied.folder / "play.yml"
+    play.write_text(f"- {{hosts: plant, serial: 1, on_failure: revert{verify}}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 0, done.out + done.err
+    waves = done.json["plays"][0]["waves"]
+    assert [[one["device"] for one in wave["devices"]] for wave in waves] == [["fw1"], ["fw2"]]
+    assert commits(applied) == 3
+    assert applied.locks == 0
+    assert applied("drift", "--no-history").code == 0
+    assert history(applied)[2:] == [("fw1", "applied", ""), ("fw2", "applied", "")]
+
+
+def test_a_wave_that_fails_leaves_the_host_of_the_next_as_it_was(applied: Plant) -> None:
+    before = rules(device(applied).running())
+    play = applied.folder / "play.yml"
+    probe = "check: {from: scada1, to: plc1, application: modbus.read}"  # no longer
+    play.write_text(f"- {{hosts: plant, serial: 1, verify: [{probe}]}}\n", "utf-8")
+    done = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert done.code == 1
+    found = {
+        one["device"]: one["status"]
+        for wave in done.json["plays"][0]["waves"]
+        for one in wave["devices"]
+    }
+    assert found["fw1"] == "failed"
+    assert found.get("fw2", "not_begun") == "not_begun"
+    assert rules(device(applied).running()) == before
+    assert commits(applied) == 3
+    assert applied.locks == 0
+
+
+def test_a_playbook_that_was_killed_is_settled_as_a_whole(applied: Plant) -> None:
+    mock = device(applied)
+    old = rules(mock.running())
+    play = applied.folder / "play.yml"
+    probe = "check: {from: historian1, to: plc1, application: modbus.read}"
+    play.write_text(f"- {{hosts: plant, verify: [{probe}]}}\n", "utf-8")
+    mock.fail("hang", contains="<config-lock><remove>", seconds=600, lost=True)
+    with subprocess.Popen(
+        applied.command("apply", "-p", "play.yml", "--auto-approve"),
+        cwd=applied.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert kill_when(process, lambda: not mock.device.faults.waiting)
+    assert rules(mock.running()) != old
+    assert [one[1] for one in history(applied)[2:]] == ["unrecorded", "unrecorded"]
+    # the same probes judge it again, and it is kept
+    again = applied("apply", "-p", "play.yml", "--auto-approve", "--json")
+    assert again.code == 0, again.out + again.err
+    assert commits(applied) == 2
+    assert applied.locks == 0
+    assert rules(mock.running()) != old
+
+
+def test_the_way_to_the_device_is_not_cut_by_either_host(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its interface for management is plugged into the control zone, behind the first host."""
+    monkeypatch.setenv("SEGCTL_SOURCE", "10.20.2.5")
+    mock = device(plant).device
+    mock.settings = replace(mock.settings, ip_address="10.20.1.200")
+    text = (plant.folder / VARIABLES).read_text("utf-8")
+    (plant.folder / VARIABLES).write_text(text + ADMIN, "utf-8")
+    assert plant("apply", "--auto-approve").code == 0
+    plant.edit(VARIABLES, ADMIN, "")
+    first, second = plant("plan", "--json").json["devices"]
+    found = [one for one in first["findings"] if one["kind"] == "management"]
+    assert {one["subject"] for one in found} == {"fw1:management", "fw2:management"}
+    assert all(one["severity"] == "error" for one in found)
+    assert not [one for one in second["findings"] if one["kind"] == "management"]
+    with plant.untouched():
+        assert plant("apply", "--auto-approve").code == 1
+    allow = [
+        word for host in ("fw1", "fw2") for word in ("--allow-disruption", f"{host}:management")
+    ]
+    done = plant("apply", "--auto-approve", *allow, "--reason", "moves to the console")
+    assert done.code == 0, done.out + done.err
+    assert plant.locks == 0
