@@ -468,3 +468,48 @@ def test_the_way_to_the_device_is_not_cut_by_either_host(
     done = plant("apply", "--auto-approve", *allow, "--reason", "moves to the console")
     assert done.code == 0, done.out + done.err
     assert plant.locks == 0
+
+
+# --- a pair with two virtual systems --------------------------------------------------------------
+
+
+@pytest.fixture
+def paired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Plant]:
+    monkeypatch.chdir(tmp_path)
+    with two_systems(tmp_path, capsys, pair=True) as made:
+        yield made
+
+
+def test_two_hosts_of_one_pair_are_one_transaction(paired: Plant) -> None:
+    members = (paired.fleet["fw1"], paired.fleet["fw1-b"])
+    done = paired("apply", "--auto-approve", "--json")
+    assert statuses(done) == {"fw1": "applied", "fw2": "applied"}, done.out + done.err
+    assert [sum(one.type == "commit" for one in mock.requests) for mock in members] == [1, 0]
+    for mock in members:
+        found = rules(mock.running())
+        assert "plant.polling.modbus" in found["vsys1"]
+        assert "plant.replication.tls" in found["vsys2"]
+        assert not mock.device.locks.held
+    room = members[0].device.room
+    assert room is not None
+    room.fail_over()
+    assert paired("drift", "--no-history").code == 0
+    change(paired)
+    play = paired.folder / "play.yml"
+    probe = "check: {from: historian1, to: plc1, application: modbus.read}"
+    play.write_text(f"- {{hosts: plant, verify: [{probe}]}}\n", "utf-8")
+    done = paired("apply", "-p", "play.yml", "--auto-approve")
+    assert done.code == 0, done.out + done.err
+    assert [sum(one.type == "commit" for one in mock.requests) for mock in members] == [1, 1]
+    assert rules(members[0].running()) == rules(members[1].running())
+    assert not any(mock.device.locks.held for mock in members)
+
+
+def test_both_virtual_systems_of_a_pair_cannot_have_one_peer_host(paired: Plant) -> None:
+    paired.edit("host_vars/fw2.yml", "segctl_ha_peer: fw2-b", "segctl_ha_peer: fw1-b")
+    done = paired("plan")
+    assert done.code == 1
+    assert "fw1-b is already the peer of fw1" in done.err
+    assert "virtual systems of one pair name a host each, at the same address" in done.err

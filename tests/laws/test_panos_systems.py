@@ -13,7 +13,7 @@ from lxml import etree
 
 from segctl.analysis.decide import decider
 from segctl.compiler.build import with_closing
-from segctl.model.errors import DeviceError, VerifyError
+from segctl.model.errors import DeviceError, LostLockError, VerifyError
 from segctl.planning.apply import Order
 from segctl.planning.audit import Origin
 from segctl.planning.freshness import managed
@@ -329,6 +329,42 @@ def test_a_lock_of_somebody_on_either_stops_both(systems: Systems) -> None:
     hold(systems, THIRD)
     assert set(statuses(systems.apply(made)).values()) == {"applied"}
     assert systems.locks == 1
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_interrupt_leaves_the_old_of_both(moment: str, systems: Systems) -> None:
+    systems.reach(both((WEB,), (POLL,)))
+    old = systems.printed()
+    slow(systems, moment)
+    made = systems.plans(both((WEB, SSH), (POLL, SSH)))
+
+    def act() -> None:
+        raise KeyboardInterrupt
+
+    found = systems.apply(made, progress=acting(moment, act))
+    assert all(isinstance(one, KeyboardInterrupt) for one in found.values()), found
+    assert systems.printed() == old
+    assert systems.locks == 0
+
+
+@pytest.mark.parametrize("lost", ["commit", "vsys1", "vsys2"])
+@pytest.mark.parametrize("moment", ["writing", "validating", "committing"])
+def test_a_run_that_loses_one_of_its_locks_changes_nothing_more(
+    moment: str, lost: str, systems: Systems
+) -> None:
+    systems.reach(both((WEB,), (POLL,)))
+    old, commits = systems.printed(), systems.commits
+    made = systems.plans(both((WEB, SSH), (POLL, SSH)))
+
+    def act() -> None:
+        held = systems.mock.device.locks.held
+        held[:] = [one for one in held if lost not in (one.kind, one.scope)]
+
+    found = systems.apply(made, progress=acting(moment, act))
+    assert all(isinstance(one, LostLockError) for one in found.values()), found
+    assert {str(one).partition(":")[0] for one in found.values()} == set(SYSTEMS)
+    assert systems.printed() == old
+    assert systems.commits == commits
 
 
 # --- runs that are killed -------------------------------------------------------------------------
