@@ -190,25 +190,41 @@ def test_a_host_that_turns_stale_before_the_commit_stops_both(applied: Plant) ->
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("declared", "told"),
     [
-        ("segctl_vsys: vsys1", "two of them are its vsys1"),
-        ("segctl_vsys: vsys2\nansible_user: other", "log in with different accounts"),
+        ({"ansible_user": "other"}, "log in with different accounts"),
+        ({"segctl_tls_verify": False}, "do not verify it alike"),
+        ({"segctl_tls_fingerprint": "SHA256:" + "00" * 32}, "do not verify it alike"),
+        ({"segctl_members": {"fw2-b": "192.0.2.9"}}, "do not name the same pair"),
     ],
 )
 def test_hosts_of_one_device_that_cannot_be_one_transaction_are_refused(
-    applied: Plant, variables: str, told: str
+    applied: Plant, declared: dict[str, object], told: str
 ) -> None:
     plans, connections = planned()
-    first, second = plans
-    if "other" in variables:
-        connections = {**connections, "fw2": {**connections["fw2"], "ansible_user": "other"}}
-    else:
-        second = replace(second, scope="vsys1")
+    connections = {**connections, "fw2": {**connections["fw2"], **declared}}
     with applied.unchanged():
-        found = apply_both([first, second], connections)
+        found = apply_both(plans, connections)
         assert {one.code for one in found.values()} == {"unsupported"}
-        assert all(told in one.message for one in found.values())
+        assert all(told in one.message for one in found.values()), found
+
+
+@pytest.mark.parametrize("scope", ["vsys1", ""], ids=["the same", "not declared"])
+def test_two_hosts_cannot_be_one_virtual_system(applied: Plant, scope: str) -> None:
+    (first, second), connections = planned()
+    with applied.unchanged():
+        found = apply_both([first, replace(second, scope=scope)], connections)
+        assert {one.code for one in found.values()} == {"unsupported"}
+        assert all("two of them are its vsys1" in one.message for one in found.values())
+
+
+def test_the_shared_connection_is_as_patient_as_either_host(applied: Plant) -> None:
+    plans, connections = planned()
+    mock = device(applied).device
+    mock.settings = replace(mock.settings, job_seconds=1.5)
+    connections = {**connections, "fw1": {**connections["fw1"], "segctl_commit_timeout": "1"}}
+    found = apply_both(plans, connections)
+    assert {one.status for one in found.values()} == {"applied"}, found
 
 
 def test_a_zone_that_leads_to_another_virtual_system_is_told(plant: Plant) -> None:
@@ -326,15 +342,6 @@ def test_a_wrong_virtual_system_says_which_exist(plant: Plant) -> None:
     done = plant("plan", "--json")
     assert done.code == 1
     assert "has no virtual system vsys7: it has vsys1, vsys2: correct segctl_vsys" in done.err
-
-
-def test_a_missing_virtual_system_is_the_first_and_two_hosts_cannot_be_it(applied: Plant) -> None:
-    plans, connections = planned()
-    first, second = plans
-    with applied.unchanged():
-        found = apply_both([first, replace(second, scope="")], connections)
-        assert {one.code for one in found.values()} == {"unsupported"}
-        assert all("two of them are its vsys1" in one.message for one in found.values())
 
 
 # --- with the audit journal, playbooks, and the guard against lock-out ----------------------------

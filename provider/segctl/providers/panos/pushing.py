@@ -225,7 +225,7 @@ class Pushing:
     @property
     def _limit(self) -> int:
         """The limit for going back: what was small enough to read can always be restored."""
-        return 2 * self._place.target.max_answer
+        return 2 * max(part.target.max_answer for part in self._parts)
 
     def confirm(self) -> None:
         """Keep what was pushed or adopted: releasing the run's lock marks it as confirmed.

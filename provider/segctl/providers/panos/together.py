@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import UnsupportedError
@@ -11,7 +12,7 @@ from segctl.providers.panos.pushing import Pushing
 from segctl.providers.panos.session import PanosSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from segctl.providers.base import Session
     from segctl.transports.target import Target
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 class Together:
     """The sessions of several hosts of the inventory that are virtual systems of one firewall.
 
+    The connection is that of the first, as patient as any of them.
     Whichever of them locks, confirms or reverts, it does so for all that were not left out.
     """
 
@@ -36,7 +38,13 @@ class Together:
             for name in [part.target.name for part in self._place.parts]:
                 progress[name](step)
 
-        self._place = Place(*targets, read_only=read_only, progress=told)
+        first, *more = targets
+        patient = replace(
+            first,
+            timeout=max(target.timeout for target in targets),
+            commit_timeout=max(target.commit_timeout for target in targets),
+        )
+        self._place = Place(patient, *more, read_only=read_only, progress=told)
         self._pushing = Pushing(self._place)
         parts = {part.target.name: part for part in self._place.parts}
         self.sessions: Sequence[PanosSession] = [
@@ -68,8 +76,8 @@ def _refuse_unlike(targets: Sequence[Target]) -> None:
     """Refuse hosts on one device that cannot be one transaction.
 
     Raises:
-        UnsupportedError: they log in with different accounts, or two are one virtual system, or
-            they do not name the same members of a pair.
+        UnsupportedError: they log in with different accounts, or do not verify the device alike,
+            or two are one virtual system, or they do not name the same members of a pair.
     """
     names = " and ".join(target.name for target in targets)
     if len({target.user for target in targets}) > 1:
@@ -84,11 +92,30 @@ def _refuse_unlike(targets: Sequence[Target]) -> None:
             f"{names} are on one device, and two of them are its {twice}: give each a virtual "
             "system of its own (segctl_vsys)"
         )
-    if (
-        len({frozenset((target.host, *(one.host for one in target.members))) for target in targets})
-        > 1
-    ):
+    if len({frozenset(_host(way) for way in _ways(target)) for target in targets}) > 1:
         raise UnsupportedError(
             f"{names} are on one device, but do not name the same pair: declare segctl_ha_peer "
             "alike for all of them, or apply them one after the other (-l)"
         )
+    if len({frozenset(map(_verified, _ways(target))) for target in targets}) > 1:
+        raise UnsupportedError(
+            f"{names} are on one device and do not verify it alike: declare segctl_ca_file, "
+            "segctl_tls_fingerprint and segctl_tls_verify alike for all of them, or apply them one "
+            "after the other (-l)"
+        )
+
+
+def _ways(target: Target) -> Iterator[Target]:
+    """Yield how a device is reached, and each other member of its pair."""
+    yield target
+    for member in target.members:
+        yield member.way or replace(target, host=member.host)
+
+
+def _host(way: Target) -> str:
+    return way.host.lower().rstrip(".")
+
+
+def _verified(way: Target) -> tuple[object, ...]:
+    """Return by what the device at an address is recognised."""
+    return _host(way), way.ca_file, way.tls_fingerprint, way.tls_verify
