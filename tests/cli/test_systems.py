@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import replace
 from datetime import date
 from itertools import count
@@ -18,7 +17,7 @@ from segctl.fleet import Brake, apply_plans, plan_devices
 from segctl.inventory import load
 from segctl.planning.apply import Order
 from segctl.planning.plan import DevicePlan
-from support.matrix import kill_when
+from support.matrix import killed_while_it_hangs
 from support.panos import other_rule
 from support.systems import DEVICE, rules, two_systems
 
@@ -307,16 +306,8 @@ def test_both_or_none_whenever_a_run_is_killed(applied: Plant, step: str) -> Non
         mock.fail("hang", action=contains, skip=skip, seconds=600, lost=True)
     else:
         mock.fail("hang", contains=contains, skip=skip, seconds=600, lost=True)
-    with subprocess.Popen(
-        applied.command("apply", "new.json"),
-        cwd=applied.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        killed = kill_when(process, lambda: not mock.device.faults.waiting)
-    mock.device.faults.waiting.clear()
+    command = applied.command("apply", "new.json")
+    killed = killed_while_it_hangs(command, applied.folder, mock)
     held = rules(mock.running())
     alone = applied("apply", "-l", "fw1", "--auto-approve", "--json")
     assert killed
@@ -432,15 +423,8 @@ def test_a_playbook_that_was_killed_is_settled_as_a_whole(applied: Plant) -> Non
     probe = "check: {from: historian1, to: plc1, application: modbus.read}"
     play.write_text(f"- {{hosts: plant, verify: [{probe}]}}\n", "utf-8")
     mock.fail("hang", contains="<config-lock><remove>", seconds=600, lost=True)
-    with subprocess.Popen(
-        applied.command("apply", "-p", "play.yml", "--auto-approve"),
-        cwd=applied.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert kill_when(process, lambda: not mock.device.faults.waiting)
+    command = applied.command("apply", "-p", "play.yml", "--auto-approve")
+    assert killed_while_it_hangs(command, applied.folder, mock)
     assert rules(mock.running()) != old
     assert [one[1] for one in history(applied)[2:]] == ["unrecorded", "unrecorded"]
     # the same probes judge it again, and it is kept
