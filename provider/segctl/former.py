@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Where the names of a former module are found now, in this order.
 FORMER = {
-    "segctl.apply": ("segctl.planning.apply",),
+    "segctl.apply": ("segctl.planning.apply", "segctl.planning.outcome"),
     "segctl.compile": ("segctl.compiler.build", "segctl.compiler.naming"),
     "segctl.credentials": ("segctl.transports.credentials",),
     "segctl.diff": ("segctl.model.diff",),

@@ -28,7 +28,7 @@ from support.runs import look, silent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import DevicePlan
     from support.panorama_bench import GroupHarness
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from segctl.compiler.build import Desired
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.transports.target import Target
     from support.panorama_bench import GroupHarness
 

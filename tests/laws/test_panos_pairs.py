@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import DevicePlan
     from segctl_mocks import Authority, ServerCertificate
 

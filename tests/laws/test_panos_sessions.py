@@ -23,7 +23,8 @@ from segctl.model.errors import (
 )
 from segctl.model.policy import Address, AddressGroup
 from segctl.model.site import Position
-from segctl.planning.apply import Order, apply_device, outcome_of
+from segctl.planning.apply import Order, apply_device
+from segctl.planning.outcome import outcome_of
 from segctl.testing import apply, plan, reach
 from segctl.transports.lock_owner import new_owner
 from segctl_mocks import PanosMock

@@ -5,14 +5,13 @@ Policies are compared as traffic meets them: at every moment the old one or a ne
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cli_support import USER, Plant, serve, write_plant
-from support.matrix import Case, cases, kill_when
+from support.matrix import Case, cases, killed_while_it_hangs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,17 +47,8 @@ def rules(config: bytes) -> bytes:
 def killed(plant: Plant, mock: PanosMock, step: int) -> bool:
     """Apply the new plan, and kill the run before its n-th request; say whether it came so far."""
     mock.fail("hang", skip=step - 1, seconds=600, lost=True)
-    with subprocess.Popen(
-        plant.command("-l", "fw1", "apply", "new.json"),
-        cwd=plant.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        done = kill_when(process, lambda: not mock.device.faults.waiting)
-    mock.device.faults.waiting.clear()
-    return done
+    command = plant.command("-l", "fw1", "apply", "new.json")
+    return killed_while_it_hangs(command, plant.folder, mock)
 
 
 def follow(plant: Plant, case: Case, now: str) -> str:

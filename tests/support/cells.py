@@ -86,12 +86,13 @@ def _ports(host: str) -> tuple[str, str]:
 def serve_cells(
     folder: Path, hosts: Sequence[str], *, job_seconds: float = 0.0
 ) -> Generator[Fleet]:
-    specs = {host: _spec(host) for host in hosts}
+    specs = {host: spec_of(host) for host in hosts}
     with serve_fleet(specs, overlay=folder / "mocks.yml", job_seconds=job_seconds) as fleet:
         yield fleet
 
 
-def _spec(host: str) -> HostSpec:
+def spec_of(host: str) -> HostSpec:
+    """Return how the mock of a host is made."""
     inside, outside = _ports(host)
     if host.startswith("gw"):
         return HostSpec(

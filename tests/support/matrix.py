@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import time
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from segctl_mocks import PanosMock
 
 Next = Literal["same plan", "other plan", "plan", "drift"]
 NEXT: tuple[Next, ...] = ("same plan", "other plan", "plan", "drift")
@@ -63,3 +66,18 @@ def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bo
         assert time.monotonic() < deadline, "the run neither ends nor comes to the step"
         time.sleep(0.005)
     return False
+
+
+def killed_while_it_hangs(command: Sequence[str], folder: Path, mock: PanosMock) -> bool:
+    """Run a command, and kill it once the mock lets it hang; say whether it came so far."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        done = kill_when(process, lambda: not mock.device.faults.waiting)
+    mock.device.faults.waiting.clear()
+    return done

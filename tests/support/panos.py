@@ -136,12 +136,14 @@ def _prune(element: Element) -> None:
 
 @dataclass(slots=True)
 class PanosBench:
-    """One mock firewall under test."""
+    """One virtual system of a mock firewall under test, as the host of this name."""
 
     mock: PanosMock
     parts: Mapping[str, bytes]
     made: int = 0
     any_version: bool = False
+    system: str = "vsys1"
+    host: str = "fw1"
 
     @property
     def target(self) -> Target:
@@ -157,7 +159,7 @@ class PanosBench:
     def document(self, xml: bytes) -> bytes:
         """Return a snapshot as if this configuration were running."""
         root = etree.fromstring(xml)
-        scope = root.find("devices/entry/vsys/entry[@name='vsys1']")
+        scope = root.find(f"devices/entry/vsys/entry[@name={self.system!r}]")
         shared = root.find("shared")
         assert scope is not None
         parts = dict(self.parts)
@@ -166,7 +168,7 @@ class PanosBench:
         for kind, path in COUNTED.items():
             count = len(scope.findall(f"{path}/entry"))
             parts[f"count {kind}"] = counted(count)
-        return Snapshot(host="fw1", user="admin", scope="vsys1", parts=parts).dump()
+        return Snapshot(host=self.host, user="admin", scope=self.system, parts=parts).dump()
 
     def printed(self) -> str:
         return canonical(self.mock.running())
@@ -308,7 +310,8 @@ class PanosBench:
 
     def candidate(self) -> Element:
         """Return the virtual system's entry of the candidate."""
-        found = etree.fromstring(self.mock.config()).find("devices/entry/vsys/entry")
+        where = f"devices/entry/vsys/entry[@name={self.system!r}]"
+        found = etree.fromstring(self.mock.config()).find(where)
         assert found is not None
         return found
 
@@ -321,6 +324,7 @@ class PanosBench:
 
     def try_edit(self, action: str, xpath: str, element: str = "", **values: object) -> bool:
         """Let another administrator do what the device lets him do."""
+        xpath = xpath.replace(VSYS, VSYS.replace("vsys1", self.system))
         try:
             self.mock.edit(action, xpath, element, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - options of `edit`
         except ApiError:

@@ -10,6 +10,7 @@ from segctl.compiler.build import compile_site
 from segctl.model.site import (
     Asset,
     Conduit,
+    Device,
     Endpoint,
     Flow,
     PortRange,
@@ -76,10 +77,11 @@ def plant(
     unmanaged: Literal["report", "purge"] = "report",
     networks: Mapping[str, tuple[str, ...]] | None = None,
     schedules: tuple[Schedule, ...] = (),
+    device: Device | None = None,
 ) -> Desired:
     """Compile a plant with one conduit, ``c1``, from zone ctrl to zone dmz."""
     device = replace(
-        firewall(),
+        device or firewall(),
         position=position or Position(),
         log_forwarding=log_forwarding,
         unmanaged=unmanaged,

@@ -7,7 +7,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from segctl.model.errors import DeviceError, SegctlError
-from segctl.planning.apply import Outcome, outcome_of
+from segctl.planning.outcome import Outcome, outcome_of
 from segctl.transports.masking import masked
 
 #: What to do after a worker was lost.

@@ -15,6 +15,7 @@ from segctl.drift.items import BLOCK, items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import portable, receiving, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
+from segctl.fleet.hosts import by_device
 from segctl.fleet.plan_cache import PlanCache
 from segctl.fleet.tasks import (
     Applying,
@@ -30,13 +31,15 @@ from segctl.inventory.loading import MANAGER
 from segctl.model.errors import LostWorkerError, Problem
 from segctl.planning.plan import DevicePlan
 from segctl.providers.base import provider
+from segctl.providers.state import EXTERNAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from segctl.compiler.build import Desired
-    from segctl.planning.apply import Order, Outcome
+    from segctl.planning.apply import Order
+    from segctl.planning.outcome import Outcome
     from segctl.providers.base import Author
 
 Result = TypeVar("Result")
@@ -89,12 +92,46 @@ def plan_devices(
         results = run_all(plan_one, items, workers, brake or Brake(), report)
     if cache:
         PlanCache.of_user().tidy()
+    hosts = [(item.device, item.desired.device.platform) for item in items]
+    scopes = {item.device: str(item.desired.device.scope) for item in items}
+    beside = {
+        name: {scopes[one]: one for one in names}
+        for names in by_device(hosts, connections)
+        for name in names
+    }
     return tuple(
-        _warned(result, connections)
+        _beyond(_warned(result, connections), beside[item.device])
         if isinstance(result, DevicePlan | Failure)
         else failure_of(item.device, result)
         for item, result in zip(items, results, strict=True)
     )
+
+
+def _beyond(result: DevicePlan | Failure, beside: Mapping[str, str]) -> DevicePlan | Failure:
+    """Say who judges what leaves a part of a device for another part, if anybody does.
+
+    Args:
+        result: of one host.
+        beside: the hosts that are parts of the same device, by the name of the part.
+    """
+    if isinstance(result, Failure):
+        return result
+
+    def told(finding: Problem) -> Problem:
+        if finding.kind != EXTERNAL:
+            return finding
+        _, part = finding.about
+        if part in beside:
+            return replace(finding, hint=f"{beside[part]} is {part}: it is planned and judged, too")
+        return replace(
+            finding,
+            message=f"{finding.message}; cannot tell whether it does, since no host of this run "
+            f"is {part}",
+            severity="warning",
+            hint=f"declare {part} as a host of its own (segctl_vsys), on the way of the traffic",
+        )
+
+    return replace(result, findings=tuple(map(told, result.findings)))
 
 
 def ask_authors(
@@ -162,24 +199,23 @@ def apply_plans(
 ) -> tuple[Outcome, ...]:
     """Apply the plans, each device on its own, and return what became of each, in order.
 
-    Device groups of one manager take turns there: they share its account and its saved
-    configuration. Once `brake` is eased, no further device is started; once pressed, running
-    devices revert, too. `report` is called with every step of every device, and an empty step
-    when it is done; `ended` once for each device, as soon as its turn is over.
+    Hosts that are one device are applied together. Device groups of one manager take turns there:
+    they share its account and its jobs. Once `brake` is eased, no further device is started; once
+    pressed, running devices revert, too. `report` is called with every step of every device, and an
+    empty step when it is done; `ended` once for each device, as soon as its turn is over.
     """
     with as_workers(executor, forks) as workers:
-        turns = _turns(_applying(plans, connections, workers, order))
+        turns = _turns(_applying(plans, connections, workers, order), connections)
         told: dict[str, Outcome] = {}
 
         def outcomes(index: int, result: Sequence[Outcome] | BaseException) -> None:
-            for at, item in enumerate(turns[index]):
-                if item.device not in told:
-                    told[item.device] = (
-                        failed(item.device, result)
-                        if isinstance(result, BaseException)
-                        else result[at]
-                    )
-                    ended(told[item.device])
+            names = [item.device for device in turns[index] for item in device]
+            if isinstance(result, BaseException):
+                result = [failed(name, result) for name in names]
+            for name, outcome in zip(names, result, strict=True):
+                if name not in told:
+                    told[name] = outcome
+                    ended(outcome)
 
         results = run_all(apply_in_turn, turns, workers, brake, report, done=outcomes)
         for index, result in enumerate(results):
@@ -187,12 +223,19 @@ def apply_plans(
     return tuple(told[plan.name] for plan in plans)
 
 
-def _turns(items: Iterable[Applying]) -> list[tuple[Applying, ...]]:
-    """Return the work that is done one after the other: that of each manager, or of a device."""
-    found: dict[tuple[bool, str], list[Applying]] = {}
-    for item in items:
-        manager = str(item.connection.get(MANAGER) or "")
-        found.setdefault((bool(manager), manager or item.device), []).append(item)
+def _turns(
+    items: Sequence[Applying], connections: Mapping[str, Mapping[str, object]]
+) -> list[tuple[tuple[Applying, ...], ...]]:
+    """Return the work that is done one after the other: devices of a manager, or one by itself.
+
+    Each device is the hosts of the inventory that it is.
+    """
+    found: dict[tuple[bool, str], list[tuple[Applying, ...]]] = {}
+    named = {item.device: item for item in items}
+    for names in by_device([(one.plan.name, one.plan.platform) for one in items], connections):
+        device = tuple(named[name] for name in names)
+        manager = str(device[0].connection.get(MANAGER) or "")
+        found.setdefault((bool(manager), manager or names[0]), []).append(device)
     return [tuple(one) for one in found.values()]
 
 

@@ -14,12 +14,14 @@ from segctl.fleet.connections import target
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.plan_cache import PlanCache, key_of
 from segctl.fleet.pool import IN_TURN, Compute
-from segctl.model.errors import ExecutorError, LostWorkerError
+from segctl.model.errors import ExecutorError, LostWorkerError, UnsupportedError
 from segctl.model.scope import Scope
-from segctl.planning.apply import Order, Outcome, apply_device, check_device
+from segctl.planning.apply import Order, apply_device, check_device
 from segctl.planning.drifted import drift_device, drift_managed
 from segctl.planning.make import plan_device
-from segctl.providers.base import Witness, provider, words_of
+from segctl.planning.outcome import Outcome
+from segctl.planning.together import Part, apply_together
+from segctl.providers.base import Joining, Witness, provider, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.planning.plan import DevicePlan
+    from segctl.planning.together import Ended, JudgeAll
     from segctl.providers.base import Author, Capabilities, Live, Provider, Session
     from segctl.transports.target import Target
 
@@ -198,11 +201,68 @@ def apply_one(item: Applying, link: Link, compute: Compute = IN_TURN) -> Outcome
         link.tell(item.device, "")
 
 
-def apply_in_turn(
+def apply_hosts(
     items: Sequence[Applying], link: Link, compute: Compute = IN_TURN
 ) -> tuple[Outcome, ...]:
-    """Apply plans one after the other; return their outcomes."""
-    return tuple(apply_one(item, link, compute) for item in items)
+    """Return the outcome for each of the hosts that are one device."""
+    if len(items) == 1:
+        return (apply_one(items[0], link, compute),)
+    names = [item.device for item in items]
+    try:
+        for item in items:
+            same_version(item.version)
+            _first(item.device, link)
+        ended = join_hosts(items, lambda name: steps_of(name, link), compute)
+        return tuple(
+            one if isinstance(one, Outcome) else failed(name, one)
+            for name, one in zip(names, ended, strict=True)
+        )
+    except BaseException as error:  # noqa: BLE001 - it is the result of all of them
+        return tuple(failed(name, error) for name in names)
+    finally:
+        for name in names:
+            link.tell(name, "")
+
+
+def apply_in_turn(
+    devices: Sequence[Sequence[Applying]], link: Link, compute: Compute = IN_TURN
+) -> tuple[Outcome, ...]:
+    """Apply the plans of devices one after the other; return the outcomes of all their hosts."""
+    return tuple(outcome for hosts in devices for outcome in apply_hosts(hosts, link, compute))
+
+
+def join_hosts(
+    items: Sequence[Applying],
+    steps: Callable[[str], Callable[[str], None]],
+    compute: Compute,
+    *,
+    judge: JudgeAll | None = None,
+    ended: Callable[[str, Ended], None] = lambda _name, _ended: None,
+) -> tuple[Ended, ...]:
+    """Apply the plans of hosts that are one device; return what became of each.
+
+    Args:
+        items: the plans, with the connection of each host.
+        steps: returns what reports the steps of a host.
+        compute: runs what only computes.
+        judge: judges them before the change is confirmed.
+        ended: called with each host as soon as nothing more is done about it.
+
+    Raises:
+        DeviceError: where one of them is, or who logs in, cannot be told.
+        UnsupportedError: their platform does not join hosts.
+    """
+    joining = provider(items[0].plan.platform)
+    if not isinstance(joining, Joining):
+        message = f"{items[0].plan.platform} does not join several hosts to one device"
+        raise UnsupportedError(message)
+    parts: list[Part] = []
+    for item in items:
+        told = steps(item.device)
+        told("connecting")
+        where = target(item.device, item.connection, Scope.of(item.plan.scope))
+        parts.append(Part(plan=item.plan, target=where, order=item.order, progress=told))
+    return apply_together(parts, Elsewhere(joining, compute), joining, judge=judge, ended=ended)
 
 
 def _apply(item: Applying, told: Callable[[str], None], compute: Compute) -> Outcome:

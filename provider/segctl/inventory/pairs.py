@@ -89,7 +89,8 @@ def peers(
                 checker.report(
                     node,
                     f"{peer} is already the peer of {owners[peer]}",
-                    "a firewall has one peer: correct one of the two",
+                    "a firewall has one peer: correct one of the two; virtual systems of one pair "
+                    "name a host each, at the same address",
                 )
             elif not _report_own_policy(checker, one, by_name[peer]):
                 found[one.name] = peer

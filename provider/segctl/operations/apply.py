@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
-    from segctl.planning.apply import Order, Outcome
+    from segctl.planning.apply import Order
     from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import Allowance, DevicePlan, Plan
 
 #: Statuses of devices that did not go well.
@@ -255,7 +256,7 @@ def _stale(
     A device that cannot be read is no reason to stop the others.
     """
     from segctl.fleet import check_plans
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
 
     names = [device.name for device in made.devices if device.changes]
     with progress.devices(names) as report:

@@ -10,17 +10,14 @@ confirmed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 from segctl.model.errors import (
-    ApplyError,
     DeviceError,
-    LostLockError,
     PlanError,
     SegctlError,
     StalePlanError,
-    UnknownError,
     VerifyError,
     WideningError,
 )
@@ -28,57 +25,26 @@ from segctl.planning.audit import comments_of, note_of
 from segctl.planning.by_firewall import meaning_by_firewall
 from segctl.planning.freshness import check_fresh, is_as_desired, managed
 from segctl.planning.meaning import refuse_widening
+from segctl.planning.outcome import Outcome, Status, with_members
 from segctl.planning.sides import sides
+from segctl.planning.steps import Steps
 from segctl.providers.state import Commenting, Delivering, Run, Settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from segctl.planning.audit import Origin
     from segctl.planning.journal import Journal
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live, Provider, Session
-    from segctl.providers.state import Delivery, Receiver
+    from segctl.providers.state import Unconfirmed
     from segctl.transports.target import Target
 
 #: Seconds after which a device with a timed revert reverts unless the change is confirmed.
 REVERT_IN = 60.0
 
-#: The code of a change that a manager holds and that a firewall of its does not enforce.
-NOT_ENFORCED = "not_enforced"
-
-#: `unknown`: segctl could not tell whether the change is live.
-Status = Literal["applied", "unchanged", "failed", "unknown"]
-
-
 #: Judges a device that holds an unconfirmed change.
 Judge: TypeAlias = "Callable[[Session, Live], None]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The outcome for one device.
-
-    `warnings` are the device's own, about the change, and that another member of a pair made it.
-    `members` are the outcomes for the firewalls to which a manager pushed the change; the peer of
-    one is `of` it. `before` and `after` are digests of what segctl manages on the device, as it was
-    read before and after; empty where it was not. `notes` say what is missing as evidence although
-    the device is as planned; `audit_comments` counts the comments, each a request beside those of
-    the change.
-    """
-
-    device: str
-    status: Status
-    code: str = ""
-    message: str = ""
-    changes: int = 0
-    warnings: tuple[str, ...] = ()
-    members: tuple[Outcome, ...] = ()
-    before: str = ""
-    after: str = ""
-    notes: tuple[str, ...] = ()
-    audit_comments: int = 0
-    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,29 +108,29 @@ def apply_device(
     how = order or Order()
     if not plan.changes and not plan.state.unsettled and not how.judge_unchanged:
         return Outcome(device=plan.name, status="unchanged")
-    _refuse(plan, how)
-    steps = _Steps(progress, plan.name, how.journal)
+    refuse(plan, how)
+    steps = Steps(progress, plan.name, how.journal)
     with provider.connect(target, read_only=False, progress=steps) as session:
-        work = _Work(plan=plan, provider=provider, session=session, order=how, steps=steps)
+        work = Work(plan=plan, provider=provider, session=session, order=how, steps=steps)
         live = work.read()
         if not live.state.unsettled:
             if is_as_desired(plan, live):
                 return work.unchanged(live)
             work.check_fresh(live)
         if isinstance(session, Settling):
-            session.begin(_run(plan, how, target))
+            session.begin(run_of(plan, how, how.lease(target), note_of([plan], how.origin)))
         steps.next("lock")
         with session.lock():
             return work.under_lock()
 
 
-def _run(plan: DevicePlan, order: Order, target: Target) -> Run:
-    """Return what the run says of itself on the device."""
+def run_of(plan: DevicePlan, order: Order, lease: float, note: str) -> Run:
+    """Return what the run says of itself on the device; `lease` is in seconds."""
     return Run(
         plan_id=order.plan_id,
         probes=order.probes,
-        lease=order.lease(target),
-        note=note_of(plan, order.origin),
+        lease=lease,
+        note=note,
         comments=comments_of(plan, order.plan_id, order.origin),
     )
 
@@ -203,7 +169,13 @@ def _refuse_used(plan: DevicePlan, live: Live, order: Order) -> None:
         )
 
 
-def _refuse(plan: DevicePlan, order: Order) -> None:
+def refuse(plan: DevicePlan, order: Order) -> None:
+    """Refuse a plan that may not be applied, whatever the device holds.
+
+    Raises:
+        PlanError: findings forbid it, or a purge was not allowed.
+        WideningError: it permits more than the device permitted, and that is refused.
+    """
     if order.settle_only or not plan.changes:
         return
     if barring := plan.barring(allow_mass_delete=order.allow_mass_delete):
@@ -225,58 +197,26 @@ def _refuse_widening(plan: DevicePlan, live: Live, provider: Provider, order: Or
         refuse_widening(plan.name, found)
 
 
-class _Steps:
-    """Reports progress; a step may raise to stop the work, but not while the device reverts."""
-
-    def __init__(
-        self, progress: Callable[[str], None], device: str, journal: Journal | None
-    ) -> None:
-        self._progress = progress
-        self._device = device
-        self._journal = journal
-        self._back = False
-
-    def __call__(self, step: str) -> None:
-        try:
-            self._progress(step)
-        except KeyboardInterrupt:
-            if not self._back:
-                raise
-
-    def next(self, step: str, detail: str = "") -> None:
-        """Write the next change to the journal; if that fails, the change is not made.
-
-        A revert never depends on the journal.
-        """
-        if self._journal is None:
-            return
-        try:
-            self._journal.write(self._device, step, detail)
-        except SegctlError as error:
-            if not self._back:
-                raise
-            self(str(error))
-
-    def go_back(self) -> None:
-        """Begin to revert: from now on nothing stops the work."""
-        self._back = True
-        self.next("revert")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
+class Work:
     """Applies the plan of one device while its session is open."""
 
     plan: DevicePlan
     provider: Provider
     session: Session
     order: Order
-    steps: _Steps
+    steps: Steps
     said: list[str] = field(default_factory=list[str])
     moved: list[str] = field(default_factory=list[str])
     digests: list[str] = field(default_factory=list[str])
 
+    @property
+    def name(self) -> str:
+        """The host's name."""
+        return self.plan.name
+
     def read(self) -> Live:
+        """Read the device, and say if another member of a pair was read than before."""
         live = self.provider.parse(self.session.read())
         self.digests.append(managed(live, self.plan.covers).digest)
         if notice := failed_over(self.plan, live):
@@ -288,7 +228,7 @@ class _Work:
         """Return the outcome for a device that is as desired already, after judging it if asked."""
         if self.order.judge_unchanged:
             self._judge_kept(live)
-        return self._outcome("unchanged")
+        return self.outcome("unchanged")
 
     def _judge_kept(self, live: Live) -> None:
         """Judge a device that holds nothing this run could take back.
@@ -301,13 +241,15 @@ class _Work:
         try:
             self.order.judge(self.session, live)
         except VerifyError as error:
-            raise VerifyError(
-                error.device,
-                f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
-                "it was probed, so it stays: run segctl plan to see what the device holds",
-            ) from error
+            raise stays(error) from error
 
     def check_fresh(self, live: Live) -> None:
+        """Refuse a plan that no longer fits the device.
+
+        Raises:
+            StalePlanError: the device moved, or the plan was applied before.
+            WideningError: it permits more than the device permits now, and that is refused.
+        """
         if self.order.settle_only:
             return
         _refuse_used(self.plan, live, self.order)
@@ -315,6 +257,7 @@ class _Work:
         _refuse_widening(self.plan, live, self.provider, self.order)
 
     def under_lock(self) -> Outcome:
+        """Settle what dead runs left, then change the device."""
         live = self._settle(self.read())
         if is_as_desired(self.plan, live):
             behind = live.state.behind and not self.order.settle_only
@@ -324,12 +267,12 @@ class _Work:
                 self.steps.next("keep", live.state.kept_where)
                 self.session.keep()
                 self.said.append(f"rewrote {live.state.kept_where or 'what a reboot loads'}")
-            return self._outcome("applied") if self.said else self.unchanged(live)
+            return self.outcome("applied") if self.said else self.unchanged(live)
         self.check_fresh(live)
         if self.order.settle_only:
-            return self._outcome("applied" if self.said else "unchanged")
+            return self.outcome("applied" if self.said else "unchanged")
         after = self._push(live)
-        return self._told(self._outcome("applied", len(self.plan.changes)), after)
+        return self._told(self.outcome("applied", len(self.plan.changes)), after)
 
     def _deliver(self, session: Delivering, before: Live) -> Outcome:
         """Push what a group holds to the firewalls that do not enforce it, and judge that."""
@@ -341,7 +284,7 @@ class _Work:
         behind = {one.name for one in after.state.behind}
         if done := [name for name in names if name not in behind]:
             self.said.append(f"pushed to {', '.join(done)}")
-        return self._told(self._outcome("applied"), after)
+        return self._told(self.outcome("applied"), after)
 
     def _told(self, outcome: Outcome, after: Live) -> Outcome:
         """Return the outcome with that of each firewall of a group."""
@@ -349,7 +292,8 @@ class _Work:
             return outcome
         return with_members(outcome, after.state.members, self.session.deliveries)
 
-    def _outcome(self, status: Status, changes: int = 0) -> Outcome:
+    def outcome(self, status: Status, changes: int = 0) -> Outcome:
+        """Return the outcome, with what was settled and the device's warnings."""
         session = self.session
         warned = session.warnings if isinstance(session, Settling) else ()
         commenting = session if isinstance(session, Commenting) else None
@@ -370,25 +314,40 @@ class _Work:
         for change in live.state.unconfirmed:
             if not isinstance(self.session, Settling):
                 break
-            if self.order.no_widening:
-                raise WideningError(
-                    f"{self.plan.name}: not applied (--no-widening): the device holds a change "
-                    "that nobody has confirmed, and it cannot be told what that permits: settle "
-                    "it first, by segctl apply without --no-widening"
-                )
-            self.session.adopt(change)
-            who = f"the change of {change.run or 'a run'} that nobody had confirmed"
-            if is_as_desired(self.plan, live) and change.probes == self.order.probes:
+            self.adopt(self.session, change)
+            if self.would_keep(live, change):
                 self.steps.next("confirm", change.push)
                 self._keep(live)
-                self.said.append(f"confirmed {who}")
+                self.said.append(f"confirmed {whose(change)}")
             else:
-                self.steps(f"taking back {who}")
-                self.steps.next("take back", change.push)
+                self.take_back(change)
                 self.session.revert()
-                self.said.append(f"took back {who}")
             live = self.read()
         return live
+
+    def adopt(self, session: Settling, change: Unconfirmed) -> None:
+        """Take over the change of a dead run.
+
+        Raises:
+            WideningError: nobody may permit more, and it cannot be told what it permits.
+        """
+        if self.order.no_widening:
+            raise WideningError(
+                f"{self.plan.name}: not applied (--no-widening): the device holds a change "
+                "that nobody has confirmed, and it cannot be told what that permits: settle "
+                "it first, by segctl apply without --no-widening"
+            )
+        session.adopt(change)
+
+    def would_keep(self, live: Live, change: Unconfirmed) -> bool:
+        """Whether a dead run's change is what is desired, and judged by the same probes."""
+        return is_as_desired(self.plan, live) and change.probes == self.order.probes
+
+    def take_back(self, change: Unconfirmed) -> None:
+        """Say that a dead run's change is taken back now."""
+        self.steps(f"taking back {whose(change)}")
+        self.steps.next("take back", change.push)
+        self.said.append(f"took back {whose(change)}")
 
     def _push(self, before: Live) -> Live:
         timed = self.provider.capabilities.timed_revert
@@ -401,7 +360,7 @@ class _Work:
         )
         try:
             after = self.read()
-            _check_held(self.plan, before, after, "after the commit")
+            check_held(self.plan, before, after, "after the commit")
         except BaseException as error:  # an interrupt included
             self._go_back(error)
             raise
@@ -413,7 +372,7 @@ class _Work:
         try:
             if self.order.judge is not None:
                 self.order.judge(self.session, live)
-                _check_held(self.plan, live, self.read(), "after it was probed")
+                check_held(self.plan, live, self.read(), "after it was probed")
             self.steps.next("confirm")
             self.session.confirm()
         except BaseException as error:  # an interrupt included
@@ -421,16 +380,38 @@ class _Work:
             raise
 
     def _go_back(self, why: BaseException) -> None:
-        """Take the change back; if that fails, the error tells the first cause, too."""
         self.steps.go_back()
-        try:
-            self.session.revert()
-        except DeviceError as error:
-            said = why.message if isinstance(why, DeviceError) else str(why)
-            said = said.removesuffix(": reverted")
-            if not isinstance(why, SegctlError) or error.message.startswith(said):
-                raise
-            raise type(error)(error.device, f"{said}. {error.message}") from why
+        revert(self.session, why)
+
+
+def revert(session: Session, why: BaseException) -> None:
+    """Take a change back; if that fails, the error tells the first cause, too.
+
+    Raises:
+        DeviceError: as `Session.revert`.
+    """
+    try:
+        session.revert()
+    except DeviceError as error:
+        said = why.message if isinstance(why, DeviceError) else str(why)
+        said = said.removesuffix(": reverted")
+        if not isinstance(why, SegctlError) or error.message.startswith(said):
+            raise
+        raise type(error)(error.device, f"{said}. {error.message}") from why
+
+
+def whose(change: Unconfirmed) -> str:
+    """Return in words whose change it is."""
+    return f"the change of {change.run or 'a run'} that nobody had confirmed"
+
+
+def stays(error: DeviceError) -> VerifyError:
+    """Return the error of a device whose change failed its probes after it was confirmed."""
+    return VerifyError(
+        error.device,
+        f"{error.message.removesuffix(': reverted')}: the change was confirmed before "
+        "it was probed, so it stays: run segctl plan to see what the device holds",
+    )
 
 
 def failed_over(plan: DevicePlan, live: Live) -> str:
@@ -441,7 +422,12 @@ def failed_over(plan: DevicePlan, live: Live) -> str:
     return f"{now} is active now; when the plan was made, {plan.answered} was"
 
 
-def _check_held(plan: DevicePlan, before: Live, after: Live, when: str) -> None:
+def check_held(plan: DevicePlan, before: Live, after: Live, when: str) -> None:
+    """Refuse a device that does not hold what was planned, or whose other rules changed.
+
+    Raises:
+        VerifyError: that is so.
+    """
     wrong = _difference(plan, before, after)
     if wrong:
         raise VerifyError(plan.name, f"{when} {wrong}: reverted")
@@ -461,57 +447,3 @@ def _difference(plan: DevicePlan, before: Live, after: Live) -> str:
     if held.digest != plan.desired:
         return "the device does not hold the planned policy"
     return "our rules do not stand where they belong"
-
-
-def with_members(
-    outcome: Outcome, members: Sequence[Receiver], deliveries: Sequence[Delivery]
-) -> Outcome:
-    """Return the outcome of a group with those of its firewalls; it fails where one of them does.
-
-    A firewall that could not be reached, or did not accept the change, does not enforce it; of one
-    whose push was not seen to end it is unknown.
-    """
-    pushed = {one.name: one for one in deliveries}
-    found = tuple(_of_member(one, pushed.get(one.name)) for one in members if one.asked)
-    bad = [one for one in found if one.status in ("failed", "unknown")]
-    if not bad:
-        return replace(outcome, members=found)
-    good = [one.device for one in found if one not in bad]
-    what = "committed, " if outcome.changes else ""
-    where = f"pushed to {', '.join(good)}" if good else "pushed to no firewall"
-    lost = "; ".join(f"{one.device} does not enforce it: {one.message}" for one in bad)
-    told = "; ".join(filter(None, (outcome.message, f"{what}{where}; {lost}")))
-    unknown = all(one.status == "unknown" for one in bad)
-    return replace(
-        outcome,
-        status="unknown" if unknown else "failed",
-        code=UnknownError.code if unknown else NOT_ENFORCED,
-        message=f"{told}. Run segctl apply again to push to them",
-        members=found,
-    )
-
-
-def _of_member(member: Receiver, delivery: Delivery | None) -> Outcome:
-    if member.enforces:
-        done = delivery is not None  # what it enforces counts, whatever became of the result
-        status: Status = "applied" if done else "unchanged"
-        return Outcome(device=member.name, status=status, of=member.of)
-    unknown = delivery is not None and delivery.result == "unknown"
-    why = delivery.why if delivery is not None and delivery.why else member.why
-    return Outcome(
-        device=member.name,
-        status="unknown" if unknown else "failed",
-        code=UnknownError.code if unknown else NOT_ENFORCED,
-        message=why,
-        of=member.of,
-    )
-
-
-def outcome_of(name: str, error: BaseException) -> Outcome:
-    """Return the outcome for a device whose apply raised an error."""
-    code = error.code if isinstance(error, SegctlError) else "interrupted"
-    message = str(error) or "the device holds what it held before"
-    if isinstance(error, ApplyError | VerifyError | LostLockError | UnknownError):
-        message = error.message
-    status: Status = "unknown" if isinstance(error, UnknownError) else "failed"
-    return Outcome(device=name, status=status, code=code, message=message)

@@ -23,7 +23,7 @@ from segctl.system.inert import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import DevicePlan, Intent
 
 #: The variable with the path of the journal, and the file's name in the state folder.
@@ -68,14 +68,16 @@ def tickets_of(plan: DevicePlan) -> tuple[str, ...]:
     return tuple(sorted({text for conduit, text in plan.tickets.items() if conduit in changed}))
 
 
-def note_of(plan: DevicePlan, origin: Origin | None) -> str:
+def note_of(plans: Sequence[DevicePlan], origin: Origin | None) -> str:
     """Return what the description of a device's commit says besides plan and run.
 
-    It has no secret and at most `NOTE_MOST` bytes: where tickets do not fit, their number stands.
+    The plans are those of the hosts that are the device. It has no secret and at most `NOTE_MOST`
+    bytes: where tickets do not fit, their number stands.
     """
     if origin is None:
         return ""
-    return _bounded(", ".join(origin.words), tickets_of(plan), NOTE_MOST)
+    tickets = sorted({ticket for plan in plans for ticket in tickets_of(plan)})
+    return _bounded(", ".join(origin.words), tickets, NOTE_MOST)
 
 
 def comments_of(plan: DevicePlan, plan_id: str, origin: Origin | None) -> dict[str, str]:

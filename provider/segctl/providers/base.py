@@ -55,7 +55,8 @@ class Capabilities:
     `passes_outside`, packets pass freely between interfaces that are in no zone of ours. `port` is
     the TCP port at which devices are managed unless the inventory names another. With
     `forwards_only` rules judge what passes a device, never what comes to itself or goes from it.
-    With `audit_comments` sessions are `Commenting`.
+    With `audit_comments` sessions are `Commenting`. With `joins`, several hosts of the inventory
+    can be one device, and the provider is `Joining`.
     """
 
     title: str = ""
@@ -74,6 +75,7 @@ class Capabilities:
     port: int = 0
     forwards_only: bool = False
     audit_comments: bool = False
+    joins: bool = False
     services: tuple[Service, ...] = ()
 
 
@@ -271,6 +273,45 @@ class Session(Protocol):
 
     def revert(self) -> None:
         """Go back to the configuration from before `push`."""
+        ...
+
+
+class Joint(Protocol):
+    """Sessions with several parts of one device, which are locked and changed together.
+
+    `Session.lock`, `confirm` and `revert` of any of them are for all that were not left out.
+    """
+
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """A session for each part, in the order in which they were asked for."""
+        ...
+
+    def narrow(self, sessions: Sequence[Session]) -> None:
+        """Leave out all other sessions, before the lock is taken."""
+        ...
+
+    def push(self, scripts: Sequence[tuple[Session, str]]) -> None:
+        """Make the scripts live, all of them, or none and raise."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """A provider of devices whose parts can be hosts of the inventory, each of its own."""
+
+    def connect_together(
+        self,
+        targets: Sequence[Target],
+        *,
+        read_only: bool,
+        progress: Mapping[str, Callable[[str], None]],
+    ) -> AbstractContextManager[Joint]:
+        """Open one connection for several parts of one device.
+
+        Raises:
+            UnsupportedError: they cannot be one transaction; the message says why.
+        """
         ...
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 UNREAD = "unread"
 #: What that can be, as the first of the facts that such a finding is about.
 UNREAD_KINDS = ("table", "pushed rules", "pushed zones")
+#: Kind of a finding: a zone leads to another part of the same device, which judges traffic, too.
+#: `Problem.about` has the zone and the name of that part.
+EXTERNAL = "external_zone"
 #: Whether the device loads at boot what it enforces now.
 Kept: TypeAlias = Literal["same", "differs", "missing", "unknown"]
 #: What became of a push to one firewall.

@@ -13,8 +13,8 @@ from segctl.report.lines import Line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from segctl.planning.apply import Outcome
     from segctl.planning.audit import Record
+    from segctl.planning.outcome import Outcome
 
 
 def outcomes_text(outcomes: Sequence[Outcome]) -> Iterator[Line]:

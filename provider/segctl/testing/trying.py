@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from segctl.analysis.decide import Packet
     from segctl.compiler.build import Desired
     from segctl.model.policy import Policy
-    from segctl.planning.apply import Outcome
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import DevicePlan
     from segctl.providers.base import Live
     from segctl.testing.harness import ProviderHarness, Workbench

@@ -18,7 +18,8 @@ from support.nft import PROVIDER, desired, tcp
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from segctl.planning.apply import Judge, Outcome
+    from segctl.planning.apply import Judge
+    from segctl.planning.outcome import Outcome
     from segctl.providers.base import Live, Session
 
 FIRST = Flow(id="f", services=(tcp(22),))

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.model.errors import JournalError
-from segctl.planning.apply import Outcome
 from segctl.planning.audit import (
     COMMENT_MOST,
     NOTE_MOST,
@@ -19,6 +18,7 @@ from segctl.planning.audit import (
     comments_of,
     note_of,
 )
+from segctl.planning.outcome import Outcome
 from segctl.planning.plan import DevicePlan, Intent
 from segctl.providers.panos.jobs import DESCRIPTION_MOST, Commit, read_commit
 from segctl.system import chain
@@ -50,22 +50,22 @@ def plan(*tickets: str, comments: bool = True) -> DevicePlan:
 
 
 def test_a_note_says_from_what_by_whom_and_for_which_tickets() -> None:
-    assert note_of(plan("CHG-2", "CHG-1", "CHG-2"), ORIGIN) == (
+    assert note_of([plan("CHG-2", "CHG-1", "CHG-2")], ORIGIN) == (
         "commit 3f0d5c2b9a11, by ops@runner, for ana, journal 42:abababababababab, "
         "tickets CHG-1 CHG-2"
     )
     bare = Origin(by="ops@runner", git_commit="3f0d5c2b9a11", dirty=True)
-    assert note_of(plan(), bare) == "commit 3f0d5c2b9a11 (edited), by ops@runner"
-    assert note_of(plan("CHG-1"), None) == ""
+    assert note_of([plan()], bare) == "commit 3f0d5c2b9a11 (edited), by ops@runner"
+    assert note_of([plan("CHG-1")], None) == ""
 
 
 def test_tickets_that_do_not_fit_are_counted() -> None:
-    note = note_of(plan(*(f"CHG-{number:06}" for number in range(90))), ORIGIN)
+    note = note_of([plan(*(f"CHG-{number:06}" for number in range(90)))], ORIGIN)
     assert len(note.encode()) <= NOTE_MOST
     kept = note.count("CHG-")
     assert 10 < kept < 90
     assert note.endswith(f" and {90 - kept} more")
-    assert note_of(plan("x" * 400), ORIGIN).endswith("tickets 1 of them")
+    assert note_of([plan("x" * 400)], ORIGIN).endswith("tickets 1 of them")
 
 
 @settings(deadline=None)
@@ -75,7 +75,7 @@ def test_whatever_tickets_and_authors_are_named_it_is_bounded_and_on_one_line(
 ) -> None:
     origin = Origin(by=by, author=author, git_commit="0" * 40, dirty=True, head=HEAD)
     made = plan(*tickets)
-    note = note_of(made, origin)
+    note = note_of([made], origin)
     assert len(note.encode()) <= NOTE_MOST
     assert note.isprintable()
     found = comments_of(made, "5d1c" * 8, origin)

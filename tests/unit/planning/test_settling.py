@@ -12,9 +12,10 @@ from segctl.compiler.build import Desired
 from segctl.drift.items import items_of
 from segctl.model.errors import ApplyError, JournalError, LockedError, StalePlanError, VerifyError
 from segctl.model.site import Device, ZoneBinding
-from segctl.planning.apply import Order, Outcome, apply_device, check_device, outcome_of
+from segctl.planning.apply import Order, apply_device, check_device
 from segctl.planning.journal import Journal, journal_of
 from segctl.planning.make import plan_device
+from segctl.planning.outcome import Outcome, outcome_of
 from segctl.transports.target import Target
 from support.remembering import Firewall, KilledError, RememberingProvider, declared
 

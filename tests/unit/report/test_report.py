@@ -12,8 +12,8 @@ from segctl.drift.acceptance import Accepted
 from segctl.drift.report import drift_of
 from segctl.fleet import Failure
 from segctl.model.errors import Problem
-from segctl.planning.apply import Outcome
 from segctl.planning.make import make_plan
+from segctl.planning.outcome import Outcome
 from segctl.planning.plan import DevicePlan, Intent, Unmanaged
 from segctl.protocols import catalogue
 from segctl.providers.base import application_names, provider

@@ -37,24 +37,28 @@ class Barrier:
         """Leave without an unconfirmed change; `why` is the reason if the device failed."""
         self._become(device, "gone", why)
 
-    def arrive(self, device: str) -> None:
+    def arrive(self, *devices: str) -> None:
         """Wait with an unconfirmed change until every other device has arrived or left.
+
+        Hosts that are one device arrive together.
 
         Raises:
             KeyboardInterrupt: the barrier was released.
         """
-        self._become(device, "waiting")
+        for device in devices:
+            self._become(device, "waiting")
         self._wait(lambda: not self._any(self._states, "coming"))
 
-    def judged(self, device: str, why: str = "") -> str:
-        """Record why a device failed its probes, if it did, and wait for all the others.
+    def judged(self, reasons: Mapping[str, str]) -> str:
+        """Record why devices failed their probes, if they did, and wait for all the others.
 
         Returns the reason why the wave must be reverted, or an empty string.
 
         Raises:
             KeyboardInterrupt: the barrier was released.
         """
-        self._become(device, "judged", why)
+        for device, why in reasons.items():
+            self._become(device, "judged", why)
         self._wait(lambda: not self._any(self._states, "coming", "waiting"))
         return self.verdict()
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from segctl.fleet.cancel import Brake
     from segctl.fleet.workers import Workers
-    from segctl.planning.apply import Outcome
     from segctl.planning.audit import Record
     from segctl.planning.journal import Journal
+    from segctl.planning.outcome import Outcome
     from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.playbook.run.results import PlayResult
     from segctl.providers.management import Management

@@ -12,22 +12,24 @@ from segctl.analysis.query import wrong
 from segctl.fleet.connections import receiving, target
 from segctl.fleet.failures import internal
 from segctl.fleet.pool import IN_TURN
-from segctl.fleet.tasks import Elsewhere
+from segctl.fleet.tasks import Applying, Elsewhere, join_hosts
 from segctl.model.errors import DeviceError, SegctlError, UnsupportedError, VerifyError
 from segctl.model.scope import Scope
-from segctl.planning.apply import REVERT_IN, Outcome, apply_device
+from segctl.planning.apply import REVERT_IN, apply_device
+from segctl.planning.outcome import Outcome
 from segctl.playbook import Ask, Reach
 from segctl.playbook.run.probes import reach, tries
 from segctl.providers.base import Showing, application_names, provider, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from threading import Semaphore
 
     from segctl.fleet.pool import Compute
     from segctl.model.site import Device
     from segctl.planning.apply import Judge, Order
     from segctl.planning.plan import DevicePlan
+    from segctl.planning.together import Ended, JudgeAll
     from segctl.playbook.run.barrier import Barrier
     from segctl.playbook.run.context import Run
     from segctl.playbook.run.prepare import Prepared
@@ -98,6 +100,38 @@ class Verification:
             self.barrier.leave(plan.name, why)
             self.report(plan.name, "")
 
+    def apply_together(self, plans: Sequence[DevicePlan], orders: Sequence[Order]) -> list[Ended]:
+        """Apply the plans of hosts that are one device, and confirm them once they are judged."""
+        names = [plan.name for plan in plans]
+        items = [
+            Applying(
+                plan=plan,
+                connection=self.prepared.connections.get(plan.name, {}),
+                order=replace(order, probes=self.prepared.play.probes),
+            )
+            for plan, order in zip(plans, orders, strict=True)
+        ]
+        why = ""
+        try:
+            with self.slots:
+                self._refuse_late()
+                return list(
+                    join_hosts(
+                        items,
+                        lambda name: self.run.brake.watch(lambda step: self.report(name, step)),
+                        self._compute,
+                        judge=self._judge_all(plans, timed=False),
+                        ended=lambda name, found: self.barrier.leave(name, _failure(name, found)),
+                    )
+                )
+        except SegctlError as error:
+            why = str(error)
+            raise
+        finally:
+            for name in names:
+                self.barrier.leave(name, why)
+                self.report(name, "")
+
     @property
     def _compute(self) -> Compute:
         return self.run.executor.compute if self.run.executor else IN_TURN
@@ -123,29 +157,46 @@ class Verification:
         ]
 
     def _judge(self, plan: DevicePlan, *, timed: bool) -> Judge:
-        def waiting(wait: Callable[[], str | None]) -> str:
-            """Wait for other devices, and give up the slot meanwhile."""
-            self.report(plan.name, "waiting for the wave")
-            self.slots.release()
-            try:
-                return wait() or ""
-            finally:
-                self.slots.acquire()
+        judge_all = self._judge_all([plan], timed=timed)
 
         def judge(session: Session, live: Live) -> None:
-            waiting(lambda: self.barrier.arrive(plan.name))
-            bad = self._wrong(plan, session, live)
-            verdict = waiting(lambda: self.barrier.judged(plan.name, bad))
-            if bad:
-                raise VerifyError(plan.name, f"{bad}: reverted")
-            if not verdict and not timed:
-                others = self._timed(timed=True)
-                waiting(lambda: self.barrier.past(others, "coming", "waiting", "judged"))
-                verdict = self.barrier.verdict()
-            if verdict:
-                raise WaveFailedError(plan.name, f"taken back because the wave failed: {verdict}")
+            for error in judge_all({plan.name: (session, live)}).values():
+                raise error
 
         return judge
+
+    def _judge_all(self, plans: Sequence[DevicePlan], *, timed: bool) -> JudgeAll:
+        """Return what judges the hosts of one device, once all others of the wave are there."""
+        by_name = {plan.name: plan for plan in plans}
+
+        def judge(held: Mapping[str, tuple[Session, Live]]) -> Mapping[str, DeviceError]:
+            self._waiting(held, lambda: self.barrier.arrive(*held))
+            bad = {
+                name: self._wrong(by_name[name], session, live)
+                for name, (session, live) in held.items()
+            }
+            reasons = _all_of(bad)
+            verdict = self._waiting(held, lambda: self.barrier.judged(reasons))
+            if not verdict and not timed and not any(bad.values()):
+                others = self._timed(timed=True)
+                self._waiting(
+                    held, lambda: self.barrier.past(others, "coming", "waiting", "judged")
+                )
+                verdict = self.barrier.verdict()
+            refused = {name: why for name, why in bad.items() if why or verdict}
+            return {name: _refusal(name, why, verdict) for name, why in refused.items()}
+
+        return judge
+
+    def _waiting(self, names: Iterable[str], wait: Callable[[], str | None]) -> str:
+        """Wait for other devices, and give up the slot meanwhile."""
+        for name in names:
+            self.report(name, "waiting for the wave")
+        self.slots.release()
+        try:
+            return wait() or ""
+        finally:
+            self.slots.acquire()
 
     def _wrong(self, plan: DevicePlan, session: Session, live: Live) -> str:
         """Return which probe failed, and why; empty if all passed."""
@@ -190,6 +241,28 @@ class Verification:
             if text := tries(attempt, probe.retries, stopped=self._stopped):
                 return f"{probe}: {text}"
         return ""
+
+
+def _failure(name: str, found: Ended) -> str:
+    """Return why a host failed; one that was not started, or was stopped by hand, has not."""
+    if isinstance(found, Outcome | KeyboardInterrupt):
+        return ""
+    if isinstance(found, SegctlError):
+        return str(found).removeprefix(f"{name}: ")
+    return internal(found)
+
+
+def _all_of(bad: Mapping[str, str]) -> Mapping[str, str]:
+    """Return why each host of one device goes back: all of them do where one failed its probes."""
+    first = next((name for name, why in bad.items() if why), "")
+    with_it = f"goes back with {first}, which is on the same device" if first else ""
+    return {name: why or with_it for name, why in bad.items()}
+
+
+def _refusal(name: str, why: str, verdict: str) -> DeviceError:
+    if why:
+        return VerifyError(name, f"{why}: reverted")
+    return WaveFailedError(name, f"taken back because the wave failed: {verdict}")
 
 
 def _unexpected(probe: Ask, answer: str) -> str:

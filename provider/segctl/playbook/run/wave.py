@@ -13,11 +13,12 @@ from segctl.drift.baseline import read_baseline
 from segctl.drift.items import items_of
 from segctl.fleet.cancel import Brake
 from segctl.fleet.failures import failed
+from segctl.fleet.hosts import by_device
 from segctl.fleet.pool import each
 from segctl.fleet.run import apply_plans, plan_devices
 from segctl.fleet.ways import guarded
 from segctl.model.errors import JournalError
-from segctl.planning.apply import Outcome
+from segctl.planning.outcome import Outcome
 from segctl.planning.plan import DevicePlan
 from segctl.planning.review import changed_otherwise
 from segctl.playbook import exceeds
@@ -117,30 +118,35 @@ class Wave:
         with self.run.screen.devices(self.names) as report:
             lane = _Lane(forks=1, slots=Semaphore(self.run.forks), report=report, barriers=barriers)
 
-            def one(device: Desired) -> None:
-                if self._alone(device, lane):
-                    done.add(device.device.name)
+            def one(names: Sequence[str]) -> None:
+                if self._alone([named[name] for name in names], lane):
+                    done.update(names)
 
-            forks = len(self.devices) if barriers else self.run.forks
-            ended = each(one, self.devices, forks, Brake())
-        for device, result in zip(self.devices, ended, strict=True):
+            named = {one.device.name: one for one in self.devices}
+            platforms = [(name, one.device.platform) for name, one in named.items()]
+            devices = by_device(platforms, self.prepared.connections)
+            forks = len(devices) if barriers else self.run.forks
+            ended = each(one, devices, forks, Brake())
+        for names, result in zip(devices, ended, strict=True):
             if isinstance(result, BaseException):
-                self._note(failed(device.device.name, result))
+                for name in names:
+                    self._note(failed(name, result))
         return frozenset(done)
 
-    def _alone(self, device: Desired, lane: _Lane) -> bool:
-        name = device.device.name
+    def _alone(self, hosts: Sequence[Desired], lane: _Lane) -> bool:
+        """Run all tasks on one device, which may be several hosts."""
         try:
             return all(
-                not self.over and self._task(task, self._alive([device]), lane)
+                not self.over and self._task(task, self._alive(hosts), lane)
                 for task in self.prepared.tasks
             )
         finally:
-            bad = self.results.get(name)
-            for barrier in lane.barriers.values():
-                barrier.leave(name, bad.message if bad and bad.status in BAD else "")
-            if lane.report is not None:
-                lane.report(name, "")
+            for name in [host.device.name for host in hosts]:
+                bad = self.results.get(name)
+                for barrier in lane.barriers.values():
+                    barrier.leave(name, bad.message if bad and bad.status in BAD else "")
+                if lane.report is not None:
+                    lane.report(name, "")
 
     def _alive(self, devices: Iterable[Desired]) -> tuple[Desired, ...]:
         done = self.results
@@ -339,7 +345,13 @@ class Wave:
         self, plans: Sequence[DevicePlan], devices: Sequence[Desired], lane: _Lane
     ) -> list[DevicePlan]:
         """Settle what dead runs left on the devices, then plan them again; return the plans."""
-        pending = [plan for plan in plans if plan.state.unconfirmed and plan.changes]
+        pending = [
+            plan
+            for device in self._by_device(plans)
+            if any(one.changes for one in device)
+            for plan in device
+            if plan.state.unconfirmed
+        ]
         if not pending:
             return list(plans)
         names = [plan.name for plan in pending]
@@ -399,21 +411,56 @@ class Wave:
 
         unjudged = self.run.begun.get(self.prepared.number, frozenset())
 
-        def one(plan: DevicePlan) -> Outcome:
+        def how(plan: DevicePlan) -> Order:
             again = bool({plan.name, *plan.receivers} & unjudged)
-            try:
-                outcome = verification.apply(plan, replace(order, judge_unchanged=again))
-            except BaseException as error:  # noqa: BLE001 - it is this device's result
-                outcome = failed(plan.name, error)
-            self.run.ended(outcome)
-            return outcome
+            return replace(order, judge_unchanged=again)
 
+        def one(device: Sequence[DevicePlan]) -> tuple[Outcome, ...]:
+            orders = [how(plan) for plan in device]
+            found = _ended(verification, device, orders)
+            for outcome in found:
+                self.run.ended(outcome)
+            return found
+
+        devices = self._by_device(plans)
         # one thread per device, without exception: those that wait must hear from every other
-        ended = each(one, plans, len(plans), Brake())
+        results = each(one, devices, len(devices), Brake())
         return tuple(
-            result if isinstance(result, Outcome) else failed(plan.name, result)
-            for plan, result in zip(plans, ended, strict=True)
+            outcome
+            for device, result in zip(devices, results, strict=True)
+            for outcome in _of_each(device, result)
         )
+
+    def _by_device(self, plans: Sequence[DevicePlan]) -> list[tuple[DevicePlan, ...]]:
+        named = {plan.name: plan for plan in plans}
+        groups = by_device(
+            [(plan.name, plan.platform) for plan in plans], self.prepared.connections
+        )
+        return [tuple(named[name] for name in names) for names in groups]
+
+
+def _ended(
+    verification: Verification, device: Sequence[DevicePlan], orders: Sequence[Order]
+) -> tuple[Outcome, ...]:
+    """Return what becomes of the hosts that are one device."""
+    try:
+        if len(device) == 1:
+            return (verification.apply(device[0], orders[0]),)
+        found = verification.apply_together(device, orders)
+    except BaseException as error:  # noqa: BLE001 - it is the result of each of them
+        return _of_each(device, error)
+    return tuple(
+        one if isinstance(one, Outcome) else failed(plan.name, one)
+        for plan, one in zip(device, found, strict=True)
+    )
+
+
+def _of_each(
+    device: Sequence[DevicePlan], result: tuple[Outcome, ...] | BaseException
+) -> tuple[Outcome, ...]:
+    if isinstance(result, BaseException):
+        return tuple(failed(plan.name, result) for plan in device)
+    return result
 
 
 def agreed_on(plan: DevicePlan) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.protocols import Applications, Protocol
-    from segctl.providers.base import Live, Session
+    from segctl.providers.base import Joint, Live, Session
     from segctl.providers.panos.session import PanosSession
     from segctl.providers.panos.words import PanosWords
     from segctl.transports.target import Target
@@ -31,6 +31,7 @@ CAPABILITIES = Capabilities(
     tells_authors=True,
     pairs=True,
     audit_comments=True,
+    joins=True,
     services=(
         Service(name="service-http", protocol="tcp", ports="80,8080"),
         Service(name="service-https", protocol="tcp", ports="443"),
@@ -138,3 +139,22 @@ class PanosProvider:
             yield session
         finally:
             session.close()
+
+    @contextmanager
+    def connect_together(
+        self,
+        targets: Sequence[Target],
+        *,
+        read_only: bool,
+        progress: Mapping[str, Callable[[str], None]],
+    ) -> Generator[Joint]:
+        """Open one session over HTTPS for several virtual systems of one firewall."""
+        from segctl.providers.panos.together import Together
+
+        joint = Together(targets, read_only=read_only, progress=progress)
+        first, *_ = joint.sessions
+        try:
+            first.open()
+            yield joint
+        finally:
+            first.close()

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Comments:
-    """Writes comments; `written` counts them, `missing` says which there are not, and why."""
+    """Writes the comments `wanted` of rules, by name.
 
-    client: Client
-    progress: Callable[[str], None]
+    `written` counts them, `missing` says which there are not, and why.
+    """
+
+    wanted: Mapping[str, str] = field(default_factory=dict[str, str])
     written: int = 0
     missing: list[str] = field(default_factory=list[str])
 
-    def write(self, location: Location, comments: Mapping[str, str]) -> None:
+    def write(self, client: Client, location: Location, progress: Callable[[str], None]) -> None:
         """Write the comments of rules of `location`; what the device refuses, `missing` says.
 
         Raises:
@@ -40,10 +42,10 @@ class Comments:
         self.written = 0
         self.missing.clear()
         refused: dict[str, list[str]] = {}
-        for number, (rule, text) in enumerate(comments.items(), 1):
-            self.progress(f"audit comment {number}/{len(comments)}")
+        for number, (rule, text) in enumerate(self.wanted.items(), 1):
+            progress(f"audit comment {number}/{len(self.wanted)}")
             try:
-                self.client.op(command(location, rule, text))
+                client.op(command(location, rule, text))
             except ConnectError:
                 raise
             except DeviceError as error:

@@ -19,13 +19,13 @@ from segctl.model.errors import (
     ParseError,
 )
 from segctl.providers.panos import locks
-from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.jobs import Jobs
+    from segctl.providers.panos.location import Location
     from segctl.providers.panos.locks import Held
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
@@ -38,7 +38,8 @@ TRIES: Final = (0.1, 1.0, 5.0, 0.0)
 class Holding:
     """`owner` is None while nothing is held.
 
-    `settles` is the token of a dead run whose change this run has to confirm or take back;
+    `places` are what is changed: each has a lock of its own, taken in this order after the commit
+    lock. `settles` is the token of a dead run whose change this run has to confirm or take back;
     `submitted` says that our commit may have released the locks since the last check.
     """
 
@@ -46,27 +47,25 @@ class Holding:
     target: Target
     jobs: Jobs
     clock: Callable[[], str]
+    places: Sequence[Location] = ()
     owner: LockOwner | None = None
     settles: str = ""
     submitted: bool = False
     lost: bool = False
 
     @property
-    def _place(self) -> Location:
-        return Location.of(self.target.scope)
-
-    @property
     def _wanted(self) -> Sequence[tuple[str, str]]:
         # a device group has a commit lock of its own: administrators of others go on
-        committing = self._place.name if self._place.rulebase else locks.SHARED
-        return (("commit", committing), ("config", self._place.name))
+        first = self.places[0]
+        committing = first.name if first.rulebase else locks.SHARED
+        return (("commit", committing), *(("config", place.name) for place in self.places))
 
     def held(self) -> list[Held]:
         """Return every lock on the device."""
         return [lock for kind in locks.KINDS for lock in self._of(kind)]
 
     def _of(self, kind: str) -> list[Held]:
-        command = locks.listing(kind, self._place)
+        command = locks.listing(kind, self.places[0])
         return locks.read(kind, self.client.op(command))
 
     # --- taking ------------------------------------------------------------------------------
@@ -77,7 +76,7 @@ class Holding:
         recover: Callable[[Collection[str]], str],
         elsewhere: Collection[str] = (),
     ) -> None:
-        """Take both locks; those of a dead run of ours are taken over.
+        """Take all locks; those of a dead run of ours are taken over.
 
         Args:
             owner: this run.
@@ -98,10 +97,16 @@ class Holding:
             still = self.held()  # a commit in progress may have released some
             dead = [lock for lock in dead if lock in still]
         self.owner = owner
-        for kind, scope in self._wanted:  # the record of a dead run's change must never be missing
-            for lock in dead:
-                if lock.kind == kind:
-                    self._remove(lock)
+        wanted = self._wanted
+        for kind, scope in wanted:  # the record of a dead run's change must never be missing
+            now = [
+                lock
+                for lock in dead
+                if lock.kind == kind and (lock.scope == scope or (kind, lock.scope) not in wanted)
+            ]
+            for lock in now:
+                self._remove(lock)
+            dead = [lock for lock in dead if lock not in now]
             self._take(kind, scope)
 
     def dead(self) -> list[Held]:
@@ -112,10 +117,11 @@ class Holding:
         """
         dead: list[Held] = []
         held = self.held()
+        ours = {locks.SHARED, *(place.name for place in self.places)}
         clock = self.clock() if any(map(self._by_us, held)) else ""
         for lock in held:
-            apart = lock.kind == "config" or self._place.rulebase  # groups are committed apart
-            if apart and lock.scope not in (locks.SHARED, self._place.name):
+            apart = lock.kind == "config" or self.places[0].rulebase  # groups are committed apart
+            if apart and lock.scope not in ours:
                 continue
             if not self._by_us(lock):
                 raise self._refused(lock, "wait until it is released, or have its owner release it")
@@ -133,12 +139,17 @@ class Holding:
     def _refuse_elsewhere(self, dead: Sequence[Held], held: Sequence[Held]) -> None:
         """Refuse to clean up after a run on another virtual system, whose change is not ours."""
         tokens = {token for lock in dead for token in lock.tokens}
-        for lock in held:
-            if lock not in dead and self._by_us(lock) and tokens & set(lock.tokens):
+        same = [lock for lock in held if self._by_us(lock) and tokens & set(lock.tokens)]
+        for lock in same:
+            if lock not in dead:
+                scopes = [one.scope for one in same if one.kind == "config"]
                 raise self._refused(
                     lock,
                     f"a run on {lock.scope} was cut off: run `segctl apply` for the firewall of "
-                    f"{lock.scope} first, or `{lock.command}`",
+                    f"{lock.scope} first, or `{lock.command}`"
+                    if len(scopes) < 2
+                    else f"a run on {' and '.join(scopes)} was cut off: run `segctl apply` for the "
+                    "firewalls of all of them at once, so that it is settled as a whole",
                 )
 
     def _refused(self, lock: Held, what: str) -> LockedError:
@@ -225,8 +236,9 @@ class Holding:
         A commit of this account in another group may release the commit lock of ours. Meanwhile
         nobody else could change anything in the group that might have been committed.
         """
-        mine = held.get(("config", self._place.name))
-        return bool(self._place.rulebase) and mine is not None and self._is_mine(mine)
+        place = self.places[0]
+        mine = held.get(("config", place.name))
+        return bool(place.rulebase) and mine is not None and self._is_mine(mine)
 
     def _lost(self, why: str) -> LostLockError:
         self.lost = True

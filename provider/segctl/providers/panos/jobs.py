@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.location import Location
+    from segctl.providers.panos.undo import Push
     from segctl.transports.target import Target
 
 POLL_FIRST: Final = 0.1
@@ -39,6 +41,10 @@ _OVER: Final = "FIN"
 DESCRIPTION_MOST: Final = 512
 #: The type of a push to firewalls (recorded on 10.0): our own has the run's token, too.
 PUSH: Final = "CommitAll"
+#: Most places that a description names.
+_MOST_BARE: Final = 16
+#: Instead of digests: all of them are in records.
+_RECORDED: Final = "recorded="
 
 _ResultT = TypeVar("_ResultT")
 
@@ -56,6 +62,7 @@ class Commit:
     """The description of our commit in the lists of jobs and of versions.
 
     `doing` is ``apply`` or ``revert``, `token` is its run's, `before` a digest of what it replaces.
+    Of a change in several places, `before` has those that it leaves without a record (`befores`).
     `note` is for people: it is cut where the whole would be too long.
     """
 
@@ -65,6 +72,12 @@ class Commit:
     before: str = ""
     note: str = ""
 
+    def replaced(self, place: Location) -> str:
+        """Return the digest of what it replaced in a place that has no record of it, or nothing."""
+        if "=" not in self.before:
+            return self.before
+        return dict(one.split("=", 1) for one in self.before.split(",")).get(place.name, "")
+
     def __str__(self) -> str:
         """Return it as a description."""
         head = (
@@ -73,6 +86,19 @@ class Commit:
         )
         whole = f"{head}; {self.note}" if self.note else head
         return whole.encode()[:DESCRIPTION_MOST].decode(errors="ignore")
+
+
+def befores(pushes: Sequence[tuple[Location, Push]]) -> str:
+    """Return the digests for the description of a commit that makes these pushes.
+
+    Of several virtual systems, one with a record of the run has its digest there.
+    """
+    if len(pushes) > 1:
+        pushes = [(place, push) for place, push in pushes if not push.recorded]
+    elif pushes and pushes[0][0].rulebase:
+        return pushes[0][1].before
+    told = [f"{place.name}={push.before}" for place, push in pushes[:_MOST_BARE]]
+    return ",".join(told) or _RECORDED
 
 
 _DESCRIBED: Final = re.compile(

@@ -9,6 +9,7 @@ from segctl.model.errors import ApplyError, ConnectError
 from segctl.providers.panos.client import Client
 from segctl.providers.panos.holding import Holding
 from segctl.providers.panos.jobs import Jobs
+from segctl.providers.panos.location import Location
 from segctl.providers.panos.standing import STATE, Standing, read_standing
 from segctl.providers.panos.wire import Wire
 from segctl.providers.panos.writing import Writer
@@ -43,7 +44,13 @@ class Member:
             wire=wire,
             client=client,
             jobs=jobs,
-            holding=Holding(client=client, target=target, jobs=jobs, clock=lambda: clock(client)),
+            holding=Holding(
+                client=client,
+                target=target,
+                jobs=jobs,
+                clock=lambda: clock(client),
+                places=(Location.of(target.scope),),
+            ),
             writer=Writer(client=client, target=target, jobs=jobs, progress=progress),
         )
 

@@ -37,6 +37,7 @@ from segctl.providers.panos import (
     record,
     references,
     standing,
+    systems,
     version,
 )
 from segctl.providers.panos.budget import Budget
@@ -183,7 +184,7 @@ def _parse(document: bytes) -> PanosLive:
     budget = Budget(host, snapshot.limit)
     own = stream(host, snapshot.parts["vsys"], "entry", budget)
     if own.rest is None:
-        raise ParseError(host, f"has no virtual system {place}: check segctl_vsys")
+        raise ParseError(host, systems.lacking(host, place, snapshot.parts))
     shared = stream(host, snapshot.parts["shared"], "shared", budget)
     pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
     counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
@@ -230,6 +231,7 @@ def _parse(document: bytes) -> PanosLive:
             *version.warnings(system.findtext("result/system/sw-version") or ""),
             *pushed.findings(by_panorama, put.no_zones),
             *(standing.findings(members, read) if members else ()),
+            *systems.external(zones),
         ),
         state=locks.state(
             None if held is None else small(host, "locks", held), record.of_entry(own.rest)

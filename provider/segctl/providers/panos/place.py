@@ -8,10 +8,11 @@ from segctl.providers.panos import answers, names, record
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.member import Member
 from segctl.providers.panos.pair import Pair
+from segctl.providers.panos.part import Part
 from segctl.providers.panos.wire import xml
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from segctl.providers.panos.record import Record
     from segctl.transports.lock_owner import LockOwner
@@ -21,11 +22,18 @@ if TYPE_CHECKING:
 class Place:
     """`member` is the firewall that is talked to, one of `pair` if there is one.
 
-    `location` is where the policy is there. `left` are members of the pair on which this run has
-    locks, and from which it has moved on after a failover.
+    `parts` are the virtual systems that are changed together there, one for each host of the
+    inventory; `target` and `location` are those of the first. `left` are members of the pair on
+    which this run has locks, and from which it has moved on after a failover.
     """
 
-    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        *more: Target,
+        read_only: bool,
+        progress: Callable[[str], None],
+    ) -> None:
         self.target = target
         self.progress = progress
         self.pair: Pair | None = None
@@ -37,10 +45,23 @@ class Place:
         self.location = Location.of(target.scope)
         self.left: list[Member] = []
         self._found = False
+        self.parts: Sequence[Part] = ()
+        self.narrow([Part(target=one) for one in (target, *more)])
+
+    def narrow(self, parts: Iterable[Part]) -> None:
+        """Have only these parts be locked and changed, in the order of their names."""
+        self.parts = sorted(parts, key=lambda part: part.location.name)
+        for member in self.members:
+            member.holding.places = tuple(part.location for part in self.parts)
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """All firewalls it may be on."""
+        return (self.member,) if self.pair is None else self.pair.members
 
     def close(self) -> None:
         """Close the connections."""
-        for member in (self.member,) if self.pair is None else self.pair.members:
+        for member in self.members:
             member.wire.close()
 
     # --- the members of a pair -----------------------------------------------------------------
@@ -119,8 +140,11 @@ class Place:
             HaStateError: another member leads.
         """
         if self.pair is not None:
-            own = self.comment(self.member)
-            self.pair.await_alike(lambda other: self.comment(other) == own, deadline, ready=ready)
+            own = self._comments(self.member)
+            self.pair.await_alike(lambda other: self._comments(other) == own, deadline, ready=ready)
+
+    def _comments(self, member: Member) -> list[str]:
+        return [self.comment(member, part.location) for part in self.parts]
 
     # --- what runs leave there -----------------------------------------------------------------
 
@@ -128,13 +152,13 @@ class Place:
         """Return a part of the running configuration, as the device answers."""
         return self.member.ask({"type": "config", "action": "show", "xpath": xpath})
 
-    def record(self) -> Record | None:
-        """Return the last run's record in the running configuration."""
-        return record.read(self.comment(self.member))[1]
+    def record(self, part: Part) -> Record | None:
+        """Return the last run's record in the running configuration of a part."""
+        return record.read(self.comment(self.member, part.location))[1]
 
-    def comment(self, member: Member) -> str:
+    def comment(self, member: Member, location: Location) -> str:
         """Return the comment of our tag in a member's running configuration."""
-        where = self.location.path("tag", names.TAG)
+        where = location.path("tag", names.TAG)
         asked = {"type": "config", "action": "show", "xpath": where}
         root = xml(member.target, member.ask(asked))
         if not answers.is_success(root) and "No such node" not in answers.lines(root):

@@ -17,13 +17,13 @@ from segctl.model.errors import (
     ConnectError,
     DeviceError,
     HaStateError,
+    LockedError,
     LostLockError,
     ParseError,
     UnknownError,
     UnsupportedError,
 )
-from segctl.providers.panos import names, record, refusals, undo
-from segctl.providers.panos.comments import Comments
+from segctl.providers.panos import jobs, names, record, refusals, undo
 from segctl.providers.panos.holding import TRIES
 from segctl.providers.panos.jobs import Commit, JobLostError
 from segctl.providers.panos.undo import Push
@@ -32,15 +32,17 @@ from segctl.providers.state import Run
 from segctl.transports import lock_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
+    from segctl.providers.panos.elements import Element
     from segctl.providers.panos.member import Member
+    from segctl.providers.panos.part import Part
     from segctl.providers.panos.place import Place
     from segctl.providers.state import Unconfirmed
 
 
 class Pushing:
-    """What one run changes; `before` is what was read before, `former` a dead run's digest of it.
+    """What one run changes in the parts of its place, all of it or nothing.
 
     `last_check` is called when a change is written and validated, just before its commit.
     """
@@ -48,16 +50,25 @@ class Pushing:
     def __init__(self, place: Place) -> None:
         self._place = place
         self.run = Run()
-        self.before: bytes | memoryview = b""
-        self.former = ""
         self.last_check: Callable[[], None] | None = None
-        self._push = Push()
-        self.comments = Comments(client=place.member.client, progress=place.progress)
         self._saved_on = "the device"
+
+    @property
+    def _parts(self) -> Sequence[Part]:
+        return self._place.parts
+
+    @property
+    def _changing(self) -> Sequence[Part]:
+        return [part for part in self._parts if part.changing]
 
     @property
     def _member(self) -> Member:
         return self._place.member
+
+    @property
+    def adopted(self) -> bool:
+        """Whether it is a dead run's change that is confirmed or taken back."""
+        return any(part.push.adopted is not None for part in self._parts)
 
     @property
     def _saved(self) -> str:
@@ -72,20 +83,56 @@ class Pushing:
     @property
     def written(self) -> bool:
         """Whether something was written that may have to be discarded."""
-        return bool(self._push.script)
+        return any(part.push.script for part in self._parts)
 
     @property
     def live(self) -> bool:
         """Whether a change that nobody judged is live, or may be."""
-        return self._push.live
+        return any(part.push.live for part in self._parts)
 
     def begin(self) -> None:
         """Forget an earlier change."""
-        self._push = Push()
+        self._become(live=False)
+
+    def _become(self, *, live: bool) -> None:
+        """Have nothing more to undo; what is or may be `live` is left to the next run."""
+        for part in self._parts:
+            part.push = Push(live=live)
 
     # --- settling ----------------------------------------------------------------------------
 
-    def adopt(self, change: Unconfirmed) -> None:
+    def recover(self, tokens: Collection[str], commit: Commit | None) -> str:
+        """Find what dead runs replaced; return the token of the one whose change is not confirmed.
+
+        Args:
+            tokens: of the dead runs.
+            commit: the last of their commits that succeeded.
+
+        Raises:
+            LockedError: a part of that change is where this run has nothing to do.
+        """
+        found: dict[str, list[int]] = {}
+        for part in self._parts:
+            kept = self._place.record(part)
+            if kept is not None:
+                part.former = kept.before
+                if kept.token in tokens:
+                    found.setdefault(kept.token, []).append(kept.places)
+                continue
+            part.former = commit.replaced(part.location) if commit is not None else ""
+            if part.former and commit is not None and commit.doing == "apply":
+                found.setdefault(commit.token, []).append(1)
+        for token, places in found.items():
+            if len(places) < max(places):
+                raise LockedError(
+                    self._place.target.name,
+                    f"run {token}, which was cut off, changed {max(places)} virtual systems of "
+                    "this device in one commit: run `segctl apply` for the firewalls of all of "
+                    "them at once, so that it is settled as a whole",
+                )
+        return next(iter(found), "")
+
+    def adopt(self, part: Part, change: Unconfirmed) -> None:
         """Make `confirm` and `revert` apply to the change of a dead run whose lock was taken over.
 
         Raises:
@@ -99,12 +146,12 @@ class Pushing:
                 f"the unconfirmed change of run {change.push} no longer exists: run the command "
                 "again",
             )
-        self._push = Push(adopted=change, live=True)
+        part.push = Push(adopted=change, live=True)
 
     # --- pushing -----------------------------------------------------------------------------
 
-    def push(self, script: str, *, revert_in: float | None = None) -> None:
-        """Make `script` live in one commit; on any failure go back and raise.
+    def push(self, scripts: Sequence[tuple[Part, str]], *, revert_in: float | None = None) -> None:
+        """Make the scripts of some parts live in one commit; on any failure go back and raise.
 
         Requires an earlier `read` in the same session: a revert goes back to it.
         """
@@ -119,16 +166,22 @@ class Pushing:
                 f"the change of the interrupted run {self._member.holding.settles} must be "
                 "confirmed or taken back before another change is made",
             )
-        self._push = self._with_record(script)
+        pushes = [(part, self._with_record(part, one, len(scripts))) for part, one in scripts]
+        for part, push in pushes:
+            part.push = push
         try:
             self._member.writer.save()
             self._saved_on = self._place.where
-            self._member.writer.write(list(etree.fromstring(self._push.script.encode())))
+            self._member.writer.write(
+                [step for _, push in pushes for step in etree.fromstring(push.script.encode())]
+            )
             self._member.writer.validate()
-            self.comments.write(self._place.location, self.run.comments)
+            for part, _ in pushes:
+                part.comments.write(self._member.client, part.location, self._place.progress)
             if self.last_check is not None:
                 self.last_check()
-            refusals.refuse_joined(self._member.client, self._member.target, self._push.script)
+            written = [(part.target, push.script) for part, push in pushes]
+            refusals.refuse_joined(self._member.client, written)
             self.commit("apply")
         except LostLockError:
             raise
@@ -141,13 +194,13 @@ class Pushing:
                 raise _both(first, second) from first
             raise
 
-    def _with_record(self, script: str) -> Push:
+    def _with_record(self, part: Part, script: str, places: int) -> Push:
         """Return the push of a script that also records its run in our tag's comment."""
         own = ("tag", names.TAG)
         scope = undo.read_scope(
-            self._place.target.name,
-            self.before,
-            self._place.location,
+            part.target.name,
+            part.before,
+            part.location,
             limit=self._limit,
             keep=lambda key: key == own,
         )
@@ -159,17 +212,20 @@ class Pushing:
             before=scope.digest,
             probes=self.run.probes,
             plans=(self.run.plan_id, *plans) if self.run.plan_id else plans,
+            places=places,
         )
+        recording = record.with_record(script, scope.entry, made)
         return Push(
-            script=record.with_record(script, scope.entry, made),
-            original=self.before,
+            script=recording,
+            original=part.before,
             before=scope.digest,
+            recorded=recording != script,
         )
 
     @property
     def _limit(self) -> int:
         """The limit for going back: what was small enough to read can always be restored."""
-        return 2 * self._place.target.max_answer
+        return 2 * max(part.target.max_answer for part in self._parts)
 
     def confirm(self) -> None:
         """Keep what was pushed or adopted: releasing the run's lock marks it as confirmed.
@@ -179,25 +235,25 @@ class Pushing:
             LostLockError: this run no longer holds the lock.
             UnknownError: the lock could not be released, or it is unknown whether it was.
         """
-        if not self._push.script and self._push.adopted is None:
+        if not self._changing:
             return
         self._place.find_leader()
         self._member.holding.check()
         try:
-            if self._push.adopted is not None:
+            if self.adopted:
                 self._member.holding.settled()
             else:
                 self._member.holding.release()
         except LostLockError:
             raise
         except DeviceError as error:
-            self._push = Push(live=True)
+            self._become(live=True)
             raise UnknownError(
                 self._place.target.name,
                 "holds the new policy, but it is unknown whether that was confirmed "
                 f"({error.message}). {self._member.holding.remains()}",
             ) from error
-        self._push = Push()
+        self._become(live=False)
 
     def revert(self) -> None:
         """Restore the running and candidate configuration from before the push.
@@ -206,7 +262,7 @@ class Pushing:
             LostLockError: this run no longer holds the lock, and changed nothing.
             UnknownError: restoring failed; the message says what stays.
         """
-        if not self._push.script and self._push.adopted is None:
+        if not self._changing:
             return
         problem: DeviceError | None = None
         deadline = self._member.jobs.deadline()
@@ -215,7 +271,7 @@ class Pushing:
                 if self._went_back(deadline):
                     self._place.await_alike(deadline)
                     self._member.holding.settled()
-                    self._push = Push()
+                    self._become(live=False)
                     return
             except LostLockError:
                 raise
@@ -225,7 +281,7 @@ class Pushing:
             except DeviceError as error:
                 problem = error
                 break
-        self._push = Push(live=True)
+        self._become(live=True)
         raise UnknownError(
             self._place.target.name,
             "could not go back by itself "
@@ -241,30 +297,34 @@ class Pushing:
         self._member.jobs.settle([self.token], deadline)
         self._member.holding.check()
         self._member.writer.discard(deadline)
-        if self._push.adopted is not None and not self._push.script:
-            self._push = self._of_dead_run(self._push.adopted)
-        now = self._place.running(self._place.location.xpath)
-        push = self._push
-        steps = undo.steps(
-            self._place.target.name,
-            push.script,
-            push.original,
-            now,
-            limit=self._limit,
-            where=push.where,
-        )
+        for part in self._changing:
+            if part.push.adopted is not None and not part.push.script:
+                part.push = self._of_dead_run(part, part.push.adopted)
+        steps = [step for part in self._changing for step in self._back(part)]
         if steps:
             self._member.writer.write(steps)
             self.commit("revert")
         return not steps
 
-    def _of_dead_run(self, change: Unconfirmed) -> Push:
+    def _back(self, part: Part) -> Sequence[Element]:
+        """Return the steps that undo the change of a part, as it is now."""
+        push = part.push
+        return undo.steps(
+            part.target.name,
+            push.script,
+            push.original,
+            self._place.running(part.location.xpath),
+            limit=self._limit,
+            where=push.where,
+        )
+
+    def _of_dead_run(self, part: Part, change: Unconfirmed) -> Push:
         """Return what a dead run pushed, from the configuration it saved and the present one.
 
         Raises:
             ApplyError: the saved configuration is not the one from before its push.
         """
-        name, location = self._place.target.name, self._place.location
+        name, location = part.target.name, part.location
         before, saved = None, b""
         command = f"<show><config><saved>{self._saved}</saved></config></show>"
         for member in (self._member, *self._place.others):  # the run may have been on either
@@ -273,9 +333,9 @@ class Pushing:
                 before = undo.read_scope(
                     name, saved, location, where=location.saved, limit=self._limit
                 )
-            if before is not None and before.digest == self.former:
+            if before is not None and before.digest == part.former:
                 break
-        if before is None or not self.former or before.digest != self.former:
+        if before is None or not part.former or before.digest != part.former:
             raise ApplyError(
                 name,
                 f"{self._saved} on the device is not the configuration from before the change of "
@@ -309,11 +369,15 @@ class Pushing:
                 doing=doing,
                 token=self.token,
                 plan=self.run.plan_id,
-                before=self._push.before,
+                before=jobs.befores(
+                    [(part.location, part.push) for part in self._parts if part.push.script]
+                ),
                 note=self.run.note,
             )
         )
-        self._member.holding.submitted = self._push.live = True
+        self._member.holding.submitted = True
+        for part in self._changing:
+            part.push.live = True
         try:
             answer = self._member.jobs.patiently(lambda: self._member.client.commit(text), deadline)
             job = answer.findtext("result/job") or ""
@@ -333,8 +397,8 @@ class Pushing:
 
     def _committed(self, doing: str) -> bool:
         """Whether the running configuration has this run's record."""
-        record = self._place.record()
-        return doing == "apply" and record is not None and record.token == self.token
+        records = [self._place.record(part) for part in self._changing]
+        return doing == "apply" and any(one and one.token == self.token for one in records)
 
 
 def _both(first: BaseException, second: DeviceError) -> DeviceError:

@@ -70,6 +70,9 @@ class Reader:
             "containers": self.config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
+        if b"<entry" not in parts["vsys"]:  # the names of those that exist, for the message
+            every = f"{names.DEVICE}/{self.location.container}/entry/@name"
+            parts[references.SYSTEMS] = self.config("get", every)
         parts |= pushed.ask(self.get, parts, self.location.name)
         for kind in COUNTED_KINDS:
             counted = f"{self.location.all_of(kind)}/entry/@name"
@@ -146,9 +149,10 @@ class Reader:
             raise ParseError(member.target.name, message) from error
 
     def _last(self, tokens: set[str], others: Sequence[Member]) -> str:
-        """Return the run that made the last commit of these runs, if that was a change."""
+        """Return the run that made the last commit of these runs, if that was a change here."""
         for member in (self.member, *others) if tokens else ():
             commit = last_commit(member.jobs.ours(tokens))
             if commit is not None:
-                return commit.token if commit.doing == "apply" else ""
+                here = commit.doing == "apply" and commit.replaced(self.location)
+                return commit.token if here else ""
         return ""

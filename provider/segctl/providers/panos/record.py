@@ -4,6 +4,8 @@ It is part of the configuration, so it goes live with the change, goes back with
 reboot. What people wrote before it stays::
 
     Managed by segctl … [run=0a1b2c3d by=ops1@runner before=… probes=… plans=ID,ID]
+
+A run that changed several virtual systems in one commit says in how many: ``run=0a1b2c3d of=2``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 MAX_PLANS: Final = 16
 _MAX_COMMENT: Final = 1023
 _RECORD: Final = re.compile(
-    r" ?\[run=([0-9a-f]{8}) by=([\w.@-]*) before=([0-9a-f]*) probes=([\w:.@-]*)"
+    r" ?\[run=([0-9a-f]{8})(?: of=([0-9]{1,4}))? by=([\w.@-]*) before=([0-9a-f]*)"
+    r" probes=([\w:.@-]*)"
     r" plans=([\w.:@,-]*)\]\Z",
     re.ASCII,
 )
@@ -36,7 +39,7 @@ class Record:
     """A run's change: its lock's token, who ran it, what it replaced, what judges it.
 
     `before` is a digest of the configuration that the change replaced, `plans` the ids of the plans
-    that led to the present one, latest first.
+    that led to the present one, latest first. The run changed that many `places` at once.
     """
 
     token: str
@@ -44,6 +47,7 @@ class Record:
     before: str = ""
     probes: str = ""
     plans: tuple[str, ...] = ()
+    places: int = 1
 
 
 def read(comment: str) -> tuple[str, Record | None]:
@@ -51,20 +55,22 @@ def read(comment: str) -> tuple[str, Record | None]:
     match = _RECORD.search(comment)
     if match is None:
         return comment, None
-    token, by, before, probes, plans = match.groups()
+    token, places, by, before, probes, plans = match.groups()
     return comment[: match.start()], Record(
         token=token,
         by=by,
         before=before,
         probes=probes,
         plans=tuple(filter(None, plans.split(","))),
+        places=int(places or 1),
     )
 
 
 def written(comment: str, record: Record) -> str:
     """Return the comment followed by the record, with as many plans as fit."""
     by, probes = _word(record.by, 48), _word(record.probes, 80)
-    head = f" [run={record.token} by={by} before={record.before} probes={probes} plans="
+    several = f" of={record.places}" if record.places > 1 else ""
+    head = f" [run={record.token}{several} by={by} before={record.before} probes={probes} plans="
     plans = [_word(plan, 64) for plan in record.plans[:MAX_PLANS]]
     comment = comment[: _MAX_COMMENT - len(head) - 1]
     while plans and len(comment) + len(head) + len(",".join(plans)) + 1 > _MAX_COMMENT:

@@ -11,6 +11,8 @@ from segctl.providers.panos import names
 from segctl.providers.panos.location import Location
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from segctl.providers.panos.client import Client
     from segctl.transports.target import Target
 
@@ -20,8 +22,8 @@ _ENTRY: Final = re.compile(r"/entry\[@name=(?:'|\")(.*?)(?:'|\")\]")
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"
 
 
-def refuse_pending(client: Client, target: Target) -> None:
-    """Refuse to go on with uncommitted changes in our virtual system, or of our own account.
+def refuse_pending(client: Client, targets: Sequence[Target]) -> None:
+    """Refuse to go on with uncommitted changes in our virtual systems, or of our own account.
 
     Those in another device group of a Panorama are left alone, whoever made them: what is
     committed, and what is discarded, is limited to a group and an account.
@@ -29,10 +31,11 @@ def refuse_pending(client: Client, target: Target) -> None:
     Raises:
         ForeignChangesError: there are some; the message says whose they are and where.
     """
+    target = targets[0]
     place = Location.of(target.scope)
-    base, groups = place.xpath, f"{names.DEVICE}/{place.container}/entry["
+    groups = f"{names.DEVICE}/{place.container}/entry["
     for owner, xpath in pending(client):
-        if place.rulebase and xpath.startswith(groups) and not xpath.startswith(base):
+        if place.rulebase and xpath.startswith(groups) and not xpath.startswith(place.xpath):
             continue
         if owner == target.user:
             raise ForeignChangesError(
@@ -40,40 +43,51 @@ def refuse_pending(client: Client, target: Target) -> None:
                 f"the account {owner!r} has uncommitted changes that this run did not make "
                 f"({xpath}): commit or revert them, and give segctl an account of its own",
             )
-        if not xpath or xpath.startswith(base) or base.startswith(xpath):
-            raise ForeignChangesError(
-                target.name,
-                f"{owner or 'somebody'} has uncommitted changes in {target.scope} "
-                f"({xpath or 'place unknown'}): have them committed or reverted first",
-            )
+        for one in targets:
+            base = Location.of(one.scope).xpath
+            if not xpath or xpath.startswith(base) or base.startswith(xpath):
+                raise ForeignChangesError(
+                    one.name,
+                    f"{owner or 'somebody'} has uncommitted changes in {one.scope} "
+                    f"({xpath or 'place unknown'}): have them committed or reverted first",
+                )
 
 
-def refuse_joined(client: Client, target: Target, script: str) -> None:
-    """Refuse to commit what somebody else did with our account while a script was written.
+def refuse_joined(client: Client, scripts: Sequence[tuple[Target, str]]) -> None:
+    """Refuse to commit what somebody else did with our account while scripts were written.
 
     A partial commit takes every change of its account, on Panorama every one in its device group.
-    A change is taken for the script's if it is in our virtual system or group, and if it names an
+    A change is taken for a script's if it is in its virtual system or group, and if it names an
     entry, the script names that, too. Where the script renames, only the place counts: the device
     itself changes what refers to the old name.
+
+    Args:
+        client: of the device.
+        scripts: what was written for each host of the inventory that is the device.
 
     Raises:
         ForeignChangesError: there is another one; the message says where.
     """
-    location = Location.of(target.scope)
-    base = location.xpath
-    follows = "<rename " in script
+    target = scripts[0][0]
     for owner, xpath in pending(client):
-        apart = location.rulebase and not xpath.startswith(base)
-        if owner != target.user or base.startswith(xpath) or apart:
-            continue
-        named = _ENTRY.findall(xpath.removeprefix(base))
-        strange = named and not follows and not _has(script, named[0])
-        if not xpath.startswith(base) or strange:
+        if owner == target.user and not any(_explains(*one, xpath) for one in scripts):
             raise ForeignChangesError(
                 target.name,
                 f"somebody else changed something with the account {owner!r} meanwhile "
                 f"({xpath}), and a commit would take it along: give segctl an account of its own",
             )
+
+
+def _explains(target: Target, script: str, xpath: str) -> bool:
+    """Whether a change at a path is a script's, or in another group, which is committed apart."""
+    location = Location.of(target.scope)
+    base = location.xpath
+    if base.startswith(xpath):
+        return True
+    if not xpath.startswith(base):
+        return bool(location.rulebase)
+    named = _ENTRY.findall(xpath.removeprefix(base))
+    return not named or "<rename " in script or _has(script, named[0])
 
 
 def _has(script: str, name: str) -> bool:

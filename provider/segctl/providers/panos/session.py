@@ -28,17 +28,31 @@ if TYPE_CHECKING:
     from segctl.analysis.decide import Packet
     from segctl.providers.base import Author, DeviceLog
     from segctl.providers.counting import Counts
+    from segctl.providers.panos.part import Part
     from segctl.providers.state import Run, Unconfirmed
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target
 
 
 class PanosSession:
-    """One firewall, one virtual system; read-only unless opened for writing."""
+    """One firewall, one virtual system; read-only unless opened for writing.
 
-    def __init__(self, target: Target, *, read_only: bool, progress: Callable[[str], None]) -> None:
-        self._place = Place(target, read_only=read_only, progress=progress)
-        self._pushing = Pushing(self._place)
+    Of several that are changed together, each has a session: `along` is what they share.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        read_only: bool,
+        progress: Callable[[str], None],
+        along: tuple[Place, Pushing, Part] | None = None,
+    ) -> None:
+        if along is None:
+            place = Place(target, read_only=read_only, progress=progress)
+            along = place, Pushing(place), place.parts[0]
+        self._place, self._pushing, self.part = along
+        self._progress = progress
         self._reader: type[Reader] = Reader
 
     def open(self) -> None:
@@ -62,6 +76,7 @@ class PanosSession:
     def begin(self, run: Run) -> None:
         """Set which run this is: its lock and its push record it."""
         self._pushing.run = run
+        self.part.comments.wanted = run.comments
 
     def before_live(self, check: Callable[[], None]) -> None:
         """Have `check` called once a push is written and validated, just before its commit."""
@@ -70,12 +85,12 @@ class PanosSession:
     @property
     def commented(self) -> int:
         """How many audit comments were written."""
-        return self._pushing.comments.written
+        return self.part.comments.written
 
     @property
     def uncommented(self) -> Sequence[str]:
         """Why rules have no audit comment."""
-        return tuple(self._pushing.comments.missing)
+        return tuple(self.part.comments.missing)
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -85,17 +100,17 @@ class PanosSession:
         Of a pair, the member that leads is read; see `Reader.read`.
         """
         place = self._place
-        self._pushing.before = b""
+        self.part.before = b""
         place.find_leader()
-        place.progress("reading" if place.pair is None else f"reading {place.where}")
+        self._progress("reading" if place.pair is None else f"reading {place.where}")
         document = self._reader(
-            target=place.target,
+            target=self.part.target,
             member=place.member,
             pair=place.pair,
-            location=place.location,
+            location=self.part.location,
             token=self._pushing.token,
         ).read()
-        self._pushing.before = load(document).parts["vsys"]
+        self.part.before = load(document).parts["vsys"]
         return document
 
     def changed_by(self, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Author | None]:
@@ -107,7 +122,7 @@ class PanosSession:
         logs = [configlog.read_log(one.target, one.ask) for one in (member, *self._place.others)]
         return configlog.authors(
             merge(*logs, key=lambda line: line.time, reverse=True),
-            [configlog.wanted(self._place.location, kind, called) for kind, called in items],
+            [configlog.wanted(self.part.location, kind, called) for kind, called in items],
             user=member.target.user,
             pending=refusals.pending(member.client),
         )
@@ -130,8 +145,8 @@ class PanosSession:
             UnsupportedError: it is not a ``<show>`` command, or not XML.
         """
         if why := commands.refusal(command):
-            raise UnsupportedError(f"{self._place.target.name}: {why}")
-        self._place.progress("asking")
+            raise UnsupportedError(f"{self.part.target.name}: {why}")
+        self._progress("asking")
         return text_of(self._place.member.client.op(commands.bare(command)))
 
     def decided_by(self, packet: Packet) -> str:
@@ -141,8 +156,8 @@ class PanosSession:
             UnsupportedError: the device has no words for the packet.
         """
         command = matching.question(packet)
-        self._place.progress("asking")
-        return matching.rule(self._place.member.client.op(command, vsys=self._place.location.name))
+        self._progress("asking")
+        return matching.rule(self._place.member.client.op(command, vsys=self.part.location.name))
 
     def counts(
         self, rules: Sequence[str], window: timedelta, *, risky: bool = False
@@ -153,10 +168,10 @@ class PanosSession:
             UnsupportedError: asking can hang one of them, and `risky` is not given.
         """
         place = self._place
-        place.progress("reading hit counts")
+        self._progress("reading hit counts")
         found = [] if place.pair is None else place.pair.others(silent=True)
         return [
-            hits.counts(one, place.location.name, rules, window, risky=risky)
+            hits.counts(one, self.part.location.name, rules, window, risky=risky)
             for one in (place.member, *found)
         ]
 
@@ -170,7 +185,7 @@ class PanosSession:
 
         Raises:
             LockedError: somebody else holds one of them.
-            ForeignChangesError: uncommitted changes in our virtual system, or of our own account,
+            ForeignChangesError: uncommitted changes in our virtual systems, or of our own account,
                 or any on the other member of a pair.
             HaStateError: the peer of a pair would not follow a change.
             ApplyError: this is a passive member, and no pair is declared.
@@ -202,7 +217,7 @@ class PanosSession:
         member, pair = self._place.member, self._place.pair
         elsewhere = pair.dead_tokens() if pair is not None else ()
         member.holding.acquire(owner, self._recover, elsewhere)
-        refusals.refuse_pending(member.client, member.target)
+        refusals.refuse_pending(member.client, [part.target for part in self._place.parts])
         if pair is not None:
             pair.release_dead()
             pair.refuse_pending()
@@ -216,12 +231,7 @@ class PanosSession:
         member.writer.discard(deadline)
         if place.pair is not None:
             commit = place.pair.settle(tokens) or commit
-        record = place.record()
-        if record is not None:
-            self._pushing.former = record.before
-            return record.token if record.token in tokens else ""
-        self._pushing.former = commit.before if commit is not None else ""
-        return commit.token if commit is not None and commit.doing == "apply" else ""
+        return self._pushing.recover(tokens, commit)
 
     def _unlock(self) -> None:
         """Release this run's locks, after discarding uncommitted changes.
@@ -252,7 +262,7 @@ class PanosSession:
 
         Requires an earlier `read` in the same session: a revert goes back to it.
         """
-        self._pushing.push(script, revert_in=revert_in)
+        self._pushing.push([(self.part, script)], revert_in=revert_in)
 
     def confirm(self) -> None:
         """Keep what was pushed or adopted; see `Pushing.confirm`."""
@@ -264,7 +274,7 @@ class PanosSession:
 
     def adopt(self, change: Unconfirmed) -> None:
         """Make `confirm` and `revert` apply to the change of a dead run; see `Pushing.adopt`."""
-        self._pushing.adopt(change)
+        self._pushing.adopt(self.part, change)
 
     def keep(self) -> None:
         """Do nothing: the device loads the committed configuration at boot."""

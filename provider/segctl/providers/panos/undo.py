@@ -44,7 +44,7 @@ class Push:
 
     `script` is empty if there is nothing to undo. `original` is the device's answer from before
     the push, `where` the path of the place's entry in it, `before` its digest. `live` says that
-    the change is or may be live.
+    the change is or may be live, `recorded` that it records its run where it is made.
     """
 
     script: str = ""
@@ -53,6 +53,7 @@ class Push:
     before: str = ""
     adopted: Unconfirmed | None = None
     live: bool = False
+    recorded: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,12 +40,12 @@ class Device(threading.Thread):
 
 def kept(barrier: Barrier, name: str) -> str:
     barrier.arrive(name)
-    return barrier.judged(name)
+    return barrier.judged({name: ""})
 
 
 def refused(barrier: Barrier, name: str) -> str:
     barrier.arrive(name)
-    return barrier.judged(name, f"{name} is wrong")
+    return barrier.judged({name: f"{name} is wrong"})
 
 
 def failing(barrier: Barrier, name: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segctl.providers.panos.panorama.parse import PanoramaLive
     from segctl.transports.target import Target
 
-CAPABILITIES = replace(OF_FIREWALLS, title="Panorama", tells_authors=True)
+CAPABILITIES = replace(OF_FIREWALLS, title="Panorama", tells_authors=True, joins=False)
 
 
 def _silent(_step: str) -> None:

@@ -129,7 +129,7 @@ class GroupPushing(Pushing):
         Those are in sync with it, or this run pushed to them. Of a dead run's change it is not
         known whom it was pushed to: it may be any.
         """
-        if self._push.adopted is not None:
+        if self.adopted:
             return frozenset(one.name for one in self._place.target.managed)
         tried = {
             name
