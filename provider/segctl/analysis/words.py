@@ -355,8 +355,6 @@ class Words:
 
     def deciding(self, extras: Sequence[str]) -> tuple[str, ...]:
         """Return those of the texts that do something to what holds them."""
-        if not extras:
-            return ()
         platform = self._platform
         return tuple(platform.shown(text) for text in extras if platform.effect(text) != "none")
 
