@@ -15,6 +15,7 @@ from lxml import etree
 from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.model.policy import (
+    Address,
     AddressGroup,
     ApplicationGroup,
     DefaultRule,
@@ -30,6 +31,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    contents,
     elements,
     locks,
     names,
@@ -52,8 +54,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
+    from segctl.model.filled import Filled
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.scopes import Reader
+    from segctl.providers.panos.snapshot import Snapshot
 
     Events: TypeAlias = Iterable[tuple[str, Element]]
     Part: TypeAlias = bytes | memoryview
@@ -88,7 +92,7 @@ _OTHER_KINDS = (
 #: What a rule of others may name that is no item of a policy, with what it is.
 IMPLIED: Mapping[str, str] = {
     "application-filter": "an application filter: what it selects only the device knows",
-    "external-list": "a list that the device fetches",
+    "external-list": contents.LIST,
     "region": "a region, whose addresses only the device knows",
     "dynamic-user-group": "a group of users that the device fills in",
 }
@@ -222,6 +226,8 @@ def _parse(document: bytes) -> PanosLive:
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
+        filled=_filled(snapshot, (own, rest), (shared, rest_shared), put, (ours, others)),
+        in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=None
         if boxes is None
         else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),
@@ -395,6 +401,25 @@ def _others(
     more, unclear = visible([(near, put.own), (objects_of(*shared), put.common)])
     held = [*walk.others.all(), *few, *more, *put.defaults.values()]
     return Policy.of(held), unclear
+
+
+def _filled(
+    snapshot: Snapshot,
+    own: tuple[Walk, Rest],
+    shared: tuple[Walk, Rest],
+    put: pushed.Found,
+    policies: tuple[Policy, Policy],
+) -> dict[str, Filled]:
+    """Return what objects of addresses held that the device fills, and the addresses of regions."""
+    ours, others = policies
+    every = ours.beside(others)
+    lists = frozenset[str](put.named("external-list")).union(
+        *(rest.names.get("external-list", ()) for _, rest in (own, shared))
+    )
+    held = contents.read(snapshot, every, (*every.rules, *put.rules), lists)
+    named = {item.name for item in (*every[Address], *every[AddressGroup])}
+    hidden = frozenset({*put.named("region"), *lists, *named})
+    return contents.regions((own[0].rest, shared[0].rest), hidden) | held
 
 
 def objects_of(walk: Walk, rest: Rest, *, compared: bool = True) -> Objects:

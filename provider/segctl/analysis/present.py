@@ -1,0 +1,170 @@
+"""What a policy does by what its objects hold now that a device fills between two commits.
+
+A list that is fetched, a group by tags and a name that is looked up can hold something else a
+minute later. So nothing here is certain: it stands beside an answer that cannot be told, never in
+its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from segctl.analysis.effective import permitted
+from segctl.analysis.space import Space, TooComplexError, addresses, common, ranges
+from segctl.model.policy import Address, AddressGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from segctl.analysis.answer import Answer, Flow
+    from segctl.analysis.effective import Reading
+    from segctl.analysis.space import Numbers
+    from segctl.model.filled import Filled
+    from segctl.model.policy import Rule
+
+#: How many addresses of one object are listed.
+_SHOWN: Final = 10
+#: What becomes of packets by what objects hold now.
+Outcome: TypeAlias = Literal["permitted", "denied", "partly", "cannot tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An object that a device fills, as it was read, and what of it was asked about.
+
+    `meeting` are the first of its addresses that have any of those asked about, `more` how many
+    there are besides.
+    """
+
+    name: str
+    what: str
+    count: int = 0
+    at: str = ""
+    unread: str = ""
+    meeting: tuple[str, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Present:
+    """What becomes of a flow by what the objects hold that it depends on; `answer` if known."""
+
+    objects: tuple[Held, ...]
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What becomes of packets by what the objects hold that they depend on."""
+
+    objects: tuple[Held, ...]
+    outcome: Outcome
+
+
+def objects_of_flow(flow: Flow, reading: Reading) -> tuple[Held, ...]:
+    """Return the objects on whose content it may depend what becomes of a flow."""
+    source, destination = addresses(flow.sources), addresses(flow.destinations)
+    rules = (reading.policy.rules[at] for pair in flow.zones for at in reading.rules(*pair))
+    return _objects(rules, source, destination, reading)
+
+
+def outlook(
+    space: Space, enter: str, leave: str, reading: Reading, why: Iterable[str]
+) -> Outlook | None:
+    """Return what becomes of packets of which it cannot be told, None if no object is behind that.
+
+    Args:
+        space: the packets.
+        enter: the zone that they come from.
+        leave: the zone that they go to.
+        reading: what the device enforces.
+        why: the reasons why it cannot be told, each beginning with the name of a rule.
+    """
+    named = tuple(why)
+    rules = [
+        rule
+        for rule in (reading.policy.rules[at] for at in reading.rules(enter, leave))
+        if any(one.startswith(f"{rule.name}: ") for one in named)
+    ]
+    source = ranges(part for box in space.boxes for part in box.source)
+    destination = ranges(part for box in space.boxes for part in box.destination)
+    objects = _objects(rules, source, destination, reading)
+    if not objects:
+        return None
+    return Outlook(objects=objects, outcome=_outcome(space, enter, leave, reading.now))
+
+
+def _outcome(space: Space, enter: str, leave: str, now: Reading | None) -> Outcome:
+    if now is None:
+        return "cannot tell"
+    try:
+        found = permitted(now.between(enter, leave), space)
+        if not found.can:
+            return "denied"
+        if found.unknown:
+            return "cannot tell"
+        return "partly" if space - found.sure else "permitted"
+    except TooComplexError:
+        return "cannot tell"
+
+
+def _objects(
+    rules: Iterable[Rule], source: Numbers, destination: Numbers, reading: Reading
+) -> tuple[Held, ...]:
+    """Return the objects that rules name, by themselves or by groups, each once."""
+    filled = reading.beyond.filled
+    if not any(not one.lasting for one in filled.values()):
+        return ()
+    groups = {item.name: item.members for item in reading.policy[AddressGroup]}
+    fixed = {item.name for item in reading.policy[Address] if item.type in ("network", "range")}
+    sides: dict[str, list[Numbers]] = {}
+    for rule in rules:
+        for names, asked in ((rule.sources, source), (rule.destinations, destination)):
+            for name in _behind(names, groups, filled):
+                if name not in fixed:
+                    sides.setdefault(name, []).append(asked)
+    return tuple(_held(name, filled[name], sides[name], reading) for name in sorted(sides))
+
+
+def _behind(
+    names: Iterable[str], groups: dict[str, tuple[str, ...]], filled: Mapping[str, Filled]
+) -> Iterator[str]:
+    """Yield the names of objects that a device fills behind some names, those of groups too."""
+    seen: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting += groups.get(name, ())
+        held = filled.get(name)
+        if held is not None and not held.lasting:
+            yield name
+            waiting += held.members
+
+
+def _held(name: str, held: Filled, asked: list[Numbers], reading: Reading) -> Held:
+    meeting = list(_meeting(name, held, asked, reading))
+    return Held(
+        name=name,
+        what=held.what,
+        count=held.count,
+        at=held.at,
+        unread=held.unread,
+        meeting=tuple(meeting[:_SHOWN]),
+        more=max(0, len(meeting) - _SHOWN),
+    )
+
+
+def _meeting(name: str, held: Filled, asked: list[Numbers], reading: Reading) -> Iterator[str]:
+    """Yield what an object holds that has any of the addresses asked about."""
+    wanted = ranges(part for numbers in asked for part in numbers)
+    for first, last, text in reading.spans(name):
+        if common(((first, last),), wanted):
+            yield text
+    for member in held.members:
+        now = reading.now
+        if now is not None and common(now.address(member).can, wanted):
+            yield member
