@@ -28,14 +28,14 @@ STATES: tuple[State, ...] = ("permitted", "only_declared", "only_live", "cannot_
 class Row:
     """Packets that one rule permits, or may permit for the reasons in `why`.
 
-    `present` is what becomes of them by what objects hold now, where that may be a reason.
+    `present` is what becomes of each of its boxes by what objects hold now, if that is a reason.
     """
 
     rule: str
     state: State
     space: Space
     why: tuple[str, ...] = ()
-    present: Outlook | None = None
+    present: tuple[Outlook | None, ...] = ()
 
 
 def rows(chain: Sequence[Match], region: Space) -> tuple[Row, ...]:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from segctl.analysis.effective import permitted
-from segctl.analysis.space import Space, TooComplexError, addresses, common, ranges
+from segctl.analysis.space import (
+    ALL_ADDRESSES,
+    REAL,
+    Space,
+    TooComplexError,
+    addresses,
+    common,
+    ranges,
+)
 from segctl.model.policy import Address, AddressGroup
 
 if TYPE_CHECKING:
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
     from segctl.analysis.answer import Answer, Flow
     from segctl.analysis.effective import Reading
-    from segctl.analysis.space import Numbers
+    from segctl.analysis.space import Box, Numbers
     from segctl.model.filled import Filled
     from segctl.model.policy import Rule
 
@@ -70,12 +78,12 @@ def objects_of_flow(flow: Flow, reading: Reading) -> tuple[Held, ...]:
 
 
 def outlook(
-    space: Space, enter: str, leave: str, reading: Reading, why: Iterable[str]
+    box: Box, enter: str, leave: str, reading: Reading, why: Iterable[str]
 ) -> Outlook | None:
     """Return what becomes of packets of which it cannot be told, None if no object is behind that.
 
     Args:
-        space: the packets.
+        box: the packets.
         enter: the zone that they come from.
         leave: the zone that they go to.
         reading: what the device enforces.
@@ -87,12 +95,17 @@ def outlook(
         for rule in (reading.policy.rules[at] for at in reading.rules(enter, leave))
         if any(one.startswith(f"{rule.name}: ") for one in named)
     ]
-    source = ranges(part for box in space.boxes for part in box.source)
-    destination = ranges(part for box in space.boxes for part in box.destination)
-    objects = _objects(rules, source, destination, reading)
+    objects = _objects(rules, box.source, box.destination, reading)
     if not objects:
         return None
+    space = Space((box,)) & REAL
     return Outlook(objects=objects, outcome=_outcome(space, enter, leave, reading.now))
+
+
+def objects_of_rule(name: str, reading: Reading) -> tuple[Held, ...]:
+    """Return the objects that the rules of a name name."""
+    rules = (rule for rule in reading.policy.rules if rule.name == name)
+    return _objects(rules, ALL_ADDRESSES, ALL_ADDRESSES, reading)
 
 
 def _outcome(space: Space, enter: str, leave: str, now: Reading | None) -> Outcome:

@@ -94,7 +94,8 @@ def _with_present(row: Row, enter: str, leave: str, held: Reading) -> Row:
     """Return a row of which it cannot be told with what becomes of it by what objects hold now."""
     if row.state != "cannot_tell":
         return row
-    return replace(row, present=outlook(row.space, enter, leave, held, row.why))
+    told = (outlook(box, enter, leave, held, row.why) for box in row.space.boxes)
+    return replace(row, present=tuple(told))
 
 
 def _of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.by_rule import STATES
@@ -129,7 +130,10 @@ def pair_json(found: Permits) -> dict[str, Any]:
         if isinstance(listed, Failure):
             errors.append(_failure(listed) | {"firewall": hop.device})
             continue
-        rows += [_row_json(row, box, hop, found) for row in listed for box in row.space.boxes]
+        for row in listed:
+            told = row.present or repeat(None)
+            boxes = zip(row.space.boxes, told, strict=False)
+            rows += [_row_json(row, box, now, hop, found) for box, now in boxes]
     states = {
         UNKNOWN if row["end_to_end"] == UNKNOWN else row["state"]
         for row in rows
@@ -147,7 +151,7 @@ def pair_json(found: Permits) -> dict[str, Any]:
     }
 
 
-def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
+def _row_json(row: Row, box: Box, now: Outlook | None, hop: Hop, found: Permits) -> dict[str, Any]:
     (region,) = found.pair.region.boxes
     return {
         "state": row.state,
@@ -167,7 +171,7 @@ def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
         "leave": hop.leave,
         "end_to_end": _end_to_end(row, box, hop, found),
         "why": list(row.why),
-        "present": _present(row.present),
+        "present": _present(now),
     }
 
 
