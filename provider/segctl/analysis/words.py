@@ -262,7 +262,8 @@ class Words:
         if not also:
             return exact(can)
         why = f"{held.name} overlaps with other wildcard addresses, of which the device may take"
-        return Meaning(can, without(can, addresses(also)), (f"{why} the narrowest first",))
+        why += " the narrowest first: its Wildcard Top Down Match Mode is not known to be on"
+        return Meaning(can, without(can, addresses(also)), (why,))
 
     @cached_property
     def wildcards(self) -> frozenset[tuple[int, int]]:
