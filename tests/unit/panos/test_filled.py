@@ -234,15 +234,17 @@ def test_a_lost_connection_ends_the_read_and_a_refusal_does_not() -> None:
         filled.ask(lose, (rules,), "vsys1", "now")
 
 
+LISTS = "<request><system><external-list>"
+SHOWN = "<type><ip><name>x</name><anchor>1</anchor><num-records>1</num-records></ip></type>"
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        "<request><system><external-list><refresh><type><ip><name>x</name></ip></type></refresh>"
-        "</external-list></system></request>",
-        "<request><system><external-list><show><type><ip><name>x</name><anchor>1</anchor>"
-        "<num-records>1</num-records></ip></type></show></external-list></system></request><x/>",
-        "<request><system><external-list><show><type><ip><name>x</name></ip></type></show>"
-        "<refresh/></external-list></system></request>",
+        f"{LISTS}<refresh>{SHOWN}</refresh></external-list></system></request>",
+        f"{LISTS}<show>{SHOWN}</show></external-list></system></request><x/>",
+        f"{LISTS}<show>{SHOWN}</show><refresh/></external-list></system></request>",
+        f"{LISTS}<show>{SHOWN}</show><x></external-list></system></request>",
         "<request><restart><system/></restart></request>",
     ],
 )
@@ -437,6 +439,7 @@ MODE = "<wildcard-topdown-match-mode>{}</wildcard-topdown-match-mode>"
         ("yes", "", True),
         ("", "yes", True),
         ("no", "yes", False),
+        ("yes", "no", True),
     ],
 )
 def test_rules_with_wildcards_that_overlap_are_told_by_the_setting(
