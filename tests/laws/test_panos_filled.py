@@ -105,9 +105,9 @@ def test_by_what_is_held_now_the_device_decides_alike(
 
 
 def point(source: str, destination: str) -> Point:
-    ends = [addresses([interval(one)])[0][0] for one in (source, destination)]
+    first, second = (addresses([interval(one)])[0][0] for one in (source, destination))
     port = service("tcp", 22, 22)[0][0]
-    return Point(*ends, port, "ssh", "", 0)
+    return Point(source=first, destination=second, service=port, application="ssh")
 
 
 def test_a_plan_does_not_depend_on_what_objects_hold(

@@ -41,10 +41,10 @@ _MARKS: Final = (b"<dynamic", b"<fqdn", b"<external-list", b"-ip-list<")
 #: The lists that the vendor keeps, which no configuration defines.
 _VENDORS: Final = re.compile(rb"panw-[a-z0-9-]+-ip-list")
 _NAME: Final = re.compile(rb"""\s*name\s*=\s*["']([0-9A-Za-z _.-]{1,63})["']""")
-_MEMBER: Final = re.compile(rb"<member(?:\s[^>]*)?>([^<]*)</member>")
+MEMBER: Final = re.compile(rb"<member(?:\s[^>]*)?>([^<]*)</member>")
 _SIDES: Final = re.compile(rb"<(source|destination)(?:\s[^>]*)?>(.*?)</\1>", re.DOTALL)
 _TYPE: Final = re.compile(rb"<type(?:\s[^>]*)?>\s*<(ip|predefined-ip)[\s>/]")
-_DISABLED: Final = re.compile(rb"<disabled(?:\s[^>]*)?>yes</disabled>")
+DISABLED: Final = re.compile(rb"<disabled(?:\s[^>]*)?>yes</disabled>")
 _EXCEPTED: Final = re.compile(rb"<exception-list(?:\s[^>]*)?>(.*?)</exception-list>", re.DOTALL)
 
 
@@ -126,13 +126,13 @@ def in_use(configured: Iterable[bytes]) -> InUse:
     named = {name for part in parts for name in _sides(part)}
     groups: dict[bytes, bytes] = {}
     for part in parts:
-        for name, body in _entries(part, b"address-group"):
+        for name, body in entries(part, b"address-group"):
             groups[name] = groups.get(name, b"") + body
     used = _with_members(named, groups)
     lists = {
         name: body
         for part in reversed(parts)  # the virtual system's own, which count, are first
-        for name, body in _entries(part, b"external-list")
+        for name, body in entries(part, b"external-list")
         if name in named
     }
     held = {name.decode(): one for name, body in lists.items() if (one := _listed(body))}
@@ -142,7 +142,7 @@ def in_use(configured: Iterable[bytes]) -> InUse:
         names=any(
             name in used and b"<fqdn" in body
             for part in parts
-            for name, body in _entries(part, b"address")
+            for name, body in entries(part, b"address")
         ),
         lists=held | {name.decode(): ("predefined-ip", ()) for name in vendors},
     )
@@ -153,11 +153,11 @@ def _listed(body: bytes) -> tuple[str, tuple[str, ...]] | None:
     kind = _TYPE.search(body)
     if kind is None:
         return None
-    excepted = (name for found in _EXCEPTED.finditer(body) for name in _MEMBER.findall(found[1]))
+    excepted = (name for found in _EXCEPTED.finditer(body) for name in MEMBER.findall(found[1]))
     return kind[1].decode(), tuple(name.decode(errors="replace") for name in excepted)
 
 
-def _sections(part: bytes, tag: bytes) -> Iterator[bytes]:
+def sections(part: bytes, tag: bytes) -> Iterator[bytes]:
     """Yield what stands within each element of a tag."""
     opened = re.compile(rb"<" + tag + rb"(?:\s[^>]*[^/>])?>")
     at = 0
@@ -169,9 +169,9 @@ def _sections(part: bytes, tag: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _entries(part: bytes, tag: bytes) -> Iterator[tuple[bytes, bytes]]:
+def entries(part: bytes, tag: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the entries of a container, by name."""
-    for section in _sections(part, tag):
+    for section in sections(part, tag):
         for chunk in section.split(b"<entry")[1:]:
             if name := _NAME.match(chunk):
                 yield name[1], chunk
@@ -179,11 +179,11 @@ def _entries(part: bytes, tag: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _sides(part: bytes) -> Iterator[bytes]:
     """Yield what the security rules that are in use have as source or destination."""
-    for section in _sections(part, b"security"):
+    for section in sections(part, b"security"):
         for chunk in section.split(b"<entry"):
-            if not _DISABLED.search(chunk):
+            if not DISABLED.search(chunk):
                 for side in _SIDES.finditer(chunk):
-                    yield from _MEMBER.findall(side[2])
+                    yield from MEMBER.findall(side[2])
 
 
 def _with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[bytes]:
@@ -193,5 +193,5 @@ def _with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting += _MEMBER.findall(groups.get(name, b""))
+            waiting += MEMBER.findall(groups.get(name, b""))
     return found

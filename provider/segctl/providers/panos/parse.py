@@ -31,6 +31,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    content_ports,
     contents,
     elements,
     locks,
@@ -108,9 +109,14 @@ READERS: Mapping[str, Reader | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanosLive(Live):
-    """A firewall's state; ``containers`` are those that rules name, None where it does not tell."""
+    """A firewall's state; ``containers`` are those that rules name, None where it does not tell.
+
+    ``ports`` are the default ports of the applications that rules of others hold to them, empty of
+    those of which the device tells none.
+    """
 
     containers: Mapping[str, tuple[str, ...]] | None = None
+    ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(slots=True)
@@ -227,6 +233,7 @@ def _parse(document: bytes) -> PanosLive:
             for name in sorted({*found, *put.named(kind)})
         },
         filled=_filled(snapshot, (own, rest), (shared, rest_shared), put, (ours, others)),
+        ports=content_ports.read(snapshot),
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=None
         if boxes is None

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
-from segctl.providers.panos import filled, locks, names, pushed, references, refusals, version
+from segctl.providers.panos import (
+    content_ports,
+    filled,
+    locks,
+    names,
+    pushed,
+    references,
+    refusals,
+    version,
+)
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import SYSTEM, Member, clock
 from segctl.providers.panos.parse import COUNTED_KINDS
@@ -94,10 +103,14 @@ class Reader:
         ).dump()
 
     def _filled(self, parts: Mapping[str, bytes], system: bytes) -> dict[str, bytes]:
-        """Return what objects hold that the device fills, last: nothing else lacks room for it."""
+        """Return what objects hold that the device fills, and default ports of applications.
+
+        They come last, so that nothing else lacks room for them.
+        """
         configured = ("vsys", "shared", pushed.POLICY, pushed.COMMON)
         held = [parts[name] for name in configured if name in parts]
-        return filled.ask(self.get, held, self.location.name, _now(system))
+        found = filled.ask(self.get, held, self.location.name, _now(system))
+        return found | content_ports.ask(self.config, held, parts["containers"])
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the other parts of the configuration that may refer to our objects.
