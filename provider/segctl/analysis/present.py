@@ -159,7 +159,10 @@ def _behind(
 
 
 def _held(name: str, held: Filled, asked: list[Numbers], reading: Reading) -> Held:
-    meeting = list(_meeting(name, held, asked, reading))
+    try:
+        meeting = list(_meeting(name, held, asked, reading))
+    except ValueError:  # a snapshot that somebody wrote
+        return Held(name=name, what=held.what, unread="what it held is not understood")
     return Held(
         name=name,
         what=held.what,
@@ -174,10 +177,10 @@ def _held(name: str, held: Filled, asked: list[Numbers], reading: Reading) -> He
 def _meeting(name: str, held: Filled, asked: list[Numbers], reading: Reading) -> Iterator[str]:
     """Yield what an object holds that has any of the addresses asked about."""
     wanted = ranges(part for numbers in asked for part in numbers)
-    for first, last, text in reading.spans(name):
-        if common(((first, last),), wanted):
+    now = reading.now
+    for first, last, text in (now or reading).spans(name):
+        if common(wanted, ((first, last),)):
             yield text
     for member in held.members:
-        now = reading.now
         if now is not None and common(now.address(member).can, wanted):
             yield member

@@ -24,6 +24,7 @@ from segctl.analysis.space import (
     addresses,
     ranges,
     service,
+    span,
     without,
 )
 from segctl.model.addresses import interval, wildcard, wildcard_intervals
@@ -220,7 +221,7 @@ class Words:
         if held is None or not (held.lasting or (self._beyond.now and held.passing)):
             return _unknown_addresses(why)
         try:
-            listed = addresses(map(interval, held.addresses))
+            listed = ranges((first, last) for first, last, _ in self.spans(name))
             open_ = addresses(map(interval, held.perhaps))
         except ValueError:
             return _unknown_addresses(why)
@@ -235,7 +236,7 @@ class Words:
     def _spans(self, name: str) -> tuple[tuple[int, int, str], ...]:
         """Return what an object held, each with its first and last address, as in `Numbers`."""
         texts = self._beyond.filled[name].addresses
-        return tuple((*addresses([interval(text)])[0], text) for text in texts)
+        return tuple((*span(interval(text)), text) for text in texts)
 
     def _wildcard(self, held: Address) -> Meaning[Numbers]:
         """Return the addresses of a wildcard, which are certain but for those of other wildcards.
