@@ -206,6 +206,10 @@ class Reading:
         """Return the addresses that a name in a rule stands for."""
         return self._words.address(name)
 
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return the members of a group of addresses, none for what is no group."""
+        return self._words.members(name)
+
     def spans(self, name: str) -> Sequence[tuple[int, int, str]]:
         """Return what an object held that the device fills: first and last address, and as text."""
         return self._words.spans(name)

@@ -20,10 +20,9 @@ from segctl.analysis.space import (
     common,
     ranges,
 )
-from segctl.model.policy import Address, AddressGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from segctl.analysis.answer import Answer, Flow
     from segctl.analysis.effective import Reading
@@ -89,6 +88,8 @@ def outlook(
         reading: what the device enforces.
         why: the reasons why it cannot be told, each beginning with the name of a rule.
     """
+    if not _any(reading):
+        return None
     named = tuple(why)
     rules = [
         rule
@@ -126,23 +127,23 @@ def _objects(
     rules: Iterable[Rule], source: Numbers, destination: Numbers, reading: Reading
 ) -> tuple[Held, ...]:
     """Return the objects that rules name, by themselves or by groups, each once."""
-    filled = reading.beyond.filled
-    if not any(not one.lasting for one in filled.values()):
+    if not _any(reading):
         return ()
-    groups = {item.name: item.members for item in reading.policy[AddressGroup]}
-    fixed = {item.name for item in reading.policy[Address] if item.type in ("network", "range")}
     sides: dict[str, list[Numbers]] = {}
     for rule in rules:
         for names, asked in ((rule.sources, source), (rule.destinations, destination)):
-            for name in _behind(names, groups, filled):
-                if name not in fixed:
-                    sides.setdefault(name, []).append(asked)
+            for name in _behind(names, reading):
+                sides.setdefault(name, []).append(asked)
+    filled = reading.beyond.filled
     return tuple(_held(name, filled[name], sides[name], reading) for name in sorted(sides))
 
 
-def _behind(
-    names: Iterable[str], groups: dict[str, tuple[str, ...]], filled: Mapping[str, Filled]
-) -> Iterator[str]:
+def _any(reading: Reading) -> bool:
+    """Whether there is any object that a device fills."""
+    return any(not one.lasting for one in reading.beyond.filled.values())
+
+
+def _behind(names: Iterable[str], reading: Reading) -> Iterator[str]:
     """Yield the names of objects that a device fills behind some names, those of groups too."""
     seen: set[str] = set()
     waiting = list(names)
@@ -151,8 +152,8 @@ def _behind(
         if name in seen:
             continue
         seen.add(name)
-        waiting += groups.get(name, ())
-        held = filled.get(name)
+        waiting += reading.members(name)
+        held = reading.beyond.filled.get(name)
         if held is not None and not held.lasting:
             yield name
             waiting += held.members

@@ -233,6 +233,11 @@ class Words:
             found = _union([found, *inside])
         return Meaning(ALL_ADDRESSES, found.sure, (why,)) if held.lasting == "at least" else found
 
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return the members of a group of addresses, none for what is no group."""
+        group = self._address_groups.get(name)
+        return () if group is None else group.members
+
     def _spans(self, name: str) -> tuple[tuple[int, int, str], ...]:
         """Return what an object held, each with its first and last address, as in `Numbers`."""
         texts = self._beyond.filled[name].addresses

@@ -12,8 +12,8 @@ from segctl.model.errors import ConnectError, ParseError
 from segctl.providers import parsed
 from segctl.providers.base import provider, reading
 from segctl.providers.panos import content_ports
-from segctl.providers.panos.parse import COUNTED_KINDS, PanosLive, parse
-from segctl.providers.panos.snapshot import Snapshot
+from segctl.providers.panos.parse import PanosLive
+from support.panos_documents import answer, live, rule, system
 
 if TYPE_CHECKING:
     from segctl.analysis.space import Numbers
@@ -29,20 +29,10 @@ TOLD = (
 )
 
 
-def rule(name: str, application: str, *, body: str = "", port: str = "application-default") -> str:
-    lists = {"from": "a", "to": "b", "source": "any", "destination": "any"}
-    lists |= {"application": application, "service": port}
-    text = "".join(f"<{tag}><member>{word}</member></{tag}>" for tag, word in lists.items())
-    return f'<entry name="{name}">{text}<action>allow</action>{body}</entry>'
-
-
-def system(rules: str, objects: str = "") -> bytes:
-    inside = f"{objects}<rulebase><security><rules>{rules}</rules></security></rulebase>"
-    return answer(f'<result><entry name="vsys1">{inside}</entry></result>')
-
-
-def answer(inside: str) -> bytes:
-    return f'<response status="success">{inside}</response>'.encode()
+def held_to_ports(
+    name: str, application: str, *, body: str = "", port: str = "application-default"
+) -> str:
+    return rule(name, application=application, service=port, body=body)
 
 
 def asked(rules: str, objects: str = "") -> list[str]:
@@ -57,23 +47,13 @@ def asked(rules: str, objects: str = "") -> list[str]:
     return sent
 
 
-def live(rules: str, told: bytes | None = None, wanted: str = "bacnet-ack-alarm") -> PanosLive:
-    parts = {
-        "system": answer("<result><system><sw-version>11.1.0</sw-version></system></result>"),
-        "pending": answer("<result/>"),
-        "vsys": system(rules),
-        "shared": answer("<result><shared/></result>"),
-        "applications": answer("<result/>"),
-        "network": answer("<result/>"),
-        "deviceconfig": answer("<result/>"),
-        "panorama status": answer("<result/>"),
-    }
-    for kind in COUNTED_KINDS:
-        total = rules.count("<action>") if kind == "rule" else 0
-        parts[f"count {kind}"] = answer(f'<result total-count="{total}"/>')
-    if told is not None:
-        parts |= {content_ports.PORTS: told, content_ports.WANTED: wanted.encode()}
-    return parse(Snapshot(host="fw1", user="u", scope="vsys1", parts=parts).dump())
+def told_live(rules: str, told: bytes | None = None, wanted: str = "bacnet-ack-alarm") -> PanosLive:
+    parts = (
+        {content_ports.PORTS: told, content_ports.WANTED: wanted.encode()}
+        if told is not None
+        else {}
+    )
+    return live(rules, parts=parts)
 
 
 def passes(held: PanosLive, application: str) -> tuple[Numbers, Numbers]:
@@ -90,22 +70,26 @@ def passes(held: PanosLive, application: str) -> tuple[Numbers, Numbers]:
 
 
 def test_nothing_is_asked_without_a_rule_of_others_on_default_ports() -> None:
-    assert not asked(rule("r", "bacnet-ack-alarm", port="any"))
-    assert not asked(rule("r", "any"))
-    assert not asked(rule("r", "bacnet-ack-alarm", body="<disabled>yes</disabled>"))
-    assert not asked(rule("r", "bacnet-ack-alarm", body="<tag><member>segctl</member></tag>"))
+    assert not asked(held_to_ports("r", "bacnet-ack-alarm", port="any"))
+    assert not asked(held_to_ports("r", "any"))
+    assert not asked(held_to_ports("r", "bacnet-ack-alarm", body="<disabled>yes</disabled>"))
+    assert not asked(
+        held_to_ports("r", "bacnet-ack-alarm", body="<tag><member>segctl</member></tag>")
+    )
 
 
 def test_groups_and_containers_are_asked_for_by_their_applications() -> None:
     group = "<application-group><entry name='g'><members><member>odd</member><member>box</member>"
-    rules = rule("r", "g") + rule("s", "bacnet-ack-alarm")
+    rules = held_to_ports("r", "g") + held_to_ports("s", "bacnet-ack-alarm")
     (xpath,) = asked(rules, f"{group}</members></entry></application-group>")
     named = " or ".join(f"@name='{one}'" for one in ("bacnet-ack-alarm", "box-read", "odd"))
     assert xpath == f"/config/predefined/application/entry[{named}]"
 
 
 def test_one_request_however_many_there_are_and_the_others_are_not_known() -> None:
-    rules = "".join(rule(f"r{number}", f"application-{number:05}") for number in range(2000))
+    rules = "".join(
+        held_to_ports(f"r{number}", f"application-{number:05}") for number in range(2000)
+    )
     (xpath,) = asked(rules)
     assert len(xpath) < 25_000
     found = content_ports.ask(lambda *_: answer("<result/>"), (system(rules),), CONTAINERS)
@@ -114,12 +98,12 @@ def test_one_request_however_many_there_are_and_the_others_are_not_known() -> No
 
 def test_the_device_says_more_than_the_catalogue() -> None:
     """Without it the rule was taken to deny what it lets through."""
-    rules = rule("r", "bacnet-ack-alarm")
+    rules = held_to_ports("r", "bacnet-ack-alarm")
     wider = ranges((*service("tcp", 47808, 47809), *service("udp", 47808, 47808)))
     told = answer(f"<result>{TOLD}</result>")
-    assert passes(live(rules, told), "bacnet-ack-alarm") == (wider, wider)
+    assert passes(told_live(rules, told), "bacnet-ack-alarm") == (wider, wider)
     known = service("udp", 47808, 47808)
-    assert passes(live(rules), "bacnet-ack-alarm") == (known, known)
+    assert passes(told_live(rules), "bacnet-ack-alarm") == (known, known)
 
 
 @pytest.mark.parametrize(
@@ -135,14 +119,14 @@ def test_the_device_says_more_than_the_catalogue() -> None:
     ],
 )
 def test_ports_that_the_device_does_not_tell_are_not_known(told: bytes) -> None:
-    can, sure = passes(live(rule("r", "bacnet-ack-alarm"), told), "bacnet-ack-alarm")
+    can, sure = passes(told_live(held_to_ports("r", "bacnet-ack-alarm"), told), "bacnet-ack-alarm")
     assert can == ALL_SERVICES
     assert not sure
 
 
 def test_an_application_without_ports_is_not_known() -> None:
     told = answer(f"<result>{TOLD}</result>")
-    assert not passes(live(rule("r", "odd"), told, "odd"), "odd")[1]
+    assert not passes(told_live(held_to_ports("r", "odd"), told, "odd"), "odd")[1]
 
 
 def test_dynamic_is_every_port() -> None:
@@ -160,15 +144,15 @@ def test_a_lost_connection_ends_the_read_and_a_refusal_does_not() -> None:
     def lose(*_: str) -> bytes:
         raise ConnectError("fw1", "is gone")
 
-    rules = (system(rule("r", "bacnet-ack-alarm")),)
+    rules = (system(held_to_ports("r", "bacnet-ack-alarm")),)
     found = content_ports.ask(refuse, rules, CONTAINERS)
-    held = live(rule("r", "bacnet-ack-alarm"), found[content_ports.PORTS])
+    held = told_live(held_to_ports("r", "bacnet-ack-alarm"), found[content_ports.PORTS])
     assert held.ports == {"bacnet-ack-alarm": ()}
     with pytest.raises(ConnectError):
         content_ports.ask(lose, rules, CONTAINERS)
 
 
 def test_a_snapshot_keeps_them() -> None:
-    held = live(rule("r", "bacnet-ack-alarm"), answer(f"<result>{TOLD}</result>"))
+    held = told_live(held_to_ports("r", "bacnet-ack-alarm"), answer(f"<result>{TOLD}</result>"))
     assert held.ports == {"bacnet-ack-alarm": ("tcp/47808,47809", "udp/47808")}
     assert parsed.load(parsed.dump(held), PanosLive).ports == held.ports

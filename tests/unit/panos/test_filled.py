@@ -14,9 +14,10 @@ from segctl.model.filled import Filled
 from segctl.providers import parsed
 from segctl.providers.base import provider, reading
 from segctl.providers.panos import contents, filled
-from segctl.providers.panos.parse import COUNTED_KINDS, PanosLive, parse
-from segctl.providers.panos.snapshot import Snapshot
+from segctl.providers.panos.parse import PanosLive
 from segctl.providers.panos.wire import is_write
+from support import panos_documents
+from support.panos_documents import answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,21 +91,11 @@ OBJECTS = (
 
 
 def rule(name: str, *sources: str, body: str = "") -> str:
-    lists = {"from": "a", "to": "b", "destination": "any", "application": "any", "service": "any"}
-    text = "".join(f"<{tag}><member>{word}</member></{tag}>" for tag, word in lists.items())
-    named = "".join(f"<member>{one}</member>" for one in sources)
-    return (
-        f'<entry name="{name}">{text}<source>{named}</source><action>allow</action>{body}</entry>'
-    )
+    return panos_documents.rule(name, source=sources, body=body)
 
 
 def system(rules: str, objects: str = OBJECTS) -> bytes:
-    inside = f"{objects}<rulebase><security><rules>{rules}</rules></security></rulebase>"
-    return answer(f'<result><entry name="vsys1">{inside}</entry></result>')
-
-
-def answer(inside: str) -> bytes:
-    return f'<response status="success">{inside}</response>'.encode()
+    return panos_documents.system(rules, objects)
 
 
 def listed(name: str = "l", members: tuple[str, ...] = (), **said: object) -> bytes:
@@ -122,26 +113,8 @@ def listed(name: str = "l", members: tuple[str, ...] = (), **said: object) -> by
 
 def live(rules: str, parts: Mapping[str, bytes], objects: str = OBJECTS) -> PanosLive:
     """Read a document with these answers about what the device fills."""
-    every = {
-        "system": answer("<result><system><sw-version>11.1.0</sw-version></system></result>"),
-        "pending": answer("<result/>"),
-        "vsys": system(rules, objects),
-        "shared": answer("<result><shared/></result>"),
-        "applications": answer("<result/>"),
-        "network": answer("<result/>"),
-        "deviceconfig": answer("<result/>"),
-        "panorama status": answer("<result/>"),
-    }
-    counts = {
-        "rule": rules.count("<action>"),
-        "address": objects.count("<ip-netmask>") + objects.count("<fqdn>"),
-        "address-group": objects.count("<dynamic>") + objects.count("<static>"),
-    }
-    for kind in COUNTED_KINDS:
-        total = counts.get(kind, 0)
-        every[f"count {kind}"] = answer(f'<result total-count="{total}"/>')
-    every |= {filled.AT: b"Sun Nov 29 11:00:00 2026"} | dict(parts)
-    return parse(Snapshot(host="fw1", user="u", scope="vsys1", parts=every).dump())
+    clock = {filled.AT: b"Sun Nov 29 11:00:00 2026"}
+    return panos_documents.live(rules, objects, clock | dict(parts))
 
 
 def held(name: str, parts: Mapping[str, bytes], objects: str = OBJECTS) -> Filled:
@@ -453,7 +426,6 @@ def test_rules_with_wildcards_that_overlap_are_told_by_the_setting(
         return answer(f"<result><deviceconfig>{setting}</deviceconfig></result>")
 
     parts = {"deviceconfig": config(own), "pushed template": config(template)}
-    parts["count address"] = answer('<result total-count="2"/>')
     read = live(rule("r", "w1") + rule("s", "w2"), parts, WILD)
     assert read.in_order is certain
     meant = reading(provider("panos"), read).address("w1")
