@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.analysis.space import ranges, service
 from segctl.model.errors import ConnectError, DeviceError, ParseError
 from segctl.providers.panos import elements, names
-from segctl.providers.panos.filled import DISABLED, MEMBER, entries, sections
+from segctl.providers.panos.filled import DISABLED, MEMBER, entries, listed, sections
 from segctl.providers.panos.small import small
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ WANTED: Final = "default ports of"
 #: So long may an xpath be: pan-os-python cuts its own at this length.
 _LONGEST: Final = 24_000
 _ANY: Final = b"any"
-_APPLICATION: Final = re.compile(rb"<application(?:\s[^>]*)?>(.*?)</application>", re.DOTALL)
-_ON_DEFAULT: Final = re.compile(
-    rb"<service(?:\s[^>]*)?>\s*<member(?:\s[^>]*)?>application-default</member>"
-)
 _OURS: Final = f">{names.TAG}</member>".encode()
 _PLAIN: Final = re.compile(rb"[0-9A-Za-z_][0-9A-Za-z _.-]{0,62}")
 _SPANS: Final = re.compile(r"(tcp|udp)/(dynamic|[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9-]{1,11})*)")
@@ -87,9 +83,9 @@ def _wanted(parts: list[bytes], containers: bytes) -> set[str]:
         for part in parts
         for section in sections(part, b"security")
         for chunk in section.split(b"<entry")
-        if _ON_DEFAULT.search(chunk) and _OURS not in chunk and not DISABLED.search(chunk)
-        for inside in _APPLICATION.finditer(chunk)
-        for name in MEMBER.findall(inside[1])
+        if _OURS not in chunk and b">application-default<" in chunk
+        if not DISABLED.search(chunk)
+        for name in listed(chunk, b"application")
     ]
     if not waiting:
         return set()

@@ -42,7 +42,6 @@ _MARKS: Final = (b"<dynamic", b"<fqdn", b"<external-list", b"-ip-list<")
 _VENDORS: Final = re.compile(rb"panw-[a-z0-9-]+-ip-list")
 _NAME: Final = re.compile(rb"""\s*name\s*=\s*["']([0-9A-Za-z _.-]{1,63})["']""")
 MEMBER: Final = re.compile(rb"<member(?:\s[^>]*)?>([^<]*)</member>")
-_SIDES: Final = re.compile(rb"<(source|destination)(?:\s[^>]*)?>(.*?)</\1>", re.DOTALL)
 _TYPE: Final = re.compile(rb"<type(?:\s[^>]*)?>\s*<(ip|predefined-ip)[\s>/]")
 DISABLED: Final = re.compile(rb"<disabled(?:\s[^>]*)?>yes</disabled>")
 _EXCEPTED: Final = re.compile(rb"<exception-list(?:\s[^>]*)?>(.*?)</exception-list>", re.DOTALL)
@@ -135,20 +134,21 @@ def in_use(configured: Iterable[bytes]) -> InUse:
         for name, body in entries(part, b"external-list")
         if name in named
     }
-    held = {name.decode(): one for name, body in lists.items() if (one := _listed(body))}
+    held = {name.decode(): one for name, body in lists.items() if (one := _list_of(body))}
     vendors = (name for name in named if name not in lists and _VENDORS.fullmatch(name))
     return InUse(
         groups=any(name in used and b"<dynamic" in body for name, body in groups.items()),
         names=any(
             name in used and b"<fqdn" in body
             for part in parts
+            if b"<fqdn" in part
             for name, body in entries(part, b"address")
         ),
         lists=held | {name.decode(): ("predefined-ip", ()) for name in vendors},
     )
 
 
-def _listed(body: bytes) -> tuple[str, tuple[str, ...]] | None:
+def _list_of(body: bytes) -> tuple[str, tuple[str, ...]] | None:
     """Return the type of a list of addresses and its exceptions, None for one of other things."""
     kind = _TYPE.search(body)
     if kind is None:
@@ -177,13 +177,23 @@ def entries(part: bytes, tag: bytes) -> Iterator[tuple[bytes, bytes]]:
                 yield name[1], chunk
 
 
+def listed(chunk: bytes, tag: bytes) -> list[bytes]:
+    """Return the members of the first list of a tag in an entry."""
+    at = chunk.find(b"<" + tag)
+    while at >= 0 and chunk[at + len(tag) + 1 : at + len(tag) + 2] not in (b">", b" "):
+        at = chunk.find(b"<" + tag, at + 1)  # a longer tag that begins alike
+    end = chunk.find(b"</" + tag + b">", at)
+    return MEMBER.findall(chunk, at, end) if 0 <= at < end else []
+
+
 def _sides(part: bytes) -> Iterator[bytes]:
     """Yield what the security rules that are in use have as source or destination."""
     for section in sections(part, b"security"):
         for chunk in section.split(b"<entry"):
-            if not DISABLED.search(chunk):
-                for side in _SIDES.finditer(chunk):
-                    yield from MEMBER.findall(side[2])
+            if b"<disabled" in chunk and DISABLED.search(chunk):
+                continue
+            for side in (b"source", b"destination"):
+                yield from listed(chunk, side)
 
 
 def _with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[bytes]:
