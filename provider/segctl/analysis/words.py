@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+from segctl.analysis.hours import windows
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     ALL_NAMES,
@@ -55,7 +56,6 @@ Effect = Literal["none", "narrows", "anything"]
 
 #: Groups within groups above which nothing is said of what they hold.
 _MAX_DEPTH = 60
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _KINDS = {"fqdn": "a name that the device looks up", "dynamic": "filled by the device"}
 
 
@@ -397,7 +397,7 @@ class Words:
         if schedule is None or schedule.extras or not schedule.windows:
             return Meaning(WEEK, (), (f"schedule {name} is not a weekly one",))
         try:
-            return exact(ranges(part for one in schedule.windows for part in _windows(*one)))
+            return exact(ranges(part for one in schedule.windows for part in windows(*one)))
         except ValueError:
             return Meaning(WEEK, (), (f"the hours of schedule {name} are not understood",))
 
@@ -521,27 +521,3 @@ def users(names: tuple[str, ...]) -> Meaning[Names]:
             sure = sure | Names(frozenset({name}))
             why.append(f"who is in {name} only the device knows")
     return Meaning(can, sure, tuple(why))
-
-
-def _windows(day: str, times: Iterable[str]) -> Iterable[tuple[int, int]]:
-    """Return ``08:00-16:00`` of one day, or of every day if it is ``daily``, in minutes of a week.
-
-    An end before its beginning is on the next day.
-
-    Raises:
-        ValueError: there is no such day, or no such hours.
-    """
-    for number in range(7) if day == "daily" else (_DAYS.index(day),):
-        for text in times:
-            first, _, last = text.partition("-")
-            begin, end, start = _minute(first), _minute(last), number * 1440
-            if begin <= end:
-                yield start + begin, start + end
-            else:
-                following = (number + 1) % 7 * 1440
-                yield from ((start + begin, start + 1439), (following, following + end))
-
-
-def _minute(text: str) -> int:
-    hours, _, minutes = text.partition(":")
-    return min(int(hours) * 60 + int(minutes), 1439)

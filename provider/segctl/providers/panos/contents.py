@@ -79,23 +79,38 @@ class _Room:
 
 
 def read(
-    snapshot: Snapshot, policy: Policy, rules: Iterable[Rule], lists: frozenset[str]
+    snapshot: Snapshot,
+    policy: Policy,
+    pushed: Iterable[Rule],
+    *,
+    roots: Sequence[Element | None],
+    lists: frozenset[str],
+    regions: frozenset[str],
 ) -> dict[str, Filled]:
-    """Return what the objects held that rules use and that a document has an answer about.
+    """Return what the objects held that rules use, and the addresses of regions.
 
     Args:
-        snapshot: the document.
-        policy: all objects that a name may mean, whoever owns them.
-        rules: all rules.
-        lists: the names of lists that the configuration has.
+        snapshot: the document, which may have answers about them.
+        policy: the device's rules, and all objects that a name may mean, whoever owns them.
+        pushed: further rules.
+        roots: the rest of the virtual system's configuration, and of what is shared.
+        lists: the names of lists that are pushed.
+        regions: the names of regions that are pushed.
     """
+    known = lists.union(*(_entry_names(root, "external-list") for root in roots))
     reader = _Reader(snapshot, policy)
     found: dict[str, Filled] = {}
-    for name in sorted(_named(rules, policy)):
-        one = reader.filled(name, lists)
+    for name in sorted(_named((*policy.rules, *pushed), policy)):
+        one = reader.filled(name, known)
         if one is not None:
             found[name] = replace(one, at=reader.at)
-    return found
+    others = {item.name for item in (*policy[Address], *policy[AddressGroup])}
+    return _regions(roots, frozenset({*regions, *known, *others})) | found
+
+
+def _entry_names(root: Element | None, kind: str) -> Iterator[str]:
+    if root is not None:
+        yield from (entry.get("name", "") for entry in root.iterfind(f"{kind}/entry"))
 
 
 def _named(rules: Iterable[Rule], policy: Policy) -> set[str]:
@@ -297,7 +312,7 @@ def _is_address(text: str) -> bool:
 # --- regions -------------------------------------------------------------------------------------
 
 
-def regions(roots: Iterable[Element | None], hidden: frozenset[str]) -> dict[str, Filled]:
+def _regions(roots: Iterable[Element | None], hidden: frozenset[str]) -> dict[str, Filled]:
     """Return the regions whose addresses are in the configuration.
 
     One that has the code of a country holds what the device knows of that besides. One that is

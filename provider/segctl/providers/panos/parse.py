@@ -15,7 +15,6 @@ from lxml import etree
 from segctl.compiler.naming import is_prefixed
 from segctl.model.errors import ParseError
 from segctl.model.policy import (
-    Address,
     AddressGroup,
     ApplicationGroup,
     DefaultRule,
@@ -55,10 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from segctl.model.filled import Filled
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.scopes import Reader
-    from segctl.providers.panos.snapshot import Snapshot
 
     Events: TypeAlias = Iterable[tuple[str, Element]]
     Part: TypeAlias = bytes | memoryview
@@ -232,7 +229,14 @@ def _parse(document: bytes) -> PanosLive:
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
-        filled=_filled(snapshot, (own, rest), (shared, rest_shared), put, (ours, others)),
+        filled=contents.read(
+            snapshot,
+            ours.beside(others),
+            put.rules,
+            roots=(own.rest, shared.rest),
+            lists=put.named("external-list"),
+            regions=put.named("region"),
+        ),
         ports=content_ports.read(snapshot),
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=None
@@ -408,25 +412,6 @@ def _others(
     more, unclear = visible([(near, put.own), (objects_of(*shared), put.common)])
     held = [*walk.others.all(), *few, *more, *put.defaults.values()]
     return Policy.of(held), unclear
-
-
-def _filled(
-    snapshot: Snapshot,
-    own: tuple[Walk, Rest],
-    shared: tuple[Walk, Rest],
-    put: pushed.Found,
-    policies: tuple[Policy, Policy],
-) -> dict[str, Filled]:
-    """Return what objects of addresses held that the device fills, and the addresses of regions."""
-    ours, others = policies
-    every = ours.beside(others)
-    lists = frozenset[str](put.named("external-list")).union(
-        *(rest.names.get("external-list", ()) for _, rest in (own, shared))
-    )
-    held = contents.read(snapshot, every, (*every.rules, *put.rules), lists)
-    named = {item.name for item in (*every[Address], *every[AddressGroup])}
-    hidden = frozenset({*put.named("region"), *lists, *named})
-    return contents.regions((own[0].rest, shared[0].rest), hidden) | held
 
 
 def objects_of(walk: Walk, rest: Rest, *, compared: bool = True) -> Objects:
