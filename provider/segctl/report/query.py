@@ -238,7 +238,7 @@ def _csv_row(pair: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         row["firewall"],
         row.get("end_to_end", ""),
         "; ".join(row["why"]),
-        (row.get("present") or {}).get("outcome", ""),
+        row["present"]["outcome"] if row.get("present") else "",
     ]
 
 

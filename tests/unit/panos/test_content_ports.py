@@ -92,7 +92,9 @@ def test_one_request_however_many_there_are_and_the_others_are_not_known() -> No
     )
     (xpath,) = asked(rules)
     assert len(xpath) < 25_000
-    found = content_ports.ask(lambda *_: answer("<result/>"), (system(rules),), CONTAINERS)
+    found = content_ports.ask(
+        lambda _action, _xpath: answer("<result/>"), (system(rules),), CONTAINERS
+    )
     assert len(found[content_ports.WANTED].split(b"\n")) == 2000
 
 
