@@ -187,3 +187,48 @@ def test_a_snapshot_says_the_same(applied: Plant) -> None:
         for held in checks[0]["devices"][0]["present"]["objects"]:
             assert held.pop("read_at")
     assert offline == online
+
+
+def users(plant: Plant, named: str) -> PanosMock:
+    """Another administrator adds a rule for certain users, above everything of ours."""
+    firewall = add(plant, "any")
+    rule = f"{RULES}/entry[@name='theirs']"
+    body = f"<source-user><member>{named}</member></source-user>"
+    firewall.edit("set", rule, body, commit=True)
+    return firewall
+
+
+@pytest.mark.parametrize(
+    ("user", "now"),
+    [
+        ("acme\\bob", "allow"),
+        ("ACME\\Bob", "allow"),
+        ("acme\\eve", "deny"),
+        ("bob@acme", "cannot_tell"),
+    ],
+)
+def test_who_is_in_a_group_of_users_now(user: str, now: str, applied: Plant) -> None:
+    group = "cn=operators,ou=groups,dc=acme"
+    firewall = users(applied, group)
+    firewall.group(group, "acme\\bob", "acme\\carol")
+    (check,) = asked(applied, "check", *SSH, "--user", user)["checks"]
+    present = check["devices"][0]["present"]
+    assert (check["status"], present["answer"]) == ("cannot_tell", now)
+    (held,) = present["objects"]
+    assert (held["name"], held["what"], held["count"]) == (group, "a group of users", 2)
+    sent = [one.cmd for one in firewall.requests if "<user>" in one.cmd]
+    assert len(sent) == 2
+
+
+def test_a_group_that_the_device_does_not_list_is_not_asked_for(applied: Plant) -> None:
+    firewall = users(applied, "acme\\bob")
+    firewall.group("operators", "acme\\bob")
+    (check,) = asked(applied, "check", *SSH, "--user", "acme\\carol")["checks"]
+    assert check["devices"][0]["present"] is None
+    assert sum("<user>" in one.cmd for one in firewall.requests) == 1
+
+
+def test_nobody_known_does_not_hang_on_groups_of_users(applied: Plant) -> None:
+    users(applied, "operators").group("operators", "acme\\bob")
+    (check,) = asked(applied, "check", *SSH, code=0)["checks"]
+    assert check["devices"][0]["answer"] == "deny"

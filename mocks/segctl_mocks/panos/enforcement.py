@@ -92,4 +92,6 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("request", "high-availability", "state", "suspend"): _of_firewall(monitoring.suspend),
     ("request", "high-availability", "state", "functional"): _of_firewall(monitoring.functional),
     **showings.OF_FIREWALLS,
+    ("show", "user", "group", "list"): _of_firewall(runtime.user_groups),
+    ("show", "user", "group", "name"): _of_firewall(runtime.users_of),
 }

@@ -93,6 +93,11 @@ class PanosMock(ServedDevice[PanosDevice]):
         with self._lock:
             self.device.runtime.hosts[host] = addresses
 
+    def group(self, name: str, *users: str) -> None:
+        """Let a group of users have these."""
+        with self._lock:
+            self.device.runtime.groups[name] = users
+
     def register(self, address: str, *tags: str) -> None:
         """Let an address have these tags, and no others, until the firewall restarts."""
         with self._lock:

@@ -34,11 +34,12 @@ _TOKEN = re.compile(r"\(|\)|'[^']*'|\"[^\"]*\"|[^\s()'\"]+")
 
 @dataclass(slots=True)
 class Runtime:
-    """What was fetched and looked up: entries of lists by name, addresses by host name."""
+    """What was fetched and looked up: lists by name, addresses by host, users by group."""
 
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     invalid: dict[str, int] = field(default_factory=dict[str, int])
     hosts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 # -- dynamic groups ---------------------------------------------------------------------------
@@ -199,3 +200,32 @@ def _hosts(device: PanosDevice) -> Mapping[str, str]:
             if host := text_of(entry.find("fqdn")):
                 found.setdefault(name, host)
     return found
+
+
+# -- groups of users --------------------------------------------------------------------------
+
+
+def user_groups(device: PanosDevice, _node: Element, _call: Call) -> Answer:
+    """Answer ``show user group list``: as text, in the form of 8.1 to 11.1."""
+    held = device.runtime.groups
+    lines = [*sorted(held), "", f"Total: {len(held)}", "* : Custom Group", ""]
+    return result(f"<![CDATA[{chr(10).join(lines)}]]>") if held else result("")
+
+
+def users_of(device: PanosDevice, node: Element, _call: Call) -> Answer:
+    """Answer ``show user group name``: its users as text, numbered."""
+    name = text_of(node)
+    held = device.runtime.groups.get(name)
+    if held is None:
+        return result(escape(f"User group '{name}' does not exist or does not have members"))
+    rows = [f"[{number:<6}] {user}" for number, user in enumerate(held, 1)]
+    lines = [
+        f"short name:  {name}",
+        "",
+        "source type: xmlapi",
+        "source:      xmlapi",
+        "",
+        *rows,
+        "",
+    ]
+    return result(f"<![CDATA[{chr(10).join(lines)}]]>")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from segctl.analysis.words import users
 from segctl.model.policy import (
     APPLICATION_DEFAULT,
     Address,
@@ -65,7 +64,7 @@ class Causes:
         if found := self._behind_addresses(rule.destinations):
             yield "destination", (rule.negate_destination, found)
         yield from self._spoken(rule)
-        if _doubtful(users(rule.users)):
+        if _doubtful(self._words.who(rule.users)):
             yield "user", frozenset(rule.users)
         if _doubtful(self._words.time(rule.schedule)):
             held = self._schedules.get(rule.schedule)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
-from segctl.analysis.words import Beyond, Words, users
+from segctl.analysis.words import Beyond, Words
 from segctl.model.policy import ANY, DefaultRule
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ class Reading:
         words = self._words
         source = words.side(rule.sources, negated=rule.negate_source)
         destination = words.side(rule.destinations, negated=rule.negate_destination)
-        who = users(rule.users)
+        who = words.who(rule.users)
         time = words.time(rule.schedule)
         spoken = words.spoken(rule.applications, rule.services)
         effect, texts = words.effects(rule)

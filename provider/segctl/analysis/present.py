@@ -10,19 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from segctl.analysis.answer import region_of
 from segctl.analysis.effective import permitted
 from segctl.analysis.space import (
     ALL_ADDRESSES,
+    ALL_NAMES,
     REAL,
+    Names,
     Space,
     TooComplexError,
     addresses,
     common,
     ranges,
 )
+from segctl.model.filled import group_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.analysis.answer import Answer, Flow
     from segctl.analysis.effective import Reading
@@ -72,8 +76,15 @@ class Outlook:
 def objects_of_flow(flow: Flow, reading: Reading) -> tuple[Held, ...]:
     """Return the objects on whose content it may depend what becomes of a flow."""
     source, destination = addresses(flow.sources), addresses(flow.destinations)
-    rules = (reading.policy.rules[at] for pair in flow.zones for at in reading.rules(*pair))
-    return _objects(rules, source, destination, reading)
+    places = dict.fromkeys(at for pair in flow.zones for at in reading.rules(*pair))
+    region = region_of(flow, ALL_NAMES)
+    rules = [
+        reading.policy.rules[at]
+        for at in places
+        for match in [reading.at(at)]
+        if match.doubtful and match.can & region
+    ]
+    return _objects(rules, source, destination, Names(frozenset({flow.user})), reading)
 
 
 def outlook(
@@ -96,7 +107,7 @@ def outlook(
         for rule in (reading.policy.rules[at] for at in reading.rules(enter, leave))
         if any(one.startswith(f"{rule.name}: ") for one in named)
     ]
-    objects = _objects(rules, box.source, box.destination, reading)
+    objects = _objects(rules, box.source, box.destination, box.user, reading)
     if not objects:
         return None
     space = Space((box,)) & REAL
@@ -105,8 +116,8 @@ def outlook(
 
 def objects_of_rule(name: str, reading: Reading) -> tuple[Held, ...]:
     """Return the objects that the rules of a name name."""
-    rules = (rule for rule in reading.policy.rules if rule.name == name)
-    return _objects(rules, ALL_ADDRESSES, ALL_ADDRESSES, reading)
+    rules = [rule for rule in reading.policy.rules if rule.name == name]
+    return _objects(rules, ALL_ADDRESSES, ALL_ADDRESSES, ALL_NAMES, reading)
 
 
 def _outcome(space: Space, enter: str, leave: str, now: Reading | None) -> Outcome:
@@ -124,7 +135,7 @@ def _outcome(space: Space, enter: str, leave: str, now: Reading | None) -> Outco
 
 
 def _objects(
-    rules: Iterable[Rule], source: Numbers, destination: Numbers, reading: Reading
+    rules: Sequence[Rule], source: Numbers, destination: Numbers, user: Names, reading: Reading
 ) -> tuple[Held, ...]:
     """Return the objects that rules name, by themselves or by groups, each once."""
     if not _any(reading):
@@ -135,7 +146,45 @@ def _objects(
             for name in _behind(names, reading):
                 sides.setdefault(name, []).append(asked)
     filled = reading.beyond.filled
-    return tuple(_held(name, filled[name], sides[name], reading) for name in sorted(sides))
+    named = sorted({user for rule in rules for user in rule.users})
+    groups = ((name, filled.get(group_key(name))) for name in named)
+    return (
+        *(_held(name, filled[name], sides[name], reading) for name in sorted(sides)),
+        *(_group(name, held, user) for name, held in groups if held is not None),
+    )
+
+
+def _group(name: str, held: Filled, asked: Names) -> Held:
+    """Return a group of users, with those that were asked about."""
+    inside = [user for user in held.users if user in asked]
+    return Held(
+        name=name,
+        what=held.what,
+        count=held.count,
+        at=held.at,
+        unread=held.unread,
+        meeting=tuple(inside[:_SHOWN]),
+        more=max(0, len(inside) - _SHOWN),
+    )
+
+
+def as_listed(user: str, reading: Reading) -> str | None:
+    r"""Return a user as groups of users list him, None where that is not clear.
+
+    A firewall may list ``acme\\bob`` where somebody asks about ``ACME\\bob`` or ``bob@acme``.
+    """
+    every = {one for held in reading.beyond.filled.values() for one in held.users}
+    if not user or user in every:
+        return user
+    named = {one for rule in reading.policy.rules for one in rule.users}
+    same = [one for one in every if one.lower() == user.lower()]
+    if len(same) == 1 and user not in named:
+        return same[0]
+    return None if any(_account(one) == _account(user) for one in every) else user
+
+
+def _account(user: str) -> str:
+    return user.rpartition("\\")[2].partition("@")[0].lower()
 
 
 def _any(reading: Reading) -> bool:

@@ -29,6 +29,7 @@ from segctl.analysis.space import (
     without,
 )
 from segctl.model.addresses import interval, wildcard, wildcard_intervals
+from segctl.model.filled import Filled, group_key
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
     from segctl.analysis.space import Numbers
     from segctl.model.addresses import Interval
-    from segctl.model.filled import Filled
     from segctl.model.policy import Policy, Rule
 
 _T = TypeVar("_T")
@@ -144,7 +144,7 @@ class Beyond:
     """
 
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
-    filled: Mapping[str, Filled] = field(default_factory=dict[str, "Filled"])
+    filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
     now: bool = False
     in_order: bool = False
 
@@ -237,6 +237,18 @@ class Words:
         """Return the members of a group of addresses, none for what is no group."""
         group = self._address_groups.get(name)
         return () if group is None else group.members
+
+    def who(self, names: tuple[str, ...]) -> Meaning[Names]:
+        """Return who a rule is for; with what is held now, groups are who was in them."""
+        if not self._beyond.now or ANY in names:
+            return users(names)
+        held = {name: self._beyond.filled.get(group_key(name)) for name in names}
+        known = {name: one.users for name, one in held.items() if one and one.passing}
+        if not known:
+            return users(names)
+        inside = exact(Names(frozenset({user for within in known.values() for user in within})))
+        rest = tuple(name for name in names if name not in known)
+        return _together([inside, users(rest)]) if rest else inside
 
     def _spans(self, name: str) -> tuple[tuple[int, int, str], ...]:
         """Return what an object held, each with its first and last address, as in `Numbers`."""

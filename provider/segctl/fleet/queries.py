@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from segctl.analysis.answer import Answer, judged
-from segctl.analysis.present import Present, objects_of_flow
+from segctl.analysis.present import Present, as_listed, objects_of_flow
 from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
@@ -235,10 +235,11 @@ def _present(
     objects = objects_of_flow(flow, held) if found.unknown else ()
     if not objects:
         return None, ()
-    if held.now is None:
+    user = as_listed(flow.user, held)
+    if held.now is None or user is None:
         return Present(objects=objects), ()
     try:
-        answer, passages = judged(flow, held.now)
+        answer, passages = judged(replace(flow, user=user), held.now)
     except SegctlError:  # too complex: then what they hold says no more
         return Present(objects=objects), ()
     return Present(objects=objects, answer=answer), passages

@@ -11,10 +11,11 @@ Lasting: TypeAlias = Literal["", "all", "at least"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filled:
-    """What one object of addresses held: a list, a group by tags, a name that is looked up.
+    """What one object held: a list of addresses, a group by tags, a name, a group of users.
 
     `what` says what it is. `addresses` are single ones, networks or ranges as text; of those in
     `perhaps` the device may not take them. `members` are names of other objects that it holds.
+    `users` are those of a group of users.
     `at` is when it was read by the device's clock, as that writes it. `unread` says why nothing is
     known of what it holds.
     """
@@ -23,16 +24,22 @@ class Filled:
     addresses: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
     at: str = ""
     unread: str = ""
     lasting: Lasting = ""
 
     @property
     def count(self) -> int:
-        """How many addresses and objects it held."""
-        return len(self.addresses) + len(self.members)
+        """How many addresses, objects and users it held."""
+        return len(self.addresses) + len(self.members) + len(self.users)
 
     @property
     def passing(self) -> bool:
         """Whether something is known of what it held, which may be otherwise by now."""
         return not self.lasting and not self.unread
+
+
+def group_key(name: str) -> str:
+    """Return the key of a group of users among objects: no object's name has a colon."""
+    return f"user:{name}"

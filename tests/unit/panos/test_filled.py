@@ -134,7 +134,7 @@ def asked(rules: str, *more: bytes, objects: str = OBJECTS) -> list[str]:
         sent.append(params["cmd"])
         return b""
 
-    filled.ask(get, (system(rules, objects), *more), "vsys1", "now")
+    filled.ask(get, (system(rules, objects), *more), "vsys1")
     return sent
 
 
@@ -188,7 +188,7 @@ def test_no_more_lists_are_read_than_a_firewall_can_have() -> None:
     objects = f"<external-list>{lists}</external-list>"
     rules = rule("r", *every)
     assert len(asked(rules, objects=objects)) == filled.MOST_LISTS
-    found = filled.ask(lambda _: listed(), (system(rules, objects),), "vsys1", "now")
+    found = filled.ask(lambda _: listed(), (system(rules, objects),), "vsys1")
     told = live(rules, found, objects).filled
     assert sum("more than 64 lists" in one.unread for one in told.values()) == 36
 
@@ -201,10 +201,10 @@ def test_a_lost_connection_ends_the_read_and_a_refusal_does_not() -> None:
         raise ConnectError("fw1", "is gone")
 
     rules = system(rule("r", "l", "g", "n"))
-    found = filled.ask(refuse, (rules,), "vsys1", "now")
+    found = filled.ask(refuse, (rules,), "vsys1")
     assert {held(name, found).unread for name in ("l", "g", "n")} == {"refuses"}
     with pytest.raises(ConnectError):
-        filled.ask(lose, (rules,), "vsys1", "now")
+        filled.ask(lose, (rules,), "vsys1")
 
 
 LISTS = "<request><system><external-list>"
@@ -278,7 +278,7 @@ def test_a_list_of_as_many_addresses_as_a_firewall_takes() -> None:
 
 def test_the_exceptions_of_a_list_may_not_be_taken() -> None:
     found = filled.ask(
-        lambda _: listed(members=("192.0.2.1", "192.0.2.2")), (system(rule("r", "l")),), "vsys1", ""
+        lambda _: listed(members=("192.0.2.1", "192.0.2.2")), (system(rule("r", "l")),), "vsys1"
     )
     read = live(rule("r", "l"), found)
     assert read.filled["l"].perhaps == ("192.0.2.2",)

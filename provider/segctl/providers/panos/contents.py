@@ -22,7 +22,7 @@ from segctl.model.addresses import interval
 from segctl.model.errors import ParseError
 from segctl.model.filled import Filled
 from segctl.model.policy import Address, AddressGroup
-from segctl.providers.panos import elements, filled
+from segctl.providers.panos import elements, filled, user_groups
 from segctl.providers.panos.small import small
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def read(
         if one is not None:
             found[name] = replace(one, at=reader.at)
     others = {item.name for item in (*policy[Address], *policy[AddressGroup])}
-    return _regions(roots, frozenset({*regions, *known, *others})) | found
+    users = user_groups.read(snapshot, (*policy.rules, *pushed), reader.at)
+    return users | _regions(roots, frozenset({*regions, *known, *others})) | found
 
 
 def _entry_names(root: Element | None, kind: str) -> Iterator[str]:

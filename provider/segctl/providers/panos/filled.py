@@ -59,7 +59,7 @@ class InUse(NamedTuple):
 
 
 def ask(
-    get: Callable[[Mapping[str, str]], bytes], configured: Iterable[bytes], vsys: str, clock: str
+    get: Callable[[Mapping[str, str]], bytes], configured: Iterable[bytes], vsys: str
 ) -> dict[str, bytes]:
     """Return what the objects hold that rules use, as parts of a document.
 
@@ -71,7 +71,6 @@ def ask(
         get: sends a request.
         configured: the answers with the configuration in use, the device's own and pushed.
         vsys: the virtual system.
-        clock: the device's clock.
 
     Raises:
         ConnectError: the connection is lost.
@@ -98,8 +97,6 @@ def ask(
         put(LIST + name, _list(name, kind))
         if excepted:
             found[EXCEPTIONS + name] = "\n".join(excepted).encode()
-    if found:
-        found[AT] = clock.encode()
     return found
 
 
@@ -122,7 +119,7 @@ def in_use(configured: Iterable[bytes]) -> InUse:
     parts = list(configured)
     if not any(mark in part for part in parts for mark in _MARKS):
         return InUse(groups=False, names=False, lists={})
-    named = {name for part in parts for name in _sides(part)}
+    named = {name for part in parts for name in in_rules(part, (b"source", b"destination"))}
     groups: dict[bytes, bytes] = {}
     for part in parts:
         for name, body in entries(part, b"address-group"):
@@ -186,14 +183,15 @@ def listed(chunk: bytes, tag: bytes) -> list[bytes]:
     return MEMBER.findall(chunk, at, end) if 0 <= at < end else []
 
 
-def _sides(part: bytes) -> Iterator[bytes]:
-    """Yield what the security rules that are in use have as source or destination."""
+def in_rules(part: bytes, lists: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what the security rules that are in use have in some lists."""
+    tags = tuple(lists)
     for section in sections(part, b"security"):
         for chunk in section.split(b"<entry"):
             if b"<disabled" in chunk and DISABLED.search(chunk):
                 continue
-            for side in (b"source", b"destination"):
-                yield from listed(chunk, side)
+            for tag in tags:
+                yield from listed(chunk, tag)
 
 
 def _with_members(names: Iterable[bytes], groups: Mapping[bytes, bytes]) -> set[bytes]:

@@ -15,6 +15,7 @@ from segctl.providers.panos import (
     pushed,
     references,
     refusals,
+    user_groups,
     version,
 )
 from segctl.providers.panos.jobs import last_commit
@@ -109,7 +110,10 @@ class Reader:
         """
         configured = ("vsys", "shared", pushed.POLICY, pushed.COMMON)
         held = [parts[name] for name in configured if name in parts]
-        found = filled.ask(self.get, held, self.location.name, _now(system))
+        found = filled.ask(self.get, held, self.location.name)
+        found |= user_groups.ask(self.get, held, self.location.name)
+        if found:
+            found[filled.AT] = _now(system).encode()
         return found | content_ports.ask(self.config, held, parts["containers"])
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
