@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from segctl.analysis.decide import Packet, decide
 from segctl.analysis.effective import Reading, permitted
 from segctl.analysis.space import REAL, Box, Point, Space, addresses, host_of
+from segctl.analysis.words import Beyond
 from segctl.model.addresses import interval
 from segctl.model.policy import (
     ANY,
@@ -119,7 +120,9 @@ def test_whatever_unknown_words_stand_for_the_truth_lies_between_the_bounds(
 def test_what_cannot_be_told_comes_with_its_reason() -> None:
     rule = Rule(name="theirs", from_zones=("it",), to_zones=("ot",), sources=("CN", "a1"))
     reading = Reading(
-        policy=OBJECTS.replace(rules=(rule,)), platform=PLAIN, implied={"CN": "a region"}
+        policy=OBJECTS.replace(rules=(rule,)),
+        platform=PLAIN,
+        beyond=Beyond(implied={"CN": "a region"}),
     )
     found = permitted(reading.between("it", "ot"))
     assert found.why == ("theirs: CN is a region",)

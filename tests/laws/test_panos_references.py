@@ -277,3 +277,32 @@ def test_reading_takes_a_constant_number_of_requests(
         bench.mock.edit("set", RULES, other_rule(f"o-{number}"))
     bench.publish()
     assert requests() == few <= MOST_REQUESTS
+
+
+def test_each_list_in_use_takes_one_more_request(panos: PanosHarness, bench: PanosBench) -> None:
+    """And all groups by tags, and all names that are looked up, one each."""
+
+    def requests() -> int:
+        before = len(bench.mock.requests)
+        read(panos, bench)
+        return len(bench.mock.requests) - before
+
+    few = requests()
+    lists = "".join(
+        f"<entry name='o-l{number}'><type><ip><url>x</url></ip></type></entry>"
+        for number in range(5)
+    )
+    tagged = "<address-group>{}</address-group>".format(
+        "".join(
+            f"<entry name='o-d{number}'><dynamic><filter>x</filter></dynamic></entry>"
+            for number in range(5)
+        )
+    )
+    bench.mock.edit("set", VSYS, f"<external-list>{lists}</external-list>{tagged}")
+    bench.publish()
+    assert requests() == few, "nothing is asked that no rule names"
+    for number, more in ((0, 2), (1, 3), (4, 4)):  # the groups once, and each list
+        body = f"<source><member>o-l{number}</member><member>o-d{number}</member></source>"
+        bench.mock.edit("set", RULES, other_rule(f"o-{number}", body))
+        bench.publish()
+        assert requests() == few + more

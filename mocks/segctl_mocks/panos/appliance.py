@@ -47,6 +47,7 @@ READ_COMMANDS = (
     "<traceroute",
     "<less",
     "<request><config><list>",
+    "<request><system><external-list><show>",
 )
 
 

@@ -10,8 +10,9 @@ from segctl_mocks.panos import baseline, content, enforcement, monitoring, repor
 from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.appliance import Device
 from segctl_mocks.panos.effective import owner, shown
-from segctl_mocks.panos.pushed import Pushed, taken_from
+from segctl_mocks.panos.pushed import Pushed, object_of, taken_from
 from segctl_mocks.panos.references import DEVICE, References, vsys_of
+from segctl_mocks.panos.runtime import Runtime
 from segctl_mocks.panos.tree import Tree, key_of, parse, text_of
 from segctl_mocks.panos.units import CREATE, Touch
 
@@ -48,6 +49,7 @@ class PanosDevice(Device):
         self.pushed = taken_from(root, pushed, settings.release)
         self.hits: dict[str, int] = {}
         self.sessions: list[Mapping[str, str]] = []
+        self.runtime = Runtime()
         self.room: Room | None = None
         self._shown: Tree | None = None
         self._shown_of = (self.pushed, -1)
@@ -155,6 +157,10 @@ class PanosDevice(Device):
         """Bring it back, unless something else was put there."""
         if name == "pushed.xml" and not self.pushed:
             self.pushed = Pushed.read([data])
+
+    def object_of(self, kind: str, name: str, vsys: str) -> Element | None:
+        """Return what a name means in the rules of a virtual system."""
+        return object_of(self.running, self.pushed, vsys, kind, name)
 
     def systems(self) -> dict[str, str]:
         """Return the display names of the virtual systems by their names."""

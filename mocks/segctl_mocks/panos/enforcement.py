@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from segctl_mocks.panos import monitoring, reports, showings
+from segctl_mocks.panos import monitoring, reports, runtime, showings
 from segctl_mocks.panos.answers import Answer, ApiError, message_result, result
 from segctl_mocks.panos.effective import effective, merged, plain
 from segctl_mocks.panos.policymatch import policy_match
@@ -85,8 +85,13 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("show", "session", "meter"): _of_firewall(monitoring.meter),
     ("show", "panorama-status"): _of_firewall(monitoring.panorama_status),
     ("show", "predefined"): _of_firewall(monitoring.predefined),
+    ("show", "object", "dynamic-address-group"): _of_firewall(runtime.groups),
+    ("show", "dns-proxy", "fqdn"): _of_firewall(runtime.names),
+    ("request", "system", "external-list", "show"): _of_firewall(runtime.show_list),
     ("request", "high-availability", "sync-to-remote"): _of_firewall(monitoring.sync),
     ("request", "high-availability", "state", "suspend"): _of_firewall(monitoring.suspend),
     ("request", "high-availability", "state", "functional"): _of_firewall(monitoring.functional),
     **showings.OF_FIREWALLS,
+    ("show", "user", "group", "list"): _of_firewall(runtime.user_groups),
+    ("show", "user", "group", "name"): _of_firewall(runtime.users_of),
 }

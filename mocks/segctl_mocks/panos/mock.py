@@ -82,6 +82,27 @@ class PanosMock(ServedDevice[PanosDevice]):
         with self._lock:
             self.device.set_hits(rule, count, vsys)
 
+    def fetch(self, name: str, *addresses: str, invalid: int = 0) -> None:
+        """Let a list that the firewall fetches hold these now; some lines of it are not valid."""
+        with self._lock:
+            self.device.runtime.lists[name] = addresses
+            self.device.runtime.invalid[name] = invalid
+
+    def resolve(self, host: str, *addresses: str) -> None:
+        """Let the firewall find these addresses when it looks a name up."""
+        with self._lock:
+            self.device.runtime.hosts[host] = addresses
+
+    def group(self, name: str, *users: str) -> None:
+        """Let a group of users have these."""
+        with self._lock:
+            self.device.runtime.groups[name] = users
+
+    def register(self, address: str, *tags: str) -> None:
+        """Let an address have these tags, and no others, until the firewall restarts."""
+        with self._lock:
+            self.device.userid.registered[address] = dict.fromkeys(tags)
+
     def push(self, *documents: bytes) -> None:
         """Let a Panorama push this instead of what it pushed before: answers of such a firewall.
 

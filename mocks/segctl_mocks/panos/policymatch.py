@@ -11,6 +11,7 @@ from segctl_mocks.panos.answers import ApiError
 from segctl_mocks.panos.content import applications
 from segctl_mocks.panos.pushed import object_of
 from segctl_mocks.panos.reports import enforced
+from segctl_mocks.panos.runtime import members_of
 from segctl_mocks.panos.tree import Element, text_of
 from segctl_mocks.panos.validate import members
 
@@ -118,10 +119,19 @@ def _covers(device: PanosDevice, name: str, address: Address, vsys: str) -> bool
     if (node := _object(device, "address", name, vsys)) is not None:
         if wild := text_of(node.find("ip-wildcard")):
             return _wildcard_covers(wild, address)
+        if host := text_of(node.find("fqdn")):
+            return any(_literal_covers(one, address) for one in device.runtime.hosts.get(host, ()))
         literal = text_of(node.find("ip-netmask")) or text_of(node.find("ip-range"))
         return _literal_covers(literal, address)
     if (group := _object(device, "address-group", name, vsys)) is not None:
-        return any(_covers(device, member, address, vsys) for member in members(group, "static"))
+        inside = [*members(group, "static")]
+        if group.find("dynamic") is not None:
+            inside = [one for one, _ in members_of(device, group, vsys)]
+        return any(_covers(device, member, address, vsys) for member in inside)
+    if (region := _object(device, "region", name, vsys)) is not None:
+        return any(_literal_covers(one, address) for one in members(region, "address"))
+    if name in device.runtime.lists:
+        return any(_literal_covers(one, address) for one in device.runtime.lists[name])
     return _literal_covers(name, address)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.analysis.effective import Match
+    from segctl.analysis.present import Outlook
     from segctl.analysis.space import Box, Numbers
 
 #: Of one policy, the first and the last. Of two: in both, in one only, or not to be told.
@@ -25,12 +26,16 @@ STATES: tuple[State, ...] = ("permitted", "only_declared", "only_live", "cannot_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """Packets that one rule permits, or may permit for the reasons in `why`."""
+    """Packets that one rule permits, or may permit for the reasons in `why`.
+
+    `present` is what becomes of each of its boxes by what objects hold now, if that is a reason.
+    """
 
     rule: str
     state: State
     space: Space
     why: tuple[str, ...] = ()
+    present: tuple[Outlook | None, ...] = ()
 
 
 def rows(chain: Sequence[Match], region: Space) -> tuple[Row, ...]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from segctl.analysis.words import users
 from segctl.model.policy import (
     APPLICATION_DEFAULT,
     Address,
@@ -24,7 +23,7 @@ from segctl.model.policy import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 
-    from segctl.analysis.words import Meaning, Words
+    from segctl.analysis.words import Beyond, Meaning, Words
     from segctl.model.policy import Policy, Rule
 
 _T = TypeVar("_T")
@@ -35,9 +34,9 @@ _MAX_DEPTH = 60
 class Causes:
     """What the doubts about the rules of one policy hang on."""
 
-    def __init__(self, policy: Policy, words: Words, implied: Mapping[str, str]) -> None:
+    def __init__(self, policy: Policy, words: Words, beyond: Beyond) -> None:
         self._words = words
-        self._implied = implied
+        self._beyond = beyond
         self._policy = policy
 
     @cached_property
@@ -86,7 +85,7 @@ class Causes:
         if found := self._behind_addresses(rule.destinations):
             yield "destination", (rule.negate_destination, found)
         yield from self._spoken(rule)
-        if _doubtful(users(rule.users)):
+        if _doubtful(self._words.who(rule.users)):
             yield "user", frozenset(rule.users)
         if _doubtful(self._words.time(rule.schedule)):
             held = self._schedules.get(rule.schedule)
@@ -128,7 +127,10 @@ class Causes:
 
     def _unknown(self, name: str, *, tangled: bool) -> Hashable:
         """Return what stands for a name that the policy has no object for, or no clear group."""
-        return (name, id(self)) if tangled else (name, self._implied.get(name, ""))
+        if tangled:
+            return (name, id(self))
+        held = self._beyond.filled.get(name)
+        return (name, self._beyond.implied.get(name, ""), held if held and held.lasting else None)
 
 
 def _behind(

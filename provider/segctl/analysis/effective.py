@@ -7,7 +7,7 @@ What lies between the two bounds of an answer is what cannot be told; it is neve
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from segctl.analysis.causes import Causes
 from segctl.analysis.pieces import Overlaps, bits, bound, removed
 from segctl.analysis.space import EVERYTHING, NOTHING, REAL, Box, Space
-from segctl.analysis.words import Words, users
+from segctl.analysis.words import Beyond, Words
 from segctl.model.policy import ANY, DefaultRule
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from segctl.analysis.space import Names, Numbers, Point
     from segctl.analysis.words import Meaning, Platform
@@ -155,16 +155,19 @@ def permitted(chain: Iterable[Match], region: Space = REAL) -> Permitted:
 class Reading:
     """A policy with its words resolved once; `between` gives the chain of a pair of zones.
 
-    The policy holds everything the device enforces, in its order; `implied` are its objects that
-    rules refer to without the model having them, by name, with what they are.
+    The policy holds everything the device enforces, in its order; `beyond` is what is known of its
+    objects that the policy does not have, or that change without a commit.
     """
 
     policy: Policy
     platform: Platform
-    implied: Mapping[str, str] = field(default_factory=dict[str, str])
+    beyond: Beyond = field(default_factory=Beyond)
     _words: Words = field(init=False, repr=False, compare=False)
     _causes: Causes = field(init=False, repr=False, compare=False)
     _rules: ByZones = field(init=False, repr=False, compare=False)
+    _present: list[Reading] = field(
+        init=False, repr=False, compare=False, default_factory=list["Reading"]
+    )
     _matches: dict[int, Match] = field(
         init=False, repr=False, compare=False, default_factory=dict[int, Match]
     )
@@ -178,14 +181,39 @@ class Reading:
     @uncollected()
     def __post_init__(self) -> None:
         """Take the names of the policy's objects down, and its rules by their zones."""
-        words = Words(self.policy, self.platform, self.implied)
+        words = Words(self.policy, self.platform, self.beyond)
         object.__setattr__(self, "_words", words)
-        object.__setattr__(self, "_causes", Causes(self.policy, words, self.implied))
+        object.__setattr__(self, "_causes", Causes(self.policy, words, self.beyond))
         object.__setattr__(self, "_rules", ByZones(self.policy.rules))
+
+    @property
+    def now(self) -> Reading | None:
+        """The same, with what objects held when the device was read in place of all they may hold.
+
+        None where nothing is known of any; nothing of it is certain, since no commit is needed to
+        change it.
+        """
+        if self.beyond.now or not any(one.passing for one in self.beyond.filled.values()):
+            return None
+        if not self._present:
+            self._present.append(replace(self, beyond=replace(self.beyond, now=True)))
+        return self._present[0]
 
     def application(self, name: str) -> Meaning[Names]:
         """Return the applications that a name in a rule stands for."""
         return self._words.application(name)
+
+    def address(self, name: str) -> Meaning[Numbers]:
+        """Return the addresses that a name in a rule stands for."""
+        return self._words.address(name)
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return the members of a group of addresses, none for what is no group."""
+        return self._words.members(name)
+
+    def spans(self, name: str) -> Sequence[tuple[int, int, str]]:
+        """Return what an object held that the device fills: first and last address, and as text."""
+        return self._words.spans(name)
 
     def rules(self, enter: str, leave: str) -> tuple[int, ...]:
         """Return the places of the rules for packets from one zone to another, in their order."""
@@ -266,7 +294,7 @@ class Reading:
         words = self._words
         source = words.side(rule.sources, negated=rule.negate_source)
         destination = words.side(rule.destinations, negated=rule.negate_destination)
-        who = users(rule.users)
+        who = words.who(rule.users)
         time = words.time(rule.schedule)
         spoken = words.spoken(rule.applications, rule.services)
         effect, texts = words.effects(rule)

@@ -12,6 +12,7 @@ from segctl.analysis.answer import Flow, Spoken
 from segctl.analysis.answer import answer as answer_flow
 from segctl.analysis.effective import joins
 from segctl.analysis.ends import end_of, hops_between
+from segctl.analysis.present import as_listed, objects_of_flow
 from segctl.compiler.topology import topology
 from segctl.model.errors import Problem
 from segctl.model.policy import ANY
@@ -182,8 +183,20 @@ def wrong(question: Question, device: Device, reading: Reading, *, applications:
     if other:
         return f"{other} {verb} by {other.rule}"
     if found.unknown:
-        return f"{found.unknown}: cannot tell, {'; '.join(found.why)}"
+        now = _by_now(question, device, reading, applications)
+        return f"{found.unknown}: cannot tell, {'; '.join(found.why)}{now}"
     return ""
+
+
+def _by_now(question: Question, device: Device, reading: Reading, applications: Naming) -> str:
+    """Say what becomes of a flow by what objects hold now, where that is known."""
+    now = reading.now
+    if now is None or as_listed(question.check.user, reading) != question.check.user:
+        return ""
+    if not objects_of_flow(flow_of(question, device, reading, applications=applications), reading):
+        return ""
+    verdict = answer(question, device, now, applications=applications).verdict
+    return "" if verdict == "cannot tell" else f"; by what is held now: {verdict}"
 
 
 def answers_by_user(

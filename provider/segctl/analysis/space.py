@@ -331,10 +331,13 @@ REAL = Space(tuple(Box(source=(whole,), destination=(whole,)) for whole in ALL_A
 
 def addresses(parts: Iterable[Interval]) -> Numbers:
     """Return intervals of addresses as numbers on one line, IPv4 before IPv6."""
-    return ranges(
-        (first + (IPV6 if version == 6 else 0), last + (IPV6 if version == 6 else 0))
-        for version, first, last in parts
-    )
+    return ranges(map(span, parts))
+
+
+def span(part: Interval) -> tuple[int, int]:
+    """Return an interval of addresses as numbers on that line."""
+    version, first, last = part
+    return (first + IPV6, last + IPV6) if version == 6 else (first, last)
 
 
 def intervals(numbers: Numbers) -> tuple[Interval, ...]:

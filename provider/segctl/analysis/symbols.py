@@ -106,9 +106,7 @@ class Symbolic:
         """Take the names of applications that the inventory has."""
         self.reading = reading
         self.symbols = Symbols(reading.platform, frozenset(applications))
-        self._literal = Reading(
-            policy=reading.policy, platform=self.symbols, implied=reading.implied
-        )
+        self._literal = Reading(policy=reading.policy, platform=self.symbols, beyond=reading.beyond)
         self._open = self.symbols.open()
         names = Counter(rule.name for rule in reading.policy.rules)
         self._rules = {rule.name: rule for rule in reading.policy.rules if names[rule.name] == 1}

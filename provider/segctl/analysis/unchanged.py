@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Sequence
 
     from segctl.analysis.effective import Reading
+    from segctl.analysis.words import Beyond
+    from segctl.model.filled import Filled
     from segctl.model.policy import Item, Rule
 
 _KINDS: tuple[type[Item], ...] = (
@@ -54,6 +56,7 @@ class Unchanged:
     def __init__(self, left: Reading, right: Reading) -> None:
         self._sides = left, right
         alike = left.platform is right.platform or left.platform == right.platform
+        alike = alike and left.beyond.in_order == right.beyond.in_order
         differing = _differing(left, right) if alike else None
         known: dict[Hashable, int] = {}
         self._left = _numbered(left.policy.rules, differing, known)
@@ -109,16 +112,28 @@ def _names(rule: Rule) -> Iterator[str]:
 
 def _differing(left: Reading, right: Reading) -> frozenset[str]:
     """Return the names that may not stand for the same in both."""
+    one, other = left.beyond, right.beyond
     found = {
         name
-        for name in {*left.implied, *right.implied}
-        if left.implied.get(name) != right.implied.get(name)
+        for name in {*one.implied, *other.implied}
+        if one.implied.get(name) != other.implied.get(name)
+    }
+    found |= {
+        name
+        for name in {*one.filled, *other.filled}
+        if _lasting(one, name) != _lasting(other, name)
     }
     for kind in _KINDS:
-        one, other = ({item.name: item for item in of.policy[kind]} for of in (left, right))
-        found |= one.keys() ^ other.keys()
-        found |= {name for name in one.keys() & other.keys() if one[name] != other[name]}
+        mine, theirs = ({item.name: item for item in of.policy[kind]} for of in (left, right))
+        found |= mine.keys() ^ theirs.keys()
+        found |= {name for name in mine.keys() & theirs.keys() if mine[name] != theirs[name]}
     return _with_groups(found, left, right) if found else frozenset()
+
+
+def _lasting(beyond: Beyond, name: str) -> Filled | None:
+    """Return what an object holds as far as it decides what rules with its name match."""
+    held = beyond.filled.get(name)
+    return held if held is not None and (held.lasting or beyond.now) else None
 
 
 def _with_groups(names: set[str], *readings: Reading) -> frozenset[str]:

@@ -51,10 +51,14 @@ class Open:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What becomes of a flow on its whole way; examples name no rule."""
+    """What becomes of a flow on its whole way; examples name no rule.
+
+    `present` is what becomes of it by what objects hold now, where that says more.
+    """
 
     answer: Answer
     open: tuple[Open, ...] = ()
+    present: Answer | None = None
 
 
 def end_to_end(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
+from segctl.analysis.hours import windows
 from segctl.analysis.space import (
     ALL_ADDRESSES,
     ALL_NAMES,
@@ -24,10 +25,12 @@ from segctl.analysis.space import (
     addresses,
     ranges,
     service,
+    span,
     together,
     without,
 )
 from segctl.model.addresses import interval, wildcard, wildcard_intervals
+from segctl.model.filled import Filled, group_key
 from segctl.model.policy import (
     ANY,
     APPLICATION_DEFAULT,
@@ -54,7 +57,6 @@ Effect = Literal["none", "narrows", "anything"]
 
 #: Groups within groups above which nothing is said of what they hold.
 _MAX_DEPTH = 60
-_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _KINDS = {"fqdn": "a name that the device looks up", "dynamic": "filled by the device"}
 
 
@@ -132,12 +134,28 @@ def exact(found: _T) -> Meaning[_T]:
     return Meaning(found, found)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """What is known of a device's words besides its policy.
+
+    `implied` are objects that the policy does not have, by name, with what they are; `filled` what
+    objects hold that the device fills. With `now`, they mean what they held when it was read; else
+    they may hold anything. Rules with wildcard addresses that overlap are taken `in_order` of the
+    rules, or else perhaps the narrowest first.
+    """
+
+    implied: Mapping[str, str] = field(default_factory=dict[str, str])
+    filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
+    now: bool = False
+    in_order: bool = False
+
+
 class Words:
     """The meanings of the names that one policy's rules use, each worked out once."""
 
-    def __init__(self, policy: Policy, platform: Platform, implied: Mapping[str, str]) -> None:
+    def __init__(self, policy: Policy, platform: Platform, beyond: Beyond) -> None:
         self._platform = platform
-        self._implied = implied
+        self._beyond = beyond
         self._rules = [rule for rule in policy.rules if not rule.disabled]
         self._addresses = {item.name: item for item in policy[Address]}
         self._address_groups = {item.name: item for item in policy[AddressGroup]}
@@ -157,6 +175,7 @@ class Words:
             [tuple[str, ...], tuple[str, ...]], Meaning[tuple[tuple[Names, Numbers], ...]]
         ] = cache(self._spoken)
         self.time: Callable[[str], Meaning[Numbers]] = cache(self._time)
+        self.spans: Callable[[str], tuple[tuple[int, int, str], ...]] = cache(self._spans)
 
     # --- addresses ---------------------------------------------------------------------------
 
@@ -177,22 +196,73 @@ class Words:
             return exact(ALL_ADDRESSES)
         if (group := self._address_groups.get(name)) is not None:
             if not group.members:
-                return _unknown_addresses(f"{name} is a group whose members the device fills in")
+                return self._filled(name, f"{name} is a group whose members the device fills in")
             found = self._members(name, group.members, self.address)
             return _unknown_addresses(_nested(name)) if found is None else _union(found)
         if (held := self._addresses.get(name)) is not None:
-            return self._wildcard(held) if held.type == "wildcard" else _held_address(held)
+            return self._held(held)
+        if name not in self._beyond.implied:  # what looks like an address may name an object
+            with suppress(ValueError):
+                return exact(addresses([interval(name)]))
+        return self._filled(name, f"{name} is {self._what(name)}")
+
+    def _held(self, held: Address) -> Meaning[Numbers]:
+        if held.type == "wildcard":
+            return self._wildcard(held)
+        if held.type not in {"network", "range"}:
+            return self._filled(held.name, f"{held.name} is {_KINDS.get(held.type, held.type)}")
         try:
-            return exact(addresses([interval(name)]))
+            return exact(addresses([interval(held.value)]))
         except ValueError:
-            return _unknown_addresses(f"{name} is {self._what(name)}")
+            return _unknown_addresses(f"the address of {held.name} is {held.value!r}")
+
+    def _filled(self, name: str, why: str) -> Meaning[Numbers]:
+        """Return the addresses of an object that the device fills, for the reason why it is so."""
+        held = self._beyond.filled.get(name)
+        if held is None or not (held.lasting or (self._beyond.now and held.passing)):
+            return _unknown_addresses(why)
+        try:
+            listed = ranges((first, last) for first, last, _ in self.spans(name))
+            open_ = addresses(map(interval, held.perhaps))
+        except ValueError:
+            return _unknown_addresses(why)
+        found = Meaning(listed, without(listed, open_), (why,)) if open_ else exact(listed)
+        if held.members:
+            inside = self._members(name, held.members, self.address)
+            if inside is None:
+                return _unknown_addresses(_nested(name))
+            found = _union([found, *inside])
+        return Meaning(ALL_ADDRESSES, found.sure, (why,)) if held.lasting == "at least" else found
+
+    def members(self, name: str) -> tuple[str, ...]:
+        """Return the members of a group of addresses, none for what is no group."""
+        group = self._address_groups.get(name)
+        return () if group is None else group.members
+
+    def who(self, names: tuple[str, ...]) -> Meaning[Names]:
+        """Return who a rule is for; with what is held now, groups are who was in them."""
+        if not self._beyond.now or ANY in names:
+            return users(names)
+        held = {name: self._beyond.filled.get(group_key(name)) for name in names}
+        known = {name: one.users for name, one in held.items() if one and one.passing}
+        if not known:
+            return users(names)
+        inside = exact(Names(frozenset({user for within in known.values() for user in within})))
+        rest = tuple(name for name in names if name not in known)
+        return _together([inside, users(rest)]) if rest else inside
+
+    def _spans(self, name: str) -> tuple[tuple[int, int, str], ...]:
+        """Return what an object held, each with its first and last address, as in `Numbers`."""
+        texts = self._beyond.filled[name].addresses
+        return tuple((*span(interval(text)), text) for text in texts)
 
     def _wildcard(self, held: Address) -> Meaning[Numbers]:
         """Return the addresses of a wildcard, which are certain but for those of other wildcards.
 
         Of rules with wildcards that overlap, a firewall matches by default only the one with the
-        longest prefix, whatever their order ("Security Policy Rule Top-Down Order When Wildcard
-        Masks Overlap", the vendor's new features of 10.2).
+        longest prefix, whatever their order, unless it is told to go by the order of the rules
+        ("Security Policy Rule Top-Down Order When Wildcard Masks Overlap", the vendor's new
+        features of 10.2).
         """
         try:
             base, free = wildcard(held.value)
@@ -202,6 +272,8 @@ class Words:
         if every is None:
             return _unknown_addresses(f"{held.name} stands for too many ranges: {held.value}")
         can = addresses(every)
+        if self._beyond.in_order:
+            return exact(can)
         also: list[Interval] = []
         for other, open_ in self.wildcards - {(base, free)}:
             if not (base ^ other) & ~free & ~open_:
@@ -209,7 +281,8 @@ class Words:
         if not also:
             return exact(can)
         why = f"{held.name} overlaps with other wildcard addresses, of which the device may take"
-        return Meaning(can, without(can, addresses(also)), (f"{why} the narrowest first",))
+        why += " the narrowest first: its Wildcard Top Down Match Mode is not known to be on"
+        return Meaning(can, without(can, addresses(also)), (why,))
 
     @cached_property
     def wildcards(self) -> frozenset[tuple[int, int]]:
@@ -236,7 +309,7 @@ class Words:
             self._within[name] -= 1
 
     def _what(self, name: str) -> str:
-        return self._implied.get(name, "known to the device only")
+        return self._beyond.implied.get(name, "known to the device only")
 
     # --- services ----------------------------------------------------------------------------
 
@@ -335,7 +408,7 @@ class Words:
         if schedule is None or schedule.extras or not schedule.windows:
             return Meaning(WEEK, (), (f"schedule {name} is not a weekly one",))
         try:
-            return exact(ranges(part for one in schedule.windows for part in _windows(*one)))
+            return exact(ranges(part for one in schedule.windows for part in windows(*one)))
         except ValueError:
             return Meaning(WEEK, (), (f"the hours of schedule {name} are not understood",))
 
@@ -391,15 +464,6 @@ def _shares(
     """Return of each group the names that are named, with the ports of the group."""
     shares = ((names & named, ports) for names, ports in groups)
     return tuple((names, ports) for names, ports in shares if names)
-
-
-def _held_address(held: Address) -> Meaning[Numbers]:
-    if held.type not in {"network", "range"}:
-        return _unknown_addresses(f"{held.name} is {_KINDS.get(held.type, held.type)}")
-    try:
-        return exact(addresses([interval(held.value)]))
-    except ValueError:
-        return _unknown_addresses(f"the address of {held.name} is {held.value!r}")
 
 
 def _nested(name: str) -> str:
@@ -473,27 +537,3 @@ def users(names: tuple[str, ...]) -> Meaning[Names]:
             sure = sure | Names(frozenset({name}))
             why.append(f"who is in {name} only the device knows")
     return Meaning(can, sure, tuple(why))
-
-
-def _windows(day: str, times: Iterable[str]) -> Iterable[tuple[int, int]]:
-    """Return ``08:00-16:00`` of one day, or of every day if it is ``daily``, in minutes of a week.
-
-    An end before its beginning is on the next day.
-
-    Raises:
-        ValueError: there is no such day, or no such hours.
-    """
-    for number in range(7) if day == "daily" else (_DAYS.index(day),):
-        for text in times:
-            first, _, last = text.partition("-")
-            begin, end, start = _minute(first), _minute(last), number * 1440
-            if begin <= end:
-                yield start + begin, start + end
-            else:
-                following = (number + 1) % 7 * 1440
-                yield from ((start + begin, start + 1439), (following, following + end))
-
-
-def _minute(text: str) -> int:
-    hours, _, minutes = text.partition(":")
-    return min(int(hours) * 60 + int(minutes), 1439)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.analysis.by_rule import compared, rows
 from segctl.analysis.policies import CONDUITS, excess, names_of
+from segctl.analysis.present import outlook
 from segctl.analysis.space import Box, Space
 from segctl.fleet.failures import failure_of
 from segctl.model.errors import SegctlError
@@ -80,11 +81,21 @@ def _leg(
         if leg.statement is not None and declared is not None:
             chain, own = sides[-1].between(enter, leave), declared.between(enter, leave)
             conduits = _of(desired, leg.statement, own, declared)
-            return _beyond(desired, leg, leg.statement, chain, conduits)
-        found = [rows(side.between(enter, leave), leg.region) for side in sides]
-        return found[0] if len(found) == 1 else compared(*found)
+            told = _beyond(desired, leg, leg.statement, chain, conduits)
+        else:
+            found = [rows(side.between(enter, leave), leg.region) for side in sides]
+            told = found[0] if len(found) == 1 else compared(*found)
+        return tuple(_with_present(row, enter, leave, sides[-1]) for row in told)
     except SegctlError as error:
         return failure_of(desired.device.name, error)
+
+
+def _with_present(row: Row, enter: str, leave: str, held: Reading) -> Row:
+    """Return a row of which it cannot be told with what becomes of it by what objects hold now."""
+    if row.state != "cannot_tell":
+        return row
+    told = (outlook(box, enter, leave, held, row.why) for box in row.space.boxes)
+    return replace(row, present=tuple(told))
 
 
 def _of(

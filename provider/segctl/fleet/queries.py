@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from segctl.analysis.answer import Answer, judged
+from segctl.analysis.present import Present, as_listed, objects_of_flow
 from segctl.analysis.query import answers_by_user, flow_of, stands_for, vendor_applications
 from segctl.fleet.failures import Failure, failure_of
 from segctl.fleet.inquiries import Inquiry, attempt, inquire, of_snapshot, warned
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from concurrent.futures import Executor
 
-    from segctl.analysis.answer import Passage
+    from segctl.analysis.answer import Flow, Passage
     from segctl.analysis.by_rule import Row
     from segctl.analysis.effective import Reading
     from segctl.analysis.query import Question
@@ -38,12 +39,16 @@ if TYPE_CHECKING:
 class Answered:
     """One device's answer to a question; `users` are users to whom the device allows more.
 
-    `passages` are what it lets through, by the way through it.
+    `passages` are what it lets through, by the way through it. Where it cannot be told for what
+    objects hold that the device fills, `present` is what they held when it was read, and
+    `present_passages` what it lets through by that.
     """
 
     answer: Answer
     users: Mapping[str, Answer] = field(default_factory=dict[str, Answer])
     passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
+    present: Present | None = None
+    present_passages: Mapping[Hop, Passage] = field(default_factory=dict["Hop", "Passage"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,8 +217,32 @@ def _answer(
         theirs = answers_by_user(question, device, held, applications=words)
     except SegctlError as error:
         return failure_of(device.name, error)
-    ways = dict(zip(question.on(device), passages, strict=True))
-    return Answered(answer=found, users=theirs, passages=ways)
+    hops = tuple(question.on(device))
+    present, now = _present(flow, found, held)
+    return Answered(
+        answer=found,
+        users=theirs,
+        passages=dict(zip(hops, passages, strict=True)),
+        present=present,
+        present_passages=dict(zip(hops, now, strict=True)) if now else {},
+    )
+
+
+def _present(
+    flow: Flow, found: Answer, held: Reading
+) -> tuple[Present | None, tuple[Passage, ...]]:
+    """Return what becomes of a flow by what objects hold now, where it cannot be told otherwise."""
+    objects = objects_of_flow(flow, held) if found.unknown else ()
+    if not objects:
+        return None, ()
+    user = as_listed(flow.user, held)
+    if held.now is None or user is None:
+        return Present(objects=objects), ()
+    try:
+        answer, passages = judged(replace(flow, user=user), held.now)
+    except SegctlError:  # too complex: then what they hold says no more
+        return Present(objects=objects), ()
+    return Present(objects=objects, answer=answer), passages
 
 
 def _refuse_unknown(named: Iterable[str], known: frozenset[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from segctl.analysis.space import Box, Space
@@ -128,7 +128,14 @@ def _verdicts(
         passages = {hop: passage for one in known for hop, passage in one.passages.items()}
         reasons = [why for one in known for why in one.answer.why]
         try:
-            yield end_to_end(question, passages, platforms, reasons)
+            found = end_to_end(question, passages, platforms, reasons)
+            held = {hop: one for each in known for hop, one in each.present_passages.items()}
+            if held and found.answer.unknown:
+                now = {**passages, **held}
+                answers_now = ((one.present and one.present.answer) or one.answer for one in known)
+                reasons = [why for one in answers_now for why in one.why]
+                found = replace(found, present=end_to_end(question, now, platforms, reasons).answer)
+            yield found
         except TooComplexError:
             yield None
 

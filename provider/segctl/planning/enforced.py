@@ -18,12 +18,13 @@ from segctl.planning.by_firewall import alike, live_of_firewall, of_firewall
 from segctl.planning.findings import BLOCKED, CANNOT_TELL, HOLE, PUSHED
 from segctl.planning.named import by_name, names_in, objects_of, shown_of
 from segctl.planning.plan import Told
+from segctl.planning.present import by_now
 from segctl.providers.base import declared_for, reading
 from segctl.providers.parsed import without_note
 from segctl.providers.pushed import UNREAD_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from segctl.analysis.deviations import Deviation
     from segctl.providers.base import Live, Provider
@@ -70,12 +71,14 @@ def _enforced(
     wanted: Policy, live: Live, provider: Provider, pairs: Sequence[tuple[str, str]]
 ) -> tuple[Told, ...]:
     ours = frozenset(rule.name for rule in (*wanted.rules, *live.policy.rules)) | {*_DEFAULTS}
-    found = deviations(declared_for(provider, wanted, live), reading(provider, live), pairs, ours)
+    declared, held = declared_for(provider, wanted, live), reading(provider, live)
+    found = deviations(declared, held, pairs, ours)
     surely = {one.rule for one in found if one.effect == "open"}
+    told = [one for one in found if one.effect != "cannot tell" or one.rule not in surely]
+    doubted = [one for one in told if one.effect == "cannot tell"]
     teller = _Teller(wanted, live, shown_of(provider, live))
-    return tuple(
-        teller.told(one) for one in found if one.effect != "cannot tell" or one.rule not in surely
-    )
+    teller.now = by_now(doubted, declared, held, ours)
+    return tuple(map(teller.told, told))
 
 
 def foreseen(
@@ -109,6 +112,7 @@ class _Teller:
     """Puts into words what rules of one device do."""
 
     def __init__(self, wanted: Policy, live: Live, shown: Callable[[str], str]) -> None:
+        self.now: Mapping[str, str] = {}
         self._live = live
         self._shown = shown
         self._held = live.effective()
@@ -181,7 +185,8 @@ class _Teller:
 
     def _hint(self, found: Deviation) -> str:
         if found.effect == "cannot tell":
-            return (
+            now = self.now.get(found.rule, "")
+            return now + (
                 "ask the device, or have the rule written in addresses, ports and applications; "
                 "segctl drift --write-baseline accepts the rule as it is"
             )

@@ -10,8 +10,9 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from segctl.analysis.effective import Reading
-from segctl.analysis.words import Literally, as_platform
+from segctl.analysis.words import Beyond, Literally, as_platform
 from segctl.model.errors import Problem, UnsupportedError
+from segctl.model.filled import Filled
 from segctl.model.policy import (
     DeclaredPolicy,
     DefaultRule,
@@ -139,6 +140,10 @@ class Live:
     other_objects: Mapping[str, str] = field(default_factory=dict[str, str])
     #: what else others' rules may name, which is no item of a policy, with what it is
     implied: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: what objects of addresses held when it was read that it fills by itself, by name
+    filled: Mapping[str, Filled] = field(default_factory=dict[str, Filled])
+    #: whether rules with wildcard addresses that overlap match in their order, not the narrowest
+    in_order: bool = False
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     findings: tuple[Problem, ...] = ()
     #: everything besides the policy that decides how traffic is treated later
@@ -497,7 +502,12 @@ def without_wording(platform: str, item: Item) -> Item:
 
 def reading(found: Provider, live: Live) -> Reading:
     """Return everything that a device enforces, with the meanings of its names."""
-    return Reading(policy=live.effective(), platform=words_of(found, live), implied=live.implied)
+    return Reading(policy=live.effective(), platform=words_of(found, live), beyond=beyond(live))
+
+
+def beyond(live: Live) -> Beyond:
+    """Return what a device tells of words besides its policy."""
+    return Beyond(implied=live.implied, filled=live.filled, in_order=live.in_order)
 
 
 def declared_reading(found: Provider, policy: Policy, live: Live | None = None) -> Reading:
@@ -519,7 +529,7 @@ def declared_for(found: Provider, policy: Policy, live: Live) -> Reading:
     return Reading(
         policy=there.replace(defaults=(closed,)),
         platform=words_of(found, live),
-        implied=live.implied,
+        beyond=beyond(live),
     )
 
 

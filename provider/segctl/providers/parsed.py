@@ -26,6 +26,7 @@ from typing import (
 
 from segctl.model import items
 from segctl.model.errors import ParseError, Problem
+from segctl.model.filled import Filled
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
@@ -48,6 +49,7 @@ _NAMES = {
     **vars(items),
     "ClassVar": ClassVar,
     "DeviceState": DeviceState,
+    "Filled": Filled,
     "Policy": Policy,
     "Management": Management,
     "Mapping": Mapping,

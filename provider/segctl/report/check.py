@@ -13,11 +13,13 @@ from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
 from segctl.report.policies import policy_json, policy_text
+from segctl.report.present import MAY_CHANGE, held_json, held_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from segctl.analysis.answer import Example
+    from segctl.analysis.present import Present
     from segctl.analysis.query import Question
     from segctl.analysis.verdict import Open, Verdict
     from segctl.fleet.permits import PolicyResult
@@ -149,12 +151,13 @@ def _end_to_end(
     """Return what becomes of the flow on its whole way, and on what that depends."""
     if verdict is None:
         unknown = Answer(why=("the paths fall into too many pieces",))
-        return _answer(unknown, question) | {"answer": UNKNOWN, "depends_on": []}
+        return _answer(unknown, question) | {"answer": UNKNOWN, "depends_on": [], "present": None}
     users = sorted({one["user"] for row in rows for one in row.get("users", ())})
     depends = [{"field": one.field, "allowed": _allowed(one)} for one in verdict.open]
     if users:
         depends.append({"field": "user", "allowed": users})
-    return _answer(verdict.answer, question) | {"depends_on": depends}
+    now = None if verdict.present is None else _answer(verdict.present, question)
+    return _answer(verdict.answer, question) | {"depends_on": depends, "present": now}
 
 
 def _allowed(one: Open) -> list[str]:
@@ -176,7 +179,19 @@ def _row(name: str, found: Answered | Failure, question: Question) -> dict[str, 
         {"name": name}
         | _answer(found.answer, question)
         | {"users": users, "notes": list(dict.fromkeys(notes))}
+        | {"present": _present(found.present, question)}
     )
+
+
+def _present(present: Present | None, question: Question) -> dict[str, Any] | None:
+    """Return what becomes of a flow by what objects hold now, None where it depends on none."""
+    if present is None:
+        return None
+    answer = present.answer or Answer(why=tuple(f"{one.name}: not read" for one in present.objects))
+    found = _answer(answer, question)
+    if present.answer is None:
+        found["answer"] = UNKNOWN
+    return found | {"objects": [held_json(one) for one in present.objects]}
 
 
 def _answer(answer: Answer, question: Question) -> dict[str, Any]:
@@ -285,6 +300,9 @@ def _whole_text(check: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(lead="  end to end  ", text=text, style="bold")
         if whole["answer"] not in {row["answer"] for row in rows}:
             yield from _examples(whole)
+        if (now := whole["present"]) is not None and now["answer"] != UNKNOWN:
+            text = f"{_WORDS[now['answer']]} {MAY_CHANGE}"
+            yield Line(lead="    now      ", text=text, style="yellow")
     for one in whole["depends_on"]:
         # the port follows from the application, and users are listed with each firewall
         if one["field"] != "user" and not (one["field"] == "port" and check["application"]):
@@ -305,12 +323,25 @@ def _row_text(row: Mapping[str, Any], expected: str | None) -> Iterator[Line]:
     style = "" if expected is None else "green" if fits else "bold red"
     yield Line(lead=f"  {row['name']}  ", text=text, style=style)
     yield from _examples(row)
+    yield from _now(row["present"])
     for note in row["notes"]:
         yield Line(lead="    but      ", text=note, style="yellow")
     for one in row["users"]:
         text = f"{one['user']}: {_WORDS[one['answer']]}"
         yield Line(lead="    for user ", text=text, style="yellow")
         yield from _examples(one, indent=6)
+
+
+def _now(present: Mapping[str, Any] | None) -> Iterator[Line]:
+    """Yield what becomes of a flow by what objects hold now, and these."""
+    if present is None:
+        return
+    if present["answer"] != UNKNOWN:
+        text = f"{_WORDS[present['answer']]} {MAY_CHANGE}"
+        yield Line(lead="    now      ", text=text, style="yellow")
+        shown = {kind: present[kind] for kind in ("allowed", "denied", UNKNOWN)}
+        yield from _examples({**shown, "why": ()}, indent=6)
+    yield from held_lines(present["objects"], "    holds    ")
 
 
 def _examples(row: Mapping[str, Any], indent: int = 4) -> Iterator[Line]:

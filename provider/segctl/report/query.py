@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.by_rule import STATES
@@ -18,12 +19,14 @@ from segctl.fleet import Failure
 from segctl.model.errors import problem_json
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.present import MAY_CHANGE, held_json, held_lines
 from segctl.system.inert import csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from segctl.analysis.by_rule import Row
+    from segctl.analysis.present import Outlook
     from segctl.analysis.space import Box, Names
     from segctl.compiler.topology import Hop
     from segctl.fleet.listing import Listed
@@ -54,6 +57,7 @@ COLUMNS = (
     "firewall",
     "end_to_end",
     "why",
+    "present",
 )
 #: So many zones are drawn as a grid.
 _MOST_ZONES = 40
@@ -126,7 +130,10 @@ def pair_json(found: Permits) -> dict[str, Any]:
         if isinstance(listed, Failure):
             errors.append(_failure(listed) | {"firewall": hop.device})
             continue
-        rows += [_row_json(row, box, hop, found) for row in listed for box in row.space.boxes]
+        for row in listed:
+            told = row.present or repeat(None)
+            boxes = zip(row.space.boxes, told, strict=False)
+            rows += [_row_json(row, box, now, hop, found) for box, now in boxes]
     states = {
         UNKNOWN if row["end_to_end"] == UNKNOWN else row["state"]
         for row in rows
@@ -144,7 +151,7 @@ def pair_json(found: Permits) -> dict[str, Any]:
     }
 
 
-def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
+def _row_json(row: Row, box: Box, now: Outlook | None, hop: Hop, found: Permits) -> dict[str, Any]:
     (region,) = found.pair.region.boxes
     return {
         "state": row.state,
@@ -164,7 +171,16 @@ def _row_json(row: Row, box: Box, hop: Hop, found: Permits) -> dict[str, Any]:
         "leave": hop.leave,
         "end_to_end": _end_to_end(row, box, hop, found),
         "why": list(row.why),
+        "present": _present(now),
     }
+
+
+def _present(present: Outlook | None) -> dict[str, Any] | None:
+    """Return what becomes of a row by what objects hold now."""
+    if present is None:
+        return None
+    objects = [held_json(one) for one in present.objects]
+    return {"outcome": present.outcome.replace(" ", "_"), "objects": objects}
 
 
 def _names_json(names: Names) -> dict[str, Any]:
@@ -222,6 +238,7 @@ def _csv_row(pair: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
         row["firewall"],
         row.get("end_to_end", ""),
         "; ".join(row["why"]),
+        row["present"]["outcome"] if row.get("present") else "",
     ]
 
 
@@ -301,6 +318,12 @@ def _pair_text(pair: Mapping[str, Any], title: str) -> Iterator[Line]:
 
 
 _STYLES = {"permitted": "", "only_declared": "yellow", "only_live": "bold red"}
+_OUTCOMES = {
+    "permitted": "permitted",
+    "denied": "not permitted",
+    "partly": "partly permitted",
+    "cannot_tell": None,
+}
 _THROUGH = {
     "no": "another firewall blocks it",
     "partly": "another firewall blocks some of it",
@@ -322,6 +345,10 @@ def row_text(row: Mapping[str, Any]) -> Iterator[Line]:
     yield Line(lead=f"  {WORDS[row['state']]:<15}", text=f"{'  '.join(said)}  {by}", style=style)
     for why in row["why"]:
         yield Line(lead=" " * 17, text=f"because {why}", style="yellow")
+    if (now := row["present"]) is not None:
+        if (outcome := _OUTCOMES[now["outcome"]]) is not None:
+            yield Line(lead=" " * 17, text=f"{outcome} {MAY_CHANGE}", style="yellow")
+        yield from held_lines(now["objects"], " " * 17)
     if row["state"] != UNKNOWN and (text := _THROUGH.get(row["end_to_end"])):
         yield Line(lead=" " * 17, text=text, style="dim")
 

@@ -19,6 +19,7 @@ from segctl.analysis.compare import (
 )
 from segctl.analysis.effective import Reading
 from segctl.analysis.space import Names, Space
+from segctl.analysis.words import Beyond
 from segctl.model.policy import (
     ANY,
     Address,
@@ -215,16 +216,15 @@ def test_a_schedule_or_a_platform_that_is_another_is_looked_at() -> None:
     ports = replace(PLAIN, services={"brought": 1})
     asked = replace(BASE, services=("brought",))
     left = Reading(policy=OBJECTS.replace(rules=(asked,)), platform=ports)
-    right = Reading(
-        policy=left.policy, platform=replace(PLAIN, services={"brought": 2}), implied={}
-    )
+    right = Reading(policy=left.policy, platform=replace(PLAIN, services={"brought": 2}))
     assert changed(left, right).more
 
 
 def test_what_a_name_is_said_to_be_counts() -> None:
     policy = OBJECTS.replace(rules=(REGION,))
     before, after = (
-        Reading(policy=policy, platform=PLAIN, implied={"CN": said}) for said in ("a list", "a set")
+        Reading(policy=policy, platform=PLAIN, beyond=Beyond(implied={"CN": said}))
+        for said in ("a list", "a set")
     )
     assert changed(before, after).unknown
 

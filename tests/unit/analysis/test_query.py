@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,9 @@ from segctl.analysis.query import (
     unanswerable,
     wrong,
 )
-from segctl.analysis.words import Literally
+from segctl.analysis.words import Beyond, Literally
 from segctl.model.errors import UnsupportedError
+from segctl.model.filled import Filled
 from segctl.model.policy import Address, Policy, Rule, Service
 from segctl.model.site import ACCESS_CLASSES, Asset, Device, Site, Zone, ZoneBinding
 from segctl.protocols import by_function, catalogue
@@ -345,3 +347,20 @@ def test_who_is_known_passes_a_rule_that_denies_unknown_users() -> None:
     deny = rule("deny", users=("unknown",), action="deny")
     found = by_user(question("supervisory", "plc2", port=502), policy(deny, rule()))
     assert {user: one.verdict for user, one in found.items()} == {"known-user": "allow"}
+
+
+@pytest.mark.parametrize(("inside", "now"), [("10.2.0.0/16", "allow"), ("192.0.2.1", "deny")])
+def test_what_is_held_now_is_said_beside_what_cannot_be_told(inside: str, now: str) -> None:
+    held = policy(rule(sources=("feed",)))
+    feed = Filled(what="a list", addresses=(inside,))
+    asked = question("scada1", "plant/control/plc1", port=22, allow=now == "allow")
+    beyond = Beyond(implied={"feed": "a list"}, filled={"feed": feed})
+    reading = Reading(policy=held, platform=PanosWords(), beyond=beyond)
+    told = wrong(asked, FW1, reading, applications=panos_applications)
+    assert "cannot tell, r: feed is a list" in told
+    assert told.endswith(f"; by what is held now: {now}")
+    unread = replace(feed, unread="refused")
+    beyond = Beyond(implied={"feed": "a list"}, filled={"feed": unread})
+    reading = Reading(policy=held, platform=PanosWords(), beyond=beyond)
+    told = wrong(asked, FW1, reading, applications=panos_applications)
+    assert told.endswith("r: feed is a list")

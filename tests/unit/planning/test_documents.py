@@ -194,6 +194,7 @@ DOCUMENTS = {
     "report/check.py": "the document of segctl check",
     "report/check_report.py": "reports of it",
     "report/policies.py": "its policy tests",
+    "report/present.py": "what objects hold now, in the documents of check and query",
     "report/claim.py": "the document of a claim of segctl query",
     "report/drift_document.py": "the document of segctl drift",
     "report/gitlab.py": "what GitLab reads",

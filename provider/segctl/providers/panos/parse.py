@@ -30,6 +30,8 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    content_ports,
+    contents,
     elements,
     locks,
     names,
@@ -89,7 +91,7 @@ _OTHER_KINDS = (
 #: What a rule of others may name that is no item of a policy, with what it is.
 IMPLIED: Mapping[str, str] = {
     "application-filter": "an application filter: what it selects only the device knows",
-    "external-list": "a list that the device fetches",
+    "external-list": contents.LIST,
     "region": "a region, whose addresses only the device knows",
     "dynamic-user-group": "a group of users that the device fills in",
 }
@@ -105,9 +107,14 @@ READERS: Mapping[str, Reader | None] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PanosLive(Live):
-    """A firewall's state; ``containers`` are those that rules name, None where it does not tell."""
+    """A firewall's state; ``containers`` are those that rules name, None where it does not tell.
+
+    ``ports`` are the default ports of the applications that rules of others hold to them, empty of
+    those of which the device tells none.
+    """
 
     containers: Mapping[str, tuple[str, ...]] | None = None
+    ports: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 @dataclass(slots=True)
@@ -223,6 +230,16 @@ def _parse(document: bytes) -> PanosLive:
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
+        filled=contents.read(
+            snapshot,
+            ours.beside(others),
+            put.rules,
+            roots=(own.rest, shared.rest),
+            lists=put.named("external-list"),
+            regions=put.named("region"),
+        ),
+        ports=content_ports.read(snapshot),
+        in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
         containers=None
         if boxes is None
         else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),

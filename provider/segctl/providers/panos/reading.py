@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
-from segctl.providers.panos import locks, names, pushed, references, refusals, version
+from segctl.providers.panos import (
+    content_ports,
+    filled,
+    locks,
+    names,
+    pushed,
+    references,
+    refusals,
+    user_groups,
+    version,
+)
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import SYSTEM, Member, clock
 from segctl.providers.panos.parse import COUNTED_KINDS
@@ -34,6 +44,12 @@ def without_moving(system: bytes) -> bytes:
     return _MOVING.sub(b"", system)
 
 
+def _now(system: bytes) -> str:
+    """Return the time by the device's clock, as it writes it."""
+    match = _CLOCK.search(system)
+    return match[1].decode(errors="replace") if match else ""
+
+
 @dataclass(slots=True, kw_only=True)
 class Reader:
     """Reads one virtual system of a firewall, or of the leading member of a pair.
@@ -52,8 +68,9 @@ class Reader:
     def read(self) -> bytes:
         """Return the running configuration and what is needed to judge it, in one document.
 
-        The number of requests is constant, however large the configuration is. As long as nobody
-        changes the device, the document stays the same, byte for byte.
+        The number of requests is constant, however large the configuration is, but for one more
+        for each list in use that the device fetches. As long as nobody changes the device, and it
+        fills no object that is in use, the document stays the same, byte for byte.
         """
         self.room = self.target.max_answer
         system = self.get({"type": "op", "cmd": SYSTEM})
@@ -80,6 +97,7 @@ class Reader:
         parts["locks"] = self.locks(system)
         if self.pair is not None:
             parts["pair"] = self.pair.part()
+        parts |= self._filled(parts, system)
         return Snapshot(
             host=self.target.name,
             user=self.member.target.user,
@@ -87,6 +105,19 @@ class Reader:
             parts=parts,
             limit=self.target.max_answer,
         ).dump()
+
+    def _filled(self, parts: Mapping[str, bytes], system: bytes) -> dict[str, bytes]:
+        """Return what objects hold that the device fills, and default ports of applications.
+
+        They come last, so that nothing else lacks room for them.
+        """
+        configured = ("vsys", "shared", pushed.POLICY, pushed.COMMON)
+        held = [parts[name] for name in configured if name in parts]
+        found = filled.ask(self.get, held, self.location.name)
+        found |= user_groups.ask(self.get, held, self.location.name)
+        if found:
+            found[filled.AT] = _now(system).encode()
+        return found | content_ports.ask(self.config, held, parts["containers"])
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the other parts of the configuration that may refer to our objects.
@@ -123,8 +154,7 @@ class Reader:
         Those on the other member of a pair are among them: a run that died before a failover left
         its own there. Remaining leases are included only if there are such locks.
         """
-        match = _CLOCK.search(system)
-        now = match[1].decode(errors="replace") if match else ""
+        now = _now(system)
         rows = [locks.Row(lock=lock, clock=now) for lock in self.held(self.member)]
         others = [] if self.pair is None else self.pair.others()
         for other in others:

@@ -50,7 +50,13 @@ _UNAUTHORIZED = re.compile(rb"""\s*<response\s[^>]*status\s*=\s*["']unauth["']""
 #: Commands that show a whole configuration.
 _WHOLE = re.compile("<saved>|<pushed-")
 _READ_ACTIONS = frozenset({"get", "show", "complete"})
-_READ_COMMANDS = re.compile(r"\s*<(show|check|test)>")
+_READ_COMMANDS = re.compile(
+    r"\s*<(show|check|test)>"
+    # a list that the device fetches: shown, not refreshed
+    r"|<request><system><external-list><show><type><(?P<kind>(?:predefined-)?ip)><name>[^<>]*</name>"
+    r"<anchor>[0-9]+</anchor><num-records>[0-9]+</num-records></(?P=kind)></type></show>"
+    r"</external-list></system></request>\Z"
+)
 
 
 def is_write(params: Mapping[str, str]) -> bool:

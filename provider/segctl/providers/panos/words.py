@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from segctl.analysis.space import ALL_NAMES, Names, ranges, service
 from segctl.analysis.words import Meaning, exact
 from segctl.protocols import catalogue, default_ports
+from segctl.providers.panos.content_ports import numbers
 from segctl.providers.panos.parse import PanosLive
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class PanosWords:
 
     containers: Mapping[str, frozenset[str]] | None = None
     listed: frozenset[str] | None = None
+    #: default ports by what the device's content says; None where it was not asked for any
+    ports: Mapping[Numbers, frozenset[str]] | None = None
     #: what stands for rules that could not be read
     unread: frozenset[str] = frozenset()
 
@@ -93,8 +96,8 @@ class PanosWords:
         return Meaning(ALL_NAMES, itself, (why,))
 
     def default_ports(self) -> Mapping[Numbers, frozenset[str]]:
-        """Return the applications of the catalogue by their default ports."""
-        return _default_ports()
+        """Return the applications by their default ports: the device's, else the catalogue's."""
+        return _default_ports() if self.ports is None else self.ports
 
     def service(self, name: str) -> Numbers | None:
         """Return the ports of ``service-http`` and ``service-https``."""
@@ -137,7 +140,22 @@ def words(live: Live | None) -> PanosWords:
         containers=None if told is None else {name: frozenset(of) for name, of in told.items()},
         listed=live.known.get("application", frozenset()) | frozenset(told or ()),
         unread=frozenset(live.pushed.unread),
+        ports=_told_ports(live.ports) if isinstance(live, PanosLive) and live.ports else None,
     )
+
+
+def _told_ports(told: Mapping[str, tuple[str, ...]]) -> dict[Numbers, frozenset[str]]:
+    """Return the ports of the catalogue, but for those that a device tells or does not know."""
+    names = frozenset(told)
+    known = _default_ports().items()
+    found = {ports: left for ports, named in known if (left := named - names)}
+    for name, texts in told.items():
+        ports = numbers(texts)
+        if ports is None and name in _ICMP:
+            ports = service(_ICMP[name])
+        if ports is not None:
+            found[ports] = found.get(ports, frozenset()) | {name}
+    return found
 
 
 def kept(extra: str) -> str:
