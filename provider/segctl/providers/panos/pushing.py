@@ -79,6 +79,11 @@ class Pushing:
         """Whether a change that nobody judged is live, or may be."""
         return self._push.live
 
+    @property
+    def held(self) -> str:
+        """What the run records of firewalls that get the change from here; see `record.Record`."""
+        return ""
+
     def begin(self) -> None:
         """Forget an earlier change."""
         self._push = Push()
@@ -159,6 +164,7 @@ class Pushing:
             before=scope.digest,
             probes=self.run.probes,
             plans=(self.run.plan_id, *plans) if self.run.plan_id else plans,
+            held=self.held,
         )
         return Push(
             script=record.with_record(script, scope.entry, made),
@@ -243,6 +249,7 @@ class Pushing:
         self._member.writer.discard(deadline)
         if self._push.adopted is not None and not self._push.script:
             self._push = self._of_dead_run(self._push.adopted)
+        self.before_going_back()
         now = self._place.running(self._place.location.xpath)
         push = self._push
         steps = undo.steps(
@@ -257,6 +264,9 @@ class Pushing:
             self._member.writer.write(steps)
             self.commit("revert")
         return not steps
+
+    def before_going_back(self) -> None:
+        """Do what must be done before the configuration goes back; nothing on a firewall."""
 
     def _of_dead_run(self, change: Unconfirmed) -> Push:
         """Return what a dead run pushed, from the configuration it saved and the present one.

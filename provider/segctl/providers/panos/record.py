@@ -4,6 +4,9 @@ It is part of the configuration, so it goes live with the change, goes back with
 reboot. What people wrote before it stays::
 
     Managed by segctl … [run=0a1b2c3d by=ops1@runner before=… probes=… plans=ID,ID]
+
+Before ``plans`` stands ``held=VERSION:SERIAL,SERIAL;…`` where firewalls of a device group held
+other versions of what the change replaced.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ MAX_PLANS: Final = 16
 _MAX_COMMENT: Final = 1023
 _RECORD: Final = re.compile(
     r" ?\[run=([0-9a-f]{8}) by=([\w.@-]*) before=([0-9a-f]*) probes=([\w:.@-]*)"
-    r" plans=([\w.:@,-]*)\]\Z",
+    r"(?: held=([\w:,;/-]*))? plans=([\w.:@,-]*)\]\Z",
     re.ASCII,
 )
 _UNFIT: Final = re.compile(r"[^\w.:@-]", re.ASCII)
@@ -36,7 +39,8 @@ class Record:
     """A run's change: its lock's token, who ran it, what it replaced, what judges it.
 
     `before` is a digest of the configuration that the change replaced, `plans` the ids of the plans
-    that led to the present one, latest first.
+    that led to the present one, latest first. `held` says which firewalls of a device group held
+    other versions of it.
     """
 
     token: str
@@ -44,6 +48,7 @@ class Record:
     before: str = ""
     probes: str = ""
     plans: tuple[str, ...] = ()
+    held: str = ""
 
 
 def read(comment: str) -> tuple[str, Record | None]:
@@ -51,20 +56,22 @@ def read(comment: str) -> tuple[str, Record | None]:
     match = _RECORD.search(comment)
     if match is None:
         return comment, None
-    token, by, before, probes, plans = match.groups()
+    token, by, before, probes, held, plans = match.groups("")
     return comment[: match.start()], Record(
         token=token,
         by=by,
         before=before,
         probes=probes,
         plans=tuple(filter(None, plans.split(","))),
+        held=held,
     )
 
 
 def written(comment: str, record: Record) -> str:
     """Return the comment followed by the record, with as many plans as fit."""
     by, probes = _word(record.by, 48), _word(record.probes, 80)
-    head = f" [run={record.token} by={by} before={record.before} probes={probes} plans="
+    held = f" held={record.held}" if record.held else ""
+    head = f" [run={record.token} by={by} before={record.before} probes={probes}{held} plans="
     plans = [_word(plan, 64) for plan in record.plans[:MAX_PLANS]]
     comment = comment[: _MAX_COMMENT - len(head) - 1]
     while plans and len(comment) + len(head) + len(",".join(plans)) + 1 > _MAX_COMMENT:

@@ -59,7 +59,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.record import Record
     from segctl.providers.panos.snapshot import Snapshot
+    from segctl.providers.state import DeviceState
 
 #: The part with the policy, as in the document of a firewall.
 GROUP: Final = "vsys"
@@ -150,7 +152,7 @@ def _parse(document: bytes) -> PanoramaLive:
     known = known_names(own, rest, Walk(), nothing, applications)
     names_of = {kind: held | inherited.get(kind, none) for kind, held in known.items()}
     held = small(host, "locks", snapshot.parts["locks"])
-    state = locks.state(held, record.of_entry(own.rest))
+    state = _state(held, record.of_entry(own.rest))
     return PanoramaLive(
         identity=Identity(
             serial=text("result/system/serial") or "",
@@ -193,6 +195,15 @@ def _parse(document: bytes) -> PanoramaLive:
         member_applications=_of_contents(snapshot, found, names_of, applications),
         parents=parents,
     )
+
+
+def _state(held: Element, own: Record | None) -> DeviceState:
+    """Return the state of the group from its locks and our record.
+
+    A run that died while it took its change back in two steps is known by its last commit.
+    """
+    state = locks.state(held, own)
+    return replace(state, unconfirmed=state.unconfirmed or locks.state(held, None).unconfirmed)
 
 
 def _of_contents(
