@@ -271,3 +271,45 @@ def test_before_10_2_only_those_in_sync_get_a_change(
     outcome = tried(panorama, bench)
     assert bench.holds("c1.ssh") == {"fw1": False, "fw2": False}
     assert "cannot leave them out" in outcome.message
+
+
+def test_what_a_firewall_held_and_the_group_cannot_hold_any_more_is_said(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    """Somebody has deleted what a rule of ours referred to: Panorama takes no such rule."""
+    source, entry = (
+        f"{RULES}/entry[@name='c1.web']/source",
+        "<entry name='o-net'><fqdn>o.example.com</fqdn></entry>",
+    )
+    text = "<source><member>{}</member></source>"
+    bench.mock.edit("set", f"{GROUP}/address", entry, admin="other")
+    bench.mock.edit("edit", source, text.format("o-net"), admin="other", commit=True)
+    bench.panorama.push("OT")
+    bench.mock.edit("edit", source, text.format("any"), admin="other")
+    where = f"{GROUP}/address/entry[@name='o-net']"
+    bench.mock.edit("delete", where, admin="other", commit=True)
+    running = bench.mock.running()
+    with pytest.raises(UnknownError) as told:
+        tried(panorama, bench, judge=refuse)
+    assert "firewalls may still enforce the change (fw1: " in told.value.message
+    assert "o-net" in told.value.message
+    assert bench.mock.running() == running
+    assert not bench.mock.device.journal.changes
+    assert bench.locks == 0
+    tried(panorama, bench)
+    assert bench.holds("c1.ssh") == {"fw1": True, "fw2": True}
+
+
+def test_an_object_of_ours_that_somebody_renamed_is_there_again_while_it_is_pushed(
+    panorama: GroupHarness, bench: GroupBench
+) -> None:
+    """The rule that each firewall held named it as it was called then."""
+    service = f"{GROUP}/service/entry[@name='segctl-tcp-443']"
+    bench.mock.edit("rename", service, newname="theirs-443", admin="other")
+    rule = f"{RULES}/entry[@name='c1.web']"
+    bench.mock.edit("set", rule, "<log-end>no</log-end>", admin="other", commit=True)
+    before = bench.printed()
+    with pytest.raises(VerifyError):
+        tried(panorama, bench, judge=refuse)
+    assert bench.printed() == before
+    assert bench.locks == 0

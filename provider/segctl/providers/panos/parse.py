@@ -30,6 +30,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    containers,
     elements,
     locks,
     names,
@@ -194,11 +195,11 @@ def _parse(document: bytes) -> PanosLive:
     put = pushed.read(snapshot, budget, READERS)
     ours = ours_of(own.ours, rest)
     others, unclear = _others((own, rest), (shared, rest_shared), put)
+    known = put.beside(known_names(own, rest, shared, rest_shared, applications))
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
     held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
-    boxes = snapshot.parts.get("containers")  # likewise
     pair = snapshot.parts.get("pair")
     members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
     return PanosLive(
@@ -207,7 +208,7 @@ def _parse(document: bytes) -> PanosLive:
         others=others,
         order=tuple(own.order),
         zones=held_zones,
-        known=put.beside(known_names(own, rest, shared, rest_shared, applications)),
+        known=known,
         taken=taken_names(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
@@ -222,9 +223,12 @@ def _parse(document: bytes) -> PanosLive:
             for found in (rest_shared.names.get(kind, ()), rest.names.get(kind, ()))
             for name in sorted({*found, *put.named(kind)})
         },
-        containers=None
-        if boxes is None
-        else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),
+        containers=containers.read(
+            host,
+            snapshot.parts.get(containers.PART),
+            (ours, others, Policy(rules=put.rules)),
+            known,
+        ),
         counts=counts,
         findings=(
             *version.warnings(system.findtext("result/system/sw-version") or ""),
@@ -459,40 +463,6 @@ def pending_changes(root: Element) -> Iterator[tuple[str, str]]:
     """Yield who has uncommitted changes where, from ``show config list changes``."""
     for entry in root.iterfind("result/journal/entry"):
         yield (entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip()
-
-
-def containers_of(
-    host: str, part: Part, policies: Iterable[Policy]
-) -> dict[str, tuple[str, ...]] | None:
-    """Return the containers that rules or groups name, with the applications in each.
-
-    None where the device does not tell: not every account may read its content.
-
-    Source: pan-os-php, which reads ``functions`` of each entry of the predefined content.
-    """
-    refuse_dtd(host, part)
-    try:
-        root = small(host, "containers", part)
-    except ParseError:
-        return None
-    used = {
-        name
-        for policy in policies
-        for named in (
-            *(rule.applications for rule in policy.rules),
-            *(group.members for group in policy[ApplicationGroup]),
-        )
-        for name in named
-    }
-    entries = list(root.iterfind("result//application-container/entry"))
-    if not entries:
-        return None
-    found: dict[str, tuple[str, ...]] = {}
-    for entry in entries:
-        functions = entry.find("functions")
-        if (name := entry.get("name", "")) in used and functions is not None:
-            found[name] = elements.members(functions)
-    return found
 
 
 def check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:

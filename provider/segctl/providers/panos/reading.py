@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
-from segctl.providers.panos import locks, names, pushed, references, refusals, version
+from segctl.providers.panos import containers, locks, names, pushed, references, refusals, version
 from segctl.providers.panos.jobs import last_commit
 from segctl.providers.panos.member import SYSTEM, Member, clock
 from segctl.providers.panos.parse import COUNTED_KINDS
@@ -52,7 +52,7 @@ class Reader:
     def read(self) -> bytes:
         """Return the running configuration and what is needed to judge it, in one document.
 
-        The number of requests is constant, however large the configuration is. As long as nobody
+        The number of requests does not grow, however large the configuration is. As long as nobody
         changes the device, the document stays the same, byte for byte.
         """
         self.room = self.target.max_answer
@@ -67,10 +67,11 @@ class Reader:
             "vsys": self.config("show", self.location.xpath),
             "shared": self.config("show", names.SHARED),
             "applications": self.config("get", "/config/predefined/application/entry/@name"),
-            "containers": self.config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
         parts |= pushed.ask(self.get, parts, self.location.name)
+        if containers.are_named(parts):
+            parts[containers.PART] = self.config("get", "/config/predefined/application-container")
         for kind in COUNTED_KINDS:
             counted = f"{self.location.all_of(kind)}/entry/@name"
             parts[f"count {kind}"] = self.config("get", counted)
@@ -89,16 +90,17 @@ class Reader:
         """Return the other parts of the configuration that may refer to our objects.
 
         A delete is judged against the candidate, so if somebody has uncommitted changes, the
-        candidate is read as well. Accounts (``mgt-config``) name no objects and are not read.
+        candidate is read as well. Of the settings of the device, the candidate has what templates
+        of Panorama give it, too: ``src="tpl"`` (measured on 11.x). Where nothing is uncommitted, it
+        is read alone. Accounts (``mgt-config``) name no objects and are not read.
         """
-        actions = {"": "show"}
-        if b"<entry" in parts["pending"]:
-            actions[" candidate"] = "get"
-        found = {
-            section + which: self.config(action, f"{names.DEVICE}/{section}")
-            for section in references.SECTIONS
-            for which, action in actions.items()
-        }
+        pending = b"<entry" in parts["pending"]
+        found: dict[str, bytes] = {}
+        for section in references.SECTIONS:
+            where, settings = f"{names.DEVICE}/{section}", section == references.SETTINGS
+            found[section] = self.config("get" if settings and not pending else "show", where)
+            if pending:
+                found[f"{section} candidate"] = self.config("get", where)
         if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
             others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self.location.name)}]"
             found[references.SYSTEMS] = self.config("get", others)

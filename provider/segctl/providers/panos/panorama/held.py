@@ -16,13 +16,15 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from lxml import etree
+
 from segctl.model.errors import ParseError
 from segctl.providers.panos import names, record
-from segctl.providers.panos.render import restore
-from segctl.providers.panos.undo import read_scope
+from segctl.providers.panos.render import restore, touched
+from segctl.providers.panos.undo import SHOWN, read_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from segctl.providers.panos.elements import Element
     from segctl.providers.panos.panorama.members import Firewall
@@ -42,20 +44,47 @@ _MOST: Final = 400
 class Versions:
     """Versions of Panorama's configuration, as far as a device group holds what is asked about.
 
-    `keys` are kinds and names of the items of which all is kept.
+    `keys` are kinds and names of the items of which all is kept: those that a script changes, our
+    tag, and what else of ours a firewall held that the group does not hold so.
     """
 
     place: Place
     limit: int
     keys: frozenset[Key] = frozenset()
+    more: frozenset[Key] = frozenset()
+    _group: frozenset[Key] = frozenset()
     _read: dict[str, Scope] = field(default_factory=dict[str, "Scope"])
 
-    def about(self, touched: Mapping[str, Collection[str]]) -> None:
-        """Set what is asked about, by kind; our tag is always among it."""
-        self.keys = frozenset(
-            {TAG, *((kind, name) for kind, all_ in touched.items() for name in all_)}
-        )
+    def about(self, script: str) -> None:
+        """Set what is asked about: what a script changes, and our tag."""
+        asked = ((kind, name) for kind, all_of in touched(script).items() for name in all_of)
+        self.keys, self.more = frozenset({TAG, *asked}), frozenset()
         self._read.clear()
+
+    def take_in(self, numbers: Iterable[str], body: Body, where: str) -> None:
+        """Ask also about what else of ours these versions hold otherwise than the group in `body`.
+
+        A rule that a firewall held may name an object that somebody has renamed since.
+
+        Raises:
+            ParseError: as `of`.
+        """
+        group, wanted = self._scope(body, where), list(numbers)
+        self._group = frozenset(group.seen)
+        found = frozenset(key for number in wanted for key in _ours(self.of(number), group))
+        if found - self.keys:
+            self.more |= found - self.keys
+            self.keys |= found
+            self._read.clear()
+            for number in wanted:
+                self.of(number)
+
+    def script(self, script: str) -> str:
+        """Return a script of which it is true that it changes all that is asked about."""
+        root = etree.fromstring(script.encode())
+        for key in sorted(self.more):
+            etree.SubElement(root, "edit", xpath=self.place.location.path(*key))
+        return etree.tostring(root, encoding="unicode")
 
     def of(self, number: str) -> Scope:
         """Return a device group in a version.
@@ -78,7 +107,7 @@ class Versions:
 
     def shown(self, body: Body) -> Scope:
         """Return the device group in an answer to ``show`` of it."""
-        return self._scope(body, "entry")
+        return self._scope(body, SHOWN)
 
     def _scope(self, body: Body, where: str) -> Scope:
         return read_scope(
@@ -94,18 +123,21 @@ class Versions:
         """Return the record of the run that a version has."""
         return record.of_entry(self.of(number).entry)
 
-    def steps_to(self, number: str, script: str, now: Scope) -> list[Element]:
+    def steps_to(self, number: str, script: str, now: Scope) -> tuple[list[Element], list[Element]]:
         """Return the steps after which a group holds what a version held of what `script` changed.
 
-        A rule that others have renamed or deleted since is not brought back: the script did not
-        do that, so firewalls that had the rule have it still.
+        Rules of others that are gone are not looked for. The second list leaves the objects that
+        the group held: others may refer to them, and they do no harm where none of ours does.
         """
-        entry = deepcopy(self.of(number).entry)
-        for rule in entry.findall(f"{self.place.location.containers['rule']}/entry"):
+        held, place = self.of(number), self.place.location
+        entry = deepcopy(held.entry)
+        for rule in entry.findall(f"{place.containers['rule']}/entry"):
             key, above = ("rule", rule.get("name", "")), rule.getparent()
             if key not in self.keys and key not in now.seen and above is not None:
                 above.remove(rule)
-        return restore(script, entry, now.entry)
+        kept = {place.path(*key) for key in self._group - held.seen.keys() if key[0] != "rule"}
+        steps = restore(script, entry, now.entry)
+        return steps, [one for one in steps if one.tag != "delete" or one.get("xpath") not in kept]
 
     def same(self, one: Scope, other: Scope) -> bool:
         """Whether two hold the same of what is asked about, and their common rules in one order."""
@@ -114,6 +146,15 @@ class Versions:
             if (left and left.digest) != (right and right.digest):
                 return False
         return _order(one, other) == _order(other, one)
+
+
+def _ours(one: Scope, other: Scope) -> Iterator[Key]:
+    """Yield the items of ours that two do not both hold alike."""
+    for key in {**one.seen, **other.seen}:
+        left, right = one.seen.get(key), other.seen.get(key)
+        same = left is not None and right is not None and left.digest == right.digest
+        if not same and any(each is not None and each.ours for each in (left, right)):
+            yield key
 
 
 def _order(one: Scope, other: Scope) -> list[str]:

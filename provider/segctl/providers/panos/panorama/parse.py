@@ -24,7 +24,7 @@ from segctl.model.policy import (
 from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Identity
-from segctl.providers.panos import locks, record, references, version
+from segctl.providers.panos import containers, locks, record, references, version
 from segctl.providers.panos.budget import Budget
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama import members, targets, templates
@@ -36,7 +36,6 @@ from segctl.providers.panos.parse import (
     Rest,
     Walk,
     check_counts,
-    containers_of,
     is_ours,
     known_names,
     named,
@@ -177,8 +176,11 @@ def _parse(document: bytes) -> PanoramaLive:
             for kind, what in IMPLIED.items()
             for name in sorted({*rest.names.get(kind, none), *inherited.get(kind, none)})
         },
-        containers=containers_of(
-            host, snapshot.parts["containers"], (ours, others, Policy(rules=put.rules))
+        containers=containers.read(
+            host,
+            snapshot.parts[containers.PART],
+            (ours, others, Policy(rules=put.rules)),
+            names_of,
         ),
         counts=counts,
         findings=(

@@ -27,7 +27,7 @@ from segctl.providers.panos.panorama.delivering import SELECTIVE_SINCE, Pusher
 from segctl.providers.panos.panorama.parse import STANDING
 from segctl.providers.panos.panorama.reading import firewalls, standing_command
 from segctl.providers.panos.pushing import Pushing
-from segctl.providers.panos.render import touched
+from segctl.providers.panos.undo import SHOWN
 from segctl.providers.state import Delivery
 
 if TYPE_CHECKING:
@@ -92,12 +92,13 @@ class GroupPushing(Pushing):
         self.away = frozenset(behind) - frozenset(there)
         if not there or not self._selective:
             return  # they get nothing where Panorama cannot limit a push to this account
-        self._versions.about(touched(script))
+        self._versions.about(script)
         now = self._versions.shown(self.before)
         for name, one in there.items():
             try:
                 if not self._versions.same(self._versions.of(one.version), now):
                     self.apart[name] = one.version
+                    self._versions.take_in(set(self.apart.values()), self.before, SHOWN)
             except ParseError as error:
                 raise ForeignChangesError(
                     self._place.target.name,
@@ -213,7 +214,7 @@ class GroupPushing(Pushing):
         }
         unclear: set[str] = set()
         if adopted is not None:
-            self._versions.about(touched(self._push.script))
+            self._versions.about(self._push.script)
             self.apart, self._places = {}, found
         for name, one in found.items():
             if name in holders or one.never or (adopted is None and not one.in_sync):
@@ -232,6 +233,10 @@ class GroupPushing(Pushing):
             elif record is None and adopted is not None:
                 holders.add(name)
         self._back = _Back(known=True, holders=frozenset(holders), unclear=frozenset(unclear))
+        if adopted is not None and self.apart:
+            numbers = set(self.apart.values())
+            self._versions.take_in(numbers, self._push.original, self._push.where)
+        self._push.script = self._versions.script(self._push.script)
 
     def _remember(self, name: str, text: str) -> bool:
         """Take over which version a firewall held before a dead run; return whether it is known."""
@@ -250,22 +255,43 @@ class GroupPushing(Pushing):
 
     def _bring_back(self, number: str, names: set[str]) -> None:
         """Have the group hold what a version held of the change, and push that to firewalls."""
-        place, member = self._place, self._place.member
+        place = self._place
         place.progress(f"back to what {', '.join(sorted(names))} held: version {number}")
-        now = self._versions.shown(place.running(place.location.xpath))
-        if steps := self._versions.steps_to(number, self._push.script, now):
-            member.writer.write(steps)
-            self._push.before = self._push.before or self.former
-            self._back.aside = True
-            super().commit("apply")
-            self._back.aside = False
-            self._refuse_left_over()
-        self._push_on(names, behind=False, doing="revert")
-        self._back.done |= self.pusher.deliveries
-        for name in names - self._back.done.keys():
+        self._back.aside = True
+        try:
+            self._step_aside(number)
+        except (ApplyError, ForeignChangesError) as error:
+            self.unpushed = error.message
+            place.member.writer.discard(place.member.jobs.deadline())
+        else:
+            self._push_on(names, behind=False, doing="revert")
+            self._back.done |= self.pusher.deliveries
+        self._back.aside = False
+        for name in sorted(names - self._back.done.keys()):
             why = self.unpushed or "the push did not begin"
             self._back.done[name] = Delivery(name=name, result="failed", why=why)
         self.pusher.deliveries = {}
+
+    def _step_aside(self, number: str) -> None:
+        """Commit what a version held of the change.
+
+        Raises:
+            ApplyError: Panorama refuses it.
+        """
+        place, member = self._place, self._place.member
+        now = self._versions.shown(place.running(place.location.xpath))
+        steps, fewer = self._versions.steps_to(number, self._push.script, now)
+        try:
+            member.writer.write(steps)
+        except ApplyError:
+            if steps == fewer:
+                raise
+            member.writer.discard(member.jobs.deadline())
+            member.writer.write(fewer)
+        if steps:
+            self._push.before = self._push.before or self.former
+            super().commit("apply")
+            self._refuse_left_over()
 
     def _committed(self, doing: str) -> bool:
         """Whether the running configuration has this run's record; never so for a step aside.
