@@ -6,17 +6,24 @@ import re
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import unescape
 
+from lxml import etree
+
 from segctl.model.errors import ApplyError, ForeignChangesError
 from segctl.providers.panos import names
 from segctl.providers.panos.location import Location
+from segctl.providers.panos.wire import xml
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from segctl.providers.panos.client import Client
+    from segctl.providers.panos.elements import Element
     from segctl.transports.target import Target
 
 CHANGES: Final = "<show><config><list><changes></changes></list></config></show>"
 #: The name in a step of an xpath, as the device writes it.
 _ENTRY: Final = re.compile(r"/entry\[@name=(?:'|\")(.*?)(?:'|\")\]")
+_QUOTES: Final = {"&apos;": "'", "&quot;": '"'}
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"
 
 
@@ -53,21 +60,25 @@ def refuse_joined(client: Client, target: Target, script: str) -> None:
 
     A partial commit takes every change of its account, on Panorama every one in its device group.
     A change is taken for the script's if it is in our virtual system or group, and if it names an
-    entry, the script names that, too. Where the script renames, only the place counts: the device
-    itself changes what refers to the old name.
+    entry, the script changes that. Where the script renames, the device itself changes what
+    refers to the old name: an entry in which nothing else is changed is taken for the script's.
 
     Raises:
         ForeignChangesError: there is another one; the message says where.
     """
     location = Location.of(target.scope)
     base = location.xpath
-    follows = "<rename " in script
+    steps = etree.fromstring(script.encode())
+    renamed, ours = _renames(steps), frozenset(_changed(steps, base))
     for owner, xpath in pending(client):
         apart = location.rulebase and not xpath.startswith(base)
         if owner != target.user or base.startswith(xpath) or apart:
             continue
-        named = _ENTRY.findall(xpath.removeprefix(base))
-        strange = named and not follows and not _has(script, named[0])
+        below = _ENTRY.search(xpath.removeprefix(base))
+        strange = below is not None and unescape(below[1], _QUOTES) not in ours
+        if below is not None and strange and xpath.startswith(base) and renamed:
+            entry = base + xpath.removeprefix(base)[: below.end()]
+            strange = not _follows(client, target, entry, renamed)
         if not xpath.startswith(base) or strange:
             raise ForeignChangesError(
                 target.name,
@@ -76,9 +87,47 @@ def refuse_joined(client: Client, target: Target, script: str) -> None:
             )
 
 
-def _has(script: str, name: str) -> bool:
-    """Whether a script, as XML, names an entry of this name."""
-    return name in unescape(script, {"&apos;": "'", "&quot;": '"'})
+def _changed(steps: Element, base: str) -> Iterator[str]:
+    """Yield the names of entries that steps change; not those beside which one is moved."""
+    for step in steps:
+        within = _ENTRY.search(step.get("xpath", "").removeprefix(base))
+        if within is not None:
+            yield unescape(within[1], _QUOTES)
+        else:
+            yield from (entry.get("name", "") for entry in step.iter("entry"))
+        yield from filter(None, (step.get("newname"),))
+
+
+def _renames(steps: Element) -> dict[str, str]:
+    """Return the names that steps replace, each with the new one."""
+    found: dict[str, str] = {}
+    for step in steps.iterfind("rename"):
+        *_, old = _ENTRY.findall(step.get("xpath", ""))
+        found[unescape(old, _QUOTES)] = step.get("newname", "")
+    return found
+
+
+def _follows(client: Client, target: Target, entry: str, renamed: Mapping[str, str]) -> bool:
+    """Whether an entry of the candidate is the one that runs, but for names that were replaced."""
+    running, candidate = (
+        xml(target, client.ask({"type": "config", "action": action, "xpath": entry}).body)
+        for action in ("show", "get")
+    )
+    before, after = running.find("result/entry"), candidate.find("result/entry")
+    if before is None or after is None:
+        return False
+    old, new = _nodes(before), _nodes(after)
+    return len(old) == len(new) and all(
+        one[:2] == other[:2] and other[2] in (one[2], renamed.get(one[2]))
+        for one, other in zip(old, new, strict=True)
+    )
+
+
+def _nodes(entry: Element) -> list[tuple[str, str, str]]:
+    """Return the nodes of an entry in order: tag, name, text."""
+    return [
+        (str(node.tag), node.get("name", ""), (node.text or "").strip()) for node in entry.iter("*")
+    ]
 
 
 def pending(client: Client) -> list[tuple[str, str]]:
