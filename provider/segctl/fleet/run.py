@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from segctl.compiler.build import Desired
     from segctl.planning.apply import Order, Outcome
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
 
 Result = TypeVar("Result")
 

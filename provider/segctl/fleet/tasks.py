@@ -19,7 +19,8 @@ from segctl.model.scope import Scope
 from segctl.planning.apply import Order, Outcome, apply_device, check_device
 from segctl.planning.drifted import drift_device, drift_managed
 from segctl.planning.make import plan_device
-from segctl.providers.base import Witness, provider, words_of
+from segctl.providers.base import provider, words_of
+from segctl.providers.logs import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from segctl.model.policy import DeclaredPolicy, Policy
     from segctl.model.site import Device
     from segctl.planning.plan import DevicePlan
-    from segctl.providers.base import Author, Capabilities, Live, Provider, Session
+    from segctl.providers.base import Capabilities, Live, Provider, Session
+    from segctl.providers.logs import Author
     from segctl.transports.target import Target
 
 

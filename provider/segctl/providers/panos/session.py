@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
 
     from segctl.analysis.decide import Packet
-    from segctl.providers.base import Author, DeviceLog
+    from segctl.providers.logs import Author, DeviceLog
     from segctl.providers.state import Run, Unconfirmed
     from segctl.transports.lock_owner import LockOwner
     from segctl.transports.target import Target

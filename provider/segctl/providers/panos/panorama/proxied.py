@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from segctl.model.scope import Scope
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
     from segctl.transports.target import Target
 
 _WHY: Final = "is managed by Panorama: its policy is changed in its device group"
