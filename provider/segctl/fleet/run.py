@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.drift.items import BLOCK, items_of
 from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import portable, receiving, unverified
+from segctl.fleet.connections import portable, receiving, sharing, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.plan_cache import PlanCache
 from segctl.fleet.tasks import (
@@ -75,11 +75,12 @@ def plan_devices(
         drift: whether the plans are only to say what differs (`drift_device`).
     """
     with as_workers(executor, forks) as workers:
+        ways = sharing(connections)
         items = [
             Planning(
                 desired=item,
                 connection=receiving(
-                    connection_for(workers, connections, item.device.name), item.receivers
+                    connection_for(workers, ways, item.device.name), item.receivers
                 ),
                 cache=cache,
                 drift=drift,
