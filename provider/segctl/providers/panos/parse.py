@@ -186,10 +186,7 @@ def _parse(document: bytes) -> PanosLive:
     if own.rest is None:
         raise ParseError(host, f"has no virtual system {place}: check segctl_vsys")
     shared = stream(host, snapshot.parts["shared"], "shared", budget)
-    pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
-    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
-    if not pending:
-        check_counts(host, counts, snapshot.parts)
+    pending, counts = counted(host, own, snapshot.parts)
     rest = rest_of(own.rest)
     rest_shared = rest_of(shared.rest)
     put = pushed.read(snapshot, budget, READERS)
@@ -465,17 +462,23 @@ def pending_changes(root: Element) -> Iterator[tuple[str, str]]:
         yield (entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip()
 
 
-def check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:
-    """Compare what was parsed of each kind with what the device counts.
+def counted(
+    host: str, own: Walk, parts: Mapping[str, Part]
+) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
+    """Return who has uncommitted changes, and how many items of each kind there are.
 
-    The device counts its candidate configuration, so this holds only while nobody has uncommitted
-    changes.
+    Raises:
+        ParseError: nobody has changes, and the device counts another number of some kind. It counts
+            its candidate configuration, so with changes the numbers may differ.
     """
-    for kind in COUNTED_KINDS:
-        counted = count(host, kind, parts[f"count {kind}"])
-        if counted != counts[kind]:
+    pending = tuple(pending_changes(small(host, "pending", parts["pending"])))
+    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
+    for kind in () if pending else COUNTED_KINDS:
+        told = count(host, kind, parts[f"count {kind}"])
+        if told != counts[kind]:
             raise ParseError(
                 host,
-                f"the device counts {counted} entries of kind {kind}, but its configuration has "
+                f"the device counts {told} entries of kind {kind}, but its configuration has "
                 f"{counts[kind]}: the answer was incomplete, so read it again",
             )
+    return pending, counts
