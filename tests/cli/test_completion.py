@@ -127,3 +127,15 @@ def test_the_options_that_install_it_are_in_the_help() -> None:
     done = subprocess.run([*SEGCTL, "--help"], capture_output=True, text=True, check=True)
     assert "--install-completion" in done.stdout
     assert "--show-completion" in done.stdout
+
+
+def test_a_panorama_is_never_selected_and_so_not_offered(tmp_path: Path) -> None:
+    """It is told apart by the hosts that name it, in whichever file."""
+    hosts = "all: {hosts: {panorama1: {}, pano-fw: {}}, children: {plant: {hosts: {pa-1: {}}}}}\n"
+    (tmp_path / "hosts.yml").write_text(hosts, encoding="utf-8")
+    offered = completed("segctl plan -i hosts.yml -l pa", tmp_path)
+    assert {"panorama1", "pano-fw", "pa-1"} <= set(offered)
+    (tmp_path / "group_vars").mkdir()
+    variables = "segctl_panorama: panorama1\nsegctl_device_group: OT\n"
+    (tmp_path / "group_vars/plant.yml").write_text(variables, encoding="utf-8")
+    assert set(completed("segctl plan -i hosts.yml -l pa", tmp_path)) == {*offered} - {"panorama1"}

@@ -358,3 +358,24 @@ def test_a_rule_of_others_that_carried_the_way_counts(plant: Plant) -> None:
     (one,) = findings(plant)["fw1"]
     assert (one["severity"], one["subject"]) == ("error", "fw2:management")
     assert "now permitted by theirs" in one["message"]
+
+
+def test_offline_it_is_said_that_it_cannot_be_told(plant: Plant) -> None:
+    """A snapshot has neither addresses of firewalls nor those of the servers that they ask."""
+    managed_at(plant, "fw2", BEHIND_FW1)
+    configured(plant, "fw2", SYSTEM, SERVERS["ntp"][1].format("10.20.2.77"))
+    admin = conduit(plant, source="supervisory", target="control")
+    assert plant("apply", "--auto-approve").code == 0
+    assert plant("snapshot", "-o", "snapshots").code == 0
+    for file in (plant.folder / "snapshots").iterdir():
+        text = file.read_text(encoding="utf-8")
+        assert BEHIND_FW1 not in text
+        assert "10.20.2.77" not in text
+    plant.edit("group_vars/plant.yml", admin, "")
+    assert [one["severity"] for one in findings(plant)["fw1"]] == ["error"]
+    told = findings(plant, "--offline", "snapshots")["fw1"]
+    assert {one["severity"] for one in told} == {"warning"}
+    assert any(
+        "a snapshot does not keep its addresses and servers" in one["message"] for one in told
+    )
+    assert any("what fw2 needs for itself (time, names" in one["message"] for one in told)

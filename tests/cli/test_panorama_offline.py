@@ -49,6 +49,17 @@ def _is_offline(value: Any) -> bool:
     return isinstance(value, dict) and cast("dict[str, Any]", value).get("kind") == "offline"
 
 
+def ways(document: Any) -> list[str]:
+    """Take findings about what firewalls need out of a plan of the group; return their severities.
+
+    No snapshot has the addresses for them.
+    """
+    (device,) = document["devices"]
+    found = [one for one in device["findings"] if one["kind"] == "management"]
+    device["findings"] = [one for one in device["findings"] if one not in found]
+    return [str(one["severity"]) for one in found]
+
+
 def test_a_snapshot_is_of_the_group_and_of_each_firewall(kept: Plant) -> None:
     kept("snapshot")
     files = sorted(path.name for path in (kept.mocks.folder / "snapshots").iterdir())
@@ -65,6 +76,8 @@ def test_plans_of_snapshots_are_those_of_the_group(kept: Plant) -> None:
         online = kept.json("plan", *limit)
         offline = kept.json("plan", *limit, "--offline", "snapshots")
         assert online["devices"][0]["changes"], "there is something to tell"
+        assert ways(online) == []
+        assert set(ways(offline)) == {"warning"}, "offline it cannot be told what is cut"
         assert said(offline["devices"]) == said(online["devices"])
 
 

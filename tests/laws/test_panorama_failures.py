@@ -323,26 +323,6 @@ def test_a_revert_that_cannot_be_pushed_is_not_enforced_and_the_next_run_does_it
     assert bench.pushed("fw2") == before
 
 
-def test_a_revert_says_which_firewalls_may_have_got_what_others_had_not_pushed(
-    panorama: GroupHarness, bench: GroupBench
-) -> None:
-    """To take back a change of a rule is to push it as it was: with what others left in it."""
-    entry = f"{RULES}/entry[@name='c1.web']"
-    bench.mock.edit("set", entry, "<log-end>no</log-end>", admin="other", commit=True)
-    running = bench.mock.running()
-
-    with pytest.raises(UnknownError) as told:
-        tried(panorama, bench, judge=refuse)
-
-    assert told.value.message == (
-        "a probe failed. the change was taken back; fw1, fw2 lacked changes that others had "
-        "committed and not pushed, and may have got those of the rules and objects that were "
-        "taken back: run segctl drift"
-    )
-    assert bench.mock.running() == running
-    assert bench.locks == 0
-
-
 # --- others --------------------------------------------------------------------------------------
 
 MOMENTS = (

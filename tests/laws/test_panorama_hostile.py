@@ -10,7 +10,9 @@ import pytest
 
 from segctl.analysis.decide import Packet
 from segctl.model.errors import ParseError, SegctlError, UnsupportedError
+from segctl.model.scope import Scope
 from segctl.planning.apply import Order, apply_device
+from segctl.providers.base import provider
 from segctl.providers.panos.panorama.session import PanoramaSession
 from segctl.testing import plan, reach
 from segctl.transports.credentials import Secret
@@ -153,6 +155,31 @@ def test_a_panorama_that_is_older_than_a_firewall(
     (told,) = made.barring()
     assert "older than that of fw2 (11.2.3)" in told.message
     assert "update Panorama first" in told.hint
+
+
+def test_a_panorama_that_answers_for_another_device(bench: GroupBench) -> None:
+    """It passes over whom a request was for: what it then shows is not the firewall's."""
+    firewall = replace(
+        bench.target,
+        name="fw1",
+        scope=Scope(),
+        via=bench.target.scope,
+        managed=bench.target.managed[:1],
+    )
+    speaks = provider("panos")
+    with speaks.connect(firewall, read_only=True, progress=silent) as session:
+        assert speaks.parse(session.read()).identity.serial == SERIALS["fw1"]
+    for serial in ("000710000001", SERIALS["fw2"], ""):
+        system = f"<system><serial>{serial}</serial><sw-version>11.1.6</sw-version></system>"
+        body = f"<response status='success'><result>{system}</result></response>"
+        bench.mock.fail("body", contains="<system><info>", body=body.encode(), times=9)
+        with (
+            speaks.connect(firewall, read_only=True, progress=silent) as session,
+            pytest.raises(ParseError, match="asked for by way of Panorama") as told,
+        ):
+            session.read()
+        assert f"({SERIALS['fw1']}), and {serial or 'another'} answered" in str(told.value)
+        bench.mend()
 
 
 @pytest.mark.parametrize(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from segctl.model.errors import SegctlError
 from segctl.planning.apply import Order, apply_device
 from segctl.testing import apply, plan, reach
 from support.lengths import full
 from support.panorama_bench import SERIALS, GroupBench, plant_of
 from support.plants import flow
-from support.runs import KILLED, silent
+from support.runs import killed_at, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from segctl.compiler.build import Desired
-    from segctl.planning.plan import DevicePlan
     from support.panorama_bench import GroupHarness
 
 WEB = flow("web", ports=(443,))
@@ -30,44 +27,6 @@ SSH = flow("ssh", ports=(22,))
 def bench(panorama: GroupHarness) -> Iterator[GroupBench]:
     with panorama.workbench() as made:
         yield made
-
-
-def in_a_child(act: Callable[[], None]) -> int:
-    """Run something in a process of its own; return how it ended."""
-    child = os.fork()
-    if child == 0:
-        try:
-            act()
-        except SegctlError:
-            os._exit(2)
-        except BaseException:  # noqa: BLE001 - nothing of the child may run on
-            os._exit(1)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def killed_at(panorama: GroupHarness, bench: GroupBench, made: DevicePlan, number: int) -> bool:
-    """Apply in a process that dies before its n-th request; return whether it got that far."""
-
-    def act() -> None:
-        from segctl.providers.panos.wire import Wire
-
-        asked, request = 0, Wire.request
-
-        def counting(self: Wire, *words: object, **values: object) -> object:
-            nonlocal asked
-            asked += 1
-            if asked > number:
-                os._exit(KILLED)
-            return request(self, *words, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on
-
-        Wire.request = counting  # type: ignore[method-assign,assignment] # pyright: ignore[reportAttributeAccessIssue] - of this child alone
-        order = Order(allow_mass_delete=True, plan_id="killed")
-        apply_device(made, panorama.provider, bench.target, order=order, progress=silent)
-
-    code = in_a_child(act)
-    assert code in (0, KILLED), code
-    return code == KILLED
 
 
 def whole(bench: GroupBench) -> None:

@@ -25,7 +25,7 @@ from segctl.planning.apply import Order, apply_device
 from segctl.planning.freshness import managed
 from segctl.planning.plan import Basis
 from segctl.planning.review import of_device
-from segctl.providers.base import Witness
+from segctl.providers.logs import Witness
 from segctl.providers.state import NOT_KEPT, Run
 from segctl.testing import LAWS, apply, plan, reach
 from segctl.testing.trying import draw_desired, trial

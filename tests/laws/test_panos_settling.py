@@ -288,14 +288,16 @@ def test_a_revert_takes_the_record_back(panos: PanosHarness, bench: PanosBench) 
     assert look(panos, bench).state.applied == ("first",)
 
 
+@pytest.mark.parametrize("held", ["", "12:007000000001", "12:0070/vsys1,0071;9:0072", "x"])
 @pytest.mark.parametrize("comment", ["", "Managed by segctl", "mine [run=x] "])
-def test_a_record_is_read_as_it_was_written(comment: str) -> None:
+def test_a_record_is_read_as_it_was_written(comment: str, held: str) -> None:
     made = Record(
         token="0a1b2c3d",
         by="ops1@runner",
         before="0123456789abcdef",
         probes="sha256:" + "0" * 64,
         plans=tuple(f"{number:032x}" for number in range(40)),
+        held=held,
     )
     text = record.written(comment, made)
     assert len(text) <= 1023

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from segctl.compiler.build import compile_site
-from segctl.model.errors import StalePlanError
+from segctl.model.errors import ForeignChangesError, StalePlanError
 from segctl.model.policy import Address
 from segctl.model.site import Asset, Conduit, Endpoint, Position, Site
+from segctl.planning.apply import apply_device
 from segctl.providers.panos.session import PanosSession
 from segctl.providers.state import Run
 from segctl.testing import TODAY, apply, plan, reach, read
@@ -256,3 +257,37 @@ def test_nftables_carries_the_counter(what: str, nft: NftHarness) -> None:
         assert found[f"rule_{name}"] == 7
         assert ("rule_c1.poll" in found) == (name == "c1.poll")
         assert plan(nft, bench, wanted).changes == ()
+
+
+def by_our_account(
+    panos: PanosHarness, bench: PanosBench, what: str, xpath: str, element: str
+) -> str:
+    """Rename something while somebody edits with our account; return what is said of that."""
+    made = plan(panos, bench, renamed(what)[0])
+
+    def meddle(step: str) -> None:
+        if step == "validating":
+            bench.mock.edit("set", xpath, element, admin="admin")
+
+    before = bench.printed()
+    with pytest.raises(ForeignChangesError) as told:
+        apply_device(made, panos.provider, bench.target, progress=meddle)
+    assert bench.printed() == before
+    assert bench.locks == 0
+    assert apply(panos, bench, made).status == "applied"
+    return told.value.message
+
+
+@pytest.mark.parametrize("what", ["zone", "asset"])
+def test_a_rename_lets_no_change_pass_that_somebody_makes_with_our_account(
+    what: str, panos: PanosHarness, bench: PanosBench
+) -> None:
+    """Neither in an entry that the rename does not touch, nor in one that it changes by itself."""
+    reach(panos, bench, plant(POLL, WEB))
+    bench.mock.edit("set", RULES, other_rule("o-rule"), commit=True)
+    for name in ("o-rule", "c1.poll"):
+        entry = f"{RULES}/entry[@name='{name}']"
+        told = by_our_account(panos, bench, what, entry, "<disabled>yes</disabled>")
+        assert "with the account 'admin' meanwhile" in told
+        assert name in told
+        reach(panos, bench, plant(POLL, WEB))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from segctl.planning.make import plan_device
 from segctl.planning.snapshot import snapshot_of
+from segctl.providers.management import without_addresses
 from segctl.testing import ProviderHarness, desired, reach
 
 
@@ -34,6 +35,8 @@ def test_a_plan_from_a_snapshot_is_that_of_the_device(
         if purge:
             wanted = replace(wanted, device=replace(wanted.device, unmanaged="purge"))
         online = plan_device(wanted, speaks.parse(document), speaks)
+        # what a firewall needs for itself has addresses of servers, which no snapshot keeps
+        online = replace(online, management=without_addresses(online.management))
         assert plan_device(wanted, speaks.parse(kept), speaks) == online
 
     law()

@@ -31,8 +31,6 @@ from support.plants import NETWORKS, zone
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
-    from hypothesis.strategies import DataObject
-
     from segctl.compiler.build import Desired
     from segctl.model.site import Flow
     from segctl.providers.base import Provider
@@ -171,11 +169,6 @@ class GroupBench(PanosBench):
         self.mock.edit("set", "/config/shared/tag", "<entry name='o-pending'/>", admin="other")
         entry = "<entry name='o-group'><description>o</description></entry>"
         self.mock.edit("set", GROUPS, entry, admin="admin")
-
-    def disturb(self, data: DataObject) -> None:
-        """Edit rules of ours by hand, as another administrator, and push that."""
-        PanosBench.disturb(self, data)
-        self.panorama.push("OT")
 
     # -- other administrators, as `PanosBench` has them --------------------------------------
 

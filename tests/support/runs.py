@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from segctl.model.errors import SegctlError
+from segctl.planning.apply import Order, apply_device
 from segctl.providers.panos.session import PanosSession
+from segctl.providers.panos.wire import Wire
 from segctl.providers.state import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from segctl.planning.apply import Judge
     from segctl.planning.plan import DevicePlan
-    from segctl.providers.base import Live
+    from segctl.providers.base import Live, Session
     from support.panos import PanosBench, PanosHarness
 
 KILLED = 9
@@ -88,3 +92,56 @@ def settled(panos: PanosHarness, bench: PanosBench, how: str) -> Live:
                 session.adopt(change)
                 getattr(session, how)()
     return live
+
+
+def in_a_child(act: Callable[[], None]) -> int:
+    """Run something in a process of its own; return how it ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            act()
+        except SegctlError:
+            os._exit(2)
+        except BaseException:  # noqa: BLE001 - nothing of the child may run on
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def killed_at(
+    panos: PanosHarness,
+    bench: PanosBench,
+    made: DevicePlan,
+    number: int,
+    *,
+    judge: Judge | None = None,
+) -> bool:
+    """Apply in a process that dies before its n-th request; return whether it got that far.
+
+    With `judge`, requests are counted from when it is called.
+    """
+    began = judge is None
+
+    def judging(session: Session, live: Live) -> None:
+        nonlocal began
+        began = True
+        assert judge is not None
+        judge(session, live)
+
+    def act() -> None:
+        asked, request = 0, Wire.request
+
+        def counting(self: Wire, *words: object, **values: object) -> object:
+            nonlocal asked
+            asked += began
+            if asked > number:
+                os._exit(KILLED)
+            return request(self, *words, **values)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - passed on
+
+        Wire.request = counting  # type: ignore[method-assign,assignment] # pyright: ignore[reportAttributeAccessIssue] - of this child alone
+        order = Order(allow_mass_delete=True, plan_id="killed", judge=judge and judging)
+        apply_device(made, panos.provider, bench.target, order=order, progress=silent)
+
+    code = in_a_child(act)
+    assert code in ((0, KILLED) if judge is None else (2, KILLED)), code
+    return code == KILLED

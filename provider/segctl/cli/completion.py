@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer  # noqa: TC002 - Typer reads the types of what completes
 from typer.core import TyperCommand, TyperGroup
 
 from segctl.cli.arguments import hoist
 from segctl.model.errors import SegctlError
+
+if TYPE_CHECKING:
+    from segctl.inventory import Inventory
 
 #: What is before the last name of a host pattern: ``fw1,!`` of ``fw1,!fw2``.
 _BEFORE = re.compile(r"^(?:.*[,:])?[!&]?")
@@ -51,7 +54,10 @@ _OF_ITSELF = {"--version", "--install-completion", "--show-completion", "--help"
 
 
 def complete_hosts(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return host patterns that begin with `incomplete`: the inventory's hosts and groups."""
+    """Return host patterns that begin with `incomplete`: the inventory's hosts and groups.
+
+    A Panorama is none of them: it is never selected, its firewalls are.
+    """
     from segctl.inventory import read_inventory
 
     sources = ctx.find_root().params.get("inventory") or [Path("inventory")]
@@ -59,7 +65,14 @@ def complete_hosts(ctx: typer.Context, incomplete: str) -> list[str]:
     before = match[0] if match else ""
     try:
         found = read_inventory([Path(source) for source in sources], allow_programs=False)
+        managers = _managers(found)
     except (SegctlError, OSError):
         return []
-    names = sorted({*found.hosts, *found.groups})
+    names = sorted({*found.hosts, *found.groups} - managers)
     return [before + name for name in names if name.startswith(incomplete[len(before) :])]
+
+
+def _managers(inventory: Inventory) -> set[str]:
+    """Return the hosts that others name as their Panorama."""
+    named = (layer.variables.get("segctl_panorama") for _, layer in inventory.host_layers())
+    return {name for name in named if isinstance(name, str)}

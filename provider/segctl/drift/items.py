@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change, Op
     from segctl.model.errors import Problem
     from segctl.planning.plan import DevicePlan, Told
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
 
 #: The state of an item, by the operation that would repair it.
 DRIFT_KINDS: Final[Mapping[Op, str]] = {

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segctl.model.diff import Change
     from segctl.model.errors import Problem
     from segctl.planning.plan import Unmanaged
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
 
 #: The status of a device.
 Status: TypeAlias = Literal["in_sync", "drift", "error"]

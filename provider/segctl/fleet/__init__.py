@@ -4,6 +4,7 @@ from segctl.fleet.cancel import Brake
 from segctl.fleet.connections import target, unverified
 from segctl.fleet.failures import Failure, internal
 from segctl.fleet.logs import read_log
+from segctl.fleet.needs import needs_of_managed
 from segctl.fleet.run import apply_plans, ask_authors, check_plans, plan_devices
 from segctl.fleet.workers import Workers, check_kind, exposed, workers
 
@@ -17,6 +18,7 @@ __all__ = [
     "check_plans",
     "exposed",
     "internal",
+    "needs_of_managed",
     "plan_devices",
     "read_log",
     "target",

@@ -15,12 +15,15 @@ from segctl.inventory.passwords import ANSIBLE_FILE, ANSIBLE_IDS, vault_secrets
 from segctl.model.durations import parse_duration
 from segctl.model.errors import AuthError, ConnectError, InventoryError, Problem
 from segctl.model.scope import Scope
+from segctl.transports.answers import Answers
 from segctl.transports.credentials import VAULT_PASSWORD_FILE, Sealed, Secret, Withheld, login
 from segctl.transports.target import Managed, Member, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+#: The entry of a connection with what a manager has answered to others.
+COMMON = "common answers"
 #: The variable with the addresses to which a password may be sent.
 MANAGEMENT = "SEGCTL_MANAGEMENT"
 #: A DNS name or a pattern of such names, as opposed to a network.
@@ -49,6 +52,23 @@ def receiving(connection: Mapping[str, object], names: Iterable[str]) -> Mapping
     return {
         **connection,
         RECEIVERS: [{**row, "asked": (row["of"] or row["name"]) in asked} for row in rows],
+    }
+
+
+def sharing(
+    connections: Mapping[str, Mapping[str, object]],
+) -> dict[str, Mapping[str, object]]:
+    """Return connections of which those to one manager share what it answers to all alike.
+
+    For reading alone, in one command: what is changed is read anew, and so is what was planned
+    before, when it is applied.
+    """
+    answers: dict[object, Answers] = {}
+    return {
+        name: {**way, COMMON: answers.setdefault(way[MANAGER], Answers())}
+        if MANAGER in way
+        else way
+        for name, way in connections.items()
     }
 
 
@@ -115,6 +135,7 @@ def target(host: str, connection: Mapping[str, object], scope: Scope) -> Target:
         members=members,
         managed=managed,
         via=Scope.of(text(VIA)),
+        common=common if isinstance(common := connection.get(COMMON), Answers) else None,
     )
 
 

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 from segctl.fleet.connections import target
 from segctl.fleet.failures import Failure, failure_of
 from segctl.model.errors import UnsupportedError
-from segctl.providers.base import Logging, provider
+from segctl.providers.base import provider
+from segctl.providers.logs import Logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from segctl.model.site import Device
-    from segctl.providers.base import DeviceLog
+    from segctl.providers.logs import DeviceLog
 
 
 def read_log(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from segctl.drift.items import BLOCK, items_of
 from segctl.fleet.cancel import Brake
-from segctl.fleet.connections import portable, receiving, unverified
+from segctl.fleet.connections import portable, receiving, sharing, unverified
 from segctl.fleet.failures import AGAIN, Failure, failed, failure_of
 from segctl.fleet.hosts import by_device
 from segctl.fleet.plan_cache import PlanCache
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from segctl.compiler.build import Desired
     from segctl.planning.apply import Order
     from segctl.planning.outcome import Outcome
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
 
 Result = TypeVar("Result")
 
@@ -78,11 +78,12 @@ def plan_devices(
         drift: whether the plans are only to say what differs (`drift_device`).
     """
     with as_workers(executor, forks) as workers:
+        ways = sharing(connections)
         items = [
             Planning(
                 desired=item,
                 connection=receiving(
-                    connection_for(workers, connections, item.device.name), item.receivers
+                    connection_for(workers, ways, item.device.name), item.receivers
                 ),
                 cache=cache,
                 drift=drift,

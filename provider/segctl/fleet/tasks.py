@@ -21,7 +21,8 @@ from segctl.planning.drifted import drift_device, drift_managed
 from segctl.planning.make import plan_device
 from segctl.planning.outcome import Outcome
 from segctl.planning.together import Part, apply_together
-from segctl.providers.base import Joining, Witness, provider, words_of
+from segctl.providers.base import Joining, provider, words_of
+from segctl.providers.logs import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from segctl.model.site import Device
     from segctl.planning.plan import DevicePlan
     from segctl.planning.together import Ended, JudgeAll
-    from segctl.providers.base import Author, Capabilities, Live, Provider, Session
+    from segctl.providers.base import Capabilities, Live, Provider, Session
+    from segctl.providers.logs import Author
     from segctl.transports.target import Target
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Intent
-    from segctl.providers.base import Logged
+    from segctl.providers.logs import Logged
     from segctl.system.chain import Chain, Head
 
 #: Who the run is for, the first that is set: segctl's own variable, then those of CI systems.

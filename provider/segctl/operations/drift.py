@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from segctl.operations.options import CommonOptions
     from segctl.operations.progress import Progress
     from segctl.planning.plan import DevicePlan
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

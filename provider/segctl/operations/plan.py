@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from segctl.model.errors import UsageError, nearest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from segctl.operations.progress import Progress
     from segctl.planning.plan import Allowance, DevicePlan, Plan
     from segctl.planning.snapshot import Snapshot
+    from segctl.providers.management import Management
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +115,7 @@ def plan_devices(
         UsageError: no firewall is selected.
     """
     from segctl import fleet
+    from segctl.planning.plan import DevicePlan
 
     chosen = watched(loaded) if drift else units_of(loaded)
     names = [item.device.name for item in chosen]
@@ -132,7 +135,17 @@ def plan_devices(
             cache=common.cache,
             drift=drift,
         )
-    return _parted(results if drift else _guarded(common, loaded, results, disruptions))
+        if drift:
+            return _parted(results)
+        beside = fleet.needs_of_managed(
+            [one for one in results if isinstance(one, DevicePlan)],
+            loaded.site,
+            loaded.connections,
+            forks=common.forks,
+            report=report,
+            executor=executor,
+        )
+    return _parted(_guarded(common, loaded, results, disruptions, beside))
 
 
 def _guarded(
@@ -140,6 +153,7 @@ def _guarded(
     loaded: Loaded,
     results: Sequence[DevicePlan | Failure],
     disruptions: Sequence[Allowance],
+    beside: Mapping[str, Management | None] = MappingProxyType({}),
 ) -> Sequence[DevicePlan | Failure]:
     """Return plans with findings about the ways of managing devices that they would cut.
 
@@ -153,12 +167,15 @@ def _guarded(
     remote = "://" in common.executor
     if disruptions:
         plans = [one for one in results if not isinstance(one, Failure)]
-        known = names_of(plans, reached_by(loaded.site.devices, loaded.connections, remote=remote))
+        reached = reached_by(loaded.site.devices, loaded.connections, remote=remote)
+        known = names_of(plans, reached, beside)
         for one in disruptions:
             if one.flow not in known:
                 hint = nearest(one.flow, known, f"there are {', '.join(sorted(known))}")
                 raise UsageError(f"--allow-disruption {one.flow}: there is no such flow: {hint}")
-    return guarded(results, loaded.site, loaded.connections, disruptions, remote=remote)
+    return guarded(
+        results, loaded.site, loaded.connections, disruptions, remote=remote, beside=beside
+    )
 
 
 def _parted(

@@ -173,7 +173,7 @@ def _unread(plan: DevicePlan, run: _Run, lost: Sequence[_Lost]) -> Iterator[Prob
     doubtful: list[str] = []
     for name, connection in run.connections.items():
         management = run.read.get(name)
-        if management is None:
+        if management is None or not (management.kept or name == plan.name):
             own = tuple(one for one in literal(connection.host) if not loops(one))
             way = Way(
                 device=name,

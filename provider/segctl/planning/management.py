@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from segctl.model.addresses import interval, merge
@@ -136,9 +137,16 @@ def loops(part: Interval) -> bool:
     return first == int(loop) if version == 6 else first >> 24 == int(loop) >> 24
 
 
-def names_of(plans: Iterable[DevicePlan], connections: Mapping[str, Connection]) -> frozenset[str]:
-    """Return the names of all ways, such as ``fw1:management`` and ``fw1:ntp``."""
-    read = {plan.name: plan.management for plan in plans}
+def names_of(
+    plans: Iterable[DevicePlan],
+    connections: Mapping[str, Connection],
+    beside: Mapping[str, Management | None] = MappingProxyType({}),
+) -> frozenset[str]:
+    """Return the names of all ways, such as ``fw1:management`` and ``fw1:ntp``.
+
+    `beside` is what devices without a plan of their own say of themselves, by name.
+    """
+    read = {**beside, **{plan.name: plan.management for plan in plans}}
     every = {*read, *connections}
     return frozenset(
         way.name for name in every for way in ways_of(name, connections.get(name), read.get(name))

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: What is not known of a device that is judged by a snapshot, which keeps no address of a server.
+NOT_KEPT: Final = "a snapshot does not keep its addresses and servers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +47,13 @@ class Management:
     planes: tuple[Plane, ...] = ()
     needs: tuple[Need, ...] = ()
     unread: tuple[str, ...] = ()
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is known from the device, and not left out of a snapshot."""
+        return NOT_KEPT not in self.unread
+
+
+def without_addresses(management: Management | None) -> Management | None:
+    """Return what a snapshot keeps of it: that it is not known. None where there is none."""
+    return None if management is None else Management(unread=(NOT_KEPT,))

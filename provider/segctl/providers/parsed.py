@@ -30,7 +30,7 @@ from segctl.model.filled import Filled
 from segctl.model.policy import Policy
 from segctl.model.scope import Scope
 from segctl.providers.base import Live
-from segctl.providers.management import Management
+from segctl.providers.management import Management, without_addresses
 from segctl.providers.pushed import Pushed
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
@@ -67,7 +67,8 @@ def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> 
     """Return `live` without the notes that others wrote into their rules and objects.
 
     Notes are descriptions and whatever segctl has no field for; no plan depends on them. Changes
-    to them still show in the digests of `Live.other_rules` and `Live.other_objects`.
+    to them still show in the digests of `Live.other_rules` and `Live.other_objects`. How the device
+    is managed, and which servers it needs, is left out, too.
 
     Args:
         live: what a device holds.
@@ -80,7 +81,12 @@ def without_notes(live: Live, kept: Callable[[str], str] = lambda _text: "") -> 
         tuple(without_note(rule, kept) for rule in rules)
         for rules in (live.pushed.before, live.pushed.after)
     )
-    return replace(live, others=others, pushed=replace(live.pushed, before=before, after=after))
+    return replace(
+        live,
+        others=others,
+        pushed=replace(live.pushed, before=before, after=after),
+        management=without_addresses(live.management),
+    )
 
 
 def without_note(item: ItemT, kept: Callable[[str], str] = lambda _text: "") -> ItemT:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from segctl.fleet import Failure
     from segctl.planning.audit import Applied
-    from segctl.providers.base import Logged
+    from segctl.providers.logs import Logged
     from segctl.system.chain import Chain
 
 #: So much of a digest is shown to people.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segctl.drift.acceptance import AcceptedItem
     from segctl.drift.report import DeviceDrift, DriftReport, Status
     from segctl.model.diff import Change
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
     from segctl.report.provenance import Provenance
 
 _STATES: dict[Status, tuple[str, str]] = {

@@ -11,6 +11,8 @@ from segctl.transports.credentials import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from segctl.transports.answers import Answers
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -53,6 +55,8 @@ class Target:
     `scope` is the part of the device that is meant. `members` are the other devices it stands for,
     reached by the same account unless they say otherwise; empty for a single device. `managed` are
     the firewalls of a group of a manager; one of them is reached `via` the group, at that address.
+    `common` has what the manager has answered to others in this command; None where every session
+    is to ask itself.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Target:
     members: tuple[Member, ...] = ()
     managed: tuple[Managed, ...] = ()
     via: Scope = DEFAULT_SCOPE
+    common: Answers | None = field(default=None, repr=False, compare=False)
 
     def of(self, member: Member) -> Target:
         """Return the target for one of the members."""

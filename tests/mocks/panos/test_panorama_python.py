@@ -149,6 +149,33 @@ def test_commit_and_push(panorama: Any, plant: Managed) -> None:
     }
 
 
+def test_each_style_of_a_push(panorama: Any, plant: Managed) -> None:
+    """Of a group for one account, of a template, and of a stack, each to one firewall."""
+    base = panorama.add(Template("base", default_vsys="vsys1"))
+    base.create()
+    base.add(network.Zone("OT", mode="layer3")).create()
+    panorama.add(TemplateStack("line", templates=["base"], devices=[FIRST])).create()
+    assert panorama.commit(sync=True, cmd=PanoramaCommit("stack", admins=["admin"]))["success"]
+    for style, name, admins in (
+        (PanoramaCommitAll.STYLE_DEVICE_GROUP, "plant", None),
+        (PanoramaCommitAll.STYLE_TEMPLATE_STACK, "line", None),
+        (PanoramaCommitAll.STYLE_TEMPLATE, "base", None),
+        (PanoramaCommitAll.STYLE_DEVICE_GROUP, "plant", ["bob"]),
+    ):
+        if admins:
+            plant.put(f"{group('plant')}/{RULES}", rule("bobs"), user="bob")
+            bobs = PanoramaCommit("bob", admins=["bob"], device_groups=["plant"])
+            assert panorama.commit(sync=True, cmd=bobs)["success"]
+        order = PanoramaCommitAll(style, name, description="go", devices=[FIRST], admins=admins)
+        result = panorama.commit(sync=True, sync_all=True, cmd=order)
+        assert result["success"], (style, result)
+        assert list(result["devices"]) == [FIRST]
+    pushed = plant.first.device.pushed
+    assert "bobs" in {each.get("name") for each in pushed.rules("vsys1", "pre-rulebase")}
+    assert pushed.template is not None
+    assert pushed.template.find(".//zone/entry[@name='OT']") is not None
+
+
 def test_a_firewall_is_reached_through_panorama(panorama: Any, plant: Managed) -> None:
     firewall = panorama.add(Firewall(serial=FIRST))
     firewall.refresh_system_info()

@@ -15,7 +15,7 @@ from segctl.model.errors import Problem
 from segctl.model.policy import Rule
 from segctl.planning.documents import device_json, device_of
 from segctl.planning.plan import DevicePlan, Told
-from segctl.providers.base import Author
+from segctl.providers.logs import Author
 from support.changes import change
 
 

@@ -11,7 +11,7 @@ from segctl.drift.items import DriftItem
 from segctl.drift.report import DeviceDrift, DriftReport, Unchecked
 from segctl.model.errors import UsageError
 from segctl.notify import Message, message_of, template
-from segctl.providers.base import Author
+from segctl.providers.logs import Author
 from segctl.providers.state import DeviceState, Receiver
 
 if TYPE_CHECKING:

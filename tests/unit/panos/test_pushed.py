@@ -229,8 +229,8 @@ def test_a_device_that_is_not_managed_is_asked_nothing_more() -> None:
 
     alone = asked()
     many = Policy(pre="".join(rule(f"r{number}") for number in range(300)))
-    assert asked(Policy().answer()) == asked(many.answer()) == alone
-    assert asked(many.answer(), multi=True) == asked(multi=True) + 1
+    assert asked(Policy().answer()) == asked(many.answer()) == alone + 1
+    assert asked(many.answer(), multi=True) == asked(multi=True) + 2
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,8 @@ def test_a_firewall_whose_panorama_comes_from_a_template_is_managed() -> None:
     for more in ([], [Policy(pre=ALL).answer()]):
         with managed(BY_TEMPLATE, *more) as mock:
             held = load(document(mock))
-            assert b"panorama" not in bytes(held.parts["deviceconfig"])
+            assert b"panorama-server" not in mock.running()
+            assert b"panorama-server" in bytes(held.parts["deviceconfig"])
             found = PANOS.parse(document(mock))
         assert found.pushed.zones == {"OT-REST"}
         assert not found.pushed.unread

@@ -34,6 +34,8 @@ _PanoramaCommit: Any = import_module("panos.panorama").PanoramaCommit
 _XapiError: type[Exception] = import_module("pan.xapi").PanXapiError
 
 
+#: Under which the key is kept that sessions of one command share.
+_KEY = "key"
 #: What pan-python sees of an answer that was already read: a success.
 _SUCCESS = b'<response status="success"/>'
 
@@ -74,6 +76,7 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
     def __init__(self, client: Client, wire: Wire, target: Target) -> None:
         self._client = client
         self._wire = wire
+        self._common = target.common
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - untyped base
             hostname=target.host,
             api_username=target.user,
@@ -95,8 +98,15 @@ class _VerifiedFirewall(_Firewall):  # type: ignore[misc] # the base is untyped
     def renew(self) -> None:
         """Forget the key: the next request generates another one."""
         self._api_key = None
+        if self._common is not None:
+            self._common.forget(_KEY)
 
     def _retrieve_api_key(self) -> str:
+        if self._common is None:
+            return self._generated()
+        return self._common.of(_KEY, lambda: self._generated().encode()).decode()
+
+    def _generated(self) -> str:
         xapi = _Xapi(
             lambda query: self._wire.request(query).body,
             pan_device=self,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from segctl.model.durations import format_duration
 from segctl.model.errors import ConnectError, ParseError
-from segctl.providers.base import Author, DeviceLog, Logged
+from segctl.providers.logs import Author, DeviceLog, Logged
 from segctl.providers.panos.elements import reason
 from segctl.providers.panos.wire import xml
 

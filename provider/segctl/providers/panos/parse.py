@@ -30,6 +30,7 @@ from segctl.model.scope import Scope
 from segctl.providers import parsed
 from segctl.providers.base import Live
 from segctl.providers.panos import (
+    containers,
     content_ports,
     contents,
     elements,
@@ -193,20 +194,17 @@ def _parse(document: bytes) -> PanosLive:
     if own.rest is None:
         raise ParseError(host, systems.lacking(host, place, snapshot.parts))
     shared = stream(host, snapshot.parts["shared"], "shared", budget)
-    pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
-    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
-    if not pending:
-        check_counts(host, counts, snapshot.parts)
+    pending, counts = counted(host, own, snapshot.parts)
     rest = rest_of(own.rest)
     rest_shared = rest_of(shared.rest)
     put = pushed.read(snapshot, budget, READERS)
     ours = ours_of(own.ours, rest)
     others, unclear = _others((own, rest), (shared, rest_shared), put)
+    known = put.beside(known_names(own, rest, shared, rest_shared, applications))
     zones = rest.items[FirewallZone]
     by_panorama = put.as_pushed(zones, unclear)
     held_zones = (*zones, *(zone for zone in put.zones if zone.name in by_panorama.zones))
     held = snapshot.parts.get("locks")  # a snapshot of an earlier version has none
-    boxes = snapshot.parts.get("containers")  # likewise
     pair = snapshot.parts.get("pair")
     members, read = ((), "") if pair is None else standing.from_part(small(host, "pair", pair))
     return PanosLive(
@@ -215,7 +213,7 @@ def _parse(document: bytes) -> PanosLive:
         others=others,
         order=tuple(own.order),
         zones=held_zones,
-        known=put.beside(known_names(own, rest, shared, rest_shared, applications)),
+        known=known,
         taken=taken_names(own, rest),
         referenced=references.referenced(snapshot, ours, own.scope, shared.scope),
         pending=pending,
@@ -240,9 +238,12 @@ def _parse(document: bytes) -> PanosLive:
         ),
         ports=content_ports.read(snapshot),
         in_order=contents.top_down(snapshot.parts, pushed.TEMPLATE),
-        containers=None
-        if boxes is None
-        else containers_of(host, boxes, (ours, others, Policy(rules=put.rules))),
+        containers=containers.read(
+            host,
+            snapshot.parts.get(containers.PART),
+            (ours, others, Policy(rules=put.rules)),
+            known,
+        ),
         counts=counts,
         findings=(
             *version.warnings(system.findtext("result/system/sw-version") or ""),
@@ -480,51 +481,23 @@ def pending_changes(root: Element) -> Iterator[tuple[str, str]]:
         yield (entry.findtext("owner") or "").strip(), (entry.findtext("xpath") or "").strip()
 
 
-def containers_of(
-    host: str, part: Part, policies: Iterable[Policy]
-) -> dict[str, tuple[str, ...]] | None:
-    """Return the containers that rules or groups name, with the applications in each.
+def counted(
+    host: str, own: Walk, parts: Mapping[str, Part]
+) -> tuple[tuple[tuple[str, str], ...], dict[str, int]]:
+    """Return who has uncommitted changes, and how many items of each kind there are.
 
-    None where the device does not tell: not every account may read its content.
-
-    Source: pan-os-php, which reads ``functions`` of each entry of the predefined content.
+    Raises:
+        ParseError: nobody has changes, and the device counts another number of some kind. It counts
+            its candidate configuration, so with changes the numbers may differ.
     """
-    refuse_dtd(host, part)
-    try:
-        root = small(host, "containers", part)
-    except ParseError:
-        return None
-    used = {
-        name
-        for policy in policies
-        for named in (
-            *(rule.applications for rule in policy.rules),
-            *(group.members for group in policy[ApplicationGroup]),
-        )
-        for name in named
-    }
-    entries = list(root.iterfind("result//application-container/entry"))
-    if not entries:
-        return None
-    found: dict[str, tuple[str, ...]] = {}
-    for entry in entries:
-        functions = entry.find("functions")
-        if (name := entry.get("name", "")) in used and functions is not None:
-            found[name] = elements.members(functions)
-    return found
-
-
-def check_counts(host: str, counts: Mapping[str, int], parts: Mapping[str, Part]) -> None:
-    """Compare what was parsed of each kind with what the device counts.
-
-    The device counts its candidate configuration, so this holds only while nobody has uncommitted
-    changes.
-    """
-    for kind in COUNTED_KINDS:
-        counted = count(host, kind, parts[f"count {kind}"])
-        if counted != counts[kind]:
+    pending = tuple(pending_changes(small(host, "pending", parts["pending"])))
+    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
+    for kind in () if pending else COUNTED_KINDS:
+        told = count(host, kind, parts[f"count {kind}"])
+        if told != counts[kind]:
             raise ParseError(
                 host,
-                f"the device counts {counted} entries of kind {kind}, but its configuration has "
+                f"the device counts {told} entries of kind {kind}, but its configuration has "
                 f"{counts[kind]}: the answer was incomplete, so read it again",
             )
+    return pending, counts

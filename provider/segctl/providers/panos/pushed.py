@@ -41,8 +41,10 @@ if TYPE_CHECKING:
 POLICY: Final = "pushed policy"
 COMMON: Final = "pushed shared"
 TEMPLATE: Final = "pushed template"
-#: Whether the device has a Panorama, of one whose own settings name none.
+#: Whether the device has a Panorama, of one that does not show its policy and names none.
 STATUS: Final = "panorama status"
+#: The settings, as they run or as they are in the candidate.
+_SETTINGS: Final = "deviceconfig"
 #: A part that has, instead of the answer, why there is none.
 _REFUSED: Final = " refused"
 
@@ -70,7 +72,7 @@ _DEFAULTS: Final = ("default-security-rules", "rules")
 
 
 def is_managed(deviceconfig: Part) -> bool:
-    """Whether a device says, in its own settings, that a Panorama manages it."""
+    """Whether the settings of a device say that a Panorama manages it."""
     return _MANAGED.search(deviceconfig) is not None
 
 
@@ -79,9 +81,9 @@ def ask(
 ) -> dict[str, bytes]:
     """Return what Panorama pushed to a device, as parts of a document.
 
-    Every device is asked for its policy. One whose own settings name no Panorama is first asked
-    whether it has one nevertheless, from a template; if it has none and shows no policy, that is
-    all. Where the account may not ask, a part says so.
+    Every device is asked for its policy. If it shows none, and its settings, also those that it has
+    from a template, name no Panorama, that is all. If it refuses to show its policy, it is asked
+    whether it has a Panorama. Where the account may not ask, a part says so.
 
     Raises:
         ConnectError: the connection is lost.
@@ -96,9 +98,9 @@ def ask(
         except DeviceError as error:
             found[name + _REFUSED] = error.message.encode()
 
-    if not is_managed(parts["deviceconfig"]):
-        put(STATUS, "<show><panorama-status></panorama-status></show>")
     put(POLICY, _policy(f"<vsys>{vsys}</vsys>"))
+    if not _names_one(parts) and not _is_told(found):
+        put(STATUS, "<show><panorama-status></panorama-status></show>")
     if _has_none({**parts, **found}):
         return found
     if _ONE_SYSTEM not in parts["system"]:
@@ -110,14 +112,24 @@ def ask(
 def _has_none(parts: Mapping[str, Part]) -> bool:
     """Whether a device has no Panorama, from wherever, and shows nothing that one had pushed.
 
-    Source of what its status says: pan-os-upgrade-assurance, ``is_panorama_configured``: nothing
-    where none is configured. What a Panorama that was taken out of the settings had pushed stays.
+    What a Panorama that was taken out of the settings had pushed stays. Source of what a status
+    says: pan-os-upgrade-assurance, ``is_panorama_configured``: nothing where none is configured.
     """
-    if is_managed(parts.get("deviceconfig", b"")):
+    if _names_one(parts):
         return False
-    policy = parts.get(POLICY, b"")
-    shown = POLICY in parts and not _EMPTY.fullmatch(policy) and not _ERROR.match(policy)
-    return not shown and _EMPTY.fullmatch(parts.get(STATUS, b"")) is not None
+    if _is_told(parts):
+        return _EMPTY.fullmatch(parts[POLICY]) is not None
+    return _EMPTY.fullmatch(parts.get(STATUS, b"")) is not None
+
+
+def _names_one(parts: Mapping[str, Part]) -> bool:
+    """Whether the settings of a device, running or candidate, name a Panorama."""
+    return any(is_managed(part) for name, part in parts.items() if name.startswith(_SETTINGS))
+
+
+def _is_told(parts: Mapping[str, Part]) -> bool:
+    """Whether a device shows its pushed policy, or says that it has none."""
+    return POLICY in parts and not _ERROR.match(parts[POLICY])
 
 
 def _policy(scope: str) -> str:

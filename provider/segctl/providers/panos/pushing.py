@@ -90,6 +90,11 @@ class Pushing:
         """Whether a change that nobody judged is live, or may be."""
         return any(part.push.live for part in self._parts)
 
+    @property
+    def held(self) -> str:
+        """What the run records of firewalls that get the change from here; see `record.Record`."""
+        return ""
+
     def begin(self) -> None:
         """Forget an earlier change."""
         self._become(live=False)
@@ -213,6 +218,7 @@ class Pushing:
             probes=self.run.probes,
             plans=(self.run.plan_id, *plans) if self.run.plan_id else plans,
             places=places,
+            held=self.held,
         )
         recording = record.with_record(script, scope.entry, made)
         return Push(
@@ -300,13 +306,17 @@ class Pushing:
         for part in self._changing:
             if part.push.adopted is not None and not part.push.script:
                 part.push = self._of_dead_run(part, part.push.adopted)
-        steps = [step for part in self._changing for step in self._back(part)]
+        self.before_going_back()
+        steps = [step for part in self._changing for step in self._undoing(part)]
         if steps:
             self._member.writer.write(steps)
             self.commit("revert")
         return not steps
 
-    def _back(self, part: Part) -> Sequence[Element]:
+    def before_going_back(self) -> None:
+        """Do what must be done before the configuration goes back; nothing on a firewall."""
+
+    def _undoing(self, part: Part) -> Sequence[Element]:
         """Return the steps that undo the change of a part, as it is now."""
         push = part.push
         return undo.steps(

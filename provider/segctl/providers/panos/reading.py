@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from segctl.model.errors import ApplyError, ParseError
 from segctl.providers.panos import (
+    containers,
     content_ports,
     filled,
     locks,
@@ -68,8 +69,8 @@ class Reader:
     def read(self) -> bytes:
         """Return the running configuration and what is needed to judge it, in one document.
 
-        The number of requests is constant, however large the configuration is, but for one more
-        for each list in use that the device fetches. As long as nobody changes the device, and it
+        The number of requests does not grow, however large the configuration is, but by one for
+        each list in use that the device fetches. As long as nobody changes the device, and it
         fills no object that is in use, the document stays the same, byte for byte.
         """
         self.room = self.target.max_answer
@@ -84,13 +85,14 @@ class Reader:
             "vsys": self.config("show", self.location.xpath),
             "shared": self.config("show", names.SHARED),
             "applications": self.config("get", "/config/predefined/application/entry/@name"),
-            "containers": self.config("get", "/config/predefined/application-container"),
         }
         parts |= self._elsewhere(parts)
         if b"<entry" not in parts["vsys"]:  # the names of those that exist, for the message
             every = f"{names.DEVICE}/{self.location.container}/entry/@name"
             parts[references.SYSTEMS] = self.config("get", every)
         parts |= pushed.ask(self.get, parts, self.location.name)
+        if containers.are_named(parts):
+            parts[containers.PART] = self.config("get", "/config/predefined/application-container")
         for kind in COUNTED_KINDS:
             counted = f"{self.location.all_of(kind)}/entry/@name"
             parts[f"count {kind}"] = self.config("get", counted)
@@ -123,16 +125,17 @@ class Reader:
         """Return the other parts of the configuration that may refer to our objects.
 
         A delete is judged against the candidate, so if somebody has uncommitted changes, the
-        candidate is read as well. Accounts (``mgt-config``) name no objects and are not read.
+        candidate is read as well. Of the settings of the device, the candidate has what templates
+        of Panorama give it, too: ``src="tpl"`` (measured on 11.x). Where nothing is uncommitted, it
+        is read alone. Accounts (``mgt-config``) name no objects and are not read.
         """
-        actions = {"": "show"}
-        if b"<entry" in parts["pending"]:
-            actions[" candidate"] = "get"
-        found = {
-            section + which: self.config(action, f"{names.DEVICE}/{section}")
-            for section in references.SECTIONS
-            for which, action in actions.items()
-        }
+        pending = b"<entry" in parts["pending"]
+        found: dict[str, bytes] = {}
+        for section in references.SECTIONS:
+            where, settings = f"{names.DEVICE}/{section}", section == references.SETTINGS
+            found[section] = self.config("get" if settings and not pending else "show", where)
+            if pending:
+                found[f"{section} candidate"] = self.config("get", where)
         if b"<multi-vsys>off</multi-vsys>" not in parts["system"]:
             others = f"{names.DEVICE}/vsys/entry[@name!={names.quote(self.location.name)}]"
             found[references.SYSTEMS] = self.config("get", others)

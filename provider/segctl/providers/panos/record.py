@@ -6,6 +6,8 @@ reboot. What people wrote before it stays::
     Managed by segctl … [run=0a1b2c3d by=ops1@runner before=… probes=… plans=ID,ID]
 
 A run that changed several virtual systems in one commit says in how many: ``run=0a1b2c3d of=2``.
+Before ``plans`` stands ``held=VERSION:SERIAL,SERIAL;…`` where firewalls of a device group held
+other versions of what the change replaced.
 """
 
 from __future__ import annotations
@@ -27,8 +29,7 @@ MAX_PLANS: Final = 16
 _MAX_COMMENT: Final = 1023
 _RECORD: Final = re.compile(
     r" ?\[run=([0-9a-f]{8})(?: of=([0-9]{1,4}))? by=([\w.@-]*) before=([0-9a-f]*)"
-    r" probes=([\w:.@-]*)"
-    r" plans=([\w.:@,-]*)\]\Z",
+    r" probes=([\w:.@-]*)(?: held=([\w:,;/-]*))? plans=([\w.:@,-]*)\]\Z",
     re.ASCII,
 )
 _UNFIT: Final = re.compile(r"[^\w.:@-]", re.ASCII)
@@ -39,7 +40,8 @@ class Record:
     """A run's change: its lock's token, who ran it, what it replaced, what judges it.
 
     `before` is a digest of the configuration that the change replaced, `plans` the ids of the plans
-    that led to the present one, latest first. The run changed that many `places` at once.
+    that led to the present one, latest first. The run changed that many `places` at once. `held`
+    says which firewalls of a device group held other versions of it.
     """
 
     token: str
@@ -48,6 +50,7 @@ class Record:
     probes: str = ""
     plans: tuple[str, ...] = ()
     places: int = 1
+    held: str = ""
 
 
 def read(comment: str) -> tuple[str, Record | None]:
@@ -55,7 +58,7 @@ def read(comment: str) -> tuple[str, Record | None]:
     match = _RECORD.search(comment)
     if match is None:
         return comment, None
-    token, places, by, before, probes, plans = match.groups()
+    token, places, by, before, probes, held, plans = match.groups("")
     return comment[: match.start()], Record(
         token=token,
         by=by,
@@ -63,6 +66,7 @@ def read(comment: str) -> tuple[str, Record | None]:
         probes=probes,
         plans=tuple(filter(None, plans.split(","))),
         places=int(places or 1),
+        held=held,
     )
 
 
@@ -70,7 +74,9 @@ def written(comment: str, record: Record) -> str:
     """Return the comment followed by the record, with as many plans as fit."""
     by, probes = _word(record.by, 48), _word(record.probes, 80)
     several = f" of={record.places}" if record.places > 1 else ""
-    head = f" [run={record.token}{several} by={by} before={record.before} probes={probes} plans="
+    held = f" held={record.held}" if record.held else ""
+    who = f" [run={record.token}{several} by={by}"
+    head = f"{who} before={record.before} probes={probes}{held} plans="
     plans = [_word(plan, 64) for plan in record.plans[:MAX_PLANS]]
     comment = comment[: _MAX_COMMENT - len(head) - 1]
     while plans and len(comment) + len(head) + len(",".join(plans)) + 1 > _MAX_COMMENT:

@@ -55,7 +55,8 @@ _PREFIXED: Final = frozenset({"application-group", "schedule"})
 #: Parts of a document with the rest of the device: other virtual systems, and sections outside of
 #: any; those with another suffix come from the candidate.
 SYSTEMS: Final = "systems"
-SECTIONS: Final = ("network", "deviceconfig")
+SETTINGS: Final = "deviceconfig"
+SECTIONS: Final = ("network", SETTINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import unescape
+
+from lxml import etree
 
 from segctl.model.errors import ApplyError, ForeignChangesError
 from segctl.providers.panos import names
 from segctl.providers.panos.location import Location
+from segctl.providers.panos.wire import xml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from segctl.providers.panos.client import Client
+    from segctl.providers.panos.elements import Element
     from segctl.transports.target import Target
 
 CHANGES: Final = "<show><config><list><changes></changes></list></config></show>"
 #: The name in a step of an xpath, as the device writes it.
 _ENTRY: Final = re.compile(r"/entry\[@name=(?:'|\")(.*?)(?:'|\")\]")
+_QUOTES: Final = {"&apos;": "'", "&quot;": '"'}
 _HA: Final = "<show><high-availability><state></state></high-availability></show>"
 
 
@@ -58,8 +64,8 @@ def refuse_joined(client: Client, scripts: Sequence[tuple[Target, str]]) -> None
 
     A partial commit takes every change of its account, on Panorama every one in its device group.
     A change is taken for a script's if it is in its virtual system or group, and if it names an
-    entry, the script names that, too. Where the script renames, only the place counts: the device
-    itself changes what refers to the old name.
+    entry, the script changes that. Where the script renames, the device itself changes what
+    refers to the old name: an entry in which nothing else is changed is taken for the script's.
 
     Args:
         client: of the device.
@@ -69,8 +75,9 @@ def refuse_joined(client: Client, scripts: Sequence[tuple[Target, str]]) -> None
         ForeignChangesError: there is another one; the message says where.
     """
     target = scripts[0][0]
+    written = [_Written.of(*one) for one in scripts]
     for owner, xpath in pending(client):
-        if owner == target.user and not any(_explains(*one, xpath) for one in scripts):
+        if owner == target.user and not any(one.explains(client, xpath) for one in written):
             raise ForeignChangesError(
                 target.name,
                 f"somebody else changed something with the account {owner!r} meanwhile "
@@ -78,21 +85,82 @@ def refuse_joined(client: Client, scripts: Sequence[tuple[Target, str]]) -> None
             )
 
 
-def _explains(target: Target, script: str, xpath: str) -> bool:
-    """Whether a change at a path is a script's, or in another group, which is committed apart."""
-    location = Location.of(target.scope)
-    base = location.xpath
-    if base.startswith(xpath):
-        return True
-    if not xpath.startswith(base):
-        return bool(location.rulebase)
-    named = _ENTRY.findall(xpath.removeprefix(base))
-    return not named or "<rename " in script or _has(script, named[0])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What a script changes below `base`: the entries `ours`, and names that it `renamed`."""
+
+    target: Target
+    base: str
+    alone: bool
+    ours: frozenset[str]
+    renamed: Mapping[str, str]
+
+    @classmethod
+    def of(cls, target: Target, script: str) -> _Written:
+        """Return what a script for a host changes; a device group is committed `alone`."""
+        location, steps = Location.of(target.scope), etree.fromstring(script.encode())
+        return cls(
+            target=target,
+            base=location.xpath,
+            alone=bool(location.rulebase),
+            ours=frozenset(_changed(steps, location.xpath)),
+            renamed=_renames(steps),
+        )
+
+    def explains(self, client: Client, xpath: str) -> bool:
+        """Whether a change at a path is the script's, or in a group that is not committed now."""
+        if self.base.startswith(xpath):
+            return True
+        if not xpath.startswith(self.base):
+            return self.alone
+        below = _ENTRY.search(xpath.removeprefix(self.base))
+        if below is None or unescape(below[1], _QUOTES) in self.ours:
+            return True
+        entry = self.base + xpath.removeprefix(self.base)[: below.end()]
+        return bool(self.renamed) and _follows(client, self.target, entry, self.renamed)
 
 
-def _has(script: str, name: str) -> bool:
-    """Whether a script, as XML, names an entry of this name."""
-    return name in unescape(script, {"&apos;": "'", "&quot;": '"'})
+def _changed(steps: Element, base: str) -> Iterator[str]:
+    """Yield the names of entries that steps change; not those beside which one is moved."""
+    for step in steps:
+        within = _ENTRY.search(step.get("xpath", "").removeprefix(base))
+        if within is not None:
+            yield unescape(within[1], _QUOTES)
+        else:
+            yield from (entry.get("name", "") for entry in step.iter("entry"))
+        yield from filter(None, (step.get("newname"),))
+
+
+def _renames(steps: Element) -> dict[str, str]:
+    """Return the names that steps replace, each with the new one."""
+    found: dict[str, str] = {}
+    for step in steps.iterfind("rename"):
+        *_, old = _ENTRY.findall(step.get("xpath", ""))
+        found[unescape(old, _QUOTES)] = step.get("newname", "")
+    return found
+
+
+def _follows(client: Client, target: Target, entry: str, renamed: Mapping[str, str]) -> bool:
+    """Whether an entry of the candidate is the one that runs, but for names that were replaced."""
+    running, candidate = (
+        xml(target, client.ask({"type": "config", "action": action, "xpath": entry}).body)
+        for action in ("show", "get")
+    )
+    before, after = running.find("result/entry"), candidate.find("result/entry")
+    if before is None or after is None:
+        return False
+    old, new = _nodes(before), _nodes(after)
+    return len(old) == len(new) and all(
+        one[:2] == other[:2] and other[2] in (one[2], renamed.get(one[2]))
+        for one, other in zip(old, new, strict=True)
+    )
+
+
+def _nodes(entry: Element) -> list[tuple[str, str, str]]:
+    """Return the nodes of an entry in order: tag, name, text."""
+    return [
+        (str(node.tag), node.get("name", ""), (node.text or "").strip()) for node in entry.iter("*")
+    ]
 
 
 def pending(client: Client) -> list[tuple[str, str]]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from segctl.analysis.decide import Packet
-    from segctl.providers.base import Author, DeviceLog
     from segctl.providers.counting import Counts
+    from segctl.providers.logs import Author, DeviceLog
     from segctl.providers.panos.part import Part
     from segctl.providers.state import Run, Unconfirmed
     from segctl.transports.lock_owner import LockOwner

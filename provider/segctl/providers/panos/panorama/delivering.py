@@ -20,7 +20,7 @@ from segctl.providers.panos.writing import text_of
 from segctl.providers.state import Delivery, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from segctl.providers.panos.client import Client
     from segctl.providers.panos.elements import Element
@@ -82,13 +82,18 @@ class Pusher:
     deliveries: dict[str, Delivery] = field(default_factory=dict[str, Delivery])
 
     def push(
-        self, firewalls: Mapping[str, Firewall], description: str, version: tuple[int, int]
+        self,
+        firewalls: Mapping[str, Firewall],
+        description: str,
+        *,
+        selective: bool,
+        synced: Collection[str] = (),
     ) -> None:
         """Push to these firewalls; a failure is recorded and raises nothing.
 
-        Those that hold all that was pushed before get everything that is committed, and so does
-        one that never got anything. The others lack what somebody else has not pushed yet: they
-        get only what this account changed, or nothing where Panorama cannot tell that apart.
+        What goes to them is what this account changed. One that never got anything gets everything
+        that is committed: Panorama asks for that. Where Panorama is not `selective`, everything
+        goes to those that were `synced` before the change, and nothing to the others.
         """
         self.deliveries = {}
         ready: dict[str, Firewall] = {}
@@ -96,15 +101,19 @@ class Pusher:
             if one.connected:
                 ready[name] = one
             else:
-                self._failed([name], "it is not connected to Panorama")
-        whole = {name: one for name, one in ready.items() if one.in_sync or one.never}
+                self.failed([name], "it is not connected to Panorama")
+        whole = {
+            name: one
+            for name, one in ready.items()
+            if one.never or (not selective and name in synced)
+        }
         rest = {name: one for name, one in ready.items() if name not in whole}
         self._both(whole, description, "")
-        if rest and version < SELECTIVE_SINCE:
-            self._failed(
+        if rest and not selective:
+            self.failed(
                 rest,
-                "it lacks changes that others have committed and not pushed, and this release of "
-                "Panorama cannot leave them out: have them pushed first",
+                "it may lack changes that others have committed and not pushed, and this release "
+                "of Panorama cannot leave them out: push the device group to it from Panorama",
             )
         elif rest:
             self._both(rest, description, self.target.user)
@@ -119,7 +128,8 @@ class Pusher:
         for some in _in_order(good):
             self.deliveries |= self._run(some, description, admin, validate_only=False)
 
-    def _failed(self, names: Iterable[str], why: str) -> None:
+    def failed(self, names: Iterable[str], why: str) -> None:
+        """Record that firewalls got nothing."""
         for name in names:
             self.deliveries[name] = Delivery(name=name, result="failed", why=why)
 

@@ -29,7 +29,8 @@ _NEVER: Final = ("", "none")
 class Firewall:
     """A firewall as its Panorama knows it; `part` is a virtual system of one that has several.
 
-    `display` is what people call that system.
+    `display` is what people call that system; `version` is the one of Panorama's configuration that
+    it was given last.
     """
 
     serial: str
@@ -42,6 +43,7 @@ class Firewall:
     in_sync: bool = False
     last_push: str = ""
     last_time: str = ""
+    version: str = ""
     os_version: str = ""
     content_version: str = ""
 
@@ -89,6 +91,7 @@ def _managed(device: Element, system: Element | None) -> Firewall:
         in_sync=text("shared-policy-status").lower() == _IN_SYNC.lower(),
         last_push=text("last-commit-all-state-sp"),
         last_time=text("last-commit-all-upd-sp"),
+        version=text("shared-policy-version"),
         os_version=text("sw-version"),
         content_version=text("app-version"),
     )

@@ -23,26 +23,23 @@ from segctl.model.policy import (
 )
 from segctl.model.scope import Scope
 from segctl.providers import parsed
-from segctl.providers.base import Identity
-from segctl.providers.panos import locks, record, references, version
+from segctl.providers.panos import containers, locks, record, references, version
 from segctl.providers.panos.budget import Budget
+from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama import members, targets, templates
 from segctl.providers.panos.parse import (
-    COUNTED_KINDS,
     IMPLIED,
     READERS,
     PanosLive,
     Rest,
     Walk,
-    check_counts,
-    containers_of,
+    counted,
     is_ours,
     known_names,
     named,
     objects_of,
     ours_of,
-    pending_changes,
     rest_of,
     stream,
     taken_names,
@@ -59,7 +56,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from segctl.providers.panos.elements import Element
+    from segctl.providers.panos.record import Record
     from segctl.providers.panos.snapshot import Snapshot
+    from segctl.providers.state import DeviceState
+    from segctl.transports.target import Managed
 
 #: The part with the policy, as in the document of a firewall.
 GROUP: Final = "vsys"
@@ -71,6 +71,7 @@ PARENT: Final = "parent "
 #: Before a content version, of which the part is the names of its applications.
 CONTENT: Final = "applications of "
 _BASES: Final = ("pre", "post")
+_NONE: Final = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,87 +113,130 @@ def parse(document: bytes) -> PanoramaLive:
         return _parse(document)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Firewalls:
+    """The firewalls of the group: all of them, and those of the inventory by host.
+
+    `places` says how Panorama names each, `names` which host a place is.
+    """
+
+    asked: tuple[Managed, ...]
+    managed: tuple[members.Firewall, ...]
+    found: Mapping[str, members.Firewall]
+    places: Mapping[str, tuple[str, ...]]
+    names: Mapping[str, str]
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, group: str) -> _Firewalls:
+        """Read them.
+
+        Raises:
+            ParseError: one of the inventory is not in the group, or not clear.
+        """
+        host, parts = snapshot.host, snapshot.parts
+        asked = members.from_part(bytes(parts[MEMBERS]))
+        managed = members.read(small(host, STANDING, parts[STANDING]), group)
+        found = members.matched(host, group, asked, managed)
+        places = members.places(asked, found)
+        names = {place: name for name, both in places.items() for place in both}
+        return cls(asked=asked, managed=managed, found=found, places=places, names=names)
+
+
 def _parse(document: bytes) -> PanoramaLive:
     snapshot = load(document)
     host, place = snapshot.host, Location.of(Scope.of(snapshot.scope))
     system = small(host, "system", snapshot.parts["system"])
     applications = small(host, "applications", snapshot.parts["applications"])
-    asked = members.from_part(bytes(snapshot.parts[MEMBERS]))
-    managed = members.read(small(host, STANDING, snapshot.parts[STANDING]), place.name)
-    found = members.matched(host, place.name, asked, managed)
-    places = members.places(asked, found)
-    names = {place: name for name, both in places.items() for place in both}
+    firewalls = _Firewalls.of(snapshot, place.name)
     budget = Budget(host, snapshot.limit)
-    read: Callable[[Element], Rule] = partial(targets.read_rule, names=names)
-    own = stream(
-        host,
-        snapshot.parts[GROUP],
-        "entry",
-        budget,
-        Walk(rules=place.containers["rule"], read=read),
-    )
+    read: Callable[[Element], Rule] = partial(targets.read_rule, names=firewalls.names)
+    walk_ = Walk(rules=place.containers["rule"], read=read)
+    own = stream(host, snapshot.parts[GROUP], "entry", budget, walk_)
     if own.rest is None:
         raise ParseError(host, f"has no {place}: check segctl_device_group")
     rest = rest_of(own.rest, place.containers["default-rule"])
     parents = parents_of(host, small(host, HIERARCHY, snapshot.parts[HIERARCHY]), place.name)
     outer = _outer(snapshot, parents, budget, read)
-    pending = tuple(pending_changes(small(host, "pending", snapshot.parts["pending"])))
-    counts = {kind: len(own.ours.of(kind)) + len(own.others.of(kind)) for kind in COUNTED_KINDS}
-    if not pending:
-        check_counts(host, counts, snapshot.parts)
+    pending, counts = counted(host, own, snapshot.parts)
     ours = ours_of(own.ours, rest)
     others, unclear = _others(own, rest, outer)
-    put = _around(own, outer, place, read)
-    text = system.findtext
-    nothing = Rest()
-    none: frozenset[str] = frozenset()
+    put = replace(_around(own, outer, place, read), unread=tuple(unclear))
     inherited = {kind: frozenset(_named_by(outer, kind)) for kind in (*READERS, "log-setting")}
-    known = known_names(own, rest, Walk(), nothing, applications)
-    names_of = {kind: held | inherited.get(kind, none) for kind, held in known.items()}
-    held = small(host, "locks", snapshot.parts["locks"])
-    state = locks.state(held, record.of_entry(own.rest))
-    return PanoramaLive(
-        identity=Identity(
-            serial=text("result/system/serial") or "",
-            os_version=text("result/system/sw-version") or "",
-            content_version=text("result/system/app-version") or "",
-            scope=place.scope,
-            model=text("result/system/model") or "",
-            hostname=text("result/system/hostname") or "",
-        ),
+    known = {
+        kind: held | inherited.get(kind, _NONE)
+        for kind, held in known_names(own, rest, Walk(), Rest(), applications).items()
+    }
+    live = PanoramaLive(
+        identity=identity(system, place.scope, (), ""),
         policy=ours,
         others=others,
         order=tuple(own.order),
-        known=names_of,
+        known=known,
         taken=_taken_too(taken_names(own, rest), outer),
         above={one.title: _told(one) for one in outer},
         referenced=_referenced(snapshot, ours, own),
         pending=pending,
         other_rules=own.rule_digests,
         other_objects=rest.digests,
-        implied={
-            name: what
-            for kind, what in IMPLIED.items()
-            for name in sorted({*rest.names.get(kind, none), *inherited.get(kind, none)})
-        },
-        containers=containers_of(
-            host, snapshot.parts["containers"], (ours, others, Policy(rules=put.rules))
+        implied=_implied(rest, inherited),
+        containers=containers.read(
+            host,
+            snapshot.parts[containers.PART],
+            (ours, others, Policy(rules=put.rules)),
+            known,
         ),
         counts=counts,
-        findings=(
-            *version.warnings(text("result/system/sw-version") or ""),
-            *_strangers(place, managed, names),
-            *_older(host, text("result/system/sw-version") or "", found),
-        ),
-        state=replace(state, members=members.receivers(asked, found)),
-        pushed=replace(put, unread=tuple(unclear)),
-        member_zones=templates.zones(host, snapshot.parts, found),
-        members=places,
-        contents={name: one.content_version for name, one in found.items()},
-        member_versions={name: one.os_version for name, one in found.items()},
-        member_applications=_of_contents(snapshot, found, names_of, applications),
+        findings=_findings(host, place, system, firewalls),
+        state=_state(small(host, "locks", snapshot.parts["locks"]), record.of_entry(own.rest)),
+        pushed=put,
         parents=parents,
     )
+    return _with_firewalls(live, snapshot, firewalls, applications)
+
+
+def _implied(rest: Rest, inherited: Mapping[str, frozenset[str]]) -> dict[str, str]:
+    return {
+        name: what
+        for kind, what in IMPLIED.items()
+        for name in sorted({*rest.names.get(kind, _NONE), *inherited.get(kind, _NONE)})
+    }
+
+
+def _findings(
+    host: str, place: Location, system: Element, firewalls: _Firewalls
+) -> tuple[Problem, ...]:
+    own = system.findtext("result/system/sw-version") or ""
+    return (
+        *version.warnings(own),
+        *_strangers(place, firewalls.managed, firewalls.names),
+        *_older(host, own, firewalls.found),
+    )
+
+
+def _with_firewalls(
+    live: PanoramaLive, snapshot: Snapshot, firewalls: _Firewalls, applications: Element
+) -> PanoramaLive:
+    """Return the state of a group with what its firewalls have of it, and of their own."""
+    found = firewalls.found
+    enforced = members.receivers(firewalls.asked, found)
+    return replace(
+        live,
+        state=replace(live.state, members=enforced),
+        member_zones=templates.zones(snapshot.host, snapshot.parts, found),
+        members=firewalls.places,
+        contents={name: one.content_version for name, one in found.items()},
+        member_versions={name: one.os_version for name, one in found.items()},
+        member_applications=_of_contents(snapshot, found, live.known, applications),
+    )
+
+
+def _state(held: Element, own: Record | None) -> DeviceState:
+    """Return the state of the group from its locks and our record.
+
+    A run that died while it took its change back in two steps is known by its last commit.
+    """
+    state = locks.state(held, own)
+    return replace(state, unconfirmed=state.unconfirmed or locks.state(held, None).unconfirmed)
 
 
 def _of_contents(

@@ -14,12 +14,14 @@ from segctl.providers.panos.location import Location
 from segctl.providers.panos.panorama.parse import STANDING
 from segctl.providers.panos.panorama.reading import firewalls, standing_command
 from segctl.providers.panos.session import PanosSession
+from segctl.providers.panos.small import small
+from segctl.providers.panos.snapshot import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from segctl.model.scope import Scope
-    from segctl.providers.base import Author
+    from segctl.providers.logs import Author
     from segctl.transports.target import Target
 
 _WHY: Final = "is managed by Panorama: its policy is changed in its device group"
@@ -36,10 +38,27 @@ class ProxiedSession(PanosSession):
         """Return what the firewall holds, what was pushed to it included.
 
         Raises:
-            ParseError: it is not in its device group, or not connected to Panorama.
+            ParseError: it is not in its device group, or not connected to Panorama, or another
+                device has answered for it.
         """
         self._find()
-        return super().read()
+        document = super().read()
+        self._refuse_another(document)
+        return document
+
+    def _refuse_another(self, document: bytes) -> None:
+        """Refuse what another device has answered, such as Panorama itself.
+
+        Measured on 11.x: of some requests Panorama passes over ``target``.
+        """
+        name, wanted = self._place.target.name, self._place.member.client.passed_on
+        system = small(name, "system", load(document).parts["system"])
+        told = (system.findtext("result/system/serial") or "").strip()
+        if told != wanted:
+            raise ParseError(
+                name,
+                f"was asked for by way of Panorama ({wanted}), and {told or 'another'} answered",
+            )
 
     def _find(self) -> None:
         """Find the firewall's serial number, to which everything further is passed on.

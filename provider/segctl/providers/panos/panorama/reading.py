@@ -44,11 +44,12 @@ class GroupReader(Reader):
         """Return the running configuration of the group, and what is needed to judge it.
 
         The number of requests grows with the groups around it and the templates of its firewalls,
-        not with the number of firewalls or rules.
+        not with the number of firewalls or rules. What belongs to Panorama as a whole is asked for
+        once in a command that only reads: see `common`.
         """
         self.room = self.target.max_answer
         name, group = self.target.name, self.location.name
-        system = self.get({"type": "op", "cmd": SYSTEM})
+        system = self.common({"type": "op", "cmd": SYSTEM})
         told = xml(self.target, system)
         self.member.writer.version = told.findtext("result/system/sw-version") or ""
         if told.get("status") == "success":
@@ -58,17 +59,17 @@ class GroupReader(Reader):
             "system": without_moving(system),
             "pending": self.get({"type": "op", "cmd": refusals.CHANGES}),
             GROUP: self.config("show", self.location.xpath),
-            "shared": self.config("show", names.SHARED),
-            "applications": self.config("get", APPLICATIONS),
-            "containers": self.config("get", "/config/predefined/application-container"),
-            HIERARCHY: self.get({"type": "op", "cmd": _HIERARCHY}),
+            "shared": self.common_config("show", names.SHARED),
+            "applications": self.common_config("get", APPLICATIONS),
+            "containers": self.common_config("get", "/config/predefined/application-container"),
+            HIERARCHY: self.common({"type": "op", "cmd": _HIERARCHY}),
             STANDING: self.get({"type": "op", "cmd": standing_command(group)}),
             MEMBERS: members.to_part(self.target.managed),
         }
         tree = small(name, HIERARCHY, parts[HIERARCHY])
         for parent in parents_of(name, tree, group):
             where = f"{_GROUPS}/entry[@name={names.quote(parent)}]"
-            parts[PARENT + parent] = self.config("show", where)
+            parts[PARENT + parent] = self.common_config("show", where)
         if below := children_of(tree, group):
             either = " or ".join(f"@name={names.quote(child)}" for child in below)
             parts[references.SYSTEMS] = self.config("get", f"{_GROUPS}/entry[{either}]")
@@ -76,7 +77,7 @@ class GroupReader(Reader):
             counted = f"{self.location.all_of(kind)}/entry/@name"
             parts[f"count {kind}"] = self.config("get", counted)
         known = firewalls(self.target, group, parts)
-        parts |= templates.ask(self.config, name, known.values())
+        parts |= templates.ask(self.common_config, name, known.values())
         own = told.findtext("result/system/app-version") or ""
         parts |= self._applications(known.values(), own)
         parts["locks"] = self.locks(system)
@@ -97,10 +98,30 @@ class GroupReader(Reader):
         ask = {one.content_version: one.serial for one in known if one.connected}
         where = {"type": "config", "action": "get", "xpath": APPLICATIONS}
         return {
-            f"{CONTENT}{content}": self.get({**where, "target": serial})
+            f"{CONTENT}{content}": self.common({**where, "target": serial})
             for content, serial in sorted(ask.items())
             if content and content != own
         }
+
+    def common(self, params: Mapping[str, str]) -> bytes:
+        """Return the answer to a request that is the same for every group of this Panorama.
+
+        What may change from one moment to the next is not among it: pending changes, locks, the
+        group itself and what its firewalls have.
+        """
+        known = self.target.common
+        if known is None:
+            return self.get(params)
+        room = self.room
+        body = known.of(repr(sorted(params.items())), lambda: self.get(params))
+        if len(body) > room:
+            return self.get(params)  # too much beside all else: refused as any answer is
+        self.room = room - len(body)
+        return body
+
+    def common_config(self, action: str, xpath: str) -> bytes:
+        """Return the answer to a request of a part of the configuration; see `common`."""
+        return self.common({"type": "config", "action": action, "xpath": xpath})
 
     def held(self, member: Member) -> list[Held]:
         """Return the locks that concern the group; those of other groups are left alone."""
