@@ -1,0 +1,166 @@
+"""Files of records to groups and coverage: what every command that looks at traffic begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
+
+from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Witnesses
+from segctl.observe.duplicates import Seen
+from segctl.observe.grouping import Groups
+from segctl.observe.readers import reader_of
+from segctl.observe.readers.base import Addresses, Context
+from segctl.observe.sources import SourceError, Text, found
+from segctl.observe.times import Clock, zone_of
+from segctl.system.loading import uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import tzinfo
+
+    from segctl.observe.coverage import FileCoverage
+    from segctl.observe.observation import Observation
+    from segctl.observe.sources import Source
+
+#: Rules that judge what no other rule does, where they deny.
+_DEFAULTS: Final = frozenset({"interzone-default", "intrazone-default", "default"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How records are read.
+
+    `now` and `since` are seconds since 1970; records that end before `since` are left out.
+    `timezone` is where times without an offset are from, None where the user did not say: then
+    UTC.
+    """
+
+    now: float
+    since: float | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read: the groups, and what they can show."""
+
+    groups: Groups
+    coverage: Coverage
+
+
+def read(
+    names: Sequence[str],
+    options: ReadOptions,
+    told: Callable[[str], None] = lambda _: None,
+) -> Reading:
+    """Read files and folders; ``-`` is standard input.
+
+    Args:
+        names: what to read.
+        options: how.
+        told: is given the name of each file when it is begun.
+
+    Raises:
+        UsageError: a file does not exist, or this machine does not know the time zone.
+    """
+    run = _Run(options)
+    for source in found(names):
+        told(source.name)
+        with uncollected():  # a million values without a cycle: looking for one takes a third
+            run.read(source)
+    return run.result()
+
+
+class _Run:
+    """One pass over all files."""
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
+        self._clock, self._seen = Clock(zone), Seen()
+        self._groups, self._witnesses, self._addresses = Groups(), Witnesses(), Addresses()
+        self._files: list[FileCoverage] = []
+
+    def read(self, source: Source) -> None:
+        tally = FileTally(name=source.name)
+        try:
+            text = Text(source)
+        except SourceError as error:
+            tally.problem = str(error)
+            self._files.append(tally.result())
+            return
+        try:
+            self._read(text, tally)
+        except SourceError as error:
+            tally.problem = str(error)
+        finally:
+            text.close()
+        tally.cut = tally.cut or text.cut
+        self._files.append(tally.result())
+
+    def _read(self, text: Text, tally: FileTally) -> None:
+        reader = reader_of(text.head)
+        if reader is None:
+            tally.problem = _unknown(text.head)
+            return
+        tally.format = reader.name
+        context = Context(
+            file=tally,
+            witnesses=self._witnesses,
+            clock=self._clock,
+            seen=self._seen,
+            addresses=self._addresses,
+        )
+        self._count(reader.read(text, context), tally)
+
+    def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
+        """Take every observation in; a million times, so that it does little."""
+        add, witnesses, steps = self._groups.add, self._witnesses, dict[str, int]()
+        horizon, near = self._options.now + FUTURE, self._options.now + AHEAD
+        since = self._options.since or float("-inf")
+        heard = dict[str, int]()
+        for one in observations:
+            group, end = one.group, one.end
+            name = group.witness
+            if end is None:
+                tally.undated += 1
+            elif end > near:
+                if end > horizon:
+                    tally.future += 1
+                    continue
+                witnesses[name].ahead += 1
+            elif end < since:
+                tally.early += 1
+                continue
+            add(one)
+            tally.records += 1
+            heard[name] = heard.get(name, 0) + 1
+            if end is not None and steps.get(name) != (step := int(end) // STEP):
+                steps[name] = step
+                witnesses[name].heard(end)
+            if group.verdict == "deny":
+                witness = witnesses[name]
+                witness.denials = True
+                witness.default_denials |= group.rule in _DEFAULTS
+        for name, records in heard.items():
+            witnesses[name].records += records
+            witnesses[name].formats.add(tally.format)
+
+    def result(self) -> Reading:
+        zone = self._options.timezone or "UTC"
+        coverage = Coverage(
+            files=tuple(self._files),
+            witnesses=self._witnesses.results(),
+            timezone=zone,
+            forgot=self._seen.forgot,
+            spilled=self._groups.spilled,
+        )
+        return Reading(groups=self._groups, coverage=coverage)
+
+
+def _unknown(head: str) -> str:
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    if not first:
+        return "it is empty"
+    return f"it is none of the formats that segctl reads; it begins with: {first[:100]}"
