@@ -36,7 +36,7 @@ class FileCoverage:
     """What was read of one file.
 
     `format` is empty where it is none that segctl reads. `lines` counts all that were looked at,
-    `records` those that were used. `others` counts records that are not about traffic, by type.
+    `records` those that were used, `evidence` messages whose functions were. `others` counts records that are not about traffic, by type.
     `cut` says why the file does not hold all that it was to hold, `problem` why nothing or not all
     of it could be read.
     """
@@ -45,6 +45,7 @@ class FileCoverage:
     format: str = ""
     lines: int = 0
     records: int = 0
+    evidence: int = 0
     duplicates: int = 0
     future: int = 0
     early: int = 0
@@ -67,7 +68,8 @@ class WitnessCoverage:
     `gaps` are the longest times in which nothing of it was, as (from, to); `gap_count` and
     `gap_seconds` are of all. `skew` is by how many seconds its clock differs from the receiver's.
     `assumed_zone` says that its times have no offset, so that they were taken as in the zone of
-    ``--timezone``. `sampling` is 1 of how many packets it looked at, 0 where it does not say.
+    ``--timezone``. `sampled` says that it looked at some packets only, `limited` that it wrote down
+    some records only.
     `denials` says whether it recorded anything that was denied.
     """
 
@@ -83,7 +85,7 @@ class WitnessCoverage:
     ahead: int = 0
     skew: float | None = None
     assumed_zone: bool = False
-    sampling: int = 0
+    sampled: bool = False
     limited: bool = False
     denials: bool = False
     default_denials: bool = False
@@ -124,6 +126,7 @@ class FileTally:
     format: str = ""
     lines: int = 0
     records: int = 0
+    evidence: int = 0
     duplicates: int = 0
     future: int = 0
     early: int = 0
@@ -156,6 +159,7 @@ class FileTally:
             format=self.format,
             lines=self.lines,
             records=self.records,
+            evidence=self.evidence,
             duplicates=self.duplicates,
             future=self.future,
             early=self.early,
@@ -179,7 +183,7 @@ class WitnessTally:
     ahead: int = 0
     skew: float | None = None
     assumed_zone: bool = False
-    sampling: int = 0
+    sampled: bool = False
     limited: bool = False
     denials: bool = False
     default_denials: bool = False
@@ -218,7 +222,7 @@ class WitnessTally:
             ahead=self.ahead,
             skew=skew,
             assumed_zone=self.assumed_zone,
-            sampling=self.sampling,
+            sampled=self.sampled,
             limited=self.limited,
             denials=self.denials,
             default_denials=self.default_denials,

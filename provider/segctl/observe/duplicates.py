@@ -40,3 +40,28 @@ class Seen:
         self.forgot = True
         for key in list(self._runs)[: len(self._runs) // 2 + 1]:
             del self._runs[key]
+
+
+#: So many names are remembered: 150 MB.
+MOST_NAMES: Final = 2_000_000
+
+
+class Named:
+    """The names that witnesses gave to their records so far, as 64 bits each."""
+
+    def __init__(self, most: int = MOST_NAMES) -> None:
+        """Remember `most` names."""
+        self._most = most
+        self._hashes: set[int] = set()
+        self.forgot = False
+
+    def again(self, name: object) -> bool:
+        """Whether a name comes again; remembers it."""
+        mark = hash(name)
+        if mark in self._hashes:
+            return True
+        if len(self._hashes) >= self._most:
+            self._hashes.clear()
+            self.forgot = True
+        self._hashes.add(mark)
+        return False

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from segctl.observe.observation import Flow, Function, Group
+from segctl.system.json_text import read_listing
 from segctl.system.storage import scratch
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Groups:
             merged: dict[Group, Count] = {}
             part.seek(0)
             for line in part:
-                group, count = _read(json.loads(line))
+                group, count = _read(read_listing(line))
                 known = merged.setdefault(group, Count())
                 known.merge(count)
             yield from _by_flow(merged.items())
@@ -135,7 +136,7 @@ def _written(count: Count) -> list[Any]:
     ]
 
 
-def _read(row: list[Any]) -> tuple[Group, Count]:
+def _read(row: Any) -> tuple[Group, Count]:
     (flow, *rest), (*numbers, days) = row
     group = Group(Flow(*flow), *rest)
     group = group._replace(

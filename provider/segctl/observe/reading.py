@@ -7,10 +7,11 @@ from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Witnesses
-from segctl.observe.duplicates import Seen
+from segctl.observe.duplicates import Named, Seen
 from segctl.observe.grouping import Groups
 from segctl.observe.readers import reader_of
 from segctl.observe.readers.base import Addresses, Context
+from segctl.observe.readers.conversations import Conversations
 from segctl.observe.sources import SourceError, Text, found
 from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from segctl.observe.observation import Observation
     from segctl.observe.sources import Source
 
+#: A field that only Zeek's records of connections have.
+_CONNECTIONS: Final = "conn_state"
 #: Rules that judge what no other rule does, where they deny.
 _DEFAULTS: Final = frozenset({"interzone-default", "intrazone-default", "default"})
 
@@ -65,11 +68,29 @@ def read(
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
     run = _Run(options)
-    for source in found(names):
+    for source in _ordered([*found(names)]):
         told(source.name)
         with uncollected():  # a million values without a cycle: looking for one takes a third
             run.read(source)
     return run.result()
+
+
+def _ordered(sources: list[Source]) -> list[Source]:
+    """Return sources, those with connections last: what was asked in them is known by then."""
+    return sorted(sources, key=_tells_connections) if len(sources) > 1 else sources
+
+
+def _tells_connections(source: Source) -> bool:
+    if source.path is None:
+        return False
+    try:
+        text = Text(source)
+    except SourceError:
+        return False
+    try:
+        return _CONNECTIONS in text.head
+    finally:
+        text.close()
 
 
 class _Run:
@@ -78,7 +99,8 @@ class _Run:
     def __init__(self, options: ReadOptions) -> None:
         self._options = options
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
-        self._clock, self._seen = Clock(zone), Seen()
+        self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
+        self._conversations = Conversations()
         self._groups, self._witnesses, self._addresses = Groups(), Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
@@ -110,7 +132,9 @@ class _Run:
             witnesses=self._witnesses,
             clock=self._clock,
             seen=self._seen,
+            named=self._named,
             addresses=self._addresses,
+            conversations=self._conversations,
         )
         self._count(reader.read(text, context), tally)
 
@@ -148,12 +172,14 @@ class _Run:
             witnesses[name].formats.add(tally.format)
 
     def result(self) -> Reading:
+        rest = FileTally(name="", format="functions without a connection")
+        self._count(self._conversations.alone(), rest)
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),
             witnesses=self._witnesses.results(),
             timezone=zone,
-            forgot=self._seen.forgot,
+            forgot=self._seen.forgot or self._named.forgot,
             spilled=self._groups.spilled,
         )
         return Reading(groups=self._groups, coverage=coverage)

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from segctl.observe.readers import panos_csv
+from segctl.observe.readers import (
+    conntrack,
+    netfilter,
+    nfdump,
+    panos_csv,
+    panos_export,
+    panos_xml,
+    suricata,
+    zeek,
+)
 
 if TYPE_CHECKING:
     from segctl.observe.readers.base import Reader
 
-#: Every format, the most certain to recognise first.
-READERS: Final[tuple[Reader, ...]] = (panos_csv.READER,)
+#: Every format; of two that claim as many lines of a file, the first one reads it.
+READERS: Final[tuple[Reader, ...]] = (
+    panos_csv.READER,
+    panos_export.READER,
+    panos_xml.READER,
+    zeek.TSV,
+    zeek.JSON,
+    suricata.READER,
+    nfdump.CSV,
+    nfdump.JSON,
+    conntrack.TEXT,
+    conntrack.XML,
+    netfilter.TEXT,
+    netfilter.JSON,
+)
 
 
 def reader_of(head: str) -> Reader | None:
     """Return the reader of a text that begins so: by what it says, never by its name."""
-    best = max(READERS, key=lambda reader: reader.claims(head))
-    return best if best.claims(head) else None
+    claims = [(reader.claims(head), reader) for reader in READERS]
+    most, best = max(claims, key=lambda claim: claim[0])
+    return best if most else None

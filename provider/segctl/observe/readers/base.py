@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from segctl.observe.coverage import FileTally, Witnesses
-    from segctl.observe.duplicates import Seen
+    from segctl.observe.duplicates import Named, Seen
     from segctl.observe.observation import Observation
+    from segctl.observe.readers.conversations import Conversations
     from segctl.observe.sources import Text
     from segctl.observe.times import Clock
 
@@ -31,14 +32,16 @@ class RefusedError(ValueError):
 class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
 
-    `uids` are functions by the key of a connection, as logs of protocols tell them.
+    `conversations` are functions that wait for the record of their connection.
     """
 
     file: FileTally
     witnesses: Witnesses
     clock: Clock
     seen: Seen
-    addresses: Addresses = field(default_factory=lambda: Addresses())
+    named: Named
+    addresses: Addresses
+    conversations: Conversations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
