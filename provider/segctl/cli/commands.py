@@ -37,6 +37,7 @@ OVERVIEW = {
     "device.",
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
+    "traffic": "Add up what records of traffic show, against what is declared; asks no device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -62,6 +63,7 @@ _MODULES = (
     "history",
     "audit",
     "snapshot",
+    "traffic",
     "importing",
     "reference",
     "mock",

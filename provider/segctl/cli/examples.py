@@ -39,6 +39,10 @@ EXAMPLES = {
     ),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
+    "traffic": (
+        "segctl traffic logs --by zone",
+        "segctl traffic conn.log.gz modbus.log --since 14d",
+    ),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
     "protocols": ("segctl protocols", "segctl protocols modbus --json"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -36,9 +37,9 @@ class FileCoverage:
     """What was read of one file.
 
     `format` is empty where it is none that segctl reads. `lines` counts all that were looked at,
-    `records` those that were used, `evidence` messages whose functions were. `others` counts records that are not about traffic, by type.
-    `cut` says why the file does not hold all that it was to hold, `problem` why nothing or not all
-    of it could be read.
+    `records` those that were used, `evidence` messages whose functions were. `others` counts
+    records that are not about traffic, by type. `cut` says why the file does not hold all that it
+    was to hold, `problem` why nothing or not all of it could be read.
     """
 
     name: str
@@ -97,8 +98,8 @@ class Coverage:
     """What all files together can show.
 
     `timezone` is the zone in which times without an offset were taken. `forgot` says that there
-    were too many records to find every duplicate. `not_counted` sessions belong to groups beyond
-    the bound.
+    were too many records to find every duplicate, `spilled` that there were more groups than fit
+    in memory.
     """
 
     files: tuple[FileCoverage, ...]
@@ -231,7 +232,7 @@ class WitnessTally:
 
     def _gaps(self) -> Iterator[tuple[float, float]]:
         steps = sorted(self.steps)
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             silent = (after - before - 1) * STEP
             if silent >= SHORTEST_GAP:
                 yield float((before + 1) * STEP), float(after * STEP)

@@ -210,6 +210,12 @@ def functions_of(found: Iterable[Function]) -> tuple[Function, ...]:
     return (*kept[:MOST_FUNCTIONS], Function(protocol, "more functions than are kept", ""))
 
 
+def cip_service(name: str, class_name: str) -> str:
+    """Return the name of a CIP service: one code means another one to the connection manager."""
+    closes = class_name == "Connection Manager" and name == "Read Write Modify Data"
+    return "Forward Close" if closes else name
+
+
 def _application(protocol: str, name: str) -> str:
     """Return the application that the catalogue would have for a function."""
     word = name.strip()

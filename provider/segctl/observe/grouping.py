@@ -137,13 +137,13 @@ def _written(count: Count) -> list[Any]:
 
 
 def _read(row: Any) -> tuple[Group, Count]:
-    (flow, *rest), (*numbers, days) = row
+    (flow, *rest), (records, sessions, size, first, last, day, days) = row
     group = Group(Flow(*flow), *rest)
     group = group._replace(
         applications=tuple(group.applications),
         functions=tuple(Function(*one) for one in group.functions),
     )
-    return group, Count(*numbers, days=int(days, 16))
+    return group, Count(records, sessions, size, first, last, day, int(days, 16))
 
 
 def _by_flow(

@@ -138,38 +138,52 @@ class _Run:
         )
         self._count(reader.read(text, context), tally)
 
-    def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
-        """Take every observation in; a million times, so that it does little."""
-        add, witnesses, steps = self._groups.add, self._witnesses, dict[str, int]()
+    def _timely(
+        self, observations: Iterator[Observation], tally: FileTally
+    ) -> Iterator[Observation]:
+        """Yield observations that are neither from the future nor older than is asked for."""
         horizon, near = self._options.now + FUTURE, self._options.now + AHEAD
         since = self._options.since or float("-inf")
-        heard = dict[str, int]()
         for one in observations:
-            group, end = one.group, one.end
-            name = group.witness
+            end = one.end
             if end is None:
                 tally.undated += 1
             elif end > near:
                 if end > horizon:
                     tally.future += 1
                     continue
-                witnesses[name].ahead += 1
+                self._witnesses[one.group.witness].ahead += 1
             elif end < since:
                 tally.early += 1
                 continue
+            yield one
+
+    def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
+        """Take every observation in; a million times, so that it does little."""
+        add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
+        records, denied = dict[str, int](), set[tuple[str, bool]]()
+        for one in self._timely(observations, tally):
             add(one)
-            tally.records += 1
-            heard[name] = heard.get(name, 0) + 1
+            group, end = one.group, one.end
+            name = group.witness
+            records[name] = records.get(name, 0) + 1
             if end is not None and steps.get(name) != (step := int(end) // STEP):
                 steps[name] = step
-                witnesses[name].heard(end)
+                self._witnesses[name].heard(end)
+            if end is not None:
+                _widen(spans, name, end)
             if group.verdict == "deny":
-                witness = witnesses[name]
-                witness.denials = True
-                witness.default_denials |= group.rule in _DEFAULTS
-        for name, records in heard.items():
-            witnesses[name].records += records
-            witnesses[name].formats.add(tally.format)
+                denied.add((name, group.rule in _DEFAULTS))
+        for name, span in spans.items():
+            for end in span:
+                self._witnesses[name].heard(end)
+        for name, default in denied:
+            self._witnesses[name].denials = True
+            self._witnesses[name].default_denials |= default
+        for name, number in records.items():
+            self._witnesses[name].records += number
+            self._witnesses[name].formats.add(tally.format)
+        tally.records += sum(records.values())
 
     def result(self) -> Reading:
         rest = FileTally(name="", format="functions without a connection")
@@ -183,6 +197,16 @@ class _Run:
             spilled=self._groups.spilled,
         )
         return Reading(groups=self._groups, coverage=coverage)
+
+
+def _widen(spans: dict[str, list[float]], name: str, end: float) -> None:
+    span = spans.get(name)
+    if span is None:
+        spans[name] = [end, end]
+    elif end > span[1]:
+        span[1] = end
+    elif end < span[0]:
+        span[0] = end
 
 
 def _unknown(head: str) -> str:

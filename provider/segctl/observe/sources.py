@@ -10,8 +10,9 @@ import os
 import sys
 import zlib
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from segctl.model.errors import UsageError
 
@@ -143,7 +144,7 @@ class Text:
         if rest:
             yield rest.decode("utf-8", "backslashreplace").rstrip("\r")
 
-    def bytes(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[bytes]:
         """Yield the whole text in blocks, for readers that need no lines.
 
         Raises:
@@ -181,6 +182,14 @@ class Text:
         return parts.getvalue()
 
 
+class _Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, none at the end."""
+        ...
+
+
 class _Counted(io.RawIOBase):
     """A file that counts how many bytes were taken from it."""
 
@@ -213,7 +222,7 @@ def _opened(source: Source) -> IO[bytes]:
         raise SourceError(f"it cannot be opened: {error.strerror}") from error
 
 
-def _unpacked(raw: _Counted) -> tuple[IO[bytes], bool]:
+def _unpacked(raw: _Counted) -> tuple[_Readable, bool]:
     """Return the plain content of a file, and whether it is compressed."""
     buffered = io.BufferedReader(raw, 1 << 16)
     try:
@@ -234,16 +243,13 @@ def _unpacked(raw: _Counted) -> tuple[IO[bytes], bool]:
             return buffered, False
 
 
-def _zstandard(raw: IO[bytes]) -> IO[bytes]:
+def _zstandard(raw: _Readable) -> _Readable:
+    """Return the content of a file, with the library that Python has from 3.14 on."""
     try:
-        import zstandard
+        library = import_module("compression.zstd")
     except ImportError:
         raise SourceError(
-            "it is compressed with zstd: install segctl[zstd], or unpack it first (zstd -d)"
+            "it is compressed with zstd, which needs Python 3.14: unpack it first (zstd -d)"
         ) from None
-    reader: IO[bytes] = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(
-        raw, read_across_frames=True
-    )
-    return reader
-
-
+    opened: _Readable = library.ZstdFile(raw)
+    return opened

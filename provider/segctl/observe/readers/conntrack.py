@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import WITH_PORTS, Flow, Group, Observation, protocol_name
 from segctl.observe.readers.base import Reader, RefusedError, number, port_of
+from segctl.observe.readers.xml_elements import elements, line_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from lxml.etree import _Element
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
@@ -167,34 +170,20 @@ def _observation(before: _Connection | None, one: _Connection) -> Observation:
 
 
 def _read_xml(text: Text, context: Context) -> Iterator[Observation]:
-    from lxml import etree
-
-    parser = etree.XMLPullParser(events=("end",), tag="flow", resolve_entities=False)
     events, count = _Events(), 0
-    try:
-        for block in text.bytes():
-            parser.feed(block)
-            for _, element in parser.read_events():
-                count += 1
-                try:
-                    found = _of_element(element, context)
-                except RefusedError as error:
-                    context.file.refuse(str(error), element.sourceline or 0, "a flow of XML")
-                else:
-                    yield from events.add(found)
-                element.clear(keep_tail=False)
-                while element.getprevious() is not None:
-                    del element.getparent()[0]
-    except etree.XMLSyntaxError as error:
-        context.file.cut = f"the XML is cut off or broken: {error.msg}"
+    for flow in elements(text, context, "flow"):
+        count += 1
+        try:
+            found = _of_element(flow, context)
+        except RefusedError as error:
+            context.file.refuse(str(error), line_of(flow), "a flow of XML")
+            continue
+        yield from events.add(found)
     context.file.lines += count
     yield from events.rest()
 
 
-def _of_element(element: Mapping[str, str] | object, context: Context) -> _Connection:
-    from lxml import etree
-
-    flow: etree._Element = element  # type: ignore[assignment] # what the parser yields
+def _of_element(flow: _Element, context: Context) -> _Connection:
     sides: list[dict[str, str]] = []
     protocol = ""
     for direction in ("original", "reply"):
@@ -203,11 +192,13 @@ def _of_element(element: Mapping[str, str] | object, context: Context) -> _Conne
             continue
         layer = meta.find("layer4")
         protocol = protocol or (layer.get("protonum", "") if layer is not None else "")
-        sides.append({
-            name: found
-            for name in ("src", "dst", "sport", "dport", "bytes")
-            if (found := meta.findtext(f".//{name}"))
-        })
+        sides.append(
+            {
+                name: found
+                for name in ("src", "dst", "sport", "dport", "bytes")
+                if (found := meta.findtext(f".//{name}"))
+            }
+        )
     event = flow.get("type", "").upper()
     age = flow.findtext(".//deltatime") or "0"
     return _connection(

@@ -29,7 +29,9 @@ _HEAD: Final = re.compile(
     r"^(?:<\d+>1? ?)?(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)\s+(?P<isohost>\S+)\s",
     re.ASCII,
 )
-_PREFIX: Final = re.compile(r"(?:kernel: )?(?:\[ *\d+\.\d+\] )?(?P<prefix>.*?)\s*(?:IN=|$)", re.ASCII)
+_PREFIX: Final = re.compile(
+    r"(?:kernel: )?(?:\[ *\d+\.\d+\] )?(?P<prefix>.*?)\s*(?:IN=|$)", re.ASCII
+)
 #: What segctl writes before a packet: what became of it and the rule that says so.
 _OURS: Final = re.compile(r"segctl (?P<word>allow|function|deny) ?(?P<rule>\S*)")
 #: The same in another form, ``segctl:conduit.flow:verdict``.
@@ -178,7 +180,7 @@ def _this_year(text: str, zone: tzinfo, now: float) -> float:
     year = datetime.fromtimestamp(now, zone).year
     for candidate in (year, year - 1, year - 2, year - 3, year - 4):
         try:
-            when = datetime.strptime(f"{candidate} {text}", "%Y %b %d %H:%M:%S")
+            when = datetime.strptime(f"{candidate} {text} +0000", "%Y %b %d %H:%M:%S %z")
         except ValueError:  # the 29th of February of another year
             continue
         seconds = when.replace(tzinfo=zone).timestamp()

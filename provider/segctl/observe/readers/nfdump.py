@@ -16,7 +16,7 @@ from segctl.observe.readers.ports import serves
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from segctl.observe.observation import Completed, Direction
     from segctl.observe.readers.base import Context
@@ -57,7 +57,7 @@ def _header(line: str) -> set[str]:
 
 def _claims_json(head: str) -> int:
     begins = head.lstrip()[:1] in {"[", "{"}
-    return head.count("_addr\"") if begins and '"in_bytes"' in head else 0
+    return head.count('_addr"') if begins and '"in_bytes"' in head else 0
 
 
 def _read_csv(text: Text, context: Context) -> Iterator[Observation]:
@@ -122,9 +122,7 @@ class _Pairs:
             self._context.file.refuse(str(error), count, line)
             return
         witness, protocol, source, source_port, destination, port = side[:6]
-        other = self._waiting.pop(
-            (witness, protocol, destination, port, source, source_port), None
-        )
+        other = self._waiting.pop((witness, protocol, destination, port, source, source_port), None)
         if other is not None and abs(other.start - side.start) <= _APART:
             yield _joined(other, side)
             return

@@ -81,6 +81,7 @@ class _Lines:
         self._shapes: dict[tuple[str, ...], tuple[Common, dict[tuple[str, ...], Group]]] = {}
         self._groups = 0
         self._sessions = Sessions()
+        self._seen = context.seen.again
 
     def read(self, text: Text) -> Iterator[Observation]:
         """Yield what the lines say."""
@@ -119,12 +120,11 @@ class _Lines:
         if group is None:
             group = self._group(shape, ends)
         end = self._moment(serial, columns[_GENERATED], line, comma, columns[_VERSION])
-        sequence = columns[_SEQNO]
-        if sequence.isdigit() and len(sequence) > 1:
-            if self._context.seen.again(serial, int(sequence)):
-                self._file.duplicates += 1
-                self._context.witnesses[group.witness].duplicates += 1
-                return None
+        sequence = columns[_SEQNO]  # 0 where the device did not count
+        if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
+            self._file.duplicates += 1
+            self._context.witnesses[group.witness].duplicates += 1
+            return None
         elapsed = columns[_ELAPSED]
         observation = Observation(
             group,
@@ -187,11 +187,10 @@ class _Lines:
         if columns[_SUBTYPE] == "url":
             self._file.other("THREAT url")
             return None
-        sequence = columns[_THREAT_SEQNO]
-        if sequence.isdigit() and len(sequence) > 1:
-            if self._context.seen.again(f"\0threat {serial}", int(sequence)):
-                self._file.duplicates += 1
-                return None
+        sequence, name = columns[_THREAT_SEQNO], f"\0threat {serial}"
+        if len(sequence) > 1 and sequence.isdigit() and self._seen(name, int(sequence)):
+            self._file.duplicates += 1
+            return None
         uuid = columns[_THREAT_UUID] if len(columns) > _THREAT_UUID else ""
         common = common_of(
             _shape((serial, "threat", uuid, *_SHAPE(columns))),
@@ -207,7 +206,7 @@ class _Lines:
 
 def _shape(columns: tuple[str, ...]) -> Shape:
     serial, reason, uuid, *rest = columns
-    return Shape(serial, *rest, reason, uuid)
+    return Shape._make((serial, *rest, reason, uuid))
 
 
 def _quoted(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the web interface of PAN-OS exports as CSV: found by its header, in the words of any release.
+"""CSV as the web interface of PAN-OS exports it: found by its header, in any release's words.
 
 Source: the header of an export of PAN-OS 6; later releases add columns, some with their raw names.
 """
@@ -87,10 +87,7 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
             continue
         rows += 1
         try:
-            values = next(csv.reader([line]))
-            if len(values) != len(names):
-                raise RefusedError("a row has not as many fields as its header")
-            found = records.observation(dict(zip(names, values, strict=True)))
+            found = records.observation(_record(names, line))
         except (RefusedError, csv.Error) as error:
             why = str(error) if isinstance(error, RefusedError) else "a record of CSV is broken"
             context.file.refuse(why, count, line)
@@ -101,6 +98,13 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
     if rows in CUT_AT:
         context.file.cut = f"it has {rows:,} rows, where an export ends without a word"
     yield from records.rest()
+
+
+def _record(names: list[str], line: str) -> dict[str, str]:
+    values = next(csv.reader([line]))
+    if len(values) != len(names):
+        raise RefusedError("a row has not as many fields as its header")
+    return dict(zip(names, values, strict=True))
 
 
 READER: Final = Reader(name="PAN-OS export", claims=_claims, read=_read)

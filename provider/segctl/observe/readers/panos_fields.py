@@ -65,7 +65,8 @@ def common_of(raw: Shape, *, threat: str = "", severity: str = "") -> Common:
 
     Args:
         raw: the fields.
-        threat: what a threat record is about, with `severity`.
+        threat: what a threat record is about.
+        severity: how severe that is.
 
     Raises:
         RefusedError: a field cannot be what it must be.

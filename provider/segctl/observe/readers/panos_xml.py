@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import Reader, RefusedError, number, port_of
 from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
 from segctl.observe.readers.panos_records import Records
+from segctl.observe.readers.xml_elements import elements, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,31 +30,23 @@ def _claims(head: str) -> int:
 
 
 def _read(text: Text, context: Context) -> Iterator[Observation]:
-    from lxml import etree
-
-    parser = etree.XMLPullParser(events=("end",), tag="entry", resolve_entities=False)
     records, count, logs = Records(context), 0, 0
-    try:
-        for block in text.bytes():
-            parser.feed(block)
-            for _, entry in parser.read_events():
-                parent = entry.getparent()
-                if parent is None or parent.tag not in {"logs", "result"}:
-                    continue
-                count += 1
-                logs += parent.tag == "logs"
-                try:
-                    found = _observation(entry, parent.tag, records, context)
-                except RefusedError as error:
-                    context.file.refuse(str(error), entry.sourceline or 0, _told(entry))
-                else:
-                    if found is not None:
-                        yield found
-                entry.clear(keep_tail=False)
-                while entry.getprevious() is not None:
-                    del parent[0]
-    except etree.XMLSyntaxError as error:
-        context.file.cut = f"the XML is cut off or broken: {error.msg}"
+    for entry in elements(text, context, "entry"):
+        parent = entry.getparent()
+        kind = parent.tag if parent is not None else ""
+        if kind not in {"logs", "result"}:
+            continue
+        count += 1
+        logs += kind == "logs"
+        fields = {str(one.tag): one.text or "" for one in entry}
+        try:
+            found = records.observation(fields) if kind == "logs" else _session(fields, context)
+        except RefusedError as error:
+            told = " ".join(f"{name}={value}" for name, value in fields.items())
+            context.file.refuse(str(error), line_of(entry), told)
+            continue
+        if found is not None:
+            yield found
     context.file.lines += count
     if logs == LOGS_AT_MOST:
         context.file.cut = f"it has {logs:,} records, where a query of logs ends"
@@ -61,15 +54,6 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
 
 
 READER: Final = Reader(name="PAN-OS XML", claims=_claims, read=_read)
-
-
-def _told(entry: Any) -> str:
-    return " ".join(f"{one.tag}={one.text or ''}" for one in list(entry)[:12])
-
-
-def _observation(entry: Any, parent: str, records: Records, context: Context) -> Observation | None:
-    fields = {one.tag: one.text or "" for one in entry if isinstance(one.tag, str)}
-    return records.observation(fields) if parent == "logs" else _session(fields, context)
 
 
 def _session(fields: dict[str, str], context: Context) -> Observation:
@@ -106,7 +90,7 @@ def _session(fields: dict[str, str], context: Context) -> Observation:
 def _start(text: str, context: Context) -> float:
     context.witnesses[_TABLE].assumed_zone = True
     try:
-        when = datetime.strptime(" ".join(text.split()), "%a %b %d %H:%M:%S %Y")
+        when = datetime.strptime(f"{' '.join(text.split())} +0000", "%a %b %d %H:%M:%S %Y %z")
     except ValueError:
         raise RefusedError("the time of a record is not one") from None
     return when.replace(tzinfo=context.clock.zone).timestamp()

@@ -189,26 +189,12 @@ def _enip(told: Event) -> Iterator[tuple[str, str]]:
     inner = cip.get("multiple")
     services = [cip, *(inner if isinstance(inner, list) else [])]
     for one in services:
-        name = text_of(cast("Event", one).get("service")) if isinstance(one, dict) else ""
+        service = cast("Event", one) if isinstance(one, dict) else {}
+        name = of.cip_service(text_of(service.get("service")), text_of(service.get("class_name")))
         if name and (of.CIP, name.upper()) not in of.CARRIERS:
-            yield of.CIP, _cip_name(name)
+            yield of.CIP, name
     if command and not command.lower().startswith("send"):
         yield of.CIP, command
-
-
-#: CIP services as Suricata calls them, where ICSNPP has another name.
-#: Source: Suricata 8, rust/src/enip/constant.rs.
-_CIP_NAMES: Final = {
-    "Read Tag": "Read Data",
-    "Read Tag Fragmented": "Read Data Fragmented",
-    "Write Tag": "Write Data",
-    "Write Tag Fragmented": "Write Data Fragmented",
-    "Read Modify Write Tag": "Read Write Modify Data",
-}
-
-
-def _cip_name(name: str) -> str:
-    return _CIP_NAMES.get(name, name)
 
 
 _ASKED: Final = {"modbus": _modbus, "dnp3": _dnp3, "enip": _enip}

@@ -75,7 +75,7 @@ def _read_tsv(text: Text, context: Context) -> Iterator[Observation]:
 
 def _read_json(text: Text, context: Context) -> Iterator[Observation]:
     for count, whole, found in objects(text, context):
-        row = {name: text for name, value in _flat(found) if (text := text_of(value))}
+        row = {name: shown for name, value in _flat(found) if (shown := text_of(value))}
         yield from _row(row.get("_path") or _path_of(row), row, context, count, whole)
 
 
@@ -168,7 +168,9 @@ def _connection(row: Row, context: Context) -> Observation | None:
         for side in ("orig", "resp")
     )
     ports = flow.protocol in WITH_PORTS
-    return Observation(group, start, end, port_of(row.get("id.orig_p", "")) if ports else 0, 1, size)
+    return Observation(
+        group, start, end, port_of(row.get("id.orig_p", "")) if ports else 0, 1, size
+    )
 
 
 def _completed(state: str) -> Completed:

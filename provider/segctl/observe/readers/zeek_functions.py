@@ -58,11 +58,9 @@ def _enip(row: Row) -> tuple[str, str] | None:
 
 
 def _cip(row: Row) -> tuple[str, str] | None:
-    name = row.get("cip_service", "")
+    name = of.cip_service(row.get("cip_service", ""), row.get("class_name", ""))
     if name == "unknown":
         name = f"unknown-{row.get('cip_service_code', '')}"
-    if row.get("class_name") == "Connection Manager" and row.get("cip_service_code") == "0x4e":
-        name = "Forward Close"  # the same code reads, changes and writes a tag elsewhere
     return (of.CIP, name) if name and (of.CIP, name.upper()) not in of.CARRIERS else None
 
 
