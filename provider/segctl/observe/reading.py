@@ -56,6 +56,7 @@ def read(
     names: Sequence[str],
     options: ReadOptions,
     told: Callable[[str], None] = lambda _: None,
+    groups: Groups | None = None,
 ) -> Reading:
     """Read files and folders; ``-`` is standard input.
 
@@ -63,11 +64,12 @@ def read(
         names: what to read.
         options: how.
         told: is given the name of each file when it is begun.
+        groups: takes the observations in; by default they are only counted.
 
     Raises:
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
-    run = _Run(options)
+    run = _Run(options, Groups() if groups is None else groups)
     for source in _ordered([*found(names)]):
         told(source.name)
         with uncollected():  # a million values without a cycle: looking for one takes a third
@@ -96,12 +98,12 @@ def _tells_connections(source: Source) -> bool:
 class _Run:
     """One pass over all files."""
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, options: ReadOptions, groups: Groups) -> None:
         self._options = options
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
         self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
         self._conversations = Conversations()
-        self._groups, self._witnesses, self._addresses = Groups(), Witnesses(), Addresses()
+        self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
     def read(self, source: Source) -> None:

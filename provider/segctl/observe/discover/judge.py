@@ -1,0 +1,350 @@
+"""What becomes of every part of every flow: declared, proposed, asked about, or only listed.
+
+Who answers is the operator: what is doubtful is asked, and what nobody should need is listed with
+the reason. Nothing is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, Literal
+
+from segctl.observe.discover.boundaries import Passage, spreads
+from segctl.observe.discover.flows import DAY, Volume, volume_of
+from segctl.observe.discover.services import (
+    access_class,
+    recognised,
+    service_of,
+    unrecognised,
+)
+from segctl.observe.discover.shapes import (
+    after_scan,
+    beats,
+    carries_more_than_names,
+    of_scan,
+)
+from segctl.observe.observation import WITH_PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from segctl.observe.discover.context import Context
+    from segctl.observe.discover.flows import Part
+    from segctl.observe.discover.pools import Pool
+    from segctl.observe.discover.services import Service
+    from segctl.observe.observation import Group
+    from segctl.observe.places import Place
+
+Outcome = Literal["declared", "proposed", "ask", "seen"]
+OUTCOMES: Final[tuple[Outcome, ...]] = ("declared", "proposed", "ask", "seen")
+
+#: Why something is asked about.
+ASK: Final = {
+    "rare": "seen too seldom to be sure of",
+    "one_day": "seen on one day only",
+    "unanswered": "no record shows that it was answered, or that it ended",
+    "unidentified": "too few data for any application to be recognised",
+    "command": "commands that are not given regularly",
+    "spreading": "a way by which intruders move on, and not used regularly",
+    "beside": "beyond what a conduit declares for the same ends",
+    "open_function": "functions of which nothing says what they do",
+    "controller_begins": "a controller that begins a conversation of another kind",
+    "unlikely_command": "commands from a host whose role is to read",
+    "untimed": "too many records to judge how regular it is",
+}
+#: Why something is only listed.
+SEEN: Final = {
+    "within_zone": "within one zone, which permits it",
+    "denied": "denied",
+    "no_answer": "tried, never answered",
+    "threat_record": "a threat record",
+    "threat_peer": "between two hosts of which there are threat records",
+    "excluded": "only within a window that does not count",
+    "noise": "broadcast, multicast or an address that is not a host's",
+    "inferred": "which side began is a guess",
+    "nat": "an address that stands for another one behind NAT",
+    "proxy": "through a proxy: the client behind it is not seen",
+    "sample": "only in a sample or in a log that is limited",
+    "scan": "part of a scan",
+    "after_scan": "from a host that scanned the other one, and not before that",
+    "several_zones": "an address is in several zones",
+    "external": "an address outside every declared network",
+    "absent": "a conduit that is absent or expired is about it",
+    "unknown_application": "an application that nothing recognises",
+    "beacon": "regular, small, to a host nobody has declared: a beacon",
+    "name_tunnel": "exchanges of names that are larger than names are: a tunnel",
+    "program": "programming outside a maintenance window",
+    "boundary": "a boundary rule is against it",
+    "inexpressible": "an inventory cannot express this protocol",
+    "moving_ports": "ports that move: no list of them would do",
+    "no_support": "a port that neither the catalogue nor a sensor knows",
+}
+_PROGRAM: Final = frozenset({"program", "file"})
+_COMMANDS: Final = frozenset({"write", "control"})
+#: What a controller begins although it is a server: clocks, names, logs, alarms.
+_HOUSEKEEPING: Final = frozenset({"ntp", "syslog", "ptp", "snmp", "dns", "dhcp"})
+_READERS: Final = ("historian", "report", "log", "archive", "backup")
+#: Sessions that are more than rare, and more than now and then.
+_ENOUGH: Final = 3
+_STEADY: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One part of a flow, with what becomes of it and why.
+
+    `evidence` is what speaks for it: of a conversation, what was answered and whose beginning was
+    seen. `about` tells more than the reason does. `pool` is the range of leases of its client.
+    """
+
+    part: Part
+    evidence: Volume
+    outcome: Outcome
+    reason: str
+    about: str = ""
+    service: Service | None = None
+    passage: Passage = Passage()
+    pool: Pool | None = None
+
+
+def judged(context: Context) -> tuple[Judged, ...]:
+    """Judge all parts, in one order."""
+    first = [_first(part, context) for part in context.seen.parts]
+    second = [*_second(first, context)]
+    excluded = [
+        Judged(part=part, evidence=part.volume(), outcome="seen", reason="excluded")
+        for part in context.seen.excluded
+    ]
+    return (*second, *excluded)
+
+
+# --- each part by itself -------------------------------------------------------------------------
+
+
+def _first(part: Part, context: Context) -> Judged:
+    """Judge a part by itself; what passes is "proposed" until the second look."""
+    volume = part.volume()
+    plain = {
+        "declared": "declared",
+        "within_zone": "within_zone",
+        "denied": "denied",
+        "threat": "threat_record",
+    }.get(part.nature, "")
+    if plain:
+        outcome: Outcome = "declared" if plain == "declared" else "seen"
+        about = part.why or _threats(part)
+        return Judged(part=part, evidence=volume, outcome=outcome, reason=plain, about=about)
+    if part.nature == "attempt":
+        scanned = of_scan(context.scans.get(part.ends.source), part, volume)
+        reason = "noise" if _noise(part, context) else "scan" if scanned else "no_answer"
+        return Judged(part=part, evidence=volume, outcome="seen", reason=reason)
+    return _conversation(part, volume, context)
+
+
+def _threats(part: Part) -> str:
+    return ", ".join(sorted({group.threat for group, _ in part.groups if group.threat}))
+
+
+def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
+    groups = [item for item in part.groups if item[0].direction == "known"]
+    answered = [item for item in groups if item[0].completed == "yes"]
+    evidence = volume_of(answered) if answered else whole
+    shape = next(_against(part, whole, evidence, context), None)
+    if shape is not None:
+        reason, about = shape
+        return Judged(part=part, evidence=evidence, outcome="seen", reason=reason, about=about)
+    shown = [group for group, _ in groups]
+    service = _service(part, shown, context)
+    if isinstance(service, str):
+        return Judged(part=part, evidence=evidence, outcome="seen", reason=service)
+    passage = context.boundaries.of(part.standing.source.zone, part.standing.destination.zone, service)
+    judged = Judged(
+        part=part,
+        evidence=evidence,
+        outcome="proposed",
+        reason="proposed",
+        about=part.why,
+        service=service,
+        passage=passage,
+        pool=context.pool_of(part),
+    )
+    if programs := _programs(shown, service):
+        return replace(judged, outcome="seen", reason="program", about=", ".join(programs))
+    if passage.refused:
+        return replace(judged, outcome="seen", reason="boundary", about=passage.refused)
+    doubt = next(_doubts(part, judged, answered=bool(answered), context=context), "")
+    return replace(judged, outcome="ask", reason=doubt) if doubt else judged
+
+
+def _against(
+    part: Part, whole: Volume, evidence: Volume, context: Context
+) -> Iterator[tuple[str, str]]:
+    """Yield the reasons for which a conversation is only listed, and more about them."""
+    ends, standing = part.ends, part.standing
+    if _noise(part, context):
+        yield "noise", ""
+    if not part.known:
+        yield "inferred", ""
+    if behind := context.behind_nat(ends):
+        yield "nat", behind
+    if _proxied(part):
+        yield "proxy", ""
+    if all(name in context.sampled for name in part.witnesses):
+        yield "sample", ""
+    if of_scan(context.scans.get(ends.source), part, whole):
+        yield "scan", ""
+    if said := context.threats.get(frozenset((ends.source, ends.destination))):
+        yield "threat_peer", said
+    if standing.source.several or standing.destination.several:
+        yield "several_zones", ""
+    if outside := [name for name in (ends.source, ends.destination) if context.outside(name)]:
+        yield "external", ", ".join(outside)
+    if not standing.source.zone or not standing.destination.zone:
+        yield "external", ""
+    if said := context.absent(part):
+        yield "absent", said
+    names = [group for group, _ in part.groups]
+    if unrecognised(names) and not recognised(names) and not _functions(names):
+        yield "unknown_application", ", ".join(unrecognised(names))
+    if carries_more_than_names(ends, recognised(names), evidence):
+        yield "name_tunnel", ""
+    if context.may_be_a_beacon(part) and beats(context.evidence, part, evidence):
+        yield "beacon", ""
+
+
+def _noise(part: Part, context: Context) -> bool:
+    """Whether an end is no single host's."""
+    hosts = [ip_address(one) for one in (part.ends.source, part.ends.destination)]
+    return any(
+        one.is_multicast or one.is_loopback or one.is_unspecified or one.is_link_local
+        for one in hosts
+    ) or context.is_broadcast(part.ends.destination)
+
+
+def _proxied(part: Part) -> bool:
+    named = any("http-proxy" in group.applications for group, _ in part.groups)
+    return named or "proxy" in part.standing.source.asset.lower()
+
+
+def _functions(groups: list[Group]) -> bool:
+    return any(access_class(one) for group in groups for one in group.functions)
+
+
+def _service(part: Part, groups: list[Group], context: Context) -> Service | str:
+    """Return what would be permitted, or the reason why nothing can be."""
+    ends = part.ends
+    service = service_of(ends, groups, context.firewalls, by_port=context.by_port(part))
+    if service is not None and not service.ports and service.protocols:
+        return service
+    if (ends.source, ends.destination, ends.protocol) in context.moving:
+        return "moving_ports"
+    if service is None:
+        expressible = ends.protocol in WITH_PORTS - {"sctp"} and ends.port
+        return "no_support" if expressible else "inexpressible"
+    return service
+
+
+def _programs(groups: list[Group], service: Service) -> list[str]:
+    """Return the classes of programming that functions of industrial protocols show."""
+    shown = {access_class(one) for group in groups for one in group.functions}
+    industrial = {use.protocol for use in service.protocols} - {"smb", "ftp-tftp", "vnc"}
+    named = service.classes if industrial or service.applications else frozenset[str]()
+    return sorted(_PROGRAM & (shown | (named if not spreads(service) else frozenset[str]())))
+
+
+def _doubts(
+    part: Part, judged: Judged, *, answered: bool, context: Context
+) -> Iterator[str]:
+    """Yield the reasons for which a person is asked, whatever is seen how often."""
+    service = judged.service
+    if service is None:
+        return
+    if after_scan(context.scans.get(part.ends.source), part.ends, judged.evidence) and (
+        spreads(service) or service.classes - {"session"}
+    ):
+        yield "rare"
+    if not answered:
+        yield "unanswered"
+    if part.why.startswith("beside "):
+        yield "beside"
+    if service.doubtful:
+        yield "open_function"
+    if service.classes & _COMMANDS and _reads_only(part.standing.source, context):
+        yield "unlikely_command"
+    if context.controller(part.ends.source) and not _housekeeping(service):
+        yield "controller_begins"
+    if context.evidence.untimed and context.may_be_a_beacon(part):
+        yield "untimed"
+
+
+def _reads_only(place: Place, context: Context) -> bool:
+    words = f"{place.asset} {context.role(place)}".lower()
+    return any(word in words for word in _READERS)
+
+
+def _housekeeping(service: Service) -> bool:
+    named = {use.protocol for use in service.protocols} | {
+        name.partition("-")[0] for name in service.applications
+    }
+    industrial = bool(service.classes - {"session"})
+    ports = {port.first for port in service.ports if port.protocol == "udp"}
+    return bool(named & _HOUSEKEEPING) or industrial or bool(ports & {53, 123, 161, 162, 514})
+
+
+# --- what is alike, together ---------------------------------------------------------------------
+
+
+def _second(first: list[Judged], context: Context) -> Iterator[Judged]:
+    """Yield parts again, those seldom seen as what is asked about.
+
+    What the addresses of one range of leases do is the doing of all of them.
+    """
+    together: dict[tuple[Pool | str, str, str, int], list[Judged]] = {}
+    for one in first:
+        if one.outcome == "proposed":
+            ends = one.part.ends
+            key = (one.pool or ends.source, ends.destination, ends.protocol, ends.port)
+            together.setdefault(key, []).append(one)
+    doubts = {key: _seldom(held, context) for key, held in together.items()}
+    for one in first:
+        if one.outcome != "proposed":
+            yield one
+            continue
+        ends = one.part.ends
+        doubt = doubts[one.pool or ends.source, ends.destination, ends.protocol, ends.port]
+        yield replace(one, outcome="ask", reason=doubt) if doubt else one
+
+
+def _seldom(held: list[Judged], context: Context) -> str:
+    """Return why so few sessions are not enough; empty where they are."""
+    whole = sum_of(one.evidence for one in held)
+    days = volume_of(item for one in held for item in one.part.groups).days
+    lasting = whole.sessions == 1 and whole.lasted >= DAY
+    if whole.sessions < _ENOUGH and not lasting:
+        return "rare"
+    if days < 2 <= context.days and not lasting:
+        return "one_day"
+    steady = whole.sessions >= _STEADY and 2 * days >= context.days
+    for one in held:
+        if one.service is not None and not steady:
+            if one.service.classes & _COMMANDS:
+                return "command"
+            if spreads(one.service):
+                return "spreading"
+    return ""
+
+
+def sum_of(volumes: Iterator[Volume]) -> Volume:
+    """Add volumes of different flows."""
+    whole = Volume()
+    for one in volumes:
+        whole.groups += one.groups
+        whole.sessions += one.sessions
+        whole.bytes += one.bytes
+        whole.days = max(whole.days, one.days)
+        if one.first is not None:
+            whole.first = one.first if whole.first is None else min(whole.first, one.first)
+        if one.last is not None:
+            whole.last = one.last if whole.last is None else max(whole.last, one.last)
+    return whole

@@ -1,0 +1,275 @@
+"""What a flow would have to permit: protocol with classes, applications, or ports, as evidence goes.
+
+Classes come from functions that were seen, never from a port. Ports come only with support of the
+catalogue, of an application or of a sensor that recognised the protocol.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from segctl.model.errors import UnsupportedError
+from segctl.model.site import ACCESS_CLASSES, PortRange, ProtocolUse
+from segctl.observe.functions import function_of
+from segctl.protocols.catalogue import catalogue
+from segctl.protocols.uses import default_ports, layer4_ports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from segctl.observe.discover.flows import Ends
+    from segctl.observe.observation import Function, Group
+    from segctl.protocols.catalogue import Protocol
+
+_SESSION: Final = ("session",)
+#: Names with which no firewall or sensor recognises anything.
+UNKNOWN: Final = ("unknown-", "insufficient-data", "non-syn-tcp", "failed", "not-applicable")
+#: Functions without a class whose names say that they change nothing.
+_HARMLESS: Final = (
+    *("get", "read", "list", "register", "unregister", "forward", "nop", "identify", "who", "i am"),
+    *("i-am", "browse", "open", "close", "hello", "setup", "find", "message router", "send"),
+)
+_ICMP: Final = frozenset({"icmp", "ipv6-icmp"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What a flow would permit, with `label` as its name and `opens` that a person must answer.
+
+    `classes` are those that were seen, also where the service names none.
+    """
+
+    label: str
+    protocols: tuple[ProtocolUse, ...] = ()
+    applications: tuple[str, ...] = ()
+    ports: tuple[PortRange, ...] = ()
+    opens: tuple[str, ...] = ()
+    classes: frozenset[str] = frozenset()
+    doubtful: tuple[str, ...] = ()
+
+
+def access_class(one: Function) -> str:
+    """Return the class of a function; sensors write its words with blanks or underscores."""
+    if one.access_class:
+        return one.access_class
+    return function_of(one.protocol, one.name.replace("_", " ")).access_class
+
+
+def recognised(groups: Iterable[Group]) -> tuple[str, ...]:
+    """Return the applications that witnesses recognised."""
+    names = {name for group in groups for name in group.applications}
+    return tuple(sorted(name for name in names if not name.startswith(UNKNOWN)))
+
+
+def unrecognised(groups: Iterable[Group]) -> tuple[str, ...]:
+    """Return the names that witnesses gave to what they did not recognise."""
+    names = {name for group in groups for name in group.applications}
+    names |= {group.reason for group in groups if group.reason == "insufficient-data"}
+    return tuple(sorted(name for name in names if name.startswith(UNKNOWN)))
+
+
+def service_of(
+    ends: Ends, groups: Sequence[Group], firewalls: frozenset[str], *, by_port: bool
+) -> Service | None:
+    """Return what a flow would have to permit, None where nothing supports any answer.
+
+    Args:
+        ends: the flow.
+        groups: what was seen of it.
+        firewalls: the witnesses whose applications a rule can name.
+        by_port: whether a firewall on the way knows no applications.
+    """
+    classes, doubtful = _classes(groups)
+    service = (
+        _by_functions(ends, groups)
+        or (None if by_port else _by_applications(ends, groups, firewalls))
+        or _by_port(ends, groups)
+    )
+    if service is None:
+        return None
+    seen = classes | {one for use in service.protocols for one in use.classes}
+    opens = service.opens
+    if doubtful or any(not access_class(two) for group in groups for two in group.functions):
+        names = sorted(
+            {two.name for group in groups for two in group.functions if not access_class(two)}
+        )
+        opens = (*opens, f"functions without a class in the catalogue: {', '.join(names)}")
+    return Service(
+        label=service.label,
+        protocols=service.protocols,
+        applications=service.applications,
+        ports=service.ports,
+        opens=opens,
+        classes=frozenset(seen),
+        doubtful=doubtful,
+    )
+
+
+def _classes(groups: Iterable[Group]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the classes that were seen, and functions of which nothing says what they do."""
+    known, found, doubtful = catalogue(), set[str](), set[str]()
+    for group in groups:
+        for one in group.functions:
+            if word := access_class(one):
+                found.add(word)
+            elif not one.name.lower().replace("_", " ").startswith(_HARMLESS):
+                doubtful.add(one.name)
+        for name in group.applications:
+            application = known.application(name)
+            owner = known.protocol_of(name)
+            if application is not None and owner is not None and application.access_class:
+                found.add(application.access_class)
+    return frozenset(found), tuple(sorted(doubtful))
+
+
+def _by_functions(ends: Ends, groups: Iterable[Group]) -> Service | None:
+    """Return protocols with classes, where functions beyond setting up were seen."""
+    known = catalogue()
+    found: dict[str, set[str]] = {}
+    for group in groups:
+        for one in group.functions:
+            if word := access_class(one):
+                found.setdefault(one.protocol, set()).add(word)
+        for name in group.applications:
+            owner, application = known.protocol_of(name), known.application(name)
+            if owner is not None and application is not None and owner.id in found:
+                found[owner.id].add(application.access_class)
+    uses = [
+        ProtocolUse(protocol=name, classes=classes)
+        for name, seen in sorted(found.items())
+        if (classes := _ordered(seen - {"session", ""}))
+    ]
+    if not uses:
+        return None
+    ports: tuple[PortRange, ...] = ()
+    if not all(_fits(ends, known.protocols[use.protocol]) for use in uses):
+        ports = _own_port(ends)
+    return Service(label=uses[0].protocol, protocols=tuple(uses), ports=ports)
+
+
+def _by_applications(
+    ends: Ends, groups: Iterable[Group], firewalls: frozenset[str]
+) -> Service | None:
+    """Return what firewalls recognised; a protocol where all of it is one class."""
+    known = catalogue()
+    names = recognised(group for group in groups if group.witness in firewalls)
+    if not names or any(known.trap(name) for name in names):
+        return None
+    uses: list[ProtocolUse] = []
+    applications: list[str] = []
+    for name in names:
+        owner = known.protocol_of(name)
+        if owner is not None and owner.classes == _SESSION:
+            use = ProtocolUse(protocol=owner.id, classes=_SESSION)
+            uses += [] if use in uses else [use]
+        else:
+            applications.append(name)
+    applications = _with_base(applications)
+    ports = [default_ports(name) for name in applications]
+    fits = all(_fits(ends, known.protocols[use.protocol]) for use in uses)
+    fits = fits and all(_on(ends, one) for one in ports)
+    opens = _open_applications(applications)
+    return Service(
+        label=uses[0].protocol if uses else _label(names[0]),
+        protocols=tuple(uses),
+        applications=tuple(applications),
+        ports=() if fits else _own_port(ends),
+        opens=opens,
+    )
+
+
+def _with_base(names: list[str]) -> list[str]:
+    """Return applications with the base of their protocols, which sessions begin as."""
+    known = catalogue()
+    owners = (known.protocol_of(name) for name in names)
+    return sorted({*names, *(base for one in owners if one is not None for base in one.base)})
+
+
+def _open_applications(names: Iterable[str]) -> tuple[str, ...]:
+    known = catalogue()
+    owners = {one.id for name in names if (one := known.protocol_of(name)) is not None}
+    if not owners:
+        return ()
+    return (
+        f"which classes of {', '.join(sorted(owners))}: no record shows every function, and a "
+        "firewall logs the last application only",
+    )
+
+
+def _by_port(ends: Ends, groups: Iterable[Group]) -> Service | None:
+    """Return a port, where the catalogue knows it or a sensor recognised what is spoken."""
+    if ends.protocol in _ICMP:
+        return Service(label="ping", ports=(PortRange(protocol="icmp", first=0, last=0),))
+    own = _own_port(ends)
+    if not own:
+        return None
+    listeners = candidates(ends)
+    names = recognised(groups)
+    if len(listeners) == 1 and catalogue().protocols[listeners[0]].classes == _SESSION:
+        use = ProtocolUse(protocol=listeners[0], classes=_SESSION)
+        return Service(label=listeners[0], protocols=(use,))
+    if not listeners and not names:
+        return None
+    said = f"sensors call it {', '.join(names)}" if names else ""
+    listed = f"{', '.join(listeners)} in the catalogue" if listeners else ""
+    spoken = "; ".join(one for one in (said, listed) if one)
+    return Service(
+        label=_label(names[0] if names else listeners[0]),
+        ports=own,
+        opens=(f"what is spoken on {own[0]}: {spoken}",),
+    )
+
+
+def candidates(ends: Ends) -> tuple[str, ...]:
+    """Return the protocols whose servers listen on a port."""
+    return tuple(
+        one.id
+        for one in catalogue().protocols.values()
+        if one.routable
+        and any(
+            port.main and port.protocol == ends.protocol and port.first <= ends.port <= port.last
+            for port in one.ports
+        )
+    )
+
+
+def _fits(ends: Ends, protocol: Protocol) -> bool:
+    try:
+        return _on(ends, layer4_ports(protocol))
+    except UnsupportedError:
+        return bool(protocol.dynamic)
+
+
+def _on(ends: Ends, ports: Iterable[PortRange]) -> bool:
+    return any(one.protocol == ends.protocol and one.first <= ends.port <= one.last for one in ports)
+
+
+def _own_port(ends: Ends) -> tuple[PortRange, ...]:
+    transport: Literal["tcp", "udp"]
+    match ends.protocol:
+        case "tcp":
+            transport = "tcp"
+        case "udp":
+            transport = "udp"
+        case _:
+            return ()
+    if not ends.port:
+        return ()
+    return (PortRange(protocol=transport, first=ends.port, last=ends.port),)
+
+
+def _ordered(classes: Iterable[str]) -> tuple[str, ...]:
+    held = set(classes)
+    return tuple(word for word in ACCESS_CLASSES if word in held)
+
+
+def _label(name: str) -> str:
+    """Return a name of an application as part of an id."""
+    kept = "".join(_words(name.lower().removesuffix("-base")))
+    return kept.strip("-")[:32].strip("-") or "service"
+
+
+def _words(text: str) -> Iterator[str]:
+    for letter in text:
+        yield letter if letter.isascii() and letter.isalnum() else "-"
