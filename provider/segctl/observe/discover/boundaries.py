@@ -9,6 +9,7 @@ from segctl.inventory.findings import find
 from segctl.inventory.segmentation import rules
 from segctl.model.site import Conduit, Site
 from segctl.model.site import Flow as Declared
+from segctl.observe.discover.services import COMMANDS
 
 if TYPE_CHECKING:
     from datetime import date
@@ -25,7 +26,6 @@ _REFUSED: Final = frozenset(
         "skips-dmz",
     }
 )
-_COMMANDS: Final = frozenset({"write", "control", "program", "file"})
 #: Where files are shared and machines are managed: the ways by which intruders move on.
 _SPREADING: Final = frozenset({"smb", "winrm", "opc-da", "opc-hda", "opc-ae", "ftp-tftp"})
 _SPREADING_PORTS: Final = frozenset({"tcp/135", "tcp/139", "tcp/5985", "tcp/5986", "tcp/23"})
@@ -66,7 +66,7 @@ class Boundaries:
             return Passage(refused="; ".join(refused))
         always = self._findings(source, destination, service, expires=False)
         expires = "protocol-at-boundary" in always
-        commands = sorted(service.classes & _COMMANDS)
+        commands = sorted(service.classes & COMMANDS)
         if expires and commands and service.protocols:
             said = always["protocol-at-boundary"]
             return Passage(refused=f"{said}, and here with {', '.join(commands)}")

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 #: Formats whose applications a rule can name.
 _NAMING: Final = "PAN-OS"
 _MILD: Final = frozenset({"", "informational", "low"})
-_LEVEL: Final = 99.0
+#: The platform that knows ports only.
+_PORTS: Final = "nftables"
 
 
 class Context:
@@ -44,6 +45,7 @@ class Context:
         coverage: Coverage,
         today: date,
         leases: Sequence[tuple[str, str]] = (),
+        names: Mapping[str, str] | None = None,
     ) -> None:
         """Put together what was seen, and look for shapes in it.
 
@@ -53,7 +55,9 @@ class Context:
             coverage: what it can show.
             today: the day as of which conduits are in force.
             leases: ranges of leased addresses that a person named, from and to.
+            names: names of hosts by address, for those that no zone declares.
         """
+        self._names = names or {}
         self.site, self.evidence = site, evidence
         self.places = Places(site)
         self.seen: Seen = seen(evidence, Standings(site, self.places, today))
@@ -82,12 +86,11 @@ class Context:
         self._controllers = _controllers(site, self.seen.parts)
         self.pools = self._pools(leases)
         self.days = _days(self.seen.parts)
-        self._ported = frozenset(
-            binding.zone
-            for device in site.devices
-            if device.platform == "nftables"
-            for binding in device.zones
-        )
+        self._devices: dict[str, set[tuple[str, str]]] = {}
+        for device in site.devices:
+            for binding in device.zones:
+                held = self._devices.setdefault(binding.zone, set())
+                held.add((device.platform, device.name))
 
     def outside(self, address: str) -> bool:
         """Whether an address is in no network that a zone declares, or in one for strangers."""
@@ -131,9 +134,12 @@ class Context:
         return outwards and not _clockwork(part)
 
     def by_port(self, part: Part) -> bool:
-        """Whether a firewall next to one of the zones knows no applications."""
-        zones = {part.standing.source.zone, part.standing.destination.zone}
-        return bool(zones & self._ported)
+        """Whether a firewall on the way knows no applications: all of a zone's, or a common one."""
+        one = self._devices.get(part.standing.source.zone, set())
+        other = self._devices.get(part.standing.destination.zone, set())
+        if any(held and all(platform == _PORTS for platform, _ in held) for held in (one, other)):
+            return True
+        return any(platform == _PORTS for platform, _ in one & other)
 
     def controller(self, address: str) -> bool:
         """Whether an address serves industrial protocols."""
@@ -147,6 +153,13 @@ class Context:
         """Return the role of a place's asset, empty where it has none."""
         asset = self.asset(place)
         return asset.role if asset is not None else ""
+
+    def new_name(self, zone: str, address: str) -> str:
+        """Return a name for an asset that no zone declares."""
+        name = self._names.get(address, "")
+        if name and (zone, name) not in self._assets:
+            return name
+        return "host-" + "".join(one if one.isalnum() else "-" for one in address).strip("-")
 
     def pool_of(self, part: Part) -> Pool | None:
         """Return the range of leases that the client of a part is in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from segctl.observe.discover.services import COMMANDS, doubtful, shown_classes
 from segctl.observe.grouping import Count
 
 if TYPE_CHECKING:
@@ -165,10 +166,11 @@ def _by_ends(
 def _parts(held: Mapping[Ends, list[tuple[Group, Count]]], mapped: _Mapped) -> tuple[Part, ...]:
     found: list[Part] = []
     for ends in sorted(held):
-        parts: dict[tuple[Nature, str, str], Part] = {}
+        parts: dict[_Key, Part] = {}
         for group, count in sorted(held[ends], key=lambda item: item[0]):
             standing, nature, why = mapped.of(group)
-            key = (nature, standing.conduit if nature == "declared" else "", why)
+            apart = _apart(group) if nature == "conversation" else frozenset[str]()
+            key = _Key(nature, standing.conduit if nature == "declared" else "", why, apart)
             part = parts.get(key)
             if part is None:
                 part = parts[key] = Part(ends=ends, nature=nature, standing=standing, why=why)
@@ -177,7 +179,20 @@ def _parts(held: Mapping[Ends, list[tuple[Group, Count]]], mapped: _Mapped) -> t
     return tuple(found)
 
 
-def _proven(parts: Mapping[tuple[Nature, str, str], Part]) -> Iterator[Part]:
+class _Key(NamedTuple):
+    """What is of one part: commands are judged apart from what only reads."""
+
+    nature: Nature
+    conduit: str
+    why: str
+    commands: frozenset[str]
+
+
+def _apart(group: Group) -> frozenset[str]:
+    return (shown_classes(group) & COMMANDS) | doubtful(group)
+
+
+def _proven(parts: Mapping[_Key, Part]) -> Iterator[Part]:
     """Yield parts; a sensor that names no application sees what another one shows to be declared.
 
     What shows nothing but ends and port is then no conversation of its own.

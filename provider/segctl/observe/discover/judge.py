@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from segctl.observe.discover.boundaries import Passage, spreads
 from segctl.observe.discover.flows import DAY, Volume, volume_of
 from segctl.observe.discover.services import (
+    COMMANDS,
     access_class,
     recognised,
     service_of,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from segctl.observe.discover.context import Context
-    from segctl.observe.discover.flows import Part
+    from segctl.observe.discover.flows import Ends, Part
     from segctl.observe.discover.pools import Pool
     from segctl.observe.discover.services import Service
     from segctl.observe.observation import Group
@@ -48,6 +49,7 @@ ASK: Final = {
     "command": "commands that are not given regularly",
     "spreading": "a way by which intruders move on, and not used regularly",
     "beside": "beyond what a conduit declares for the same ends",
+    "other_sessions": "too few sessions besides those that are not proposed",
     "open_function": "functions of which nothing says what they do",
     "controller_begins": "a controller that begins a conversation of another kind",
     "unlikely_command": "commands from a host whose role is to read",
@@ -169,10 +171,12 @@ def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
         passage=passage,
         pool=context.pool_of(part),
     )
-    if programs := _programs(shown, service):
+    if programs := sorted(service.classes & _PROGRAM):
         return replace(judged, outcome="seen", reason="program", about=", ".join(programs))
     if passage.refused:
-        return replace(judged, outcome="seen", reason="boundary", about=passage.refused)
+        harmless = evidence.sessions < _ENOUGH and not service.classes & COMMANDS
+        outcome, reason = ("ask", "rare") if harmless and recognised(shown) else ("seen", "boundary")
+        return replace(judged, outcome=outcome, reason=reason, about=passage.refused)
     doubt = next(_doubts(part, judged, answered=bool(answered), context=context), "")
     return replace(judged, outcome="ask", reason=doubt) if doubt else judged
 
@@ -245,14 +249,6 @@ def _service(part: Part, groups: list[Group], context: Context) -> Service | str
     return service
 
 
-def _programs(groups: list[Group], service: Service) -> list[str]:
-    """Return the classes of programming that functions of industrial protocols show."""
-    shown = {access_class(one) for group in groups for one in group.functions}
-    industrial = {use.protocol for use in service.protocols} - {"smb", "ftp-tftp", "vnc"}
-    named = service.classes if industrial or service.applications else frozenset[str]()
-    return sorted(_PROGRAM & (shown | (named if not spreads(service) else frozenset[str]())))
-
-
 def _doubts(
     part: Part, judged: Judged, *, answered: bool, context: Context
 ) -> Iterator[str]:
@@ -306,7 +302,11 @@ def _second(first: list[Judged], context: Context) -> Iterator[Judged]:
             ends = one.part.ends
             key = (one.pool or ends.source, ends.destination, ends.protocol, ends.port)
             together.setdefault(key, []).append(one)
-    doubts = {key: _seldom(held, context) for key, held in together.items()}
+    refused: dict[Ends, int] = {}
+    for one in first:
+        if one.outcome != "proposed" and one.part.nature == "conversation":
+            refused[one.part.ends] = refused.get(one.part.ends, 0) + one.evidence.sessions
+    doubts = {key: _seldom(held, refused, context) for key, held in together.items()}
     for one in first:
         if one.outcome != "proposed":
             yield one
@@ -316,9 +316,15 @@ def _second(first: list[Judged], context: Context) -> Iterator[Judged]:
         yield replace(one, outcome="ask", reason=doubt) if doubt else one
 
 
-def _seldom(held: list[Judged], context: Context) -> str:
-    """Return why so few sessions are not enough; empty where they are."""
+def _seldom(held: list[Judged], refused: Mapping[Ends, int], context: Context) -> str:
+    """Return why so few sessions are not enough; empty where they are.
+
+    Sessions that one witness shows to be refused are among those that another one shows less of.
+    """
     whole = sum_of(one.evidence for one in held)
+    beside = sum(refused.get(ends, 0) for ends in {one.part.ends for one in held})
+    if beside and whole.sessions - beside < _ENOUGH:
+        return "other_sessions"
     days = volume_of(item for one in held for item in one.part.groups).days
     lasting = whole.sessions == 1 and whole.lasted >= DAY
     if whole.sessions < _ENOUGH and not lasting:

@@ -31,6 +31,10 @@ _HARMLESS: Final = (
     *("i-am", "browse", "open", "close", "hello", "setup", "find", "message router", "send"),
 )
 _ICMP: Final = frozenset({"icmp", "ipv6-icmp"})
+#: Protocols whose classes are not about equipment: files of offices are no programs.
+_OFFICE: Final = frozenset({"smb", "ftp-tftp", "vnc"})
+#: What changes equipment, and is judged apart from what does not.
+COMMANDS: Final = frozenset({"write", "control", "program", "file"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,27 @@ def access_class(one: Function) -> str:
     if one.access_class:
         return one.access_class
     return function_of(one.protocol, one.name.replace("_", " ")).access_class
+
+
+def shown_classes(group: Group) -> frozenset[str]:
+    """Return the classes of functions of equipment that a group shows."""
+    known = catalogue()
+    found = {access_class(one) for one in group.functions}
+    for name in group.applications:
+        application, owner = known.application(name), known.protocol_of(name)
+        if application is not None and owner is not None and owner.id not in _OFFICE:
+            found.add(application.access_class)
+    return frozenset(found - {""})
+
+
+def doubtful(group: Group) -> frozenset[str]:
+    """Return the functions of a group of which nothing says what they do."""
+    return frozenset(
+        one.name
+        for one in group.functions
+        if not access_class(one)
+        and not one.name.lower().replace("_", " ").startswith(_HARMLESS)
+    )
 
 
 def recognised(groups: Iterable[Group]) -> tuple[str, ...]:
@@ -80,7 +105,8 @@ def service_of(
         firewalls: the witnesses whose applications a rule can name.
         by_port: whether a firewall on the way knows no applications.
     """
-    classes, doubtful = _classes(groups)
+    classes = frozenset[str]().union(*(shown_classes(one) for one in groups))
+    unknown = sorted(frozenset[str]().union(*(doubtful(one) for one in groups)))
     service = (
         _by_functions(ends, groups)
         or (None if by_port else _by_applications(ends, groups, firewalls))
@@ -88,12 +114,9 @@ def service_of(
     )
     if service is None:
         return None
-    seen = classes | {one for use in service.protocols for one in use.classes}
     opens = service.opens
-    if doubtful or any(not access_class(two) for group in groups for two in group.functions):
-        names = sorted(
-            {two.name for group in groups for two in group.functions if not access_class(two)}
-        )
+    names = sorted({two.name for one in groups for two in one.functions if not access_class(two)})
+    if names:
         opens = (*opens, f"functions without a class in the catalogue: {', '.join(names)}")
     return Service(
         label=service.label,
@@ -101,26 +124,9 @@ def service_of(
         applications=service.applications,
         ports=service.ports,
         opens=opens,
-        classes=frozenset(seen),
-        doubtful=doubtful,
+        classes=classes,
+        doubtful=tuple(unknown),
     )
-
-
-def _classes(groups: Iterable[Group]) -> tuple[frozenset[str], tuple[str, ...]]:
-    """Return the classes that were seen, and functions of which nothing says what they do."""
-    known, found, doubtful = catalogue(), set[str](), set[str]()
-    for group in groups:
-        for one in group.functions:
-            if word := access_class(one):
-                found.add(word)
-            elif not one.name.lower().replace("_", " ").startswith(_HARMLESS):
-                doubtful.add(one.name)
-        for name in group.applications:
-            application = known.application(name)
-            owner = known.protocol_of(name)
-            if application is not None and owner is not None and application.access_class:
-                found.add(application.access_class)
-    return frozenset(found), tuple(sorted(doubtful))
 
 
 def _by_functions(ends: Ends, groups: Iterable[Group]) -> Service | None:
@@ -160,7 +166,7 @@ def _by_applications(
     applications: list[str] = []
     for name in names:
         owner = known.protocol_of(name)
-        if owner is not None and owner.classes == _SESSION:
+        if owner is not None and owner.classes == _SESSION and _stands_for(owner, name):
             use = ProtocolUse(protocol=owner.id, classes=_SESSION)
             uses += [] if use in uses else [use]
         else:
@@ -179,6 +185,11 @@ def _by_applications(
     )
 
 
+def _stands_for(protocol: Protocol, name: str) -> bool:
+    """Whether an application is all that there is of a protocol."""
+    return name in protocol.base or (protocol.single is not None and protocol.single.name == name)
+
+
 def _with_base(names: list[str]) -> list[str]:
     """Return applications with the base of their protocols, which sessions begin as."""
     known = catalogue()
@@ -188,7 +199,11 @@ def _with_base(names: list[str]) -> list[str]:
 
 def _open_applications(names: Iterable[str]) -> tuple[str, ...]:
     known = catalogue()
-    owners = {one.id for name in names if (one := known.protocol_of(name)) is not None}
+    owners = {
+        one.id
+        for name in names
+        if (one := known.protocol_of(name)) is not None and set(one.classes) > set(_SESSION)
+    }
     if not owners:
         return ()
     return (
@@ -273,3 +288,33 @@ def _label(name: str) -> str:
 def _words(text: str) -> Iterator[str]:
     for letter in text:
         yield letter if letter.isascii() and letter.isalnum() else "-"
+
+
+def merged(services: Iterable[Service]) -> Service:
+    """Return what permits all of several services on one port, with all that is open."""
+    held = list(services)
+    classes: dict[str, set[str]] = {}
+    for one in held:
+        for use in one.protocols:
+            classes.setdefault(use.protocol, set()).update(use.classes)
+    named = [one for one in held if one.protocols or one.applications]
+    plain = [one for one in held if not (one.protocols or one.applications)]
+    chosen = named or plain  # a port alone says less than what was recognised on it
+    words = {name for one in chosen for name in one.applications}
+    if classes:  # a witness that saw functions says what the application does
+        known = catalogue()
+        owners = {name: known.protocol_of(name) for name in words}
+        words = {name for name, owner in owners.items() if owner is None or owner.id not in classes}
+    shown = [one for one in chosen if one.protocols] if classes and not words else chosen
+    return Service(
+        label=min(one.label for one in shown),
+        protocols=tuple(
+            ProtocolUse(protocol=name, classes=_ordered(seen))
+            for name, seen in sorted(classes.items())
+        ),
+        applications=tuple(sorted(words)),
+        ports=tuple(sorted({two for one in shown for two in one.ports}, key=str)),
+        opens=tuple(sorted({two for one in shown for two in one.opens})),
+        classes=frozenset[str]().union(*(one.classes for one in chosen)),
+        doubtful=tuple(sorted({two for one in held for two in one.doubtful})),
+    )
