@@ -59,11 +59,11 @@ def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
             for protocol, name, flows in summary.open_functions
         ],
     }
-    return document | _error(coverage)
+    return document | error_of(coverage)
 
 
-def _error(coverage: Coverage) -> dict[str, Any]:
-    """Return why the exit status is 1, if it is."""
+def error_of(coverage: Coverage) -> dict[str, Any]:
+    """Return why the exit status is 1, if it is: nothing that was read can be used."""
     if coverage.records or any(one.evidence for one in coverage.files):
         return {}
     message = f"no record that can be used in {counted(len(coverage.files), 'file')}"
