@@ -62,15 +62,13 @@ def test_a_damaged_archive_is_told(tmp_path: Path) -> None:
     assert look(path).coverage.files[0].cut
 
 
-@pytest.mark.parametrize(
-    "packed", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"]
-)
+@pytest.mark.parametrize("packed", [gzip.compress, lzma.compress], ids=["gz", "xz"])
 def test_a_decompression_bomb_ends_in_a_clear_error(
     packed: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "bomb"
     line = PLAIN.read_bytes().splitlines(keepends=True)[4]
-    path.write_bytes(packed(line + (b"x" * 4095 + b"\n") * (12 << 10)))
+    path.write_bytes(packed(line + (b"x" * 4095 + b"\n") * 8500))
     file = look(path).coverage.files[0]
     assert "decompression bomb" in file.problem
     assert file.records == 1
