@@ -115,6 +115,7 @@ COMMANDS = {
         "--csv",
     ),
     "matrix": ("--declared", "--live", "--both", "--offline", "--csv"),
+    "traffic": ("FILE", "--by", "--since", "--timezone", "--html", "--env"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),

@@ -42,3 +42,22 @@ def only(reading: Reading) -> tuple[Group, Count]:
     """Return the one group there is."""
     (found,) = groups(reading)
     return found
+
+
+def hostile_records(name: str) -> dict[str, str]:
+    """Return files of records, by their names, in which every name is one that misleads."""
+    poll = (RECORDS / "panos-releases.log").read_text().splitlines()[4]
+    traffic = poll.replace(",poll,,", f",r{name},u{name},").replace("1005", "{}")
+    lines = [
+        traffic.format(1).replace("modbus-read-coils", f"unknown-{name}"),
+        traffic.format(2).replace("modbus-read-coils", f"a{name}").replace(",SUPV,", f",z{name},"),
+        traffic.format(3).replace("10.20.2.5", f"10.20.2.{name}"),
+        (RECORDS / "panos-threat.log").read_text().splitlines()[0].replace("Made-up", name),
+        f"something else {name}",
+    ]
+    modbus = (RECORDS / "zeek-modbus.log").read_text().replace("unknown-100", f"f{name}")
+    return {
+        "fw.log": "\n".join(line.replace("\n", " ") for line in lines) + "\n",
+        "modbus.log": modbus,
+        "none.txt": f"{name}\n",
+    }
