@@ -88,6 +88,10 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["traffic", "records", f"--by={what}", "--html=html.out"]
         for what in ("conduit", "zone", "asset", "user", "application")
     ],
+    "replay": [
+        ["replay", "--declared", "records"],
+        ["replay", "--declared", "records", "--offline", FOLDERS],
+    ],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],

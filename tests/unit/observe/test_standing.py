@@ -78,7 +78,7 @@ def judged(*declared: Declared, conduit: dict[str, Any] | None = None, **seen: A
             ),
         ),
     )
-    flow = {
+    flow: dict[str, Any] = {
         "source": "10.20.2.5",
         "destination": "10.20.1.11",
         "inner": "",
@@ -136,7 +136,12 @@ def test_the_conduit_and_the_flow_are_named() -> None:
 
 
 def test_a_guessed_direction_is_no_proof() -> None:
-    turned = {"source": "10.20.1.11", "destination": "10.20.2.5", "from_zone": "", "to_zone": ""}
+    turned: dict[str, Any] = {
+        "source": "10.20.1.11",
+        "destination": "10.20.2.5",
+        "from_zone": "",
+        "to_zone": "",
+    }
     service = Declared(id="web", services=(PortRange(protocol="tcp", first=502, last=502),))
     assert judged(service, direction="inferred").status == "declared"
     found = judged(service, direction="inferred", witness="", **turned)
