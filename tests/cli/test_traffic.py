@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from cli_support import CONDUITS, PLANT
+from cli_support import write_plant
 from segctl.cli import run
 from segctl.planning.documents import schema
 from support.records import RECORDS
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The small plant, without any device."""
-    from textwrap import dedent
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "1000")
-    for name, text in PLANT.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(dedent(text), encoding="utf-8")
-    with (tmp_path / "group_vars/plant.yml").open("a", encoding="utf-8") as file:
-        file.write(CONDUITS)
+    write_plant(tmp_path)
     return ["-i", "hosts.yml"]
 
 

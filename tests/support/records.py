@@ -44,6 +44,19 @@ def only(reading: Reading) -> tuple[Group, Count]:
     return found
 
 
+def logged(**said: str) -> str:
+    """Return a line of PAN-OS 10.2: a poll that fw1 allowed, but for what is said by column."""
+    columns = {
+        "serial": 3, "time": 7, "src": 8, "dst": 9, "natdst": 11, "rule": 12, "user": 13,
+        "app": 15, "enter": 17, "leave": 18, "dport": 26, "proto": 30, "action": 31, "seqno": 40,
+        "reason": 47, "host": 53,
+    }  # fmt: skip
+    values = (RECORDS / "panos-releases.log").read_text().splitlines()[4].split(",")
+    for name, value in {"rule": "plant.polling.modbus", "serial": "007000000001", **said}.items():
+        values[columns[name] - 1] = value
+    return ",".join(values) + "\n"
+
+
 def hostile_records(name: str) -> dict[str, str]:
     """Return files of records, by their names, in which every name is one that misleads."""
     poll = (RECORDS / "panos-releases.log").read_text().splitlines()[4]

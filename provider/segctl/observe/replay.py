@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.analysis.crossings import Crossing, Crossings
@@ -44,13 +45,15 @@ class Firewall:
     """A firewall as it is now and as it would be.
 
     `before` is None where nobody knows what it holds: then what was logged says what it does.
-    `after` is None where it cannot be told what it would hold, for the reason `why`.
+    `after` is None where it cannot be told what it would hold, for the reason `why`; `whole` says
+    whether it is all that the firewall would enforce, or only what is declared between our zones.
     """
 
     device: Device
     provider: Provider
     before: Reading | None = None
     after: Reading | None = None
+    whole: bool = False
     why: str = ""
 
 
@@ -107,14 +110,19 @@ class Replay:
 
 
 def replayed(
-    groups: Groups, site: Site, standings: Standings, firewalls: Iterable[Firewall]
+    groups: Groups,
+    site: Site,
+    standings: Standings,
+    firewalls: Iterable[Firewall],
+    called: Mapping[str, str] = MappingProxyType({}),
 ) -> Replay:
     """Return what would become of all that was seen.
 
     First the model of today is held against what was logged: of a rule that it contradicts, there
-    is no verdict. A change is told only where the direction is known.
+    is no verdict. A change is told only where the direction is known. `called` says which firewall
+    a witness is.
     """
-    work = _Work(site, standings, firewalls)
+    work = _Work(site, standings, firewalls, called)
     for _, held in groups.flows():
         for group, _ in held:
             work.calibrate(group)
@@ -134,7 +142,13 @@ class _Part:
 
 
 class _Work:
-    def __init__(self, site: Site, standings: Standings, firewalls: Iterable[Firewall]) -> None:
+    def __init__(
+        self,
+        site: Site,
+        standings: Standings,
+        firewalls: Iterable[Firewall],
+        called: Mapping[str, str],
+    ) -> None:
         self._standings = standings
         self._firewalls = {one.device.name: one for one in firewalls}
         self._crossings = Crossings(site.devices)
@@ -143,7 +157,7 @@ class _Work:
             for one in self._firewalls.values()
             for name in (one.device.name, one.device.serial, one.device.peer_serial)
             if name
-        }
+        } | {witness: name for witness, name in called.items() if name in self._firewalls}
         self._essential = {
             (conduit.key, flow.id)
             for conduit in site.conduits
@@ -276,6 +290,10 @@ class _Work:
             zones = (names.get(crossing.enter, ""), names.get(crossing.leave, ""))
         if not all(zones):
             return Judgement(ruling="unknown", why="its zones there are not known")
+        ours = {one.name for one in firewall.device.zones}
+        if reading is firewall.after and not firewall.whole and not ours.issuperset(zones):
+            why = f"the inventory does not have zone {' or '.join(sorted({*zones} - ours))} there"
+            return Judgement(ruling="unknown", why=why)
         return judgement(reading, zones, group, spoken_of(group, firewall.provider))
 
     def _keep(self, fate: Fate, flow: Flow, part: _Part) -> None:

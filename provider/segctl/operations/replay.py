@@ -85,8 +85,10 @@ def replay(common: CommonOptions, options: ReplayOptions, progress: Progress) ->
         ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
     )
     with closing(reading.groups):
-        standings = Standings(loaded.site, Places(loaded.site), today())
-        found = replayed(reading.groups, loaded.site, standings, firewalls)
+        called = reading.coverage.called([one.device.name for one in firewalls])
+        called |= {one.serial: name for name, one in snapshots.items() if one.serial}
+        standings = Standings(loaded.site, Places(loaded.site, called), today())
+        found = replayed(reading.groups, loaded.site, standings, firewalls, called)
     return ReplayResult(
         coverage=reading.coverage,
         replay=found,
@@ -105,7 +107,7 @@ def _firewalls(
 
     for item in chosen:
         speaks = provider(item.device.platform)
-        found = Firewall(device=item.device, provider=speaks)
+        found = Firewall(device=item.device, provider=speaks, whole=plans is not None)
         try:
             live = _live(item, speaks, snapshots) if item.device.name in snapshots else None
             yield replace(

@@ -184,7 +184,7 @@ def _flow_text(flow: Mapping[str, Any]) -> str:
     said += [
         f"{step['device']}: {step['ruling']} by {step['rule']}"
         for step in flow["steps"]
-        if step["rule"]
+        if step["rule"] and step["ruling"] != "unknown"
     ]
     said += [flow["why"]] if flow["why"] else []
     return "; ".join(said)
