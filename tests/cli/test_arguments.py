@@ -115,6 +115,8 @@ COMMANDS = {
         "--csv",
     ),
     "matrix": ("--declared", "--live", "--both", "--offline", "--csv"),
+    "replay": ("PLAN", "FILE", "--declared", "--offline", "--since", "--timezone"),
+    "traffic": ("FILE", "--by", "--since", "--timezone", "--html", "--env"),
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),

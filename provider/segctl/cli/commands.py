@@ -38,6 +38,7 @@ OVERVIEW = {
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
     "traffic": "Add up what records of traffic show, against what is declared; asks no device.",
+    "replay": "Judge traffic that was seen under a plan, or as declared; asks no device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
     "device.",
     "verify": "Say who signed a file, by the signature beside it; fails where nobody trusted did.",
@@ -64,6 +65,7 @@ _MODULES = (
     "audit",
     "snapshot",
     "traffic",
+    "replay",
     "importing",
     "reference",
     "mock",

@@ -43,6 +43,10 @@ EXAMPLES = {
         "segctl traffic logs --by zone",
         "segctl traffic conn.log.gz modbus.log --since 14d",
     ),
+    "replay": (
+        "segctl replay --declared logs --since 14d",
+        "segctl replay plan.json logs --offline snapshots",
+    ),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
     "protocols": ("segctl protocols", "segctl protocols modbus --json"),

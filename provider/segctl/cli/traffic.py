@@ -12,10 +12,9 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to, moment_of
+from segctl.cli.options import SinceOption, TimezoneOption, given_to, since_of
 from segctl.cli.reports import Environment
 from segctl.cli.screen import print_json, print_lines
-from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
 from segctl.operations import traffic as watching
 from segctl.operations.files import check, save
@@ -42,20 +41,8 @@ def traffic(
             help="What is added up: by conduit, zone, asset, user or application",
         ),
     ] = "conduit",
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since", metavar="TIME", help="Leave out older records: a date, or 14d for two weeks"
-        ),
-    ] = "",
-    timezone: Annotated[
-        str,
-        typer.Option(
-            "--timezone",
-            metavar="NAME",
-            help="Time zone of records whose times name none: Europe/Berlin [UTC]",
-        ),
-    ] = "",
+    since: SinceOption = "",
+    timezone: TimezoneOption = "",
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
     ] = None,
@@ -79,7 +66,7 @@ def traffic(
         files=tuple(files),
         now=now,
         by=chosen,
-        since=_since(since, now),
+        since=since_of(since, now),
         timezone=timezone or None,
     )
     result = watching.traffic(settings, options, display)
@@ -93,13 +80,3 @@ def traffic(
     else:
         print_lines(traffic_text(document))
     return ERROR if "error" in document else OK
-
-
-def _since(text: str, now: float) -> float | None:
-    """Return the moment of ``--since``: a date, or so long ago."""
-    if not text:
-        return None
-    try:
-        return now - parse_duration(text, unit="d")
-    except ValueError:
-        return moment_of(text).timestamp()

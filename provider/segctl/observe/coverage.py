@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 #: Seconds of one step in which a witness was heard or not.
 STEP: Final = 900
@@ -71,7 +71,8 @@ class WitnessCoverage:
     `assumed_zone` says that its times have no offset, so that they were taken as in the zone of
     ``--timezone``. `sampled` says that it looked at some packets only, `limited` that it wrote down
     some records only.
-    `denials` says whether it recorded anything that was denied.
+    `denials` says whether it recorded anything that was denied. `hosts` are names by which its
+    records call it besides.
     """
 
     name: str
@@ -91,6 +92,7 @@ class WitnessCoverage:
     denials: bool = False
     default_denials: bool = False
     versions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,11 @@ class Coverage:
     def refused(self) -> int:
         """How many lines were refused."""
         return sum(one.refused for one in self.files)
+
+    def called(self, known: Collection[str]) -> dict[str, str]:
+        """Return which of the `known` hosts each witness is, where its records call it so."""
+        found = {one.name: [name for name in one.hosts if name in known] for one in self.witnesses}
+        return {name: hosts[0] for name, hosts in found.items() if len(hosts) == 1}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,6 +197,7 @@ class WitnessTally:
     default_denials: bool = False
     formats: set[str] = field(default_factory=set[str])
     versions: set[str] = field(default_factory=set[str])
+    hosts: set[str] = field(default_factory=set[str])
     steps: set[int] = field(default_factory=set[int])
 
     def heard(self, when: float) -> None:
@@ -228,6 +236,7 @@ class WitnessTally:
             denials=self.denials,
             default_denials=self.default_denials,
             versions=tuple(sorted(self.versions)),
+            hosts=tuple(sorted(self.hosts)),
         )
 
     def _gaps(self) -> Iterator[tuple[float, float]]:

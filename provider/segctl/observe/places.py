@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,10 +31,13 @@ class Place:
 class Places:
     """Finds places, each address once."""
 
-    def __init__(self, site: Site) -> None:
-        """Take the zones and firewalls of a site."""
+    def __init__(self, site: Site, called: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Take the zones and firewalls of a site; `called` says which host a witness is."""
         self._networks: dict[tuple[int, int], dict[int, list[tuple[str, str]]]] = {}
-        self._devices = _by_witness(site.devices)
+        devices = _by_witness(site.devices)
+        self._devices = devices | {
+            witness: devices[name] for witness, name in called.items() if name in devices
+        }
         self._known: dict[tuple[str, frozenset[str]], Place] = {}
         for zone in site.zones:
             for network in zone.networks:
@@ -79,7 +83,7 @@ class Places:
         return Place(zone=next(iter(hint))) if len(hint) == 1 else Place()
 
 
-def _by_witness(devices: Iterable[Device]) -> Mapping[str, Mapping[str, frozenset[str]]]:
+def _by_witness(devices: Iterable[Device]) -> dict[str, dict[str, frozenset[str]]]:
     """Return the zones (keys) that a firewall's own names of zones stand for, by its names."""
     found: dict[str, dict[str, frozenset[str]]] = {}
     for device in devices:

@@ -116,11 +116,10 @@ class _Run:
             return
         try:
             self._read(text, tally)
-        except SourceError as error:
-            tally.problem = str(error)
         finally:
             text.close()
         tally.cut = tally.cut or text.cut
+        tally.problem = tally.problem or text.problem
         self._files.append(tally.result())
 
     def _read(self, text: Text, tally: FileTally) -> None:

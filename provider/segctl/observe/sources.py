@@ -91,7 +91,8 @@ def _walked(folder: Path) -> Iterator[Path]:
 class Text:
     """The text of one source: its head, and its lines.
 
-    `lines` may be read once. `cut` says why the text ends before its end, if it does: what was read
+    `lines` may be read once. `cut` says why the text ends before its end, if it does, `problem` why
+    it is not read any further: it is a decompression bomb, or a line has no end. What was read
     until then stays usable.
     """
 
@@ -101,7 +102,7 @@ class Text:
         Raises:
             SourceError: it cannot be opened, or is of a kind that holds no lines.
         """
-        self.cut = ""
+        self.cut = self.problem = ""
         self._raw = _Counted(_opened(source))
         self._file, self._packed = _unpacked(self._raw)
         self._head = self._block(HEAD)
@@ -125,18 +126,15 @@ class Text:
         self._raw.close()
 
     def lines(self) -> Iterator[str]:
-        """Yield every line without its end; bytes that are not UTF-8 are shown as escapes.
-
-        Raises:
-            SourceError: it is a decompression bomb, or a line has no end.
-        """
+        """Yield every line without its end; bytes that are not UTF-8 are shown as escapes."""
         rest = b""
         for block in self._blocks():
             whole, end, tail = block.rpartition(b"\n")
             if not end:
                 rest += block
                 if len(rest) > MAX_LINE:
-                    raise SourceError(f"a line has more than {MAX_LINE:,} bytes: not text records")
+                    self.problem = f"a line has more than {MAX_LINE:,} bytes: not text records"
+                    return
                 continue
             text = (rest + whole).decode("utf-8", "backslashreplace")
             yield from text.replace("\r", "").split("\n")
@@ -145,11 +143,7 @@ class Text:
             yield rest.decode("utf-8", "backslashreplace").rstrip("\r")
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the whole text in blocks, for readers that need no lines.
-
-        Raises:
-            SourceError: it is a decompression bomb.
-        """
+        """Yield the whole text in blocks, for readers that need no lines."""
         yield from self._blocks()
 
     def _blocks(self) -> Iterator[bytes]:
@@ -159,10 +153,11 @@ class Text:
             block = self._block(_BLOCK)
             self._made += len(block)
             if self._packed and self._made > max(_LEAST, MAX_RATIO * self._raw.taken):
-                raise SourceError(
+                self.problem = (
                     f"it expands to more than {MAX_RATIO} times its size, as a decompression bomb "
                     "does; unpack it yourself if you trust it"
                 )
+                return
 
     def _block(self, size: int) -> bytes:
         """Return the next bytes; where the archive is cut off, what there is of them."""

@@ -136,22 +136,21 @@ class _Part:
     outcome: Outcome
     groups: list[tuple[Group, Count]] = field(default_factory=list["tuple[Group, Count]"])
 
-    def volume(self) -> Volume:
-        """Return the most that one witness saw: others saw the same sessions."""
-        by_witness: dict[str, Volume] = {}
-        for group, count in self.groups:
-            held = by_witness.setdefault(group.witness, Volume())
-            held.add(
-                Volume(
-                    sessions=count.sessions, bytes=count.bytes, first=count.first, last=count.last
-                )
-            )
-        whole = Volume(flows=1)
-        for one in by_witness.values():
-            whole.add(Volume(first=one.first, last=one.last))
-            whole.sessions = max(whole.sessions, one.sessions)
-            whole.bytes = max(whole.bytes, one.bytes)
-        return whole
+
+def volume_of(groups: Iterable[tuple[Group, Count]]) -> Volume:
+    """Return the most that one witness saw of a flow: others saw the same sessions."""
+    by_witness: dict[str, Volume] = {}
+    for group, count in groups:
+        held = by_witness.setdefault(group.witness, Volume())
+        held.add(
+            Volume(sessions=count.sessions, bytes=count.bytes, first=count.first, last=count.last)
+        )
+    whole = Volume(flows=1)
+    for one in by_witness.values():
+        whole.add(Volume(first=one.first, last=one.last))
+        whole.sessions = max(whole.sessions, one.sessions)
+        whole.bytes = max(whole.bytes, one.bytes)
+    return whole
 
 
 class _Top:
@@ -210,7 +209,7 @@ class _Adding:
             self._part(flow, part)
 
     def _part(self, flow: Flow, part: _Part) -> None:
-        volume = part.volume()
+        volume = volume_of(part.groups)
         self._outcomes[part.outcome].add(volume)
         names = [*self._names(flow, part)]
         for name in names:

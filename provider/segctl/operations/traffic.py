@@ -61,6 +61,7 @@ def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) 
         ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
     )
     with closing(reading.groups):
-        standings = Standings(loaded.site, Places(loaded.site), today())
+        called = reading.coverage.called([one.name for one in loaded.site.devices])
+        standings = Standings(loaded.site, Places(loaded.site, called), today())
         summary = summarised(reading.groups, standings, options.by)
     return TrafficResult(coverage=reading.coverage, summary=summary, loaded=loaded)

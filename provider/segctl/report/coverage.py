@@ -62,6 +62,7 @@ def _file(one: FileCoverage) -> dict[str, Any]:
 def _witness(one: WitnessCoverage) -> dict[str, Any]:
     return {
         "name": one.name,
+        "hosts": list(one.hosts),
         "formats": list(one.formats),
         "releases": list(one.versions),
         "records": one.records,

@@ -55,6 +55,7 @@ _ADDRESSES: Final = itemgetter(*map(_at, (8, 9, 10, 11)))
 _SHAPE: Final = itemgetter(*map(_at, (5, 12, 13, 15, 16, 17, 18, 26, 30, 31)))
 _GENERATED, _SESSION, _REPEAT, _SPORT = _at(7), _at(23), _at(24), _at(25)
 _BYTES, _ELAPSED, _SEQNO, _REASON, _UUID = _at(32), _at(37), _at(40), _at(47), _at(66)
+_HOST, _THREAT_HOST = _at(53), _at(60)
 _VERSION, _VSYS, _SUBTYPE, _APP = _at(6), _at(16), _at(5), _at(15)
 #: Of threat records.
 _THREATID, _SEVERITY, _THREAT_SEQNO, _THREAT_UUID = _at(33), _at(35), _at(37), _at(77)
@@ -119,7 +120,7 @@ class _Lines:
         group = known[1].get(ends) if known is not None else None
         if group is None:
             group = self._group(shape, ends)
-        end = self._moment(serial, columns[_GENERATED], line, comma, columns[_VERSION])
+        end = self._moment(serial, columns, line, comma, _HOST)
         sequence = columns[_SEQNO]  # 0 where the device did not count
         if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
             self._file.duplicates += 1
@@ -154,9 +155,9 @@ class _Lines:
         group = known[ends] = group_of(common, Ends(*ends), self._context.addresses)
         return group
 
-    def _moment(self, serial: str, generated: str, line: str, comma: int, version: str) -> float:
+    def _moment(self, serial: str, columns: list[str], line: str, comma: int, host: int) -> float:
         """Return when a record was made, by the clock of its device."""
-        clock = self._context.clock
+        clock, generated = self._context.clock, columns[_GENERATED]
         known = clock.known(serial, generated)
         if known is not None:
             return known
@@ -166,7 +167,10 @@ class _Lines:
         end = clock.set(serial, generated, exact[1] if exact else "")
         witness = self._context.witnesses[clipped(serial)]
         witness.assumed_zone |= exact is None
-        witness.versions |= {release} if (release := _release(version)) else set()
+        witness.versions |= {release} if (release := _release(columns[_VERSION])) else set()
+        witness.hosts |= (
+            {clipped(columns[host])} if len(columns) > host and columns[host] else set()
+        )
         received = line[comma - 19 : comma]
         if _LOCAL.fullmatch(received):
             witness.received(moment(received, UTC) - moment(generated, UTC))
@@ -198,9 +202,7 @@ class _Lines:
             severity=columns[_SEVERITY],
         )
         group = group_of(common, Ends(*_ADDRESSES(columns)), self._context.addresses)
-        end = self._moment(
-            serial, columns[_GENERATED], line, found.start(3) - len(serial) - 2, columns[_VERSION]
-        )
+        end = self._moment(serial, columns, line, found.start(3) - len(serial) - 2, _THREAT_HOST)
         return Observation(group, end, end, port_of(columns[_SPORT]), 0, 0)
 
 

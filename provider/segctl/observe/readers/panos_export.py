@@ -52,6 +52,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "threat/content name": "threatid",
     "threat id": "threatid",
     "severity": "severity",
+    "device name": "device_name",
     "high resolution timestamp": "high_res_timestamp",
 }
 #: Raw names, as the log API and later exports have them.

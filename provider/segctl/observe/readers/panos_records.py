@@ -80,7 +80,10 @@ class Records:
     def _moment(self, serial: str, record: Record) -> float:
         exact = record.get("high_res_timestamp", "")
         local = record.get("time_generated") or record.get("receive_time", "")
-        self._context.witnesses[clipped(serial)].assumed_zone |= not exact
+        witness = self._context.witnesses[clipped(serial)]
+        witness.assumed_zone |= not exact
+        if name := record.get("device_name"):
+            witness.hosts.add(clipped(name))
         try:
             return moment(exact or local, self._context.clock.zone)
         except ValueError:

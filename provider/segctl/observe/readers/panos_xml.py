@@ -30,14 +30,15 @@ def _claims(head: str) -> int:
 
 
 def _read(text: Text, context: Context) -> Iterator[Observation]:
-    records, count, logs = Records(context), 0, 0
+    records, count, logs, told = Records(context), 0, 0, ""
     for entry in elements(text, context, "entry"):
         parent = entry.getparent()
         kind = parent.tag if parent is not None else ""
         if kind not in {"logs", "result"}:
             continue
         count += 1
-        logs += kind == "logs"
+        if parent is not None and kind == "logs":
+            logs, told = logs + 1, told or parent.get("count", "")
         fields = {str(one.tag): one.text or "" for one in entry}
         try:
             found = records.observation(fields) if kind == "logs" else _session(fields, context)
@@ -50,6 +51,8 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
     context.file.lines += count
     if logs == LOGS_AT_MOST:
         context.file.cut = f"it has {logs:,} records, where a query of logs ends"
+    elif told.isdigit() and int(told) != logs and not context.file.cut:
+        context.file.cut = f"it says that it has {told} records, and has {logs:,}"
     yield from records.rest()
 
 

@@ -28,6 +28,7 @@ def elements(text: Text, context: Context, tag: str) -> Iterator[_Element]:
                 if isinstance(found, etree._Element):  # noqa: SLF001 - the only name of its type
                     yield found
                     _forget(found)
+        parser.close()
     except etree.XMLSyntaxError as error:
         context.file.cut = f"the XML is cut off or broken: {error.msg}"
 
