@@ -37,6 +37,7 @@ OVERVIEW = {
     "device.",
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
+    "discover": "Propose what flows and is not declared, as inventory files; asks no device.",
     "traffic": "Add up what records of traffic show, against what is declared; asks no device.",
     "replay": "Judge traffic that was seen under a plan, or as declared; asks no device.",
     "snapshot": "Keep what devices hold, without secrets, for plan --offline; never writes to a "
@@ -65,6 +66,7 @@ _MODULES = (
     "audit",
     "snapshot",
     "traffic",
+    "discover",
     "replay",
     "importing",
     "reference",

@@ -13,7 +13,7 @@ from segctl.cli.app import app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.exits import ERROR, OK
-from segctl.cli.options import given_to, moment_of, since_of
+from segctl.cli.options import SinceOption, TimezoneOption, given_to, moment_of, since_of
 from segctl.cli.screen import print_json, print_lines
 from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
@@ -32,12 +32,7 @@ def discover(
         ),
     ],
     *,
-    since: Annotated[
-        str,
-        typer.Option(
-            "--since", metavar="TIME", help="Leave out older records: a date, or 14d for two weeks"
-        ),
-    ] = "",
+    since: SinceOption = "",
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,14 +61,7 @@ def discover(
         Path | None,
         typer.Option("--names", metavar="FILE", help="Names of hosts, written as in /etc/hosts"),
     ] = None,
-    timezone: Annotated[
-        str,
-        typer.Option(
-            "--timezone",
-            metavar="NAME",
-            help="Time zone of records whose times name none: Europe/Berlin [UTC]",
-        ),
-    ] = "",
+    timezone: TimezoneOption = "",
     out: Annotated[
         Path | None,
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the proposed files"),
@@ -122,11 +110,11 @@ def _window(text: str) -> tuple[float, float]:
             f"--exclude must be FROM/TO, such as 2026-11-07T08:00/2026-11-07T12:00 or "
             f"2026-11-07T08:00/4h, not {text!r}"
         )
-    first = moment_of(begin).timestamp()
+    first = moment_of(begin, "--exclude").timestamp()
     try:
         last = first + parse_duration(end, unit="h")
     except ValueError:
-        last = moment_of(end).timestamp()
+        last = moment_of(end, "--exclude").timestamp()
     if last <= first:
         raise UsageError(f"--exclude ends before it begins: {text!r}")
     return first, last

@@ -39,6 +39,10 @@ EXAMPLES = {
     ),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
+    "discover": (
+        "segctl discover logs --exclude 2026-11-07T08:00/4h -o proposed",
+        "segctl discover conn.log.gz modbus.log --since 14d --grade role",
+    ),
     "traffic": (
         "segctl traffic logs --by zone",
         "segctl traffic conn.log.gz modbus.log --since 14d",

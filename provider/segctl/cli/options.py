@@ -139,8 +139,8 @@ def split_tags(values: Sequence[str] | None) -> tuple[str, ...]:
     )
 
 
-def moment_of(text: str) -> datetime:
-    """Return the moment that ``--since`` names, in the time zone of this machine without one.
+def moment_of(text: str, option: str = "--since") -> datetime:
+    """Return the moment that an option names, in the time zone of this machine without one.
 
     Raises:
         UsageError: it is none.
@@ -148,7 +148,7 @@ def moment_of(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
+        raise UsageError(f"{option} must be a date like 2026-11-01, not {text!r}") from None
 
 
 def since_of(text: str, now: float) -> float | None:

@@ -89,7 +89,7 @@ def zones_draft(zones: Sequence[Zone], notes: Mapping[str, tuple[str, ...]]) -> 
     """Return a file of zones that were made from what was seen."""
     body = [line for zone in zones for line in zone_lines(zone, notes.get(zone.id, ()))]
     lines = [
-        "# A first draft by `segctl discover`: from addresses, zones of firewalls, who serves whom.",
+        "# A first draft by `segctl discover`: addresses, zones of firewalls, who serves whom.",
         "# Rename, split and join; add level, kind and security_level, which no record knows.",
         *mapping(0, "segctl_zones", body),
     ]
@@ -160,4 +160,3 @@ def _only_comments(lines: Sequence[str], at: int) -> bool:
         if word:
             return word == "assets:"
     return False
-

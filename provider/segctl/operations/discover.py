@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from segctl.compiler.naming import DEFAULT_SITE
 from segctl.model.errors import UsageError
@@ -163,9 +163,7 @@ def files_of(
 
 def _free(loaded: Loaded) -> tuple[str, str]:
     """Return a file and a variable that the inventory does not have yet."""
-    held = {
-        name for host in loaded.hosts for name in loaded.inventory.host_layer(host).variables
-    }
+    held = {name for host in loaded.hosts for name in loaded.inventory.host_layer(host).variables}
     number = 1
     while True:
         end = "" if number == 1 else f"_{number}"
@@ -243,21 +241,19 @@ def _with_assets(text: str, zone: Zone, assets: Mapping[str, str]) -> str | None
     try:
         old, new = (yaml.safe_load(one) for one in (text, after))
         for one in (old, new):
-            held = one["segctl_zones"] if "segctl_zones" in one else _holding(one, zone.id)
-            declared = held[zone.id].setdefault("assets", {})
+            declared = _holding(one, zone.id).setdefault("assets", {})
             for name in assets:
                 declared.pop(name, None)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (yaml.YAMLError, StopIteration, TypeError, AttributeError):
         return None
     return after if old == new else None
 
 
-def _holding(variables: Mapping[str, Mapping[str, object]], zone: str) -> Mapping[str, object]:
-    return next(
-        held
-        for name, held in variables.items()
-        if name.startswith("segctl_zones") and zone in held
-    )
+def _holding(variables: Mapping[str, Any], zone: str) -> dict[str, Any]:
+    """Return a zone as a file holds it."""
+    held = [one for name, one in variables.items() if name.startswith("segctl_zones")]
+    found: dict[str, Any] = next(one[zone] for one in held if zone in one)
+    return found
 
 
 def _unnamed(one: Proposed, unnamed: Mapping[str, Mapping[str, str]]) -> Proposed:
@@ -342,4 +338,3 @@ def _diff(before: Mapping[str, str], files: Mapping[str, str]) -> Iterator[str]:
             f"a/{path}" if old is not None else "/dev/null",
             f"b/{path}",
         )
-

@@ -41,6 +41,10 @@ class Passage:
     notes: tuple[str, ...] = ()
 
 
+#: What the rules say of what they were not asked about.
+NO_PASSAGE: Final = Passage()
+
+
 class Boundaries:
     """Judges what would be declared as of a day, each service between two zones once."""
 

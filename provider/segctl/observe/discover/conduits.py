@@ -33,9 +33,7 @@ class Proposed:
     rules: tuple[Rule, ...]
 
 
-def conduits_of(
-    rules: Sequence[Rule], taken: Iterable[str], today: date
-) -> tuple[Proposed, ...]:
+def conduits_of(rules: Sequence[Rule], taken: Iterable[str], today: date) -> tuple[Proposed, ...]:
     """Return rules as conduits, one for each service between two zones.
 
     Args:
@@ -133,10 +131,7 @@ def _flow_notes(rule: Rule) -> Iterator[str]:
 
 def _translated(rule: Rule) -> set[str]:
     return {
-        group.flow.inner
-        for item in rule.items
-        for group, _ in item.part.groups
-        if group.flow.inner
+        group.flow.inner for item in rule.items for group, _ in item.part.groups if group.flow.inner
     }
 
 

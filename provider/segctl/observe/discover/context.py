@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from segctl.observe.discover.boundaries import Boundaries
@@ -44,6 +43,7 @@ class Context:
         evidence: Evidence,
         coverage: Coverage,
         today: date,
+        *,
         leases: Sequence[tuple[str, str]] = (),
         names: Mapping[str, str] | None = None,
     ) -> None:
@@ -119,7 +119,9 @@ class Context:
 
     @cached_property
     def _revived(self) -> frozenset[str]:
-        return frozenset(one.key for one in self.site.conduits if one.mode == "absent" or one.expires)
+        return frozenset(
+            one.key for one in self.site.conduits if one.mode == "absent" or one.expires
+        )
 
     def may_be_a_beacon(self, part: Part) -> bool:
         """Whether a flow leads outwards to a host that nobody declared."""
@@ -180,9 +182,8 @@ class Context:
             first, last = spans.get(key, (volume.first, volume.last))
             spans[key] = (min(first, volume.first), max(last, volume.last))
         given: dict[str, list[tuple[str, str]]] = {}
-        for first, last in leases:
-            zone = self.places.of(first).zone
-            given.setdefault(zone, []).append((first, last))
+        for ends in leases:
+            given.setdefault(self.places.of(ends[0]).zone, []).append(ends)
         return pools(
             (
                 Client(

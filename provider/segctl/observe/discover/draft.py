@@ -105,7 +105,9 @@ def _hosts(
             source.polls.add(ends.destination)
         for group, _ in held:
             if group.witness in firewalls:
-                bound.setdefault(group.witness, set()).update({group.from_zone, group.to_zone} - {""})
+                bound.setdefault(group.witness, set()).update(
+                    {group.from_zone, group.to_zone} - {""}
+                )
     return hosts, bound
 
 
@@ -149,11 +151,16 @@ def _industrial(held: Iterable[tuple[Group, Count]]) -> Iterator[str]:
         for name in group.applications:
             owner = known.protocol_of(name)
             application = known.application(name)
-            if owner is not None and application is not None and application.access_class in {
-                "read",
-                "write",
-                "control",
-            }:
+            if (
+                owner is not None
+                and application is not None
+                and application.access_class
+                in {
+                    "read",
+                    "write",
+                    "control",
+                }
+            ):
                 yield owner.id
 
 

@@ -248,7 +248,7 @@ class _Mapped:
         """Return what a group is that no conduit permits, though one may be about its ends."""
         if group.user:
             bare = self.standings.of(group._replace(user=""))
-            if bare.status == "unproven" or bare.status == "declared":
+            if bare.status in {"unproven", "declared"}:
                 said = f"{bare.conduit} declares it for users; whether this is one is not known"
                 return bare, "declared", said
         if group.functions or group.applications:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal
 
-from segctl.observe.discover.boundaries import Passage, spreads
+from segctl.observe.discover.boundaries import NO_PASSAGE, Passage, spreads
 from segctl.observe.discover.flows import DAY, Volume, volume_of
 from segctl.observe.discover.services import (
     COMMANDS,
@@ -106,7 +106,7 @@ class Judged:
     reason: str
     about: str = ""
     service: Service | None = None
-    passage: Passage = Passage()
+    passage: Passage = NO_PASSAGE
     pool: Pool | None = None
 
 
@@ -160,7 +160,9 @@ def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
     service = _service(part, shown, context)
     if isinstance(service, str):
         return Judged(part=part, evidence=evidence, outcome="seen", reason=service)
-    passage = context.boundaries.of(part.standing.source.zone, part.standing.destination.zone, service)
+    passage = context.boundaries.of(
+        part.standing.source.zone, part.standing.destination.zone, service
+    )
     judged = Judged(
         part=part,
         evidence=evidence,
@@ -175,8 +177,9 @@ def _conversation(part: Part, whole: Volume, context: Context) -> Judged:
         return replace(judged, outcome="seen", reason="program", about=", ".join(programs))
     if passage.refused:
         harmless = evidence.sessions < _ENOUGH and not service.classes & COMMANDS
-        outcome, reason = ("ask", "rare") if harmless and recognised(shown) else ("seen", "boundary")
-        return replace(judged, outcome=outcome, reason=reason, about=passage.refused)
+        if harmless and recognised(shown):
+            return replace(judged, outcome="ask", reason="rare", about=passage.refused)
+        return replace(judged, outcome="seen", reason="boundary", about=passage.refused)
     doubt = next(_doubts(part, judged, answered=bool(answered), context=context), "")
     return replace(judged, outcome="ask", reason=doubt) if doubt else judged
 
@@ -185,33 +188,50 @@ def _against(
     part: Part, whole: Volume, evidence: Volume, context: Context
 ) -> Iterator[tuple[str, str]]:
     """Yield the reasons for which a conversation is only listed, and more about them."""
-    ends, standing = part.ends, part.standing
     if _noise(part, context):
         yield "noise", ""
+    yield from _of_witnesses(part, context)
+    yield from _of_ends(part, context)
+    yield from _of_shape(part, whole, evidence, context)
+
+
+def _of_witnesses(part: Part, context: Context) -> Iterator[tuple[str, str]]:
+    """Yield why those who saw it cannot tell enough."""
     if not part.known:
         yield "inferred", ""
-    if behind := context.behind_nat(ends):
+    if behind := context.behind_nat(part.ends):
         yield "nat", behind
     if _proxied(part):
         yield "proxy", ""
     if all(name in context.sampled for name in part.witnesses):
         yield "sample", ""
-    if of_scan(context.scans.get(ends.source), part, whole):
-        yield "scan", ""
+
+
+def _of_ends(part: Part, context: Context) -> Iterator[tuple[str, str]]:
+    """Yield why nothing is proposed between two hosts."""
+    ends, standing = part.ends, part.standing
     if said := context.threats.get(frozenset((ends.source, ends.destination))):
         yield "threat_peer", said
     if standing.source.several or standing.destination.several:
         yield "several_zones", ""
-    if outside := [name for name in (ends.source, ends.destination) if context.outside(name)]:
+    outside = [name for name in (ends.source, ends.destination) if context.outside(name)]
+    if outside or not standing.source.zone or not standing.destination.zone:
         yield "external", ", ".join(outside)
-    if not standing.source.zone or not standing.destination.zone:
-        yield "external", ""
     if said := context.absent(part):
         yield "absent", said
-    names = [group for group, _ in part.groups]
-    if unrecognised(names) and not recognised(names) and not _functions(names):
-        yield "unknown_application", ", ".join(unrecognised(names))
-    if carries_more_than_names(ends, recognised(names), evidence):
+
+
+def _of_shape(
+    part: Part, whole: Volume, evidence: Volume, context: Context
+) -> Iterator[tuple[str, str]]:
+    """Yield what a conversation looks like that nobody needs."""
+    groups = [group for group, _ in part.groups]
+    unknown, known = unrecognised(groups), recognised(groups)
+    if of_scan(context.scans.get(part.ends.source), part, whole):
+        yield "scan", ""
+    if unknown and not known and not _functions(groups):
+        yield "unknown_application", ", ".join(unknown)
+    if carries_more_than_names(part.ends, known, evidence):
         yield "name_tunnel", ""
     if context.may_be_a_beacon(part) and beats(context.evidence, part, evidence):
         yield "beacon", ""
@@ -249,9 +269,7 @@ def _service(part: Part, groups: list[Group], context: Context) -> Service | str
     return service
 
 
-def _doubts(
-    part: Part, judged: Judged, *, answered: bool, context: Context
-) -> Iterator[str]:
+def _doubts(part: Part, judged: Judged, *, answered: bool, context: Context) -> Iterator[str]:
     """Yield the reasons for which a person is asked, whatever is seen how often."""
     service = judged.service
     if service is None:

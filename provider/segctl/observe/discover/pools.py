@@ -83,9 +83,9 @@ def _of_users(zone: str, clients: list[Client]) -> list[Pool]:
     for one in clients:
         for user in one.users:
             addresses.setdefault(user, set()).add(one.address)
-    moved = {
-        address for held in addresses.values() if len(held) > 1 for address in held
-    } | {one.address for one in clients if len(one.users) > 1}
+    moved = {address for held in addresses.values() if len(held) > 1 for address in held} | {
+        one.address for one in clients if len(one.users) > 1
+    }
     why = "users move from one address to another"
     return [
         Pool(zone=zone, first=str(run[0]), last=str(run[-1]), why=why)

@@ -152,9 +152,7 @@ def rules_of(
     if grade == "host":
         return tuple(_joined(pairs))
     refused = [
-        one
-        for one in judged
-        if one.outcome in {"ask", "seen"} and one.reason not in _HARMLESS
+        one for one in judged if one.outcome in {"ask", "seen"} and one.reason not in _HARMLESS
     ]
     found: list[Rule] = []
     for rule in _joined([_widened(one, grade, context) for one in pairs]):
@@ -186,11 +184,11 @@ def _joined(pairs: Iterable[Pair]) -> Iterator[Rule]:
         together: dict[tuple[End, ...], set[End]] = {}
         for destination, clients in sources.items():
             together.setdefault(tuple(sorted(clients, key=_end_order)), set()).add(destination)
-        for clients, servers in together.items():
-            mine = [one for one in held if one.source in clients and one.destination in servers]
+        for alike, servers in together.items():
+            mine = [one for one in held if one.source in alike and one.destination in servers]
             found.append(
                 Rule(
-                    sources=clients,
+                    sources=alike,
                     destinations=tuple(sorted(servers, key=_end_order)),
                     service=merged(one.service for one in mine),
                     expires=mine[0].expires,
@@ -314,9 +312,7 @@ def _addresses(ends: Iterable[End], rule: Rule, context: Context) -> int:
     return max(1, whole)
 
 
-def new_assets(
-    rules: Iterable[Rule], context: Context
-) -> Mapping[str, Mapping[str, str]]:
+def new_assets(rules: Iterable[Rule], context: Context) -> Mapping[str, Mapping[str, str]]:
     """Return the assets that rules need and no zone declares: addresses by name, by zone (key)."""
     found: dict[str, dict[str, str]] = {}
     for rule in rules:

@@ -83,7 +83,9 @@ def discovered(
     declared = draft.site if draft is not None else site
     if declared is None:
         raise ValueError("a site is declared or drafted")
-    context = Context(declared, evidence, coverage, asked.today, asked.leases, asked.names)
+    context = Context(
+        declared, evidence, coverage, asked.today, leases=asked.leases, names=asked.names
+    )
     found = judged(context)
     pairs = pairs_of(found, context)
     taken = [conduit.key for conduit in declared.conduits]

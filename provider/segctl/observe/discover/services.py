@@ -1,4 +1,4 @@
-"""What a flow would have to permit: protocol with classes, applications, or ports, as evidence goes.
+"""What a flow would have to permit: protocol with classes, applications, or ports.
 
 Classes come from functions that were seen, never from a port. Ports come only with support of the
 catalogue, of an application or of a sensor that recognised the protocol.
@@ -76,8 +76,7 @@ def doubtful(group: Group) -> frozenset[str]:
     return frozenset(
         one.name
         for one in group.functions
-        if not access_class(one)
-        and not one.name.lower().replace("_", " ").startswith(_HARMLESS)
+        if not access_class(one) and not one.name.lower().replace("_", " ").startswith(_HARMLESS)
     )
 
 
@@ -206,10 +205,9 @@ def _open_applications(names: Iterable[str]) -> tuple[str, ...]:
     }
     if not owners:
         return ()
-    return (
-        f"which classes of {', '.join(sorted(owners))}: no record shows every function, and a "
-        "firewall logs the last application only",
-    )
+    named = ", ".join(sorted(owners))
+    why = "no record shows every function, and a firewall logs the last application only"
+    return (f"which classes of {named}: {why}",)
 
 
 def _by_port(ends: Ends, groups: Iterable[Group]) -> Service | None:
@@ -257,7 +255,9 @@ def _fits(ends: Ends, protocol: Protocol) -> bool:
 
 
 def _on(ends: Ends, ports: Iterable[PortRange]) -> bool:
-    return any(one.protocol == ends.protocol and one.first <= ends.port <= one.last for one in ports)
+    return any(
+        one.protocol == ends.protocol and one.first <= ends.port <= one.last for one in ports
+    )
 
 
 def _own_port(ends: Ends) -> tuple[PortRange, ...]:
