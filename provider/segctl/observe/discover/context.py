@@ -79,6 +79,9 @@ class Context:
             for network in zone.networks
             if network.version == 4 and network.prefixlen < 31
         ) | {"255.255.255.255"}
+        self.answered = frozenset(
+            part.ends for part in self.seen.parts if part.nature in {"conversation", "declared"}
+        )
         volumes = [(part, part.volume()) for part in self.seen.parts]
         self.scans: Mapping[str, Scan] = scans(volumes)
         self.moving = moving(self.seen.parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from segctl.observe.discover.boundaries import NO_PASSAGE, Passage, spreads
 from segctl.observe.discover.flows import DAY, Volume, volume_of
@@ -45,6 +45,7 @@ ASK: Final = {
     "rare": "seen too seldom to be sure of",
     "one_day": "seen on one day only",
     "unanswered": "no record shows that it was answered, or that it ended",
+    "one_way": "sent one way, as logs are: no record shows that it arrives",
     "unidentified": "too few data for any application to be recognised",
     "command": "commands that are not given regularly",
     "spreading": "a way by which intruders move on, and not used regularly",
@@ -86,6 +87,8 @@ _PROGRAM: Final = frozenset({"program", "file"})
 _COMMANDS: Final = frozenset({"write", "control"})
 #: What a controller begins although it is a server: clocks, names, logs, alarms.
 _HOUSEKEEPING: Final = frozenset({"ntp", "syslog", "ptp", "snmp", "dns", "dhcp"})
+#: Ports to which logs, traps and flow records are sent, without an answer.
+_ONE_WAY: Final = frozenset({162, 514, 2055, 4739, 6343, 9995})
 _READERS: Final = ("historian", "report", "log", "archive", "backup")
 #: Sessions that are more than rare, and more than now and then.
 _ENOUGH: Final = 3
@@ -138,10 +141,22 @@ def _first(part: Part, context: Context) -> Judged:
         about = part.why or _threats(part)
         return Judged(part=part, evidence=volume, outcome=outcome, reason=plain, about=about)
     if part.nature == "attempt":
-        scanned = of_scan(context.scans.get(part.ends.source), part, volume)
-        reason = "noise" if _noise(part, context) else "scan" if scanned else "no_answer"
-        return Judged(part=part, evidence=volume, outcome="seen", reason=reason)
+        return _attempt(part, volume, context)
     return _conversation(part, volume, context)
+
+
+def _attempt(part: Part, volume: Volume, context: Context) -> Judged:
+    """Judge what nobody answered; a log needs no answer, and a person knows whether it arrives."""
+    ends = part.ends
+    seen = Judged(part=part, evidence=volume, outcome="seen", reason="no_answer")
+    if _noise(part, context):
+        return replace(seen, reason="noise")
+    if of_scan(context.scans.get(ends.source), part, volume):
+        return replace(seen, reason="scan")
+    if ends in context.answered:
+        return replace(seen, about="other records show that it is answered, or needs no answer")
+    one_way = ends.protocol == "udp" and ends.port in _ONE_WAY and volume.sessions >= _ENOUGH
+    return replace(seen, outcome="ask", reason="one_way") if one_way else seen
 
 
 def _threats(part: Part) -> str:
@@ -309,28 +324,44 @@ def _housekeeping(service: Service) -> bool:
 # --- what is alike, together ---------------------------------------------------------------------
 
 
+class _Doing(NamedTuple):
+    """What is judged as one: a client or a range of leases, a service, and its commands."""
+
+    client: Pool | str
+    destination: str
+    protocol: str
+    port: int
+    commands: tuple[str, ...]
+
+
+def _doing(one: Judged) -> _Doing:
+    ends, service = one.part.ends, one.service
+    commands = sorted(service.classes & COMMANDS) if service is not None else []
+    client = one.pool or ends.source
+    return _Doing(client, ends.destination, ends.protocol, ends.port, tuple(commands))
+
+
 def _second(first: list[Judged], context: Context) -> Iterator[Judged]:
     """Yield parts again, those seldom seen as what is asked about.
 
-    What the addresses of one range of leases do is the doing of all of them.
+    What the addresses of one range of leases do is the doing of all of them. Commands are judged
+    first: their sessions are among those that another witness shows less of.
     """
-    together: dict[tuple[Pool | str, str, str, int], list[Judged]] = {}
-    for one in first:
-        if one.outcome == "proposed":
-            ends = one.part.ends
-            key = (one.pool or ends.source, ends.destination, ends.protocol, ends.port)
-            together.setdefault(key, []).append(one)
+    together: dict[_Doing, list[Judged]] = {}
     refused: dict[Ends, int] = {}
     for one in first:
-        if one.outcome != "proposed" and one.part.nature == "conversation":
+        if one.outcome == "proposed":
+            together.setdefault(_doing(one), []).append(one)
+        elif one.part.nature == "conversation":
             refused[one.part.ends] = refused.get(one.part.ends, 0) + one.evidence.sessions
-    doubts = {key: _seldom(held, refused, context) for key, held in together.items()}
+    doubts: dict[_Doing, str] = {}
+    for doing in sorted(together, key=lambda key: not key.commands):
+        held = together[doing]
+        doubts[doing] = _seldom(held, refused, context)
+        for one in held if doubts[doing] else ():
+            refused[one.part.ends] = refused.get(one.part.ends, 0) + one.evidence.sessions
     for one in first:
-        if one.outcome != "proposed":
-            yield one
-            continue
-        ends = one.part.ends
-        doubt = doubts[one.pool or ends.source, ends.destination, ends.protocol, ends.port]
+        doubt = doubts[_doing(one)] if one.outcome == "proposed" else ""
         yield replace(one, outcome="ask", reason=doubt) if doubt else one
 
 
@@ -340,7 +371,9 @@ def _seldom(held: list[Judged], refused: Mapping[Ends, int], context: Context) -
     Sessions that one witness shows to be refused are among those that another one shows less of.
     """
     whole = sum_of(one.evidence for one in held)
-    beside = sum(refused.get(ends, 0) for ends in {one.part.ends for one in held})
+    plain = not _doing(held[0]).commands
+    ends = {one.part.ends for one in held}
+    beside = sum(refused.get(one, 0) for one in ends) if plain else 0
     if beside and whole.sessions - beside < _ENOUGH:
         return "other_sessions"
     days = volume_of(item for one in held for item in one.part.groups).days
