@@ -58,7 +58,7 @@ def proposed_text(
     lines = [
         *_HEAD,
         *(["#", *added] if added else []),
-        *mapping(0, variable, body),
+        *mapping(0, variable, body[1:]),
         *(["", "# Asked: seen, and not enough to propose it.", *questions] if questions else []),
         *(["", "# Seen, not proposed:", *others] if others else []),
     ]
@@ -72,11 +72,11 @@ def _conduit(one: Noted) -> list[str]:
     body += side("to", conduit.to_zones, conduit.site)
     body += ["    reason:                        # open: what is it needed for?"]
     body += ["    owner:                         # open: who answers for it?"]
-    body.append(entry(4, "mode", conduit.mode))
-    if conduit.review_by is not None:
-        body.append(f"    review_by: {conduit.review_by.isoformat()}")
     if conduit.expires is not None:
         body.append(f"    expires: {conduit.expires.isoformat()}")
+    if conduit.review_by is not None:
+        body.append(f"    review_by: {conduit.review_by.isoformat()}")
+    body.append(entry(4, "mode", conduit.mode))
     flows: list[str] = []
     for flow in conduit.flows:
         flows += comments(6, one.flow_notes.get(flow.id, ()))
@@ -91,7 +91,7 @@ def zones_draft(zones: Sequence[Zone], notes: Mapping[str, tuple[str, ...]]) -> 
     lines = [
         "# A first draft by `segctl discover`: addresses, zones of firewalls, who serves whom.",
         "# Rename, split and join; add level, kind and security_level, which no record knows.",
-        *mapping(0, "segctl_zones", body),
+        *mapping(0, "segctl_zones", body[1:]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -115,6 +115,18 @@ def hosts_draft(devices: Sequence[Device], group: str) -> str:
         "  children:",
         f"    {scalar(group)}:",
         *mapping(6, "hosts", body),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def groups_text(groups: Sequence[str]) -> str:
+    """Return a hosts file that only names groups, so that their variables are read."""
+    body = [line for group in groups if group != "all" for line in mapping(4, group, [])]
+    lines = [
+        "# Lets `-i INVENTORY -i FOLDER` read this folder by itself. Delete it once the other",
+        "# files are in the inventory.",
+        "all:",
+        *mapping(2, "children", body),
     ]
     return "\n".join(lines) + "\n"
 

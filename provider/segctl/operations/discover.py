@@ -150,14 +150,20 @@ def files_of(
         return {}, _drafted_files(found)
     if loaded is None:
         raise ValueError("without a draft there is an inventory")
+    from segctl.importing.proposed import groups_text
+
     before, edited, unnamed = _zones(found, sources)
     files = dict(edited)
+    groups: set[str] = set()
     for site in sorted({one.conduit.site for one in found.proposals}):
         mine = [one for one in found.proposals if one.conduit.site == site]
         group = _group(found.site, site)
+        groups.add(group)
         name, variable = _free(loaded)
         text = _conduits(variable, [_unnamed(one, unnamed) for one in mine], found, site, unnamed)
         files[f"group_vars/{group}/{name}"] = text
+    if files:
+        files["discovered-hosts.yml"] = groups_text(sorted(groups))
     return before, files
 
 

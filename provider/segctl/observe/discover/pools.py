@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from segctl.model.site import Host, Network
 
 #: Addresses further apart than this are not of one range of leases.
-_APART: Final = 256
+_NEAR: Final = 32
 #: So many addresses that are never seen together are a range, where no record names users.
 _LEAST: Final = 4
 
@@ -78,46 +78,49 @@ def pools(
 
 
 def _of_users(zone: str, clients: list[Client]) -> list[Pool]:
-    """Return the ranges of addresses whose users move from one to another."""
+    """Return the ranges of addresses whose users move from one to another.
+
+    Addresses nearby that come and go belong to them, whoever used them.
+    """
     addresses: dict[str, set[str]] = {}
     for one in clients:
         for user in one.users:
             addresses.setdefault(user, set()).add(one.address)
-    moved = {address for held in addresses.values() if len(held) > 1 for address in held} | {
-        one.address for one in clients if len(one.users) > 1
-    }
+    moved = {one.address for one in clients if len(one.users) > 1}
+    moved.update(one for held in addresses.values() if len(held) > 1 for one in held)
     why = "users move from one address to another"
+    brief = _brief(clients)
     return [
         Pool(zone=zone, first=str(run[0]), last=str(run[-1]), why=why)
-        for run in _runs(moved)
-        if len(run) > 1
+        for run in _runs(moved | brief, _NEAR)
+        if len(moved & set(map(str, run))) > 1
     ]
 
 
 def _of_turns(zone: str, clients: list[Client]) -> list[Pool]:
     """Return the ranges of addresses that come and go by turns, as leases do."""
-    if any(one.users for one in clients):
-        return []
-    span = max(one.last for one in clients) - min(one.first for one in clients)
-    brief = {one.address for one in clients if one.last - one.first < span / 2}
     why = "addresses come and go by turns"
     return [
         Pool(zone=zone, first=str(run[0]), last=str(run[-1]), why=why)
-        for run in _runs(brief)
+        for run in _runs(_brief(clients), _NEAR)
         if len(run) >= _LEAST
     ]
 
 
-def _runs(addresses: Iterable[str]) -> list[list[Host]]:
-    """Return addresses in order, in runs that are not far apart."""
+def _brief(clients: list[Client]) -> set[str]:
+    """Return the addresses that are seen for less than half of the time."""
+    span = max(one.last for one in clients) - min(one.first for one in clients)
+    return {one.address for one in clients if one.last - one.first < span / 2}
+
+
+def _runs(addresses: Iterable[str], apart: int) -> list[list[Host]]:
+    """Return addresses in order, in runs whose neighbours are at most so far apart."""
     runs: list[list[Host]] = []
     ordered = sorted(map(ip_address, addresses), key=lambda one: (one.version, int(one)))
     for one in ordered:
         before = runs[-1][-1] if runs else None
         near = (
-            before is not None
-            and before.version == one.version
-            and int(one) - int(before) <= _APART
+            before is not None and before.version == one.version and int(one) - int(before) <= apart
         )
         if near:
             runs[-1].append(one)

@@ -176,7 +176,7 @@ def _by_applications(
     fits = fits and all(_on(ends, one) for one in ports)
     opens = _open_applications(applications)
     return Service(
-        label=uses[0].protocol if uses else _label(names[0]),
+        label=uses[0].protocol if uses else _called(names[0]),
         protocols=tuple(uses),
         applications=tuple(applications),
         ports=() if fits else _own_port(ends),
@@ -277,6 +277,13 @@ def _own_port(ends: Ends) -> tuple[PortRange, ...]:
 def _ordered(classes: Iterable[str]) -> tuple[str, ...]:
     held = set(classes)
     return tuple(word for word in ACCESS_CLASSES if word in held)
+
+
+def _called(name: str) -> str:
+    """Return the protocol of an application, or the application where it stands for itself."""
+    owner = catalogue().protocol_of(name)
+    several = owner is not None and set(owner.classes) > set(_SESSION)
+    return owner.id if owner is not None and several else _label(name)
 
 
 def _label(name: str) -> str:
