@@ -206,8 +206,10 @@ def _against(
     if _noise(part, context):
         yield "noise", ""
     yield from _of_witnesses(part, context)
+    if of_scan(context.scans.get(part.ends.source), part, whole):
+        yield "scan", ""
     yield from _of_ends(part, context)
-    yield from _of_shape(part, whole, evidence, context)
+    yield from _of_shape(part, evidence, context)
 
 
 def _of_witnesses(part: Part, context: Context) -> Iterator[tuple[str, str]]:
@@ -236,14 +238,10 @@ def _of_ends(part: Part, context: Context) -> Iterator[tuple[str, str]]:
         yield "absent", said
 
 
-def _of_shape(
-    part: Part, whole: Volume, evidence: Volume, context: Context
-) -> Iterator[tuple[str, str]]:
+def _of_shape(part: Part, evidence: Volume, context: Context) -> Iterator[tuple[str, str]]:
     """Yield what a conversation looks like that nobody needs."""
     groups = [group for group, _ in part.groups]
     unknown, known = unrecognised(groups), recognised(groups)
-    if of_scan(context.scans.get(part.ends.source), part, whole):
-        yield "scan", ""
     if unknown and not known and not _functions(groups):
         yield "unknown_application", ", ".join(unknown)
     if carries_more_than_names(part.ends, known, evidence):
