@@ -84,6 +84,10 @@ TRIED: dict[str, list[list[str]] | str] = {
     "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
+    "discover": [
+        ["discover", "records"],
+        ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
+    ],
     "traffic": [
         ["traffic", "records", f"--by={what}", "--html=html.out"]
         for what in ("conduit", "zone", "asset", "user", "application")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -32,6 +31,8 @@ from support.plant_traffic import (
 )
 
 if TYPE_CHECKING:
+    import random
+
     from segctl.observe.discover.propose import Grade
     from segctl.observe.discover.result import Discovered
 
