@@ -32,7 +32,7 @@ segctl_zones_more:
 """
 
 
-def lines(days: Sequence[int] = range(2, 16), **said: str) -> str:
+def lines(days: Sequence[int] = range(2, 16), /, **said: str) -> str:
     """Return a session an hour, six on each day of November."""
     lines.number += 1000  # type: ignore[attr-defined] # every record has a number of its own
     return "".join(
@@ -81,7 +81,7 @@ def log(tmp_path: Path, where: list[str]) -> Path:
     del where
     path = tmp_path / "fw.log"
     declared = lines(src="10.20.2.5", dst="10.20.1.11")
-    once = lines(days=[9], src="10.20.2.77", dst="10.20.1.11", app="modbus-write-single-coil")
+    once = lines([9], src="10.20.2.77", dst="10.20.1.11", app="modbus-write-single-coil")
     external = lines(src="10.20.2.20", dst="203.0.113.7", app="ssl", dport="443")
     path.write_text(declared + "".join(lines(**one) for one in NEEDS) + once + external, "utf-8")
     return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from segctl.model.durations import parse_duration
 from segctl.model.errors import UsageError
 from segctl.operations import discover as discovering
 from segctl.operations.discover import DiscoverOptions
+
+if TYPE_CHECKING:
+    from segctl.observe.discover.propose import Grade
 
 
 @app.command(cls=Command, epilog=epilog("discover"))
@@ -71,7 +74,8 @@ def discover(
     from segctl.observe.discover.propose import GRADES
     from segctl.report.discover import discover_json, discover_text
 
-    chosen = next((one for one in GRADES if one == grade), None)
+    known: dict[str, Grade] = {one: one for one in GRADES}
+    chosen = known.get(grade)
     if chosen is None:
         raise UsageError(f"--grade must be one of {', '.join(GRADES)}, not {grade!r}")
     settings, display = given_to(context)

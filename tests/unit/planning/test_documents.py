@@ -178,7 +178,6 @@ READERS = {
     "report/claim.py": "counter-examples of a claim",
     "report/lint.py": "places of findings",
     "report/policies.py": "policy tests",
-    "report/discover.py": "flows, lists and grades of segctl discover",
     "report/prove.py": "examples of a proof",
     "report/query.py": "rows of segctl query",
     "report/replay.py": "steps and listed flows of segctl replay",
