@@ -18,6 +18,7 @@ from segctl.system.inert import yaml_text
 from segctl_mocks.panos.device import PanosDevice
 from support.hostile import MARKS, steering
 from support.receiver import receiver
+from support.records import hostile_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,18 @@ TRIED: dict[str, list[list[str]] | str] = {
     "usage": [["usage"], ["usage", "--since", "30d"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],
+    "discover": [
+        ["discover", "records"],
+        ["discover", "records", "--grade=zone", f"--leases=10.20.2.{TEXT}"],
+    ],
+    "traffic": [
+        ["traffic", "records", f"--by={what}", "--html=html.out"]
+        for what in ("conduit", "zone", "asset", "user", "application")
+    ],
+    "replay": [
+        ["replay", "--declared", "records"],
+        ["replay", "--declared", "records", "--offline", FOLDERS],
+    ],
     "snapshot": [["snapshot", "-o", FOLDERS]],
     "verify": [["verify", "plan.json", "--keys", f"absent{TEXT}"]],
     "import": [["import", "fw1", "-o", "imported"]],
@@ -174,6 +187,9 @@ def hostile(applied: Plant, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plant]:
     }
     for name, text in write.items():
         (applied.folder / name).write_text(text, encoding="utf-8")
+    (applied.folder / "records").mkdir()
+    for name, text in hostile_records(f"seen{TEXT}").items():
+        (applied.folder / "records" / name).write_text(text, encoding="utf-8")
     assert applied("plan", "-o", "before.json").code == 0
     mock = applied.fleet["fw1"]
     said = replace(
@@ -243,8 +259,8 @@ def test_no_form_of_any_command_steers_its_reader(hostile: Plant) -> None:
             text = path.read_text(encoding="utf-8")
             assert not steering(text), path
             seen += text
-    for kind in ("theirs", "why", "who", "play", "check", "eve"):
-        first = "7f" if kind in {"theirs", "eve"} else "a0"
+    for kind in ("theirs", "why", "who", "play", "check", "eve", "seen"):
+        first = "7f" if kind in {"theirs", "eve", "seen"} else "a0"
         assert f"{kind}\\u00{first}" in seen or f"{kind}\\x{first}" in seen, kind
 
 

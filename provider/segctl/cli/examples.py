@@ -40,6 +40,18 @@ EXAMPLES = {
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "usage": ("segctl usage", "segctl usage -l fw-cell1 --since 180d --json"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),
+    "discover": (
+        "segctl discover logs --exclude 2026-11-07T08:00/4h -o proposed",
+        "segctl discover conn.log.gz modbus.log --since 14d --grade role",
+    ),
+    "traffic": (
+        "segctl traffic logs --by zone",
+        "segctl traffic conn.log.gz modbus.log --since 14d",
+    ),
+    "replay": (
+        "segctl replay --declared logs --since 14d",
+        "segctl replay plan.json logs --offline snapshots",
+    ),
     "verify": ("segctl verify plan.json --keys allowed_signers",),
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
     "protocols": ("segctl protocols", "segctl protocols modbus --json"),

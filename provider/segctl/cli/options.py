@@ -37,6 +37,20 @@ OfflineOption = Annotated[
         "--offline", help="Read this snapshot, or folder of snapshots, instead of devices"
     ),
 ]
+SinceOption = Annotated[
+    str,
+    typer.Option(
+        "--since", metavar="TIME", help="Leave out older records: a date, or 14d for two weeks"
+    ),
+]
+TimezoneOption = Annotated[
+    str,
+    typer.Option(
+        "--timezone",
+        metavar="NAME",
+        help="Time zone of records whose times name none: Europe/Berlin [UTC]",
+    ),
+]
 ValidForOption = Annotated[
     str,
     typer.Option(
@@ -125,8 +139,8 @@ def split_tags(values: Sequence[str] | None) -> tuple[str, ...]:
     )
 
 
-def moment_of(text: str) -> datetime:
-    """Return the moment that ``--since`` names, in the time zone of this machine without one.
+def moment_of(text: str, option: str = "--since") -> datetime:
+    """Return the moment that an option names, in the time zone of this machine without one.
 
     Raises:
         UsageError: it is none.
@@ -134,7 +148,21 @@ def moment_of(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise UsageError(f"--since must be a date like 2026-11-01, not {text!r}") from None
+        raise UsageError(f"{option} must be a date like 2026-11-01, not {text!r}") from None
+
+
+def since_of(text: str, now: float) -> float | None:
+    """Return the moment (seconds since 1970) of ``--since``: a date, or so long before `now`.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if not text:
+        return None
+    try:
+        return now - parse_duration(text, unit="d")
+    except ValueError:
+        return moment_of(text).timestamp()
 
 
 def disruptions_of(flows: Sequence[str] | None, reason: str) -> tuple[Allowance, ...]:

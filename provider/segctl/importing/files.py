@@ -187,11 +187,12 @@ def zones_text(
     ]
     if site_id != DEFAULT_SITE:
         lines += [entry(0, "segctl_site", site_id), ""]
-    body = [line for zone in site.zones for line in _zone(zone, notes.get(zone.id, ()))]
+    body = [line for zone in site.zones for line in zone_lines(zone, notes.get(zone.id, ()))]
     return [*lines, *mapping(0, "segctl_zones", body)]
 
 
-def _zone(zone: Zone, notes: Iterable[str]) -> list[str]:
+def zone_lines(zone: Zone, notes: Iterable[str]) -> list[str]:
+    """Return a zone, with what is said of it."""
     body = comments(4, ("level: ?", *_short(notes)))
     if zone.networks:
         body += listed(4, "networks", zone.networks)
@@ -243,8 +244,8 @@ def conduits_text(
 
 def _conduit(conduit: Conduit, notes: Iterable[str]) -> list[str]:
     body = comments(4, _short(notes))
-    body += _side("from", conduit.from_zones, conduit.site)
-    body += _side("to", conduit.to_zones, conduit.site)
+    body += side("from", conduit.from_zones, conduit.site)
+    body += side("to", conduit.to_zones, conduit.site)
     body += [entry(4, "reason", conduit.reason), entry(4, "owner", conduit.owner)]
     if conduit.ticket:
         body.append(entry(4, "ticket", conduit.ticket))
@@ -254,17 +255,19 @@ def _conduit(conduit: Conduit, notes: Iterable[str]) -> list[str]:
         body.append(entry(4, "mode", conduit.mode))
     if conduit.threat_prevention:
         body.append(entry(4, "threat_prevention", conduit.threat_prevention))
-    flows = [line for one in conduit.flows for line in _flow(one)]
+    flows = [line for one in conduit.flows for line in flow_lines(one)]
     body += mapping(4, "flows", flows)
     return ["", *mapping(2, conduit.id, body)]
 
 
-def _side(key: str, zones: Iterable[str], site: str) -> list[str]:
+def side(key: str, zones: Iterable[str], site: str) -> list[str]:
+    """Return the zones on one side of a conduit."""
     ids = [zone.removeprefix(f"{site}/") for zone in zones]
     return [entry(4, key, ids[0])] if len(ids) == 1 else listed(4, key, ids)
 
 
-def _flow(found: Flow) -> list[str]:
+def flow_lines(found: Flow) -> list[str]:
+    """Return a flow of a conduit."""
     body: list[str] = []
     if found.sources:
         body += listed(8, "source", _ends(found.sources))

@@ -1,1 +1,5 @@
-"""What was seen of traffic, held against what is declared. Pure but for the readers of files."""
+"""What really flows: records of traffic from firewalls, sensors and tools, read and grouped.
+
+`sources` opens files, `readers` make an `Observation` of each record, `grouping` counts what is
+alike, `coverage` says what the records can and cannot show.
+"""

@@ -60,10 +60,11 @@ _TITLES = {
     "validate": "Validation",
     "review": "Review",
     "lint": "Lint",
+    "traffic": "Traffic",
     "check": "Acceptance protocol",
 }
 #: What sections are of, where not of devices.
-_OF = {"check": ("Questions", "Question")}
+_OF = {"check": ("Questions", "Question"), "traffic": ("What was seen", "Of")}
 _CLASSES = {"+": "add", "-": "del", "!": "mod", "@": "at"}
 
 

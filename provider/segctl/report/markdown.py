@@ -24,6 +24,7 @@ _TITLES = {
     "check": "segctl check",
     "review": "segctl plan, compared with the reviewed one",
     "lint": "segctl lint",
+    "traffic": "segctl traffic",
 }
 #: How a report is read as a whole where a comment has no room for it.
 _WHOLE = {
@@ -32,6 +33,7 @@ _WHOLE = {
     "drift": "the HTML or JSON report of this run",
     "validate": "the HTML or SARIF report of this run",
     "lint": "the SARIF or JSON report of this run",
+    "traffic": "the HTML or JSON report of this run",
     "check": "the HTML or JSON report of this run",
 }
 

@@ -24,6 +24,7 @@ _TITLES: Mapping[Kind, str] = {
     "check": "Checks: not answered",
     "review": "No plan",
     "lint": "Lint: could not tell",
+    "traffic": "Traffic: could not tell",
 }
 _RANKS = ("error", "warning", "note")
 

@@ -25,7 +25,7 @@ from segctl.system.places import Folder, Place, entry, reach, unsafe, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import BinaryIO
+    from typing import IO, BinaryIO
 
 #: For the owner only: files with content from a device, a secret, or details of the network.
 PRIVATE = 0o600
@@ -232,6 +232,11 @@ def temporary_folder(prefix: str) -> Generator[Path]:
     """Yield a private folder for files that libraries write; it is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix=prefix) as folder:
         yield Path(folder)
+
+
+def scratch() -> IO[str]:
+    """Return a nameless private file for text that outgrows memory; it vanishes when closed."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8", prefix="segctl-")
 
 
 def _replace(place: Place, data: bytes, mode: int, *, durable: bool) -> None:

@@ -181,6 +181,8 @@ READERS = {
     "report/prove.py": "examples of a proof",
     "report/query.py": "rows of segctl query",
     "report/usage.py": "why nothing is known of a device",
+    "report/replay.py": "steps and listed flows of segctl replay",
+    "report/traffic.py": "errors and rows of segctl traffic",
 }
 #: Modules of these rooms that make JSON, or read it.
 DOCUMENTS = {
@@ -203,10 +205,14 @@ DOCUMENTS = {
     "report/outcomes.py": "the document of segctl apply",
     "report/prove.py": "the document of segctl prove",
     "report/provenance.py": "what documents are evidence of",
+    "report/coverage.py": "what records of traffic can show",
     "report/query.py": "the documents of segctl query and segctl matrix",
+    "report/discover.py": "the document of segctl discover",
+    "report/replay.py": "the document of segctl replay",
     "report/review.py": "the document of segctl show --same-as",
     "report/rollout.py": "the document of a rollout",
     "report/sarif.py": "what code scanning reads",
+    "report/traffic.py": "the document of segctl traffic",
     "report/validate_text.py": "the document of segctl validate",
     "notify/templates.py": "what Slack, Teams and others read",
 }

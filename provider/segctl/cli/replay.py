@@ -1,0 +1,68 @@
+"""``segctl replay``: what would become of traffic that was seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
+from segctl.cli.exits import DIFFERS, ERROR, OK
+from segctl.cli.options import OfflineOption, SinceOption, TimezoneOption, given_to, since_of
+from segctl.cli.screen import print_json, print_lines
+from segctl.model.errors import UsageError
+from segctl.operations import replay as replaying
+from segctl.operations.replay import ReplayOptions
+
+
+@app.command(cls=Command, epilog=epilog("replay"))
+def replay(
+    context: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[PLAN] FILE…",
+            help="A saved plan, unless --declared is given, then records of traffic; folders are "
+            "walked, - is standard input",
+        ),
+    ],
+    *,
+    declared: Annotated[
+        bool,
+        typer.Option("--declared", help="Replay under the policy of the inventory, not a plan"),
+    ] = False,
+    offline: OfflineOption = None,
+    since: SinceOption = "",
+    timezone: TimezoneOption = "",
+) -> int:
+    """Judge traffic that was seen under a plan, or as declared; asks no device."""
+    from segctl.report.replay import differs, replay_json, replay_text
+
+    plan = None if declared else Path(files[0])
+    records = tuple(files if declared else files[1:])
+    if plan is not None and not plan.is_file():
+        raise UsageError(f"{plan} is not a plan: name one before the records, or give --declared")
+    settings, display = given_to(context)
+    now = datetime.now(UTC).timestamp()
+    options = ReplayOptions(
+        files=records,
+        now=now,
+        plan=plan,
+        offline=offline,
+        since=since_of(since, now),
+        timezone=timezone or None,
+    )
+    result = replaying.replay(settings, options, display)
+    under = "declared" if declared else "plan"
+    document = replay_json(result.coverage, result.replay, result.refused, under=under)
+    if settings.json:
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(replay_text(document))
+    if "error" in document:
+        return ERROR
+    return DIFFERS if differs(document) else OK

@@ -1,0 +1,82 @@
+"""``segctl traffic``: what records of traffic show, against what is declared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segctl.cli.app import app
+from segctl.cli.completion import Command
+from segctl.cli.examples import epilog
+from segctl.cli.exits import ERROR, OK
+from segctl.cli.options import SinceOption, TimezoneOption, given_to, since_of
+from segctl.cli.reports import Environment
+from segctl.cli.screen import print_json, print_lines
+from segctl.model.errors import UsageError
+from segctl.operations import traffic as watching
+from segctl.operations.files import check, save
+from segctl.operations.loading import provenance
+from segctl.operations.traffic import TrafficOptions
+
+
+@app.command(cls=Command, epilog=epilog("traffic"))
+def traffic(
+    context: typer.Context,
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE…",
+            help="Records of traffic, also compressed; folders are walked, - is standard input",
+        ),
+    ],
+    *,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="WHAT",
+            help="What is added up: by conduit, zone, asset, user or application",
+        ),
+    ] = "conduit",
+    since: SinceOption = "",
+    timezone: TimezoneOption = "",
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Report as one HTML page")
+    ] = None,
+    env: Environment = "default",
+) -> int:
+    """Add up what records of traffic show, against what is declared; asks no device."""
+    from segctl.observe.traffic import BY
+    from segctl.report import webpage
+    from segctl.report.document import environment_name
+    from segctl.report.traffic import traffic_json, traffic_report, traffic_text
+
+    chosen = next((one for one in BY if one == by), None)
+    if chosen is None:
+        raise UsageError(f"--by must be one of {', '.join(BY)}, not {by!r}")
+    environment_name(env)
+    if html is not None:
+        check(html)
+    settings, display = given_to(context)
+    now = datetime.now(UTC).timestamp()
+    options = TrafficOptions(
+        files=tuple(files),
+        now=now,
+        by=chosen,
+        since=since_of(since, now),
+        timezone=timezone or None,
+    )
+    result = watching.traffic(settings, options, display)
+    document = traffic_json(result.coverage, result.summary)
+    if html is not None:
+        evidence = provenance(settings, result.loaded)
+        report = traffic_report(document, environment=env, provenance=evidence)
+        save(html, webpage(report))
+    if settings.json:
+        print_json(document, lines=settings.json_lines)
+    else:
+        print_lines(traffic_text(document))
+    return ERROR if "error" in document else OK

@@ -1,0 +1,266 @@
+"""What records can show and what they cannot: windows, gaps, cuts, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+#: Seconds of one step in which a witness was heard or not.
+STEP: Final = 900
+#: A witness that is silent for less than this is not worth a word.
+SHORTEST_GAP: Final = 3600
+#: So many of the longest gaps are listed for each witness.
+LISTED_GAPS: Final = 10
+#: Clocks that differ by less than this may be the time a record takes.
+SKEW: Final = 120.0
+#: A record from further ahead than this is not believed; from nearer, the zone may be wrong.
+FUTURE: Final = 86400.0
+AHEAD: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Lines that were refused for one reason: how many, and where the first one stands."""
+
+    why: str
+    count: int
+    line: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileCoverage:
+    """What was read of one file.
+
+    `format` is empty where it is none that segctl reads. `lines` counts all that were looked at,
+    `records` those that were used, `evidence` messages whose functions were. `others` counts
+    records that are not about traffic, by type. `cut` says why the file does not hold all that it
+    was to hold, `problem` why nothing or not all of it could be read.
+    """
+
+    name: str
+    format: str = ""
+    lines: int = 0
+    records: int = 0
+    evidence: int = 0
+    duplicates: int = 0
+    future: int = 0
+    early: int = 0
+    undated: int = 0
+    refusals: tuple[Refusal, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
+    cut: str = ""
+    problem: str = ""
+
+    @property
+    def refused(self) -> int:
+        """How many lines were refused."""
+        return sum(one.count for one in self.refusals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessCoverage:
+    """When one witness was heard.
+
+    `gaps` are the longest times in which nothing of it was, as (from, to); `gap_count` and
+    `gap_seconds` are of all. `skew` is by how many seconds its clock differs from the receiver's.
+    `assumed_zone` says that its times have no offset, so that they were taken as in the zone of
+    ``--timezone``. `sampled` says that it looked at some packets only, `limited` that it wrote down
+    some records only.
+    `denials` says whether it recorded anything that was denied. `hosts` are names by which its
+    records call it besides.
+    """
+
+    name: str
+    formats: tuple[str, ...]
+    records: int
+    first: float | None = None
+    last: float | None = None
+    gaps: tuple[tuple[float, float], ...] = ()
+    gap_count: int = 0
+    gap_seconds: float = 0.0
+    duplicates: int = 0
+    ahead: int = 0
+    skew: float | None = None
+    assumed_zone: bool = False
+    sampled: bool = False
+    limited: bool = False
+    denials: bool = False
+    default_denials: bool = False
+    versions: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What all files together can show.
+
+    `timezone` is the zone in which times without an offset were taken. `forgot` says that there
+    were too many records to find every duplicate, `spilled` that there were more groups than fit
+    in memory.
+    """
+
+    files: tuple[FileCoverage, ...]
+    witnesses: tuple[WitnessCoverage, ...]
+    timezone: str
+    forgot: bool = False
+    spilled: bool = False
+
+    @property
+    def records(self) -> int:
+        """How many records were used."""
+        return sum(one.records for one in self.files)
+
+    @property
+    def refused(self) -> int:
+        """How many lines were refused."""
+        return sum(one.refused for one in self.files)
+
+    def called(self, known: Collection[str]) -> dict[str, str]:
+        """Return which of the `known` hosts each witness is, where its records call it so."""
+        found = {one.name: [name for name in one.hosts if name in known] for one in self.witnesses}
+        return {name: hosts[0] for name, hosts in found.items() if len(hosts) == 1}
+
+
+@dataclass(slots=True, kw_only=True)
+class FileTally:
+    """What is counted while a file is read."""
+
+    name: str
+    format: str = ""
+    lines: int = 0
+    records: int = 0
+    evidence: int = 0
+    duplicates: int = 0
+    future: int = 0
+    early: int = 0
+    undated: int = 0
+    cut: str = ""
+    problem: str = ""
+    _refusals: dict[str, list[int | str]] = field(default_factory=dict[str, "list[int | str]"])
+    _others: dict[str, int] = field(default_factory=dict[str, int])
+
+    def refuse(self, why: str, line: int, text: str) -> None:
+        """Count a line that is refused; the first one of each reason is kept to be shown."""
+        known = self._refusals.get(why)
+        if known is None:
+            self._refusals[why] = [1, line, text[:200]]
+        else:
+            known[0] = int(known[0]) + 1
+
+    def other(self, kind: str) -> None:
+        """Count a record that is understood but is not about traffic."""
+        self._others[kind] = self._others.get(kind, 0) + 1
+
+    def result(self) -> FileCoverage:
+        """Return what was counted."""
+        refusals = (
+            Refusal(why=why, count=int(count), line=int(line), example=str(example))
+            for why, (count, line, example) in self._refusals.items()
+        )
+        return FileCoverage(
+            name=self.name,
+            format=self.format,
+            lines=self.lines,
+            records=self.records,
+            evidence=self.evidence,
+            duplicates=self.duplicates,
+            future=self.future,
+            early=self.early,
+            undated=self.undated,
+            refusals=tuple(sorted(refusals, key=lambda one: (-one.count, one.line))),
+            others=tuple(sorted(self._others.items())),
+            cut=self.cut,
+            problem=self.problem,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class WitnessTally:
+    """What is counted while records of one witness are read."""
+
+    name: str
+    records: int = 0
+    first: float | None = None
+    last: float | None = None
+    duplicates: int = 0
+    ahead: int = 0
+    skew: float | None = None
+    assumed_zone: bool = False
+    sampled: bool = False
+    limited: bool = False
+    denials: bool = False
+    default_denials: bool = False
+    formats: set[str] = field(default_factory=set[str])
+    versions: set[str] = field(default_factory=set[str])
+    hosts: set[str] = field(default_factory=set[str])
+    steps: set[int] = field(default_factory=set[int])
+
+    def heard(self, when: float) -> None:
+        """Take down that something was heard at a moment."""
+        if self.first is None or when < self.first:
+            self.first = when
+        if self.last is None or when > self.last:
+            self.last = when
+        self.steps.add(int(when) // STEP)
+
+    def received(self, delay: float) -> None:
+        """Take down how long after its own time a record was received, by another clock."""
+        if self.skew is None or abs(delay) < abs(self.skew):
+            self.skew = delay
+
+    def result(self) -> WitnessCoverage:
+        """Return what was counted."""
+        gaps = [*self._gaps()]
+        longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[:LISTED_GAPS]
+        skew = self.skew if self.skew is not None and abs(self.skew) > SKEW else None
+        return WitnessCoverage(
+            name=self.name,
+            formats=tuple(sorted(self.formats)),
+            records=self.records,
+            first=self.first,
+            last=self.last,
+            gaps=tuple(sorted(longest)),
+            gap_count=len(gaps),
+            gap_seconds=sum(last - first for first, last in gaps),
+            duplicates=self.duplicates,
+            ahead=self.ahead,
+            skew=skew,
+            assumed_zone=self.assumed_zone,
+            sampled=self.sampled,
+            limited=self.limited,
+            denials=self.denials,
+            default_denials=self.default_denials,
+            versions=tuple(sorted(self.versions)),
+            hosts=tuple(sorted(self.hosts)),
+        )
+
+    def _gaps(self) -> Iterator[tuple[float, float]]:
+        steps = sorted(self.steps)
+        for before, after in pairwise(steps):
+            silent = (after - before - 1) * STEP
+            if silent >= SHORTEST_GAP:
+                yield float((before + 1) * STEP), float(after * STEP)
+
+
+class Witnesses:
+    """The tallies of all witnesses, by name."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[str, WitnessTally] = {}
+
+    def __getitem__(self, name: str) -> WitnessTally:
+        """Return the tally of a witness."""
+        found = self._tallies.get(name)
+        if found is None:
+            found = self._tallies[name] = WitnessTally(name=name)
+        return found
+
+    def results(self) -> tuple[WitnessCoverage, ...]:
+        """Return what was counted, by name."""
+        named: Mapping[str, WitnessTally] = self._tallies
+        return tuple(named[name].result() for name in sorted(named))

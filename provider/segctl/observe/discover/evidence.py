@@ -1,0 +1,82 @@
+"""What is kept of records that something may be proposed from: groups, and when sessions began."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from segctl.observe.grouping import Groups
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from segctl.observe.observation import Flow, Observation
+
+#: So many moments are kept, 8 bytes each; beyond, nothing is told by regularity.
+MOST_TIMES: Final = 6_000_000
+
+
+class Window(NamedTuple):
+    """A time that does not count, from and to, in seconds since 1970."""
+
+    first: float
+    last: float
+
+
+class Evidence(Groups):
+    """Groups of what counts, those within windows that do not, and the moments of sessions.
+
+    `times` are the beginnings of sessions that were not denied, by witness and flow, in no order.
+    `untimed` says that there were too many, so that `times` is empty.
+    """
+
+    def __init__(self, windows: Iterable[Window] = (), most_times: int = MOST_TIMES) -> None:
+        """Set aside what begins within one of `windows`."""
+        super().__init__()
+        self.excluded = Groups()
+        self.times: dict[tuple[str, Flow], array[float]] = {}
+        self.untimed = False
+        self._left, self._most = most_times, most_times
+        self._windows = _united(windows)
+        self._firsts = [one.first for one in self._windows]
+
+    def add(self, one: Observation) -> None:
+        """Count an observation."""
+        group, start, end, _port, sessions, _size = one
+        when = end if start is None else start
+        if when is not None and self._windows and self._within(when):
+            self.excluded.add(one)
+            return
+        super().add(one)
+        if when is None or not sessions or group.verdict == "deny" or self.untimed:
+            return
+        key = (group.witness, group.flow)
+        times = self.times.get(key)
+        if times is None:
+            times = self.times[key] = array("d")
+        times.append(when)
+        self._left -= 1
+        if self._left < 0:
+            self.untimed = True
+            self.times.clear()
+
+    def close(self) -> None:
+        """Give back what is on disk."""
+        super().close()
+        self.excluded.close()
+
+    def _within(self, when: float) -> bool:
+        place = bisect_right(self._firsts, when) - 1
+        return place >= 0 and when < self._windows[place].last
+
+
+def _united(windows: Iterable[Window]) -> list[Window]:
+    """Return windows in order, those that overlap as one."""
+    found: list[Window] = []
+    for one in sorted(windows):
+        if found and one.first <= found[-1].last:
+            found[-1] = Window(found[-1].first, max(found[-1].last, one.last))
+        else:
+            found.append(one)
+    return found

@@ -1,0 +1,144 @@
+"""What a policy does with traffic that was seen, told exactly or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final, Literal
+
+from segctl.analysis.effective import Chain, permitted
+from segctl.analysis.space import (
+    ALL_NAMES,
+    PROTOCOLS,
+    Box,
+    Names,
+    Space,
+    TooComplexError,
+    addresses,
+    service,
+)
+from segctl.model.errors import UnsupportedError
+from segctl.observe.observation import PROTOCOLS as NUMBERS
+from segctl.observe.observation import WITH_PORTS
+from segctl.protocols.catalogue import catalogue
+from segctl.providers.base import application_names
+
+if TYPE_CHECKING:
+    from segctl.analysis.effective import Reading
+    from segctl.observe.observation import Flow, Group
+    from segctl.providers.base import Provider
+
+Ruling = Literal["allow", "deny", "unknown"]
+_NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a policy does, the first rule that may decide, and why it cannot be told."""
+
+    ruling: Ruling
+    rule: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """The applications that have to pass, in a platform's words; none where they are not known."""
+
+    names: tuple[str, ...] = ()
+    why: str = ""
+
+
+def spoken_of(group: Group, provider: Provider) -> Spoken:
+    """Return what a platform would call what was spoken: all on the way, and what these need.
+
+    Functions that were seen count before names of applications: they say more.
+    """
+    known, naming = catalogue(), application_names(provider)
+    classes: dict[str, set[str]] = {}
+    for one in group.functions:
+        if not one.access_class:
+            return Spoken(why=f"it is open what {one.name} of {one.protocol} is")
+        classes.setdefault(one.protocol, set()).add(one.access_class)
+    told = [name for name in group.applications if known.application(name) is not None]
+    if not classes and provider.capabilities.applications and told:
+        return Spoken(names=known.requires(told))
+    if not classes:
+        for name in told:
+            owner, application = known.protocol_of(name), known.application(name)
+            if owner is not None and application is not None:
+                classes.setdefault(owner.id, set()).add(application.access_class)
+    if not classes:
+        return Spoken(why="the records name no application that the policy is about")
+    try:
+        uses = [naming(known.protocols[name], sorted(held)) for name, held in classes.items()]
+    except UnsupportedError as error:
+        return Spoken(why=str(error))
+    return Spoken(names=tuple(sorted({name for use in uses for name in use.names})))
+
+
+def judgement(reading: Reading, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
+    """Return what a policy does with what a group is of.
+
+    Args:
+        reading: the policy.
+        zones: where it enters and leaves, in the firewall's words.
+        group: what was seen.
+        spoken: the applications that have to pass.
+    """
+    flow = group.flow
+    if flow.inner:
+        return Judgement(ruling="unknown", why="its destination is translated")
+    number = _number(flow.protocol)
+    if number is None:
+        return Judgement(ruling="unknown", why=f"protocol {flow.protocol} is not known")
+    chain = Chain.of(reading.between(*zones))
+    names = [Names(frozenset({name})) for name in spoken.names] or [ALL_NAMES]
+    try:
+        found = [_ruling(chain, _region(flow, number, group.user, one)) for one in names]
+    except TooComplexError as error:
+        return Judgement(ruling="unknown", why=str(error))
+    for ruling in ("deny", "unknown"):
+        for one in found:
+            if one.ruling == ruling:
+                said = one.why or spoken.why or "it depends on what the records do not show"
+                return (
+                    one
+                    if ruling == "deny"
+                    else Judgement(ruling="unknown", rule=one.rule, why=said)
+                )
+    return found[-1]
+
+
+def _number(protocol: str) -> int | None:
+    if protocol in PROTOCOLS:
+        return PROTOCOLS[protocol]
+    found = _NUMBERS.get(protocol)
+    return found if found is not None else int(protocol) if protocol.isdigit() else None
+
+
+def _region(flow: Flow, protocol: int, user: str, application: Names) -> Space:
+    first, last = (flow.port, flow.port) if flow.protocol in WITH_PORTS else (0, 0xFFFF)
+    source, destination = ip_address(flow.source), ip_address(flow.destination)
+    return Space(
+        (
+            Box(
+                source=addresses([(source.version, int(source), int(source))]),
+                destination=addresses([(destination.version, int(destination), int(destination))]),
+                service=service(protocol, first, last),
+                application=application,
+                user=Names(frozenset({user})) if user else ALL_NAMES,
+            ),
+        )
+    )
+
+
+def _ruling(chain: Chain, region: Space) -> Judgement:
+    """Return what a chain does with all packets of a region."""
+    found = permitted(chain, region)
+    rule = next((match.rule for match in chain.meeting(region.example())), "")
+    if not region - found.sure:
+        return Judgement(ruling="allow", rule=rule)
+    if not found.can:
+        return Judgement(ruling="deny", rule=rule)
+    return Judgement(ruling="unknown", rule=rule, why="; ".join(found.why[:3]))

@@ -1,0 +1,125 @@
+"""What every reader of records stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from segctl.observe.coverage import FileTally, Witnesses
+    from segctl.observe.duplicates import Named, Seen
+    from segctl.observe.observation import Observation
+    from segctl.observe.readers.conversations import Conversations
+    from segctl.observe.sources import Text
+    from segctl.observe.times import Clock
+
+#: So many addresses are remembered in their canonical form.
+_REMEMBERED: Final = 300_000
+#: Longer names are no names: PAN-OS has rules of 63 characters, users of a few hundred.
+LONGEST_NAME: Final = 512
+#: A counter of 64 bits has no more digits; more are not a number of this world.
+_DIGITS: Final = 20
+
+
+class RefusedError(ValueError):
+    """A record cannot be used; the message is the reason, the same for all of its kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a reader is given besides the text: who counts, and what was seen before.
+
+    `conversations` are functions that wait for the record of their connection.
+    """
+
+    file: FileTally
+    witnesses: Witnesses
+    clock: Clock
+    seen: Seen
+    named: Named
+    addresses: Addresses
+    conversations: Conversations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """A format: its name, how much of the first lines look like it, and how to read it.
+
+    `claims` returns how many of the lines of a head are records of the format, 0 if it is another.
+    """
+
+    name: str
+    claims: Callable[[str], int]
+    read: Callable[[Text, Context], Iterator[Observation]]
+
+
+class Addresses:
+    """Addresses in their canonical form, each looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of(self, text: str) -> str:
+        """Return an address in its canonical form; an IPv4 address within IPv6 is IPv4.
+
+        Raises:
+            RefusedError: it is not an address.
+        """
+        found = self._known.get(text)
+        if found is None:
+            found = canonical(text)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[text] = found
+        return found
+
+
+def canonical(text: str) -> str:
+    """Return an address in its canonical form; an IPv4 address within IPv6 is IPv4.
+
+    Raises:
+        RefusedError: it is not an address.
+    """
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        raise RefusedError("an address is not one") from None
+    if address.version == 6:
+        if address.scope_id:
+            return str(address).partition("%")[0]
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+    return str(address)
+
+
+def number(text: str) -> int:
+    """Return a count; nothing and ``-`` are 0.
+
+    Raises:
+        RefusedError: it is not a count.
+    """
+    if text in {"", "-"}:
+        return 0
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise RefusedError("a number is not one")
+    return int(text)
+
+
+def port_of(text: str) -> int:
+    """Return a port; nothing is 0.
+
+    Raises:
+        RefusedError: it is not a port.
+    """
+    found = number(text)
+    if found > 65535:
+        raise RefusedError("a port is above 65535")
+    return found
+
+
+def clipped(name: str) -> str:
+    """Return a name, cut where it is longer than names are."""
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"

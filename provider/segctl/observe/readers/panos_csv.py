@@ -1,0 +1,247 @@
+"""PAN-OS syslog CSV of every release, traffic and threat, with or without a syslog header.
+
+Columns 1 to 46 have not moved since 2012, those up to 66 only been added to: what is read here is
+found by its place. Links of SD-WAN stand in braces from column 70 on and move what follows, so the
+exact time is found by its form.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import UTC
+from operator import itemgetter
+from sys import intern
+from typing import TYPE_CHECKING, Final
+
+from segctl.observe.observation import Observation
+from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
+from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
+from segctl.observe.readers.panos_sessions import Sessions
+from segctl.observe.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from segctl.observe.observation import Group
+    from segctl.observe.readers.base import Context
+    from segctl.observe.readers.panos_fields import Common
+    from segctl.observe.sources import Text
+
+#: Types of records; all but the first two are not about traffic that a rule judged.
+_TYPES: Final = (
+    *("TRAFFIC", "THREAT", "SYSTEM", "CONFIG", "USERID", "HIPMATCH", "GLOBALPROTECT", "AUTH"),
+    *("DECRYPTION", "IPTAG", "CORRELATION", "GTP", "SCTP", "TUNNEL", "URL", "DATA", "WILDFIRE"),
+)
+_START: Final = re.compile(
+    rf"(\d{{4}}/\d\d/\d\d \d\d:\d\d:\d\d),([^,]*),({'|'.join(_TYPES)}),", re.ASCII
+)
+_LOCAL: Final = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
+_EXACT: Final = re.compile(
+    r",(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:[+-]\d\d:\d\d|Z))(?:,|$)", re.ASCII
+)
+#: Columns from the type (4) on: split until the rule's UUID (66).
+_SPLIT: Final = 63
+_NEEDED: Final = 43
+_FIRST: Final = 4
+
+
+def _at(column: int) -> int:
+    return column - _FIRST
+
+
+#: Addresses, and what many records have in common.
+_ADDRESSES: Final = itemgetter(*map(_at, (8, 9, 10, 11)))
+_SHAPE: Final = itemgetter(*map(_at, (5, 12, 13, 15, 16, 17, 18, 26, 30, 31)))
+_GENERATED, _SESSION, _REPEAT, _SPORT = _at(7), _at(23), _at(24), _at(25)
+_BYTES, _ELAPSED, _SEQNO, _REASON, _UUID = _at(32), _at(37), _at(40), _at(47), _at(66)
+_HOST, _THREAT_HOST = _at(53), _at(60)
+_VERSION, _VSYS, _SUBTYPE, _APP = _at(6), _at(16), _at(5), _at(15)
+#: Of threat records.
+_THREATID, _SEVERITY, _THREAT_SEQNO, _THREAT_UUID = _at(33), _at(35), _at(37), _at(77)
+_REMEMBERED: Final = 300_000
+
+
+def _claims(head: str) -> int:
+    return sum(1 for line in head.splitlines()[:200] if _START.search(line))
+
+
+def _read(text: Text, context: Context) -> Iterator[Observation]:
+    return _Lines(context).read(text)
+
+
+READER: Final = Reader(name="PAN-OS syslog", claims=_claims, read=_read)
+
+
+class _Lines:
+    """Reads lines one after the other; what many lines have in common is made once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._file = context.file
+        self._shapes: dict[tuple[str, ...], tuple[Common, dict[tuple[str, ...], Group]]] = {}
+        self._groups = 0
+        self._sessions = Sessions()
+        self._seen = context.seen.again
+
+    def read(self, text: Text) -> Iterator[Observation]:
+        """Yield what the lines say."""
+        count = 0
+        try:
+            for line in text.lines():
+                count += 1
+                try:
+                    found = self._traffic(line)
+                except (RefusedError, IndexError, ValueError, csv.Error) as error:
+                    self._file.refuse(_why(error), count, line)
+                    continue
+                if found is not None:
+                    yield found
+        finally:
+            self._file.lines += count
+        yield from self._sessions.open()
+
+    def _traffic(self, line: str) -> Observation | None:
+        at = line.find(",TRAFFIC,")
+        if at < 0:
+            return self._other(line)
+        comma = line.rfind(",", 0, at)
+        serial = line[comma + 1 : at]
+        columns = line[at + 1 :].split(",", _SPLIT)
+        if '"' in line and (len(columns) <= _SPLIT or '"' in line[at : -len(columns[_SPLIT])]):
+            columns = _quoted(line[at + 1 :])
+        if len(columns) < _NEEDED:
+            raise RefusedError("a record of traffic has fewer than 46 columns")
+        reason = columns[_REASON] if len(columns) > _NEEDED else ""
+        uuid = columns[_UUID] if len(columns) > _UUID else ""
+        shape = (serial, reason, uuid, *_SHAPE(columns))
+        ends = _ADDRESSES(columns)
+        known = self._shapes.get(shape)
+        group = known[1].get(ends) if known is not None else None
+        if group is None:
+            group = self._group(shape, ends)
+        end = self._moment(serial, columns, line, comma, _HOST)
+        sequence = columns[_SEQNO]  # 0 where the device did not count
+        if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
+            self._file.duplicates += 1
+            self._context.witnesses[group.witness].duplicates += 1
+            return None
+        elapsed = columns[_ELAPSED]
+        observation = Observation(
+            group,
+            end - int(elapsed) if elapsed.isdigit() else end,
+            end,
+            int(port) if len(port := columns[_SPORT]) < 5 and port.isdigit() else port_of(port),
+            1 if (repeat := columns[_REPEAT]) == "1" else number(repeat) or 1,
+            int(size) if len(size := columns[_BYTES]) < 20 and size.isdigit() else number(size),
+        )
+        if columns[_SUBTYPE] == "start" or self._sessions:
+            session = (serial, columns[_VSYS], columns[_SESSION])
+            return self._sessions.joined(session, columns[_SUBTYPE], observation)
+        return observation
+
+    def _group(self, shape: tuple[str, ...], ends: tuple[str, ...]) -> Group:
+        """Return the group of a record, and remember it for records like it."""
+        if self._groups >= _REMEMBERED:
+            self._shapes.clear()
+            self._groups = 0
+        self._groups += 1
+        found = self._shapes.get(shape)
+        if found is None:
+            shape = tuple(map(intern, shape))
+            found = self._shapes[shape] = (common_of(_shape(shape)), {})
+        common, known = found
+        ends = tuple(map(intern, ends))
+        group = known[ends] = group_of(common, Ends(*ends), self._context.addresses)
+        return group
+
+    def _moment(self, serial: str, columns: list[str], line: str, comma: int, host: int) -> float:
+        """Return when a record was made, by the clock of its device."""
+        clock, generated = self._context.clock, columns[_GENERATED]
+        known = clock.known(serial, generated)
+        if known is not None:
+            return known
+        exact = _EXACT.search(line)
+        if not _LOCAL.fullmatch(generated):
+            raise RefusedError("the time of a record is not one")
+        end = clock.set(serial, generated, exact[1] if exact else "")
+        witness = self._context.witnesses[clipped(serial)]
+        witness.assumed_zone |= exact is None
+        witness.versions |= {release} if (release := _release(columns[_VERSION])) else set()
+        witness.hosts |= (
+            {clipped(columns[host])} if len(columns) > host and columns[host] else set()
+        )
+        received = line[comma - 19 : comma]
+        if _LOCAL.fullmatch(received):
+            witness.received(moment(received, UTC) - moment(generated, UTC))
+        return end
+
+    def _other(self, line: str) -> Observation | None:
+        """Return what a line says that is not about traffic; None where that is nothing."""
+        if not line.strip():
+            return None
+        found = _START.search(line)
+        if found is None:
+            raise RefusedError(_unknown(line))
+        serial, kind = found[2], found[3]
+        if kind != "THREAT":
+            self._file.other(kind)
+            return None
+        columns = _quoted(line[found.start(3) :])
+        if columns[_SUBTYPE] == "url":
+            self._file.other("THREAT url")
+            return None
+        sequence, name = columns[_THREAT_SEQNO], f"\0threat {serial}"
+        if len(sequence) > 1 and sequence.isdigit() and self._seen(name, int(sequence)):
+            self._file.duplicates += 1
+            return None
+        uuid = columns[_THREAT_UUID] if len(columns) > _THREAT_UUID else ""
+        common = common_of(
+            _shape((serial, "threat", uuid, *_SHAPE(columns))),
+            threat=columns[_THREATID] or columns[_SUBTYPE],
+            severity=columns[_SEVERITY],
+        )
+        group = group_of(common, Ends(*_ADDRESSES(columns)), self._context.addresses)
+        end = self._moment(serial, columns, line, found.start(3) - len(serial) - 2, _THREAT_HOST)
+        return Observation(group, end, end, port_of(columns[_SPORT]), 0, 0)
+
+
+def _shape(columns: tuple[str, ...]) -> Shape:
+    serial, reason, uuid, *rest = columns
+    return Shape._make((serial, *rest, reason, uuid))
+
+
+def _quoted(text: str) -> list[str]:
+    """Return the columns of a line with quotes; collectors may have escaped them for JSON."""
+    plain = text.replace('\\"', '"') if '\\"' in text else text
+    return next(csv.reader([plain]))
+
+
+def _release(version: str) -> str:
+    """Return the release that column 6 stands for: 2562 is 10.2; empty for older and masked ones.
+
+    Source: seen on genuine records; not documented.
+    """
+    value = int(version) if version.isdigit() and len(version) == 4 else 0
+    major, minor = divmod(value, 256)
+    return f"{major}.{minor}" if 8 <= major <= 13 and minor <= 2 else ""
+
+
+def _unknown(line: str) -> str:
+    if "CEF:" in line or "LEEF:" in line:
+        return "it is CEF or LEEF: configure the default format, or export CSV"
+    if line.startswith("{"):
+        return "it is a record of the logging service in JSON, which segctl does not read"
+    return "it is not a record of PAN-OS in its default format"
+
+
+def _why(error: Exception) -> str:
+    match error:
+        case RefusedError():
+            return str(error)
+        case IndexError():
+            return "a record has too few columns"
+        case csv.Error():
+            return "a record of CSV is broken"
+        case _:
+            return "a time or a number of a record is not one"

@@ -1,0 +1,217 @@
+"""Files of records to groups and coverage: what every command that looks at traffic begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Final
+
+from segctl.observe.coverage import AHEAD, FUTURE, STEP, Coverage, FileTally, Witnesses
+from segctl.observe.duplicates import Named, Seen
+from segctl.observe.grouping import Groups
+from segctl.observe.readers import reader_of
+from segctl.observe.readers.base import Addresses, Context
+from segctl.observe.readers.conversations import Conversations
+from segctl.observe.sources import SourceError, Text, found
+from segctl.observe.times import Clock, zone_of
+from segctl.system.loading import uncollected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import tzinfo
+
+    from segctl.observe.coverage import FileCoverage
+    from segctl.observe.observation import Observation
+    from segctl.observe.sources import Source
+
+#: A field that only Zeek's records of connections have.
+_CONNECTIONS: Final = "conn_state"
+#: Rules that judge what no other rule does, where they deny.
+_DEFAULTS: Final = frozenset({"interzone-default", "intrazone-default", "default"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """How records are read.
+
+    `now` and `since` are seconds since 1970; records that end before `since` are left out.
+    `timezone` is where times without an offset are from, None where the user did not say: then
+    UTC.
+    """
+
+    now: float
+    since: float | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What was read: the groups, and what they can show."""
+
+    groups: Groups
+    coverage: Coverage
+
+
+def read(
+    names: Sequence[str],
+    options: ReadOptions,
+    told: Callable[[str], None] = lambda _: None,
+    groups: Groups | None = None,
+) -> Reading:
+    """Read files and folders; ``-`` is standard input.
+
+    Args:
+        names: what to read.
+        options: how.
+        told: is given the name of each file when it is begun.
+        groups: takes the observations in; by default they are only counted.
+
+    Raises:
+        UsageError: a file does not exist, or this machine does not know the time zone.
+    """
+    run = _Run(options, Groups() if groups is None else groups)
+    for source in _ordered([*found(names)]):
+        told(source.name)
+        with uncollected():  # a million values without a cycle: looking for one takes a third
+            run.read(source)
+    return run.result()
+
+
+def _ordered(sources: list[Source]) -> list[Source]:
+    """Return sources, those with connections last: what was asked in them is known by then."""
+    return sorted(sources, key=_tells_connections) if len(sources) > 1 else sources
+
+
+def _tells_connections(source: Source) -> bool:
+    if source.path is None:
+        return False
+    try:
+        text = Text(source)
+    except SourceError:
+        return False
+    try:
+        return _CONNECTIONS in text.head
+    finally:
+        text.close()
+
+
+class _Run:
+    """One pass over all files."""
+
+    def __init__(self, options: ReadOptions, groups: Groups) -> None:
+        self._options = options
+        zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
+        self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
+        self._conversations = Conversations()
+        self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
+        self._files: list[FileCoverage] = []
+
+    def read(self, source: Source) -> None:
+        tally = FileTally(name=source.name)
+        try:
+            text = Text(source)
+        except SourceError as error:
+            tally.problem = str(error)
+            self._files.append(tally.result())
+            return
+        try:
+            self._read(text, tally)
+        finally:
+            text.close()
+        tally.cut = tally.cut or text.cut
+        tally.problem = tally.problem or text.problem
+        self._files.append(tally.result())
+
+    def _read(self, text: Text, tally: FileTally) -> None:
+        reader = reader_of(text.head)
+        if reader is None:
+            tally.problem = _unknown(text.head)
+            return
+        tally.format = reader.name
+        context = Context(
+            file=tally,
+            witnesses=self._witnesses,
+            clock=self._clock,
+            seen=self._seen,
+            named=self._named,
+            addresses=self._addresses,
+            conversations=self._conversations,
+        )
+        self._count(reader.read(text, context), tally)
+
+    def _timely(
+        self, observations: Iterator[Observation], tally: FileTally
+    ) -> Iterator[Observation]:
+        """Yield observations that are neither from the future nor older than is asked for."""
+        horizon, near = self._options.now + FUTURE, self._options.now + AHEAD
+        since = self._options.since or float("-inf")
+        for one in observations:
+            end = one.end
+            if end is None:
+                tally.undated += 1
+            elif end > near:
+                if end > horizon:
+                    tally.future += 1
+                    continue
+                self._witnesses[one.group.witness].ahead += 1
+            elif end < since:
+                tally.early += 1
+                continue
+            yield one
+
+    def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
+        """Take every observation in; a million times, so that it does little."""
+        add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
+        records, denied = dict[str, int](), set[tuple[str, bool]]()
+        for one in self._timely(observations, tally):
+            add(one)
+            group, end = one.group, one.end
+            name = group.witness
+            records[name] = records.get(name, 0) + 1
+            if end is not None and steps.get(name) != (step := int(end) // STEP):
+                steps[name] = step
+                self._witnesses[name].heard(end)
+            if end is not None:
+                _widen(spans, name, end)
+            if group.verdict == "deny":
+                denied.add((name, group.rule in _DEFAULTS))
+        for name, span in spans.items():
+            for end in span:
+                self._witnesses[name].heard(end)
+        for name, default in denied:
+            self._witnesses[name].denials = True
+            self._witnesses[name].default_denials |= default
+        for name, number in records.items():
+            self._witnesses[name].records += number
+            self._witnesses[name].formats.add(tally.format)
+        tally.records += sum(records.values())
+
+    def result(self) -> Reading:
+        rest = FileTally(name="", format="functions without a connection")
+        self._count(self._conversations.alone(), rest)
+        zone = self._options.timezone or "UTC"
+        coverage = Coverage(
+            files=tuple(self._files),
+            witnesses=self._witnesses.results(),
+            timezone=zone,
+            forgot=self._seen.forgot or self._named.forgot,
+            spilled=self._groups.spilled,
+        )
+        return Reading(groups=self._groups, coverage=coverage)
+
+
+def _widen(spans: dict[str, list[float]], name: str, end: float) -> None:
+    span = spans.get(name)
+    if span is None:
+        spans[name] = [end, end]
+    elif end > span[1]:
+        span[1] = end
+    elif end < span[0]:
+        span[0] = end
+
+
+def _unknown(head: str) -> str:
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    if not first:
+        return "it is empty"
+    return f"it is none of the formats that segctl reads; it begins with: {first[:100]}"

@@ -1,0 +1,346 @@
+"""What would become of traffic under another policy, calibrated by what was logged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal
+
+from segctl.analysis.crossings import Crossing, Crossings
+from segctl.analysis.space import TooComplexError
+from segctl.observe.judging import Judgement, judgement, spoken_of
+from segctl.observe.traffic import LISTED, Volume, volume_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from segctl.analysis.crossings import Path
+    from segctl.analysis.effective import Reading
+    from segctl.model.site import Device, Site
+    from segctl.observe.grouping import Count, Groups
+    from segctl.observe.judging import Ruling
+    from segctl.observe.observation import Flow, Group
+    from segctl.observe.standing import Standing, Standings
+    from segctl.providers.base import Provider
+
+Fate = Literal["newly_dropped", "newly_allowed", "cannot_tell", "still_allowed", "still_dropped"]
+#: In the order of what is worth a look.
+FATES: Final[tuple[Fate, ...]] = (
+    "newly_dropped",
+    "newly_allowed",
+    "cannot_tell",
+    "still_allowed",
+    "still_dropped",
+)
+_KNOWN: Final[Mapping[tuple[Ruling, Ruling], Fate]] = {
+    ("allow", "allow"): "still_allowed",
+    ("allow", "deny"): "newly_dropped",
+    ("deny", "allow"): "newly_allowed",
+    ("deny", "deny"): "still_dropped",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Firewall:
+    """A firewall as it is now and as it would be.
+
+    `before` is None where nobody knows what it holds: then what was logged says what it does.
+    `after` is None where it cannot be told what it would hold, for the reason `why`; `whole` says
+    whether it is all that the firewall would enforce, or only what is declared between our zones.
+    """
+
+    device: Device
+    provider: Provider
+    before: Reading | None = None
+    after: Reading | None = None
+    whole: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What one firewall on the way would do."""
+
+    device: str
+    ruling: Ruling
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What would become of one flow, or of a part of it that was spoken or ended otherwise."""
+
+    fate: Fate
+    flow: Flow
+    standing: Standing
+    essential: bool
+    why: str
+    volume: Volume
+    applications: tuple[str, ...]
+    users: tuple[str, ...]
+    witnesses: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miscalibrated:
+    """A rule of which our model contradicts the log: there is no verdict for it."""
+
+    device: str
+    rule: str
+    logged: Ruling
+    model: Ruling
+    example: Flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """All fates: how much there is of each, and the flows themselves, essential ones first.
+
+    `without_firewall` counts flows that no firewall of the inventory is in the way of, `attempts`
+    those of which only a sensor saw that nobody answered: what became of them is not known.
+    """
+
+    volumes: Mapping[Fate, Volume]
+    flows: Mapping[Fate, tuple[Replayed, ...]]
+    essential: Mapping[Fate, int]
+    miscalibrated: tuple[Miscalibrated, ...]
+    without_firewall: int
+    attempts: int
+
+
+def replayed(
+    groups: Groups,
+    site: Site,
+    standings: Standings,
+    firewalls: Iterable[Firewall],
+    called: Mapping[str, str] = MappingProxyType({}),
+) -> Replay:
+    """Return what would become of all that was seen.
+
+    First the model of today is held against what was logged: of a rule that it contradicts, there
+    is no verdict. A change is told only where the direction is known. `called` says which firewall
+    a witness is.
+    """
+    work = _Work(site, standings, firewalls, called)
+    for _, held in groups.flows():
+        for group, _ in held:
+            work.calibrate(group)
+    for flow, held in groups.flows():
+        work.add(flow, held)
+    return work.result()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Part:
+    """Groups of one flow with one fate."""
+
+    standing: Standing
+    why: str
+    steps: tuple[Step, ...]
+    groups: list[tuple[Group, Count]] = field(default_factory=list["tuple[Group, Count]"])
+
+
+class _Work:
+    def __init__(
+        self,
+        site: Site,
+        standings: Standings,
+        firewalls: Iterable[Firewall],
+        called: Mapping[str, str],
+    ) -> None:
+        self._standings = standings
+        self._firewalls = {one.device.name: one for one in firewalls}
+        self._crossings = Crossings(site.devices)
+        self._witnesses = {
+            name: one.device.name
+            for one in self._firewalls.values()
+            for name in (one.device.name, one.device.serial, one.device.peer_serial)
+            if name
+        } | {witness: name for witness, name in called.items() if name in self._firewalls}
+        self._essential = {
+            (conduit.key, flow.id)
+            for conduit in site.conduits
+            for flow in conduit.flows
+            if flow.essential
+        }
+        self._wrong: dict[tuple[str, str], Miscalibrated] = {}
+        self._flows: dict[Fate, list[Replayed]] = {fate: [] for fate in FATES}
+        self._volumes: dict[Fate, Volume] = {fate: Volume() for fate in FATES}
+        self._counts: dict[Fate, int] = dict.fromkeys(FATES, 0)
+        self._without = self._attempts = 0
+
+    def calibrate(self, group: Group) -> None:
+        """Hold the model of today against what a firewall logged."""
+        firewall = self._firewalls.get(self._witnesses.get(group.witness, ""))
+        if firewall is None or firewall.before is None or group.threat:
+            return
+        logged = _logged(group)
+        if logged == "unknown" or not group.rule:
+            return
+        zones = (group.from_zone, group.to_zone)
+        spoken = spoken_of(group, firewall.provider)
+        model = judgement(firewall.before, zones, group, spoken)
+        key = (firewall.device.name, group.rule)
+        if model.ruling not in {logged, "unknown"} and key not in self._wrong:
+            self._wrong[key] = Miscalibrated(
+                device=key[0], rule=key[1], logged=logged, model=model.ruling, example=group.flow
+            )
+
+    def add(self, flow: Flow, held: Iterable[tuple[Group, Count]]) -> None:
+        """Judge all that was seen of a flow."""
+        parts: dict[tuple[Fate, str, str, str], _Part] = {}
+        for group, count in held:
+            if group.threat:
+                continue
+            before = _logged(group)
+            if before == "unknown" and group.completed == "no":
+                self._attempts += 1
+                continue
+            standing = self._standings.of(group)
+            paths = self._paths(group, standing)
+            if not paths:
+                self._without += 1
+                continue
+            fate, why, steps = self._fate(group, before, paths)
+            key = (fate, standing.conduit, standing.flow, why)
+            part = parts.setdefault(key, _Part(standing=standing, why=why, steps=steps))
+            part.groups.append((group, count))
+        for (fate, *_), part in parts.items():
+            self._keep(fate, flow, part)
+
+    def _paths(self, group: Group, standing: Standing) -> tuple[Path, ...]:
+        """Return the ways on which firewalls are; only those by the one that saw it."""
+        source, destination = standing.source.zone, standing.destination.zone
+        name = self._witnesses.get(group.witness, "")
+        paths: tuple[Path, ...] = ()
+        if source and destination and source != destination:
+            try:
+                paths = self._crossings.paths(source, destination)
+            except TooComplexError:
+                paths = ()
+        if not name:
+            return paths
+        mine = tuple(path for path in paths if any(one.device == name for one in path))
+        # zones in the firewall's own words stand for themselves
+        return mine or ((Crossing(name, "", ""),),)
+
+    def _fate(
+        self, group: Group, before: Ruling, paths: tuple[Path, ...]
+    ) -> tuple[Fate, str, tuple[Step, ...]]:
+        seen_by = self._witnesses.get(group.witness, "")
+        wrong = self._wrong.get((seen_by, group.rule)) if group.rule else None
+        if wrong is not None:
+            why = f"our model of {seen_by} contradicts what it logged of rule {group.rule}"
+            return "cannot_tell", why, ()
+        ways = [self._way(group, path) for path in paths]
+        steps = tuple(dict.fromkeys(step for _, held in ways for step in held))
+        rulings = {found.ruling for found, _ in ways}
+        if before == "unknown":
+            before = self._modelled(group, paths)
+        if len(rulings) > 1:
+            return "cannot_tell", "firewalls side by side would do different things", steps
+        after = ways[0][0]
+        if after.ruling == "unknown" or before == "unknown":
+            return "cannot_tell", after.why or "what becomes of it today is not known", steps
+        fate = _KNOWN[before, after.ruling]
+        if fate in {"newly_dropped", "newly_allowed"} and group.direction == "inferred":
+            return "cannot_tell", "which side began is a guess", steps
+        return fate, "", steps
+
+    def _modelled(self, group: Group, paths: tuple[Path, ...]) -> Ruling:
+        """Return what our model of today says of what nobody logged."""
+        if group.completed == "yes":
+            return "allow"  # it passed
+        rulings: set[Ruling] = set()
+        for path in paths:
+            for crossing in path:
+                firewall = self._firewalls.get(crossing.device)
+                if firewall is None or firewall.before is None:
+                    return "unknown"
+                rulings.add(self._judged(firewall.before, firewall, crossing, group).ruling)
+        return rulings.pop() if len(rulings) == 1 else "unknown"
+
+    def _way(self, group: Group, path: Path) -> tuple[Judgement, list[Step]]:
+        """Return what becomes of traffic on one way: all firewalls have to let it pass."""
+        steps: list[Step] = []
+        found: list[Judgement] = []
+        for crossing in path:
+            firewall = self._firewalls.get(crossing.device)
+            if firewall is None or firewall.after is None:
+                why = firewall.why if firewall is not None else "it is not selected"
+                one = Judgement(ruling="unknown", why=f"{crossing.device}: {why}")
+            else:
+                one = self._judged(firewall.after, firewall, crossing, group)
+            found.append(one)
+            steps.append(Step(device=crossing.device, ruling=one.ruling, rule=one.rule))
+        for ruling in ("deny", "unknown"):
+            for one in found:
+                if one.ruling == ruling:
+                    return one, steps
+        return found[0], steps
+
+    def _judged(
+        self, reading: Reading, firewall: Firewall, crossing: Crossing, group: Group
+    ) -> Judgement:
+        seen_here = self._witnesses.get(group.witness) == firewall.device.name
+        zones = (group.from_zone, group.to_zone)
+        if not seen_here or not all(zones) or not firewall.provider.capabilities.applications:
+            names = {one.zone: one.name for one in firewall.device.zones}
+            zones = (names.get(crossing.enter, ""), names.get(crossing.leave, ""))
+        if not all(zones):
+            return Judgement(ruling="unknown", why="its zones there are not known")
+        ours = {one.name for one in firewall.device.zones}
+        if reading is firewall.after and not firewall.whole and not ours.issuperset(zones):
+            why = f"the inventory does not have zone {' or '.join(sorted({*zones} - ours))} there"
+            return Judgement(ruling="unknown", why=why)
+        return judgement(reading, zones, group, spoken_of(group, firewall.provider))
+
+    def _keep(self, fate: Fate, flow: Flow, part: _Part) -> None:
+        volume = volume_of(part.groups)
+        groups = [group for group, _ in part.groups]
+        standing = part.standing
+        essential = (standing.conduit, standing.flow) in self._essential
+        self._volumes[fate].add(volume)
+        self._counts[fate] += essential
+        held = self._flows[fate]
+        held.append(
+            Replayed(
+                fate=fate,
+                flow=flow,
+                standing=standing,
+                essential=essential,
+                why=part.why,
+                volume=volume,
+                applications=tuple(sorted({name for one in groups for name in one.applications})),
+                users=tuple(sorted({one.user for one in groups if one.user})),
+                witnesses=tuple(sorted({one.witness for one in groups})),
+                steps=part.steps,
+            )
+        )
+        if len(held) >= 4 * LISTED:
+            self._flows[fate] = sorted(held, key=_order)[:LISTED]
+
+    def result(self) -> Replay:
+        """Return the fates, in an order that does not depend on that of the input."""
+        return Replay(
+            volumes=self._volumes,
+            flows={
+                fate: tuple(sorted(held, key=_order)[:LISTED]) for fate, held in self._flows.items()
+            },
+            essential=self._counts,
+            miscalibrated=tuple(self._wrong[key] for key in sorted(self._wrong)),
+            without_firewall=self._without,
+            attempts=self._attempts,
+        )
+
+
+def _order(one: Replayed) -> tuple[bool, int, Flow, str]:
+    return not one.essential, -one.volume.sessions, one.flow, one.why
+
+
+def _logged(group: Group) -> Ruling:
+    """Return what a witness says became of it; a sensor that saw both sides talk saw it pass."""
+    if group.verdict != "unknown":
+        return group.verdict
+    return "allow" if group.completed == "yes" else "unknown"

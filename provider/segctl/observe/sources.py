@@ -1,0 +1,250 @@
+"""Files of records, opened: folders walked, compression undone, lines of bounded length."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import sys
+import zlib
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+
+from segctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+STDIN: Final = "-"
+_BLOCK: Final = 1 << 20
+#: Longer lines are no records: the longest real ones are threat logs with HTTP headers.
+MAX_LINE: Final = 1 << 20
+#: Text that expands by more than this is a decompression bomb: logs shrink to a tenth or
+#: twentieth, hardly ever to a hundredth. Judged from `_LEAST` bytes on.
+MAX_RATIO: Final = 400
+_LEAST: Final = 32 << 20
+#: So much of a file shows what it is.
+HEAD: Final = 1 << 16
+#: Of what is given, not found by walking: who names a file means it.
+_MAGIC: Final = (
+    (b"\x1f\x8b", "gz"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+)
+_OTHER_MAGIC: Final = (
+    (b"PK\x03\x04", "a zip archive: unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (b"\xd4\xc3\xb2\xa1", "a capture of packets: give it to Zeek or Suricata first"),
+    (b"\xa1\xb2\xc3\xd4", "a capture of packets: give it to Zeek or Suricata first"),
+    (b"\x4d\x3c\xb2\xa1", "a capture of packets: give it to Zeek or Suricata first"),
+    (b"\x0a\x0d\x0d\x0a", "a capture of packets: give it to Zeek or Suricata first"),
+    (b"\x0c\xa5", "a binary file of nfdump: write it as CSV or JSON first (nfdump -o csv)"),
+)
+
+
+class SourceError(Exception):
+    """A file cannot be read, or not any further; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file that is given or found in a folder; `path` is None for standard input."""
+
+    name: str
+    path: Path | None
+
+
+def found(names: Sequence[str]) -> Iterator[Source]:
+    """Yield the files that are named, and all in folders that are, in the order of their names.
+
+    Links within folders are not followed; what is neither a file nor a folder is left out there.
+
+    Raises:
+        UsageError: something named does not exist.
+    """
+    for name in names:
+        path = Path(name)
+        if name == STDIN:
+            yield Source(name="standard input", path=None)
+        elif path.is_dir():
+            yield from (Source(name=str(one), path=one) for one in _walked(path))
+        elif path.exists():
+            yield Source(name=name, path=path)
+        else:
+            raise UsageError(f"{name}: there is no such file or folder")
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for top, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(top, name)
+            if not name.startswith(".") and path.is_file() and not path.is_symlink():
+                yield path
+
+
+class Text:
+    """The text of one source: its head, and its lines.
+
+    `lines` may be read once. `cut` says why the text ends before its end, if it does, `problem` why
+    it is not read any further: it is a decompression bomb, or a line has no end. What was read
+    until then stays usable.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """Open a source.
+
+        Raises:
+            SourceError: it cannot be opened, or is of a kind that holds no lines.
+        """
+        self.cut = self.problem = ""
+        self._raw = _Counted(_opened(source))
+        self._file, self._packed = _unpacked(self._raw)
+        self._head = self._block(HEAD)
+        kind = next((why for magic, why in _OTHER_MAGIC if self._head.startswith(magic)), "")
+        if self._head[257:262] == b"ustar":
+            kind = "a tar archive: unpack it first"
+        if any(self._head.startswith(magic) for magic, _ in _MAGIC):
+            kind = "compressed twice: unpack it first"
+        if kind:
+            self.close()
+            raise SourceError(f"it is {kind}")
+        self._made = len(self._head)
+
+    @property
+    def head(self) -> str:
+        """The beginning of the text, at most 64 KiB."""
+        return self._head.decode("utf-8-sig", "backslashreplace")
+
+    def close(self) -> None:
+        """Close the source."""
+        self._raw.close()
+
+    def lines(self) -> Iterator[str]:
+        """Yield every line without its end; bytes that are not UTF-8 are shown as escapes."""
+        rest = b""
+        for block in self._blocks():
+            whole, end, tail = block.rpartition(b"\n")
+            if not end:
+                rest += block
+                if len(rest) > MAX_LINE:
+                    self.problem = f"a line has more than {MAX_LINE:,} bytes: not text records"
+                    return
+                continue
+            text = (rest + whole).decode("utf-8", "backslashreplace")
+            yield from text.replace("\r", "").split("\n")
+            rest = tail
+        if rest:
+            yield rest.decode("utf-8", "backslashreplace").rstrip("\r")
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the whole text in blocks, for readers that need no lines."""
+        yield from self._blocks()
+
+    def _blocks(self) -> Iterator[bytes]:
+        block = self._head.removeprefix(b"\xef\xbb\xbf")
+        while block:
+            yield block
+            block = self._block(_BLOCK)
+            self._made += len(block)
+            if self._packed and self._made > max(_LEAST, MAX_RATIO * self._raw.taken):
+                self.problem = (
+                    f"it expands to more than {MAX_RATIO} times its size, as a decompression bomb "
+                    "does; unpack it yourself if you trust it"
+                )
+                return
+
+    def _block(self, size: int) -> bytes:
+        """Return the next bytes; where the archive is cut off, what there is of them."""
+        if self.cut:
+            return b""
+        parts = io.BytesIO()
+        try:
+            while parts.tell() < size:
+                part = self._file.read(min(size - parts.tell(), 1 << 16))
+                if not part:
+                    break
+                parts.write(part)
+        except EOFError:
+            self.cut = "the compressed file is cut off"
+        except (OSError, zlib.error, lzma.LZMAError, ValueError) as error:
+            self.cut = f"it cannot be read to its end: {error}"
+        return parts.getvalue()
+
+
+class _Readable(Protocol):
+    """What bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, none at the end."""
+        ...
+
+
+class _Counted(io.RawIOBase):
+    """A file that counts how many bytes were taken from it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__()
+        self._file = file
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        self.taken += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if self._file is not sys.stdin.buffer:
+            self._file.close()
+        super().close()
+
+
+def _opened(source: Source) -> IO[bytes]:
+    if source.path is None:
+        return sys.stdin.buffer
+    try:
+        return source.path.open("rb")
+    except OSError as error:
+        raise SourceError(f"it cannot be opened: {error.strerror}") from error
+
+
+def _unpacked(raw: _Counted) -> tuple[_Readable, bool]:
+    """Return the plain content of a file, and whether it is compressed."""
+    buffered = io.BufferedReader(raw, 1 << 16)
+    try:
+        start = buffered.peek(8)
+    except OSError as error:
+        raise SourceError(f"it cannot be read: {error.strerror}") from error
+    kind = next((kind for magic, kind in _MAGIC if start.startswith(magic)), "")
+    match kind:
+        case "gz":
+            return gzip.GzipFile(fileobj=buffered), True
+        case "bz2":
+            return bz2.BZ2File(buffered), True
+        case "xz":
+            return lzma.LZMAFile(buffered), True
+        case "zst":
+            return _zstandard(buffered), True
+        case _:
+            return buffered, False
+
+
+def _zstandard(raw: _Readable) -> _Readable:
+    """Return the content of a file, with the library that Python has from 3.14 on."""
+    try:
+        library = import_module("compression.zstd")
+    except ImportError:
+        raise SourceError(
+            "it is compressed with zstd, which needs Python 3.14: unpack it first (zstd -d)"
+        ) from None
+    opened: _Readable = library.ZstdFile(raw)
+    return opened

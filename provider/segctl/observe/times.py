@@ -1,0 +1,75 @@
+"""Moments in records, as seconds since 1970 in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from segctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+#: So many minutes are remembered: two months of one witness.
+_REMEMBERED: Final = 100_000
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return the time zone with a name such as ``Europe/Berlin``.
+
+    Raises:
+        UsageError: this machine does not know it.
+    """
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(
+            f"--timezone must be a name such as Europe/Berlin or UTC that this machine knows, not "
+            f"{name!r}"
+        ) from None
+
+
+def moment(text: str, zone: tzinfo) -> float:
+    """Return a moment in ISO 8601 or with slashes; without an offset it is in `zone`.
+
+    Raises:
+        ValueError: it is not a moment.
+    """
+    when = datetime.fromisoformat(text.strip().replace("/", "-"))
+    return (when if when.tzinfo else when.replace(tzinfo=zone)).timestamp()
+
+
+class Clock:
+    """The local clock of witnesses, read ``YYYY/MM/DD hh:mm:ss`` a million times."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        """Take the zone in which times without an offset are."""
+        self.zone = zone
+        self._minutes: dict[tuple[str, str], float] = {}
+
+    def known(self, witness: str, text: str) -> float | None:
+        """Return a moment whose minute was set before, else None."""
+        base = self._minutes.get((witness, text[:16]))
+        return None if base is None else base + float(text[17:])
+
+    def set(self, witness: str, text: str, offset: str) -> float:
+        """Return a moment, and remember its minute.
+
+        Args:
+            witness: whose clock it is.
+            text: the local time.
+            offset: the same moment with its offset, as a record may give it beside; else empty.
+
+        Raises:
+            ValueError: it is not a moment.
+        """
+        zone = datetime.fromisoformat(offset).tzinfo if offset else None
+        when = datetime.strptime(text, "%Y/%m/%d %H:%M:%S").replace(tzinfo=zone or self.zone)
+        if len(self._minutes) >= _REMEMBERED:
+            self._minutes.clear()
+        found = when.timestamp()
+        self._minutes[witness, text[:16]] = found - when.second
+        return found

@@ -1,0 +1,67 @@
+"""Traffic: what records of it show, against what the inventory declares."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segctl.model.errors import UsageError
+from segctl.operations.loading import load_inventory, today
+
+if TYPE_CHECKING:
+    from segctl.inventory import Loaded
+    from segctl.observe.coverage import Coverage
+    from segctl.observe.traffic import By, Summary
+    from segctl.operations.options import CommonOptions
+    from segctl.operations.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficOptions:
+    """Which records are read, and what they are added up by.
+
+    `now` and `since` are seconds since 1970; without `since` every record counts. `timezone` is
+    that of times without an offset; UTC where it is not given.
+    """
+
+    files: tuple[str, ...]
+    now: float
+    by: By = "conduit"
+    since: float | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficResult:
+    """What the records can show, and what they add up to."""
+
+    coverage: Coverage
+    summary: Summary
+    loaded: Loaded
+
+
+def traffic(common: CommonOptions, options: TrafficOptions, progress: Progress) -> TrafficResult:
+    """Read records of traffic and add up what was seen; asks no device.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+        UsageError: no file is given, or one does not exist.
+    """
+    from segctl.observe.places import Places
+    from segctl.observe.reading import ReadOptions, read
+    from segctl.observe.standing import Standings
+    from segctl.observe.traffic import summarised
+
+    if not options.files:
+        raise UsageError("name files or folders with records of traffic; - is standard input")
+    loaded = load_inventory(common, progress)
+    reading = read(
+        options.files,
+        ReadOptions(now=options.now, since=options.since, timezone=options.timezone),
+    )
+    with closing(reading.groups):
+        called = reading.coverage.called([one.name for one in loaded.site.devices])
+        standings = Standings(loaded.site, Places(loaded.site, called), today())
+        summary = summarised(reading.groups, standings, options.by)
+    return TrafficResult(coverage=reading.coverage, summary=summary, loaded=loaded)

@@ -1,0 +1,168 @@
+"""What records of traffic can show, as part of a document and as lines of text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from segctl.model.durations import format_duration
+from segctl.report.labels import counted
+from segctl.report.lines import Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from segctl.observe.coverage import Coverage, FileCoverage, WitnessCoverage
+
+#: So many files are shown in full in text; a document has all.
+_FILES = 20
+
+
+def when_text(seconds: float | None) -> str | None:
+    """Return a moment in UTC, to the second; None where it is unknown."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def coverage_json(coverage: Coverage) -> dict[str, Any]:
+    """Return what records can show as part of a document."""
+    return {
+        "records": coverage.records,
+        "refused": coverage.refused,
+        "timezone": coverage.timezone,
+        "duplicates_forgotten": coverage.forgot,
+        "on_disk": coverage.spilled,
+        "files": [_file(one) for one in coverage.files],
+        "witnesses": [_witness(one) for one in coverage.witnesses],
+    }
+
+
+def _file(one: FileCoverage) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "format": one.format,
+        "lines": one.lines,
+        "records": one.records,
+        "function_messages": one.evidence,
+        "duplicates": one.duplicates,
+        "from_the_future": one.future,
+        "before_since": one.early,
+        "without_time": one.undated,
+        "refusals": [
+            {"why": two.why, "count": two.count, "line": two.line, "example": two.example}
+            for two in one.refusals
+        ],
+        "other_records": dict(one.others),
+        "cut": one.cut,
+        "problem": one.problem,
+    }
+
+
+def _witness(one: WitnessCoverage) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "hosts": list(one.hosts),
+        "formats": list(one.formats),
+        "releases": list(one.versions),
+        "records": one.records,
+        "first": when_text(one.first),
+        "last": when_text(one.last),
+        "gaps": [{"from": when_text(a), "to": when_text(b)} for a, b in one.gaps],
+        "gap_count": one.gap_count,
+        "gap_seconds": one.gap_seconds,
+        "duplicates": one.duplicates,
+        "ahead_of_now": one.ahead,
+        "clock_differs_by": one.skew,
+        "timezone_assumed": one.assumed_zone,
+        "sampled": one.sampled,
+        "limited": one.limited,
+        "denials": one.denials,
+        "default_denials": one.default_denials,
+    }
+
+
+def coverage_text(coverage: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield the lines that every report of traffic begins with."""
+    yield Line(text="What the records can show", style="bold")
+    if not coverage["witnesses"]:
+        yield Line(lead="  ", text="nothing: no record could be used", style="bold red")
+    for witness in coverage["witnesses"]:
+        yield from _witness_text(witness, coverage["timezone"])
+    yield from _files_text(coverage["files"])
+    if coverage["duplicates_forgotten"]:
+        text = "there were too many records to find every duplicate: sessions may count twice"
+        yield Line(lead="  ! ", text=text, style="yellow")
+    if coverage["on_disk"]:
+        text = "there were more different flows than fit in memory: they were kept on disk"
+        yield Line(lead="  ", text=text, style="dim")
+
+
+def _witness_text(witness: Mapping[str, Any], timezone: str) -> Iterator[Line]:
+    span = f", {witness['first']} to {witness['last']}" if witness["first"] else ", without times"
+    text = f"{counted(witness['records'], 'record')} ({', '.join(witness['formats'])}){span}"
+    yield Line(lead=f"  {witness['name']}  ", text=text)
+    for said in _doubts(witness, timezone):
+        yield Line(lead="    ! ", text=said, style="yellow")
+
+
+def _doubts(witness: Mapping[str, Any], timezone: str) -> Iterator[str]:
+    """Yield what may mislead about what a witness saw."""
+    if witness["gap_count"]:
+        longest = ", ".join(f"{gap['from']} to {gap['to']}" for gap in witness["gaps"][:3])
+        lost = format_duration(witness["gap_seconds"])
+        more = ", …" if witness["gap_count"] > 3 else ""
+        yield f"silent {counted(witness['gap_count'], 'time')}, {lost} in all: {longest}{more}"
+    if witness["clock_differs_by"] is not None:
+        yield (
+            f"its clock differs from the receiver's by "
+            f"{format_duration(abs(witness['clock_differs_by']))}"
+        )
+    if witness["ahead_of_now"]:
+        number = counted(witness["ahead_of_now"], "record")
+        yield f"{number} from the next 24 hours: is its time zone another than {timezone}?"
+    if witness["timezone_assumed"]:
+        yield f"its times name no zone and were taken as {timezone}: --timezone changes that"
+    if witness["duplicates"]:
+        yield f"{counted(witness['duplicates'], 'duplicate')} left out"
+    if witness["sampled"]:
+        yield "it looked at a sample of the packets: what is rare may be missing"
+    if witness["limited"]:
+        yield "its rules log a limited number a second: its counters are complete, its log is not"
+    yield from _denials(witness)
+
+
+def _denials(witness: Mapping[str, Any]) -> Iterator[str]:
+    firewall = any("PAN-OS" in name for name in witness["formats"])
+    if firewall and not witness["default_denials"]:
+        yield (
+            "no record of a default rule: where these do not log, what they deny is not known"
+            if witness["denials"]
+            else "no record of anything denied: rules that deny may not log"
+        )
+
+
+def _files_text(files: list[Mapping[str, Any]]) -> Iterator[Line]:
+    troubled = [one for one in files if _trouble(one)]
+    for one in troubled[:_FILES]:
+        for said in _trouble(one):
+            yield Line(lead=f"  ! {one['name']}: ", text=said, style="yellow")
+    if len(troubled) > _FILES:
+        number = counted(len(troubled) - _FILES, "more file")
+        yield Line(lead="  ! ", text=f"{number} with problems: --json has all", style="yellow")
+
+
+def _trouble(one: Mapping[str, Any]) -> list[str]:
+    """Return what was not used of a file, and why."""
+    found = [one["problem"]] if one["problem"] else []
+    found += [one["cut"]] if one["cut"] else []
+    found += [
+        f"{counted(two['count'], 'line')} refused: {two['why']}; "
+        f"the first is line {two['line']}: {two['example']}"
+        for two in one["refusals"]
+    ]
+    if one["without_time"]:
+        found.append(f"{counted(one['without_time'], 'record')} without a time")
+    if one["from_the_future"]:
+        found.append(f"{counted(one['from_the_future'], 'record')} from the future left out")
+    return found
