@@ -119,6 +119,17 @@ COMMANDS = {
     "protocols": ("ID",),
     "schema": ("NAME",),
     "mock serve": ("--state", "--endpoints"),
+    "mock traffic": (
+        "-o",
+        "--out",
+        "--plant",
+        "--seed",
+        "--days",
+        "--start",
+        "--form",
+        "--busy",
+        "--gzip",
+    ),
     "version": (),
     "demo": (),
 }

@@ -1,0 +1,128 @@
+"""The plant that comes with the mocks, and plants of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from segctl_mocks.traffic.plant import KINDS
+from segctl_mocks.traffic.plants import plant
+from segctl_mocks.traffic.protocols import PROTOCOLS
+from segctl_mocks.traffic.reading import read
+from traffic_support import SMALL
+
+ROOT = Path(__file__).resolve().parents[3]
+GROUP = ROOT / "inventory/group_vars/waterworks"
+
+
+def declared(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((GROUP / f"{name}.yml").read_text("utf-8"))
+    return found[f"segctl_{name}"]
+
+
+def addresses(asset: object) -> list[str]:
+    return asset["addresses"] if isinstance(asset, dict) else [asset]  # type: ignore[list-item]
+
+
+def test_it_tells_the_story_of_the_example() -> None:
+    """Zones, networks and assets are those of the example inventory."""
+    ours = plant("waterworks")
+    for name, zone in declared("zones").items():
+        assert ours.zones[name].networks[0] == zone["networks"][0]
+        for asset, value in zone.get("assets", {}).items():
+            host = ours.hosts[asset]
+            assert (host.zone, host.address) == (name, addresses(value)[0])
+    for host_vars in (ROOT / "inventory/host_vars").glob("*-fw.yml"):
+        if host_vars.stem not in ours.firewalls:
+            continue
+        bound = yaml.safe_load(host_vars.read_text("utf-8"))["segctl_zone_map"]
+        found = {name: (one["zone"], one["interfaces"][0]) for name, one in bound.items()}
+        assert found == ours.firewalls[host_vars.stem].zones
+
+
+def test_what_it_calls_declared_is_declared() -> None:
+    ours, conduits = plant("waterworks"), declared("conduits")
+    seen: set[str] = set()
+    for one in ours.conversations:
+        if not one.conduit:
+            continue
+        seen.add(one.conduit)
+        conduit = conduits[one.conduit]
+        assert conduit.get("mode") != "absent"
+        sources = conduit["from"] if isinstance(conduit["from"], list) else [conduit["from"]]
+        assert {ours.hosts[name].zone for name in one.clients} <= set(sources)
+        assert {ours.hosts[name].zone for name in one.servers} == {conduit["to"]}
+        flows = [flow for flow in conduit["flows"].values() if covers(flow, one)]
+        assert flows, f"no flow of {one.conduit} is that of {one.name}"
+    assert seen >= {"scada-polls-plcs", "time", "logs", "historian-replication"}
+
+
+def covers(flow: dict[str, Any], one: Any) -> bool:
+    """Say whether a flow of the example has a conversation's ends and its protocol."""
+    if not set(one.clients) <= set(flow.get("source", one.clients)):
+        return False
+    if not set(one.servers) <= set(flow.get("destination", one.servers)):
+        return False
+    protocol = PROTOCOLS[one.protocol]
+    names = {"cip": "cip-ethernet-ip"}
+    classes = flow.get("protocols", {}).get(names.get(one.protocol, one.protocol))
+    if classes is not None:
+        return set(protocol.classes(one.functions)) <= set(classes)
+    return f"{protocol.transport}/{protocol.port}" in flow.get("services", ())
+
+
+def test_what_it_calls_undeclared_is_not() -> None:
+    ours, conduits = plant("waterworks"), declared("conduits")
+    for one in ours.conversations:
+        if one.conduit or not one.servers:
+            continue
+        zones = {ours.hosts[name].zone for name in one.clients}
+        targets = {ours.hosts[name].zone for name in one.servers}
+        for name, conduit in conduits.items():
+            sources = conduit["from"] if isinstance(conduit["from"], list) else [conduit["from"]]
+            if conduit.get("mode") == "absent" or conduit["to"] not in targets:
+                continue
+            if not zones & set(sources):
+                continue
+            assert not any(covers(flow, one) for flow in conduit["flows"].values()) or (
+                one.kind == "translated"  # the client comes by another address
+            ), f"{one.name} is declared by {name}"
+
+
+def test_it_has_every_kind() -> None:
+    assert {one.kind for one in plant("waterworks").conversations} == KINDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("zone: cell", "zone: cellar", "hosts: plc: zone: there is no cellar"),
+        ("kind: undeclared", "kind: odd", "conversations: poll: kind is one of"),
+        ("[read-coils]", "[fly]", "conversations: poll: modbus has no function fly"),
+        ("every: 1h", "every: often", "every must be a length of time"),
+        ("every: 1h", "evry: 1h", "conversations: poll: unknown: evry"),
+        ("lease: 1d", "lease: 1d, address: 10.1.0.7", "either an address or a lease"),
+        ("10.2.0.0/24", "10.2.0.7/24", "has host bits set"),
+        ("plant: small", "plant: [1]", "the plant: plant must be text"),
+        ("plant: small", "plant: small\n: [", "not YAML"),
+        ("to: plc", "to: nobody", "conversations: poll: to: there is no nobody"),
+        (", leases: [10.1.0.100, 10.1.0.110]", "", "zone office has no leases"),
+        ("from: OFFICE", "from: OFFICE, action: maybe", "action is allow or deny"),
+        ("[OFFICE, ethernet1/1]", "[OFFICE]", "a zone on it is"),
+    ],
+)
+def test_what_is_wrong_in_a_plant_is_named(old: str, new: str, message: str) -> None:
+    assert read(SMALL).conversations[0].pace.every == 3600
+    with pytest.raises(ValueError, match=message.replace("[", r"\[")):
+        read(SMALL.replace(old, new, 1))
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"there is no file nowhere\.yml; without a file there is"):
+        plant("nowhere.yml")
+    (tmp_path / "odd.yml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"odd\.yml: not text in UTF-8"):
+        plant(str(tmp_path / "odd.yml"))
