@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SMALL = """
 plant: small
+timezone: "+01:00"
 zones:
   office: {networks: [10.1.0.0/24], leases: [10.1.0.100, 10.1.0.110]}
   cell: {networks: [10.2.0.0/24]}

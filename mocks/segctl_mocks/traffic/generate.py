@@ -15,6 +15,7 @@ from segctl_mocks.traffic.forms.linux import Conntrack, KernelLog, Ulogd
 from segctl_mocks.traffic.forms.nfdump import Nfdump
 from segctl_mocks.traffic.forms.panos import Export, Syslog
 from segctl_mocks.traffic.forms.panos_api import TrafficFile
+from segctl_mocks.traffic.forms.panos_values import Values
 from segctl_mocks.traffic.forms.suricata import Suricata
 from segctl_mocks.traffic.forms.zeek import Zeek
 from segctl_mocks.traffic.plant import Firewall, Sensor
@@ -290,10 +291,11 @@ def _forms(plant: Plant, window: Window, witness: Witness, wanted: list[str]) ->
     offset = plant.offset
     makers: dict[str, object] = {}
     if isinstance(witness, Firewall) and witness.platform == "panos":
+        values = Values(witness, offset)
         makers = {
-            "panos-syslog": lambda: Syslog(witness, offset),
-            "panos-export": lambda: Export(witness, offset),
-            "panos-api": lambda: TrafficFile(witness, offset),
+            "panos-syslog": lambda: Syslog(witness, values),
+            "panos-export": lambda: Export(witness, values),
+            "panos-api": lambda: TrafficFile(witness, values),
         }
     elif isinstance(witness, Firewall):
         makers = {

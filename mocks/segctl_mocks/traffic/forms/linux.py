@@ -71,13 +71,19 @@ class Conntrack(Plain):
 
     @staticmethod
     def _destroyed(record: Record) -> str:
-        """Write an entry as it is gone: without time and state, with what it carried."""
+        """Write an entry as it is gone: no time is left, it has what it carried and its age.
+
+        Kernels from 5.10 on tell the last state too (inferred from recorded deletions).
+        """
         transport = record.session.protocol.transport
         first, second = (_tuple(record, reply=reply, counts=True) for reply in (False, True))
         answered = record.session.received[1] > 0
         tail = " [ASSURED]" if answered and transport == "tcp" else ""
         unreplied = "" if answered else "[UNREPLIED] "
-        return f"{transport:<8} {NUMBERS[transport]} {first} {unreplied}{second}{tail}"
+        state = " TIME_WAIT" if transport == "tcp" else ""
+        age = f"delta-time={int(record.session.end - record.session.start)}"
+        lead = f"{transport:<8} {NUMBERS[transport]}{state}"
+        return f"{lead} {first} {unreplied}{second}{tail} {age}"
 
     def closing(self, still_open: Sequence[Record]) -> Iterator[tuple[str, str]]:
         """Yield the list of the connections that go on."""

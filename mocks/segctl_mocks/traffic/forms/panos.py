@@ -11,12 +11,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from segctl_mocks.traffic.forms.panos_values import Values
 from segctl_mocks.traffic.records import Plain, local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from segctl_mocks.traffic.forms.panos_values import Values
     from segctl_mocks.traffic.plant import Firewall
     from segctl_mocks.traffic.records import Record
 
@@ -85,7 +85,7 @@ class Rows:
         }
         constant |= {name: value for name, value in extra.items() if name in constant}
         if release in {"10.2", "11.1"}:
-            constant |= {"padding": "", "cpadding": ""}
+            constant |= {name: "" for name in ("padding", "cpadding") if name in constant}
         self._row = list(constant.values())
 
     def row(self, values: dict[str, str]) -> list[str]:
@@ -101,10 +101,10 @@ class Rows:
 class Syslog(Plain):
     """Lines of traffic.log and threat.log, with the header that the firewall's collector adds."""
 
-    def __init__(self, firewall: Firewall, offset: int) -> None:
-        self._values = Values(firewall, offset)
+    def __init__(self, firewall: Firewall, values: Values) -> None:
+        self._values = values
         self._firewall = firewall
-        self._offset = offset
+        self._offset = values.offset
         traffic, threat = WIDTHS[firewall.release]
         self._traffic = Rows(names("traffic"), traffic, firewall.release)
         self._threat = Rows(names("threat"), threat, firewall.release)
@@ -140,8 +140,8 @@ class Syslog(Plain):
 class Export(Plain):
     """The CSV that the web interface exports of the traffic log, cut at the rows it exports."""
 
-    def __init__(self, firewall: Firewall, offset: int) -> None:
-        self._values = Values(firewall, offset)
+    def __init__(self, firewall: Firewall, values: Values) -> None:
+        self._values = values
         width = WIDTHS[firewall.release][0]
         self._rows = Rows(names("traffic"), width, firewall.release)
         header = names("export")

@@ -26,8 +26,8 @@ class TrafficFile(Plain):
     A line is a JSON object; ``kind`` is log, session or rule, ``device`` the firewall.
     """
 
-    def __init__(self, firewall: Firewall, offset: int) -> None:
-        self._values = Values(firewall, offset)
+    def __init__(self, firewall: Firewall, values: Values) -> None:
+        self._values = values
         self._firewall = firewall
 
     def moments(self) -> frozenset[str]:

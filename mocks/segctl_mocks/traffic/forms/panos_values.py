@@ -7,6 +7,7 @@ number, major times 256 plus minor: genuine lines.
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from segctl_mocks.traffic.records import local
@@ -22,11 +23,13 @@ _PRIVATE = (
 )
 
 
+@lru_cache(maxsize=1024)
 def rule_uuid(firewall: str, rule: str) -> str:
     """Return the uuid of a rule of a plant's firewall: always the same."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"segctl-mocks/{firewall}/{rule}"))
 
 
+@lru_cache(maxsize=4096)
 def country(address: str) -> str:
     """Return the location that a firewall logs of an address."""
     return next((name for start, name in _PRIVATE if address.startswith(start)), "United States")
@@ -38,6 +41,7 @@ class Values:
     def __init__(self, firewall: Firewall, offset: int) -> None:
         self._firewall = firewall
         self.offset = offset
+        self._last: tuple[Record | None, dict[str, str]] = None, {}
         major, minor = map(int, firewall.release.split("."))
         self._number = "1" if major < 8 else str(major * 256 + minor)
 
@@ -99,7 +103,12 @@ class Values:
         }
 
     def traffic(self, record: Record) -> dict[str, str]:
-        """Return the values of a line of the traffic log."""
+        """Return the values of a line of the traffic log; forms ask for one record in a row."""
+        if self._last[0] is not record:
+            self._last = record, self._traffic(record)
+        return self._last[1]
+
+    def _traffic(self, record: Record) -> dict[str, str]:
         session, sight = record.session, record.sight
         begin = record.moment == "begin" or record.moment.startswith("shift")
         sent, received = session.sent, session.received

@@ -8,6 +8,7 @@ States and histories: Zeek ``base/protocols/conn/main.zeek``.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from segctl_mocks.traffic.records import Plain, local
@@ -62,6 +63,7 @@ _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MIX = 0x9E3779B97F4A7C15F39CC0605CEDC835
 
 
+@lru_cache(maxsize=1024)
 def uid(ident: int, letter: str = "C") -> str:
     """Return a unique id of Zeek's kind: a letter and 17 letters or digits."""
     rest, found = (ident * _MIX) % 62**17, ""
