@@ -118,7 +118,7 @@ COMMANDS = {
     "import": ("HOST", "-o", "--out"),
     "protocols": ("ID",),
     "schema": ("NAME",),
-    "mock serve": ("--state", "--endpoints"),
+    "mock serve": ("--state", "--endpoints", "--traffic"),
     "mock traffic": (
         "-o",
         "--out",

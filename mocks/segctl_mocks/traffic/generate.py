@@ -15,6 +15,7 @@ from segctl_mocks.traffic.forms.linux import Conntrack, KernelLog, Ulogd
 from segctl_mocks.traffic.forms.nfdump import Nfdump
 from segctl_mocks.traffic.forms.panos import Export, Syslog
 from segctl_mocks.traffic.forms.panos_api import TrafficFile
+from segctl_mocks.traffic.forms.panos_config import Configuration
 from segctl_mocks.traffic.forms.panos_values import Values
 from segctl_mocks.traffic.forms.suricata import Suricata
 from segctl_mocks.traffic.forms.zeek import Zeek
@@ -39,6 +40,7 @@ FORMS = {
     "panos-syslog": "firewalls of PAN-OS",
     "panos-export": "firewalls of PAN-OS",
     "panos-api": "firewalls of PAN-OS",
+    "panos-config": "firewalls of PAN-OS",
     "conntrack": "gateways of Linux",
     "nflog": "gateways of Linux",
     "ulogd": "gateways of Linux",
@@ -296,6 +298,7 @@ def _forms(plant: Plant, window: Window, witness: Witness, wanted: list[str]) ->
             "panos-syslog": lambda: Syslog(witness, values),
             "panos-export": lambda: Export(witness, values),
             "panos-api": lambda: TrafficFile(witness, values),
+            "panos-config": lambda: Configuration(witness),
         }
     elif isinstance(witness, Firewall):
         makers = {

@@ -96,7 +96,7 @@ class Files:
     def _new(
         self, name: str, frame: tuple[str, str, str]
     ) -> tuple[IO[bytes], Sequence[IO[bytes]], tuple[str, str, str]]:
-        compress = self._compress and not name.endswith(".jsonl")
+        compress = self._compress and not name.endswith((".jsonl", ".xml"))
         path = self._folder / (f"{name}.gz" if compress else name)
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = path.open("wb")

@@ -44,7 +44,10 @@ EXAMPLES = {
     "protocols": ("segctl protocols", "segctl protocols modbus --json"),
     "schema": ("segctl schema inventory", "segctl schema plan"),
     "mock": ("segctl mock serve --endpoints mocks.yml", "segctl mock traffic -o traffic"),
-    "mock serve": ("segctl mock serve --state mocks --endpoints mocks.yml",),
+    "mock serve": (
+        "segctl mock serve --state mocks --endpoints mocks.yml",
+        "segctl mock serve --endpoints mocks.yml --traffic traffic/traffic.jsonl",
+    ),
     "mock traffic": (
         "segctl mock traffic -o traffic --days 2 --form panos-syslog",
         "segctl mock traffic -o traffic --plant plant.yml --seed 7 --gzip",

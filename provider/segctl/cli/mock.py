@@ -57,6 +57,14 @@ def mock_serve(
             "pushed-shared-policy or pushed-template; repeatable",
         ),
     ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(
+            "--traffic",
+            help="Let firewalls answer questions about logs, reports, hit counts and sessions from "
+            "this traffic.jsonl of segctl mock traffic",
+        ),
+    ] = None,
     multi_vsys: Annotated[
         list[str] | None,
         typer.Option(
@@ -86,10 +94,16 @@ def mock_serve(
                     configs=configs,
                     pushed=answers,
                     multi_vsys=multi_vsys or (),
+                    traffic=traffic,
                 )
             )
         except ValueError as error:
-            given = {"--config": configs, "--pushed": answers, "--multi-vsys": multi_vsys}
+            given = {
+                "--config": configs,
+                "--pushed": answers,
+                "--multi-vsys": multi_vsys,
+                "--traffic": traffic,
+            }
             hint = " / ".join(option for option, value in given.items() if value)
             raise typer.BadParameter(str(error), param_hint=hint or "--config") from error
         overlay = endpoints or running.overlay

@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 #: A line of a PAN-OS log behind whatever header: its release and the line itself.
 _LINE = re.compile(r"(?:^|[ >])(1,[^,]*,[0-9A-Za-z]+,(TRAFFIC|THREAT),.*)$")
 #: Column 6 of genuine lines by our release; releases before 8.1 write 1.
-_NUMBERS = {"6.0": {"1"}, "8.1": {"2049"}, "9.1": {"2304", "2305"}}
-_NUMBERS |= {"10.2": {"2560", "2561", "2562"}, "11.1": {"2816", "2817"}}
+_NUMBERS = {
+    "6.0": {"1"},
+    "8.1": {"2049"},
+    "9.1": {"2304", "2305"},
+    "10.2": {"2560", "2561", "2562"},
+    "11.1": {"2816", "2817"},
+}
 
 
 def genuine(samples: Path, kind: str) -> Iterator[list[str]]:
@@ -114,7 +119,7 @@ def test_every_header_of_syslog(tmp_path: Path, header: str, pattern: str) -> No
 
 
 def header_of(path: Path) -> dict[str, list[str]]:
-    found = {}
+    found: dict[str, list[str]] = {}
     for line in path.read_text("utf-8").splitlines():
         key, _, rest = line.partition("\t")
         if key in {"#fields", "#types"}:
@@ -207,7 +212,8 @@ def test_the_words_of_zeek_are_genuine(samples: Path) -> None:
 
 def events(text: str) -> list[dict[str, Any]]:
     """Read objects that are pretty-printed one after the other."""
-    reader, at, found = json.JSONDecoder(), 0, []
+    reader, at = json.JSONDecoder(), 0
+    found: list[dict[str, Any]] = []
     while at < len(text.rstrip()):
         value, at = reader.raw_decode(text, at)
         found.append(value)

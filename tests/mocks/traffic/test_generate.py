@@ -114,6 +114,7 @@ def test_every_form_is_written(made: Made) -> None:
         "threat.log",
         "export.csv",
         "traffic.jsonl",
+        "running-config.xml",
         "conntrack.log",
         "conntrack-list.txt",
         "kernel.log",
@@ -127,7 +128,7 @@ def test_every_form_is_written(made: Made) -> None:
         "nfdump.csv",
         "nfdump.json",
     }
-    assert len(FORMS) == 11
+    assert len(FORMS) == 12
     for name, count in made.lines.items():
         if not name.endswith((".csv", ".json", ".log")):
             continue

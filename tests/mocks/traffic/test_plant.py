@@ -19,8 +19,9 @@ GROUP = ROOT / "inventory/group_vars/waterworks"
 
 
 def declared(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((GROUP / f"{name}.yml").read_text("utf-8"))
-    return found[f"segctl_{name}"]
+    document = yaml.safe_load((GROUP / f"{name}.yml").read_text("utf-8"))
+    found: dict[str, Any] = document[f"segctl_{name}"]
+    return found
 
 
 def addresses(asset: object) -> list[str]:
