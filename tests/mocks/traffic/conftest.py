@@ -12,14 +12,14 @@ from segctl_mocks.traffic.generate import generate
 from segctl_mocks.traffic.plants import plant
 from traffic_support import Made, window
 
-DAYS = 7
+DAYS, BUSY = 7, 0.4
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """A week of the water works, in every form."""
     folder = tmp_path_factory.mktemp("traffic")
-    lines = generate(plant("waterworks"), window(DAYS), folder)
+    lines = generate(plant("waterworks"), window(DAYS, busy=BUSY), folder)
     truth = json.loads((folder / "truth.json").read_text("utf-8"))
     return Made(folder=folder, truth=truth, lines=lines)
 

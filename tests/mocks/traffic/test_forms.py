@@ -142,8 +142,9 @@ def test_zeek_has_the_fields_of_genuine_logs(samples: Path, made: Made, name: st
     else:
         newest = max(known, key=lambda one: len(one["#fields"]))
         assert (fields, kinds) == (newest["#fields"], newest["#types"])
-    if (made.folder / f"tap-control/zeek/{name}.log").exists():
-        path = made.folder / f"tap-control/zeek/{name}.log"
+    ours = list(made.folder.glob(f"tap-*/zeek/{name}.log"))
+    assert ours
+    for path in ours:
         assert header_of(path) == {"#fields": fields, "#types": kinds}
 
 
@@ -181,7 +182,7 @@ def test_what_is_said_joins_with_its_connection(made: Made) -> None:
     }
     rows = [line.split("\t") for line in made.text("tap-control/zeek/modbus.log").splitlines()]
     said = [row for row in rows if row[0][0] != "#" and row[1] in conns]
-    assert len(said) > 1000
+    assert len(said) > 500
     for row in said:
         assert conns[row[1]][2:6] == row[2:6]
         assert conns[row[1]][7] == "modbus"
@@ -281,7 +282,7 @@ def test_conntracks_lines_are_genuine(samples: Path, made: Made) -> None:
     assert gone.pop(6) == "112"
     ours = [line for line in lines if "[DESTROY]" in line and " tcp " in line]
     answered = [spoken(line) for line in ours if "UNREPLIED" not in line]
-    assert len(answered) > 100
+    assert len(answered) > 50
     assert {tuple(words) for words in answered} == {tuple(gone[: gone.index("[USERSPACE]")])}
     listed = (samples / "linux/conntrack_L_plain.txt").read_text("utf-8").splitlines()
     wanted = next(spoken(line) for line in listed if "ESTABLISHED" in line)

@@ -47,11 +47,13 @@ def traffic_rows(made: Made, witness: str) -> list[list[str]]:
 def test_the_same_seed_makes_the_same_bytes(tmp_path: Path, *, compress: bool) -> None:
     found: list[dict[str, str]] = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        generate(plant("waterworks"), window(1, seed=seed), tmp_path / name, compress=compress)
+        days = window(1, seed=seed, busy=0.3)
+        generate(plant("waterworks"), days, tmp_path / name, compress=compress)
         found.append(digests(tmp_path / name))
     assert found[0] == found[1]
     assert found[0].keys() == found[2].keys()
-    assert found[0].items().isdisjoint(found[2].items())
+    same = {name for name, _ in found[0].items() & found[2].items()}
+    assert same == {"core-fw/running-config.xml", "edge-fw/running-config.xml"}  # no traffic
 
 
 def test_the_bytes_do_not_depend_on_how_python_hashes(tmp_path: Path) -> None:
@@ -70,7 +72,7 @@ def test_the_bytes_do_not_depend_on_how_python_hashes(tmp_path: Path) -> None:
 
 
 def test_a_form_is_the_same_whatever_else_is_made(tmp_path: Path, made: Made) -> None:
-    generate(plant("waterworks"), window(7), tmp_path, forms=["panos-syslog"])
+    generate(plant("waterworks"), window(7, busy=0.4), tmp_path, forms=["panos-syslog"])
     assert {path.name for path in tmp_path.rglob("*.*")} == {
         "traffic.log",
         "threat.log",
@@ -82,7 +84,8 @@ def test_a_form_is_the_same_whatever_else_is_made(tmp_path: Path, made: Made) ->
 
 def test_compressed_files_hold_the_same(tmp_path: Path) -> None:
     for name, compress in (("plain", False), ("packed", True)):
-        generate(plant("waterworks"), window(1), tmp_path / name, compress=compress)
+        days = window(1, busy=0.3)
+        generate(plant("waterworks"), days, tmp_path / name, compress=compress)
     plain = tmp_path / "plain/core-fw/traffic.log"
     assert (
         gzip.decompress((tmp_path / "packed/core-fw/traffic.log.gz").read_bytes())
@@ -95,7 +98,8 @@ def test_memory_does_not_grow_with_the_days(tmp_path: Path) -> None:
     peaks: list[int] = []
     for days in (1, 6):
         tracemalloc.start()
-        generate(plant("waterworks"), window(days), tmp_path / str(days), forms=["panos-syslog"])
+        folder = tmp_path / str(days)
+        generate(plant("waterworks"), window(days, busy=0.4), folder, forms=["panos-syslog"])
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 2 * peaks[0]
@@ -124,6 +128,9 @@ def test_every_form_is_written(made: Made) -> None:
         "modbus.log",
         "s7comm.log",
         "cip.log",
+        "dnp3.log",
+        "bacnet.log",
+        "dhcp.log",
         "eve.json",
         "nfdump.csv",
         "nfdump.json",
@@ -193,7 +200,7 @@ def test_clocks_differ_by_what_the_truth_says(made: Made) -> None:
             stamp = datetime.strptime(rows[key], "%Y/%m/%d %H:%M:%S").replace(tzinfo=LOCAL)
             differences.append(round(stamp.timestamp() - int(float(cells[0]) // 1)))
     # 37 ahead and 4 behind, each cut to the second; few ports are used twice in a week
-    assert len(differences) > 500
+    assert len(differences) > 300
     assert sum(40 <= one <= 42 for one in differences) > 0.95 * len(differences)
 
 
@@ -215,7 +222,7 @@ def test_addresses_of_leases_change_and_are_told(made: Made) -> None:
     held = made.truth["hosts"]["office-ana"]["addresses"]
     assert len({one["address"] for one in held}) == len(held) == 4
     sources = {pair["source"] for pair in made.conversation("old-web-page")["pairs"]}
-    assert len(sources) > 3
+    assert len(sources) > 2
     given = {
         one["address"]
         for host in made.truth["hosts"].values()
@@ -223,6 +230,14 @@ def test_addresses_of_leases_change_and_are_told(made: Made) -> None:
         if host["zone"] == "enterprise"
     }
     assert sources <= given
+    leased = [json.loads(line) for line in made.text("tap-office/zeek-json/dhcp.log").splitlines()]
+    told = {(row["host_name"], row["assigned_addr"]) for row in leased}
+    assert told == {
+        (name, one["address"])
+        for name, host in made.truth["hosts"].items()
+        for one in host["addresses"]
+        if name.startswith("office-")
+    }
 
 
 def test_two_hosts_never_hold_one_address(made: Made) -> None:
@@ -239,9 +254,10 @@ def test_two_hosts_never_hold_one_address(made: Made) -> None:
 def test_what_a_rule_denies_goes_no_further(made: Made) -> None:
     """The jump host's scan of the SCADA zone passes; the office's beacon leaves by one firewall."""
     scan = made.conversation("jump-host-scan")
-    assert scan["witnesses"] == {"core-fw": scan["sessions"], "flows-dmz": scan["sessions"]}
+    assert set(scan["witnesses"]) == {"core-fw", "flows-dmz", "tap-control"}
+    assert set(scan["witnesses"].values()) == {scan["sessions"]}
     beacon = made.conversation("beacon")
-    assert set(beacon["witnesses"]) == {"edge-fw", "flows-dmz"}
+    assert set(beacon["witnesses"]) == {"edge-fw", "flows-dmz", "tap-office"}
 
 
 def test_a_translated_session_is_told_before_and_after(made: Made) -> None:
@@ -265,7 +281,7 @@ def test_every_kind_says_what_to_expect(made: Made) -> None:
 
 def test_working_hours_are_kept(made: Made) -> None:
     one = made.conversation("business-reports")
-    assert one["sessions"] > 20
+    assert one["sessions"] > 10
     for row in traffic_rows(made, "edge-fw"):
         if row[11] == "office-to-dmz" and row[25] == "443" and row[7].startswith("10.40.9."):
             start = datetime.strptime(row[35], "%Y/%m/%d %H:%M:%S").replace(tzinfo=LOCAL)

@@ -21,6 +21,7 @@ from segctl_mocks.traffic.plants import plant
 from segctl_mocks.traffic.routes import judge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from traffic_support import Made
@@ -141,7 +142,7 @@ def test_a_window_of_time(ask: Asked, logged: list[dict[str, str]]) -> None:
     found = ask.log(log_type="traffic", nlogs="5000", query=query, dir="forward")
     wanted = [one["seqno"] for one in logged if first <= one["time_generated"] < last]
     assert [entry["seqno"] for entry in found] == wanted
-    assert len(wanted) > 50
+    assert len(wanted) > 20
     query = f"(receive_time geq '{first}') and (receive_time leq '{last}')"
     found = ask.log(log_type="traffic", nlogs="5000", query=query, dir="forward")
     assert [entry["seqno"] for entry in found] == [
@@ -149,32 +150,30 @@ def test_a_window_of_time(ask: Asked, logged: list[dict[str, str]]) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("query", "test"),
-    [
-        ("(addr.src in 10.20.2.0/24)", lambda one: one["src"].startswith("10.20.2.")),
-        ("(addr.dst notin 10.20.2.0/24)", lambda one: not one["dst"].startswith("10.20.2.")),
-        ("( addr in 10.20.35.20 )", lambda one: "10.20.35.20" in {one["src"], one["dst"]}),
-        (
-            "(port.dst eq 445) or (app eq 'siemens-s7-read')",
-            lambda one: one["dport"] == "445" or one["app"] == "siemens-s7-read",
-        ),
-        (
-            "(rule eq scada-to-plcs) and not (zone.dst eq SAFETY)",
-            lambda one: one["rule"] == "scada-to-plcs",
-        ),
-        (
-            "((rule eq dmz-to-plant) and ((port.dst eq 102) or (port.dst eq 502)))",
-            lambda one: one["rule"] == "dmz-to-plant" and one["dport"] in {"102", "502"},
-        ),
-        ("!(action eq allow)", lambda one: one["action"] != "allow"),
-        ("(app contains 'dnp3') and (bytes geq 3000)", None),
-    ],
-)
-def test_queries(ask: Asked, logged: list[dict[str, str]], query: str, test: Any) -> None:
-    test = test or (lambda one: "dnp3" in one["app"] and int(one["bytes"]) >= 3000)
+QUERIES: dict[str, Callable[[dict[str, str]], bool]] = {
+    "(addr.src in 10.20.2.0/24)": lambda one: one["src"].startswith("10.20.2."),
+    "(addr.dst notin 10.20.2.0/24)": lambda one: not one["dst"].startswith("10.20.2."),
+    "( addr in 10.20.35.20 )": lambda one: "10.20.35.20" in {one["src"], one["dst"]},
+    "(port.dst eq 445) or (app eq 'siemens-s7-read')": lambda one: (
+        one["dport"] == "445" or one["app"] == "siemens-s7-read"
+    ),
+    "(rule eq scada-to-plcs) and not (zone.dst eq SAFETY)": lambda one: (
+        one["rule"] == "scada-to-plcs"
+    ),
+    "((rule eq dmz-to-plant) and ((port.dst eq 102) or (port.dst eq 502)))": lambda one: (
+        one["rule"] == "dmz-to-plant" and one["dport"] in {"102", "502"}
+    ),
+    "!(action eq allow)": lambda one: one["action"] != "allow",
+    "(app contains 'dnp3') and (bytes geq 3000)": lambda one: (
+        "dnp3" in one["app"] and int(one["bytes"]) >= 3000
+    ),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_queries(ask: Asked, logged: list[dict[str, str]], query: str) -> None:
     found = ask.log(log_type="traffic", nlogs="5000", query=query)
-    wanted = [one["seqno"] for one in reversed(logged) if test(one)]
+    wanted = [one["seqno"] for one in reversed(logged) if QUERIES[query](one)]
     assert [entry["seqno"] for entry in found] == wanted[:5000]
 
 
@@ -310,7 +309,7 @@ def test_rules_counted_what_the_logs_tell_and_what_they_do_not(
     per_rule = Counter(one["rule"] for one in logged if one["subtype"] != "start")
     more = {rule: int(found[rule]["hit-count"]) - count for rule, count in per_rule.items()}
     assert min(more.values()) >= 0
-    assert more["scada-to-plcs"] > 20  # core-fw's log has a gap
+    assert more["scada-to-plcs"] > 10  # core-fw's log has a gap
     default = found["interzone-default"]
     assert int(default["hit-count"]) == 0 or "interzone-default" not in per_rule
     end = int(made.truth["end"])
@@ -424,7 +423,7 @@ def test_policy_tests_agree_with_what_was_logged(ask: Asked, logged: list[dict[s
         if one["app"] not in {"incomplete", "not-applicable"}
     }
     numbers = {"tcp": "6", "udp": "17"}
-    assert len(groups) > 30
+    assert len(groups) > 25
     for (source_zone, zone, source, target, port, proto), one in groups.items():
         words = {"from": source_zone, "to": zone, "source": source, "destination": target}
         words |= {"destination-port": port, "protocol": numbers[proto], "application": one["app"]}
