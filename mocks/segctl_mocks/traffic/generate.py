@@ -188,7 +188,7 @@ class _Maker:
         desk.flow += 1
         if sight.verdict is not None:
             rule = desk.rules.setdefault(sight.verdict.rule, _Rule(first=session.start))
-            rule.hits += 1
+            rule.hits += session.repeats
             rule.last = session.start
         for time, moment in self._moments(desk, session, sight):
             if moment.partition("-")[0] in desk.moments:
@@ -312,9 +312,10 @@ def _forms(plant: Plant, window: Window, witness: Witness, wanted: list[str]) ->
             "nfdump-json": lambda: Nfdump(offset, as_json=True),
         }
     else:
+        midstream = witness.midstream if isinstance(witness, Sensor) else 0.0
         makers = {
-            "zeek": lambda: Zeek(window.start, as_json=False),
-            "zeek-json": lambda: Zeek(window.start, as_json=True),
+            "zeek": lambda: Zeek(window.start, midstream, as_json=False),
+            "zeek-json": lambda: Zeek(window.start, midstream, as_json=True),
             "suricata": Suricata,
         }
     for name in wanted:

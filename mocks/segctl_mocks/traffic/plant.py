@@ -25,6 +25,7 @@ KINDS = {
     "misuse": "list: a function or a service that nobody needs there",
     "scan": "list: a scan",
     "beacon": "list: a beacon",
+    "tunnel": "list: a tunnel through names",
     "lateral": "list: lateral movement",
 }
 #: Those that people need for their work.
@@ -109,10 +110,14 @@ class Firewall(Witness):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor(Witness):
-    """What sees the packets of some zones: a Zeek and a Suricata, or an exporter of flows."""
+    """What sees the packets of some zones: a Zeek and a Suricata, or an exporter of flows.
+
+    `midstream` is the share of TCP connections of which Zeek missed the beginning.
+    """
 
     zones: frozenset[str]
     exports_flows: bool = False
+    midstream: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,6 +259,7 @@ def _sensor(name: str, table: _Table) -> Sensor:
         name=name,
         zones=frozenset(table.texts("zones")),
         exports_flows=table.yes("exports_flows"),
+        midstream=table.number("midstream"),
         clock=table.number("clock"),
         duplicates=table.number("duplicates"),
         gaps=tuple(_span(each) for each in table.tables("gaps")),

@@ -53,7 +53,8 @@ class Session:
 
     Volumes are of the client (`sent`) and of the server (`received`): bytes and packets with their
     headers. `answer` is done, none (nobody answered) or refused. `zones` are those of both ends,
-    `assigned` the address that DHCP gave to the client, and the server's own.
+    `assigned` the address that DHCP gave to the client, and the server's own. `repeats` says of
+    how many alike sessions within seconds a firewall writes one line, as it does of pings.
     """
 
     conversation: Conversation
@@ -75,6 +76,7 @@ class Session:
     sent: tuple[int, int]
     received: tuple[int, int]
     assigned: str = ""
+    repeats: int = 1
 
 
 def addresses(plant: Plant, window: Window, host: Host) -> Iterator[tuple[float, float, str]]:
@@ -328,4 +330,5 @@ def _session(  # a session's facts
         user=user,
         sent=sent,
         received=received,
+        repeats=chance.randrange(1, 7) if protocol.transport == "icmp" else 1,
     )

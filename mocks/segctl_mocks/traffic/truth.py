@@ -23,6 +23,7 @@ class Seen:
     """What is counted of a conversation while it is made."""
 
     sessions: int = 0
+    counted: int = 0
     first: float = 0.0
     last: float = 0.0
     bytes: int = 0
@@ -35,6 +36,7 @@ class Seen:
         self.first = self.first if self.sessions else session.start
         self.last = session.start
         self.sessions += 1
+        self.counted += session.repeats
         self.bytes += session.sent[0] + session.received[0]
         self.passed += all(sight.passed for sight in sights)
         for sight in sights:
@@ -73,6 +75,7 @@ def conversation(one: Conversation, seen: Seen) -> dict[str, Any]:
         "applications": list(protocol.applications(one.functions)),
         "sessions": seen.sessions,
         "sessions_that_passed": seen.passed,
+        "sessions_with_repeats": seen.counted,
         "bytes": seen.bytes,
         "first": round(seen.first, 6),
         "last": round(seen.last, 6),

@@ -344,3 +344,59 @@ def test_times_of_suricata_and_nflog_have_micros(made: Made) -> None:
     assert datetime.fromisoformat(event["timestamp"]).utcoffset() is not None
     packet = json.loads(made.text("cell-fw/ulogd-nflog.json").splitlines()[0])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", packet["timestamp"])
+
+
+def test_a_connection_without_its_beginning_may_be_turned_round(tmp_path: Path) -> None:
+    """Zeek turns the direction of a known port; else it may take the server for the client."""
+    text = SMALL + "sensors: {tap: {zones: [cell], midstream: 1.0}}\n"
+    odd = text.replace("protocol: modbus, functions: [read-coils],", "protocol: iec104,")
+    for name, plant_text in (("known", text), ("odd", odd)):
+        generate(read(plant_text), window(3), tmp_path / name, forms=["zeek"])
+        lines = (tmp_path / name / "tap/zeek/conn.log").read_text("utf-8").splitlines()
+        rows = [line.split("\t") for line in lines if not line.startswith("#")]
+        assert {row[11] for row in rows} == {"OTH"}
+        servers = {row[4] for row in rows}
+        if name == "known":
+            assert servers == {"10.2.0.5"}
+            assert {row[15] for row in rows} == {"^dDaA", "DdAa"}
+        else:
+            assert len(servers) > 1
+            turned = [row for row in rows if row[2] == "10.2.0.5"]
+            assert {row[3] for row in turned} == {"2404"}
+            assert all(int(row[9]) > int(row[10]) for row in turned)  # a server sends more
+
+
+def events_of(made: Made, kind: str) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in made.text("tap-office/eve.json").splitlines()]
+    return [event for event in rows if event["event_type"] == kind]
+
+
+def test_names_and_a_tunnel_through_them(samples: Path, made: Made) -> None:
+    rows = [json.loads(line) for line in made.text("tap-office/zeek-json/dns.log").splitlines()]
+    tunnel = [row for row in rows if row["id.resp_h"] == "203.0.113.66"]
+    plain = [row for row in rows if row["id.resp_h"] == "10.40.0.53"]
+    assert len({row["query"] for row in tunnel}) == len(tunnel) > 50
+    assert min(len(row["query"]) for row in tunnel) > 100
+    assert {row["query"].partition(".")[2] for row in plain} == {"plant.example"}
+    asked = [event["dns"] for event in events_of(made, "dns")]
+    assert {one["queries"][0]["rrname"] for one in asked} == {row["query"] for row in rows}
+    assert {one["type"] for one in asked} == {"request", "response"}
+    theirs = events((samples / "suricata/tenzir_dns.json").read_text("utf-8"))
+    known = {key for event in theirs for key in event["dns"]}
+    assert {key for one in asked for key in one} <= known
+    replies = [event for event in events_of(made, "dhcp") if event["dhcp"]["type"] == "reply"]
+    assert {(one["src_ip"], one["src_port"]) for one in replies} == {("10.40.0.1", 67)}
+    assert {one["dest_ip"] == one["dhcp"]["assigned_ip"] for one in replies} == {True}
+
+
+def test_pings_are_counted_in_one_line(made: Made) -> None:
+    lines = made.text("core-fw/traffic.log").splitlines()
+    rows = [
+        next(csv.reader([line[line.index(" 1,20") + 1 :]])) for line in lines if ",ping," in line
+    ]
+    counts = [int(row[23]) for row in rows]
+    assert max(counts) > 1
+    assert {(row[24], row[25], row[29]) for row in rows} == {("0", "0", "icmp")}
+    one = made.conversation("alive")
+    assert one["sessions"] < one["sessions_with_repeats"]
+    assert sum(counts) <= one["sessions_with_repeats"] <= sum(counts) + 30  # core-fw has a gap

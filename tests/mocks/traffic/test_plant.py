@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from segctl_mocks.traffic.generate import FORMS
 from segctl_mocks.traffic.plant import KINDS
 from segctl_mocks.traffic.plants import plant
 from segctl_mocks.traffic.protocols import PROTOCOLS
@@ -24,8 +25,8 @@ def declared(name: str) -> dict[str, Any]:
     return found
 
 
-def addresses(asset: object) -> list[str]:
-    return asset["addresses"] if isinstance(asset, dict) else [asset]  # type: ignore[list-item]
+def addresses(asset: Any) -> list[str]:
+    return [asset] if isinstance(asset, str) else asset["addresses"]
 
 
 def test_it_tells_the_story_of_the_example() -> None:
@@ -127,3 +128,14 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.yml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"odd\.yml: not text in UTF-8"):
         plant(str(tmp_path / "odd.yml"))
+
+
+def test_the_plant_of_the_page_is_one() -> None:
+    page = (ROOT / "docs/mocks.md").read_text("utf-8")
+    text = page.partition("```yaml\n")[2].partition("```")[0]
+    assert {one.kind for one in read(text).conversations} == {"declared", "undeclared", "scan"}
+
+
+def test_the_page_names_every_kind_and_form() -> None:
+    page = (ROOT / "docs/mocks.md").read_text("utf-8")
+    assert [name for name in (*KINDS, *FORMS) if f"`{name}`" not in page] == []

@@ -179,7 +179,7 @@ def rows(traffic: Traffic, order: Order) -> str:
 def _value(entry: Mapping[str, str], name: str) -> str:
     match name:
         case "flag-nat":
-            return "no" if entry.get("natsrc", "") in {"", "0.0.0.0"} else "yes"  # noqa: S104
+            return "no" if entry.get("natsrc", "") in {"", "0.0.0.0"} else "yes"  # noqa: S104  # what stands for no address
         case "day-of-receive_time":
             return entry.get("receive_time", "")[:10]
         case "hour-of-receive_time":

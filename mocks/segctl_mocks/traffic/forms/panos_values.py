@@ -86,7 +86,7 @@ class Values:
             "logset": "to-siem",
             "time_received": stamp,
             "sessionid": str(record.flow),
-            "repeatcnt": "1",
+            "repeatcnt": str(session.repeats),
             "sport": str(session.sport),
             "dport": str(session.dport),
             "natsport": nat_port,

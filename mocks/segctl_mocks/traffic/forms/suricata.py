@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from segctl_mocks.traffic.forms import names
 from segctl_mocks.traffic.forms.zeek import mac
 from segctl_mocks.traffic.records import Plain, local
 
@@ -60,17 +61,27 @@ def stamp(time: float) -> str:
     return f"{local(int(time), '%Y-%m-%dT%H:%M:%S')}.{int(time % 1 * 1e6):06}+0000"
 
 
+# Answers of DNS and DHCP are of who answers; those of Modbus, DNP3 and EtherNet/IP of who asked.
 def _event(record: Record, kind: str, body: dict[str, Any], time: float) -> tuple[str, str]:
     session, sight = record.session, record.sight
     icmp = session.protocol.transport == "icmp"
+    here, there = (sight.source, session.sport), (sight.target, session.dport)
+    match body.get(kind, {}).get("type") if kind in {"dns", "dhcp"} else "":
+        case "response":
+            here, there = there, here
+        case "reply":
+            assigned, server = session.assigned.split()
+            here, there = (server, session.dport), (assigned, session.sport)
+        case _:
+            pass
     event: dict[str, Any] = {
         "timestamp": stamp(time + record.ahead),
         "flow_id": session.ident % 2**51,
         "event_type": kind,
-        "src_ip": sight.source,
-        **({} if icmp else {"src_port": session.sport}),
-        "dest_ip": sight.target,
-        **({} if icmp else {"dest_port": session.dport}),
+        "src_ip": here[0],
+        **({} if icmp else {"src_port": here[1]}),
+        "dest_ip": there[0],
+        **({} if icmp else {"dest_port": there[1]}),
         "proto": session.protocol.transport.upper(),
         **({"icmp_type": 8, "icmp_code": 0} if icmp else {}),
         **body,
@@ -228,4 +239,18 @@ def _dhcp(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "dhcp", {"dhcp": {**reply, "dhcp_type": "ack"}}
 
 
-_SAID = {"modbus": _modbus, "dnp3": _dnp3, "cip": _enip, "dhcp": _dhcp}
+def _dns(session: Session) -> Iterator[tuple[str, dict[str, Any]]]:
+    question = {
+        "rrname": names.asked(session),
+        "rrtype": "TXT" if session.conversation.kind == "tunnel" else "A",
+    }
+    answer, ttl = names.answered(session)
+    head: dict[str, Any] = {"version": 3, "tx_id": 0, "id": session.ident % 65536}
+    tail: dict[str, Any] = {"opcode": 0, "rcode": "NOERROR", "queries": [question]}
+    yield "dns", {"dns": {**head, "type": "request", "flags": "100", "rd": True, **tail}}
+    said: dict[str, Any] = {"type": "response", "flags": "8180", "qr": True, "rd": True, "ra": True}
+    answers = [{**question, "ttl": int(ttl), "rdata": answer}]
+    yield "dns", {"dns": {**head, **said, **tail, "answers": answers}}
+
+
+_SAID = {"dns": _dns, "modbus": _modbus, "dnp3": _dnp3, "cip": _enip, "dhcp": _dhcp}

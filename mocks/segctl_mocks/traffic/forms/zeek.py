@@ -11,6 +11,7 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from segctl_mocks.traffic.forms import names
 from segctl_mocks.traffic.records import Plain, local
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ LOGS = {
         "class_id:string class_name:string instance_id:string attribute_id:string",
         "bacnet": f"{_ID} {_ENDS} bvlc_function:string pdu_type:string pdu_service:string "
         "invoke_id:count result_code:string",
+        "dns": f"{_ID} proto:enum trans_id:count rtt:interval query:string qclass:count "
+        "qclass_name:string qtype:count qtype_name:string rcode:count rcode_name:string AA:bool "
+        "TC:bool RD:bool RA:bool Z:count answers:vector[string] TTLs:vector[interval] "
+        "rejected:bool",
         "dhcp": "ts:time uids:set[string] client_addr:addr server_addr:addr mac:string "
         "host_name:string client_fqdn:string domain:string requested_addr:addr assigned_addr:addr "
         "lease_time:interval client_message:string server_message:string "
@@ -80,9 +85,15 @@ def mac(name: str) -> str:
 
 
 class Zeek(Plain):
-    """The logs of one Zeek; `as_json` writes objects without headers."""
+    """The logs of one Zeek; `as_json` writes objects without headers.
 
-    def __init__(self, opened: float, *, as_json: bool) -> None:
+    Of the share `midstream` of TCP connections it missed the beginning: their state is OTH. Where
+    it saw the server first it turns the direction round if it knows the port (``^`` in the
+    history), and takes the server for the originator if it does not.
+    """
+
+    def __init__(self, opened: float, midstream: float, *, as_json: bool) -> None:
+        self._midstream = midstream
         self._json = as_json
         self._folder = "zeek-json" if as_json else "zeek"
         self._opened = local(int(opened), "%Y-%m-%d-%H-%M-%S")
@@ -95,7 +106,11 @@ class Zeek(Plain):
         """Yield the lines of a record: what is said in it, or the connection when it ended."""
         session = record.session
         if record.moment == "end":
-            yield self._line("conn", _conn(record))
+            row = _conn(record)
+            missed = record.session.ident // 2 % 1000 < 1000 * self._midstream
+            if missed and row[6] == "tcp" and row[11] == "SF":
+                row = _in_the_middle(row, server_first=record.session.ident % 2 == 1)
+            yield self._line("conn", row)
         elif session.protocol.name == "dhcp":
             yield self._line("dhcp", _dhcp(record))
         elif session.answer == "done" and record.sight.passed:
@@ -187,6 +202,17 @@ def _conn(record: Record) -> list[Value]:
         None,
         {"tcp": 6, "udp": 17, "icmp": 1}[session.protocol.transport],
     ]
+
+
+def _in_the_middle(row: list[Value], *, server_first: bool) -> list[Value]:
+    """Return a connection whose beginning was missed."""
+    known = row[7] is not None
+    row[11], row[15] = "OTH", "^dDaA" if server_first and known else "DdAa"
+    if server_first and not known:
+        row[2:6] = row[4:6] + row[2:4]
+        row[9:11] = row[10], row[9]
+        row[16:20] = row[18:20] + row[16:18]
+    return row
 
 
 def _dhcp(record: Record) -> list[Value]:
@@ -309,4 +335,21 @@ def _bacnet(record: Record) -> Iterable[tuple[str, list[Value]]]:
             yield "bacnet", [*head, kind, function.zeek, at, None]
 
 
-_SAID = {"modbus": _modbus, "dnp3": _dnp3, "s7comm": _s7comm, "cip": _cip, "bacnet": _bacnet}
+def _dns(record: Record) -> Iterable[tuple[str, list[Value]]]:
+    session, ids = record.session, _ids(record)
+    kind: list[Value] = [16, "TXT"] if session.conversation.kind == "tunnel" else [1, "A"]
+    answer, ttl = names.answered(session)
+    asked: list[Value] = ["udp", session.ident % 65536, 0.004, names.asked(session)]
+    flags: list[Value] = [False, False, True, True, 0]
+    tail: list[Value] = [[answer], [f"{ttl:.6f}"], False]
+    yield "dns", [*ids, *asked, 1, "C_INTERNET", *kind, 0, "NOERROR", *flags, *tail]
+
+
+_SAID = {
+    "dns": _dns,
+    "modbus": _modbus,
+    "dnp3": _dnp3,
+    "s7comm": _s7comm,
+    "cip": _cip,
+    "bacnet": _bacnet,
+}
