@@ -88,6 +88,7 @@ def test_json_and_the_plant_that_comes_with_it(
         (("--busy", "0"), "--busy 0: from 0.01 to 1000"),
         (("--form", "odd"), "--form odd: it is one of panos-syslog"),
         (("--start", "soon"), "'soon' is not a date such as 2026-11-02"),
+        (("--start", "9999-12-31"), "--start 9999-12-31: from 1971 to 2099"),
         (("-o", "."), "holds files: name a folder that is new or empty"),
     ],
 )

@@ -146,6 +146,16 @@ BACNET = _named(
     ("write-property", "write", "0f", "bacnet-write-property", "write_property"),
     ("reinitialize", "control", "14", "bacnet-reinitialize-device", "reinitialize_device"),
 )
+# No sensor here tells the functions of these two; PAN-OS tells those of MMS only.
+IEC104 = _named(
+    ("interrogate", "read", "64", "iec-60870-5-104-base", "C_IC_NA_1"),
+    ("command", "control", "2d", "iec-60870-5-104-base", "C_SC_NA_1"),
+)
+MMS = _named(
+    ("read", "read", "04", "mms-ics-read", "read"),
+    ("write", "write", "05", "mms-ics-write", "write"),
+    ("read-file", "file", "49", "mms-ics-file-read", "fileRead"),
+)
 
 PROTOCOLS = {
     protocol.name: protocol
@@ -203,7 +213,31 @@ PROTOCOLS = {
             container="bacnet",
             functions=BACNET,
         ),
-        Protocol(name="iec104", transport="tcp", port=2404, application="iec-60870-5-104-base"),
+        Protocol(
+            name="iec104",
+            transport="tcp",
+            port=2404,
+            application="iec-60870-5-104-base",
+            container="iec-60870-5-104",
+            functions=IEC104,
+        ),
+        Protocol(
+            name="mms",
+            transport="tcp",
+            port=102,
+            application="mms-ics-base",
+            before=("cotp", "iec-61850-base", "mms-ics-base"),
+            container="mms-ics",
+            functions=MMS,
+        ),
+        Protocol(
+            name="synchrophasor",
+            transport="tcp",
+            port=4712,
+            application="ieee-c37.118-synchrophasor-base",
+            container="ieee-c37.118-synchrophasor",
+            access="read",
+        ),
         Protocol(
             name="ntp",
             transport="udp",

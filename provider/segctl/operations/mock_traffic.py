@@ -45,6 +45,8 @@ def make_traffic(order: Order, folder: Path) -> Mapping[str, int]:
         raise UsageError(f"--days {order.days}: from 1 to {LONGEST}")
     if not 0.01 <= order.busy <= 1000:
         raise UsageError(f"--busy {order.busy:g}: from 0.01 to 1000")
+    if not 1971 <= order.start.year <= 2099:
+        raise UsageError(f"--start {order.start}: from 1971 to 2099")
     unknown = [form for form in order.forms if form not in FORMS]
     if unknown:
         raise UsageError(f"--form {unknown[0]}: it is one of {', '.join(FORMS)}")

@@ -82,7 +82,7 @@ class Values:
             "from": sight.zones[0],
             "to": sight.zones[1],
             "inbound_if": sight.interfaces[0],
-            "outbound_if": sight.interfaces[1] if sight.passed else "",
+            "outbound_if": sight.interfaces[1],
             "logset": "to-siem",
             "time_received": stamp,
             "sessionid": str(record.flow),
