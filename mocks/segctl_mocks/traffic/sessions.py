@@ -280,6 +280,23 @@ def _at_work(pace: Pace, since: float, window: Window) -> bool:
     return weekday < 5 and opens <= since % DAY < closes
 
 
+def _volume(
+    one: Conversation, protocol: Protocol, chance: random.Random, server: str
+) -> tuple[str, tuple[int, int], tuple[int, int]]:
+    """Return how a session was answered, and what each end sent: bytes and packets."""
+    if one.kind in _UNANSWERED:
+        if server and one.kind == "scan":
+            return "refused", (60, 1), (40, 1)
+        return "none", (180, 3), (0, 0)
+    if not server:
+        return "none", (max(one.size, 60), 1), (0, 0)
+    there = int(one.size * chance.uniform(0.7, 1.3)) + 120
+    back = int(one.size * chance.uniform(1.2, 2.4)) + 120
+    if protocol.one_way:
+        return "done", (there, there // 300 + 1), (0, 0)
+    return "done", (there, there // 300 + 4), (back, back // 700 + 4)
+
+
 def _session(  # a session's facts
     one: Conversation,
     protocol: Protocol,
@@ -295,22 +312,9 @@ def _session(  # a session's facts
     dport: int,
     user: str,
 ) -> Session:
-    answer, sent, received = "done", (0, 0), (0, 0)
+    answer, sent, received = _volume(one, protocol, chance, server)
     if one.kind in _UNANSWERED:
-        known = bool(server) and one.kind == "scan"
-        answer = "refused" if known else "none"
-        sent = (60 * (1 if known else 3), 1 if known else 3)
-        received = (40, 1) if known else (0, 0)
-        end = start + (0.002 if known else 3.0)
-    elif not server:
-        sent = (max(one.size, 60), 1)
-        answer = "none"
-    else:
-        there = int(one.size * chance.uniform(0.7, 1.3)) + 120
-        back = int(one.size * chance.uniform(1.2, 2.4)) + 120
-        sent, received = (there, there // 300 + 4), (back, back // 700 + 4)
-        if protocol.one_way:
-            sent, received = (there, there // 300 + 1), (0, 0)
+        end = start + (0.002 if answer == "refused" else 3.0)
     return Session(
         conversation=one,
         protocol=protocol,

@@ -85,21 +85,24 @@ def conversation(one: Conversation, seen: Seen) -> dict[str, Any]:
             for (source, target, port), sessions in sorted(seen.pairs.items())
         ],
     }
-    if one.conduit:
-        found["conduit"] = one.conduit
-    if one.ports:
-        found["ports"] = list(one.ports)
-    if one.threat:
-        found["threat"] = one.threat
-    if one.note:
-        found["note"] = one.note
+    return found | _particulars(one)
+
+
+def _particulars(one: Conversation) -> dict[str, Any]:
+    """Return what only some conversations have."""
+    found: dict[str, Any] = {
+        "conduit": one.conduit,
+        "ports": list(one.ports),
+        "threat": one.threat,
+        "note": one.note,
+    }
     if one.translation is not None:
         found["translation"] = {
             "firewall": one.translation.firewall,
             "source": one.translation.source,
             "destination": one.translation.target,
         }
-    return found
+    return {name: value for name, value in found.items() if value}
 
 
 def witness(plant: Plant, window: Window, one: Witness, counted: Counted) -> dict[str, Any]:

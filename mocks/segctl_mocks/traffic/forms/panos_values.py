@@ -61,10 +61,8 @@ class Values:
         session, sight, firewall = record.session, record.sight, self._firewall
         time = record.time + record.ahead
         stamp = self.stamp(time)
-        nat = sight.nat if sight.translated else ("0.0.0.0", "0.0.0.0")  # noqa: S104  # no address
-        nat_port = str(49152 + session.ident % 16000) if sight.translated else "0"
         assert sight.verdict is not None  # noqa: S101  # of a firewall
-        return {
+        return self._translated(record) | {
             "domain": "1",
             "receive_time": self.stamp(time + 1),
             "serial": firewall.serial,
@@ -72,8 +70,6 @@ class Values:
             "time_generated": stamp,
             "src": sight.source,
             "dst": sight.target,
-            "natsrc": nat[0],
-            "natdst": nat[1],
             "rule": sight.verdict.rule,
             "srcuser": session.user,
             "dstuser": "",
@@ -89,9 +85,6 @@ class Values:
             "repeatcnt": str(session.repeats),
             "sport": str(session.sport),
             "dport": str(session.dport),
-            "natsport": nat_port,
-            "natdport": str(session.dport) if sight.translated else "0",
-            "flags": "0x400019" if sight.translated else "0x19",
             "proto": session.protocol.transport,
             "seqno": str(record.number),
             "actionflags": "0x8000000000000000",
@@ -101,6 +94,18 @@ class Values:
             "rule_uuid": rule_uuid(firewall.name, sight.verdict.rule),
             "high_res_timestamp": self.high_res(time),
         }
+
+    @staticmethod
+    def _translated(record: Record) -> dict[str, str]:
+        """Return both ends after the translation: zeros where there is none."""
+        session, sight = record.session, record.sight
+        found = {"natsrc": "0.0.0.0", "natdst": "0.0.0.0"}  # noqa: S104  # what stands for no address
+        found |= {"natsport": "0", "natdport": "0", "flags": "0x19"}
+        if sight.translated:
+            found |= {"natsrc": sight.nat[0], "natdst": sight.nat[1], "flags": "0x400019"}
+            found |= {"natsport": str(49152 + session.ident % 16000)}
+            found |= {"natdport": str(session.dport)}
+        return found
 
     def traffic(self, record: Record) -> dict[str, str]:
         """Return the values of a line of the traffic log; forms ask for one record in a row."""
