@@ -211,7 +211,7 @@ class PanosDevice(Device):
 
     def adopt_traffic(self, traffic: Traffic) -> None:
         """Answer from a traffic file from now on: logs, reports, hit counts and sessions."""
-        self.traffic = traffic
+        self.traffic = traffic.own()
         self.sessions = list(traffic.sessions)
 
     def clear_hits(self) -> None:

@@ -400,3 +400,15 @@ def test_pings_are_counted_in_one_line(made: Made) -> None:
     one = made.conversation("alive")
     assert one["sessions"] < one["sessions_with_repeats"]
     assert sum(counts) <= one["sessions_with_repeats"] <= sum(counts) + 30  # core-fw has a gap
+
+
+def test_an_exporter_tells_of_a_long_flow_part_by_part(made: Made) -> None:
+    records = json.loads(made.text("flows-dmz/nfdump.json"))
+    long = [one for one in records if 5450 in {one["src_port"], one["dst_port"]}]
+    assert len(long) == 2 * 24 * made.truth["days"]
+    assert {one["tcp_flags"] for one in long} == {"...AP..."}
+    spans = [
+        datetime.fromisoformat(one["last"]) - datetime.fromisoformat(one["first"]) for one in long
+    ]
+    assert {round(span.total_seconds()) for span in spans} == {3600}
+    assert sum(one["in_bytes"] for one in long) < made.conversation("replicate")["bytes"]

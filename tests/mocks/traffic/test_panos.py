@@ -125,18 +125,16 @@ def test_no_more_than_5000_at_once(ask: Asked, logged: list[dict[str, str]]) -> 
     assert second[0]["seqno"] == logged[-5001]["seqno"]
 
 
-def test_pages_shift_while_logs_arrive(ask: Asked) -> None:
+def test_pages_shift_while_logs_arrive(ask: Asked, made: Made) -> None:
     """Who pages from the newest on meets an entry twice when another one is logged meanwhile."""
-    (newest,) = ask.log(log_type="traffic", nlogs="1")
+    other = Asked(firewall(made))
     first = ask.log(log_type="traffic", nlogs="10")
     assert isinstance(ask.mock, PanosMock)
-    ask.mock.log({**newest, "type": "TRAFFIC", "seqno": "1"})
-    try:
-        second = ask.log(log_type="traffic", nlogs="10", skip="10")
-        assert second[0]["seqno"] == first[-1]["seqno"]
-    finally:
-        assert ask.mock.device.traffic is not None
-        ask.mock.device.traffic.arrived.clear()
+    ask.mock.log({**first[0], "type": "TRAFFIC", "seqno": "1"})
+    second = ask.log(log_type="traffic", nlogs="10", skip="10")
+    assert second[0]["seqno"] == first[-1]["seqno"]
+    assert ask.log(log_type="traffic", nlogs="1")[0]["seqno"] == "1"
+    assert other.log(log_type="traffic", nlogs="10") == first
     with pytest.raises(ValueError, match="answers from no traffic file"):
         PanosMock("bare").log({})
 

@@ -79,6 +79,12 @@ class Traffic:
             log = self._logs.setdefault(value["type"].lower(), _Log())
             log.add(place, digits(value["time_generated"]))
 
+    def own(self) -> Traffic:
+        """Return the same traffic for one firewall alone: what arrives there is of no other."""
+        found = Traffic(self._path)
+        found._logs, found.sessions, found.rules = self._logs, list(self.sessions), self.rules
+        return found
+
     def arrive(self, entry: Mapping[str, str]) -> None:
         """Let an entry be logged now: it is the newest."""
         self.arrived.append(entry)

@@ -1,7 +1,8 @@
 """Flow records as nfdump 1.7.1 writes them: CSV with its summary, JSON as one array.
 
 Source: output of nfdump 1.7.1 of real captures (tests check header, columns and keys). Two records
-a conversation, one each way; the CSV has whole seconds.
+a conversation, one each way; the CSV has whole seconds. What an exporter does with long flows is
+RFC 3954's active timeout.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from segctl_mocks.traffic.records import Record
+    from segctl_mocks.traffic.sessions import Session
 
+#: The active timeout: of a flow that goes on there is a record for each, without SYN and FIN.
+ACTIVE = 3600.0
 HEADER = (
     "ts,te,td,sa,da,sp,dp,pr,flg,fwd,stos,ipkt,ibyt,opkt,obyt,in,out,sas,das,smk,dmk,dtos,dir,nh,"
     "nhb,svln,dvln,ismc,odmc,idmc,osmc,mpls1,mpls2,mpls3,mpls4,mpls5,mpls6,mpls7,mpls8,mpls9,"
@@ -36,15 +40,17 @@ class Nfdump(Plain):
 
     def moments(self) -> frozenset[str]:
         """Return the moments that it writes down."""
-        return frozenset(("end",))
+        return frozenset(("poll", "end"))
 
     def lines(self, record: Record) -> Iterator[tuple[str, str]]:
-        """Yield the record of each way that had packets."""
+        """Yield the record of each way that had packets; of a long flow the last hour's part."""
         session, sight = record.session, record.sight
-        received = session.received if sight.passed else (0, 0)
+        sent, received = session.sent, session.received if sight.passed else (0, 0)
+        if record.moment == "poll":
+            sent, received = (_part(session, volume) for volume in (sent, received))
         ports = (0, 8 * 256) if session.protocol.transport == "icmp" else None
         sport, dport = ports or (session.sport, session.dport)
-        yield self._one(record, (sight.source, sport), (sight.target, dport), session.sent, 0)
+        yield self._one(record, (sight.source, sport), (sight.target, dport), sent, 0)
         if received[1]:
             back = (0, 0) if ports else (dport, sport)
             there, here = (sight.target, back[0]), (sight.source, back[1])
@@ -62,6 +68,9 @@ class Nfdump(Plain):
         flags = _flags(record, way)
         transport = session.protocol.transport
         first, last = session.start + record.ahead, session.end + record.ahead
+        if record.moment == "poll":
+            last = record.time + record.ahead
+            first = max(first, last - ACTIVE)
         self._sum[0] += 1
         self._sum[1] += volume[0]
         self._sum[2] += volume[1]
@@ -113,11 +122,19 @@ class Nfdump(Plain):
             yield "nfdump.csv", f"{head}{flows},{volume},{packets},0,0,{each}\n"
 
 
+def _part(session: Session, volume: tuple[int, int]) -> tuple[int, int]:
+    """Return the part of a volume that is of one active timeout."""
+    share = min(ACTIVE / (session.end - session.start), 1.0)
+    return int(volume[0] * share) + 1, int(volume[1] * share) + 1
+
+
 def _flags(record: Record, way: int) -> str:
     """Return the flags of TCP that were seen one way: ``CEUAPRSF``, a dot for each that was not."""
     session = record.session
     if session.protocol.transport != "tcp":
         return "........"
+    if record.moment == "poll":
+        return "...AP..."
     if session.answer == "done" and record.sight.passed:
         return "...AP.SF"
     return "...A.R.." if way else "......S."
