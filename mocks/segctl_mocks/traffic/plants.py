@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _FOLDER = "data"
 #: Their names; the first is taken where none is named.
-BUILT_IN = ("waterworks", "substation")
+BUILT_IN = ("waterworks", "substation", "gas_pipeline")
 
 
 def plant(name: str) -> Plant:

@@ -104,6 +104,8 @@ def _match(
         if _within(rule.source_networks, source) and _within(rule.target_networks, target):
             return rule
     log = frozenset(("end",)) if firewall.log_defaults else frozenset[str]()
+    if firewall.platform == "nftables":  # the policy of a chain knows no zones
+        return Rule(name="default", allow=False, log=log)
     inside = zones[0] == zones[1]
     name = "intrazone-default" if inside else "interzone-default"
     return Rule(name=name, allow=inside, log=log)

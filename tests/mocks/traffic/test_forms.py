@@ -323,6 +323,17 @@ def test_a_dropped_packet_is_logged_for_each_attempt(tmp_path: Path) -> None:
     assert not (tmp_path / "fw/conntrack.log").exists()
 
 
+@pytest.mark.parametrize(("logs", "written"), [("true", True), ("false", False)])
+def test_what_no_rule_of_a_gateway_allows(tmp_path: Path, logs: str, *, written: bool) -> None:
+    text = SMALL.replace("fw:", f"fw:\n    platform: nftables\n    log_defaults: {logs}")
+    text = text.replace("rules: [{name: all, from: OFFICE, to: CELL}]", "rules: []")
+    generate(read(text), window(1), tmp_path)
+    path = tmp_path / "fw/kernel.log"
+    assert path.exists() is written
+    if written:
+        assert " segctl:default:drop IN=ethernet1/1 " in path.read_text("utf-8")
+
+
 def test_a_session_that_is_denied(tmp_path: Path) -> None:
     """By port it is dropped before anybody knows what it is; by application after that."""
     deny = "{name: nothing, action: deny}"
