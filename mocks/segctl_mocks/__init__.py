@@ -10,6 +10,7 @@ from segctl_mocks.panos.mock import PanosMock
 from segctl_mocks.panos.pair import PanosPair
 from segctl_mocks.panos.panorama.mock import PanoramaMock
 from segctl_mocks.panos.settings import LIMITS
+from segctl_mocks.panos.traffic.store import load as load_traffic
 from segctl_mocks.platforms import Mock, Platform, Surroundings, installed, platform
 from segctl_mocks.spec import HostSpec
 from segctl_mocks.tls import Authority, ServerCertificate
@@ -31,6 +32,7 @@ __all__ = [
     "ServerCertificate",
     "Surroundings",
     "installed",
+    "load_traffic",
     "platform",
     "serve_fleet",
 ]

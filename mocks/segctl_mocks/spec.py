@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +18,8 @@ class HostSpec:
     is nft text that others loaded. ``pushed`` are recorded answers about what a manager put on it.
     ``ha_peer`` is the host, later in the fleet, that is the other member of its pair; the two need
     two ``ip_address``es, which they tell as those of their management interfaces.
+
+    ``traffic`` is a traffic file: a firewall of PAN-OS answers from the lines that bear its name.
 
     A firewall that a Panorama manages names that host in ``panorama`` and its group there in
     ``device_group``; the Panorama has the names of its firewalls in ``manages``.
@@ -41,6 +44,7 @@ class HostSpec:
     panorama: str = ""
     device_group: str = ""
     manages: Sequence[str] = ()
+    traffic: Path | None = None
     interfaces: Sequence[str] = ()
     sudo: str = "nopasswd"
     nft_version: str = "1.0.6"

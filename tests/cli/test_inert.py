@@ -105,6 +105,7 @@ TRIED: dict[str, list[list[str]] | str] = {
     "schema": "our own documents",
     "mock": "its commands are those below",
     "mock serve": "serves until it is stopped; prints by `say` as others do",
+    "mock traffic": "what it made itself, of a plant that the user wrote",
     "version": "nothing of others",
     "demo": "our own example",
 }

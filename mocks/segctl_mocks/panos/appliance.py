@@ -23,6 +23,7 @@ from segctl_mocks.panos.journal import Journal
 from segctl_mocks.panos.locks import Locks
 from segctl_mocks.panos.operational import Operator
 from segctl_mocks.panos.references import DEVICE, References, is_slot
+from segctl_mocks.panos.traffic.reporter import Reporter
 from segctl_mocks.panos.tree import Tree, strip_attributes, text_of
 from segctl_mocks.panos.userid import UserId
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.settings import Settings
     from segctl_mocks.panos.showings import Report
+    from segctl_mocks.panos.traffic.store import Traffic
     from segctl_mocks.panos.tree import Element, Path
     from segctl_mocks.panos.units import Touch
 
@@ -69,6 +71,8 @@ class Device:
     """
 
     platform: ClassVar[str]
+    tables: ClassVar[str] = ""
+    """What the names of its tables of logs begin with in reports."""
     commands: ClassVar[Mapping[tuple[str, ...], Report]]
     """What only this kind of device is asked, by the words of the command."""
 
@@ -110,6 +114,8 @@ class Device:
         self.committer = Committer(self)
         self.operator = Operator(self)
         self.userid = UserId()
+        self.traffic: Traffic | None = None
+        self.reporter = Reporter(settings.release, clock, self.tables)
         self.remember("", "initial configuration")
 
     # -- what kinds of devices do each in their way --------------------------------
@@ -200,6 +206,11 @@ class Device:
     def settle(self) -> None:
         """End the jobs whose time is over."""
         self.jobs.settle()
+
+    def hangs(self, request: Request) -> bool:
+        """Whether the device never answers a request, and none after it."""
+        del request
+        return False
 
     def refuse(self, request: Request) -> None:
         """Refuse a request that the device does not take now.
@@ -310,8 +321,9 @@ class Device:
             case "import":
                 return self._import(params)
             case "log":
-                names = (self.settings.serial, self.settings.hostname)
-                return self.log.handle(params, *names, self.now()[11:])
+                return self.log.handle(params, self.settings, self.now()[11:], self.traffic)
+            case "report":
+                return self.reporter.handle(params, self.traffic)
             case "user-id":
                 return self.userid.handle(params)
             case other:

@@ -1,4 +1,4 @@
-"""The configuration log: who changed what, asked for as a job.
+"""Logs, asked for as a job: who changed what, and the traffic of a traffic file.
 
 Shape of an answer: one recorded on 10.1 and the vendor's API guide 9.1 (a job without ``log`` until
 it has finished, gone once fetched); commands, clients and results: the vendor's "Config Log
@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from segctl_mocks.panos.answers import Answer, ApiError, result
 from segctl_mocks.panos.references import DEVICE
+from segctl_mocks.panos.traffic.entries import to_xml
+from segctl_mocks.panos.traffic.query import compile_query
 from segctl_mocks.panos.tree import xpath_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from segctl_mocks.panos.settings import Settings
+    from segctl_mocks.panos.traffic.store import Traffic
     from segctl_mocks.panos.tree import Path
     from segctl_mocks.panos.units import Touch
 
@@ -95,11 +100,13 @@ class ConfigLog:
             number = self.last_number
             self.lines.append(Line(number, time, command, admin, client, host, outcome, path))
 
-    def handle(self, params: Mapping[str, str], serial: str, hostname: str, clock: str) -> Answer:
-        """Answer a request of type=log."""
+    def handle(
+        self, params: Mapping[str, str], settings: Settings, clock: str, traffic: Traffic | None
+    ) -> Answer:
+        """Answer a request of type=log; without traffic there is the config log only."""
         match params.get("action", ""):
             case "":
-                return self._query(params, serial, hostname)
+                return self._query(params, settings, traffic)
             case "get":
                 return self._fetch(params.get("job-id", ""), clock)
             case "finish":
@@ -109,22 +116,34 @@ class ConfigLog:
             case _:
                 raise ApiError("17", "Illegal value for parameter action. Permitted: get, finish")
 
-    def _query(self, params: Mapping[str, str], serial: str, hostname: str) -> Answer:
+    def _query(
+        self, params: Mapping[str, str], settings: Settings, traffic: Traffic | None
+    ) -> Answer:
         kind = params.get("log-type", "")
         if kind not in LOG_TYPES.split(", "):
             raise ApiError("17", f"Illegal value for parameter log-type. Permitted: {LOG_TYPES}")
-        if kind != "config" or params.get("query"):
-            raise ApiError("13", "this mock keeps only the config log, and filters nothing")
         count, skip = _number(params, "nlogs", USUAL), _number(params, "skip", 0)
         if count > MOST:
             raise ApiError("17", f"nlogs is at most {MOST}")
-        lines: Sequence[Line] = list(self.lines)
-        if params.get("dir", "backward") == "backward":
-            lines = lines[::-1]
-        shown = lines[skip : skip + count]
+        backward = params.get("dir", "backward") == "backward"
+        page = slice(skip, skip + count)
+        if kind != "config" and traffic is not None:
+            query = compile_query(params.get("query", ""), settings.release)
+            found = traffic.entries(kind, query, newest_first=backward)
+            entries = islice(found, page.start, page.stop)
+            rows = [to_xml(entry, skip + at) for at, entry in enumerate(entries)]
+            return self._enqueue(rows, settings.hostname)
+        if kind != "config" or params.get("query"):
+            raise ApiError("13", "this mock keeps only the config log, and filters nothing")
+        lines = list(self.lines)[:: -1 if backward else 1][page]
+        rows = [line.to_xml(settings.serial, settings.hostname) for line in lines]
+        return self._enqueue(rows, settings.hostname)
+
+    def _enqueue(self, rows: Sequence[str], hostname: str) -> Answer:
+        """Keep what a query found until its job is fetched."""
         self.last_job += 1
-        rows = "".join(line.to_xml(serial, hostname) for line in shown)
-        logs = f'<log><logs count="{len(shown)}" progress="100">{rows}</logs></log>'
+        shown = "".join(rows)
+        logs = f'<log><logs count="{len(rows)}" progress="100">{shown}</logs></log>'
         name = escape(hostname)
         meta = (
             f"<meta><devices><entry name={quoteattr(hostname)}><hostname>{name}</hostname>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,26 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.journal import Change
     from segctl_mocks.panos.references import Scope
     from segctl_mocks.panos.settings import Settings
+    from segctl_mocks.panos.traffic.store import Traffic
     from segctl_mocks.panos.tree import Element, Path
+
+#: In which version of a release asking for hit counts no longer deadlocks: patch and hotfix.
+_MENDED = {(10, 1): (12, 0), (10, 2): (7, 0), (11, 1): (1, 0)}
+
+
+def deadlocks(sw_version: str) -> bool:
+    """Whether asking a version for hit counts can hang it (release note PAN-236605).
+
+    10.1.10 was mended by its hotfix 5. What is not of a release in the note is not known to hang.
+    """
+    found = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)(?:-h(\d+))?", sw_version)
+    if found is None:
+        return False
+    major, minor, patch, hotfix = (int(part or 0) for part in found.groups())
+    mended = _MENDED.get((major, minor))
+    if mended is None or ((major, minor, patch) == (10, 1, 10) and hotfix >= 5):
+        return False
+    return (patch, hotfix) < mended
 
 
 class PanosDevice(Device):
@@ -48,12 +68,23 @@ class PanosDevice(Device):
         root = parse(document)
         self.pushed = taken_from(root, pushed, settings.release)
         self.hits: dict[str, int] = {}
+        self.resets: dict[str, int] = {}
         self.sessions: list[Mapping[str, str]] = []
         self.runtime = Runtime()
+        self._asked_for_hits = 0
         self.room: Room | None = None
         self._shown: Tree | None = None
         self._shown_of = (self.pushed, -1)
         super().__init__(settings, users, root, clock)
+
+    def hangs(self, request: Request) -> bool:
+        """Whether the management plane hangs since hit counts were asked for.
+
+        The release note (PAN-236605) says that asking can deadlock; here the second time does.
+        """
+        if request.cmd.startswith("<show><rule-hit-count") and deadlocks(self.settings.sw_version):
+            self._asked_for_hits += 1
+        return self._asked_for_hits > 1
 
     def settle(self) -> None:
         """End the jobs whose time is over, those of the peer first."""
@@ -141,11 +172,17 @@ class PanosDevice(Device):
 
     def facts(self) -> dict[str, Any]:
         """Return the hit counts, and the sums of what was pushed."""
-        return {"hits": self.hits, "stamps": self.pushed.stamps, "contexts": self.pushed.contexts}
+        return {
+            "hits": self.hits,
+            "resets": self.resets,
+            "stamps": self.pushed.stamps,
+            "contexts": self.pushed.contexts,
+        }
 
     def restore_facts(self, facts: Mapping[str, Any]) -> None:
         """Bring them back."""
         self.hits = dict(facts["hits"])
+        self.resets = dict(facts.get("resets", {}))
         self.pushed.stamps = dict(facts.get("stamps", {}))
         self.pushed.contexts = dict(facts.get("contexts", {}))
 
@@ -177,6 +214,21 @@ class PanosDevice(Device):
             self.load_candidate(own.clone())
             self.journal.forget(self.journal.by(None))
         self.running = own
+
+    def adopt_traffic(self, traffic: Traffic) -> None:
+        """Answer from a traffic file from now on: logs, reports, hit counts and sessions."""
+        self.traffic = traffic.own()
+        self.sessions = list(traffic.sessions)
+
+    def clear_hits(self) -> None:
+        """Let every rule start to count again, and say since when."""
+        self.revision += 1
+        self.hits.clear()
+        now = int(self.clock())
+        for system in self.systems():
+            for rule in reports.enforced(self, system):
+                self.resets[rule.get("uuid") or rule.get("name") or ""] = now
+        self.resets |= dict.fromkeys(("intrazone-default", "interzone-default"), now)
 
     def set_hits(self, rule: str, count: int, vsys: str) -> None:
         """Set the hit count of a running rule."""

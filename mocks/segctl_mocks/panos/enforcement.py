@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from segctl_mocks.panos import monitoring, reports, runtime, showings
+from segctl_mocks.panos import monitoring, reports, runtime, sessions, showings
 from segctl_mocks.panos.answers import Answer, ApiError, message_result, result
 from segctl_mocks.panos.effective import effective, merged, plain
 from segctl_mocks.panos.policymatch import policy_match
@@ -57,7 +57,7 @@ def _hit_count(device: PanosDevice, node: Element, _call: Call) -> Answer:
 
 
 def _clear_hits(device: PanosDevice, _node: Element, _call: Call) -> Answer:
-    device.hits.clear()
+    device.clear_hits()
     return message_result("Succeeded to reset rule hit count for specified rules")
 
 
@@ -81,7 +81,8 @@ COMMANDS: Mapping[tuple[str, ...], Report] = {
     ("test", "security-policy-match"): _of_firewall(_policy_match),
     ("show", "high-availability", "state"): _of_firewall(monitoring.ha_state),
     ("show", "high-availability", "all"): _of_firewall(monitoring.ha_state),
-    ("show", "session", "all"): _of_firewall(monitoring.sessions),
+    ("show", "session", "all"): _of_firewall(sessions.listed),
+    ("show", "session", "id"): _of_firewall(sessions.one),
     ("show", "session", "meter"): _of_firewall(monitoring.meter),
     ("show", "panorama-status"): _of_firewall(monitoring.panorama_status),
     ("show", "predefined"): _of_firewall(monitoring.predefined),

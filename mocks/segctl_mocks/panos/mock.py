@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from segctl_mocks.panos.server import Acceptor
+    from segctl_mocks.panos.traffic.store import Traffic
     from segctl_mocks.tls import Authority, ServerCertificate
 
 
@@ -42,6 +43,7 @@ class PanosMock(ServedDevice[PanosDevice]):
         limits: Mapping[str, int] | None = None,
         removed_applications: Iterable[str] = (),
         pushed: Iterable[bytes] = (),
+        traffic: Traffic | None = None,
         state_dir: Path | None = None,
         port: int = 0,
         authority: Authority | None = None,
@@ -65,6 +67,8 @@ class PanosMock(ServedDevice[PanosDevice]):
             removed_applications=frozenset(removed_applications),
         )
         device = PanosDevice(settings, users or {"admin": "pw"}, config, pushed=tuple(pushed))
+        if traffic is not None:
+            device.adopt_traffic(traffic)
         super().__init__(
             name,
             device,
@@ -102,6 +106,18 @@ class PanosMock(ServedDevice[PanosDevice]):
         """Let an address have these tags, and no others, until the firewall restarts."""
         with self._lock:
             self.device.userid.registered[address] = dict.fromkeys(tags)
+
+    def log(self, entry: Mapping[str, str]) -> None:
+        """Let the firewall log an entry now: the newest, named as in a traffic file.
+
+        Raises:
+            ValueError: it answers from no traffic file.
+        """
+        with self._lock:
+            if self.device.traffic is None:
+                message = f"{self.name} answers from no traffic file"
+                raise ValueError(message)
+            self.device.traffic.arrive(entry)
 
     def push(self, *documents: bytes) -> None:
         """Let a Panorama push this instead of what it pushed before: answers of such a firewall.

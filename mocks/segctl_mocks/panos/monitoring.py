@@ -1,4 +1,4 @@
-"""What monitoring clients ask: pairs, sessions, Panorama, predefined content, backups."""
+"""What monitoring clients ask: pairs, counts of sessions, Panorama, predefined content, backups."""
 
 from __future__ import annotations
 
@@ -19,34 +19,6 @@ if TYPE_CHECKING:
     from segctl_mocks.panos.tree import Element
 
 _BINARY = "application/octet-stream"
-#: Other spellings of a session's fields in ``show session all filter``.
-_FIELDS = {
-    "destination": "dst",
-    "destination-port": "dport",
-    "protocol": "proto",
-    "rule": "security-rule",
-    "source-port": "sport",
-}
-
-
-def sessions(device: PanosDevice, node: Element, _call: Call) -> Answer:
-    """Show the sessions that match a filter (shape recorded by pan-os-upgrade-assurance)."""
-    wanted = {
-        _FIELDS.get(str(word.tag), str(word.tag)): text_of(word)
-        for word in node.iterfind("filter/*")
-    }
-    shown = [
-        session
-        for session in device.sessions
-        if all(session.get(field) == value for field, value in wanted.items())
-    ]
-    rows = "".join(
-        "<entry>"
-        + "".join(f"<{field}>{escape(value)}</{field}>" for field, value in session.items())
-        + "</entry>"
-        for session in shown
-    )
-    return result(rows)
 
 
 def meter(device: PanosDevice, _node: Element, _call: Call) -> Answer:

@@ -13,6 +13,7 @@ from segctl_mocks.panos.panorama.mock import PanoramaMock
 from segctl_mocks.panos.panorama.provision import Managed, establish, prepare
 from segctl_mocks.panos.pushed import Pushed
 from segctl_mocks.panos.server import Acceptor
+from segctl_mocks.panos.traffic.store import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,10 +110,12 @@ class PanosMocks:
         except ValueError as error:
             message = f"{name}: what a Panorama pushed to it is not understood: {error}"
             raise ValueError(message) from error
+        traffic = load(spec.traffic).get(name) if spec.traffic is not None else None
         mock = PanosMock(
             name,
             spec.config,
             pushed=spec.pushed,
+            traffic=traffic,
             ip_address=spec.ip_address,
             multi_vsys=spec.multi_vsys,
             **common,

@@ -149,17 +149,35 @@ def _hits(device: PanosDevice, name: str, uuid: str) -> str:
 
 
 def hits_of(device: PanosDevice, name: str, uuid: str) -> dict[str, str]:
-    """Return what is counted of a rule: by its uuid, so that it survives edits and renames."""
-    count = device.hits.get(uuid or name, 0)
-    last = int(device.clock()) if count else 0
-    created = int(device.booted)
+    """Return what is counted of a rule: by its uuid, so that it survives edits and renames.
+
+    What the traffic file counted is of the rule's name. Where counting is switched off (``setting
+    management rule-hit-count``) nothing is current, and nothing is counted; what a device says then
+    is not recorded.
+    """
+    own = device.hits.get(uuid or name, 0)
+    told = device.traffic.rules.get(name) if device.traffic is not None else None
+    reset = device.resets.get(uuid or name, 0)
+    if told is not None and (told.last <= reset or not _counts(device)):
+        told = None
+    count = (own + (told.hits if told else 0)) if _counts(device) else 0
+    now, created = int(device.clock()), int(device.booted)
+    first, last = created, now
+    if told is not None and not own:
+        first, last, created = told.first, told.last, min(told.first, created)
     values = {
-        "latest": "yes",
+        "latest": "yes" if _counts(device) else "no",
         "hit-count": count,
-        "last-hit-timestamp": last,
-        "last-reset-timestamp": 0,
-        "first-hit-timestamp": created if count else 0,
+        "last-hit-timestamp": last if count else 0,
+        "last-reset-timestamp": reset,
+        "first-hit-timestamp": first if count else 0,
         "rule-creation-timestamp": created,
         "rule-modification-timestamp": created,
     }
     return {tag: str(value) for tag, value in values.items()}
+
+
+def _counts(device: PanosDevice) -> bool:
+    """Whether rules are counted: they are unless that is switched off."""
+    place = (*DEVICE, ("deviceconfig", ""), ("setting", ""), ("management", ""))
+    return text_of(device.running.at((*place, ("rule-hit-count", "")))) != "no"

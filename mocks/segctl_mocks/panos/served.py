@@ -331,6 +331,10 @@ class ServedDevice(Generic[D]):
             user = self.device.user_of(form.params, form.basic)
             request = self.device.request_of(form.params, user, form.size)
             fault = self.device.faults.take(TRANSPORT, request)
+            hangs = self.device.hangs(request)
+        if hangs:
+            self._stopping.wait()
+            return Reply(Answer(b""), break_at=0)
         if fault is None:
             return Reply(self.handle(form.params, form.size, form.basic))
         return self._strike(fault, form, request)

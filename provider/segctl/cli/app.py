@@ -29,7 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 mock_app = typer.Typer(
-    help="Serve mock devices to try things on.",
+    help="Serve mock devices to try things on; make days of a plant's traffic.",
     epilog=epilog("mock"),
     invoke_without_command=True,
     rich_markup_mode=None,

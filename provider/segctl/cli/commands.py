@@ -48,7 +48,7 @@ OVERVIEW = {
     "import": "Write a device as inventory files; planning them back changes nothing.",
     "protocols": "Show the protocol catalogue, or one protocol's applications by access class.",
     "schema": "Print the JSON Schema of a document, or which documents have one.",
-    "mock": "Serve mock devices to try things on.",
+    "mock": "Serve mock devices to try things on; make days of a plant's traffic.",
     "explain": "Explain a kind of finding: what it means, why it matters, what to do.",
     "version": "Show which segctl this is, and on which Python it runs.",
     "demo": "Tell the whole story on mock firewalls: plan, apply, a change by hand, drift, repair.",

@@ -56,8 +56,15 @@ EXAMPLES = {
     "import": ("segctl import fw-cell1", "segctl import fw-cell1 -o imported/cell1"),
     "protocols": ("segctl protocols", "segctl protocols modbus --json"),
     "schema": ("segctl schema inventory", "segctl schema plan"),
-    "mock": ("segctl mock serve --endpoints mocks.yml",),
-    "mock serve": ("segctl mock serve --state mocks --endpoints mocks.yml",),
+    "mock": ("segctl mock serve --endpoints mocks.yml", "segctl mock traffic -o traffic"),
+    "mock serve": (
+        "segctl mock serve --state mocks --endpoints mocks.yml",
+        "segctl mock serve --endpoints mocks.yml --traffic traffic/traffic.jsonl",
+    ),
+    "mock traffic": (
+        "segctl mock traffic -o traffic --days 2 --form panos-syslog",
+        "segctl mock traffic -o traffic --plant plant.yml --seed 7 --gzip",
+    ),
     "demo": ("segctl demo", "segctl demo --panorama"),
     "explain": ("segctl explain", "segctl explain skips-level"),
     "version": ("segctl version", "segctl version --json"),

@@ -1,4 +1,4 @@
-"""``segctl mock serve`` and ``segctl demo``."""
+"""``segctl mock serve``, ``segctl mock traffic`` and ``segctl demo``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from segctl.cli.app import app, mock_app
 from segctl.cli.completion import Command
 from segctl.cli.examples import epilog
 from segctl.cli.options import given_to, settings_of
-from segctl.cli.screen import say, tell
+from segctl.cli.screen import print_json, say, tell
 from segctl.model.errors import UsageError
 from segctl.operations.files import check
 from segctl.operations.loading import load_inventory, today
@@ -56,6 +57,14 @@ def mock_serve(
             "pushed-shared-policy or pushed-template; repeatable",
         ),
     ] = None,
+    traffic: Annotated[
+        Path | None,
+        typer.Option(
+            "--traffic",
+            help="Let firewalls answer questions about logs, reports, hit counts and sessions from "
+            "this traffic.jsonl of segctl mock traffic",
+        ),
+    ] = None,
     multi_vsys: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,10 +94,16 @@ def mock_serve(
                     configs=configs,
                     pushed=answers,
                     multi_vsys=multi_vsys or (),
+                    traffic=traffic,
                 )
             )
         except ValueError as error:
-            given = {"--config": configs, "--pushed": answers, "--multi-vsys": multi_vsys}
+            given = {
+                "--config": configs,
+                "--pushed": answers,
+                "--multi-vsys": multi_vsys,
+                "--traffic": traffic,
+            }
             hint = " / ".join(option for option, value in given.items() if value)
             raise typer.BadParameter(str(error), param_hint=hint or "--config") from error
         overlay = endpoints or running.overlay
@@ -108,6 +123,72 @@ def mock_serve(
         say(f"use them with: {sources} -i {overlay}")
         sys.stdout.flush()
         _until_stopped()
+
+
+@mock_app.command("traffic", cls=Command, epilog=epilog("mock traffic"))
+def mock_traffic(
+    context: typer.Context,
+    *,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the files, which is new or empty")
+    ],
+    plant: Annotated[
+        str,
+        typer.Option(
+            "--plant",
+            metavar="NAME|FILE",
+            help="A plant that comes with the mocks, or a file that describes one",
+        ),
+    ] = "waterworks",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed makes the same bytes")] = 1,
+    days: Annotated[int, typer.Option("--days", help="How many days")] = 14,
+    start: Annotated[
+        str, typer.Option("--start", metavar="DATE", help="The first day")
+    ] = "2026-11-02",
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--form",
+            metavar="FORM",
+            help="Only this form of log, panos-syslog or zeek for example; repeatable [all]",
+        ),
+    ] = None,
+    busy: Annotated[
+        float, typer.Option("--busy", help="So many times as many sessions as the plant says")
+    ] = 1.0,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress all logs but traffic.jsonl")] = (
+        False
+    ),
+) -> None:
+    """Write seeded logs of days of a plant's traffic, and what it really was."""
+    from segctl.operations.mock_traffic import Order, make_traffic
+
+    settings = settings_of(context)
+    order = Order(
+        plant=plant,
+        seed=seed,
+        days=days,
+        start=_date(start),
+        forms=form or (),
+        busy=busy,
+        compress=gzip,
+    )
+    lines = make_traffic(order, out)
+    if settings.json:
+        document = {"format_version": "1.0", "folder": str(out), "lines": dict(lines)}
+        print_json(document, lines=settings.json_lines)
+        return
+    for name, count in lines.items():
+        say(f"{count:>10}  {name}")
+    say(f"what it really was: {out / 'truth.json'}")
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        message = f"{text!r} is not a date such as 2026-11-02"
+        raise typer.BadParameter(message, param_hint="--start") from error
 
 
 def _state_folder(folder: Path) -> Path:

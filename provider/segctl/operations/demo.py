@@ -49,6 +49,7 @@ def fleet(
     configs: Mapping[str, bytes] | None = None,
     pushed: Iterable[tuple[str, bytes]] = (),
     multi_vsys: Iterable[str] = (),
+    traffic: Path | None = None,
 ) -> Generator[Fleet]:
     """Serve a mock for every firewall, with the zones and profiles its inventory expects.
 
@@ -58,10 +59,12 @@ def fleet(
     Mocks come by entry point `segctl.mocks`, ours and a third party's. A firewall of a platform
     without one is served none. A firewall of `configs` holds that configuration instead, as others
     left it. `pushed` are answers of firewalls to what their Panorama put there. Those of
-    `multi_vsys` may have several virtual systems.
+    `multi_vsys` may have several virtual systems. Those whose name is in the file `traffic` answer
+    from it: logs, reports, hit counts, sessions.
 
     Raises:
-        ValueError: a configuration or an answer is of no firewall that is served, or is not one.
+        ValueError: a configuration or an answer is of no firewall that is served, or is not one;
+            so is the traffic.
 
     """
     from segctl_mocks import installed, platform, serve_fleet
@@ -88,6 +91,8 @@ def fleet(
     for name in multi_vsys:
         specs[name] = replace(_served(specs, name), multi_vsys=True)
     specs = dict(_with_peers(specs, loaded))
+    if traffic is not None:
+        specs = _with_traffic(specs, traffic)
     with serve_fleet(specs, state=state, overlay=overlay, nowhere=nowhere) as running:
         yield running
 
@@ -112,6 +117,25 @@ def astray(running: Fleet, loaded: Loaded) -> Iterator[str]:
                 yield f"{name} is not among them"
             elif names := differing(entry, way):
                 yield f"{name} has another {', '.join(names)}"
+
+
+def _with_traffic(specs: Mapping[str, HostSpec], traffic: Path) -> dict[str, HostSpec]:
+    """Return the hosts with their traffic.
+
+    Raises:
+        ValueError: the file is no traffic file, or tells of no host that is served.
+    """
+    from segctl_mocks import load_traffic
+
+    try:
+        known = load_traffic(traffic)
+    except OSError as error:
+        message = f"cannot read {traffic}: {error.strerror}"
+        raise ValueError(message) from error
+    if not known.keys() & specs.keys():
+        message = f"{traffic} tells of {', '.join(known) or 'nothing'}, and none of it is served"
+        raise ValueError(message)
+    return {name: replace(spec, traffic=traffic) for name, spec in specs.items()}
 
 
 def _served(specs: Mapping[str, HostSpec], name: str) -> HostSpec:

@@ -14,6 +14,7 @@ from segctl_mocks.panos.jobs import Outcome
 from segctl_mocks.panos.panorama import baseline, compose, groups, orders, showings
 from segctl_mocks.panos.panorama.push import Push
 from segctl_mocks.panos.panorama.standing import Standings
+from segctl_mocks.panos.traffic.store import Collected
 from segctl_mocks.panos.tree import parse, text_of
 from segctl_mocks.panos.units import EDIT, Touch
 
@@ -37,6 +38,7 @@ class PanoramaDevice(Device):
     """A Panorama."""
 
     platform = schema.PANORAMA
+    tables = "panorama-"
     commands = showings.COMMANDS
 
     def __init__(
@@ -52,6 +54,9 @@ class PanoramaDevice(Device):
         document = config or baseline.factory(settings.hostname, settings.sw_version, tuple(users))
         super().__init__(settings, users, parse(document), clock)
         self.firewalls = {firewall.settings.serial: firewall for firewall in firewalls}
+        known = [one.device.traffic for one in self.firewalls.values()]
+        logs = [one for one in known if one is not None]
+        self.traffic = Collected(logs) if logs else None
         self.peers = {mine: other for pair in pairs for mine, other in (pair, pair[::-1])}
         self.unplugged: set[str] = set()
         self.standings = Standings()

@@ -93,7 +93,7 @@ def _hit_count(panorama: PanoramaDevice, node: Element, _call: Call) -> Answer:
 def _clear_hits(panorama: PanoramaDevice, _node: Element, _call: Call) -> Answer:
     for firewall in panorama.firewalls.values():
         with firewall.device.lock:
-            firewall.device.hits.clear()
+            firewall.device.clear_hits()
     return message_result("Succeeded to reset rule hit count for specified rules")
 
 

@@ -1,0 +1,1 @@
+"""The forms in which witnesses write what they saw."""
