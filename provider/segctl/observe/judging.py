@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from segctl.providers.base import Provider
 
 Ruling = Literal["allow", "deny", "unknown"]
+#: No application was told apart: nobody answered, or it was dropped before.
+_NONE_YET: Final = frozenset({"incomplete", "not-applicable"})
 _NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
 
 
@@ -43,9 +45,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """The applications that have to pass, in a platform's words; none where they are not known."""
+    """The applications that have to pass, in a platform's words; none where they are not known.
+
+    With `any_of_them` no application was told apart, so that a session begins where any may.
+    """
 
     names: tuple[str, ...] = ()
+    any_of_them: bool = False
     why: str = ""
 
 
@@ -54,6 +60,8 @@ def spoken_of(group: Group, provider: Provider) -> Spoken:
 
     Functions that were seen count before names of applications: they say more.
     """
+    if group.reason in _NONE_YET:
+        return Spoken(any_of_them=True)
     known, naming = catalogue(), application_names(provider)
     classes: dict[str, set[str]] = {}
     for one in group.functions:
@@ -95,7 +103,10 @@ def judgement(reading: Reading, zones: tuple[str, str], group: Group, spoken: Sp
     chain = Chain.of(reading.between(*zones))
     names = [Names(frozenset({name})) for name in spoken.names] or [ALL_NAMES]
     try:
-        found = [_ruling(chain, _region(flow, number, group.user, one)) for one in names]
+        found = [
+            _ruling(chain, _region(flow, number, group.user, one), whole=not spoken.any_of_them)
+            for one in names
+        ]
     except TooComplexError as error:
         return Judgement(ruling="unknown", why=str(error))
     for ruling in ("deny", "unknown"):
@@ -133,11 +144,11 @@ def _region(flow: Flow, protocol: int, user: str, application: Names) -> Space:
     )
 
 
-def _ruling(chain: Chain, region: Space) -> Judgement:
-    """Return what a chain does with all packets of a region."""
+def _ruling(chain: Chain, region: Space, *, whole: bool) -> Judgement:
+    """Return what a chain does with all packets of a region, or whether it permits any of them."""
     found = permitted(chain, region)
     rule = next((match.rule for match in chain.meeting(region.example())), "")
-    if not region - found.sure:
+    if not region - found.sure or (found.sure and not whole):
         return Judgement(ruling="allow", rule=rule)
     if not found.can:
         return Judgement(ruling="deny", rule=rule)

@@ -12,6 +12,7 @@ from segctl.observe.grouping import Groups
 from segctl.observe.readers import reader_of
 from segctl.observe.readers.base import Addresses, Context
 from segctl.observe.readers.conversations import Conversations
+from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.sources import SourceError, Text, found
 from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
@@ -100,7 +101,7 @@ class _Run:
         self._options = options
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
         self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
-        self._conversations = Conversations()
+        self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = Groups(), Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
@@ -134,6 +135,7 @@ class _Run:
             named=self._named,
             addresses=self._addresses,
             conversations=self._conversations,
+            sessions=self._sessions,
         )
         self._count(reader.read(text, context), tally)
 
@@ -185,8 +187,10 @@ class _Run:
         tally.records += sum(records.values())
 
     def result(self) -> Reading:
-        rest = FileTally(name="", format="functions without a connection")
-        self._count(self._conversations.alone(), rest)
+        alone = FileTally(name="", format="functions without a connection")
+        self._count(self._conversations.alone(), alone)
+        unended = FileTally(name="", format="sessions that did not end")
+        self._count(self._sessions.open(), unended)
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segctl.observe.duplicates import Named, Seen
     from segctl.observe.observation import Observation
     from segctl.observe.readers.conversations import Conversations
+    from segctl.observe.readers.panos_sessions import Sessions
     from segctl.observe.sources import Text
     from segctl.observe.times import Clock
 
@@ -32,7 +33,8 @@ class RefusedError(ValueError):
 class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
 
-    `conversations` are functions that wait for the record of their connection.
+    `conversations` are functions that wait for the record of their connection, `sessions` those of
+    PAN-OS that wait for their end: both may come in another file.
     """
 
     file: FileTally
@@ -42,6 +44,7 @@ class Context:
     named: Named
     addresses: Addresses
     conversations: Conversations
+    sessions: Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from segctl.observe.readers.xml_elements import elements, line_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element
+    from lxml.etree import _Element  # pyright: ignore[reportPrivateUsage] - no public name
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
 from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
-from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class _Lines:
         self._file = context.file
         self._shapes: dict[tuple[str, ...], tuple[Common, dict[tuple[str, ...], Group]]] = {}
         self._groups = 0
-        self._sessions = Sessions()
+        self._sessions = context.sessions
         self._seen = context.seen.again
 
     def read(self, text: Text) -> Iterator[Observation]:
@@ -99,7 +98,6 @@ class _Lines:
                     yield found
         finally:
             self._file.lines += count
-        yield from self._sessions.open()
 
     def _traffic(self, line: str) -> Observation | None:
         at = line.find(",TRAFFIC,")

@@ -70,7 +70,7 @@ def _claims(head: str) -> int:
 
 def _names(line: str) -> list[str]:
     try:
-        parts = next(csv.reader([line]), [])
+        parts = next(csv.reader([line]), list[str]())
     except csv.Error:
         return []
     words = (part.strip().lower() for part in parts)
@@ -98,7 +98,6 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
     context.file.lines += count
     if rows in CUT_AT:
         context.file.cut = f"it has {rows:,} rows, where an export ends without a word"
-    yield from records.rest()
 
 
 def _record(names: list[str], line: str) -> dict[str, str]:
