@@ -139,40 +139,37 @@ class _Run:
         )
         self._count(reader.read(text, context), tally)
 
-    def _timely(
-        self, observations: Iterator[Observation], tally: FileTally
-    ) -> Iterator[Observation]:
-        """Yield observations that are neither from the future nor older than is asked for."""
-        horizon, near = self._options.now + FUTURE, self._options.now + AHEAD
-        since = self._options.since or float("-inf")
-        for one in observations:
-            end = one.end
-            if end is None:
-                tally.undated += 1
-            elif end > near:
-                if end > horizon:
-                    tally.future += 1
-                    continue
-                self._witnesses[one.group.witness].ahead += 1
-            elif end < since:
-                tally.early += 1
-                continue
-            yield one
+    def _usable(self, one: Observation, tally: FileTally) -> bool:
+        """Whether an odd record is used: neither from the future nor older than is asked for."""
+        if one.end is None:
+            tally.undated += 1
+        elif one.end > self._options.now + FUTURE:
+            tally.future += 1
+            return False
+        elif one.end > self._options.now:
+            self._witnesses[one.group.witness].ahead += 1
+        else:
+            tally.early += 1
+            return False
+        return True
 
     def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
         """Take every observation in; a million times, so that it does little."""
         add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
         records, denied = dict[str, int](), set[tuple[str, bool]]()
-        for one in self._timely(observations, tally):
+        since, near = self._options.since or float("-inf"), self._options.now + AHEAD
+        for one in observations:
+            group, _, end, _, _, _ = one
+            if (end is None or not since <= end <= near) and not self._usable(one, tally):
+                continue
             add(one)
-            group, end = one.group, one.end
             name = group.witness
             records[name] = records.get(name, 0) + 1
-            if end is not None and steps.get(name) != (step := int(end) // STEP):
-                steps[name] = step
-                self._witnesses[name].heard(end)
             if end is not None:
                 _widen(spans, name, end)
+                if steps.get(name) != (step := int(end) // STEP):
+                    steps[name] = step
+                    self._witnesses[name].heard(end)
             if group.verdict == "deny":
                 denied.add((name, group.rule in _DEFAULTS))
         for name, span in spans.items():
