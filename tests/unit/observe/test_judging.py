@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from segctl.analysis.decide import Packet, decide
 from segctl.model.policy import ANY, Policy, Rule, Service
 from segctl.observe.functions import function_of
-from segctl.observe.judging import judgement, spoken_of
+from segctl.observe.judging import Judge, spoken_of
 from segctl.observe.observation import Flow, Group
 from segctl.protocols.catalogue import catalogue
 from segctl.providers.base import application_names, declared_reading, provider
@@ -56,8 +57,12 @@ rules = st.lists(
 
 
 def judged(policy: Policy, group: Group) -> Judgement:
-    reading = declared_reading(PANOS, policy)
-    return judgement(reading, ("A", "B"), group, spoken_of(group, PANOS))
+    """The judgement of a judge who has judged all other flows before, and remembers them."""
+    judge = Judge(declared_reading(PANOS, policy))
+    for source, destination, port in product(HOSTS, HOSTS, (21, 22, 23, 502)):
+        other = group._replace(flow=Flow(source, destination, "", "tcp", port))
+        judge.of(("A", "B"), other, spoken_of(other, PANOS))
+    return judge.of(("A", "B"), group, spoken_of(group, PANOS))
 
 
 def policy_of(held: list[Rule]) -> Policy:
