@@ -18,7 +18,7 @@ from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage
@@ -53,24 +53,14 @@ class Reading:
     coverage: Coverage
 
 
-def read(
-    names: Sequence[str],
-    options: ReadOptions,
-    told: Callable[[str], None] = lambda _: None,
-) -> Reading:
+def read(names: Sequence[str], options: ReadOptions) -> Reading:
     """Read files and folders; ``-`` is standard input.
-
-    Args:
-        names: what to read.
-        options: how.
-        told: is given the name of each file when it is begun.
 
     Raises:
         UsageError: a file does not exist, or this machine does not know the time zone.
     """
     run = _Run(options)
     for source in _ordered([*found(names)]):
-        told(source.name)
         with uncollected():  # a million values without a cycle: looking for one takes a third
             run.read(source)
     return run.result()

@@ -34,6 +34,24 @@ def test_compressed_files_say_the_same(packed: Callable[[bytes], bytes], tmp_pat
     assert groups(look(path)) == groups(look(PLAIN))
 
 
+def test_an_xz_file_of_several_streams_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "two.xz"
+    first, *rest = PLAIN.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lzma.compress(first) + bytes(4) + lzma.compress(b"".join(rest)))
+    assert groups(look(path)) == groups(look(PLAIN))
+
+
+def test_an_xz_file_gets_no_more_memory_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hungry.xz"
+    path.write_bytes(lzma.compress(PLAIN.read_bytes(), preset=6))  # it wants 9 MB
+    monkeypatch.setattr("segctl.observe.sources.XZ_MEMORY", 1 << 20)
+    file = look(path).coverage.files[0]
+    assert "Memory usage limit" in file.cut
+    assert file.records == 0
+
+
 def test_zstd_is_read_or_the_message_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "records"
     path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 100)
