@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SENSOR: Final = "conntrack"
 _LINE: Final = re.compile(
-    r"^(?:\[(?P<time>\d+\.\d+)\]\s*)?\s*(?:\[(?P<event>NEW|UPDATE|DESTROY)\]\s+)?"
+    r"^(?:\[(?P<time>\d+\.\d+)\])?\s*(?:\[(?P<event>NEW|UPDATE|DESTROY)\]\s+)?"
     r"(?:ipv[46]\s+\d+\s+)?(?P<protocol>[a-z][a-z0-9-]*|unknown)\s+(?P<number>\d+)\s"
     r".*?\bsrc=(?P<tuples>.*)$",
     re.ASCII,
