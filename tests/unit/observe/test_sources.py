@@ -100,6 +100,17 @@ def test_a_line_without_an_end_is_an_error(tmp_path: Path) -> None:
     assert file.records == 6
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in RECORDS.iterdir()))
+@pytest.mark.parametrize("word", [" ", '"', "\\", "{", "src=1 ", "2026/11/02 08:00:00,"])
+def test_a_line_of_a_megabyte_is_refused_in_time(name: str, word: str, tmp_path: Path) -> None:
+    data = (RECORDS / name).read_text()
+    path = tmp_path / "long"
+    at = len(data) // 2
+    path.write_text(data[:at] + word * (900_000 // len(word)) + data[at:])
+    reading = look(path)  # a pattern of quadratic time would not come back
+    assert reading.coverage.files[0].name == str(path)
+
+
 def test_folders_are_walked_and_links_in_them_are_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "logs/below"
     folder.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -121,6 +122,18 @@ def port_of(text: str) -> int:
     if found > 65535:
         raise RefusedError("a port is above 65535")
     return found
+
+
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a line of CSV.
+
+    Raises:
+        RefusedError: it is not one.
+    """
+    try:
+        return next(csv.reader([line]), list[str]())
+    except csv.Error:
+        raise RefusedError("a record of CSV is broken") from None
 
 
 def clipped(name: str) -> str:

@@ -7,7 +7,6 @@ exact time is found by its form.
 
 from __future__ import annotations
 
-import csv
 import re
 from datetime import UTC
 from operator import itemgetter
@@ -15,7 +14,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import Observation
-from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
+from segctl.observe.readers.base import Reader, RefusedError, clipped, fields_of, number, port_of
 from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
 from segctl.observe.times import moment
 
@@ -106,7 +105,7 @@ class _Lines:
                 count += 1
                 try:
                     found = self._traffic(line)
-                except (RefusedError, IndexError, ValueError, csv.Error) as error:
+                except (IndexError, ValueError) as error:
                     self._file.refuse(_why(error), count, line)
                     continue
                 if found is not None:
@@ -248,7 +247,7 @@ def _uuid(rest: str) -> str:
 def _quoted(text: str) -> list[str]:
     """Return the columns of a line with quotes; collectors may have escaped them for JSON."""
     plain = text.replace('\\"', '"') if '\\"' in text else text
-    return next(csv.reader([plain]))
+    return fields_of(plain)
 
 
 def _release(version: str) -> str:
@@ -275,7 +274,5 @@ def _why(error: Exception) -> str:
             return str(error)
         case IndexError():
             return "a record has too few columns"
-        case csv.Error():
-            return "a record of CSV is broken"
         case _:
             return "a time or a number of a record is not one"
