@@ -55,8 +55,6 @@ _ADDRESSES: Final = itemgetter(*map(_at, (8, 9, 10, 11)))
 _SHAPE: Final = itemgetter(*map(_at, (5, 12, 13, 15, 16, 17, 18, 26, 30, 31)))
 _GENERATED, _SESSION, _REPEAT, _SPORT = _at(7), _at(23), _at(24), _at(25)
 _BYTES, _ELAPSED, _SEQNO, _REASON = _at(32), _at(37), _at(40), _at(47)
-#: Nothing after it is told of the device itself.
-_LAST_TOLD: Final = 61
 _VERSION, _VSYS, _SUBTYPE, _APP = _at(6), _at(16), _at(5), _at(15)
 #: Of threat records.
 _THREATID, _SEVERITY, _THREAT_SEQNO, _THREAT_UUID = _at(33), _at(35), _at(37), _at(77)
@@ -198,11 +196,12 @@ class _Lines:
         """Take down what a record tells of its device, once a minute of its clock."""
         witness = self._context.witnesses[clipped(serial)]
         witness.assumed_zone |= not exact
-        columns = line[comma + 1 :].split(",", _at(_LAST_TOLD))[1:]
+        told = line[comma + 1 :]
+        columns = (_quoted(told) if '"' in told else told.split(","))[1:]
         host = _at(60) if columns[0] == "THREAT" else _at(53)
         if release := _release(columns[_VERSION]):
             witness.versions.add(release)
-        if len(columns) > host and columns[host] and '"' not in line[comma : -len(columns[-1])]:
+        if len(columns) > host and columns[host]:
             witness.hosts.add(clipped(columns[host]))
         received = line[comma - 19 : comma]
         if _LOCAL.fullmatch(received):
