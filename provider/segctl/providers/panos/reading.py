@@ -119,7 +119,7 @@ class Reader:
         found |= user_groups.ask(self.get, held, self.location.name)
         if found:
             found[filled.AT] = _now(system).encode()
-        return found | content_ports.ask(self.config, held, parts["containers"])
+        return found | content_ports.ask(self.config, held, parts.get(containers.PART, b""))
 
     def _elsewhere(self, parts: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the other parts of the configuration that may refer to our objects.
