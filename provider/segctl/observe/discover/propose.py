@@ -167,30 +167,33 @@ def rules_of(
     return tuple(sorted(found, key=_order))
 
 
-def _by_service(judged: Iterable[Judged]) -> Mapping[_Service, list[Judged]]:
-    """Return what a wider rule must not permit, by what it is about."""
-    held: dict[_Service, list[Judged]] = {}
+#: What is not proposed, by what it is about, and then by the address of the server.
+_Refused = dict["_Service", dict[str, "list[Judged]"]]
+
+
+def _by_service(judged: Iterable[Judged]) -> _Refused:
+    """Return what a wider rule must not permit."""
+    held: _Refused = {}
     for one in judged:
         if one.outcome in {"ask", "seen"} and one.reason not in _HARMLESS:
             ends, standing = one.part.ends, one.part.standing
             zones = (standing.source.zone, standing.destination.zone)
-            held.setdefault(_Service(*zones, ends.protocol, ends.port), []).append(one)
+            servers = held.setdefault(_Service(*zones, ends.protocol, ends.port), {})
+            servers.setdefault(ends.destination, []).append(one)
     return held
 
 
-def _against(
-    rule: Rule, refused: Mapping[_Service, list[Judged]], context: Context
-) -> Judged | None:
+def _against(rule: Rule, refused: _Refused, context: Context) -> Judged | None:
     """Return something that is not proposed and that a rule would permit."""
     services = {_Service(*rule.zones, *item.part.ends[2:]) for item in rule.items}
     sources, destinations = _Reach.of(rule.sources), _Reach.of(rule.destinations)
     for service in sorted(services):
-        for one in refused.get(service, ()):
-            ends, standing = one.part.ends, one.part.standing
-            if not destinations.holds(ends.destination, standing.destination, context):
+        for server, held in refused.get(service, {}).items():
+            if not destinations.holds(server, held[0].part.standing.destination, context):
                 continue
-            if sources.holds(ends.source, standing.source, context):
-                return one
+            for one in held:
+                if sources.holds(one.part.ends.source, one.part.standing.source, context):
+                    return one
     return None
 
 
