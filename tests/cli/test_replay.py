@@ -98,6 +98,13 @@ def test_what_cannot_be_told(plant: Plant, said: dict[str, str], why: str) -> No
     assert document["error"]["code"] == "cannot_tell"
 
 
+def test_attempts_are_judged_by_whether_anything_may_begin(plant: Plant) -> None:
+    attempt = {"app": "incomplete", "reason": "aged-out"}
+    document = replayed(plant, logged(**attempt), logged(**attempt | {"dport": "22"}), code=2)
+    assert flows(document, "still_allowed") == [("10.20.1.11", 502)]
+    assert flows(document, "newly_dropped") == [("10.20.1.11", 22)]
+
+
 def test_functions_of_a_sensor_are_judged_on_all_firewalls_of_the_way(plant: Plant) -> None:
     for name in ("zeek-conn.log", "zeek-modbus.log"):
         text = (RECORDS / name).read_text().replace("unknown-100", "READ_COILS")

@@ -58,6 +58,7 @@ from segctl_mocks.linux.mock import LinuxMock
 from support import nft, panos
 from support.fuzz import Format, Mutate, by_byte, by_value, by_word, change_values, fuzz
 from support.nft_harness import INTERFACES, MockMachine, NftHarness
+from support.records import RECORDS, groups, look
 from support.signatures import minisign_keys, never, ssh_keys
 
 if TYPE_CHECKING:
@@ -554,6 +555,27 @@ def history_file(folder: Path) -> Format:
     )  # fmt: skip
 
 
+# --- records of traffic --------------------------------------------------------------------------
+
+
+def traffic_records(folder: Path) -> Format:
+    """Records of every form; a file that cannot be used is no error of the run."""
+    file = folder / "records"
+
+    def read(path: Path) -> None:
+        reading = look(path)
+        held = groups(reading)
+        assert sum(count.records for _, count in held) == reading.coverage.records
+        reading.groups.close()
+
+    return Format(
+        name="records",
+        samples=[path.read_bytes() for path in sorted(RECORDS.iterdir())],
+        read=reader(str(file), read),
+        told="",
+    )
+
+
 FORMATS: dict[str, Callable[[Path], Format]] = {
     "plan": plan_file,
     "snapshot": snapshot_file,
@@ -577,6 +599,7 @@ FORMATS: dict[str, Callable[[Path], Format]] = {
     "panos": panos_answers,
     "nftables": nft_answers,
     "history": history_file,
+    "records": traffic_records,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,9 @@ from segctl.operations import traffic as watching
 from segctl.operations.files import check, save
 from segctl.operations.loading import provenance
 from segctl.operations.traffic import TrafficOptions
+
+if TYPE_CHECKING:
+    from segctl.observe.traffic import By
 
 
 @app.command(cls=Command, epilog=epilog("traffic"))
@@ -54,8 +57,8 @@ def traffic(
     from segctl.report.document import environment_name
     from segctl.report.traffic import traffic_json, traffic_report, traffic_text
 
-    chosen = next((one for one in BY if one == by), None)
-    if chosen is None:
+    known: dict[str, By] = {one: one for one in BY}
+    if by not in known:
         raise UsageError(f"--by must be one of {', '.join(BY)}, not {by!r}")
     environment_name(env)
     if html is not None:
@@ -65,7 +68,7 @@ def traffic(
     options = TrafficOptions(
         files=tuple(files),
         now=now,
-        by=chosen,
+        by=known[by],
         since=since_of(since, now),
         timezone=timezone or None,
     )

@@ -112,8 +112,8 @@ class Coverage:
 
     @property
     def records(self) -> int:
-        """How many records were used."""
-        return sum(one.records for one in self.files)
+        """How many records were used, also of conversations and sessions without an end."""
+        return sum(one.records for one in self.witnesses)
 
     @property
     def refused(self) -> int:

@@ -173,7 +173,8 @@ _OPCUA_OTHER: Final = {
     "register-server": "register-servers",
     "unregister-nodes": "unregister-node",
 }
-_TABLES: Final[Mapping[str, Mapping[str, str]]] = {
+#: Applications of the catalogue by the names of functions, for protocols with names of their own.
+TABLES: Final[Mapping[str, Mapping[str, str]]] = {
     MODBUS: _MODBUS,
     DNP3: dict(_DNP3_ORDER),
     S7: _S7,
@@ -227,7 +228,7 @@ def _application(protocol: str, name: str) -> str:
         return f"opc-ua-{_OPCUA_OTHER.get(plain, plain)}-req"
     if protocol == IEC104:
         return _iec104(word)
-    return _TABLES.get(protocol, {}).get(word.upper(), "")
+    return TABLES.get(protocol, {}).get(word.upper(), "")
 
 
 def _iec104(kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal
@@ -24,11 +25,16 @@ from segctl.protocols.catalogue import catalogue
 from segctl.providers.base import application_names
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from segctl.analysis.effective import Reading
+    from segctl.analysis.space import Numbers
     from segctl.observe.observation import Flow, Group
     from segctl.providers.base import Provider
 
 Ruling = Literal["allow", "deny", "unknown"]
+#: No application was told apart: nobody answered, or it was dropped before.
+_NONE_YET: Final = frozenset({"incomplete", "not-applicable"})
 _NUMBERS: Final = {name: number for number, name in NUMBERS.items()}
 
 
@@ -43,9 +49,13 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """The applications that have to pass, in a platform's words; none where they are not known."""
+    """The applications that have to pass, in a platform's words; none where they are not known.
+
+    With `any_of_them` no application was told apart, so that a session begins where any may.
+    """
 
     names: tuple[str, ...] = ()
+    any_of_them: bool = False
     why: str = ""
 
 
@@ -54,6 +64,8 @@ def spoken_of(group: Group, provider: Provider) -> Spoken:
 
     Functions that were seen count before names of applications: they say more.
     """
+    if group.reason in _NONE_YET:
+        return Spoken(any_of_them=True)
     known, naming = catalogue(), application_names(provider)
     classes: dict[str, set[str]] = {}
     for one in group.functions:
@@ -77,36 +89,86 @@ def spoken_of(group: Group, provider: Provider) -> Spoken:
     return Spoken(names=tuple(sorted({name for use in uses for name in use.names})))
 
 
-def judgement(reading: Reading, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
-    """Return what a policy does with what a group is of.
+class Judge:
+    """Tells what one policy does; what no rule tells apart is judged once.
 
-    Args:
-        reading: the policy.
-        zones: where it enters and leaves, in the firewall's words.
-        group: what was seen.
-        spoken: the applications that have to pass.
+    The addresses and services that a chain of rules names cut all others into pieces, within which
+    every packet meets the same rules: two flows whose ends are in the same pieces share a
+    judgement.
     """
-    flow = group.flow
-    if flow.inner:
-        return Judgement(ruling="unknown", why="its destination is translated")
-    number = _number(flow.protocol)
-    if number is None:
-        return Judgement(ruling="unknown", why=f"protocol {flow.protocol} is not known")
-    chain = Chain.of(reading.between(*zones))
+
+    def __init__(self, reading: Reading) -> None:
+        """Take a policy."""
+        self._reading = reading
+        self._pieces: dict[tuple[str, str], _Pieces] = {}
+        self._known: dict[tuple[object, ...], Judgement] = {}
+
+    def of(self, zones: tuple[str, str], group: Group, spoken: Spoken) -> Judgement:
+        """Return what the policy does with what a group is of.
+
+        Args:
+            zones: where it enters and leaves, in the firewall's words.
+            group: what was seen.
+            spoken: the applications that have to pass.
+        """
+        flow = group.flow
+        if flow.inner:
+            return Judgement(ruling="unknown", why="its destination is translated")
+        number = _number(flow.protocol)
+        if number is None:
+            return Judgement(ruling="unknown", why=f"protocol {flow.protocol} is not known")
+        chain = Chain.of(self._reading.between(*zones))
+        pieces = self._pieces.get(zones)
+        if pieces is None:
+            pieces = self._pieces[zones] = _Pieces(chain)
+        region = _region(flow, number, group.user)
+        key = (zones, pieces.of(region), spoken, group.user)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = _judged(chain, region, spoken)
+        return found
+
+
+class _Pieces:
+    """Where the sets of a chain begin and end, on the lines of addresses and services."""
+
+    def __init__(self, chain: Chain) -> None:
+        boxes = [box for match in chain for box in (*match.can.boxes, *match.sure.boxes)]
+        self._sources = _borders(box.source for box in boxes)
+        self._destinations = _borders(box.destination for box in boxes)
+        self._services = _borders(box.service for box in boxes)
+
+    def of(self, box: Box) -> tuple[int, ...]:
+        """Return the pieces in which the only source, destination and services of a box are."""
+        ((source, _),), ((destination, _),), ((first, last),) = box[:3]
+        return (
+            bisect_right(self._sources, source),
+            bisect_right(self._destinations, destination),
+            bisect_right(self._services, first),
+            bisect_right(self._services, last),
+        )
+
+
+def _borders(sets: Iterable[Numbers]) -> list[int]:
+    found = {border for one in sets for first, last in one for border in (first, last + 1)}
+    return sorted(found)
+
+
+def _judged(chain: Chain, region: Box, spoken: Spoken) -> Judgement:
+    """Return what a chain does with packets, all of whose applications have to pass."""
     names = [Names(frozenset({name})) for name in spoken.names] or [ALL_NAMES]
+    spaces = [Space((region._replace(application=one),)) for one in names]
     try:
-        found = [_ruling(chain, _region(flow, number, group.user, one)) for one in names]
+        found = [_ruling(chain, one, whole=not spoken.any_of_them) for one in spaces]
     except TooComplexError as error:
         return Judgement(ruling="unknown", why=str(error))
-    for ruling in ("deny", "unknown"):
-        for one in found:
-            if one.ruling == ruling:
-                said = one.why or spoken.why or "it depends on what the records do not show"
-                return (
-                    one
-                    if ruling == "deny"
-                    else Judgement(ruling="unknown", rule=one.rule, why=said)
-                )
+    denied = next((one for one in found if one.ruling == "deny"), None)
+    if denied is not None:
+        return denied
+    for one in found:
+        if one.ruling == "unknown":
+            said = one.why or spoken.why or "it depends on what the records do not show"
+            return Judgement(ruling="unknown", rule=one.rule, why=said)
     return found[-1]
 
 
@@ -117,27 +179,23 @@ def _number(protocol: str) -> int | None:
     return found if found is not None else int(protocol) if protocol.isdigit() else None
 
 
-def _region(flow: Flow, protocol: int, user: str, application: Names) -> Space:
+def _region(flow: Flow, protocol: int, user: str) -> Box:
+    """Return the packets of a flow, of any application."""
     first, last = (flow.port, flow.port) if flow.protocol in WITH_PORTS else (0, 0xFFFF)
     source, destination = ip_address(flow.source), ip_address(flow.destination)
-    return Space(
-        (
-            Box(
-                source=addresses([(source.version, int(source), int(source))]),
-                destination=addresses([(destination.version, int(destination), int(destination))]),
-                service=service(protocol, first, last),
-                application=application,
-                user=Names(frozenset({user})) if user else ALL_NAMES,
-            ),
-        )
+    return Box(
+        source=addresses([(source.version, int(source), int(source))]),
+        destination=addresses([(destination.version, int(destination), int(destination))]),
+        service=service(protocol, first, last),
+        user=Names(frozenset({user})) if user else ALL_NAMES,
     )
 
 
-def _ruling(chain: Chain, region: Space) -> Judgement:
-    """Return what a chain does with all packets of a region."""
+def _ruling(chain: Chain, region: Space, *, whole: bool) -> Judgement:
+    """Return what a chain does with all packets of a region, or whether it permits any of them."""
     found = permitted(chain, region)
     rule = next((match.rule for match in chain.meeting(region.example())), "")
-    if not region - found.sure:
+    if not region - found.sure or (found.sure and not whole):
         return Judgement(ruling="allow", rule=rule)
     if not found.can:
         return Judgement(ruling="deny", rule=rule)

@@ -12,12 +12,13 @@ from segctl.observe.grouping import Groups
 from segctl.observe.readers import reader_of
 from segctl.observe.readers.base import Addresses, Context
 from segctl.observe.readers.conversations import Conversations
+from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.sources import SourceError, Text, found
 from segctl.observe.times import Clock, zone_of
 from segctl.system.loading import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import tzinfo
 
     from segctl.observe.coverage import FileCoverage
@@ -52,18 +53,12 @@ class Reading:
     coverage: Coverage
 
 
-def read(
-    names: Sequence[str],
-    options: ReadOptions,
-    told: Callable[[str], None] = lambda _: None,
-    groups: Groups | None = None,
-) -> Reading:
+def read(names: Sequence[str], options: ReadOptions, groups: Groups | None = None) -> Reading:
     """Read files and folders; ``-`` is standard input.
 
     Args:
         names: what to read.
         options: how.
-        told: is given the name of each file when it is begun.
         groups: takes the observations in; by default they are only counted.
 
     Raises:
@@ -71,7 +66,6 @@ def read(
     """
     run = _Run(options, Groups() if groups is None else groups)
     for source in _ordered([*found(names)]):
-        told(source.name)
         with uncollected():  # a million values without a cycle: looking for one takes a third
             run.read(source)
     return run.result()
@@ -102,7 +96,7 @@ class _Run:
         self._options = options
         zone: tzinfo = UTC if options.timezone is None else zone_of(options.timezone)
         self._clock, self._seen, self._named = Clock(zone), Seen(), Named()
-        self._conversations = Conversations()
+        self._conversations, self._sessions = Conversations(), Sessions()
         self._groups, self._witnesses, self._addresses = groups, Witnesses(), Addresses()
         self._files: list[FileCoverage] = []
 
@@ -136,43 +130,41 @@ class _Run:
             named=self._named,
             addresses=self._addresses,
             conversations=self._conversations,
+            sessions=self._sessions,
         )
         self._count(reader.read(text, context), tally)
 
-    def _timely(
-        self, observations: Iterator[Observation], tally: FileTally
-    ) -> Iterator[Observation]:
-        """Yield observations that are neither from the future nor older than is asked for."""
-        horizon, near = self._options.now + FUTURE, self._options.now + AHEAD
-        since = self._options.since or float("-inf")
-        for one in observations:
-            end = one.end
-            if end is None:
-                tally.undated += 1
-            elif end > near:
-                if end > horizon:
-                    tally.future += 1
-                    continue
-                self._witnesses[one.group.witness].ahead += 1
-            elif end < since:
-                tally.early += 1
-                continue
-            yield one
+    def _usable(self, one: Observation, tally: FileTally) -> bool:
+        """Whether an odd record is used: neither from the future nor older than is asked for."""
+        if one.end is None:
+            tally.undated += 1
+        elif one.end > self._options.now + FUTURE:
+            tally.future += 1
+            return False
+        elif one.end > self._options.now:
+            self._witnesses[one.group.witness].ahead += 1
+        else:
+            tally.early += 1
+            return False
+        return True
 
     def _count(self, observations: Iterator[Observation], tally: FileTally) -> None:
         """Take every observation in; a million times, so that it does little."""
         add, spans, steps = self._groups.add, dict[str, list[float]](), dict[str, int]()
         records, denied = dict[str, int](), set[tuple[str, bool]]()
-        for one in self._timely(observations, tally):
+        since, near = self._options.since or float("-inf"), self._options.now + AHEAD
+        for one in observations:
+            group, _, end, _, _, _ = one
+            if (end is None or not since <= end <= near) and not self._usable(one, tally):
+                continue
             add(one)
-            group, end = one.group, one.end
             name = group.witness
             records[name] = records.get(name, 0) + 1
-            if end is not None and steps.get(name) != (step := int(end) // STEP):
-                steps[name] = step
-                self._witnesses[name].heard(end)
             if end is not None:
                 _widen(spans, name, end)
+                if steps.get(name) != (step := int(end) // STEP):
+                    steps[name] = step
+                    self._witnesses[name].heard(end)
             if group.verdict == "deny":
                 denied.add((name, group.rule in _DEFAULTS))
         for name, span in spans.items():
@@ -187,8 +179,10 @@ class _Run:
         tally.records += sum(records.values())
 
     def result(self) -> Reading:
-        rest = FileTally(name="", format="functions without a connection")
-        self._count(self._conversations.alone(), rest)
+        alone = FileTally(name="", format="functions without a connection")
+        self._count(self._conversations.alone(), alone)
+        unended = FileTally(name="", format="sessions that did not end")
+        self._count(self._sessions.open(), unended)
         zone = self._options.timezone or "UTC"
         coverage = Coverage(
             files=tuple(self._files),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from segctl.analysis.crossings import Crossing, Crossings
 from segctl.analysis.space import TooComplexError
-from segctl.observe.judging import Judgement, judgement, spoken_of
+from segctl.observe.judging import Judge, Judgement, Spoken, spoken_of
 from segctl.observe.traffic import LISTED, Volume, volume_of
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ class _Work:
             for flow in conduit.flows
             if flow.essential
         }
+        self._judges: dict[int, Judge] = {}
+        self._words: dict[tuple[object, ...], Spoken] = {}
         self._wrong: dict[tuple[str, str], Miscalibrated] = {}
         self._flows: dict[Fate, list[Replayed]] = {fate: [] for fate in FATES}
         self._volumes: dict[Fate, Volume] = {fate: Volume() for fate in FATES}
@@ -179,8 +181,7 @@ class _Work:
         if logged == "unknown" or not group.rule:
             return
         zones = (group.from_zone, group.to_zone)
-        spoken = spoken_of(group, firewall.provider)
-        model = judgement(firewall.before, zones, group, spoken)
+        model = self._judge(firewall.before).of(zones, group, self._spoken(group, firewall))
         key = (firewall.device.name, group.rule)
         if model.ruling not in {logged, "unknown"} and key not in self._wrong:
             self._wrong[key] = Miscalibrated(
@@ -294,7 +295,21 @@ class _Work:
         if reading is firewall.after and not firewall.whole and not ours.issuperset(zones):
             why = f"the inventory does not have zone {' or '.join(sorted({*zones} - ours))} there"
             return Judgement(ruling="unknown", why=why)
-        return judgement(reading, zones, group, spoken_of(group, firewall.provider))
+        return self._judge(reading).of(zones, group, self._spoken(group, firewall))
+
+    def _judge(self, reading: Reading) -> Judge:
+        found = self._judges.get(id(reading))
+        if found is None:
+            found = self._judges[id(reading)] = Judge(reading)
+        return found
+
+    def _spoken(self, group: Group, firewall: Firewall) -> Spoken:
+        """Return what has to pass, worked out once for all that spoke the same."""
+        key = (firewall.device.platform, group.applications, group.functions, group.reason)
+        found = self._words.get(key)
+        if found is None:
+            found = self._words[key] = spoken_of(group, firewall.provider)
+        return found
 
     def _keep(self, fate: Fate, flow: Flow, part: _Part) -> None:
         volume = volume_of(part.groups)

@@ -27,6 +27,8 @@ MAX_LINE: Final = 1 << 20
 #: twentieth, hardly ever to a hundredth. Judged from `_LEAST` bytes on.
 MAX_RATIO: Final = 400
 _LEAST: Final = 32 << 20
+#: A file of xz may ask for gigabytes; the strongest setting of xz needs 65 MB.
+XZ_MEMORY: int = 128 << 20
 #: So much of a file shows what it is.
 HEAD: Final = 1 << 16
 #: Of what is given, not found by walking: who names a file means it.
@@ -231,11 +233,45 @@ def _unpacked(raw: _Counted) -> tuple[_Readable, bool]:
         case "bz2":
             return bz2.BZ2File(buffered), True
         case "xz":
-            return lzma.LZMAFile(buffered), True
+            return _Xz(buffered), True
         case "zst":
             return _zstandard(buffered), True
         case _:
             return buffered, False
+
+
+class _Xz:
+    """The content of an xz file, of one stream or several, in bounded memory."""
+
+    def __init__(self, raw: _Readable) -> None:
+        self._raw = raw
+        self._decoder = _xz_decoder()
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, none at the end.
+
+        Raises:
+            EOFError: the file is cut off.
+            lzma.LZMAError: it is damaged, or wants more memory than it gets.
+        """
+        while True:
+            data = b""
+            if self._decoder.eof:
+                data = (self._decoder.unused_data or self._raw.read(_BLOCK)).lstrip(b"\0")
+                if not data:
+                    return b""
+                self._decoder = _xz_decoder()
+            elif self._decoder.needs_input:
+                data = self._raw.read(_BLOCK)
+                if not data:
+                    raise EOFError
+            found = self._decoder.decompress(data, size)
+            if found:
+                return found
+
+
+def _xz_decoder() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
 def _zstandard(raw: _Readable) -> _Readable:

@@ -179,7 +179,7 @@ class _Adding:
 
     def __init__(self, standings: Standings, by: By) -> None:
         self._standings = standings
-        self._by = by
+        self._by: By = by
         self._rows: dict[str, Row] = {}
         self._standing: dict[Status, Volume] = {name: Volume() for name in STATUSES}
         self._outcomes: dict[Outcome, Volume] = {

@@ -64,7 +64,7 @@ def traffic_json(coverage: Coverage, summary: Summary) -> dict[str, Any]:
 
 def error_of(coverage: Coverage) -> dict[str, Any]:
     """Return why the exit status is 1, if it is: nothing that was read can be used."""
-    if coverage.records or any(one.evidence for one in coverage.files):
+    if coverage.records:
         return {}
     message = f"no record that can be used in {counted(len(coverage.files), 'file')}"
     return {"error": {"code": NOTHING, "message": message}}

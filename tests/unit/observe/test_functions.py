@@ -154,7 +154,7 @@ def test_one_code_is_two_services() -> None:
 
 
 def test_every_application_that_functions_are_looked_up_by_is_in_the_catalogue() -> None:
-    tables: Mapping[str, Mapping[str, Any]] = of._TABLES
+    tables: Mapping[str, Mapping[str, Any]] = of.TABLES
     known = catalogue()
     for protocol, table in tables.items():
         for name, application in table.items():

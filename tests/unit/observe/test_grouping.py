@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segctl.observe.coverage import SHORTEST_GAP, STEP, WitnessTally
@@ -48,6 +48,7 @@ def counted(found: list[Observation], most: int = 1000) -> dict[Group, Count]:
     return counts
 
 
+@settings(deadline=None)
 @given(st.lists(observations()), st.randoms())
 def test_the_order_of_records_means_nothing(found: list[Observation], random: Random) -> None:
     mixed = found.copy()
@@ -55,11 +56,13 @@ def test_the_order_of_records_means_nothing(found: list[Observation], random: Ra
     assert counted(found) == counted(mixed)
 
 
+@settings(deadline=None)
 @given(st.lists(observations(), min_size=1), st.integers(1, 5))
 def test_what_is_kept_on_disk_is_the_same(found: list[Observation], most: int) -> None:
     assert counted(found, most) == counted(found)
 
 
+@settings(deadline=None)
 @given(st.lists(observations(), max_size=30), st.integers(1, 5))
 def test_all_that_was_seen_of_a_flow_comes_together(found: list[Observation], most: int) -> None:
     held = Groups(most)
@@ -71,6 +74,7 @@ def test_all_that_was_seen_of_a_flow_comes_together(found: list[Observation], mo
     held.close()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 60), max_size=20))
 def test_days_are_told_apart(days: list[int]) -> None:
     count = Count()
@@ -79,6 +83,7 @@ def test_days_are_told_apart(days: list[int]) -> None:
     assert count.days.bit_count() == len(set(days))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2000))))
 def test_a_number_comes_again_when_it_was_there(found: list[tuple[str, int]]) -> None:
     seen = Seen()
@@ -104,6 +109,7 @@ def test_numbers_without_gaps_take_little_memory() -> None:
     assert not seen.forgot
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 100)))
 def test_gaps_are_where_nothing_was_heard(steps: list[int]) -> None:
     tally = WitnessTally(name="w")

@@ -99,6 +99,21 @@ def test_a_session_has_all_applications_on_its_way() -> None:
     assert (ssh.reason, ssh.completed, still_open.sessions) == ("n/a", "unknown", 1)
 
 
+def test_a_session_may_end_in_another_file(tmp_path: Path) -> None:
+    lines = (RECORDS / "panos-shifts.log").read_text().splitlines(keepends=True)
+    (tmp_path / "1.log").write_text("".join(lines[:2]))
+    (tmp_path / "2.log").write_text("".join(lines[2:]))
+    assert groups(look(tmp_path)) == groups(look("panos-shifts.log"))
+
+
+def test_records_of_a_beginning_alone_count(tmp_path: Path) -> None:
+    first = (RECORDS / "panos-shifts.log").read_text().splitlines()[0]
+    path = tmp_path / "start.log"
+    path.write_text(first + "\n")
+    reading = look(path)
+    assert (only(reading)[1].sessions, reading.coverage.records) == (1, 1)
+
+
 def test_threats_count_no_session() -> None:
     reading = look("panos-threat.log")
     threat, count = only(reading)

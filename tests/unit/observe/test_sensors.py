@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from segctl.observe.observation import Flow, Function
 from support.records import RECORDS, groups, look, only
 
@@ -95,6 +97,32 @@ def test_suricata() -> None:
 
 def test_an_array_over_many_lines_is_read_as_one_object_a_line_is() -> None:
     assert only(look("suricata-array.json"))[0].flow == POLL
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"event_type": "flow", "x": "', '{"event_type":', "{", "}", '{"a": {', "nonsense"]
+)
+def test_a_line_that_is_cut_off_takes_no_other_with_it(broken: str, tmp_path: Path) -> None:
+    lines = (RECORDS / "suricata-eve.json").read_text().splitlines()
+    path = tmp_path / "eve.json"
+    path.write_text("\n".join([lines[0], broken, *lines[1:], broken]) + "\n")
+    reading = look(path)
+    assert reading.coverage.refused == 2
+    found = [(group.flow, count.sessions) for group, count in groups(reading)]
+    whole = [(group.flow, count.sessions) for group, count in groups(look("suricata-eve.json"))]
+    assert found == whole
+
+
+def test_braces_in_names_are_names(tmp_path: Path) -> None:
+    text = (RECORDS / "suricata-eve.json").read_text().replace("made-up alert", "made {up [ alert")
+    path = tmp_path / "eve.json"
+    path.write_text(text)
+    reading = look(path)
+    assert reading.coverage.refused == 0
+    assert "made {up [ alert" in {group.threat for group, _ in groups(reading)}
+    array = (RECORDS / "suricata-array.json").read_text().replace('"modbus"', '"mod}bus"')
+    path.write_text(array)
+    assert only(look(path))[0].applications == ("mod}bus",)
 
 
 def test_suricata_does_not_know_who_began_what_it_joined_midway(tmp_path: Path) -> None:

@@ -34,6 +34,24 @@ def test_compressed_files_say_the_same(packed: Callable[[bytes], bytes], tmp_pat
     assert groups(look(path)) == groups(look(PLAIN))
 
 
+def test_an_xz_file_of_several_streams_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "two.xz"
+    first, *rest = PLAIN.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lzma.compress(first) + bytes(4) + lzma.compress(b"".join(rest)))
+    assert groups(look(path)) == groups(look(PLAIN))
+
+
+def test_an_xz_file_gets_no_more_memory_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hungry.xz"
+    path.write_bytes(lzma.compress(PLAIN.read_bytes(), preset=6))  # it wants 9 MB
+    monkeypatch.setattr("segctl.observe.sources.XZ_MEMORY", 1 << 20)
+    file = look(path).coverage.files[0]
+    assert "Memory usage limit" in file.cut
+    assert file.records == 0
+
+
 def test_zstd_is_read_or_the_message_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "records"
     path.write_bytes(b"\x28\xb5\x2f\xfd" + b"x" * 100)
@@ -80,6 +98,17 @@ def test_a_line_without_an_end_is_an_error(tmp_path: Path) -> None:
     file = look(path).coverage.files[0]
     assert "not text records" in file.problem
     assert file.records == 6
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in RECORDS.iterdir()))
+@pytest.mark.parametrize("word", [" ", '"', "\\", "{", "src=1 ", "2026/11/02 08:00:00,"])
+def test_a_line_of_a_megabyte_is_refused_in_time(name: str, word: str, tmp_path: Path) -> None:
+    data = (RECORDS / name).read_text()
+    path = tmp_path / "long"
+    at = len(data) // 2
+    path.write_text(data[:at] + word * (900_000 // len(word)) + data[at:])
+    reading = look(path)  # a pattern of quadratic time would not come back
+    assert reading.coverage.files[0].name == str(path)
 
 
 def test_folders_are_walked_and_links_in_them_are_not_followed(tmp_path: Path) -> None:

@@ -60,24 +60,17 @@ DEVICE = Device(
 
 def judged(*declared: Declared, conduit: dict[str, Any] | None = None, **seen: Any) -> Standing:
     """How a Modbus poll from scada1 to plc1, or what differs from it, stands to flows."""
-    site = Site(
-        zones=ZONES,
-        devices=(DEVICE,),
-        conduits=(
-            Conduit(
-                **{
-                    "site": "p",
-                    "id": "polling",
-                    "from_zones": ("p/supervisory",),
-                    "to_zones": ("p/control",),
-                    "reason": "r",
-                    "owner": "o",
-                    "flows": declared,
-                }
-                | (conduit or {})
-            ),
-        ),
-    )
+    polling: dict[str, Any] = {
+        "site": "p",
+        "id": "polling",
+        "from_zones": ("p/supervisory",),
+        "to_zones": ("p/control",),
+        "reason": "r",
+        "owner": "o",
+        "flows": declared,
+    }
+    made = Conduit(**polling | (conduit or {}))
+    site = Site(zones=ZONES, devices=(DEVICE,), conduits=(made,))
     flow: dict[str, Any] = {
         "source": "10.20.2.5",
         "destination": "10.20.1.11",
@@ -86,15 +79,8 @@ def judged(*declared: Declared, conduit: dict[str, Any] | None = None, **seen: A
         "port": 502,
     }
     flow |= {name: seen.pop(name) for name in list(seen) if name in flow}
-    group = Group(
-        **{
-            "flow": Flow(**flow),
-            "witness": "0123TEST01",
-            "from_zone": "SUPV",
-            "to_zone": "CTRL",
-        }
-        | seen
-    )
+    more: dict[str, Any] = {"witness": "0123TEST01", "from_zone": "SUPV", "to_zone": "CTRL"}
+    group = Group(flow=Flow(**flow), **more | seen)
     return Standings(site, Places(site), TODAY).of(group)
 
 

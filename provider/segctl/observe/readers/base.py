@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from segctl.observe.duplicates import Named, Seen
     from segctl.observe.observation import Observation
     from segctl.observe.readers.conversations import Conversations
+    from segctl.observe.readers.panos_sessions import Sessions
     from segctl.observe.sources import Text
     from segctl.observe.times import Clock
 
@@ -32,7 +34,8 @@ class RefusedError(ValueError):
 class Context:
     """What a reader is given besides the text: who counts, and what was seen before.
 
-    `conversations` are functions that wait for the record of their connection.
+    `conversations` are functions that wait for the record of their connection, `sessions` those of
+    PAN-OS that wait for their end: both may come in another file.
     """
 
     file: FileTally
@@ -42,6 +45,7 @@ class Context:
     named: Named
     addresses: Addresses
     conversations: Conversations
+    sessions: Sessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,18 @@ def port_of(text: str) -> int:
     if found > 65535:
         raise RefusedError("a port is above 65535")
     return found
+
+
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a line of CSV.
+
+    Raises:
+        RefusedError: it is not one.
+    """
+    try:
+        return next(csv.reader([line]), list[str]())
+    except csv.Error:
+        raise RefusedError("a record of CSV is broken") from None
 
 
 def clipped(name: str) -> str:

@@ -16,14 +16,14 @@ from segctl.observe.readers.xml_elements import elements, line_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element
+    from lxml.etree import _Element  # pyright: ignore[reportPrivateUsage] - no public name
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
 
 _SENSOR: Final = "conntrack"
 _LINE: Final = re.compile(
-    r"^(?:\[(?P<time>\d+\.\d+)\]\s*)?\s*(?:\[(?P<event>NEW|UPDATE|DESTROY)\]\s+)?"
+    r"^(?:\[(?P<time>\d+\.\d+)\])?\s*(?:\[(?P<event>NEW|UPDATE|DESTROY)\]\s+)?"
     r"(?:ipv[46]\s+\d+\s+)?(?P<protocol>[a-z][a-z0-9-]*|unknown)\s+(?P<number>\d+)\s"
     r".*?\bsrc=(?P<tuples>.*)$",
     re.ASCII,

@@ -29,9 +29,8 @@ _HEAD: Final = re.compile(
     r"^(?:<\d+>1? ?)?(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*)\s+(?P<isohost>\S+)\s",
     re.ASCII,
 )
-_PREFIX: Final = re.compile(
-    r"(?:kernel: )?(?:\[ *\d+\.\d+\] )?(?P<prefix>.*?)\s*(?:IN=|$)", re.ASCII
-)
+#: What the kernel writes before a rule's own prefix.
+_KERNEL: Final = re.compile(r"(?:kernel: )?(?:\[ {0,9}\d{1,12}\.\d{1,9}\] )?", re.ASCII)
 #: What segctl writes before a packet: what became of it and the rule that says so.
 _OURS: Final = re.compile(r"segctl (?P<word>allow|function|deny) ?(?P<rule>\S*)")
 #: The same in another form, ``segctl:conduit.flow:verdict``.
@@ -196,11 +195,12 @@ def _packet(line: str, context: Context, now: float) -> _Packet:
         fields.setdefault(name, value)  # an ICMP error quotes another packet after its own
     if not {"SRC", "DST", "PROTO"} <= fields.keys():
         raise RefusedError("it is not a packet that a rule logged")
-    prefix = _PREFIX.match(rest)
+    before = rest.partition("IN=")[0]
+    kernel = _KERNEL.match(before)
     words = rest.split()
     return _Packet(
         host=host,
-        prefix=prefix["prefix"].strip() if prefix else "",
+        prefix=before[kernel.end() if kernel else 0 :].strip(),
         entered=fields.get("IN", ""),
         left=fields.get("OUT", ""),
         source=fields["SRC"],

@@ -6,11 +6,10 @@ Aggregated output has lost its ports, and is refused.
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import WITH_PORTS, Flow, Group, Observation, protocol_name
-from segctl.observe.readers.base import Reader, RefusedError, number, port_of
+from segctl.observe.readers.base import Reader, RefusedError, fields_of, number, port_of
 from segctl.observe.readers.json_objects import objects, text_of
 from segctl.observe.readers.ports import serves
 from segctl.observe.times import moment
@@ -70,7 +69,11 @@ def _read_csv(text: Text, context: Context) -> Iterator[Observation]:
         if line.startswith("Summary"):
             break
         if line:
-            values = next(csv.reader([line]))
+            try:
+                values = fields_of(line)
+            except RefusedError as error:
+                context.file.refuse(str(error), count, line)
+                continue
             if len(values) != len(names):
                 context.file.refuse("a row has not as many fields as its header", count, line)
                 continue

@@ -7,17 +7,15 @@ exact time is found by its form.
 
 from __future__ import annotations
 
-import csv
 import re
 from datetime import UTC
 from operator import itemgetter
 from sys import intern
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from segctl.observe.observation import Observation
-from segctl.observe.readers.base import Reader, RefusedError, clipped, number, port_of
+from segctl.observe.readers.base import Reader, RefusedError, clipped, fields_of, number, port_of
 from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
-from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
@@ -40,8 +38,10 @@ _LOCAL: Final = re.compile(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d", re.ASCII)
 _EXACT: Final = re.compile(
     r",(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(?:[+-]\d\d:\d\d|Z))(?:,|$)", re.ASCII
 )
-#: Columns from the type (4) on: split until the rule's UUID (66).
-_SPLIT: Final = 63
+#: Columns from the type (4) to how the session ended (47); the rest stays in one piece, in which
+#: the rule's UUID (66) is after so many others.
+_SPLIT: Final = 44
+_BEFORE_UUID: Final = 18
 _NEEDED: Final = 43
 _FIRST: Final = 4
 
@@ -54,8 +54,7 @@ def _at(column: int) -> int:
 _ADDRESSES: Final = itemgetter(*map(_at, (8, 9, 10, 11)))
 _SHAPE: Final = itemgetter(*map(_at, (5, 12, 13, 15, 16, 17, 18, 26, 30, 31)))
 _GENERATED, _SESSION, _REPEAT, _SPORT = _at(7), _at(23), _at(24), _at(25)
-_BYTES, _ELAPSED, _SEQNO, _REASON, _UUID = _at(32), _at(37), _at(40), _at(47), _at(66)
-_HOST, _THREAT_HOST = _at(53), _at(60)
+_BYTES, _ELAPSED, _SEQNO, _REASON = _at(32), _at(37), _at(40), _at(47)
 _VERSION, _VSYS, _SUBTYPE, _APP = _at(6), _at(16), _at(5), _at(15)
 #: Of threat records.
 _THREATID, _SEVERITY, _THREAT_SEQNO, _THREAT_UUID = _at(33), _at(35), _at(37), _at(77)
@@ -73,16 +72,28 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
 READER: Final = Reader(name="PAN-OS syslog", claims=_claims, read=_read)
 
 
+class _Known(NamedTuple):
+    """What records of one shape and rule have in common, and their groups by their addresses."""
+
+    uuid: str
+    common: Common
+    groups: dict[tuple[str, ...], Group]
+
+
 class _Lines:
-    """Reads lines one after the other; what many lines have in common is made once."""
+    """Reads lines one after the other; what many lines have in common is made once.
+
+    A million lines have to pass here: names are looked up once, and what can wait does.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._file = context.file
-        self._shapes: dict[tuple[str, ...], tuple[Common, dict[tuple[str, ...], Group]]] = {}
+        self._shapes: dict[tuple[str, ...], _Known] = {}
         self._groups = 0
-        self._sessions = Sessions()
+        self._sessions = context.sessions
         self._seen = context.seen.again
+        self._minute, self._base = ("", ""), 0.0
 
     def read(self, text: Text) -> Iterator[Observation]:
         """Yield what the lines say."""
@@ -92,14 +103,13 @@ class _Lines:
                 count += 1
                 try:
                     found = self._traffic(line)
-                except (RefusedError, IndexError, ValueError, csv.Error) as error:
+                except (IndexError, ValueError) as error:
                     self._file.refuse(_why(error), count, line)
                     continue
                 if found is not None:
                     yield found
         finally:
             self._file.lines += count
-        yield from self._sessions.open()
 
     def _traffic(self, line: str) -> Observation | None:
         at = line.find(",TRAFFIC,")
@@ -108,73 +118,94 @@ class _Lines:
         comma = line.rfind(",", 0, at)
         serial = line[comma + 1 : at]
         columns = line[at + 1 :].split(",", _SPLIT)
-        if '"' in line and (len(columns) <= _SPLIT or '"' in line[at : -len(columns[_SPLIT])]):
+        rest = columns[_SPLIT] if len(columns) > _SPLIT else ""
+        if line.find('"', at, len(line) - len(rest)) >= 0:
             columns = _quoted(line[at + 1 :])
+            rest = ",".join(columns[_SPLIT:])
         if len(columns) < _NEEDED:
             raise RefusedError("a record of traffic has fewer than 46 columns")
-        reason = columns[_REASON] if len(columns) > _NEEDED else ""
-        uuid = columns[_UUID] if len(columns) > _UUID else ""
-        shape = (serial, reason, uuid, *_SHAPE(columns))
+        shape = (serial, columns[_REASON] if len(columns) > _NEEDED else "", *_SHAPE(columns))
         ends = _ADDRESSES(columns)
         known = self._shapes.get(shape)
-        group = known[1].get(ends) if known is not None else None
+        if known is None or not (known.uuid in rest if known.uuid else not _uuid(rest)):
+            known = self._known(shape, _uuid(rest))
+        group = known.groups.get(ends)
         if group is None:
-            group = self._group(shape, ends)
-        end = self._moment(serial, columns, line, comma, _HOST)
+            group = self._group(known, ends)
+        generated = columns[_GENERATED]
+        if self._minute == (serial, generated[:16]):
+            end = self._base + int(generated[17:])
+        else:
+            end = self._moment(serial, generated, line, comma)
         sequence = columns[_SEQNO]  # 0 where the device did not count
         if len(sequence) > 1 and sequence.isdigit() and self._seen(serial, int(sequence)):
             self._file.duplicates += 1
             self._context.witnesses[group.witness].duplicates += 1
             return None
-        elapsed = columns[_ELAPSED]
+        return self._observation(group, end, serial, columns)
+
+    def _observation(
+        self, group: Group, end: float, serial: str, columns: list[str]
+    ) -> Observation | None:
+        elapsed, port, size = columns[_ELAPSED], columns[_SPORT], columns[_BYTES]
+        repeat, subtype = columns[_REPEAT], columns[_SUBTYPE]
         observation = Observation(
             group,
             end - int(elapsed) if elapsed.isdigit() else end,
             end,
-            int(port) if len(port := columns[_SPORT]) < 5 and port.isdigit() else port_of(port),
-            1 if (repeat := columns[_REPEAT]) == "1" else number(repeat) or 1,
-            int(size) if len(size := columns[_BYTES]) < 20 and size.isdigit() else number(size),
+            int(port) if port < "6" and len(port) < 6 and port.isdigit() else port_of(port),
+            1 if repeat == "1" else number(repeat) or 1,
+            int(size) if len(size) < 20 and size.isdigit() else number(size),
         )
-        if columns[_SUBTYPE] == "start" or self._sessions:
+        if subtype == "start" or self._sessions:
             session = (serial, columns[_VSYS], columns[_SESSION])
-            return self._sessions.joined(session, columns[_SUBTYPE], observation)
+            return self._sessions.joined(session, subtype, observation)
         return observation
 
-    def _group(self, shape: tuple[str, ...], ends: tuple[str, ...]) -> Group:
+    def _known(self, shape: tuple[str, ...], uuid: str) -> _Known:
+        """Return what records of a shape have in common, remembered for those that follow."""
+        shape = tuple(map(intern, shape))
+        serial, reason, *others = shape
+        common = common_of(Shape._make((serial, *others, reason, uuid)))
+        known = self._shapes[shape] = _Known(intern(uuid), common, {})
+        return known
+
+    def _group(self, known: _Known, ends: tuple[str, ...]) -> Group:
         """Return the group of a record, and remember it for records like it."""
         if self._groups >= _REMEMBERED:
             self._shapes.clear()
             self._groups = 0
         self._groups += 1
-        found = self._shapes.get(shape)
-        if found is None:
-            shape = tuple(map(intern, shape))
-            found = self._shapes[shape] = (common_of(_shape(shape)), {})
-        common, known = found
         ends = tuple(map(intern, ends))
-        group = known[ends] = group_of(common, Ends(*ends), self._context.addresses)
+        group = known.groups[ends] = group_of(known.common, Ends(*ends), self._context.addresses)
         return group
 
-    def _moment(self, serial: str, columns: list[str], line: str, comma: int, host: int) -> float:
+    def _moment(self, serial: str, generated: str, line: str, comma: int) -> float:
         """Return when a record was made, by the clock of its device."""
-        clock, generated = self._context.clock, columns[_GENERATED]
-        known = clock.known(serial, generated)
-        if known is not None:
-            return known
-        exact = _EXACT.search(line)
-        if not _LOCAL.fullmatch(generated):
-            raise RefusedError("the time of a record is not one")
-        end = clock.set(serial, generated, exact[1] if exact else "")
+        end = self._context.clock.known(serial, generated)
+        if end is None:
+            exact = _EXACT.search(line)
+            if not _LOCAL.fullmatch(generated):
+                raise RefusedError("the time of a record is not one")
+            end = self._context.clock.set(serial, generated, exact[1] if exact else "")
+            self._told(serial, generated, line, comma, exact=exact is not None)
+        self._minute, self._base = (serial, generated[:16]), end - int(generated[17:])
+        return end
+
+    def _told(self, serial: str, generated: str, line: str, comma: int, *, exact: bool) -> None:
+        """Take down what a record tells of its device, once a minute of its clock."""
         witness = self._context.witnesses[clipped(serial)]
-        witness.assumed_zone |= exact is None
-        witness.versions |= {release} if (release := _release(columns[_VERSION])) else set()
-        witness.hosts |= (
-            {clipped(columns[host])} if len(columns) > host and columns[host] else set()
-        )
+        witness.assumed_zone |= not exact
+        told = line[comma + 1 :]
+        columns = (_quoted(told) if '"' in told else told.split(","))[1:]
+        host = _at(60) if columns[0] == "THREAT" else _at(53)
+        if release := _release(columns[_VERSION]):
+            witness.versions.add(release)
+        if len(columns) > host and columns[host]:
+            witness.hosts.add(clipped(columns[host]))
         received = line[comma - 19 : comma]
         if _LOCAL.fullmatch(received):
             witness.received(moment(received, UTC) - moment(generated, UTC))
-        return end
 
     def _other(self, line: str) -> Observation | None:
         """Return what a line says that is not about traffic; None where that is nothing."""
@@ -197,24 +228,25 @@ class _Lines:
             return None
         uuid = columns[_THREAT_UUID] if len(columns) > _THREAT_UUID else ""
         common = common_of(
-            _shape((serial, "threat", uuid, *_SHAPE(columns))),
+            Shape._make((serial, *_SHAPE(columns), "threat", uuid)),
             threat=columns[_THREATID] or columns[_SUBTYPE],
             severity=columns[_SEVERITY],
         )
         group = group_of(common, Ends(*_ADDRESSES(columns)), self._context.addresses)
-        end = self._moment(serial, columns, line, found.start(3) - len(serial) - 2, _THREAT_HOST)
+        end = self._moment(serial, columns[_GENERATED], line, found.start(2) - 1)
         return Observation(group, end, end, port_of(columns[_SPORT]), 0, 0)
 
 
-def _shape(columns: tuple[str, ...]) -> Shape:
-    serial, reason, uuid, *rest = columns
-    return Shape._make((serial, *rest, reason, uuid))
+def _uuid(rest: str) -> str:
+    """Return the UUID of a rule, from the columns after how the session ended."""
+    columns = rest.split(",", _BEFORE_UUID + 1)
+    return columns[_BEFORE_UUID] if len(columns) > _BEFORE_UUID else ""
 
 
 def _quoted(text: str) -> list[str]:
     """Return the columns of a line with quotes; collectors may have escaped them for JSON."""
     plain = text.replace('\\"', '"') if '\\"' in text else text
-    return next(csv.reader([plain]))
+    return fields_of(plain)
 
 
 def _release(version: str) -> str:
@@ -241,7 +273,5 @@ def _why(error: Exception) -> str:
             return str(error)
         case IndexError():
             return "a record has too few columns"
-        case csv.Error():
-            return "a record of CSV is broken"
         case _:
             return "a time or a number of a record is not one"

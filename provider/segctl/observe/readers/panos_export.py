@@ -5,10 +5,9 @@ Source: the header of an export of PAN-OS 6; later releases add columns, some wi
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Final
 
-from segctl.observe.readers.base import Reader, RefusedError
+from segctl.observe.readers.base import Reader, RefusedError, fields_of
 from segctl.observe.readers.panos_records import Records
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ def _claims(head: str) -> int:
 
 def _names(line: str) -> list[str]:
     try:
-        parts = next(csv.reader([line]), [])
-    except csv.Error:
+        parts = fields_of(line)
+    except RefusedError:
         return []
     words = (part.strip().lower() for part in parts)
     return [_WORDS.get(word, word if word in _RAW else "") for word in words]
@@ -89,20 +88,18 @@ def _read(text: Text, context: Context) -> Iterator[Observation]:
         rows += 1
         try:
             found = records.observation(_record(names, line))
-        except (RefusedError, csv.Error) as error:
-            why = str(error) if isinstance(error, RefusedError) else "a record of CSV is broken"
-            context.file.refuse(why, count, line)
+        except RefusedError as error:
+            context.file.refuse(str(error), count, line)
             continue
         if found is not None:
             yield found
     context.file.lines += count
     if rows in CUT_AT:
         context.file.cut = f"it has {rows:,} rows, where an export ends without a word"
-    yield from records.rest()
 
 
 def _record(names: list[str], line: str) -> dict[str, str]:
-    values = next(csv.reader([line]))
+    values = fields_of(line)
     if len(values) != len(names):
         raise RefusedError("a row has not as many fields as its header")
     return dict(zip(names, values, strict=True))

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Final
 from segctl.observe.observation import Observation
 from segctl.observe.readers.base import RefusedError, clipped, number, port_of
 from segctl.observe.readers.panos_fields import Ends, Shape, common_of, group_of
-from segctl.observe.readers.panos_sessions import Sessions
 from segctl.observe.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from segctl.observe.readers.base import Context
 
@@ -25,7 +24,7 @@ class Records:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._sessions = Sessions()
+        self._sessions = context.sessions
 
     def observation(self, record: Record) -> Observation | None:
         """Return what a record shows; None where it is not about traffic, or waits for its end.
@@ -62,10 +61,6 @@ class Records:
         )
         key = (serial, record.get("vsys", ""), record.get("sessionid", ""))
         return self._sessions.joined(key, subtype, one)
-
-    def rest(self) -> Iterator[Observation]:
-        """Yield the sessions that did not end."""
-        yield from self._sessions.open()
 
     def _again(self, kind: str, serial: str, sequence: str) -> bool:
         if not (sequence.isascii() and sequence.isdigit() and len(sequence) > 1):

@@ -187,9 +187,12 @@ def _enip(told: Event) -> Iterator[tuple[str, str]]:
     command = text_of(request.get("command")).replace("_", " ")
     cip = _part(request, "cip")
     inner = cip.get("multiple")
-    services = [cip, *(inner if isinstance(inner, list) else [])]
+    services: list[object] = [
+        cip,
+        *(cast("list[object]", inner) if isinstance(inner, list) else []),
+    ]
     for one in services:
-        service = cast("Event", one) if isinstance(one, dict) else {}
+        service: Event = cast("Event", one) if isinstance(one, dict) else {}
         name = of.cip_service(text_of(service.get("service")), text_of(service.get("class_name")))
         if name and (of.CIP, name.upper()) not in of.CARRIERS:
             yield of.CIP, name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lxml.etree import _Element
+    from lxml.etree import _Element  # pyright: ignore[reportPrivateUsage] - no public name
 
     from segctl.observe.readers.base import Context
     from segctl.observe.sources import Text
@@ -25,7 +25,7 @@ def elements(text: Text, context: Context, tag: str) -> Iterator[_Element]:
         for block in text.blocks():
             parser.feed(block)
             for _, found in parser.read_events():
-                if isinstance(found, etree._Element):  # noqa: SLF001 - the only name of its type
+                if isinstance(found, etree._Element):  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - lxml has no public name for it
                     yield found
                     _forget(found)
         parser.close()

@@ -5,7 +5,7 @@ Order and presence of fields vary with the release: they are found by ``#fields`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from segctl.observe.functions import function_of
 from segctl.observe.observation import WITH_PORTS, Flow, Group, Observation, protocol_name
@@ -86,7 +86,8 @@ JSON: Final = Reader(name="Zeek JSON", claims=_claims_json, read=_read_json)
 def _flat(found: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
     for name, value in found.items():
         if name == "id" and isinstance(value, dict):
-            yield from ((f"id.{inner}", below) for inner, below in value.items())
+            ends = cast("dict[str, object]", value)
+            yield from ((f"id.{inner}", below) for inner, below in ends.items())
         elif isinstance(value, bool):
             yield name, "T" if value else "F"
         else:
