@@ -47,7 +47,6 @@ ASK: Final = {
     "one_day": "seen on one day only",
     "unanswered": "no record shows that it was answered, or that it ended",
     "one_way": "sent one way, as logs are: no record shows that it arrives",
-    "unidentified": "too few data for any application to be recognised",
     "command": "commands that are not given regularly",
     "spreading": "a way by which intruders move on, and not used regularly",
     "beside": "beyond what a conduit declares for the same ends",
