@@ -121,7 +121,7 @@ def _flow_notes(rule: Rule) -> Iterator[str]:
         if end.label.startswith("leases "):
             whys = sorted({one.pool.why for one in rule.items if one.pool is not None})
             yield f"{end.label}: {', '.join(whys)}"
-    if any(item.part.ends.destination in _translated(rule) for item in rule.items):
+    if not {item.part.ends.destination for item in rule.items}.isdisjoint(_translated(rule)):
         yield "reached through NAT: the destination is the host behind it"
     for one in rule.service.opens:
         yield f"open: {one}"

@@ -58,6 +58,7 @@ class Context:
             names: names of hosts by address, for those that no zone declares.
         """
         self._names = names or {}
+        self._new: dict[tuple[str, str], str] = {}
         self.site, self.evidence = site, evidence
         self.places = Places(site)
         self.seen: Seen = seen(evidence, Standings(site, self.places, today))
@@ -161,10 +162,13 @@ class Context:
 
     def new_name(self, zone: str, address: str) -> str:
         """Return a name for an asset that no zone declares."""
-        name = self._names.get(address, "")
-        if name and (zone, name) not in self._assets:
-            return name
-        return "host-" + "".join(one if one.isalnum() else "-" for one in address).strip("-")
+        known = self._new.get((zone, address))
+        if known is None:
+            name = self._names.get(address, "")
+            if not name or (zone, name) in self._assets:
+                name = plain_name(address)
+            known = self._new[zone, address] = name
+        return known
 
     def pool_of(self, part: Part) -> Pool | None:
         """Return the range of leases that the client of a part is in."""
@@ -201,6 +205,11 @@ class Context:
             ),
             given,
         )
+
+
+def plain_name(address: str) -> str:
+    """Return a name for a host of which nothing but the address is known."""
+    return f"host-{address.replace('.', '-').replace(':', '-').strip('-')}"
 
 
 def _revived(site: Site, today: date) -> Site:

@@ -63,10 +63,13 @@ class Part:
     standing: Standing
     why: str = ""
     groups: list[tuple[Group, Count]] = field(default_factory=list["tuple[Group, Count]"])
+    _whole: Volume | None = None
 
     def volume(self) -> Volume:
-        """Return what it adds up to."""
-        return volume_of(self.groups)
+        """Return what it adds up to, once it is put together."""
+        if self._whole is None:
+            self._whole = volume_of(self.groups)
+        return self._whole
 
     @property
     def witnesses(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ the reason. Nothing is left out.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
@@ -46,7 +47,6 @@ ASK: Final = {
     "one_day": "seen on one day only",
     "unanswered": "no record shows that it was answered, or that it ended",
     "one_way": "sent one way, as logs are: no record shows that it arrives",
-    "unidentified": "too few data for any application to be recognised",
     "command": "commands that are not given regularly",
     "spreading": "a way by which intruders move on, and not used regularly",
     "beside": "beyond what a conduit declares for the same ends",
@@ -252,11 +252,15 @@ def _of_shape(part: Part, evidence: Volume, context: Context) -> Iterator[tuple[
 
 def _noise(part: Part, context: Context) -> bool:
     """Whether an end is no single host's."""
-    hosts = [ip_address(one) for one in (part.ends.source, part.ends.destination)]
-    return any(
-        one.is_multicast or one.is_loopback or one.is_unspecified or one.is_link_local
-        for one in hosts
-    ) or context.is_broadcast(part.ends.destination)
+    hosts = (part.ends.source, part.ends.destination)
+    return any(map(_special, hosts)) or context.is_broadcast(part.ends.destination)
+
+
+@lru_cache(maxsize=100_000)
+def _special(address: str) -> bool:
+    """Whether an address is none that a host has for others."""
+    one = ip_address(address)
+    return one.is_multicast or one.is_loopback or one.is_unspecified or one.is_link_local
 
 
 def _proxied(part: Part) -> bool:

@@ -19,6 +19,7 @@ from segctl.observe.discover.services import merged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from segctl.model.site import Network
     from segctl.observe.discover.context import Context
     from segctl.observe.discover.flows import Volume
     from segctl.observe.discover.judge import Judged
@@ -151,21 +152,49 @@ def rules_of(
     """Return the rules of a grade."""
     if grade == "host":
         return tuple(_joined(pairs))
-    refused = [
-        one for one in judged if one.outcome in {"ask", "seen"} and one.reason not in _HARMLESS
-    ]
+    refused = _by_service(judged)
     found: list[Rule] = []
+    by_item = {id(item): one for one in pairs for item in one.items}
     for rule in _joined([_widened(one, grade, context) for one in pairs]):
-        against = next((one for one in refused if _permits(rule, one, context)), None)
+        against = _against(rule, refused, context)
         if against is None:
             found.append(rule)
             continue
-        ids = {id(one) for one in rule.items}
-        narrow = [one for one in pairs if id(one.items[0]) in ids]
+        narrow = {id(by_item[id(item)]): by_item[id(item)] for item in rule.items}
         ends = against.part.ends
         said = f"a {grade} would also permit {ends.source} to {ends.destination}, not proposed"
-        found += [replace(one, kept=said) for one in _joined(narrow)]
+        found += [replace(one, kept=said) for one in _joined(narrow.values())]
     return tuple(sorted(found, key=_order))
+
+
+#: What is not proposed, by what it is about, and then by the address of the server.
+_Refused = dict["_Service", dict[str, "list[Judged]"]]
+
+
+def _by_service(judged: Iterable[Judged]) -> _Refused:
+    """Return what a wider rule must not permit."""
+    held: _Refused = {}
+    for one in judged:
+        if one.outcome in {"ask", "seen"} and one.reason not in _HARMLESS:
+            ends, standing = one.part.ends, one.part.standing
+            zones = (standing.source.zone, standing.destination.zone)
+            servers = held.setdefault(_Service(*zones, ends.protocol, ends.port), {})
+            servers.setdefault(ends.destination, []).append(one)
+    return held
+
+
+def _against(rule: Rule, refused: _Refused, context: Context) -> Judged | None:
+    """Return something that is not proposed and that a rule would permit."""
+    services = {_Service(*rule.zones, *item.part.ends[2:]) for item in rule.items}
+    sources, destinations = _Reach.of(rule.sources), _Reach.of(rule.destinations)
+    for service in sorted(services):
+        for server, held in refused.get(service, {}).items():
+            if not destinations.holds(server, held[0].part.standing.destination, context):
+                continue
+            for one in held:
+                if sources.holds(one.part.ends.source, one.part.standing.source, context):
+                    return one
+    return None
 
 
 def _joined(pairs: Iterable[Pair]) -> Iterator[Rule]:
@@ -178,14 +207,15 @@ def _joined(pairs: Iterable[Pair]) -> Iterator[Rule]:
         by_service.setdefault(key, []).append(one)
     found: list[Rule] = []
     for held in by_service.values():
-        sources: dict[End, set[End]] = {}
+        by_server: dict[End, list[Pair]] = {}
         for one in held:
-            sources.setdefault(one.destination, set()).add(one.source)
-        together: dict[tuple[End, ...], set[End]] = {}
-        for destination, clients in sources.items():
-            together.setdefault(tuple(sorted(clients, key=_end_order)), set()).add(destination)
+            by_server.setdefault(one.destination, []).append(one)
+        together: dict[tuple[End, ...], list[End]] = {}
+        for destination, mine in by_server.items():
+            clients = tuple(sorted({one.source for one in mine}, key=_end_order))
+            together.setdefault(clients, []).append(destination)
         for alike, servers in together.items():
-            mine = [one for one in held if one.source in alike and one.destination in servers]
+            mine = [one for server in servers for one in by_server[server]]
             found.append(
                 Rule(
                     sources=alike,
@@ -237,29 +267,43 @@ def _wide(end: End, grade: Grade, context: Context) -> End:
     return End(end.zone, endpoints, role)
 
 
-def _permits(rule: Rule, one: Judged, context: Context) -> bool:
-    """Whether a rule would permit what is not proposed."""
-    ends, standing = one.part.ends, one.part.standing
-    if (standing.source.zone, standing.destination.zone) != rule.zones:
-        return False
-    if (ends.protocol, ends.port) not in {item.part.ends[2:] for item in rule.items}:
-        return False
-    return _at(rule.sources, ends.source, standing.source, context) and _at(
-        rule.destinations, ends.destination, standing.destination, context
-    )
+class _Service(NamedTuple):
+    """What a flow is about: two zones (keys), a protocol, a port."""
+
+    source: str
+    destination: str
+    protocol: str
+    port: int
 
 
-def _at(ends: Iterable[End], address: str, place: Place, context: Context) -> bool:
-    host = ip_address(address)
-    name = place.asset or context.new_name(place.zone, address)
-    return any(
-        not end.endpoints
-        or any(
-            one.asset == name or (one.network is not None and host in one.network)
-            for one in end.endpoints
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reach:
+    """What one side of a rule reaches: everything of its zone, or assets and networks."""
+
+    everything: bool
+    assets: frozenset[str]
+    networks: tuple[Network, ...]
+
+    @classmethod
+    def of(cls, ends: Sequence[End]) -> _Reach:
+        """Return what some ends reach."""
+        endpoints = [one for end in ends for one in end.endpoints]
+        return cls(
+            everything=any(not end.endpoints for end in ends),
+            assets=frozenset(one.asset for one in endpoints if one.asset),
+            networks=tuple(one.network for one in endpoints if one.network is not None),
         )
-        for end in ends
-    )
+
+    def holds(self, address: str, place: Place, context: Context) -> bool:
+        """Whether an address is reached."""
+        if self.everything:
+            return True
+        if (place.asset or context.new_name(place.zone, address)) in self.assets:
+            return True
+        host = ip_address(address) if self.networks else None
+        return host is not None and any(
+            host.version == one.version and host in one for one in self.networks
+        )
 
 
 def permits_of(grade: Grade, rules: Sequence[Rule], conduits: int, context: Context) -> Permits:
