@@ -121,7 +121,10 @@ def test_it_is_read_over_ssh_and_not_kept_in_snapshots() -> None:
     )
     masked = NftablesProvider().mask(config)
     assert b"10.20.35.53" not in masked
-    assert NftablesProvider().parse(masked).management is None
+    kept = NftablesProvider().parse(masked).management
+    assert kept is not None
+    assert (kept.planes, kept.needs) == ((), ())
+    assert kept.unread
 
 
 def test_a_document_of_before_says_nothing_of_it() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from segctl.providers.base import Capabilities, refuse_pair
@@ -74,10 +73,10 @@ class NftablesProvider:
         return steady(config)
 
     def mask(self, config: bytes) -> bytes:
-        """Return only what is parsed of a document, without the servers that the host asks."""
+        """Return only what is parsed of a document."""
         from segctl.providers.parsed import dump
 
-        return dump(replace(self.parse(config), management=None))
+        return dump(self.parse(config))
 
     def essence(self, extra: str) -> str:
         """Return what an extra says, alike however it is worded."""
