@@ -147,8 +147,13 @@ CASES = {
         objects={"region": entry("yard", listed("address", "10.20.1.0/24"))},
         rule={"destination": "yard"},
         asked=SSH,
-        answer="cannot_tell",
-        why="yard is a region",
+        answer="allow",
+    ),
+    "region of other addresses": Case(
+        objects={"region": entry("yard", listed("address", "10.20.99.0/24"))},
+        rule={"destination": "yard"},
+        asked=SSH,
+        answer="deny",
     ),
     "name to look up": Case(
         objects=address("host", "fqdn", "plc.example.com"),
