@@ -18,5 +18,5 @@ GOOD = {
     "boot": ("cat: /etc/nftables.d/segctl.nft: No such file or directory", "0"),
     "body": ("e3b0c442  -", "0"),
     "loads": ("", "0"),
-    "needs": ("ssh 192.0.2.1 40022 192.0.2.2 22", "0"),
+    "needs": ("ssh 192.0.2.2", "0"),
 }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from segctl.analysis.effective import Reading
     from segctl.analysis.space import Numbers
     from segctl.observe.observation import Flow, Group
+    from segctl.protocols.catalogue import Catalogue
     from segctl.providers.base import Provider
 
 Ruling = Literal["allow", "deny", "unknown"]
@@ -76,10 +77,7 @@ def spoken_of(group: Group, provider: Provider) -> Spoken:
     if not classes and provider.capabilities.applications and told:
         return Spoken(names=known.requires(told))
     if not classes:
-        for name in told:
-            owner, application = known.protocol_of(name), known.application(name)
-            if owner is not None and application is not None:
-                classes.setdefault(owner.id, set()).add(application.access_class)
+        classes = _by_name(known, group.applications)
     if not classes:
         return Spoken(why="the records name no application that the policy is about")
     try:
@@ -87,6 +85,23 @@ def spoken_of(group: Group, provider: Provider) -> Spoken:
     except UnsupportedError as error:
         return Spoken(why=str(error))
     return Spoken(names=tuple(sorted({name for use in uses for name in use.names})))
+
+
+def _by_name(known: Catalogue, names: Iterable[str]) -> dict[str, set[str]]:
+    """Return the access classes that names of applications tell, by protocol.
+
+    A sensor names the protocol, as Zeek does: that says what was done where there is one class.
+    """
+    classes: dict[str, set[str]] = {}
+    for name in names:
+        owner, application = known.protocol_of(name), known.application(name)
+        if owner is not None and application is not None:
+            classes.setdefault(owner.id, set()).add(application.access_class)
+        elif name in known.protocols:
+            done = {one.access_class for one in known.protocols[name].usable}
+            if len(done) == 1:
+                classes.setdefault(name, set()).update(done)
+    return classes
 
 
 class Judge:

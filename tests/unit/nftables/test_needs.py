@@ -17,7 +17,7 @@ from segctl.providers.nftables.session import NftSession
 from segctl_mocks.linux.mock import LinuxMock
 from support.nft_harness import mock_target
 
-SSH = "ssh 10.20.2.5 40022 10.20.35.9 22\n"
+SSH = "ssh 10.20.35.9\n"
 
 
 def needs(text: str) -> list[tuple[str, tuple[str, ...], tuple[str, ...]]]:

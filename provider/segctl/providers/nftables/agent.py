@@ -54,7 +54,7 @@ loads() {{ {{ ls -d /run/systemd/system /etc/runlevels
     /etc/systemd/system/*.requires/*.service /dev/null
   grep -E '^[[:space:]]*include' /etc/nftables.conf /etc/sysconfig/nftables.conf \
     /etc/nftables.nft /dev/null; }} 2>/dev/null | head -c 20000 | tr -cd '\n -~'; }}
-needs() {{ {{ echo "ssh ${{SSH_CONNECTION:-}}"
+needs() {{ {{ set -- ${{SSH_CONNECTION:-}}; echo "ssh ${{3:-}}"
   for f in {" ".join(needs.FILES)}; do [ ! -e "$f" ] || [ -r "$f" ] || echo "closed $f"; done
   grep -E '{needs.LINES}' {" ".join(needs.FILES)} /dev/null
   }} 2>/dev/null | head -c {needs.MOST} | tr -cd '\n -~'; }}

@@ -38,7 +38,7 @@ LINES: Final = r"^[[:space:]]*(nameserver|server|pool|peer|NTP=|[^#]*(@|omfwd|[T
 
 _GREP: Final = re.compile(r"(?P<file>/[^:\s]+):(?P<line>.*)")
 _CLOSED: Final = re.compile(r"closed (?P<file>/\S+)")
-_CONNECTION: Final = re.compile(r"ssh \S+ \d+ (?P<address>\S+) \d+", re.ASCII)
+_CONNECTION: Final = re.compile(r"ssh (?P<address>\S+)", re.ASCII)
 _TIME: Final = re.compile(r"\s*(?:server|pool|peer)\s+(\S+)")
 _TIMESYNCD: Final = re.compile(r"\s*NTP=(.*)")
 #: A selector and where its messages go: ``*.* @@host:6514``, ``*.* @(o)[2001:db8::1]:514``.
@@ -63,8 +63,9 @@ def management(text: str) -> Management:
     """Return what a host's lines say; what they leave open is in `unread`.
 
     Args:
-        text: ``ssh`` and the session's ends, ``closed FILE`` for each file that may not be read,
-            and ``FILE:LINE`` for each line that names a server, at most `MOST` characters.
+        text: ``ssh`` and the address that the session came to, ``closed FILE`` for each file that
+            may not be read, and ``FILE:LINE`` for each line that names a server, at most `MOST`
+            characters.
     """
     planes: list[Plane] = []
     asked: list[_Asked] = []
