@@ -43,6 +43,7 @@ KNOWN = set(
     validate
     panorama-status pushed-shared-policy pushed-template
     high-availability state config-locks commit-locks request config-lock commit-lock comment
+    object dynamic-address-group dns-proxy fqdn user group name external-list type ip
     remove save to entries active pending finished OK FAIL
     """.split()  # noqa: SIM905 - a list of words, not of strings
 )

@@ -43,6 +43,10 @@ _TAGS: Final[tuple[LiteralString, ...]] = (
     *("commit-lock", "add", "remove", "comment", "revert", "validate", "partial", "admin", "save"),
     *("panorama-status", "pushed-shared-policy", "pushed-template"),
     *("load", "commit", "session", "interface", "counter", "global", "clock"),
+    *("rule-hit-count", "vsys-name", "rule-base", "filter", "rule"),
+    *("object", "dynamic-address-group", "dns-proxy", "user", "group", "name", "external-list"),
+    *("type", "ip", "domain", "url", "predefined-ip", "user-group"),
+    *("devicegroups", "dg-hierarchy", "audit", "version"),
 )
 _STATUSES: Final[tuple[LiteralString, ...]] = (*("success", "error", "unauth", "unauthenticated"),)
 _UNKNOWN: Final = "*"
