@@ -9,9 +9,12 @@ import jsonschema
 import pytest
 
 from cli_support import POLL, Plant
+from support.cells import RULE, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from support.cells import Cells
 
 YEAR = 365 * 86400
 SETTING = "/config/devices/entry[@name='localhost.localdomain']/deviceconfig/setting/management"
@@ -115,3 +118,15 @@ def test_a_release_that_may_hang_is_not_asked(old: Plant) -> None:
     doubtful = rule(asked(old, "--hit-counts"))
     assert doubtful["usage"] == "not_counted"
     assert "PAN-221571" in doubtful["why"]
+
+
+def test_a_gateway_tells_what_its_counters_hold(mixed: Cells) -> None:
+    assert mixed("apply", "--auto-approve").code == 0
+    name = RULE.format(number_of("gw3"))
+    mixed.fleet.linux["gw3"].count(f"rule_{name}", packets=3, octets=180)
+    found = asked(mixed)
+    used = rule(found, name, "gw3")
+    assert (used["usage"], used["count"], used["last_hit"]) == ("used", 3, None)
+    idle = rule(found, RULE.format(number_of("gw4")), "gw4")
+    assert (idle["usage"], idle["count"]) == ("not_counted", 0)
+    assert "nftables does not tell since when" in idle["why"]

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from segctl_mocks import storage
 from segctl_mocks.traffic import truth
 from segctl_mocks.traffic.forms.linux import Conntrack, KernelLog, Ulogd
 from segctl_mocks.traffic.forms.nfdump import Nfdump
@@ -81,7 +82,7 @@ def generate(
         maker.close()
     lines = maker.lines()
     text = json.dumps(truth.document(plant, window, maker.seen, maker.counted, lines), indent=1)
-    (folder / "truth.json").write_text(f"{text}\n", "utf-8")
+    storage.write(folder / "truth.json", f"{text}\n".encode())
     return lines
 
 

@@ -99,7 +99,7 @@ class Files:
         compress = self._compress and not name.endswith((".jsonl", ".xml"))
         path = self._folder / (f"{name}.gz" if compress else name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        raw = path.open("wb")
+        raw = path.open("xb")  # never over a file, and through no link
         stream: IO[bytes] = raw
         if compress:
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6)

@@ -8,6 +8,7 @@ from segctl.compiler.naming import DEFAULT_SITE
 from segctl.importing.words import group_name, one_line
 from segctl.importing.yaml import comments, entry, flow, listed, mapping, scalar
 from segctl.inventory.loading import ways_of
+from segctl.inventory.mocked import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +83,7 @@ def reached(indent: int, connection: Mapping[str, object]) -> list[str]:
     return [
         entry(indent, name, value)
         for name, value in sorted(connection.items())
-        if isinstance(value, str | int)
+        if isinstance(value, str | int) and name != MARK
     ]
 
 

@@ -104,7 +104,7 @@ def hosts_draft(devices: Sequence[Device], group: str) -> str:
             8,
             device.name,
             [
-                entry(10, "ansible_network_os", "paloaltonetworks.panos.panos"),
+                entry(10, "ansible_network_os", device.platform),
                 "          # open: ansible_host, and the login",
                 f"          segctl_serial: {yaml_text(device.serial)}",
             ],

@@ -127,15 +127,28 @@ def test_a_line_of_csv_is_read_back_and_computes_nothing() -> None:
 
 def test_nothing_writes_a_form_that_a_spreadsheet_computes() -> None:
     """CSV is written by `csv_line` only, which defuses formulas: see OWASP, CSV Injection."""
-    names = {
-        name
+    nodes = [
+        (path, node)
         for path in ROOT.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    names = {
+        (path.relative_to(ROOT).as_posix(), name.partition(".")[0])
+        for path, node in nodes
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([one.name for one in node.names] + [getattr(node, "module", "") or ""])
     }
-    assert "json" in names
-    assert not {name.partition(".")[0] for name in names} & {"csv", "openpyxl", "xlsxwriter"}
+    assert "json" in {name for _, name in names}
+    assert not {name for _, name in names} & {"openpyxl", "xlsxwriter"}
+    # records of traffic are read with the library, and nothing of it that writes is named
+    assert {path for path, name in names if name == "csv"} == {"observe/readers/base.py"}
+    taken = {
+        node.attr
+        for path, node in nodes
+        if path.name == "base.py" and isinstance(node, ast.Attribute)
+        if isinstance(node.value, ast.Name) and node.value.id == "csv"
+    }
+    assert taken == {"reader", "Error"}
 
 
 # --- what is quoted of a device ------------------------------------------------------------------

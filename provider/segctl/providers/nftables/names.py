@@ -90,6 +90,12 @@ def read_labels(comment: str) -> naming.Mark:
     return naming.decode_comment(comment) or naming.Mark()
 
 
+def counted_rule(counter: str) -> str | None:
+    """Return the rule that a counter is of, None for any other counter."""
+    match = re.fullmatch(r"rule_(.+)", counter)
+    return match[1] if match else None
+
+
 def pair(source: str, destination: str) -> str:
     """Return the name of a zone pair."""
     return f"{source}{JOIN}{destination}"

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from segctl.model.errors import ApplyError, AuthError, ParseError, SegctlError, UnsupportedError
 from segctl.providers.counting import Counts, Hits
-from segctl.providers.nftables import agent, commands, versions
+from segctl.providers.nftables import agent, commands, names, versions
 from segctl.providers.nftables.document import EVERY, Document
 from segctl.providers.nftables.foreign import hooked_tables, sets_of_marks
 from segctl.providers.nftables.line import NEWER, NFT, SHARE, Clock, crash_of
@@ -115,9 +115,9 @@ class NftSession(Pushing):
         except ValueError as error:
             raise ParseError(name, "its listing of table inet segctl is not understood") from error
         hits = tuple(
-            Hits(rule=one.name.removeprefix("rule_"), count=one.packets, doubt=_UNTOLD)
+            Hits(rule=rule, count=one.packets, doubt=_UNTOLD)
             for one in counters
-            if one.name.startswith("rule_")
+            if (rule := names.counted_rule(one.name)) is not None
         )
         return (Counts(member=name, hits=hits),)
 
