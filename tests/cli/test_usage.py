@@ -130,3 +130,36 @@ def test_a_gateway_tells_what_its_counters_hold(mixed: Cells) -> None:
     idle = rule(found, RULE.format(number_of("gw4")), "gw4")
     assert (idle["usage"], idle["count"]) == ("not_counted", 0)
     assert "nftables does not tell since when" in idle["why"]
+
+
+SHARED = """\
+  backups:
+    from: supervisory
+    to: [control, dmz]
+    reason: Backups
+    owner: ops
+    flows:
+      copy:
+        source: [historian1]
+        services: [tcp/2222]
+"""
+
+
+def test_a_conduit_on_two_firewalls_is_not_unused_by_one_of_them(plant: Plant) -> None:
+    file = plant.folder / "group_vars/plant.yml"
+    file.write_text(file.read_text(encoding="utf-8") + SHARED, encoding="utf-8")
+    assert plant("apply", "--auto-approve").code == 0
+    for mock in plant.fleet.mocks.values():
+        mock.device.booted -= YEAR
+
+    def backups(*words: str) -> Mapping[str, Any]:
+        (found,) = (one for one in asked(plant, *words)["conduits"] if "backups" in one["conduit"])
+        return dict(found)
+
+    assert (backups()["usage"], backups()["not_asked"]) == ("unused", [])
+    alone = backups("-l", "fw1")
+    assert (alone["usage"], alone["not_asked"]) == ("not_counted", ["fw2"])
+    assert "(nothing is known of fw2)" in plant("usage", "-l", "fw1").out
+    plant.fleet["fw2"].stop()
+    down = backups()
+    assert (down["usage"], down["not_asked"]) == ("not_counted", ["fw2"])

@@ -43,7 +43,7 @@ def usage(
     result = using.usage(settings, options, display)
     failed = ((name, one) for name, one in result.devices.items() if isinstance(one, Failure))
     tell_failures((name, one.message) for name, one in failed)
-    document = usage_json(result.devices, result.window)
+    document = usage_json(result.devices, result.window, result.unasked)
     if settings.json:
         print_json(document, lines=settings.json_lines)
     else:

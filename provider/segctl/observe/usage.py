@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
     from datetime import datetime
 
@@ -51,11 +51,12 @@ class RuleUsage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConduitUsage:
-    """What is known of one conduit on all devices that were asked."""
+    """What is known of one conduit: `rules` on devices that were asked, `unasked` other devices."""
 
     conduit: str
     used: UsageClass
     rules: tuple[RuleUsage, ...]
+    unasked: tuple[str, ...] = ()
 
     @property
     def last(self) -> datetime | None:
@@ -149,14 +150,16 @@ def _seen(witness: _Witness, rule: str, since: datetime) -> _Seen:
         return _Seen(used="not_counted", why=f"{name} tells no count of it")
     if hits.last is not None and hits.last >= since:
         return _Seen(used="used", why="")
+    doubt, began = _doubt(witness, hits, rule), hits.counted_from or since
     if sessions:
         one = "a session is" if sessions == 1 else f"{sessions} sessions are"
+        if doubt or began > since:  # it may have begun in the window, and not have been counted
+            return _Seen(used="used", why=f"{one} open on {name}")
         return _Seen(used="long_session", why=f"{one} open on {name} since before the window")
     if hits.count and hits.last is None:
         return _Seen(used="used", why=f"{name} does not tell when")
-    if doubt := _doubt(witness, hits, rule):
+    if doubt:
         return _Seen(used="not_counted", why=doubt)
-    began = hits.counted_from or since
     if began > since:
         return _Seen(used="too_young", why=f"counted since {began:%Y-%m-%d} on {name}")
     last = f"last used {hits.last:%Y-%m-%d}" if hits.last else "never used"
@@ -177,19 +180,29 @@ def _doubt(witness: _Witness, hits: Hits, rule: str) -> str:
     return ""
 
 
-def by_conduit(rules: Iterable[RuleUsage]) -> tuple[ConduitUsage, ...]:
+def by_conduit(
+    rules: Iterable[RuleUsage], unasked: Callable[[str], Sequence[str]]
+) -> tuple[ConduitUsage, ...]:
     """Join what is known of rules by conduit; one is used where any of its rules is.
 
-    It is unused only where all its rules are, on every device.
+    It is unused only where all its rules are, on every device that has any.
+
+    Args:
+        rules: of the devices that were asked.
+        unasked: returns the devices that may have rules of a conduit and told nothing.
     """
     groups: dict[str, list[RuleUsage]] = {}
     for one in rules:
         if one.conduit:
             groups.setdefault(one.conduit, []).append(one)
-    return tuple(
-        ConduitUsage(conduit=name, used=best(found), rules=tuple(found))
-        for name, found in sorted(groups.items())
-    )
+    return tuple(_conduit(name, found, unasked(name)) for name, found in sorted(groups.items()))
+
+
+def _conduit(name: str, rules: Sequence[RuleUsage], unasked: Sequence[str]) -> ConduitUsage:
+    used = best(rules)
+    if unasked and CLASSES.index(used) > CLASSES.index("not_counted"):
+        used = "not_counted"  # it may be used there
+    return ConduitUsage(conduit=name, used=used, rules=tuple(rules), unasked=tuple(unasked))
 
 
 def best(rules: Iterable[RuleUsage]) -> UsageClass:

@@ -12,7 +12,7 @@ from segctl.report.labels import counted
 from segctl.report.lines import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from segctl.fleet.usage import Used
@@ -29,14 +29,24 @@ _WORDS: Final = {
 _STYLES: Final = {"unused": "yellow", "shadowed": "yellow", "not_counted": "dim"}
 
 
-def usage_json(results: Mapping[str, Used | Failure], window: timedelta) -> dict[str, Any]:
-    """Return the document of what devices count; `results` are by device."""
+def usage_json(
+    results: Mapping[str, Used | Failure],
+    window: timedelta,
+    unasked: Callable[[str], Sequence[str]],
+) -> dict[str, Any]:
+    """Return the document of what devices count.
+
+    Args:
+        results: by device.
+        window: how far back a use counts.
+        unasked: returns the devices that may have rules of a conduit and told nothing.
+    """
     rules = [rule for one in results.values() if not isinstance(one, Failure) for rule in one.rules]
     failed = next((one for one in results.values() if isinstance(one, Failure)), None)
     document: dict[str, Any] = {
         "format_version": "1.0",
         "window_seconds": round(window.total_seconds()),
-        "conduits": [_conduit(one) for one in by_conduit(rules)],
+        "conduits": [_conduit(one) for one in by_conduit(rules, unasked)],
         "devices": [_device(name, one) for name, one in results.items()],
         "summary": totals(rules),
     }
@@ -51,6 +61,7 @@ def _conduit(one: ConduitUsage) -> dict[str, Any]:
         "usage": one.used,
         "last_hit": _when(one.last),
         "rules": [{"device": rule.device, "rule": rule.rule} for rule in one.rules],
+        "not_asked": list(one.unasked),
     }
 
 
@@ -97,7 +108,8 @@ def usage_text(document: Mapping[str, Any]) -> Iterator[Line]:
         for rule in device["rules"]
     }
     for conduit in document["conduits"]:
-        word = _WORDS[conduit["usage"]]
+        nobody = ", ".join(conduit["not_asked"])
+        word = _WORDS[conduit["usage"]] + (f" (nothing is known of {nobody})" if nobody else "")
         style = _STYLES.get(conduit["usage"], "")
         yield Line(lead=f"{conduit['conduit']}  ", text=word, lead_style="bold", style=style)
         for place in conduit["rules"]:

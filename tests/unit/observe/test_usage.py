@@ -101,6 +101,28 @@ def test_nobody_asked_is_not_unused() -> None:
     assert judged().used == "not_counted"
 
 
+@pytest.mark.parametrize(
+    "hits",
+    [
+        Hits(rule="r", count=None, counted_from=OLD),
+        Hits(rule="r", count=0, counted_from=OLD, doubt="PAN-1"),
+        Hits(rule="r", count=0, counted_from=NOW),
+        Hits(rule="r", count=0),
+    ],
+)
+def test_an_open_session_is_a_use_where_counts_do_not_say_when_it_began(hits: Hits) -> None:
+    found = judged(told(hits, 2))
+    assert (found.used, found.why) == ("used", "2 sessions are open on fw")
+
+
+def test_a_conduit_is_not_unused_where_a_device_was_not_asked() -> None:
+    idle = judged(told(IDLE))
+    (conduit,) = by_conduit([idle], lambda name: ["fw2"] if name == "c" else [])
+    assert (conduit.used, conduit.unasked) == ("not_counted", ("fw2",))
+    (conduit,) = by_conduit([idle], lambda _: ())
+    assert conduit.used == "unused"
+
+
 TIMES = st.none() | st.sampled_from([OLD, SINCE - timedelta(seconds=1), SINCE, NOW])
 HITS = st.none() | st.builds(
     Hits,
@@ -137,7 +159,7 @@ def test_unused_is_certain(counted: list[Counts]) -> None:
 @given(st.lists(st.lists(COUNTS, min_size=1, max_size=2), min_size=1, max_size=4))
 def test_a_conduit_is_what_its_most_used_rule_is(devices: list[list[Counts]]) -> None:
     rules = [judged(*counted) for counted in devices]
-    (conduit,) = by_conduit(rules)
+    (conduit,) = by_conduit(rules, lambda _: ())
     assert conduit.used == min((one.used for one in rules), key=CLASSES.index)
     assert sum(totals(rules).values()) == len(rules)
     assert conduit.last == max((one.last for one in rules if one.last), default=None)
