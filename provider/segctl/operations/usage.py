@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from segctl.fleet import Failure
 from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from segctl.fleet import Failure
     from segctl.fleet.usage import Used
     from segctl.inventory import Loaded
     from segctl.operations.options import CommonOptions
@@ -41,6 +41,8 @@ class UsageResult:
 
         One that is not declared any more may have been on any device.
         """
+        from segctl.fleet import Failure
+
         everywhere = [device.name for device in self.loaded.site.devices]
         told = {name for name, one in self.devices.items() if not isinstance(one, Failure)}
         return [name for name in self.places.get(conduit, everywhere) if name not in told]

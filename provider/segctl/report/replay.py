@@ -8,6 +8,7 @@ from segctl.observe.replay import FATES
 from segctl.report.coverage import coverage_json, coverage_text, when_text
 from segctl.report.labels import counted
 from segctl.report.lines import Line
+from segctl.report.traffic import parties_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -75,19 +76,7 @@ def _fate(replay: Replay, fate: Any) -> dict[str, Any]:
 
 
 def _flow(one: Replayed) -> dict[str, Any]:
-    standing = one.standing
-    return {
-        "source": one.flow.source,
-        "destination": one.flow.destination,
-        "destination_after_nat": one.flow.inner,
-        "protocol": one.flow.protocol,
-        "port": one.flow.port,
-        "source_zone": standing.source.zone,
-        "source_asset": standing.source.asset,
-        "destination_zone": standing.destination.zone,
-        "destination_asset": standing.destination.asset,
-        "conduit": standing.conduit,
-        "flow": standing.flow,
+    return parties_json(one.flow, one.standing) | {
         "essential": one.essential,
         "why": one.why,
         "applications": list(one.applications),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from segctl.observe.coverage import Coverage
+    from segctl.observe.observation import Flow
+    from segctl.observe.standing import Standing
     from segctl.observe.traffic import Row, SeenFlow, Summary, Threat, Volume
     from segctl.report.provenance import Provenance
 
@@ -94,21 +96,26 @@ def _flows(flows: Sequence[SeenFlow], whole: int) -> dict[str, Any]:
     return {"count": whole, "listed": [_flow(one) for one in flows[:LISTED]]}
 
 
-def _flow(one: SeenFlow) -> dict[str, Any]:
-    standing = one.standing
+def parties_json(flow: Flow, standing: Standing) -> dict[str, Any]:
+    """Return who talks to whom, and the conduit that is for it, as part of a document."""
     return {
-        "source": one.flow.source,
-        "destination": one.flow.destination,
-        "destination_after_nat": one.flow.inner,
-        "protocol": one.flow.protocol,
-        "port": one.flow.port,
+        "source": flow.source,
+        "destination": flow.destination,
+        "destination_after_nat": flow.inner,
+        "protocol": flow.protocol,
+        "port": flow.port,
         "source_zone": standing.source.zone,
         "source_asset": standing.source.asset,
         "destination_zone": standing.destination.zone,
         "destination_asset": standing.destination.asset,
         "conduit": standing.conduit,
         "flow": standing.flow,
-        "why": standing.why,
+    }
+
+
+def _flow(one: SeenFlow) -> dict[str, Any]:
+    return parties_json(one.flow, one.standing) | {
+        "why": one.standing.why,
         "applications": list(one.applications),
         "functions": [
             {"protocol": two.protocol, "function": two.name, "class": two.access_class}
