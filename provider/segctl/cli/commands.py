@@ -37,6 +37,9 @@ OVERVIEW = {
     "device.",
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
+    "graph": "Draw the plant: zones by Purdue level, firewalls, conduits; never writes to a "
+    "device.",
+    "list": "List what is declared: zones, assets, conduits, flows, firewalls or rules.",
     "usage": "Show which rules and conduits are used, by what devices count; never writes to a "
     "device.",
     "discover": "Propose what flows and is not declared, as inventory files; asks no device.",
@@ -64,6 +67,8 @@ _MODULES = (
     "lint",
     "prove",
     "query",
+    "graph",
+    "register",
     "usage",
     "history",
     "audit",

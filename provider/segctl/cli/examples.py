@@ -37,6 +37,11 @@ EXAMPLES = {
         "segctl query --from enterprise --to control --both",
         "segctl query live implies declared",
     ),
+    "graph": (
+        "segctl graph -o plant.svg",
+        "segctl graph --live --conduit scada-polls-plcs -o x.html",
+    ),
+    "list": ("segctl list conduits --due 30d", "segctl list rules --csv"),
     "matrix": ("segctl matrix", "segctl matrix --offline snapshots --csv"),
     "usage": ("segctl usage", "segctl usage -l fw-cell1 --since 180d --json"),
     "snapshot": ("segctl snapshot fw-cell1 -o fw-cell1.json", "segctl snapshot -o snapshots"),

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from segctl.report.document import Remark, Report, Section
 
-_STYLE = """\
+#: What every page of ours looks like.
+STYLE = """\
 :root { color-scheme: light dark; --ink: #1b2328; --soft: #5b6870; --paper: #fff; --line: #d8dfe3;
   --box: #f5f7f8; --red: #b3261e; --green: #1a6b35; --amber: #8a5300; --blue: #0b5394;
   --redbg: #fdecea; --greenbg: #e8f5ec; --amberbg: #fff4e0 }
@@ -81,7 +82,7 @@ def _page(report: Report) -> Iterator[str]:
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
     )
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>"
+    yield f"<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
     yield f'<h1>{title}</h1>\n<p class="headline">{html_text(report.headline)}</p>'
     yield from _listed("Blocking", report.blocking)
     yield from _listed("Findings", report.remarks)

@@ -1,0 +1,36 @@
+"""What a drawing was made from, as text inside it, and whether that is still so."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from segctl.system.inert import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from segctl.report.drawing.picture import Picture
+
+_HEAD = "segctl drawing of"
+_STAMP = re.compile(rf"{_HEAD} ((?:[^\s=<>\"]{{1,200}}=sha256:[0-9a-f]{{64}}[ ,]*){{1,2000}})")
+_ONE = re.compile(r"([^\s=<>\",]{1,200})=(sha256:[0-9a-f]{64})")
+_SHORT = len("sha256:") + 12
+
+
+def drawn_from(picture: Picture, *, short: bool = False) -> str:
+    """Return the digests of the inventory and of the policies that were read, on one line.
+
+    The same inventory and policies give the same line: it has no date.
+    """
+    found = (
+        f"{'_'.join(printable(name).split())}={value[:_SHORT] if short else value}"
+        for name, value in picture.facts
+    )
+    return f"{_HEAD} {', '.join(found)}"
+
+
+def stamp_of(text: str) -> Mapping[str, str]:
+    """Return what a stored drawing was made from, digests by name; empty where it does not say."""
+    match = _STAMP.search(text)
+    return dict(_ONE.findall(match[1])) if match else {}

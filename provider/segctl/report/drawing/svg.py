@@ -1,0 +1,261 @@
+"""A drawing as SVG: colours follow the reader's screen, every meaning is also a shape or a word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segctl.report.drawing.picture import LEVELS
+from segctl.report.drawing.placing import (
+    CHARACTER,
+    ROW_HEIGHT,
+    ROWS,
+    label_width,
+    row_top,
+)
+from segctl.report.drawing.stamp import drawn_from
+from segctl.report.escape import html_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from segctl.report.drawing.picture import Arrow, Box, Wall
+    from segctl.report.drawing.placing import Layout, Line, Placed
+
+#: What the rows are called, from the top.
+ROW_NAMES = (
+    "Enterprise",
+    "Business",
+    "Demilitarised zone",
+    "Operations",
+    "Supervision",
+    "Control",
+    "Process",
+    "No level",
+)
+_STYLE = """\
+.d{--ink:#1f2933;--soft:#51606b;--paper:#fff;--band:#f4f6f8;--line:#00695c;--fill:#e8f5f2;\
+--wall:#8a4500;--wallfill:#fdf0d5;--bad:#b3261e;--safe:#7b1fa2;--safefill:#f7ecfa}
+@media (prefers-color-scheme:dark){.d{--ink:#e6edf3;--soft:#a9b4be;--paper:#12171b;--band:#1a2126;\
+--line:#4db6ac;--fill:#163632;--wall:#f0a04b;--wallfill:#3b2a12;--bad:#ff8a80;--safe:#d59be8;\
+--safefill:#2d1b33}}
+.d text{font:12px ui-sans-serif,system-ui,"Segoe UI","Noto Sans",sans-serif;fill:var(--ink)}
+.d .t{font-size:14px;font-weight:600}.d .h{font-size:19px;font-weight:650}
+.d .s{fill:var(--soft);font-size:11.5px}.d .l{font-size:11px;paint-order:stroke;\
+stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
+.d .paper{fill:var(--paper)}.d .band{fill:var(--band)}
+.d .zone{fill:var(--fill);stroke:var(--line);stroke-width:1.5}
+.d .safety{fill:var(--safefill);stroke:var(--safe);stroke-width:4}
+.d .remote-access{fill:var(--fill);stroke:var(--bad);stroke-width:2;stroke-dasharray:9 4}
+.d .external{fill:var(--paper);stroke:var(--bad);stroke-width:2;stroke-dasharray:2 3}
+.d .transit{fill:var(--paper);stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 3}
+.d .group{fill:var(--fill);stroke:var(--line);stroke-width:3}
+.d .wall{fill:var(--wallfill);stroke:var(--wall);stroke-width:2}
+.d .wire{fill:none;stroke:var(--wall);stroke-width:1;opacity:.75}
+.d .arrow{fill:none;stroke:var(--line);stroke-width:1.4}
+.d .arrow.write{stroke-width:2.2}.d .arrow.control{stroke-width:3}
+.d .arrow.program{stroke-width:3.6}.d .arrow.any{stroke-width:2.2;stroke:var(--wall)}
+.d .arrow.monitored{stroke-dasharray:7 4}.d .arrow.beyond,.d .arrow.blocked{stroke:var(--bad)}
+.d .arrow.blocked{stroke-dasharray:2 4}.d .tip{fill:var(--line)}.d .tip.any{fill:var(--wall)}
+.d .tip.beyond,.d .tip.blocked{fill:var(--bad)}.d .mark{fill:var(--bad);font-weight:600}
+.d .faded{opacity:.18}
+"""
+_CHIPS = 4
+_LEGEND = (
+    ("read", "reads"),
+    ("write", "also writes"),
+    ("control", "also controls"),
+    ("program", "also programs"),
+    ("any", "anything that passes on the port"),
+)
+
+
+def svg(layout: Layout) -> str:
+    """Return a drawing as SVG text, the same bytes for the same layout."""
+    return "\n".join(_svg(layout)) + "\n"
+
+
+def _svg(layout: Layout) -> Iterator[str]:
+    foot = _foot_lines(layout)
+    height = layout.height + 26 + 18 * len(foot)
+    width = max(layout.width, 760)
+    yield (
+        f'<svg class="d" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'viewBox="0 {_n(layout.top)} {_n(width)} {_n(height)}" '
+        f'width="{_n(width)}" height="{_n(height)}">'
+    )
+    picture = layout.picture
+    yield f"<title>{html_text(picture.title or 'segctl')}: zones and conduits</title>"
+    yield f"<desc>{html_text(drawn_from(picture))}</desc>"
+    yield f"<style>\n{_STYLE}</style>"
+    whole = f'x="0" y="{_n(layout.top)}" width="{_n(width)}" height="{_n(height)}"'
+    yield f'<rect class="paper" {whole}/>'
+    yield from _bands(layout, width)
+    yield from _wires(layout)
+    for arrow in picture.arrows:
+        yield from _arrow(arrow, layout.arrows[arrow.key], faded=_faded(layout, arrow.key))
+    for wall in picture.walls:
+        yield from _wall(wall, layout.walls[wall.key], faded=_faded(layout, wall.key))
+    for box in picture.boxes:
+        yield from _box(box, layout.boxes[box.key], faded=_faded(layout, box.key))
+    for arrow in picture.arrows:
+        yield from _label(layout.arrows[arrow.key], faded=_faded(layout, arrow.key))
+    yield from _foot(foot, layout.top + layout.height)
+    yield "</svg>"
+
+
+def _n(value: float) -> str:
+    """Return a number as short as it goes."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def _faded(layout: Layout, key: str) -> str:
+    emphasis = layout.picture.emphasis
+    return " faded" if emphasis and key not in emphasis else ""
+
+
+def _bands(layout: Layout, width: float) -> Iterator[str]:
+    first, last = layout.rows
+    filled = {one.row for one in (*layout.boxes.values(), *layout.walls.values())}
+    for row in range(first, last + 1):
+        site, level = divmod(row, ROWS)
+        if row == first or not level:
+            name = layout.picture.sites[site]
+            title = name or "all sites"
+            yield f'<text class="h" x="24" y="{_n(row_top(row) - 22)}">{html_text(title)}</text>'
+        if level % 2 == 0:
+            yield (
+                f'<rect class="band" x="0" y="{_n(row_top(row) - 8)}" width="{_n(width)}" '
+                f'height="{ROW_HEIGHT}"/>'
+            )
+        if row in filled and layout.picture.fold != "site":
+            at = LEVELS[level]
+            middle = row_top(row) + 28
+            if at is not None:
+                yield f'<text class="t" x="24" y="{_n(middle)}">Level {at:g}</text>'
+            yield f'<text class="s" x="24" y="{_n(middle + 18)}">{ROW_NAMES[level]}</text>'
+
+
+def _wires(layout: Layout) -> Iterator[str]:
+    emphasis = layout.picture.emphasis
+    for (wall, box), line in layout.wires.items():
+        away = emphasis and not (wall in emphasis and box in emphasis)
+        yield f'<path class="wire{" faded" if away else ""}" d="{_path(line)}"/>'
+
+
+def _path(line: Line) -> str:
+    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in line.points)
+
+
+def _looks(arrow: Arrow) -> str:
+    return " ".join((arrow.strength, *(("monitored",) if arrow.monitored else ()), *_states(arrow)))
+
+
+def _states(arrow: Arrow) -> Sequence[str]:
+    return [mark for mark in ("beyond", "blocked") if mark in arrow.marks]
+
+
+def _arrow(arrow: Arrow, line: Line, *, faded: str) -> Iterator[str]:
+    looks = _looks(arrow)
+    told = f"{arrow.source} to {arrow.target}: {', '.join(arrow.labels)}"
+    if arrow.conduits:
+        told += f"; conduits {', '.join(arrow.conduits)}"
+    if arrow.walls:
+        told += f"; by {', '.join(arrow.walls)}"
+    yield f'<g id="{html_text(f"arrow {arrow.key}")}" class="{faded.strip()}">'
+    yield f"<title>{html_text(told)}</title>"
+    yield f'<path class="arrow {looks}" d="{_path(line)}"/>'
+    x, y = line.points[-1]
+    way = 1 if line.points[-1][1] > line.points[-2][1] else -1
+    corners = f"{_n(x)},{_n(y)} {_n(x - 5)},{_n(y - 10 * way)} {_n(x + 5)},{_n(y - 10 * way)}"
+    yield f'<polygon class="tip {looks}" points="{corners}"/>'
+    yield "</g>"
+
+
+def _label(line: Line, *, faded: str) -> Iterator[str]:
+    if line.label:
+        x, y = line.at
+        yield f'<text class="l{faded}" x="{_n(x)}" y="{_n(y - 3)}">{html_text(line.label)}</text>'
+
+
+def _wall(wall: Wall, at: Placed, *, faded: str) -> Iterator[str]:
+    yield f'<g id="{html_text(f"firewall {wall.key}")}" class="{faded.strip()}">'
+    yield f"<title>{html_text(' · '.join((wall.title, *wall.notes, *wall.marks)))}</title>"
+    yield _rectangle("wall", at, radius=2)
+    yield (
+        f'<text class="t" x="{_n(at.x + 8)}" y="{_n(at.y + 16)}">'
+        f"{html_text(_fit(wall.title, at.width - 14, 7.9))}</text>"
+    )
+    note = " · ".join(wall.marks or wall.notes)
+    look = "mark" if wall.marks else "s"
+    yield (
+        f'<text class="{look}" x="{_n(at.x + 8)}" y="{_n(at.y + 31)}">'
+        f"{html_text(_fit(note, at.width - 14, CHARACTER))}</text>"
+    )
+    yield "</g>"
+
+
+def _box(box: Box, at: Placed, *, faded: str) -> Iterator[str]:
+    notes = notes_of(box)
+    yield f'<g id="{html_text(f"zone {box.key}")}" class="{faded.strip()}">'
+    yield f"<title>{html_text(' · '.join((box.title, *notes, *box.chips)))}</title>"
+    yield _rectangle(box.look, at, radius=8)
+    inside = at.width - 24
+    yield (
+        f'<text class="t" x="{_n(at.x + 12)}" y="{_n(at.y + 20)}">'
+        f"{html_text(_fit(box.title, inside, 7.8))}</text>"
+    )
+    yield (
+        f'<text class="s" x="{_n(at.x + 12)}" y="{_n(at.y + 36)}">'
+        f"{html_text(_fit(' · '.join(notes), inside, CHARACTER))}</text>"
+    )
+    shown = list(box.chips[:_CHIPS])
+    if len(box.chips) > _CHIPS:
+        shown[-1] = f"+{len(box.chips) - _CHIPS + 1} more"
+    for number, chip in enumerate(shown):
+        text = html_text(_fit(chip, inside, CHARACTER))
+        yield f'<text x="{_n(at.x + 12)}" y="{_n(at.y + 58 + 18 * number)}">{text}</text>'
+    yield "</g>"
+
+
+def notes_of(box: Box) -> tuple[str, ...]:
+    """Return what a box is; what its border means comes first, in capitals."""
+    named = {"safety": "SAFETY", "remote-access": "REMOTE ACCESS", "external": "EXTERNAL"}
+    word = named.get(box.look)
+    rest = [note for note in box.notes if not word or note != box.look]
+    return ((word,) if word else ()) + (*box.marks, *rest)
+
+
+def _rectangle(look: str, at: Placed, *, radius: int) -> str:
+    return (
+        f'<rect class="{look}" x="{_n(at.x)}" y="{_n(at.y)}" width="{_n(at.width)}" '
+        f'height="{_n(at.height)}" rx="{radius}"/>'
+    )
+
+
+def _fit(text: str, width: float, character: float) -> str:
+    """Return a text that fits into a width; what is cut off is in the title."""
+    room = int(width / character)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
+def _foot_lines(layout: Layout) -> Sequence[str]:
+    unlabelled = [
+        f"{arrow.key}: {', '.join(arrow.labels)}"
+        for arrow in layout.picture.arrows
+        if not layout.arrows[arrow.key].label
+    ]
+    return [*unlabelled, *layout.picture.legend, drawn_from(layout.picture, short=True)]
+
+
+def _foot(lines: Sequence[str], top: float) -> Iterator[str]:
+    x = 24.0
+    for look, words in _LEGEND:
+        yield f'<path class="arrow {look}" d="M{_n(x)} {_n(top + 8)}L{_n(x + 28)} {_n(top + 8)}"/>'
+        yield f'<text class="s" x="{_n(x + 34)}" y="{_n(top + 12)}">{words}</text>'
+        x += 34 + label_width(words) + 10
+    for word in ("★ essential", "dashed: monitored"):
+        yield f'<text class="s" x="{_n(x)}" y="{_n(top + 12)}">{word}</text>'
+        x += label_width(word) + 10
+    for number, line in enumerate(lines):
+        y = top + 34 + 18 * number
+        yield f'<text class="s" x="24" y="{_n(y)}">{html_text(line)}</text>'
