@@ -61,8 +61,8 @@ check: $(VENV)/.test
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-# the lab's programs, a database, minisign to compare with, what pipelines use; elsewhere their tests skip and say why
-PACKAGES := nftables openssh-server iproute2 iputils-ping sudo curl minisign postgresql git gh jq
+# a browser, the lab's programs, a database, minisign to compare with, what pipelines use; elsewhere their tests skip and say why
+PACKAGES := chromium nftables openssh-server iproute2 iputils-ping sudo curl minisign postgresql git gh jq
 system:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get dpkg >/dev/null; then \
 	  missing=$$(for one in $(PACKAGES); do dpkg -s $$one >/dev/null 2>&1 || echo $$one; done); \

@@ -14,6 +14,7 @@ from segctl.cli import run
 from segctl.cli.commands import OVERVIEW, tree
 from segctl.cli.reports import FORMS
 from segctl.notify.templates import FORMS as NOTICES
+from segctl.report.register import KINDS
 from segctl.system.inert import yaml_text
 from segctl_mocks.panos.device import PanosDevice
 from support.hostile import MARKS, steering
@@ -81,7 +82,17 @@ TRIED: dict[str, list[list[str]] | str] = {
         ["query", "--from", "supervisory", "--to", "control", "--pivot=1", "--csv"],
         ["query", "live", "implies", "declared"],
     ],
-    "matrix": [["matrix"], ["matrix", "--live", "--csv"]],
+    "matrix": [
+        ["matrix"],
+        ["matrix", "--live", "--csv"],
+        ["matrix", "-o", "table.svg"],
+        ["matrix", "-o", "table.html"],
+    ],
+    "graph": [
+        ["graph", "--live", "-o", f"drawn{ending}", "--positions", "positions.yml"]
+        for ending in (".svg", ".html", ".drawio", ".mmd", ".dot")
+    ],
+    "list": [["list", kind, *form] for kind in KINDS for form in ([], ["--csv"])],
     "usage": [["usage"], ["usage", "--since", "30d"]],
     "lint": [["lint", *FORM], ["lint", "-v"], ["lint", "--offline", FOLDERS]],
     "prove": [["prove"], ["prove", "--declared"], ["prove", "--same", "fw1,fw2"]],

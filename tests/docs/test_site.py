@@ -92,7 +92,8 @@ def test_every_variable_of_the_schema_is_explained(site: Path) -> None:
 
 def test_drawings_are_in_their_pages(site: Path) -> None:
     html = (site / "concepts.html").read_text(encoding="utf-8")
-    assert html.count('<svg class="d"') == 4
+    assert html.count('<svg class="d"') == 3
+    assert html.count('<svg class="plant"') == 1
     for drawing in (ROOT / "docs" / "drawings").glob("*.svg"):
         used = [page for page in (ROOT / "docs").glob("*.md") if drawing.name in page.read_text()]
         assert used, f"{drawing.name} is in no page"

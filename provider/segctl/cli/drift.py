@@ -95,6 +95,12 @@ def drift(
         typer.Option("--notify", metavar="on-change|on-drift|always", help="When notices are sent"),
     ] = "on-change",
     offline: OfflineOption = None,
+    drawing: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--drawing", help="Say whether this drawing of segctl graph is stale; repeatable"
+        ),
+    ] = None,
     files: ReportFiles,
 ) -> int:
     """Compare the devices with the inventory; never writes to a device and never locks one."""
@@ -126,7 +132,7 @@ def drift(
     )
     settings, display = given_to(context)
     with files.refusals("drift", settings):
-        options = DriftOptions(baseline=baseline, offline=offline)
+        options = DriftOptions(baseline=baseline, offline=offline, drawings=tuple(drawing or ()))
         result = drifting.drift(settings, options, display)
     return _told(settings, result, acceptance, channels, files)
 
@@ -154,7 +160,8 @@ def _told(
     read = [device.name for device in found.checked]
     evidence = provenance(settings, loaded, read, result.started)
     if settings.json:
-        print_json(drift_json(found, evidence), lines=settings.json_lines)
+        document = drift_json(found, evidence, result.drawings)
+        print_json(document, lines=settings.json_lines)
     else:
         print_lines(drift_text(found, evidence))
     tell_failures((failure.device, failure.message) for failure in result.failures)

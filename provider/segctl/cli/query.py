@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,11 +15,11 @@ from segctl.cli.options import OfflineOption, given_to
 from segctl.cli.screen import print_json, print_lines, say, tell_failures
 from segctl.model.errors import UsageError
 from segctl.operations import query as querying
+from segctl.operations.files import check, save
 from segctl.operations.query import QueryOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
     from segctl.analysis.verbs import Verb
     from segctl.cli.arguments import Settings
@@ -99,17 +100,32 @@ def matrix(
     both: BothOption = False,
     offline: OfflineOption = None,
     as_csv: CsvOption = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="Draw the table: .svg, or .html with the rules behind each cell",
+        ),
+    ] = None,
 ) -> int:
     """List what firewalls permit between all zones, declared and live side by side."""
     from segctl.report import matrix_json, matrix_text
 
     settings, display = given_to(context)
+    if out is not None:
+        if out.suffix not in {".svg", ".html"}:
+            raise UsageError(f"-o {out}: the ending says the form: .svg or .html")
+        check(out)
     options = QueryOptions(
         side=_side("both", declared=declared, live=live, both=both, offline=offline),
         offline=offline,
     )
     _only_one(settings, as_csv=as_csv)
     document = matrix_json(querying.matrix(settings, options, display))
+    if out is not None:
+        save(out, querying.matrix_picture(settings, document, out.suffix, display))
     return _shown(settings, document, document["cells"], matrix_text, as_csv=as_csv)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from segctl.operations.plan import plan_devices, snapshots
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from segctl.drift.acceptance import Accepted
@@ -29,10 +29,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftOptions:
-    """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift."""
+    """What is compared: devices or, with `offline`, their snapshots; `baseline` is known drift.
+
+    `drawings` are files of ``segctl graph`` that are held against the inventory.
+    """
 
     baseline: Path | None = None
     offline: Path | None = None
+    drawings: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +44,14 @@ class DriftResult:
     """What has drifted.
 
     `failures` are the devices that could not be compared; `started` is when the comparison began.
+    `drawings` says of each stored drawing whether it was made from another inventory.
     """
 
     report: DriftReport
     failures: tuple[Failure, ...]
     loaded: Loaded
     started: datetime
+    drawings: Mapping[Path, bool] = field(default_factory=dict["Path", bool])
 
     @property
     def in_sync(self) -> bool:
@@ -81,6 +87,7 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     started = datetime.now(UTC)
     loaded = load_inventory(common, progress)
     accepted = read_baseline(options.baseline) if options.baseline else ()
+    drawings = {path: _stale(path, loaded) for path in options.drawings}
     _mention_strangers(accepted, loaded, progress)
     plans, failures = plan_devices(common, loaded, progress, snapshots(options.offline), drift=True)
     asked = plans if options.offline is None else []
@@ -88,7 +95,33 @@ def drift(common: CommonOptions, options: DriftOptions, progress: Progress) -> D
     by_name = {item.name: item for item in plans} | {item.device: item for item in failures}
     ordered = [by_name[name] for name in _names(loaded) if name in by_name]
     report = drift_of(ordered, accepted, today=today(), authors=authors, notes=notes)
-    return DriftResult(report=report, failures=tuple(failures), loaded=loaded, started=started)
+    for path in (path for path, stale in drawings.items() if stale):
+        progress.warn(f"{path} was drawn from another inventory: draw it again with segctl graph")
+    return DriftResult(
+        report=report,
+        failures=tuple(failures),
+        loaded=loaded,
+        started=started,
+        drawings=drawings,
+    )
+
+
+def _stale(path: Path, loaded: Loaded) -> bool:
+    """Return whether a drawing was made from another inventory.
+
+    Raises:
+        UsageError: it cannot be read, or is not a drawing of segctl.
+    """
+    from segctl.report.drawing.stamp import stamp_of
+
+    try:
+        made = stamp_of(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
+        raise UsageError(f"--drawing {path}: {why}") from error
+    if "inventory" not in made:
+        raise UsageError(f"--drawing {path}: it does not say what it was drawn from")
+    return made["inventory"] != loaded.digest
 
 
 def _names(loaded: Loaded) -> list[str]:

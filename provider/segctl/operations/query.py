@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segctl.analysis.ends import End, Extents, end_of, hops_between, sites_of
 from segctl.analysis.space import ALL_ADDRESSES, Box, Space
@@ -12,7 +12,7 @@ from segctl.compiler.topology import Hop, topology
 from segctl.fleet.legs import Leg
 from segctl.fleet.permits import Pair, QueryResult, joined_answers, legs_by_device
 from segctl.model.errors import Problem, UsageError
-from segctl.operations.loading import desired_of, load_inventory
+from segctl.operations.loading import desired_of, load_inventory, today
 from segctl.operations.workers import at_work
 
 if TYPE_CHECKING:
@@ -95,6 +95,28 @@ def matrix(common: CommonOptions, options: QueryOptions, progress: Progress) -> 
         ways=(),
         devices=devices,
     )
+
+
+def matrix_picture(
+    common: CommonOptions, document: Mapping[str, Any], form: str, progress: Progress
+) -> str:
+    """Return the table of a matrix as a picture: SVG, or HTML with the rules behind each cell.
+
+    Args:
+        common: the inventory and its options.
+        document: of the matrix.
+        form: ``.svg`` or ``.html``.
+        progress: who is told.
+
+    Raises:
+        InventoryError: the inventory cannot be used.
+    """
+    from segctl.report.drawing import table_of, table_page, table_svg
+
+    loaded = load_inventory(common, progress)
+    read = [(one["name"], one["digest"]) for one in document["devices"] if one["digest"]]
+    table = table_of(loaded.site, today(), document, [("inventory", loaded.digest), *read])
+    return table_page(table) if form == ".html" else table_svg(table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

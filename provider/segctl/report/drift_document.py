@@ -22,14 +22,24 @@ from segctl.providers.state import UNREAD
 from segctl.report.provenance import provenance_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from segctl.drift.acceptance import AcceptedItem
     from segctl.drift.items import DriftItem
     from segctl.drift.report import DeviceDrift, DriftReport
     from segctl.report.provenance import Provenance
 
 
-def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dict[str, Any]:
-    """Return the drift document: per device what is missing, changed, moved, unexpected, open."""
+def drift_json(
+    report: DriftReport,
+    provenance: Provenance | None = None,
+    drawings: Mapping[Path, bool] | None = None,
+) -> dict[str, Any]:
+    """Return the drift document: per device what is missing, changed, moved, unexpected, open.
+
+    `drawings` says of stored drawings whether they are stale.
+    """
     document: dict[str, Any] = {
         "format_version": "1.4",
         "in_sync": report.in_sync,
@@ -41,6 +51,10 @@ def drift_json(report: DriftReport, provenance: Provenance | None = None) -> dic
     }
     if provenance is not None:
         document["provenance"] = provenance_json(provenance)
+    if drawings:
+        document["drawings"] = [
+            {"file": str(path), "stale": stale} for path, stale in drawings.items()
+        ]
     failed = next(iter(report.unchecked), None)
     if failed:
         return document | {"error": _error_json(failed)}

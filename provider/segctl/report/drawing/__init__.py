@@ -11,6 +11,7 @@ from segctl.report.drawing.page import page
 from segctl.report.drawing.picture import FOLDS, Arrow, Fold, Picture, highlighted, picture_of
 from segctl.report.drawing.placing import Cells, Layout, cells_of, place
 from segctl.report.drawing.svg import svg
+from segctl.report.drawing.table import table_of, table_page, table_svg
 
 __all__ = [
     "FOLDS",
@@ -30,4 +31,7 @@ __all__ = [
     "picture_of",
     "place",
     "svg",
+    "table_of",
+    "table_page",
+    "table_svg",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from segctl.system.inert import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from segctl.report.drawing.picture import Picture
 
@@ -23,9 +23,14 @@ def drawn_from(picture: Picture, *, short: bool = False) -> str:
 
     The same inventory and policies give the same line: it has no date.
     """
+    return stamp_line(picture.facts, short=short)
+
+
+def stamp_line(facts: Iterable[tuple[str, str]], *, short: bool = False) -> str:
+    """Return facts, names with digests, on one line that `stamp_of` reads back."""
     found = (
         f"{'_'.join(printable(name).split())}={value[:_SHORT] if short else value}"
-        for name, value in picture.facts
+        for name, value in facts
     )
     return f"{_HEAD} {', '.join(found)}"
 

@@ -33,31 +33,34 @@ ROW_NAMES = (
     "No level",
 )
 _STYLE = """\
-.d{--ink:#1f2933;--soft:#51606b;--paper:#fff;--band:#f4f6f8;--line:#00695c;--fill:#e8f5f2;\
+.plant{--ink:#1f2933;--soft:#51606b;--paper:#fff;--band:#f4f6f8;--line:#00695c;--fill:#e8f5f2;\
 --wall:#8a4500;--wallfill:#fdf0d5;--bad:#b3261e;--safe:#7b1fa2;--safefill:#f7ecfa}
-@media (prefers-color-scheme:dark){.d{--ink:#e6edf3;--soft:#a9b4be;--paper:#12171b;--band:#1a2126;\
---line:#4db6ac;--fill:#163632;--wall:#f0a04b;--wallfill:#3b2a12;--bad:#ff8a80;--safe:#d59be8;\
+@media (prefers-color-scheme:dark){.plant{--ink:#e6edf3;--soft:#a9b4be;--paper:#12171b;\
+--band:#1a2126;--line:#4db6ac;--fill:#163632;--wall:#f0a04b;--wallfill:#3b2a12;--bad:#ff8a80;--safe:#d59be8;\
 --safefill:#2d1b33}}
-.d text{font:12px ui-sans-serif,system-ui,"Segoe UI","Noto Sans",sans-serif;fill:var(--ink)}
-.d .t{font-size:14px;font-weight:600}.d .h{font-size:19px;font-weight:650}
-.d .s{fill:var(--soft);font-size:11.5px}.d .l{font-size:11px;paint-order:stroke;\
+.plant text{font:12px ui-sans-serif,system-ui,"Segoe UI","Noto Sans",sans-serif;fill:var(--ink)}
+.plant .t{font-size:14px;font-weight:600}.plant .h{font-size:19px;font-weight:650}
+.plant .s{fill:var(--soft);font-size:11.5px}.plant .l{font-size:11px;paint-order:stroke;\
 stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
-.d .paper{fill:var(--paper)}.d .band{fill:var(--band)}
-.d .zone{fill:var(--fill);stroke:var(--line);stroke-width:1.5}
-.d .safety{fill:var(--safefill);stroke:var(--safe);stroke-width:4}
-.d .remote-access{fill:var(--fill);stroke:var(--bad);stroke-width:2;stroke-dasharray:9 4}
-.d .external{fill:var(--paper);stroke:var(--bad);stroke-width:2;stroke-dasharray:2 3}
-.d .transit{fill:var(--paper);stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 3}
-.d .group{fill:var(--fill);stroke:var(--line);stroke-width:3}
-.d .wall{fill:var(--wallfill);stroke:var(--wall);stroke-width:2}
-.d .wire{fill:none;stroke:var(--wall);stroke-width:1;opacity:.75}
-.d .arrow{fill:none;stroke:var(--line);stroke-width:1.4}
-.d .arrow.write{stroke-width:2.2}.d .arrow.control{stroke-width:3}
-.d .arrow.program{stroke-width:3.6}.d .arrow.any{stroke-width:2.2;stroke:var(--wall)}
-.d .arrow.monitored{stroke-dasharray:7 4}.d .arrow.beyond,.d .arrow.blocked{stroke:var(--bad)}
-.d .arrow.blocked{stroke-dasharray:2 4}.d .tip{fill:var(--line)}.d .tip.any{fill:var(--wall)}
-.d .tip.beyond,.d .tip.blocked{fill:var(--bad)}.d .mark{fill:var(--bad);font-weight:600}
-.d .faded{opacity:.18}
+.plant .paper{fill:var(--paper)}.plant .band{fill:var(--band)}
+.plant .zone{fill:var(--fill);stroke:var(--line);stroke-width:1.5}
+.plant .safety{fill:var(--safefill);stroke:var(--safe);stroke-width:4}
+.plant .remote-access{fill:var(--fill);stroke:var(--bad);stroke-width:2;stroke-dasharray:9 4}
+.plant .external{fill:var(--paper);stroke:var(--bad);stroke-width:2;stroke-dasharray:2 3}
+.plant .transit{fill:var(--paper);stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 3}
+.plant .group{fill:var(--fill);stroke:var(--line);stroke-width:3}
+.plant .wall{fill:var(--wallfill);stroke:var(--wall);stroke-width:2}
+.plant .wire{fill:none;stroke:var(--wall);stroke-width:1;opacity:.75}
+.plant .arrow{fill:none;stroke:var(--line);stroke-width:1.4}
+.plant .arrow.write{stroke-width:2.2}.plant .arrow.control{stroke-width:3}
+.plant .arrow.program{stroke-width:3.6}.plant .arrow.any{stroke-width:2.2;stroke:var(--wall)}
+.plant .arrow.monitored{stroke-dasharray:7 4}
+.plant .arrow.beyond,.plant .arrow.blocked{stroke:var(--bad)}
+.plant .arrow.blocked{stroke-dasharray:2 4}.plant .tip{fill:var(--line)}
+.plant .tip.any{fill:var(--wall)}
+.plant .tip.beyond,.plant .tip.blocked{fill:var(--bad)}
+.plant .mark{fill:var(--bad);font-weight:600}
+.plant .faded{opacity:.18}
 """
 _CHIPS = 4
 _LEGEND = (
@@ -79,15 +82,15 @@ def _svg(layout: Layout) -> Iterator[str]:
     height = layout.height + 26 + 18 * len(foot)
     width = max(layout.width, 760)
     yield (
-        f'<svg class="d" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'viewBox="0 {_n(layout.top)} {_n(width)} {_n(height)}" '
-        f'width="{_n(width)}" height="{_n(height)}">'
+        f'<svg class="plant" xmlns="http://www.w3.org/2000/svg" role="img" '
+        f'viewBox="0 {px(layout.top)} {px(width)} {px(height)}" '
+        f'width="{px(width)}" height="{px(height)}">'
     )
     picture = layout.picture
     yield f"<title>{html_text(picture.title or 'segctl')}: zones and conduits</title>"
     yield f"<desc>{html_text(drawn_from(picture))}</desc>"
     yield f"<style>\n{_STYLE}</style>"
-    whole = f'x="0" y="{_n(layout.top)}" width="{_n(width)}" height="{_n(height)}"'
+    whole = f'x="0" y="{px(layout.top)}" width="{px(width)}" height="{px(height)}"'
     yield f'<rect class="paper" {whole}/>'
     yield from _bands(layout, width)
     yield from _wires(layout)
@@ -103,7 +106,7 @@ def _svg(layout: Layout) -> Iterator[str]:
     yield "</svg>"
 
 
-def _n(value: float) -> str:
+def px(value: float) -> str:
     """Return a number as short as it goes."""
     return f"{value:.1f}".removesuffix(".0")
 
@@ -121,18 +124,19 @@ def _bands(layout: Layout, width: float) -> Iterator[str]:
         if row == first or not level:
             name = layout.picture.sites[site]
             title = name or "all sites"
-            yield f'<text class="h" x="24" y="{_n(row_top(row) - 22)}">{html_text(title)}</text>'
+            top = px(row_top(row) - 22)
+            yield f'<text class="h" x="24" y="{top}">{html_text(title)}</text>'
         if level % 2 == 0:
             yield (
-                f'<rect class="band" x="0" y="{_n(row_top(row) - 8)}" width="{_n(width)}" '
+                f'<rect class="band" x="0" y="{px(row_top(row) - 8)}" width="{px(width)}" '
                 f'height="{ROW_HEIGHT}"/>'
             )
         if row in filled and layout.picture.fold != "site":
             at = LEVELS[level]
             middle = row_top(row) + 28
             if at is not None:
-                yield f'<text class="t" x="24" y="{_n(middle)}">Level {at:g}</text>'
-            yield f'<text class="s" x="24" y="{_n(middle + 18)}">{ROW_NAMES[level]}</text>'
+                yield f'<text class="t" x="24" y="{px(middle)}">Level {at:g}</text>'
+            yield f'<text class="s" x="24" y="{px(middle + 18)}">{ROW_NAMES[level]}</text>'
 
 
 def _wires(layout: Layout) -> Iterator[str]:
@@ -143,7 +147,7 @@ def _wires(layout: Layout) -> Iterator[str]:
 
 
 def _path(line: Line) -> str:
-    return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in line.points)
+    return "M" + "L".join(f"{px(x)} {px(y)}" for x, y in line.points)
 
 
 def _looks(arrow: Arrow) -> str:
@@ -166,7 +170,8 @@ def _arrow(arrow: Arrow, line: Line, *, faded: str) -> Iterator[str]:
     yield f'<path class="arrow {looks}" d="{_path(line)}"/>'
     x, y = line.points[-1]
     way = 1 if line.points[-1][1] > line.points[-2][1] else -1
-    corners = f"{_n(x)},{_n(y)} {_n(x - 5)},{_n(y - 10 * way)} {_n(x + 5)},{_n(y - 10 * way)}"
+    back = px(y - 10 * way)
+    corners = f"{px(x)},{px(y)} {px(x - 5)},{back} {px(x + 5)},{back}"
     yield f'<polygon class="tip {looks}" points="{corners}"/>'
     yield "</g>"
 
@@ -174,7 +179,7 @@ def _arrow(arrow: Arrow, line: Line, *, faded: str) -> Iterator[str]:
 def _label(line: Line, *, faded: str) -> Iterator[str]:
     if line.label:
         x, y = line.at
-        yield f'<text class="l{faded}" x="{_n(x)}" y="{_n(y - 3)}">{html_text(line.label)}</text>'
+        yield f'<text class="l{faded}" x="{px(x)}" y="{px(y - 3)}">{html_text(line.label)}</text>'
 
 
 def _wall(wall: Wall, at: Placed, *, faded: str) -> Iterator[str]:
@@ -182,13 +187,13 @@ def _wall(wall: Wall, at: Placed, *, faded: str) -> Iterator[str]:
     yield f"<title>{html_text(' · '.join((wall.title, *wall.notes, *wall.marks)))}</title>"
     yield _rectangle("wall", at, radius=2)
     yield (
-        f'<text class="t" x="{_n(at.x + 8)}" y="{_n(at.y + 16)}">'
+        f'<text class="t" x="{px(at.x + 8)}" y="{px(at.y + 16)}">'
         f"{html_text(_fit(wall.title, at.width - 14, 7.9))}</text>"
     )
     note = " · ".join(wall.marks or wall.notes)
     look = "mark" if wall.marks else "s"
     yield (
-        f'<text class="{look}" x="{_n(at.x + 8)}" y="{_n(at.y + 31)}">'
+        f'<text class="{look}" x="{px(at.x + 8)}" y="{px(at.y + 31)}">'
         f"{html_text(_fit(note, at.width - 14, CHARACTER))}</text>"
     )
     yield "</g>"
@@ -201,19 +206,19 @@ def _box(box: Box, at: Placed, *, faded: str) -> Iterator[str]:
     yield _rectangle(box.look, at, radius=8)
     inside = at.width - 24
     yield (
-        f'<text class="t" x="{_n(at.x + 12)}" y="{_n(at.y + 20)}">'
+        f'<text class="t" x="{px(at.x + 12)}" y="{px(at.y + 20)}">'
         f"{html_text(_fit(box.title, inside, 7.8))}</text>"
     )
     yield (
-        f'<text class="s" x="{_n(at.x + 12)}" y="{_n(at.y + 36)}">'
+        f'<text class="s" x="{px(at.x + 12)}" y="{px(at.y + 36)}">'
         f"{html_text(_fit(' · '.join(notes), inside, CHARACTER))}</text>"
     )
     shown = list(box.chips[:_CHIPS])
     if len(box.chips) > _CHIPS:
         shown[-1] = f"+{len(box.chips) - _CHIPS + 1} more"
-    for number, chip in enumerate(shown):
+    for place, chip in enumerate(shown):
         text = html_text(_fit(chip, inside, CHARACTER))
-        yield f'<text x="{_n(at.x + 12)}" y="{_n(at.y + 58 + 18 * number)}">{text}</text>'
+        yield f'<text x="{px(at.x + 12)}" y="{px(at.y + 58 + 18 * place)}">{text}</text>'
     yield "</g>"
 
 
@@ -227,8 +232,8 @@ def notes_of(box: Box) -> tuple[str, ...]:
 
 def _rectangle(look: str, at: Placed, *, radius: int) -> str:
     return (
-        f'<rect class="{look}" x="{_n(at.x)}" y="{_n(at.y)}" width="{_n(at.width)}" '
-        f'height="{_n(at.height)}" rx="{radius}"/>'
+        f'<rect class="{look}" x="{px(at.x)}" y="{px(at.y)}" width="{px(at.width)}" '
+        f'height="{px(at.height)}" rx="{radius}"/>'
     )
 
 
@@ -250,12 +255,13 @@ def _foot_lines(layout: Layout) -> Sequence[str]:
 def _foot(lines: Sequence[str], top: float) -> Iterator[str]:
     x = 24.0
     for look, words in _LEGEND:
-        yield f'<path class="arrow {look}" d="M{_n(x)} {_n(top + 8)}L{_n(x + 28)} {_n(top + 8)}"/>'
-        yield f'<text class="s" x="{_n(x + 34)}" y="{_n(top + 12)}">{words}</text>'
+        sample = f"M{px(x)} {px(top + 8)}L{px(x + 28)} {px(top + 8)}"
+        yield f'<path class="arrow {look}" d="{sample}"/>'
+        yield f'<text class="s" x="{px(x + 34)}" y="{px(top + 12)}">{words}</text>'
         x += 34 + label_width(words) + 10
     for word in ("★ essential", "dashed: monitored"):
-        yield f'<text class="s" x="{_n(x)}" y="{_n(top + 12)}">{word}</text>'
+        yield f'<text class="s" x="{px(x)}" y="{px(top + 12)}">{word}</text>'
         x += label_width(word) + 10
-    for number, line in enumerate(lines):
-        y = top + 34 + 18 * number
-        yield f'<text class="s" x="24" y="{_n(y)}">{html_text(line)}</text>'
+    for place, line in enumerate(lines):
+        y = top + 34 + 18 * place
+        yield f'<text class="s" x="24" y="{px(y)}">{html_text(line)}</text>'
