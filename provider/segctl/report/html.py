@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from segctl.report.escape import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.report.document import Remark, Report, Section
 
@@ -75,6 +75,13 @@ def webpage(report: Report) -> str:
 
 def _page(report: Report) -> Iterator[str]:
     title = f"segctl · {_TITLES[report.kind]} · {html_text(report.environment)}"
+    yield from framed(title, report.headline, _body(report), report.facts)
+
+
+def framed(
+    title: str, headline: str, body: Iterable[str], facts: Iterable[tuple[str, str]]
+) -> Iterator[str]:
+    """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end."""
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield (
         '<meta http-equiv="Content-Security-Policy" '
@@ -82,7 +89,15 @@ def _page(report: Report) -> Iterator[str]:
     )
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield f"<title>{title}</title>\n<style>\n{_STYLE}</style>\n</head>\n<body>"
-    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(report.headline)}</p>'
+    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p>'
+    yield from body
+    shown = [f"{label} <code>{html_text(text)}</code>" for label, text in facts]
+    if shown:
+        yield f"<footer>{' · '.join(shown)}</footer>"
+    yield "</body>\n</html>"
+
+
+def _body(report: Report) -> Iterator[str]:
     yield from _listed("Blocking", report.blocking)
     yield from _listed("Findings", report.remarks)
     yield from _listed("Newly permitted", report.opened)
@@ -94,10 +109,6 @@ def _page(report: Report) -> Iterator[str]:
         yield from _table(report.sections, head)
         for number, section in enumerate(report.sections, 1):
             yield from _section(number, section)
-    if report.facts:
-        shown = (f"{label} <code>{html_text(text)}</code>" for label, text in report.facts)
-        yield f"<footer>{' · '.join(shown)}</footer>"
-    yield "</body>\n</html>"
 
 
 def _listed(title: str, remarks: Sequence[Remark]) -> Iterator[str]:
