@@ -35,8 +35,12 @@ mock_app = typer.Typer(
     rich_markup_mode=None,
 )
 drift_app = typer.Typer(epilog=epilog("drift"), invoke_without_command=True, rich_markup_mode=None)
+evidence_app = typer.Typer(
+    epilog=epilog("evidence"), invoke_without_command=True, rich_markup_mode=None
+)
 app.add_typer(mock_app, name="mock")
 app.add_typer(drift_app, name="drift")
+app.add_typer(evidence_app, name="evidence")
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - Click's own form of a callback

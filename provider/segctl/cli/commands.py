@@ -35,6 +35,8 @@ OVERVIEW = {
     "lint": "Find rules without effect, in conflict, or too wide; never writes to a device.",
     "prove": "Prove that firewalls permit exactly what the conduits declare; never writes to a "
     "device.",
+    "evidence": "Take evidence of IEC 62443-3-3 from what firewalls hold; never writes to a "
+    "device.",
     "query": "List everything that firewalls permit between two zones; never writes to a device.",
     "matrix": "List what firewalls permit between all zones, declared and live side by side.",
     "graph": "Draw the plant: zones by Purdue level, firewalls, conduits; never writes to a "
@@ -66,6 +68,7 @@ _MODULES = (
     "check",
     "lint",
     "prove",
+    "evidence",
     "query",
     "graph",
     "register",

@@ -33,6 +33,12 @@ EXAMPLES = {
     ),
     "lint": ("segctl lint fw-cell1", "segctl lint --declared --sarif findings.sarif"),
     "prove": ("segctl prove --declared", "segctl prove --same fw-old,fw-new"),
+    "evidence": (
+        "segctl evidence -o evidence-2026-11 --html --oscal --csv",
+        "segctl evidence --sr 5.2 --sr 'SR 5.3' -o boundary --offline snapshots",
+    ),
+    "evidence verify": ("segctl evidence verify evidence-2026-11 --keys allowed_signers",),
+    "evidence diff": ("segctl evidence diff evidence-2026-05 evidence-2026-11",),
     "query": (
         "segctl query --from enterprise --to control --both",
         "segctl query live implies declared",

@@ -167,6 +167,12 @@ class SnapshotError(SegctlError):
     code = "snapshot"
 
 
+class EvidenceError(SegctlError):
+    """A folder of evidence is incomplete, was changed, or has another version."""
+
+    code = "evidence"
+
+
 class SignatureError(SegctlError):
     """A file is not signed, not with a trusted key, or was changed after it was signed."""
 

@@ -22,6 +22,7 @@ from segctl.model.scope import Scope
 from segctl.protocols import by_function
 from segctl.providers.management import Management  # noqa: TC001 - snapshots are read by it
 from segctl.providers.pushed import Pushed
+from segctl.providers.settings import Settings  # noqa: TC001 - snapshots are read by it
 from segctl.providers.state import DeviceState
 from segctl.transports.target import Target  # noqa: TC001 - platforms take it from here
 
@@ -157,6 +158,8 @@ class Live:
     contents: Mapping[str, str] = field(default_factory=dict[str, str])
     #: how the device is managed and what it needs; None where it does not say
     management: Management | None = None
+    #: what of its settings shows how it protects; None where it does not say
+    settings: Settings | None = None
     #: what the places from which a group inherits have under names that ours could have, by place,
     #: the nearest first
     above: Mapping[str, Policy] = field(default_factory=dict[str, Policy])
@@ -347,6 +350,18 @@ class Masking(Protocol):
         """Return what may be stored of a document from `Session.read`; it holds no secret.
 
         `parse` reads the same from it, except for the descriptions that others wrote.
+        """
+        ...
+
+
+@runtime_checkable
+class Citing(Protocol):
+    """A provider that can say which requests a document's answers came from."""
+
+    def cited(self, config: bytes) -> Mapping[str, str]:
+        """Return the requests of a document from `Session.read` with the SHA-256 of each answer.
+
+        Pure. The digests are in hexadecimal.
         """
         ...
 

@@ -32,6 +32,7 @@ from segctl.model.scope import Scope
 from segctl.providers.base import Live
 from segctl.providers.management import Management, without_addresses
 from segctl.providers.pushed import Pushed
+from segctl.providers.settings import Protection, Settings
 from segctl.providers.state import DeviceState
 from segctl.system.json_text import read_listing
 
@@ -54,8 +55,10 @@ _NAMES = {
     "Management": Management,
     "Mapping": Mapping,
     "Problem": Problem,
+    "Protection": Protection,
     "Pushed": Pushed,
     "Scope": Scope,
+    "Settings": Settings,
 }
 #: Fields of rules from before declared rules were a type of their own; always true on a device.
 _FORMER = "enforce_functions"

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from segctl.report.escape import html_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from segctl.report.document import Remark, Report, Section
 
-#: What every page of ours looks like.
-STYLE = """\
+_STYLE = """\
 :root { color-scheme: light dark; --ink: #1b2328; --soft: #5b6870; --paper: #fff; --line: #d8dfe3;
   --box: #f5f7f8; --red: #b3261e; --green: #1a6b35; --amber: #8a5300; --blue: #0b5394;
   --redbg: #fdecea; --greenbg: #e8f5ec; --amberbg: #fff4e0 }
@@ -76,14 +75,37 @@ def webpage(report: Report) -> str:
 
 def _page(report: Report) -> Iterator[str]:
     title = f"segctl · {_TITLES[report.kind]} · {html_text(report.environment)}"
+    yield from framed(title, report.headline, _body(report), report.facts)
+
+
+def framed(
+    title: str,
+    headline: str,
+    body: Iterable[str],
+    facts: Iterable[tuple[str, str]],
+    *,
+    style: str = "",
+) -> Iterator[str]:
+    """Yield a page around lines of HTML; `title` is HTML already, `facts` stand at its end.
+
+    `style` is CSS of the page's own.
+    """
     yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
     yield (
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
     )
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>"
-    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(report.headline)}</p>'
+    yield f"<title>{title}</title>\n<style>\n{_STYLE}{style}</style>\n</head>\n<body>"
+    yield f'<h1>{title}</h1>\n<p class="headline">{html_text(headline)}</p>'
+    yield from body
+    shown = [f"{label} <code>{html_text(text)}</code>" for label, text in facts]
+    if shown:
+        yield f"<footer>{' · '.join(shown)}</footer>"
+    yield "</body>\n</html>"
+
+
+def _body(report: Report) -> Iterator[str]:
     yield from _listed("Blocking", report.blocking)
     yield from _listed("Findings", report.remarks)
     yield from _listed("Newly permitted", report.opened)
@@ -95,10 +117,6 @@ def _page(report: Report) -> Iterator[str]:
         yield from _table(report.sections, head)
         for number, section in enumerate(report.sections, 1):
             yield from _section(number, section)
-    if report.facts:
-        shown = (f"{label} <code>{html_text(text)}</code>" for label, text in report.facts)
-        yield f"<footer>{' · '.join(shown)}</footer>"
-    yield "</body>\n</html>"
 
 
 def _listed(title: str, remarks: Sequence[Remark]) -> Iterator[str]:

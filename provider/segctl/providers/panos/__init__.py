@@ -113,6 +113,12 @@ class PanosProvider:
 
         return dump(self.parse(config), kept)
 
+    def cited(self, config: bytes) -> Mapping[str, str]:
+        """Return the requests of a session's document with the SHA-256 of each answer."""
+        from segctl.providers.panos.cited import cited
+
+        return cited(config)
+
     def refusal(self, command: str) -> str:
         """Return why a probe's `command` may not run; empty if it may."""
         from segctl.providers.panos.commands import refusal

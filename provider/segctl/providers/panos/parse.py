@@ -48,6 +48,7 @@ from segctl.providers.panos.identity import identity
 from segctl.providers.panos.location import Location
 from segctl.providers.panos.management import management
 from segctl.providers.panos.scopes import REFERRED, Objects, both, visible
+from segctl.providers.panos.settings import settings
 from segctl.providers.panos.small import count, refuse_dtd, small
 from segctl.providers.panos.snapshot import load
 from segctl.system.loading import uncollected
@@ -256,6 +257,7 @@ def _parse(document: bytes) -> PanosLive:
         ),
         pushed=by_panorama,
         management=management(snapshot, system, held_zones, (own.rest, shared.rest)),
+        settings=settings(snapshot, system, (own.rest, shared.rest)),
     )
 
 

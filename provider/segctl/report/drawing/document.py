@@ -57,7 +57,7 @@ def graph_json(layout: Layout, failed: Mapping[str, str]) -> dict[str, Any]:
         ],
         "emphasis": sorted(picture.emphasis),
         "failed": [{"name": name, "message": why} for name, why in failed.items()],
-        "summary": _summary(layout),
+        "summary": summary(layout),
     }
     if failed:
         name, why = next(iter(failed.items()))
@@ -69,7 +69,8 @@ def _place_json(at: Placed) -> dict[str, Any]:
     return {"x": at.x, "y": at.y, "width": at.width, "height": at.height}
 
 
-def _summary(layout: Layout) -> str:
+def summary(layout: Layout) -> str:
+    """Return how much a drawing shows, in words."""
     picture = layout.picture
     zones = counted(sum(len(box.zones) for box in picture.boxes), "zone")
     folded = "" if picture.fold == "none" else f", folded by {picture.fold}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from segctl.report.drawing.document import summary
 from segctl.report.drawing.stamp import drawn_from
 from segctl.report.drawing.svg import notes_of, svg
 from segctl.report.escape import html_text
-from segctl.report.html import STYLE
+from segctl.report.html import framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,14 +32,12 @@ def page(layout: Layout) -> str:
 def _page(layout: Layout) -> Iterator[str]:
     picture = layout.picture
     title = html_text(f"segctl · Zones and conduits · {picture.title}")
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield (
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    )
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title>\n<style>\n{STYLE}{_STYLE}</style>\n</head>\n<body>"
-    yield f"<h1>{title}</h1>"
+    facts = (("drawing", drawn_from(picture)),)
+    yield from framed(title, summary(layout), _body(layout), facts, style=_STYLE)
+
+
+def _body(layout: Layout) -> Iterator[str]:
+    picture = layout.picture
     yield '<div class="drawing" tabindex="0" role="region" aria-label="Drawing">'
     yield f"{svg(layout)}</div>"
     yield "<h2>What is permitted between zones</h2>"
@@ -68,7 +67,6 @@ def _page(layout: Layout) -> Iterator[str]:
         ("Zone", "What it is", "Assets"),
         ((box.key, " · ".join(notes_of(box)), ", ".join(box.chips)) for box in picture.boxes),
     )
-    yield f"<footer>{html_text(drawn_from(picture))}</footer>\n</body>\n</html>"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from segctl.report.drawing.picture import STRENGTHS, picture_of, strongest
 from segctl.report.drawing.stamp import stamp_line
 from segctl.report.drawing.svg import px
 from segctl.report.escape import html_text
-from segctl.report.html import STYLE
+from segctl.report.html import framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -212,15 +212,12 @@ def table_page(table: Table) -> str:
 
 
 def _page(table: Table) -> Iterator[str]:
-    yield '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">'
-    yield (
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-    )
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>segctl · Matrix</title>\n<style>\n{STYLE}"
-    yield "body { max-width: none } .wide { overflow: auto }</style>\n</head>\n<body>"
-    yield "<h1>What may pass between zones</h1>"
+    title, wide = "segctl · Matrix", "body { max-width: none } .wide { overflow: auto }\n"
+    facts = (("drawing", stamp_line(table.facts)),)
+    yield from framed(title, "What may pass between zones", _body(table), facts, style=wide)
+
+
+def _body(table: Table) -> Iterator[str]:
     yield '<div class="wide" tabindex="0" role="region" aria-label="Matrix">'
     yield f"{table_svg(table)}</div>"
     yield "<h2>The rules behind each cell</h2>"
@@ -233,8 +230,7 @@ def _page(table: Table) -> Iterator[str]:
     for source in table.zones:
         for target, cell in by_source[source]:
             yield _row(source, target, cell)
-    yield f"</tbody></table></div>\n<footer>{html_text(stamp_line(table.facts))}</footer>"
-    yield "</body>\n</html>"
+    yield "</tbody></table></div>"
 
 
 def _row(source: str, target: str, cell: Cell) -> str:

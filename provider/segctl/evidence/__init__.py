@@ -1,0 +1,1 @@
+"""Evidence: what firewalls show of the requirements of IEC 62443-3-3, zone by zone."""
