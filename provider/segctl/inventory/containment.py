@@ -63,7 +63,7 @@ def check_containment(
     zones: Iterable[Zone],
     conduits: Iterable[Conduit],
 ) -> None:
-    """Report assets and flows that are not there, and flows that survive without being essential.
+    """Report assets and flows that are not there.
 
     Args:
         checker: keeps the problems.
@@ -80,19 +80,9 @@ def check_containment(
         if one.text not in assets:
             hint = nearest(one.text, assets, "name an asset of segctl_zones")
             checker.report(one.node, f"asset {one.text!r} is not defined", hint)
-    essential = {
-        f"{label(conduit)}/{flow.id}": flow.essential
-        for conduit in conduits
-        for flow in conduit.flows
-    }
+    flows = {f"{label(conduit)}/{flow.id}" for conduit in conduits for flow in conduit.flows}
     listed = zip(_references(fields, "survive"), device.containment.survives or (), strict=False)
     for one, name in listed:
-        if name not in essential:
-            hint = nearest(name, essential, "write conduit/flow")
+        if name not in flows:
+            hint = nearest(name, flows, "write conduit/flow")
             checker.report(one.node, f"flow {one.text!r} is not defined", hint)
-        elif not essential[name]:
-            checker.report(
-                one.node,
-                f"flow {one.text!r} is not essential",
-                "set essential: true on the flow: nothing else goes on for who is contained",
-            )
