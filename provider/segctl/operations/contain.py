@@ -406,6 +406,7 @@ def _look(
 def contain_on(
     loaded: Loaded, order: Order, device: Device, told: Callable[[str], None]
 ) -> tuple[Contained, ...]:
+    """Contain on one firewall, every member of a pair included, and verify it."""
     speaks = provider(device.platform)
     try:
         where = target(device.name, loaded.connections[device.name], device.scope)

@@ -17,7 +17,7 @@ from segctl.operations.contain import contain_on, each, networks_of
 from segctl.operations.loading import load_inventory
 from segctl.planning import containments
 from segctl.planning.audit import journal_file
-from segctl.planning.containing import Order, unprepared
+from segctl.planning.containing import Order, let_go, unprepared
 from segctl.providers.base import provider
 from segctl.providers.containing import Containing
 from segctl.transports.lock_owner import this_run
@@ -234,9 +234,7 @@ def _lacking(addresses: Sequence[str], rules: str, cell: Cell) -> list[Row]:
 
 
 def _let_go(texts: tuple[str, ...], cell: Cell) -> list[Row]:
-    cell.release(texts)
     return [
-        Row(device=cell.name, address=one.address, gap="is still registered")
-        for one in cell.held()
-        if one.address in texts
+        Row(device=cell.name, address=text, gap="is still registered")
+        for text in let_go(cell, texts)
     ]

@@ -253,6 +253,16 @@ def _end_sessions(
         done.open.append(f"{len(left) - _SHOWN} more sessions are still open")
 
 
+def let_go(cell: Cell, addresses: Sequence[str]) -> list[str]:
+    """Let addresses go, and return those that are still contained.
+
+    Raises:
+        DeviceError: the device does not answer, or refuses.
+    """
+    cell.release(addresses)
+    return [one.address for one in cell.held() if one.address in addresses]
+
+
 def still_passing(live: Live, provider: Provider, parts: Sequence[Interval]) -> tuple[str, ...]:
     """Return what a device still permits of addresses, or may, besides the flows that go on.
 
